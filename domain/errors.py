@@ -1,0 +1,59 @@
+"""The errors a caller of the domain can meet.
+
+Every error carries a stable `code`; the message is written for the person who
+reads the answer and says what to do. The edges (GraphQL, command line) map
+codes to their own forms, each in one place.
+"""
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class ErrorCode(StrEnum):
+    """Stable codes of errors that are not a matter of a form's content."""
+
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    FORBIDDEN = "FORBIDDEN"
+    BAD_USER_INPUT = "BAD_USER_INPUT"
+    NOT_FOUND = "NOT_FOUND"
+    LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+    INTERNAL = "INTERNAL"
+
+
+class DomainError(Exception):
+    """Base of every error whose message is safe to show to the caller."""
+
+    code: ClassVar[ErrorCode]
+
+
+class UnauthenticatedError(DomainError):
+    """Nobody is signed in, or the token is no longer good."""
+
+    code = ErrorCode.UNAUTHENTICATED
+
+
+class ForbiddenError(DomainError):
+    """The caller may not do this here. Says nothing about what exists."""
+
+    code = ErrorCode.FORBIDDEN
+
+    def __init__(self, message: str = "You have no access to this tenant.") -> None:
+        super().__init__(message)
+
+
+class BadInputError(DomainError):
+    """An argument has a form that no client should send."""
+
+    code = ErrorCode.BAD_USER_INPUT
+
+
+class NotFoundError(DomainError):
+    """The named thing does not exist inside the caller's own tenant."""
+
+    code = ErrorCode.NOT_FOUND
+
+
+class LimitExceededError(DomainError):
+    """A bound of the service was met; try later or ask for less."""
+
+    code = ErrorCode.LIMIT_EXCEEDED

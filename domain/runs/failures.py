@@ -1,0 +1,67 @@
+"""Why an item, or a whole run, failed: in codes a client can switch on (R5)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class FailureReason(StrEnum):
+    """Stable reason codes. A member is never renamed or reused."""
+
+    INVALID_JSON = "INVALID_JSON"
+    INVALID_POLICY = "INVALID_POLICY"
+    UNREADABLE_FILE = "UNREADABLE_FILE"
+    FILE_TOO_LARGE = "FILE_TOO_LARGE"
+    OUTSIDE_SCOPE = "OUTSIDE_SCOPE"
+    DUPLICATE_ID = "DUPLICATE_ID"
+    CHANGED_WHILE_READING = "CHANGED_WHILE_READING"
+    SCOPE_NOT_FOUND = "SCOPE_NOT_FOUND"
+    PROVIDER_UNAVAILABLE = "PROVIDER_UNAVAILABLE"
+    POLICY_NOT_FOUND = "POLICY_NOT_FOUND"
+    BASELINE_UNAVAILABLE = "BASELINE_UNAVAILABLE"
+    BACKUP_SET_NOT_FOUND = "BACKUP_SET_NOT_FOUND"
+    TIMEOUT = "TIMEOUT"
+    QUEUE_TIMEOUT = "QUEUE_TIMEOUT"
+    WORKER_LOST = "WORKER_LOST"
+    INTERNAL_ERROR = "INTERNAL_ERROR"
+
+
+# A transient cause may be gone on the next try; for everything else somebody has to mend something.
+RETRYABLE: frozenset[FailureReason] = frozenset(
+    {
+        FailureReason.CHANGED_WHILE_READING,
+        FailureReason.PROVIDER_UNAVAILABLE,
+        FailureReason.TIMEOUT,
+        FailureReason.QUEUE_TIMEOUT,
+        FailureReason.WORKER_LOST,
+        FailureReason.INTERNAL_ERROR,
+    }
+)
+
+
+class ProducerError(Exception):
+    """A failure that the producer understands: of one item, or, when it escapes, of the run.
+
+    `message` is shown to users after sanitizing, so it names what to mend and no secret.
+    """
+
+    def __init__(self, reason: FailureReason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class RunFailure:
+    """One failure of a run; `item_key` is None when the run failed as a whole."""
+
+    id: UUID
+    run_id: UUID
+    item_key: str | None
+    reason: FailureReason
+    message: str
+    retryable: bool
+    error_id: str | None
+    attempt: int
+    occurred_at: datetime
