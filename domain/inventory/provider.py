@@ -1,4 +1,4 @@
-"""Where policies come from: the seam behind which `inventory.sync` reads a tenant's systems (P1)."""
+"""Where policies come from: the seam behind which `inventory.sync` reads (P1)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
