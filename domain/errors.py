@@ -57,3 +57,26 @@ class LimitExceededError(DomainError):
     """A bound of the service was met; try later or ask for less."""
 
     code = ErrorCode.LIMIT_EXCEEDED
+
+
+class UserErrorCode(StrEnum):
+    """Stable codes of what a user can mend in a form."""
+
+    INVALID_SCOPE_KEY = "INVALID_SCOPE_KEY"
+    NOT_ENOUGH_SNAPSHOTS = "NOT_ENOUGH_SNAPSHOTS"
+    BACKUP_SET_NOT_FOUND = "BACKUP_SET_NOT_FOUND"
+    INVALID_NAME = "INVALID_NAME"
+    NAME_TAKEN = "NAME_TAKEN"
+    NO_POLICIES = "NO_POLICIES"
+    TOO_MANY_POLICIES = "TOO_MANY_POLICIES"
+    INVALID_RETENTION = "INVALID_RETENTION"
+
+
+class UserInputError(Exception):
+    """The user can mend this: `field` is the path of the input to change."""
+
+    def __init__(self, code: UserErrorCode, message: str, *field: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.field = field

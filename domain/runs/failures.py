@@ -56,7 +56,6 @@ class ProducerError(Exception):
 class RunFailure:
     """One failure of a run; `item_key` is None when the run failed as a whole."""
 
-    id: UUID
     run_id: UUID
     item_key: str | None
     reason: FailureReason

@@ -1,0 +1,58 @@
+"""Named sets of policies, kept as they were when they were added (P3)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+RESOURCE = "backup_set"
+ACTION = "add_policies"
+RUN_TYPE = f"{RESOURCE}.{ACTION}"
+
+
+@dataclass(frozen=True, slots=True)
+class BackupSet:
+    """A named set of copies."""
+
+    tenant_id: UUID
+    id: UUID
+    name: str
+    created_by_name: str
+    created_at: datetime
+    policy_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class BackedUpPolicy:
+    """One copy in a set."""
+
+    tenant_id: UUID
+    backup_set_id: UUID
+    scope_key: str
+    policy_id: str
+    name: str
+    policy_type: str
+    added_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AddPolicies:
+    """What one run of `backup_set.add_policies` is to copy, sorted and without doubles."""
+
+    backup_set_id: UUID
+    policies: Sequence[tuple[str, str]]
+
+    @classmethod
+    def of_context(cls, context: Mapping[str, Any]) -> "AddPolicies":
+        """Read the order from a run's context."""
+        policies = [(scope_key, policy_id) for scope_key, policy_id in context["policies"]]
+        return cls(UUID(context["backupSetId"]), policies)
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """The order as the context of a run."""
+        return {
+            "backupSetId": str(self.backup_set_id),
+            "policies": sorted({(scope, policy) for scope, policy in self.policies}),
+        }

@@ -1,0 +1,118 @@
+"""The use cases around backup sets (P3)."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from domain.backups import repository
+from domain.backups.models import (
+    ACTION,
+    RESOURCE,
+    RUN_TYPE,
+    AddPolicies,
+    BackedUpPolicy,
+    BackupSet,
+)
+from domain.errors import UserErrorCode, UserInputError
+from domain.runs.models import StartedRun
+from domain.runs.starting import RunStarter
+from domain.tenancy.models import TenantAccess
+from domain.tenancy.roles import CREATE_BACKUP_SET, VIEW, start_permission
+from domain.tenancy.transactions import Transactions
+
+MAX_NAME_LENGTH = 100
+MAX_POLICIES = 1000
+
+
+class Backups:
+    """Create sets, fill them, read them."""
+
+    def __init__(self, transactions: Transactions, starter: RunStarter) -> None:
+        self._transactions = transactions
+        self._starter = starter
+
+    async def create_set(self, access: TenantAccess, name: str) -> BackupSet:
+        """Create an empty set.
+
+        Raises:
+            ForbiddenError, UserInputError (INVALID_NAME, NAME_TAKEN).
+        """
+        access.require(CREATE_BACKUP_SET)
+        name = name.strip()
+        if not 0 < len(name) <= MAX_NAME_LENGTH or not name.isprintable():
+            raise UserInputError(
+                UserErrorCode.INVALID_NAME,
+                f"A name is 1 to {MAX_NAME_LENGTH} printable characters.",
+                "name",
+            )
+        async with self._transactions.member(access, CREATE_BACKUP_SET) as connection:
+            set_id = await repository.create(connection, access, name)
+            if set_id is None:
+                raise UserInputError(
+                    UserErrorCode.NAME_TAKEN,
+                    f"There is a backup set {name!r} already. Choose another name.",
+                    "name",
+                )
+            (created,) = await repository.by_ids(connection, access.tenant_id, [set_id])
+        return created
+
+    async def start_adding(
+        self, access: TenantAccess, backup_set_id: UUID, policies: Sequence[tuple[str, str]]
+    ) -> StartedRun:
+        """Start `backup_set.add_policies` with policies as (scope key, policy id).
+
+        Raises:
+            ForbiddenError, UserInputError (NO_POLICIES, TOO_MANY_POLICIES,
+            BACKUP_SET_NOT_FOUND: no run was started).
+        """
+        access.require(start_permission(RUN_TYPE))
+        if not policies:
+            raise UserInputError(
+                UserErrorCode.NO_POLICIES, "Choose at least one policy.", "policyIds"
+            )
+        if len(policies) > MAX_POLICIES:
+            raise UserInputError(
+                UserErrorCode.TOO_MANY_POLICIES,
+                f"Add at most {MAX_POLICIES} policies at a time.",
+                "policyIds",
+            )
+        if not await self.by_ids(access, [backup_set_id]):
+            raise UserInputError(
+                UserErrorCode.BACKUP_SET_NOT_FOUND,
+                "This backup set does not exist. Create it first.",
+                "backupSetId",
+            )
+        return await self._starter.start(
+            access,
+            resource=RESOURCE,
+            action=ACTION,
+            subject=str(backup_set_id),
+            context=AddPolicies(backup_set_id, policies).context,
+        )
+
+    async def page(
+        self, access: TenantAccess, *, after: tuple[datetime, UUID] | None, limit: int
+    ) -> Sequence[BackupSet]:
+        """Return a page of the sets, the newest first."""
+        async with self._transactions.member(access, VIEW) as connection:
+            return await repository.page(connection, access.tenant_id, after=after, limit=limit)
+
+    async def by_ids(self, access: TenantAccess, ids: Sequence[UUID]) -> Mapping[UUID, BackupSet]:
+        """Return those of the sets that exist."""
+        async with self._transactions.member(access, VIEW) as connection:
+            found = await repository.by_ids(connection, access.tenant_id, ids)
+        return {backup_set.id: backup_set for backup_set in found}
+
+    async def policies(
+        self,
+        access: TenantAccess,
+        backup_set_id: UUID,
+        *,
+        after: tuple[str, str, str] | None,
+        limit: int,
+    ) -> Sequence[BackedUpPolicy]:
+        """Return a page of the copies in a set."""
+        async with self._transactions.member(access, VIEW) as connection:
+            return await repository.policies(
+                connection, access.tenant_id, backup_set_id, after=after, limit=limit
+            )

@@ -1,0 +1,103 @@
+"""What drifted between two inventories, in the words a reader sees (P2)."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+RESOURCE = "drift"
+ACTION = "generate"
+RUN_TYPE = f"{RESOURCE}.{ACTION}"
+
+
+class DriftKind(StrEnum):
+    """What happened to a policy since the baseline."""
+
+    ADDED = "ADDED"
+    REMOVED = "REMOVED"
+    MODIFIED = "MODIFIED"
+
+
+class ChangeKind(StrEnum):
+    """What happened to one setting of a modified policy."""
+
+    ADDED = "ADDED"
+    REMOVED = "REMOVED"
+    CHANGED = "CHANGED"
+    REORDERED = "REORDERED"
+
+
+@dataclass(frozen=True, slots=True)
+class SettingChange:
+    """One changed setting, with its whole values as JSON.
+
+    `old` is None for ADDED and `new` for REMOVED; in a CHANGED, None is JSON's null.
+    REORDERED concerns a list: both sides name the members that both lists have.
+    """
+
+    path: str
+    change: ChangeKind
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two snapshots of one scope; findings belong to a comparison, whichever run made it."""
+
+    scope_key: str
+    baseline_run_id: UUID
+    current_run_id: UUID
+
+    @classmethod
+    def of_context(cls, context: Mapping[str, Any]) -> "Comparison":
+        """Read the comparison from a drift run's context."""
+        return cls(
+            context["scopeKey"], UUID(context["baselineRunId"]), UUID(context["currentRunId"])
+        )
+
+    @property
+    def context(self) -> dict[str, str]:
+        """The comparison as the context of a drift run."""
+        return {
+            "scopeKey": self.scope_key,
+            "baselineRunId": str(self.baseline_run_id),
+            "currentRunId": str(self.current_run_id),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class DriftFinding:
+    """One policy that differs between two snapshots; `changes` only for MODIFIED."""
+
+    tenant_id: UUID
+    id: UUID
+    comparison: Comparison
+    policy_id: str
+    policy_name: str
+    policy_type: str
+    kind: DriftKind
+    changes: Sequence[SettingChange]
+    found_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewFinding:
+    """A finding on its way into the ledger."""
+
+    policy_id: str
+    policy_name: str
+    policy_type: str
+    kind: DriftKind
+    changes: Sequence[SettingChange]
+
+
+def fingerprint(comparison: Comparison, finding: NewFinding) -> bytes:
+    """Return 32 bytes that are equal for the same finding, however often it is made."""
+    content = orjson.dumps([comparison, finding], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(content).digest()

@@ -1,0 +1,144 @@
+"""All SQL about drift findings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import ColumnElement, Row, func, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.drift.models import (
+    ChangeKind,
+    Comparison,
+    DriftFinding,
+    DriftKind,
+    NewFinding,
+    SettingChange,
+    fingerprint,
+)
+from domain.tables import drift_finding
+
+
+async def add(
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    run_id: UUID,
+    comparison: Comparison,
+    findings: Sequence[NewFinding],
+) -> frozenset[str]:
+    """Write findings once each; return the policy ids of those that were new.
+
+    A known finding is handed on to the newest run that made it, so that it lives
+    as long as any run that shows it.
+    """
+    adding = insert(drift_finding).values(
+        [
+            {
+                "tenant_id": tenant_id,
+                "id": uuid4(),
+                "run_id": run_id,
+                "fingerprint": fingerprint(comparison, finding),
+                "scope_key": comparison.scope_key,
+                "baseline_run_id": comparison.baseline_run_id,
+                "current_run_id": comparison.current_run_id,
+                "policy_id": finding.policy_id,
+                "policy_name": finding.policy_name,
+                "policy_type": finding.policy_type,
+                "kind": finding.kind,
+                "changes": [asdict(change) for change in finding.changes],
+            }
+            for finding in findings
+        ]
+    )
+    before = await connection.execute(
+        select(drift_finding.c.policy_id).where(
+            drift_finding.c.tenant_id == tenant_id,
+            drift_finding.c.fingerprint.in_([fingerprint(comparison, f) for f in findings]),
+        )
+    )
+    known = frozenset(before.scalars())
+    await connection.execute(
+        adding.on_conflict_do_update(
+            index_elements=[drift_finding.c.tenant_id, drift_finding.c.fingerprint],
+            set_={"run_id": run_id},
+        )
+    )
+    return frozenset(finding.policy_id for finding in findings) - known
+
+
+def _of(tenant_id: UUID, comparison: Comparison) -> ColumnElement[bool]:
+    return (
+        (drift_finding.c.tenant_id == tenant_id)
+        & (drift_finding.c.baseline_run_id == comparison.baseline_run_id)
+        & (drift_finding.c.current_run_id == comparison.current_run_id)
+    )
+
+
+def _finding(row: Row[*tuple[Any, ...]]) -> DriftFinding:
+    return DriftFinding(
+        tenant_id=row.tenant_id,
+        id=row.id,
+        comparison=Comparison(row.scope_key, row.baseline_run_id, row.current_run_id),
+        policy_id=row.policy_id,
+        policy_name=row.policy_name,
+        policy_type=row.policy_type,
+        kind=DriftKind(row.kind),
+        changes=[
+            SettingChange(c["path"], ChangeKind(c["change"]), c["old"], c["new"])
+            for c in row.changes
+        ],
+        found_at=row.found_at,
+    )
+
+
+async def page(
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    comparison: Comparison,
+    *,
+    kinds: frozenset[DriftKind],
+    after: tuple[str, UUID] | None,
+    limit: int,
+) -> Sequence[DriftFinding]:
+    """Return the findings of a comparison by policy name."""
+    key = (drift_finding.c.policy_name, drift_finding.c.id)
+    query = select(drift_finding).where(_of(tenant_id, comparison)).order_by(*key).limit(limit)
+    if kinds:
+        query = query.where(drift_finding.c.kind.in_(sorted(kinds)))
+    if after is not None:
+        query = query.where(tuple_(*key) > tuple_(*after))
+    return [_finding(row) for row in await connection.execute(query)]
+
+
+async def by_ids(
+    connection: AsyncConnection, tenant_id: UUID, ids: Sequence[UUID]
+) -> Sequence[DriftFinding]:
+    """Return those of the findings that the tenant has."""
+    rows = await connection.execute(
+        select(drift_finding).where(
+            drift_finding.c.tenant_id == tenant_id, drift_finding.c.id.in_(ids)
+        )
+    )
+    return [_finding(row) for row in rows]
+
+
+async def counts(
+    connection: AsyncConnection, tenant_id: UUID, comparisons: Sequence[Comparison]
+) -> Mapping[tuple[UUID, UUID], Mapping[DriftKind, int]]:
+    """Return how many findings of each kind the comparisons (baseline, current) have."""
+    pair = (drift_finding.c.baseline_run_id, drift_finding.c.current_run_id)
+    rows = await connection.execute(
+        select(*pair, drift_finding.c.kind, func.count().label("findings"))
+        .where(
+            drift_finding.c.tenant_id == tenant_id,
+            tuple_(*pair).in_([(c.baseline_run_id, c.current_run_id) for c in comparisons]),
+        )
+        .group_by(*pair, drift_finding.c.kind)
+    )
+    counted: dict[tuple[UUID, UUID], dict[DriftKind, int]] = {}
+    for row in rows:
+        of_pair = counted.setdefault((row.baseline_run_id, row.current_run_id), {})
+        of_pair[DriftKind(row.kind)] = row.findings
+    return counted

@@ -1,0 +1,61 @@
+"""A tenant's policies as one sync saw them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+RESOURCE = "inventory"
+ACTION = "sync"
+RUN_TYPE = f"{RESOURCE}.{ACTION}"
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryScope:
+    """A part of the tenant's systems that is synced as a whole.
+
+    `last_snapshot_run_id` is the newest sync of bucket SUCCEEDED: only a whole
+    snapshot is anybody's current state.
+    """
+
+    tenant_id: UUID
+    key: str
+    last_seen_at: datetime
+    last_snapshot_run_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRecord:
+    """A policy on its way into a snapshot."""
+
+    item_key: str
+    policy_id: str
+    name: str
+    policy_type: str
+    content_hash: bytes
+    document_hash: bytes
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy inside the snapshot of one run."""
+
+    tenant_id: UUID
+    scope_key: str
+    run_id: UUID
+    policy_id: str
+    name: str
+    policy_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyDifference:
+    """A policy whose content differs between two snapshots; a side without it has no hash."""
+
+    policy_id: str
+    name: str
+    policy_type: str
+    baseline_document: bytes | None
+    current_document: bytes | None

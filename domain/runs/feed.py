@@ -1,0 +1,145 @@
+"""Follow a tenant's events live: one reader per tenant and process, shared by all followers.
+
+Followers pull. The newest events lie in a bounded buffer; whoever has fallen
+behind it reads from the database until caught up. So a slow follower costs no
+memory, sees every event exactly once and in order, and delays nobody.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from domain.runs.models import RunEvent
+from domain.runs.repository import feed
+from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
+from domain.wakeups import WakeUps, feed_topic
+
+_BUFFER = 1000
+_BATCH = 200
+_RETRY_SECONDS = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedCursor:
+    """A place in a tenant's feed: everything up to `seq` has been seen."""
+
+    epoch: UUID
+    seq: int
+
+
+class FeedGapError(Exception):
+    """The events after this cursor are not all there any more; take a new snapshot."""
+
+
+class TenantFeed:
+    """One tenant's live events, as a process shares them."""
+
+    def __init__(
+        self, transactions: Transactions, wakeups: WakeUps, tenant_id: UUID, poll_seconds: float
+    ) -> None:
+        self._transactions = transactions
+        self._wakeups = wakeups
+        self._tenant_id = tenant_id
+        self._poll_seconds = poll_seconds
+        self._buffer: deque[RunEvent] = deque(maxlen=_BUFFER)
+        self._head: FeedCursor | None = None
+        self._grown = asyncio.Condition()
+        self.followers = 0
+
+    async def after(self, cursor: FeedCursor, timeout: float) -> Sequence[RunEvent]:
+        """Return the next events, at most 200; none after `timeout` seconds without any.
+
+        Raises:
+            FeedGapError: the cursor is too old, of another epoch, or from the future.
+            DatabaseUnavailableError: reading the past failed; try again.
+        """
+        async with self._grown:
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._grown.wait_for(lambda: self._is_behind(cursor))
+            except TimeoutError:
+                return ()
+            if self._buffer and cursor.seq >= self._buffer[0].seq - 1:
+                skipped = cursor.seq + 1 - self._buffer[0].seq
+                return [self._buffer[i] for i in range(skipped, len(self._buffer))][:_BATCH]
+        return await self._read(cursor)
+
+    def _is_behind(self, cursor: FeedCursor) -> bool:
+        head = self._head
+        return head is not None and (cursor.seq < head.seq or cursor.epoch != head.epoch)
+
+    async def _read(self, cursor: FeedCursor) -> Sequence[RunEvent]:
+        async with self._transactions.open(self._tenant_id, snapshot=True) as connection:
+            now = await feed.position(connection, self._tenant_id)
+            if cursor.epoch != now.epoch or not now.min_seq <= cursor.seq <= now.seq:
+                raise FeedGapError
+            return await feed.events_after(connection, self._tenant_id, cursor.seq, limit=_BATCH)
+
+    async def run(self) -> None:
+        """Read new events for as long as anybody follows."""
+        async with self._wakeups.subscribe(feed_topic(self._tenant_id)) as waiter:
+            while True:
+                try:
+                    more = await self._advance()
+                except DatabaseUnavailableError as error:
+                    logger.warning("Feed of tenant %s waits: %s", self._tenant_id, error)
+                    await asyncio.sleep(_RETRY_SECONDS)
+                    continue
+                if not more:
+                    await waiter.wait(self._poll_seconds)
+
+    async def _advance(self) -> bool:
+        async with self._transactions.open(self._tenant_id, snapshot=True) as connection:
+            now = await feed.position(connection, self._tenant_id)
+            head = self._head
+            if head is None or head.epoch != now.epoch or not now.min_seq <= head.seq <= now.seq:
+                self._buffer.clear()
+                head = FeedCursor(now.epoch, now.seq)
+                events: Sequence[RunEvent] = ()
+            else:
+                events = await feed.events_after(
+                    connection, self._tenant_id, head.seq, limit=_BATCH
+                )
+        if events:
+            head = FeedCursor(now.epoch, events[-1].seq)
+        if head != self._head:
+            async with self._grown:
+                self._buffer.extend(events)
+                self._head = head
+                self._grown.notify_all()
+        return head.seq < now.seq
+
+
+class TenantFeeds:
+    """The feeds that this process has followers for."""
+
+    def __init__(
+        self, transactions: Transactions, wakeups: WakeUps, *, poll_seconds: float = 2.0
+    ) -> None:
+        self._transactions = transactions
+        self._wakeups = wakeups
+        self._poll_seconds = poll_seconds
+        self._feeds: dict[UUID, tuple[TenantFeed, asyncio.Task[None]]] = {}
+
+    @asynccontextmanager
+    async def follow(self, tenant_id: UUID) -> AsyncIterator[TenantFeed]:
+        """Share the tenant's feed; its reader starts with the first and ends with the last."""
+        if tenant_id not in self._feeds:
+            started = TenantFeed(self._transactions, self._wakeups, tenant_id, self._poll_seconds)
+            self._feeds[tenant_id] = (started, asyncio.create_task(started.run()))
+        feed_, reader = self._feeds[tenant_id]
+        feed_.followers += 1
+        try:
+            yield feed_
+        finally:
+            feed_.followers -= 1
+            if not feed_.followers:
+                del self._feeds[tenant_id]
+                # Only asked to stop: an await here would be cancelled with a closing stream.
+                reader.cancel()

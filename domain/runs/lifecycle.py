@@ -1,0 +1,124 @@
+"""The life of a run: which states there are, what may follow what, and what a state means.
+
+Both tables below are data. Code, SQL, documentation and tests read them; none
+of them states a rule of its own.
+
+    pending ──claim──▶ running ──finish──▶ completed | completed_with_errors | failed
+       │                  │
+       │                  └──release / rescue──▶ pending      (a new attempt follows)
+       └──abort──▶ aborted
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class RunStatus(StrEnum):
+    """What the ledger stores (R3)."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    COMPLETED_WITH_ERRORS = "completed_with_errors"
+    FAILED = "failed"
+    ABORTED = "aborted"
+
+
+class StatusBucket(StrEnum):
+    """What a person wants to know: computed from status and counts, never stored by hand."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    PARTIALLY_SUCCEEDED = "PARTIALLY_SUCCEEDED"
+    FAILED = "FAILED"
+
+
+ACTIVE_STATUSES = (RunStatus.PENDING, RunStatus.RUNNING)
+
+TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
+    RunStatus.PENDING: frozenset({RunStatus.RUNNING, RunStatus.ABORTED}),
+    RunStatus.RUNNING: frozenset(
+        {
+            RunStatus.PENDING,
+            RunStatus.COMPLETED,
+            RunStatus.COMPLETED_WITH_ERRORS,
+            RunStatus.FAILED,
+        }
+    ),
+    RunStatus.COMPLETED: frozenset(),
+    RunStatus.COMPLETED_WITH_ERRORS: frozenset(),
+    RunStatus.FAILED: frozenset(),
+    RunStatus.ABORTED: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BucketRule:
+    """One row of the truth table: None means that the count does not matter."""
+
+    status: RunStatus
+    any_failed: bool | None
+    any_succeeded: bool | None
+    bucket: StatusBucket
+    explanation: str
+
+
+BUCKET_RULES: tuple[BucketRule, ...] = (
+    BucketRule(RunStatus.PENDING, None, None, StatusBucket.QUEUED, "Waiting for a worker."),
+    BucketRule(RunStatus.RUNNING, None, None, StatusBucket.RUNNING, "A worker is on it."),
+    BucketRule(
+        RunStatus.COMPLETED, False, None, StatusBucket.SUCCEEDED, "Completed; no item failed."
+    ),
+    BucketRule(
+        RunStatus.COMPLETED,
+        True,
+        True,
+        StatusBucket.PARTIALLY_SUCCEEDED,
+        "Completed, but some items failed and some succeeded.",
+    ),
+    BucketRule(
+        RunStatus.COMPLETED,
+        True,
+        False,
+        StatusBucket.FAILED,
+        "Completed, but items failed and none succeeded.",
+    ),
+    BucketRule(
+        RunStatus.COMPLETED_WITH_ERRORS,
+        None,
+        True,
+        StatusBucket.PARTIALLY_SUCCEEDED,
+        "Completed with errors; some items succeeded.",
+    ),
+    BucketRule(
+        RunStatus.COMPLETED_WITH_ERRORS,
+        None,
+        False,
+        StatusBucket.FAILED,
+        "Completed with errors; no item succeeded.",
+    ),
+    BucketRule(
+        RunStatus.FAILED, None, None, StatusBucket.FAILED, "An error stopped the run as a whole."
+    ),
+    BucketRule(
+        RunStatus.ABORTED, None, None, StatusBucket.FAILED, "Ended before a worker took it."
+    ),
+)
+
+
+def bucket_rule(status: RunStatus, *, succeeded: int, failed: int) -> BucketRule:
+    """Return the one row of the truth table that decides (source: product R3)."""
+    for rule in BUCKET_RULES:
+        if (
+            rule.status is status
+            and rule.any_failed in (None, failed > 0)
+            and rule.any_succeeded in (None, succeeded > 0)
+        ):
+            return rule
+    raise AssertionError(f"the truth table has no row for {status}")
+
+
+def completed_status(*, failed: int) -> RunStatus:
+    """Return how a run ends whose producer reached its end."""
+    return RunStatus.COMPLETED_WITH_ERRORS if failed else RunStatus.COMPLETED

@@ -1,0 +1,94 @@
+"""What a member may read about runs: each use case is one short transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from domain.runs.failures import FailureReason, RunFailure
+from domain.runs.feed import FeedCursor
+from domain.runs.models import FailureGroup, OperationRun, RunEvent, RunFacets, RunFilter
+from domain.runs.repository import feed, reading
+from domain.runs.repository.reading import Keyset
+from domain.tenancy.models import TenantAccess
+from domain.tenancy.roles import VIEW
+from domain.tenancy.transactions import Transactions
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Runs as of one moment, and the cursor from which to follow on."""
+
+    cursor: FeedCursor
+    runs: Sequence[OperationRun]
+
+
+class RunQueries:
+    """Reads of the ledger on behalf of a member of the tenant."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    async def page(
+        self, access: TenantAccess, wanted: RunFilter, keyset: Keyset
+    ) -> Sequence[OperationRun]:
+        """Return one page of the list."""
+        async with self._transactions.member(access, VIEW) as connection:
+            return await reading.page(connection, access.tenant_id, wanted, keyset)
+
+    async def by_ids(
+        self, access: TenantAccess, run_ids: Sequence[UUID]
+    ) -> Mapping[UUID, OperationRun]:
+        """Return those of the runs that exist."""
+        async with self._transactions.member(access, VIEW) as connection:
+            runs = await reading.by_ids(connection, access.tenant_id, run_ids)
+        return {run.id: run for run in runs}
+
+    async def facets(self, access: TenantAccess, wanted: RunFilter) -> RunFacets:
+        """Return the counts for a filter bar (H4)."""
+        async with self._transactions.member(access, VIEW) as connection:
+            return await reading.facets(connection, access.tenant_id, wanted)
+
+    async def failures(
+        self,
+        access: TenantAccess,
+        run_ids: Sequence[UUID],
+        *,
+        after: str | None,
+        reasons: frozenset[FailureReason],
+        limit: int,
+    ) -> Mapping[UUID, Sequence[RunFailure]]:
+        """Return a page of the failures of each run."""
+        async with self._transactions.member(access, VIEW) as connection:
+            return await reading.failures(
+                connection, access.tenant_id, run_ids, after=after, reasons=reasons, limit=limit
+            )
+
+    async def failure_groups(
+        self, access: TenantAccess, run_ids: Sequence[UUID]
+    ) -> Mapping[UUID, Sequence[FailureGroup]]:
+        """Return the failures of each run by reason."""
+        async with self._transactions.member(access, VIEW) as connection:
+            return await reading.failure_groups(connection, access.tenant_id, run_ids)
+
+    async def events(
+        self, access: TenantAccess, run_ids: Sequence[UUID], *, after_version: int, limit: int
+    ) -> Mapping[UUID, Sequence[RunEvent]]:
+        """Return a page of the timeline of each run."""
+        async with self._transactions.member(access, VIEW) as connection:
+            return await reading.events(
+                connection, access.tenant_id, run_ids, after_version=after_version, limit=limit
+            )
+
+    async def snapshot(self, access: TenantAccess, wanted: RunFilter, limit: int) -> Snapshot:
+        """Return the newest runs of the list with the cursor of the same moment."""
+        async with self._transactions.member(access, VIEW, snapshot=True) as connection:
+            position = await feed.position(connection, access.tenant_id)
+            runs = await reading.page(connection, access.tenant_id, wanted, Keyset(limit))
+        return Snapshot(FeedCursor(position.epoch, position.seq), runs)
+
+    async def run_snapshot(self, access: TenantAccess, run_id: UUID) -> Snapshot:
+        """Return one run, or none, with the cursor of the same moment."""
+        async with self._transactions.member(access, VIEW, snapshot=True) as connection:
+            position = await feed.position(connection, access.tenant_id)
+            runs = await reading.by_ids(connection, access.tenant_id, [run_id])
+        return Snapshot(FeedCursor(position.epoch, position.seq), runs)

@@ -1,0 +1,282 @@
+"""The guarded changes of a run: each one statement, each refused when the run has moved on.
+
+Whoever calls one of these emits the event right after, in the same transaction
+(`feed.emit`), because every change raises `version` and `version` counts events.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Update, case, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.runs.failures import FailureReason
+from domain.runs.lifecycle import RunStatus, completed_status
+from domain.runs.models import ItemOutcome, Lease
+from domain.tables import operation_run, outbox, run_failure, run_item
+from domain.tenancy.models import Initiator
+
+_now = func.clock_timestamp()
+_ACTIVE = text("status IN ('pending', 'running')")
+_NO_LEASE = {"lease_token": None, "lease_owner": None, "lease_expires_at": None}
+
+
+@dataclass(frozen=True, slots=True)
+class ItemResult:
+    """What became of one item; reason and message for a failed one."""
+
+    key: str
+    outcome: ItemOutcome
+    reason: FailureReason | None = None
+    message: str = ""
+
+
+async def insert_pending(
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    *,
+    resource: str,
+    action: str,
+    key: bytes,
+    subject: str,
+    context: Mapping[str, Any],
+    initiator: Initiator,
+) -> UUID | None:
+    """Add a pending run; None when an active one holds the key."""
+    adding = upsert(operation_run).values(
+        tenant_id=tenant_id,
+        id=uuid4(),
+        resource=resource,
+        action=action,
+        idempotency_key=key,
+        subject=subject,
+        context=context,
+        initiator_id=initiator.id,
+        initiator_name=initiator.name,
+    )
+    run_id: UUID | None = (
+        await connection.execute(
+            adding.on_conflict_do_nothing(
+                index_elements=["tenant_id", "run_type", "idempotency_key"],
+                index_where=_ACTIVE,
+            ).returning(operation_run.c.id)
+        )
+    ).scalar_one_or_none()
+    return run_id
+
+
+async def active_with_key(
+    connection: AsyncConnection, tenant_id: UUID, run_type: str, key: bytes
+) -> UUID | None:
+    """Return the active run that holds the key."""
+    return (
+        await connection.execute(
+            select(operation_run.c.id).where(
+                operation_run.c.tenant_id == tenant_id,
+                operation_run.c.run_type == run_type,
+                operation_run.c.idempotency_key == key,
+                _ACTIVE,
+            )
+        )
+    ).scalar_one_or_none()
+
+
+async def order_dispatch(
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    run_id: UUID,
+    delay: timedelta = timedelta(0),
+) -> None:
+    """Put the order to send this run to a worker into the outbox."""
+    await connection.execute(
+        insert(outbox).from_select(
+            ["tenant_id", "run_id", "run_type", "not_before"],
+            select(
+                operation_run.c.tenant_id,
+                operation_run.c.id,
+                operation_run.c.run_type,
+                _now + delay,
+            ).where(operation_run.c.tenant_id == tenant_id, operation_run.c.id == run_id),
+        )
+    )
+
+
+async def claim(
+    connection: AsyncConnection, tenant_id: UUID, run_id: UUID, *, owner: str, lease: timedelta
+) -> Lease | None:
+    """Take a pending run for one worker; None for a duplicate or early delivery."""
+    row = (
+        await connection.execute(
+            update(operation_run)
+            .where(
+                operation_run.c.tenant_id == tenant_id,
+                operation_run.c.id == run_id,
+                operation_run.c.status == RunStatus.PENDING,
+                operation_run.c.attempt < operation_run.c.max_attempts,
+                operation_run.c.not_before <= _now,
+            )
+            .values(
+                status=RunStatus.RUNNING,
+                attempt=operation_run.c.attempt + 1,
+                version=operation_run.c.version + 1,
+                lease_token=func.gen_random_uuid(),
+                lease_owner=owner,
+                lease_expires_at=_now + lease,
+                started_at=func.coalesce(operation_run.c.started_at, _now),
+            )
+            .returning(operation_run.c.attempt, operation_run.c.lease_token)
+        )
+    ).one_or_none()
+    return Lease(tenant_id, run_id, row.attempt, row.lease_token) if row else None
+
+
+def _held(lease: Lease) -> Update:
+    return update(operation_run).where(
+        operation_run.c.tenant_id == lease.tenant_id,
+        operation_run.c.id == lease.run_id,
+        operation_run.c.status == RunStatus.RUNNING,
+        operation_run.c.attempt == lease.attempt,
+        operation_run.c.lease_token == lease.token,
+    )
+
+
+async def heartbeat(connection: AsyncConnection, lease: Lease, duration: timedelta) -> bool:
+    """Extend the lease; False when it is no longer ours. Raises no version and no event."""
+    done = await connection.execute(_held(lease).values(lease_expires_at=_now + duration))
+    return done.rowcount == 1
+
+
+async def lock(connection: AsyncConnection, lease: Lease) -> bool:
+    """Fence: hold the run's row until the transaction ends; False when the lease is lost."""
+    row = await connection.execute(
+        select(operation_run.c.id)
+        .where(
+            operation_run.c.tenant_id == lease.tenant_id,
+            operation_run.c.id == lease.run_id,
+            operation_run.c.status == RunStatus.RUNNING,
+            operation_run.c.attempt == lease.attempt,
+            operation_run.c.lease_token == lease.token,
+        )
+        .with_for_update()
+    )
+    return row.one_or_none() is not None
+
+
+async def set_total(connection: AsyncConnection, lease: Lease, total: int) -> bool:
+    """State how many items there are, counting those of earlier attempts."""
+    done = await connection.execute(
+        _held(lease).values(total=total, version=operation_run.c.version + 1)
+    )
+    return done.rowcount == 1
+
+
+async def record_items(
+    connection: AsyncConnection, lease: Lease, items: Sequence[ItemResult]
+) -> bool:
+    """Write items once each and move the counts by exactly what was new (R4).
+
+    The caller holds the run's row (`lock`). Returns False when no item was new,
+    and then leaves `version` alone.
+    """
+    adding = upsert(run_item).values(
+        [
+            {
+                "tenant_id": lease.tenant_id,
+                "run_id": lease.run_id,
+                "item_key": item.key,
+                "outcome": item.outcome,
+                "attempt": lease.attempt,
+            }
+            for item in items
+        ]
+    )
+    added = set(
+        (
+            await connection.execute(adding.on_conflict_do_nothing().returning(run_item.c.item_key))
+        ).scalars()
+    )
+    new = [item for item in items if item.key in added]
+    if not new:
+        return False
+    for item in new:
+        if item.reason is not None:
+            await add_failure(
+                connection,
+                lease.tenant_id,
+                lease.run_id,
+                item_key=item.key,
+                reason=item.reason,
+                message=item.message,
+                attempt=lease.attempt,
+            )
+    counts = {
+        outcome.value: operation_run.c[outcome.value]
+        + sum(1 for item in new if item.outcome is outcome)
+        for outcome in ItemOutcome
+    }
+    await connection.execute(_held(lease).values(**counts, version=operation_run.c.version + 1))
+    return True
+
+
+async def add_failure(
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    run_id: UUID,
+    *,
+    item_key: str | None,
+    reason: FailureReason,
+    message: str,
+    attempt: int,
+    error_id: str | None = None,
+) -> None:
+    """Write one failure, of the run as a whole without `item_key`; the message is sanitized."""
+    await connection.execute(
+        insert(run_failure).values(
+            tenant_id=tenant_id,
+            run_id=run_id,
+            item_key=item_key or "",
+            reason=reason,
+            message=message,
+            attempt=attempt,
+            error_id=error_id,
+        )
+    )
+
+
+async def finish(connection: AsyncConnection, lease: Lease, *, failed: bool) -> RunStatus | None:
+    """End a run: by its counts, or as failed as a whole. None when the lease is lost."""
+    by_counts = case(
+        (operation_run.c.failed > 0, completed_status(failed=1)),
+        else_=completed_status(failed=0),
+    )
+    status = (
+        await connection.execute(
+            _held(lease)
+            .values(
+                status=RunStatus.FAILED if failed else by_counts,
+                finished_at=_now,
+                version=operation_run.c.version + 1,
+                **_NO_LEASE,
+            )
+            .returning(operation_run.c.status)
+        )
+    ).scalar_one_or_none()
+    return RunStatus(status) if status else None
+
+
+async def release(connection: AsyncConnection, lease: Lease, delay: timedelta) -> bool:
+    """Hand a run back unharmed: the attempt is not charged. False when the lease is lost."""
+    done = await connection.execute(
+        _held(lease).values(
+            status=RunStatus.PENDING,
+            max_attempts=operation_run.c.max_attempts + 1,
+            not_before=_now + delay,
+            version=operation_run.c.version + 1,
+            **_NO_LEASE,
+        )
+    )
+    return done.rowcount == 1

@@ -1,0 +1,93 @@
+"""Start a run, or meet the one that is already at it (R6, R7)."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.notifications import repository as notifications
+from domain.notifications.models import NotificationOutcome
+from domain.runs.idempotency import idempotency_key
+from domain.runs.models import RunEventKind, StartedRun, StartOutcome
+from domain.runs.repository import feed, reading, transitions
+from domain.tenancy.models import TenantAccess
+from domain.tenancy.roles import start_permission
+from domain.tenancy.transactions import Transactions
+from domain.wakeups import OUTBOX_TOPIC, WakeUps, feed_topic
+
+_TRIES = 5
+
+
+class StartContentionError(Exception):
+    """Time after time the run that held the key ended before it could be read."""
+
+
+class RunStarter:
+    """The one door through which runs enter the ledger."""
+
+    def __init__(self, transactions: Transactions, wakeups: WakeUps) -> None:
+        self._transactions = transactions
+        self._wakeups = wakeups
+
+    async def start(
+        self,
+        access: TenantAccess,
+        *,
+        resource: str,
+        action: str,
+        subject: str,
+        context: Mapping[str, Any],
+    ) -> StartedRun:
+        """Write the run, its dispatch order, its first event and its notification at once.
+
+        `subject` is what the run is about (a scope, a backup set); `context` are
+        the parameters it runs with, and makes up its identity.
+
+        Raises:
+            ForbiddenError: the role may not start this type.
+        """
+        run_type = f"{resource}.{action}"
+        key = idempotency_key(run_type, context)
+        tenant_id = access.tenant_id
+        async with self._transactions.member(access, start_permission(run_type)) as connection:
+            for _ in range(_TRIES):
+                run_id = await transitions.insert_pending(
+                    connection,
+                    tenant_id,
+                    resource=resource,
+                    action=action,
+                    key=key,
+                    subject=subject,
+                    context=context,
+                    initiator=access.initiator,
+                )
+                if run_id is not None:
+                    outcome = StartOutcome.CREATED
+                    await self._announce(connection, access, run_id)
+                    break
+                run_id = await transitions.active_with_key(connection, tenant_id, run_type, key)
+                if run_id is not None:
+                    outcome = StartOutcome.REUSED_ACTIVE
+                    break
+            else:
+                raise StartContentionError(f"{run_type} kept ending in {_TRIES} tries")
+            (run,) = await reading.by_ids(connection, tenant_id, [run_id])
+        if outcome is StartOutcome.CREATED:
+            await self._wakeups.nudge(OUTBOX_TOPIC)
+            await self._wakeups.nudge(feed_topic(tenant_id))
+        return StartedRun(run, outcome)
+
+    async def _announce(
+        self, connection: AsyncConnection, access: TenantAccess, run_id: UUID
+    ) -> None:
+        await transitions.order_dispatch(connection, access.tenant_id, run_id)
+        seq = await feed.emit(connection, access.tenant_id, run_id, RunEventKind.QUEUED)
+        await notifications.add(
+            connection,
+            access.tenant_id,
+            access.user_id,
+            run_id,
+            seq,
+            NotificationOutcome.QUEUED,
+        )

@@ -1,0 +1,380 @@
+"""The database's shape. Row level security says again what `tenant_id` says (T3)."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Computed,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from domain.runs.lifecycle import ACTIVE_STATUSES, BUCKET_RULES, BucketRule, RunStatus
+
+SCHEMA = "opsrun"
+
+metadata = MetaData(
+    schema=SCHEMA,
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    },
+)
+
+_now = text("clock_timestamp()")
+_true_time = DateTime(timezone=True)
+
+
+def _quoted(values: object) -> str:
+    return ", ".join(f"'{value}'" for value in values)  # type: ignore[attr-defined]
+
+
+def _when(rule: BucketRule) -> str:
+    conditions = [f"status = '{rule.status}'"]
+    for column, wanted in (("failed", rule.any_failed), ("succeeded", rule.any_succeeded)):
+        if wanted is not None:
+            conditions.append(f"{column} {'>' if wanted else '='} 0")
+    return f"WHEN {' AND '.join(conditions)} THEN '{rule.bucket}'"
+
+
+STATUS_BUCKET_SQL = f"CASE {' '.join(map(_when, BUCKET_RULES))} END"
+_ACTIVE_SQL = f"status IN ({_quoted(ACTIVE_STATUSES)})"
+
+
+tenant = Table(
+    "tenant",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("slug", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("export_folder", Text),
+    Column("retention_days", Integer, nullable=False, server_default=text("90")),
+    Column("created_at", _true_time, nullable=False, server_default=_now),
+    CheckConstraint("retention_days BETWEEN 1 AND 3650", name="retention_days"),
+)
+
+app_user = Table(
+    "app_user",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("issuer", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("email", Text),
+    UniqueConstraint("issuer", "subject"),
+)
+
+membership = Table(
+    "membership",
+    metadata,
+    Column("tenant_id", Uuid, ForeignKey(tenant.c.id, ondelete="CASCADE")),
+    Column("user_id", Uuid, ForeignKey(app_user.c.id, ondelete="CASCADE"), index=True),
+    Column("role", Text, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "user_id"),
+    CheckConstraint("role IN ('OWNER', 'MANAGER', 'OPERATOR', 'READONLY')", name="role"),
+)
+
+tenant_feed = Table(
+    "tenant_feed",
+    metadata,
+    Column("tenant_id", Uuid, ForeignKey(tenant.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("epoch", Uuid, nullable=False, server_default=text("gen_random_uuid()")),
+    Column("seq", BigInteger, nullable=False, server_default=text("0")),
+    Column("min_seq", BigInteger, nullable=False, server_default=text("0")),
+)
+
+operation_run = Table(
+    "operation_run",
+    metadata,
+    Column("tenant_id", Uuid, ForeignKey(tenant_feed.c.tenant_id, ondelete="CASCADE")),
+    Column("id", Uuid, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("run_type", Text, Computed("resource || '.' || action", persisted=True), nullable=False),
+    Column("idempotency_key", LargeBinary, nullable=False),
+    Column("status", Text, nullable=False, server_default=RunStatus.PENDING),
+    Column("status_bucket", Text, Computed(STATUS_BUCKET_SQL, persisted=True), nullable=False),
+    Column("version", Integer, nullable=False, server_default=text("1")),
+    Column("total", Integer),
+    Column("succeeded", Integer, nullable=False, server_default=text("0")),
+    Column("failed", Integer, nullable=False, server_default=text("0")),
+    Column("skipped", Integer, nullable=False, server_default=text("0")),
+    Column("initiator_id", Uuid, nullable=False),
+    Column("initiator_name", Text, nullable=False),
+    Column("context", JSONB, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("attempt", Integer, nullable=False, server_default=text("0")),
+    Column("max_attempts", Integer, nullable=False, server_default=text("3")),
+    Column("lease_token", Uuid),
+    Column("lease_owner", Text),
+    Column("lease_expires_at", _true_time),
+    Column("not_before", _true_time, nullable=False, server_default=_now),
+    Column("last_dispatched_at", _true_time),
+    Column("created_at", _true_time, nullable=False, server_default=_now),
+    Column("started_at", _true_time),
+    Column("finished_at", _true_time),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    CheckConstraint(f"status IN ({_quoted(RunStatus)})", name="status"),
+    CheckConstraint("attempt <= max_attempts", name="attempts"),
+    CheckConstraint("succeeded + failed + skipped <= coalesce(total, 2147483647)", name="counts"),
+    CheckConstraint("(status = 'running') = (lease_token IS NOT NULL)", name="lease"),
+    CheckConstraint(f"({_ACTIVE_SQL}) = (finished_at IS NULL)", name="finished"),
+)
+Index(
+    "uq_operation_run_active",
+    operation_run.c.tenant_id,
+    operation_run.c.run_type,
+    operation_run.c.idempotency_key,
+    unique=True,
+    postgresql_where=text(_ACTIVE_SQL),
+)
+# The list: every filter sorts on the column it reads (product 6).
+for _column in (None, "run_type", "status_bucket", "initiator_id"):
+    Index(
+        f"ix_operation_run_list{'_' + _column if _column else ''}",
+        operation_run.c.tenant_id,
+        *([operation_run.c[_column]] if _column else []),
+        operation_run.c.created_at,
+        operation_run.c.id,
+    )
+Index(
+    "ix_operation_run_facets",
+    operation_run.c.tenant_id,
+    operation_run.c.created_at.desc(),
+    operation_run.c.run_type,
+    operation_run.c.status_bucket,
+    operation_run.c.initiator_id,
+)
+# The newest successes about one subject: the current state and its baseline.
+Index(
+    "ix_operation_run_succeeded",
+    operation_run.c.tenant_id,
+    operation_run.c.run_type,
+    operation_run.c.subject,
+    operation_run.c.created_at,
+    postgresql_where=text("status_bucket = 'SUCCEEDED'"),
+)
+Index(
+    "ix_operation_run_lease",
+    operation_run.c.lease_expires_at,
+    postgresql_where=text("status = 'running'"),
+)
+Index(
+    "ix_operation_run_pending",
+    operation_run.c.not_before,
+    postgresql_where=text("status = 'pending'"),
+)
+Index(
+    "ix_operation_run_finished",
+    operation_run.c.tenant_id,
+    operation_run.c.finished_at,
+    postgresql_where=text("finished_at IS NOT NULL"),
+)
+
+
+def _of_run() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        ["tenant_id", "run_id"],
+        [operation_run.c.tenant_id, operation_run.c.id],
+        ondelete="CASCADE",
+    )
+
+
+run_item = Table(
+    "run_item",
+    metadata,
+    Column("tenant_id", Uuid),
+    Column("run_id", Uuid),
+    Column("item_key", Text),
+    Column("outcome", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("recorded_at", _true_time, nullable=False, server_default=_now),
+    PrimaryKeyConstraint("tenant_id", "run_id", "item_key"),
+    CheckConstraint("outcome IN ('succeeded', 'failed', 'skipped')", name="outcome"),
+    _of_run(),
+)
+
+run_failure = Table(
+    "run_failure",
+    metadata,
+    Column("tenant_id", Uuid),
+    Column("run_id", Uuid),
+    Column("item_key", Text),  # '' when the run failed as a whole
+    Column("reason", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("error_id", Text),
+    Column("attempt", Integer, nullable=False),
+    Column("occurred_at", _true_time, nullable=False, server_default=_now),
+    PrimaryKeyConstraint("tenant_id", "run_id", "item_key"),
+    _of_run(),
+)
+
+run_event = Table(
+    "run_event",
+    metadata,
+    Column("tenant_id", Uuid),
+    Column("seq", BigInteger),
+    Column("run_id", Uuid, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("status_bucket", Text, nullable=False),
+    Column("previous_bucket", Text),
+    Column("total", Integer),
+    Column("succeeded", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("skipped", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("started_at", _true_time),
+    Column("finished_at", _true_time),
+    Column("occurred_at", _true_time, nullable=False, server_default=_now),
+    PrimaryKeyConstraint("tenant_id", "seq"),
+    UniqueConstraint("tenant_id", "run_id", "version"),
+    _of_run(),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("tenant_id", Uuid, nullable=False),
+    Column("run_id", Uuid, nullable=False),
+    Column("run_type", Text, nullable=False),
+    Column("not_before", _true_time, nullable=False, server_default=_now, index=True),
+    _of_run(),
+    Index(None, "tenant_id", "run_id"),
+)
+
+notification = Table(
+    "notification",
+    metadata,
+    Column("tenant_id", Uuid),
+    Column("id", Uuid),
+    Column("recipient_id", Uuid, nullable=False),
+    Column("run_id", Uuid, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("created_at", _true_time, nullable=False, server_default=_now),
+    Column("read_at", _true_time),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    UniqueConstraint("tenant_id", "run_id", "recipient_id", "outcome"),
+    Index(None, "tenant_id", "recipient_id", "seq"),
+    _of_run(),
+)
+
+inventory_scope = Table(
+    "inventory_scope",
+    metadata,
+    Column("tenant_id", Uuid, ForeignKey(tenant.c.id, ondelete="CASCADE")),
+    Column("key", Text),
+    Column("last_seen_at", _true_time, nullable=False, server_default=_now),
+    PrimaryKeyConstraint("tenant_id", "key"),
+)
+
+policy_document = Table(
+    "policy_document",
+    metadata,
+    Column("tenant_id", Uuid, ForeignKey(tenant.c.id, ondelete="CASCADE")),
+    Column("hash", LargeBinary),
+    Column("body", JSONB, nullable=False),
+    Column("stored_at", _true_time, nullable=False, server_default=_now),
+    PrimaryKeyConstraint("tenant_id", "hash"),
+)
+
+
+def _of_document() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        ["tenant_id", "document_hash"], [policy_document.c.tenant_id, policy_document.c.hash]
+    )
+
+
+inventory_policy = Table(
+    "inventory_policy",
+    metadata,
+    Column("tenant_id", Uuid),
+    Column("run_id", Uuid),
+    Column("policy_id", Text),
+    Column("item_key", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("policy_type", Text, nullable=False),
+    Column("content_hash", LargeBinary, nullable=False),
+    Column("document_hash", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "run_id", "policy_id"),
+    Index(None, "tenant_id", "document_hash"),
+    _of_run(),
+    _of_document(),
+)
+
+drift_finding = Table(
+    "drift_finding",
+    metadata,
+    Column("tenant_id", Uuid),
+    Column("id", Uuid),
+    Column("run_id", Uuid, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("scope_key", Text, nullable=False),
+    Column("baseline_run_id", Uuid, nullable=False),
+    Column("current_run_id", Uuid, nullable=False),
+    Column("policy_id", Text, nullable=False),
+    Column("policy_name", Text, nullable=False),
+    Column("policy_type", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("changes", JSONB, nullable=False),
+    Column("found_at", _true_time, nullable=False, server_default=_now),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    UniqueConstraint("tenant_id", "fingerprint"),
+    Index(None, "tenant_id", "baseline_run_id", "current_run_id", "id"),
+    Index(None, "tenant_id", "run_id"),
+    CheckConstraint("kind IN ('ADDED', 'REMOVED', 'MODIFIED')", name="kind"),
+    _of_run(),
+)
+
+backup_set = Table(
+    "backup_set",
+    metadata,
+    Column("tenant_id", Uuid, ForeignKey(tenant.c.id, ondelete="CASCADE")),
+    Column("id", Uuid),
+    Column("name", Text, nullable=False),
+    Column("created_by_id", Uuid, nullable=False),
+    Column("created_by_name", Text, nullable=False),
+    Column("created_at", _true_time, nullable=False, server_default=_now),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    UniqueConstraint("tenant_id", "name"),
+)
+
+backup_set_policy = Table(
+    "backup_set_policy",
+    metadata,
+    Column("tenant_id", Uuid),
+    Column("backup_set_id", Uuid),
+    Column("scope_key", Text),
+    Column("policy_id", Text),
+    Column("name", Text, nullable=False),
+    Column("policy_type", Text, nullable=False),
+    Column("document_hash", LargeBinary, nullable=False),
+    Column("added_at", _true_time, nullable=False, server_default=_now),
+    PrimaryKeyConstraint("tenant_id", "backup_set_id", "scope_key", "policy_id"),
+    Index(None, "tenant_id", "document_hash"),
+    ForeignKeyConstraint(
+        ["tenant_id", "backup_set_id"],
+        [backup_set.c.tenant_id, backup_set.c.id],
+        ondelete="CASCADE",
+    ),
+    _of_document(),
+)

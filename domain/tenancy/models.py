@@ -1,0 +1,88 @@
+"""Who acts, and where: the caller travels with every use case (style rule 3)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID, uuid5
+
+from domain.errors import ForbiddenError
+from domain.tenancy.roles import TenantRole, refusal
+
+SYSTEM_INITIATOR_ID = UUID(int=0)
+_USER_NAMESPACE = UUID("6e1f6b5a-9d6c-4f43-8c5c-3f2f0d8f1a77")
+
+
+def user_id(issuer: str, subject: str) -> UUID:
+    """Return the one id of an identity: derived, so nobody can ever be re-bound to another."""
+    return uuid5(_USER_NAMESPACE, f"{issuer}\n{subject}")
+
+
+@dataclass(frozen=True, slots=True)
+class Initiator:
+    """Who started a run, under the name they had then."""
+
+    id: UUID
+    name: str
+
+    @property
+    def is_system(self) -> bool:
+        """True when no person started the run."""
+        return self.id == SYSTEM_INITIATOR_ID
+
+
+SYSTEM = Initiator(SYSTEM_INITIATOR_ID, "System")
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """One customer of the product; everything else belongs to exactly one."""
+
+    id: UUID
+    slug: str
+    name: str
+    retention_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class TenantAccess:
+    """A user inside one tenant: proof that the membership was checked."""
+
+    user_id: UUID
+    user_name: str
+    tenant: Tenant
+    role: TenantRole
+
+    @property
+    def tenant_id(self) -> UUID:
+        """The tenant's id."""
+        return self.tenant.id
+
+    @property
+    def initiator(self) -> Initiator:
+        """This user as the one who starts a run."""
+        return Initiator(self.user_id, self.user_name)
+
+    def require(self, permission: str) -> None:
+        """Raise ForbiddenError, with what is missing, unless the role covers the permission."""
+        if reason := refusal(self.role, permission):
+            raise ForbiddenError(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The signed-in user with all memberships, as of now."""
+
+    user_id: UUID
+    name: str
+    email: str | None
+    accesses: Mapping[UUID, TenantAccess]
+
+    def enter(self, tenant_id: UUID) -> TenantAccess:
+        """Return the access to a tenant.
+
+        Raises:
+            ForbiddenError: no membership; the same for a tenant that does not exist (T2).
+        """
+        access = self.accesses.get(tenant_id)
+        if access is None:
+            raise ForbiddenError
+        return access

@@ -1,0 +1,74 @@
+"""One way to open a transaction: as somebody, in one tenant, on one short-lived connection."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from domain.tenancy.models import TenantAccess
+
+_ENTER = text(
+    "SELECT set_config('opsrun.tenant_id', :tenant_id, true),"
+    " set_config('opsrun.user_id', :user_id, true)"
+)
+_SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+
+class DatabaseUnavailableError(Exception):
+    """The database could not be reached, or went away in the middle; nothing was committed.
+
+    The one exception: if the connection broke while COMMIT was answered, it may
+    have been. Every write of the ledger can therefore be repeated.
+    """
+
+
+class Transactions:
+    """Opens transactions that row level security confines to one tenant and user."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    @asynccontextmanager
+    async def open(
+        self, tenant_id: UUID | None, user_id: UUID | None = None, *, snapshot: bool = False
+    ) -> AsyncIterator[AsyncConnection]:
+        """Commit on a clean exit, roll back on an exception.
+
+        With `snapshot` all statements see one moment and none may write. Without
+        a tenant only the maintenance login, or nobody's rows, are visible.
+
+        Raises:
+            DatabaseUnavailableError: the connection could not be made or kept.
+        """
+        try:
+            async with self._engine.connect() as connection, connection.begin():
+                if snapshot:
+                    await connection.execute(_SNAPSHOT)
+                await connection.execute(
+                    _ENTER,
+                    {"tenant_id": str(tenant_id or ""), "user_id": str(user_id or "")},
+                )
+                yield connection
+        except DBAPIError as error:
+            if error.connection_invalidated or isinstance(error, InterfaceError | OperationalError):
+                raise DatabaseUnavailableError(str(error.orig)) from error
+            raise
+        except (OSError, PoolTimeoutError) as error:
+            raise DatabaseUnavailableError(str(error)) from error
+
+    @asynccontextmanager
+    async def member(
+        self, access: TenantAccess, permission: str, *, snapshot: bool = False
+    ) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction as a member who has the permission.
+
+        Raises:
+            ForbiddenError: the role does not cover it; nothing was read.
+        """
+        access.require(permission)
+        async with self.open(access.tenant_id, access.user_id, snapshot=snapshot) as connection:
+            yield connection

@@ -1,0 +1,113 @@
+"""All settings, read once from the environment and validated before anything starts."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "OPSRUN_"
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message names the variable and what it takes."""
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """One field is one variable: `database_url` is read from OPSRUN_DATABASE_URL."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True)
+
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL 15 or newer: postgresql://login:password@host:port/database"
+    )
+    redis_url: SecretStr | None = Field(
+        None, description="Redis 7 or Valkey: redis://:password@host:port/0"
+    )
+    data_folder: Path = Field(
+        Path(".opsrun"), description="Where the embedded servers and the local key are kept"
+    )
+
+    host: str = Field("127.0.0.1", description="The address the API listens on")
+    port: int | None = Field(None, ge=0, le=65535, description="The API's port; 8000 or a free one")
+    public_url: AnyHttpUrl | None = Field(
+        None, description="How people reach the API and the hub; for links in notifications"
+    )
+    allowed_origins: Annotated[list[str], NoDecode, BeforeValidator(_split)] = Field(
+        [], description="Origins of pages that may open a WebSocket, separated by commas"
+    )
+
+    oidc_issuer: str | None = Field(None, description="The issuer that tokens must name")
+    oidc_audience: str | None = Field(None, description="The audience that tokens must name")
+    oidc_jwks_url: AnyHttpUrl | None = Field(None, description="Where the issuer's keys are")
+    local_key: SecretStr | None = Field(
+        None, min_length=32, description="Signs local tokens instead of an OIDC issuer"
+    )
+
+    database_pool_size: int = Field(10, ge=1, le=200)
+    statement_timeout_seconds: int = Field(10, ge=1, le=600)
+    worker_concurrency: int = Field(4, ge=1, le=100, description="Runs at a time per worker")
+    shutdown_grace_seconds: int = Field(20, ge=0, le=3600)
+    lease_seconds: int = Field(30, ge=3, le=3600, description="Silence that costs a worker its run")
+    run_timeout_seconds: int = Field(3600, ge=1, le=7 * 86400)
+    queue_timeout_seconds: int = Field(86400, ge=1, le=30 * 86400)
+    redispatch_seconds: int = Field(15, ge=1, le=3600)
+    default_window_days: int = Field(30, ge=1, le=3650, description="How far back lists look")
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = "text"
+
+    @model_validator(mode="after")
+    def _one_way_to_trust(self) -> "Settings":
+        oidc = (self.oidc_issuer, self.oidc_audience, self.oidc_jwks_url)
+        if any(oidc) and not all(oidc):
+            raise ValueError(
+                "OPSRUN_OIDC_ISSUER, OPSRUN_OIDC_AUDIENCE and OPSRUN_OIDC_JWKS_URL belong"
+                " together: set all three or none"
+            )
+        if all(oidc) and self.local_key is not None:
+            raise ValueError("set either OPSRUN_LOCAL_KEY or the OPSRUN_OIDC_… settings, not both")
+        return self
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a worker may be silent."""
+        return timedelta(seconds=self.lease_seconds)
+
+    def require_database_url(self) -> str:
+        """Return the database's URL; SettingsError when there is none."""
+        return _required(self.database_url, "database_url")
+
+    def require_redis_url(self) -> str:
+        """Return the URL of Redis; SettingsError when there is none."""
+        return _required(self.redis_url, "redis_url")
+
+
+def _required(value: SecretStr | None, name: str) -> str:
+    if value is None:
+        raise SettingsError(
+            f"{PREFIX}{name.upper()} is not set. {Settings.model_fields[name].description}."
+            " For a machine without servers, `opsrun dev` brings its own."
+        )
+    return value.get_secret_value()
+
+
+def load_settings() -> Settings:
+    """Read the environment.
+
+    Raises:
+        SettingsError: naming every variable that is wrong; values are not repeated.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = []
+        for fault in error.errors(include_input=False, include_url=False):
+            where = PREFIX + str(fault["loc"][0]).upper() if fault["loc"] else "Settings"
+            lines.append(f"{where}: {fault['msg']}")
+        raise SettingsError("\n".join(lines)) from None
