@@ -126,19 +126,21 @@ async def by_ids(
 
 async def counts(
     connection: AsyncConnection, tenant_id: UUID, comparisons: Sequence[Comparison]
-) -> Mapping[tuple[UUID, UUID], Mapping[DriftKind, int]]:
-    """Return how many findings of each kind the comparisons (baseline, current) have."""
+) -> Mapping[Comparison, Mapping[DriftKind, int]]:
+    """Return how many findings of each kind the comparisons have."""
     pair = (drift_finding.c.baseline_run_id, drift_finding.c.current_run_id)
     rows = await connection.execute(
-        select(*pair, drift_finding.c.kind, func.count().label("findings"))
+        select(
+            drift_finding.c.scope_key, *pair, drift_finding.c.kind, func.count().label("findings")
+        )
         .where(
             drift_finding.c.tenant_id == tenant_id,
             tuple_(*pair).in_([(c.baseline_run_id, c.current_run_id) for c in comparisons]),
         )
-        .group_by(*pair, drift_finding.c.kind)
+        .group_by(drift_finding.c.scope_key, *pair, drift_finding.c.kind)
     )
-    counted: dict[tuple[UUID, UUID], dict[DriftKind, int]] = {}
+    counted: dict[Comparison, dict[DriftKind, int]] = {}
     for row in rows:
-        of_pair = counted.setdefault((row.baseline_run_id, row.current_run_id), {})
-        of_pair[DriftKind(row.kind)] = row.findings
+        comparison = Comparison(row.scope_key, row.baseline_run_id, row.current_run_id)
+        counted.setdefault(comparison, {})[DriftKind(row.kind)] = row.findings
     return counted

@@ -81,7 +81,7 @@ class Drift:
 
     async def counts(
         self, access: TenantAccess, comparisons: Sequence[Comparison]
-    ) -> Mapping[tuple[UUID, UUID], Mapping[DriftKind, int]]:
-        """Return the number of findings of each (baseline, current) by kind."""
+    ) -> Mapping[Comparison, Mapping[DriftKind, int]]:
+        """Return the number of findings of each comparison by kind."""
         async with self._transactions.member(access, VIEW) as connection:
             return await repository.counts(connection, access.tenant_id, comparisons)

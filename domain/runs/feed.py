@@ -77,7 +77,7 @@ class TenantFeed:
     async def _read(self, cursor: FeedCursor) -> Sequence[RunEvent]:
         async with self._transactions.open(self._tenant_id, snapshot=True) as connection:
             now = await feed.position(connection, self._tenant_id)
-            if cursor.epoch != now.epoch or not now.min_seq <= cursor.seq <= now.seq:
+            if not now.covers(cursor.epoch, cursor.seq):
                 raise FeedGapError
             return await feed.events_after(connection, self._tenant_id, cursor.seq, limit=_BATCH)
 
@@ -98,7 +98,7 @@ class TenantFeed:
         async with self._transactions.open(self._tenant_id, snapshot=True) as connection:
             now = await feed.position(connection, self._tenant_id)
             head = self._head
-            if head is None or head.epoch != now.epoch or not now.min_seq <= head.seq <= now.seq:
+            if head is None or not now.covers(head.epoch, head.seq):
                 self._buffer.clear()
                 head = FeedCursor(now.epoch, now.seq)
                 events: Sequence[RunEvent] = ()

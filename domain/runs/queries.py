@@ -13,6 +13,8 @@ from domain.tenancy.models import TenantAccess
 from domain.tenancy.roles import VIEW
 from domain.tenancy.transactions import Transactions
 
+MISSED_LIMIT = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -20,6 +22,19 @@ class Snapshot:
 
     cursor: FeedCursor
     runs: Sequence[OperationRun]
+
+
+@dataclass(frozen=True, slots=True)
+class ResumedRun:
+    """A run as of one moment, the cursor of that moment, and the events a follower missed.
+
+    `missed` is None when the follower's cursor is of no use, or too many events
+    lie behind it: then only the run itself tells the truth.
+    """
+
+    cursor: FeedCursor
+    run: OperationRun
+    missed: Sequence[RunEvent] | None
 
 
 class RunQueries:
@@ -86,9 +101,26 @@ class RunQueries:
             runs = await reading.page(connection, access.tenant_id, wanted, Keyset(limit))
         return Snapshot(FeedCursor(position.epoch, position.seq), runs)
 
-    async def run_snapshot(self, access: TenantAccess, run_id: UUID) -> Snapshot:
-        """Return one run, or none, with the cursor of the same moment."""
+    async def resume_run(
+        self, access: TenantAccess, run_id: UUID, after: FeedCursor | None
+    ) -> ResumedRun | None:
+        """Return one run with what happened to it since a cursor; None when there is no run."""
         async with self._transactions.member(access, VIEW, snapshot=True) as connection:
             position = await feed.position(connection, access.tenant_id)
             runs = await reading.by_ids(connection, access.tenant_id, [run_id])
-        return Snapshot(FeedCursor(position.epoch, position.seq), runs)
+            missed: Sequence[RunEvent] | None = None
+            if after is not None and position.covers(after.epoch, after.seq):
+                missed = await feed.events_after(
+                    connection, access.tenant_id, after.seq, limit=MISSED_LIMIT + 1, run_id=run_id
+                )
+        if not runs:
+            return None
+        if missed is not None and len(missed) > MISSED_LIMIT:
+            missed = None
+        return ResumedRun(FeedCursor(position.epoch, position.seq), runs[0], missed)
+
+    async def position(self, access: TenantAccess) -> FeedCursor:
+        """Return where the tenant's feed stands."""
+        async with self._transactions.member(access, VIEW) as connection:
+            position = await feed.position(connection, access.tenant_id)
+        return FeedCursor(position.epoch, position.seq)

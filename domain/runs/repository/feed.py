@@ -24,6 +24,10 @@ class FeedPosition:
     seq: int
     min_seq: int
 
+    def covers(self, epoch: UUID, seq: int) -> bool:
+        """Tell whether every event behind (epoch, seq) is still there."""
+        return epoch == self.epoch and self.min_seq <= seq <= self.seq
+
 
 async def emit(
     connection: AsyncConnection, tenant_id: UUID, run_id: UUID, kind: RunEventKind

@@ -123,9 +123,7 @@ def _take_one(condition: ColumnElement[bool]) -> Select[Any]:
     )
 
 
-async def _one(
-    connection: AsyncConnection, query: Select[Any]
-) -> RunKey | None:
+async def _one(connection: AsyncConnection, query: Select[Any]) -> RunKey | None:
     row = (await connection.execute(query)).one_or_none()
     if row is None:
         return None

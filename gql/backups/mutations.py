@@ -1,0 +1,79 @@
+"""Creating backup sets and starting to fill them."""
+
+from typing import Annotated
+
+import strawberry
+
+from domain.errors import BadInputError, UserInputError
+from gql.backups.types import BackupSet
+from gql.context import Info
+from gql.inventory.queries import policy_key
+from gql.runs.mutations import start_payload
+from gql.runs.types import StartRunPayload
+from gql.user_errors import UserError
+
+
+@strawberry.input(description="The backup set to create.")
+class CreateBackupSetInput:
+    """Input of `createBackupSet`."""
+
+    tenant_id: strawberry.ID = strawberry.field(description="The tenant.")
+    name: str = strawberry.field(description="1 to 100 characters, unique within the tenant.")
+
+
+@strawberry.type(description="The answer to `createBackupSet`.")
+class CreateBackupSetPayload:
+    """A new set, or what to mend."""
+
+    backup_set: BackupSet | None = strawberry.field(description="The set; null with user errors.")
+    user_errors: list[UserError] = strawberry.field(description="What to mend; empty on success.")
+
+
+@strawberry.input(description="Which policies to copy into which backup set.")
+class AddPoliciesToBackupSetInput:
+    """Input of `addPoliciesToBackupSet`."""
+
+    backup_set_id: strawberry.ID = strawberry.field(description="The set.")
+    policy_ids: list[strawberry.ID] = strawberry.field(
+        description="Ids of policies, at most 1,000; doubles count once."
+    )
+
+
+@strawberry.type
+class BackupMutations:
+    """The mutations about backup sets."""
+
+    @strawberry.mutation(description="Create an empty backup set.")
+    async def create_backup_set(
+        self,
+        info: Info,
+        input: Annotated[  # noqa: A002
+            CreateBackupSetInput, strawberry.argument(description="The set to create.")
+        ],
+    ) -> CreateBackupSetPayload:
+        access, _ = await info.context.locate(input.tenant_id, "Tenant")
+        try:
+            created = await info.context.cases.backups.create_set(access, input.name)
+        except UserInputError as error:
+            return CreateBackupSetPayload(backup_set=None, user_errors=[UserError.of(error)])
+        return CreateBackupSetPayload(backup_set=BackupSet.of(created, access), user_errors=[])
+
+    @strawberry.mutation(
+        description="Start `backup_set.add_policies`: copy policies of the current snapshots."
+    )
+    async def add_policies_to_backup_set(
+        self,
+        info: Info,
+        input: Annotated[  # noqa: A002
+            AddPoliciesToBackupSetInput, strawberry.argument(description="What to copy.")
+        ],
+    ) -> StartRunPayload:
+        access, backup_set = await info.context.locate(input.backup_set_id, "BackupSet")
+        policies = []
+        for policy_id in input.policy_ids:
+            located, policy = await info.context.locate(policy_id, "Policy")
+            if located.tenant_id != access.tenant_id:
+                raise BadInputError("A policy belongs to another tenant than the backup set.")
+            policies.append(policy_key(policy.key))
+        starting = info.context.cases.backups.start_adding(access, backup_set.uuid_key(), policies)
+        return await start_payload(starting, access, info)

@@ -1,0 +1,81 @@
+"""The types of backup sets."""
+
+from datetime import datetime
+
+import strawberry
+from strawberry import UNSET
+
+from domain.backups import models
+from domain.tenancy.models import TenantAccess
+from gql.arguments import After, First
+from gql.context import Info
+from gql.ids import GlobalId, Node
+from gql.pages import Connection, Cursor, forward_page, page_size
+
+
+@strawberry.type(description="A copy of a policy in a backup set.")
+class BackedUpPolicy:
+    """GraphQL form of `domain.backups.models.BackedUpPolicy`."""
+
+    scope_key: str = strawberry.field(description="The scope it came from.")
+    policy_id: str = strawberry.field(description="Its id at the provider.")
+    name: str = strawberry.field(description="Its display name when it was copied.")
+    policy_type: str = strawberry.field(description="Its type at the provider.")
+    added_at: datetime = strawberry.field(description="When it was copied.")
+
+
+@strawberry.type(description="A named set of policies, kept as they were when they were added.")
+class BackupSet(Node):
+    """GraphQL form of `domain.backups.models.BackupSet`."""
+
+    access: strawberry.Private[TenantAccess]
+    model: strawberry.Private[models.BackupSet]
+    name: str = strawberry.field(description="Unique within the tenant.")
+    created_by: str = strawberry.field(description="Who created it, under the name they had then.")
+    created_at: datetime = strawberry.field(description="When it was created.")
+    policy_count: int = strawberry.field(description="How many copies it holds.")
+
+    @classmethod
+    def of(cls, backup_set: models.BackupSet, access: TenantAccess) -> "BackupSet":
+        """Wrap the domain's set."""
+        return cls(
+            id=GlobalId("BackupSet", backup_set.tenant_id, backup_set.id.hex).encode(),
+            access=access,
+            model=backup_set,
+            name=backup_set.name,
+            created_by=backup_set.created_by_name,
+            created_at=backup_set.created_at,
+            policy_count=backup_set.policy_count,
+        )
+
+    @strawberry.field(description="The copies by name.")
+    async def policies(
+        self, info: Info, first: First = 25, after: After = UNSET
+    ) -> Connection[BackedUpPolicy]:
+        size = page_size(first)
+        kind = f"copies {self.model.id.hex}"
+        start = after and await info.context.place(
+            after, kind, self.access.tenant_id, str, str, str
+        )
+        rows = await info.context.cases.backups.policies(
+            self.access, self.model.id, after=start or None, limit=size + 1
+        )
+        return forward_page(
+            rows,
+            size,
+            after=after,
+            node=_copy,
+            cursor=lambda row: Cursor(
+                kind, self.access.tenant_id, (row.name, row.scope_key, row.policy_id)
+            ).encode(),
+        )
+
+
+def _copy(policy: models.BackedUpPolicy) -> BackedUpPolicy:
+    return BackedUpPolicy(
+        scope_key=policy.scope_key,
+        policy_id=policy.policy_id,
+        name=policy.name,
+        policy_type=policy.policy_type,
+        added_at=policy.added_at,
+    )

@@ -1,0 +1,150 @@
+"""What every resolver has at hand: who asks, the use cases, and loaders that batch."""
+
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from uuid import UUID
+
+import strawberry
+from strawberry.dataloader import DataLoader
+
+from domain.backups.service import Backups
+from domain.drift.service import Drift
+from domain.errors import BadInputError, UnauthenticatedError
+from domain.inventory.service import Inventory
+from domain.notifications.service import Notifications
+from domain.runs.feed import TenantFeeds
+from domain.runs.queries import RunQueries
+from domain.tenancy.models import Principal, TenantAccess
+from domain.tenancy.service import Tenancy
+from gql.ids import GlobalId
+from gql.pages import Cursor, bad_cursor
+
+# How long a subscription may act on roles it has read; far below the 60 s of T4.
+PRINCIPAL_SECONDS = 15.0
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+Fetch = Callable[..., Awaitable[Mapping[K, V]]]
+
+
+@dataclass(frozen=True, slots=True)
+class UseCases:
+    """The domain, as the composition root built it."""
+
+    tenancy: Tenancy
+    runs: RunQueries
+    feeds: TenantFeeds
+    inventory: Inventory
+    drift: Drift
+    backups: Backups
+    notifications: Notifications
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a verified token says is calling, and until when."""
+
+    user_id: UUID
+    expires_at: datetime
+
+
+class Links(Protocol):
+    """Knows where people look at things."""
+
+    def run(self, tenant_slug: str, run_id: str) -> str:
+        """Return the address of a run's page in the hub."""
+        ...
+
+
+class Context:
+    """The context of one operation; a subscription keeps its own as long as it lives."""
+
+    def __init__(
+        self, cases: UseCases, identity: Identity, links: Links, default_window: timedelta
+    ) -> None:
+        self.cases = cases
+        self.links = links
+        self.default_window = default_window
+        self.request_id: str | None = None
+        self._identity = identity
+        self._principal: Principal | None = None
+        self._principal_read_at = 0.0
+        self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
+
+    async def principal(self) -> Principal:
+        """Return the caller with the roles of now, or of a few seconds ago in a stream.
+
+        Raises:
+            UnauthenticatedError: the token has run out, or nobody added this user.
+        """
+        if datetime.now(UTC) >= self._identity.expires_at:
+            raise UnauthenticatedError("The token has expired. Sign in again.")
+        if self._principal is None or monotonic() - self._principal_read_at > PRINCIPAL_SECONDS:
+            self._principal = await self.cases.tenancy.principal(self._identity.user_id)
+            self._principal_read_at = monotonic()
+        if self._principal is None:
+            raise UnauthenticatedError("This user is not known here. Ask an owner for access.")
+        return self._principal
+
+    async def enter(self, tenant_id: UUID) -> TenantAccess:
+        """Return the caller's access to a tenant; ForbiddenError without a membership."""
+        return (await self.principal()).enter(tenant_id)
+
+    async def locate(self, id_: str, type_name: str) -> tuple[TenantAccess, GlobalId]:
+        """Read an id of a certain type; the tenant in it is checked before anything else.
+
+        Raises:
+            BadInputError, ForbiddenError.
+        """
+        decoded = GlobalId.decode(id_)
+        access = await self.enter(decoded.tenant_id)
+        if decoded.type_name != type_name:
+            raise BadInputError(f"Expected the id of a {type_name}, not of a {decoded.type_name}.")
+        return access, decoded
+
+    async def place(
+        self, cursor: str, kind: str, tenant_id: UUID, *parts: Callable[[Any], Any]
+    ) -> tuple[Any, ...]:
+        """Read a cursor of a certain list; the tenant in it is checked before anything else.
+
+        `parts` turn the cursor's values into what the list is sorted by.
+
+        Raises:
+            BadInputError, ForbiddenError.
+        """
+        decoded = Cursor.decode(cursor)
+        await self.enter(decoded.tenant_id)
+        try:
+            if (decoded.kind, decoded.tenant_id) != (kind, tenant_id):
+                raise ValueError(kind)
+            return tuple(part(value) for part, value in zip(parts, decoded.values, strict=True))
+        except (ValueError, TypeError):
+            raise bad_cursor(cursor) from None
+
+    async def load(
+        self, fetch: Fetch[K, V], access: TenantAccess, key: K, **arguments: Any
+    ) -> V | None:
+        """Fetch `key` together with all others asked for in the same moment.
+
+        One call of `fetch(access, keys, **arguments)` serves them all. Nothing is
+        kept, so a stream never sees an old answer.
+        """
+        name = (fetch, access.tenant_id, tuple(sorted(arguments.items())))
+        if name not in self._loaders:
+
+            async def batch(keys: list[K]) -> Sequence[V | None]:
+                found = await fetch(access, list(dict.fromkeys(keys)), **arguments)
+                return [found.get(key) for key in keys]
+
+            self._loaders[name] = DataLoader(batch, cache=False)
+        loaded: V | None = await self._loaders[name].load(key)
+        return loaded
+
+
+if TYPE_CHECKING:
+    Info = strawberry.Info[Context, None]
+else:
+    Info = strawberry.Info

@@ -1,0 +1,43 @@
+"""Drift's part of a tenant."""
+
+from typing import Annotated
+
+import strawberry
+from strawberry import UNSET
+
+from domain.drift.models import RUN_TYPE, Comparison
+from domain.errors import BadInputError
+from domain.tenancy.models import TenantAccess
+from gql.arguments import After, First
+from gql.context import Info
+from gql.drift.types import DriftFinding, Kinds, findings_page
+from gql.pages import Connection, forward_page
+
+
+@strawberry.type
+class TenantDrift:
+    """The fields of Tenant about drift."""
+
+    @strawberry.field(description="The findings of one drift run, by policy name.")
+    async def drift_findings(
+        self,
+        root: strawberry.Parent[TenantAccess],
+        info: Info,
+        run_id: Annotated[
+            strawberry.ID, strawberry.argument(description="The run of type `drift.generate`.")
+        ],
+        kinds: Kinds = UNSET,
+        first: First = 25,
+        after: After = UNSET,
+    ) -> Connection[DriftFinding]:
+        access, decoded = await info.context.locate(run_id, "OperationRun")
+        if access.tenant_id != root.tenant_id:
+            raise BadInputError("The run belongs to another tenant than the one asked.")
+        key = decoded.uuid_key()
+        run = (await info.context.cases.runs.by_ids(root, [key])).get(key)
+        if run is None:
+            return forward_page([], 0, after=after, node=DriftFinding.of, cursor=str)
+        if run.run_type != RUN_TYPE:
+            raise BadInputError(f"A run of type {run.run_type} has no drift findings.")
+        comparison = Comparison.of_context(run.context)
+        return await findings_page(info, root, comparison, kinds, first, after)

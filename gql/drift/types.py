@@ -1,0 +1,129 @@
+"""The types of drift."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import strawberry
+from strawberry import UNSET
+from strawberry.scalars import JSON
+
+from domain.drift import models
+from domain.drift.models import ChangeKind, Comparison, DriftKind
+from domain.tenancy.models import TenantAccess
+from gql.arguments import After, First
+from gql.context import Info
+from gql.ids import GlobalId, Node
+from gql.pages import Connection, Cursor, forward_page, page_size
+
+
+@strawberry.type(description="One setting that differs between two versions of a policy.")
+class SettingChange:
+    """GraphQL form of `domain.drift.models.SettingChange`."""
+
+    path: str = strawberry.field(description="Where the setting stands in the policy.")
+    kind: ChangeKind = strawberry.field(description="What happened to it.")
+    old: JSON | None = strawberry.field(description="The baseline's value.")
+    new: JSON | None = strawberry.field(description="The current value.")
+
+
+@strawberry.type(description="One policy that differs between two snapshots.")
+class DriftFinding(Node):
+    """GraphQL form of `domain.drift.models.DriftFinding`."""
+
+    kind: DriftKind = strawberry.field(description="What happened to the policy.")
+    scope_key: str = strawberry.field(description="The scope that was compared.")
+    policy_id: str = strawberry.field(description="The policy's id at the provider.")
+    policy_name: str = strawberry.field(description="The policy's display name.")
+    policy_type: str = strawberry.field(description="The policy's type at the provider.")
+    changes: list[SettingChange] = strawberry.field(
+        description="The settings that differ, by path; empty unless MODIFIED."
+    )
+    found_at: datetime = strawberry.field(description="When it was found first.")
+
+    @classmethod
+    def of(cls, finding: models.DriftFinding) -> "DriftFinding":
+        """Wrap the domain's finding."""
+        return cls(
+            id=GlobalId("DriftFinding", finding.tenant_id, finding.id.hex).encode(),
+            kind=finding.kind,
+            scope_key=finding.comparison.scope_key,
+            policy_id=finding.policy_id,
+            policy_name=finding.policy_name,
+            policy_type=finding.policy_type,
+            changes=[
+                SettingChange(path=c.path, kind=c.change, old=c.old, new=c.new)
+                for c in finding.changes
+            ],
+            found_at=finding.found_at,
+        )
+
+
+Kinds = Annotated[
+    list[DriftKind] | None, strawberry.argument(description="Only findings of these kinds.")
+]
+
+
+async def findings_page(
+    info: Info,
+    access: TenantAccess,
+    comparison: Comparison,
+    kinds: list[DriftKind] | None,
+    first: int | None,
+    after: str | None,
+) -> Connection[DriftFinding]:
+    """Return a page of a comparison's findings by policy name."""
+    size = page_size(first)
+    kind = f"findings {comparison.baseline_run_id.hex} {comparison.current_run_id.hex}"
+    start = after and await info.context.place(after, kind, access.tenant_id, str, UUID)
+    rows = await info.context.cases.drift.findings(
+        access, comparison, kinds=frozenset(kinds or ()), after=start or None, limit=size + 1
+    )
+    return forward_page(
+        rows,
+        size,
+        after=after,
+        node=DriftFinding.of,
+        cursor=lambda row: Cursor(kind, access.tenant_id, (row.policy_name, row.id.hex)).encode(),
+    )
+
+
+@strawberry.type(description="What a drift run found between two snapshots.")
+class DriftReport:
+    """The findings of one comparison, as something a run relates to."""
+
+    access: strawberry.Private[TenantAccess]
+    comparison: strawberry.Private[Comparison]
+    scope_key: str = strawberry.field(description="The scope that was compared.")
+    baseline_run_id: strawberry.ID = strawberry.field(description="The older sync.")
+    current_run_id: strawberry.ID = strawberry.field(description="The newer sync.")
+    added: int = strawberry.field(description="How many policies are new.")
+    removed: int = strawberry.field(description="How many policies are gone.")
+    modified: int = strawberry.field(description="How many policies changed.")
+
+    @classmethod
+    def of(
+        cls, comparison: Comparison, counts: Mapping[DriftKind, int], access: TenantAccess
+    ) -> "DriftReport":
+        """Describe a comparison by its counts."""
+
+        def run_id(key: UUID) -> strawberry.ID:
+            return GlobalId("OperationRun", access.tenant_id, key.hex).encode()
+
+        return cls(
+            access=access,
+            comparison=comparison,
+            scope_key=comparison.scope_key,
+            baseline_run_id=run_id(comparison.baseline_run_id),
+            current_run_id=run_id(comparison.current_run_id),
+            added=counts.get(DriftKind.ADDED, 0),
+            removed=counts.get(DriftKind.REMOVED, 0),
+            modified=counts.get(DriftKind.MODIFIED, 0),
+        )
+
+    @strawberry.field(description="The findings by policy name.")
+    async def findings(
+        self, info: Info, kinds: Kinds = UNSET, first: First = 25, after: After = UNSET
+    ) -> Connection[DriftFinding]:
+        return await findings_page(info, self.access, self.comparison, kinds, first, after)

@@ -1,0 +1,75 @@
+"""Opaque global ids (Relay): every id names its type and its tenant, so access is checked first."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from uuid import UUID
+
+import strawberry
+
+from domain.errors import BadInputError
+
+
+@strawberry.interface(description="Something with a globally unique id; refetch it with `node`.")
+class Node:
+    """Relay's Node; the implementing types carry their encoded id."""
+
+    id: strawberry.ID = strawberry.field(description="The opaque, globally unique id.")
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalId:
+    """A decoded id; `key` is unique within type and tenant."""
+
+    type_name: str
+    tenant_id: UUID
+    key: str = ""
+
+    def encode(self) -> strawberry.ID:
+        """Return the id as clients see it."""
+        return strawberry.ID(encode_base64(f"{self.type_name}:{self.tenant_id.hex}:{self.key}"))
+
+    @classmethod
+    def decode(cls, text: str) -> "GlobalId":
+        """Read an id.
+
+        Raises:
+            BadInputError: the text is no id that this API ever gave out.
+        """
+        try:
+            decoded = decode_base64(text)
+            type_name, tenant, key = decoded.split(":", 2)
+            return cls(type_name, UUID(hex=tenant), key)
+        except ValueError:
+            raise BadInputError(
+                f"{shown(text)} is no id of this API. Ids are opaque: send them back as received."
+            ) from None
+
+    def uuid_key(self) -> UUID:
+        """Return the key of a type whose keys are UUIDs; BadInputError otherwise."""
+        try:
+            return UUID(hex=self.key)
+        except ValueError:
+            raise BadInputError(f"{shown(self.encode())} is no id of this API.") from None
+
+
+def encode_base64(text: str) -> str:
+    """Return unpadded base64 that fits into an address."""
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def decode_base64(text: str) -> str:
+    """Return the text behind our unpadded base64; ValueError for anything else."""
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        decoded = raw.decode()
+    except (binascii.Error, UnicodeError) as error:
+        raise ValueError(str(error)) from None
+    if "\x00" in decoded:
+        raise ValueError("NUL")
+    return decoded
+
+
+def shown(text: str) -> str:
+    """Return a client's own text, short enough to repeat in a message."""
+    return repr(text if len(text) <= 60 else text[:60] + "…")

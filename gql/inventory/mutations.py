@@ -1,0 +1,36 @@
+"""Starting inventory syncs."""
+
+from typing import Annotated
+
+import strawberry
+
+from gql.context import Info
+from gql.runs.mutations import start_payload
+from gql.runs.types import StartRunPayload
+
+
+@strawberry.input(description="What to sync.")
+class StartInventorySyncInput:
+    """Input of `startInventorySync`."""
+
+    tenant_id: strawberry.ID = strawberry.field(description="The tenant.")
+    scope_key: str = strawberry.field(description="The scope, as `inventoryScopes` names it.")
+
+
+@strawberry.type
+class InventoryMutations:
+    """The mutations about the inventory."""
+
+    @strawberry.mutation(
+        description="Start `inventory.sync`: read all policies of a scope into a snapshot."
+    )
+    async def start_inventory_sync(
+        self,
+        info: Info,
+        input: Annotated[  # noqa: A002
+            StartInventorySyncInput, strawberry.argument(description="What to sync.")
+        ],
+    ) -> StartRunPayload:
+        access, _ = await info.context.locate(input.tenant_id, "Tenant")
+        starting = info.context.cases.inventory.start_sync(access, input.scope_key)
+        return await start_payload(starting, access, info)

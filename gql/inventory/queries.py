@@ -1,0 +1,59 @@
+"""The inventory's part of a tenant."""
+
+from typing import Annotated
+
+import strawberry
+from strawberry import UNSET
+
+from domain.tenancy.models import TenantAccess
+from gql.arguments import After, First
+from gql.context import Info
+from gql.inventory.types import InventoryScope, Policy
+from gql.pages import Connection, Cursor, forward_page, page_size
+
+
+@strawberry.type
+class TenantInventory:
+    """The fields of Tenant about its inventory."""
+
+    @strawberry.field(description="The scopes that the provider has or had, by key.")
+    async def inventory_scopes(
+        self, root: strawberry.Parent[TenantAccess], info: Info
+    ) -> list[InventoryScope]:
+        return [InventoryScope.of(s) for s in await info.context.cases.inventory.scopes(root)]
+
+    @strawberry.field(description="A scope's policies as of its newest whole sync, by name.")
+    async def policies(
+        self,
+        root: strawberry.Parent[TenantAccess],
+        info: Info,
+        scope_key: Annotated[str, strawberry.argument(description="The scope's key.")],
+        first: First = 25,
+        after: After = UNSET,
+    ) -> Connection[Policy]:
+        size = page_size(first)
+        kind = f"policies {scope_key}"
+        start = after and await info.context.place(after, kind, root.tenant_id, str, str)
+        rows = await info.context.cases.inventory.policies(
+            root, scope_key, after=start or None, limit=size + 1
+        )
+        return forward_page(
+            rows,
+            size,
+            after=after,
+            node=Policy.of,
+            cursor=lambda row: Cursor(kind, row.tenant_id, (row.name, row.policy_id)).encode(),
+        )
+
+
+def policy_key(key: str) -> tuple[str, str]:
+    """Return (scope key, policy id) of a policy's global id; scope keys have no slash."""
+    scope_key, _, policy_id = key.partition("/")
+    return scope_key, policy_id
+
+
+async def policies_by_key(info: Info, access: TenantAccess, keys: list[str]) -> dict[str, Policy]:
+    """Return policies by the key in their global ids, for `node`."""
+    wanted = {policy_key(key): key for key in keys}
+    found = await info.context.cases.inventory.policies_by_key(access, list(wanted))
+    return {wanted[key]: Policy.of(policy) for key, policy in found.items()}

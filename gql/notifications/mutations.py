@@ -1,0 +1,56 @@
+"""Marking notifications as read."""
+
+from typing import Annotated
+
+import strawberry
+
+from domain.errors import BadInputError, LimitExceededError
+from gql.context import Info
+from gql.notifications.types import Notification
+from gql.pages import MAX_PAGE
+
+
+@strawberry.input(description="Which notifications were read.")
+class MarkNotificationsReadInput:
+    """Input of `markNotificationsRead`."""
+
+    tenant_id: strawberry.ID = strawberry.field(description="The tenant.")
+    notification_ids: list[strawberry.ID] = strawberry.field(description="At most 100.")
+
+
+@strawberry.type(description="The answer to `markNotificationsRead`.")
+class MarkNotificationsReadPayload:
+    """The notifications as they are now."""
+
+    notifications: list[Notification] = strawberry.field(
+        description="Those that exist and are the caller's own."
+    )
+    unread_count: int = strawberry.field(description="How many are left unread.")
+
+
+@strawberry.type
+class NotificationMutations:
+    """The mutations about notifications."""
+
+    @strawberry.mutation(description="Mark notifications of the caller as read.")
+    async def mark_notifications_read(
+        self,
+        info: Info,
+        input: Annotated[  # noqa: A002
+            MarkNotificationsReadInput, strawberry.argument(description="Which ones.")
+        ],
+    ) -> MarkNotificationsReadPayload:
+        access, _ = await info.context.locate(input.tenant_id, "Tenant")
+        if len(input.notification_ids) > MAX_PAGE:
+            raise LimitExceededError(f"Mark at most {MAX_PAGE} notifications at a time.")
+        ids = []
+        for id_ in input.notification_ids:
+            located, decoded = await info.context.locate(id_, "Notification")
+            if located.tenant_id != access.tenant_id:
+                raise BadInputError("A notification belongs to another tenant.")
+            ids.append(decoded.uuid_key())
+        marked = await info.context.cases.notifications.mark_read(access, ids)
+        return MarkNotificationsReadPayload(
+            notifications=[Notification.of(row, access, info) for row in marked],
+            unread_count=await info.context.cases.notifications.unread_count(access),
+        )

@@ -1,0 +1,55 @@
+"""Live notifications: the caller's own, each exactly once, resumable by cursor."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Annotated
+
+import strawberry
+from strawberry import UNSET
+
+from domain.runs.feed import FeedGapError
+from gql.context import Info
+from gql.notifications.types import NOTIFICATION_CURSOR, Notification
+from gql.runs.subscriptions import live_events
+
+_BATCH = 100
+
+
+@strawberry.type
+class NotificationSubscriptions:
+    """The subscriptions about notifications."""
+
+    @strawberry.subscription(
+        description="The caller's new notifications in a tenant; with `after`, first those since."
+    )
+    async def notifications(
+        self,
+        info: Info,
+        tenant_id: Annotated[strawberry.ID, strawberry.argument(description="The tenant.")],
+        after: Annotated[
+            str | None,
+            strawberry.argument(description="Continue behind this notification's cursor."),
+        ] = UNSET,
+    ) -> AsyncIterator[Notification]:
+        context = info.context
+        access, _ = await context.locate(tenant_id, "Tenant")
+        seen: int | None = None
+        if after:
+            (seen,) = await context.place(after, NOTIFICATION_CURSOR, access.tenant_id, int)
+        async with context.cases.feeds.follow(access.tenant_id) as feed:
+            while True:
+                cursor = await context.cases.runs.position(access)
+                seen = cursor.seq if seen is None else seen
+                try:
+                    async with aclosing(live_events(context, access, feed, cursor)) as events:
+                        while True:
+                            fresh = await context.cases.notifications.after(
+                                access, seq=seen, until_seq=cursor.seq, limit=_BATCH
+                            )
+                            for notification in fresh:
+                                seen = notification.seq
+                                yield Notification.of(notification, access, info)
+                            if len(fresh) < _BATCH:
+                                cursor, _event = await anext(events)
+                except FeedGapError:
+                    continue

@@ -1,0 +1,66 @@
+"""The types of notifications."""
+
+from datetime import datetime
+
+import strawberry
+
+from domain.notifications import models
+from domain.notifications.models import NotificationOutcome
+from domain.tenancy.models import TenantAccess
+from gql.context import Info
+from gql.ids import GlobalId, Node
+from gql.pages import Cursor
+from gql.runs.types import OperationRun
+
+NOTIFICATION_CURSOR = "notifications"
+
+_WORDS = {
+    NotificationOutcome.QUEUED: "is queued",
+    NotificationOutcome.SUCCEEDED: "succeeded",
+    NotificationOutcome.PARTIALLY_SUCCEEDED: "succeeded in part",
+    NotificationOutcome.FAILED: "failed",
+}
+
+
+@strawberry.type(description="A message to the caller about a run they started.")
+class Notification(Node):
+    """GraphQL form of `domain.notifications.models.Notification`."""
+
+    access: strawberry.Private[TenantAccess]
+    model: strawberry.Private[models.Notification]
+    outcome: NotificationOutcome = strawberry.field(description="What there is to tell.")
+    created_at: datetime = strawberry.field(description="When it was written.")
+    read_at: datetime | None = strawberry.field(description="When the caller marked it as read.")
+    url: str = strawberry.field(description="The run's page in the hub.")
+    cursor: str = strawberry.field(description="Continue behind it: a page or the subscription.")
+
+    @classmethod
+    def of(
+        cls, notification: models.Notification, access: TenantAccess, info: Info
+    ) -> "Notification":
+        """Wrap the domain's notification."""
+        tenant_id = notification.tenant_id
+        run_id = GlobalId("OperationRun", tenant_id, notification.run_id.hex).encode()
+        return cls(
+            id=GlobalId("Notification", tenant_id, notification.id.hex).encode(),
+            access=access,
+            model=notification,
+            outcome=notification.outcome,
+            created_at=notification.created_at,
+            read_at=notification.read_at,
+            url=info.context.links.run(access.tenant.slug, run_id),
+            cursor=Cursor(NOTIFICATION_CURSOR, tenant_id, (notification.seq,)).encode(),
+        )
+
+    @strawberry.field(description="The run, as it is now.")
+    async def run(self, info: Info) -> OperationRun:
+        run = await info.context.load(
+            info.context.cases.runs.by_ids, self.access, self.model.run_id
+        )
+        assert run is not None  # a notification goes with its run
+        return OperationRun.of(run, self.access, info)
+
+    @strawberry.field(description="The message in words, as `inventory.sync succeeded`.")
+    async def title(self, info: Info) -> str:
+        run = await self.run(info)
+        return f"{run.run_type} {_WORDS[self.outcome]}"

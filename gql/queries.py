@@ -1,0 +1,118 @@
+"""The root of all queries: the viewer, a tenant, and any node by its id."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any, cast
+from uuid import UUID
+
+import strawberry
+
+from domain.errors import LimitExceededError
+from domain.tenancy.models import TenantAccess
+from gql.backups.types import BackupSet
+from gql.context import Info
+from gql.drift.types import DriftFinding
+from gql.ids import GlobalId, Node
+from gql.inventory.queries import policies_by_key
+from gql.notifications.types import Notification
+from gql.pages import MAX_PAGE
+from gql.runs.types import OperationRun
+from gql.tenancy.types import Tenant, Viewer
+
+Fetch = Callable[[Info, TenantAccess, list[GlobalId]], Awaitable[Mapping[GlobalId, Any]]]
+
+
+async def _tenants(_: Info, access: TenantAccess, ids: list[GlobalId]) -> Mapping[GlobalId, Any]:
+    return dict.fromkeys(ids, access)
+
+
+async def _policies(info: Info, access: TenantAccess, ids: list[GlobalId]) -> dict[GlobalId, Any]:
+    found = await policies_by_key(info, access, [id_.key for id_ in ids])
+    return {id_: found[id_.key] for id_ in ids if id_.key in found}
+
+
+def _by_uuid(
+    read: Callable[[Info], Callable[[TenantAccess, list[UUID]], Awaitable[Mapping[UUID, Any]]]],
+    wrap: Callable[[Any, TenantAccess, Info], Any],
+) -> Fetch:
+    async def fetch(
+        info: Info, access: TenantAccess, ids: list[GlobalId]
+    ) -> Mapping[GlobalId, Any]:
+        keys = {id_.uuid_key(): id_ for id_ in ids}
+        found = await read(info)(access, list(keys))
+        return {keys[key]: wrap(model, access, info) for key, model in found.items()}
+
+    return fetch
+
+
+_FETCH: dict[str, Fetch] = {
+    "Tenant": _tenants,
+    "Policy": _policies,
+    "OperationRun": _by_uuid(lambda info: info.context.cases.runs.by_ids, OperationRun.of),
+    "Notification": _by_uuid(lambda info: info.context.cases.notifications.by_ids, Notification.of),
+    "BackupSet": _by_uuid(
+        lambda info: info.context.cases.backups.by_ids,
+        lambda model, access, _: BackupSet.of(model, access),
+    ),
+    "DriftFinding": _by_uuid(
+        lambda info: info.context.cases.drift.by_ids, lambda model, *_: DriftFinding.of(model)
+    ),
+}
+
+
+async def _nodes(info: Info, ids: list[strawberry.ID]) -> list[Any]:
+    decoded = [GlobalId.decode(id_) for id_ in ids]
+    # Every tenant is checked before the first row is read.
+    accesses = {id_.tenant_id: await info.context.enter(id_.tenant_id) for id_ in decoded}
+    groups: dict[tuple[str, UUID], list[GlobalId]] = {}
+    for id_ in decoded:
+        groups.setdefault((id_.type_name, id_.tenant_id), []).append(id_)
+    found: dict[GlobalId, Any] = {}
+    for (type_name, tenant_id), members in groups.items():
+        if type_name in _FETCH:
+            found |= await _FETCH[type_name](info, accesses[tenant_id], members)
+    return [found.get(id_) for id_ in decoded]
+
+
+@strawberry.type(description="Everything that can be read.")
+class Query:
+    """The root of all queries."""
+
+    @strawberry.field(description="Who is calling, and where they belong.")
+    async def viewer(self, info: Info) -> Viewer:
+        return Viewer.of(await info.context.principal())
+
+    @strawberry.field(
+        description="A tenant. Without a membership the answer is FORBIDDEN, whether it exists"
+        " or not."
+    )
+    async def tenant(
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="The tenant.")],  # noqa: A002
+    ) -> Tenant:
+        access, _ = await info.context.locate(id, "Tenant")
+        return cast("Tenant", access)
+
+    @strawberry.field(
+        description="Anything by its id. Null for what does not exist in the caller's own tenants;"
+        " FORBIDDEN for an id of another tenant, whether it exists or not."
+    )
+    async def node(
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="The id.")],  # noqa: A002
+    ) -> Node | None:
+        (found,) = await _nodes(info, [id])
+        return cast("Node | None", found)
+
+    @strawberry.field(description="Several nodes at once, in the order of their ids.")
+    async def nodes(
+        self,
+        info: Info,
+        ids: Annotated[
+            list[strawberry.ID], strawberry.argument(description="The ids, at most 100.")
+        ],
+    ) -> list[Node | None]:
+        if len(ids) > MAX_PAGE:
+            raise LimitExceededError(f"Ask for at most {MAX_PAGE} nodes at a time.")
+        return await _nodes(info, ids)

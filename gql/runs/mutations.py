@@ -1,0 +1,21 @@
+"""How a start mutation answers: with the run, or with what the user can mend."""
+
+from collections.abc import Awaitable
+
+from domain.errors import UserInputError
+from domain.runs.models import StartedRun
+from domain.tenancy.models import TenantAccess
+from gql.context import Info
+from gql.runs.types import StartRunPayload
+from gql.user_errors import UserError
+
+
+async def start_payload(
+    starting: Awaitable[StartedRun], access: TenantAccess, info: Info
+) -> StartRunPayload:
+    """Await a start and wrap its answer."""
+    try:
+        started = await starting
+    except UserInputError as error:
+        return StartRunPayload(run=None, outcome=None, user_errors=[UserError.of(error)])
+    return StartRunPayload.of(started, access, info)

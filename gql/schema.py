@@ -1,0 +1,42 @@
+"""The whole schema, put together from the subjects' folders."""
+
+from datetime import datetime
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+import gql.enums  # noqa: F401  (gives the domain's enums their descriptions)
+from gql.backups.mutations import BackupMutations
+from gql.drift.mutations import DriftMutations
+from gql.execution import OpsrunSchema
+from gql.inventory.mutations import InventoryMutations
+from gql.notifications.mutations import NotificationMutations
+from gql.notifications.subscriptions import NotificationSubscriptions
+from gql.queries import Query
+from gql.runs.subscriptions import RunSubscriptions
+from gql.scalars import DateTime
+from gql.tenancy.mutations import TenancyMutations
+
+
+@strawberry.type(description="Everything that can be changed or started.")
+class Mutation(
+    InventoryMutations,
+    DriftMutations,
+    BackupMutations,
+    NotificationMutations,
+    TenancyMutations,
+):
+    """The root of all mutations."""
+
+
+@strawberry.type(description="Everything that can be watched.")
+class Subscription(RunSubscriptions, NotificationSubscriptions):
+    """The root of all subscriptions."""
+
+
+schema = OpsrunSchema(
+    query=Query,
+    mutation=Mutation,
+    subscription=Subscription,
+    config=StrawberryConfig(scalar_map={datetime: DateTime}),
+)
