@@ -99,6 +99,8 @@ async def store(
     connection: AsyncConnection, tenant_id: UUID, run_id: UUID, records: Sequence[PolicyRecord]
 ) -> frozenset[str]:
     """Add policies to a run's snapshot; return the ids that the snapshot did not have yet."""
+    if not records:
+        return frozenset()
     documents = {record.document_hash: record.body for record in records}
     adding = insert(policy_document).values(
         [{"tenant_id": tenant_id, "hash": key, "body": documents[key]} for key in sorted(documents)]

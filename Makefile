@@ -1,0 +1,66 @@
+# Everything a fresh machine needs is Python 3.11+ and make. `make help` explains the targets.
+
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime
+DEVELOPMENT := $(VENV)/.development
+
+.DEFAULT_GOAL := help
+.PHONY: help dev test check format migrate schema bench lock clean
+
+help: ## Explain the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+dev: $(RUNTIME) ## Run the whole product here, on embedded servers; Ctrl-C stops it
+	@exec $(BIN)/opsrun dev --stop-with-parent
+
+test: $(DEVELOPMENT) ## Run all tests, on embedded servers
+	@$(BIN)/python -m pytest
+
+check: $(DEVELOPMENT) ## Check format, lint, types, import contracts and schema.graphql
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/opsrun schema --check
+
+format: $(DEVELOPMENT) ## Format the code and mend what the linter can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+migrate: $(RUNTIME) ## Bring the database of OPSRUN_DATABASE_URL to this version's shape
+	@$(BIN)/opsrun migrate
+
+schema: $(RUNTIME) ## Write schema.graphql from the code
+	@$(BIN)/opsrun schema
+
+bench: $(DEVELOPMENT) ## Measure the hub's reads on a large tenant; prints ratios
+	@$(BIN)/python -m tests.bench
+
+lock: $(DEVELOPMENT) ## Pin the newest allowed dependencies, with hashes and no addresses
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --upgrade \
+	  --no-emit-index-url --no-annotate --no-header --quiet \
+	  --extra embedded pyproject.toml --output-file requirements.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-annotate --no-header --quiet --constraint requirements.lock \
+	  --extra embedded --extra dev pyproject.toml --output-file requirements-dev.lock
+
+clean: ## Remove the environment and what tools left behind; keeps .opsrun, the data
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	  .import_linter_cache
+
+$(BIN)/python:
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Opsrun needs Python 3.11 or newer as python3."; exit 1; }
+	@python3 -m venv $(VENV)
+
+$(RUNTIME): requirements.lock pyproject.toml | $(BIN)/python
+	@echo "Installing what the locks name; this happens once ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEVELOPMENT): requirements-dev.lock $(RUNTIME)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,123 @@
+"""Tells random strings, such as keys without a known prefix, from names, paths and prose.
+
+Each character is weighed by how much more likely it is in a random base64 string than in
+a name that people wrote, given what stands before it: a case that changes within a word,
+a digit among letters and a rare letter speak for chance. The stretch with the highest sum
+decides, so that a readable path in front of a key does not hide it.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from string import ascii_lowercase, ascii_uppercase, digits
+
+# Measured on 32,000 identifiers and paths of Python packages, in per cent.
+_SHARES = {"e": 11, "aiost": 7.4, "clnr": 5.9, "dgmpu": 3.4, "bfhkvy": 1.6, "wx": 0.7, "jqz": 0.2}
+_LETTERS = {letter: share for letters, share in _SHARES.items() for letter in letters}
+# How often a lower case letter, a capital, a digit or a sign (columns) follows one (rows).
+_FOLLOWS = {
+    "a": {"a": 0.85, "A": 0.02, "0": 0.01, "-": 0.12},
+    "A": {"a": 0.55, "A": 0.35, "0": 0.03, "-": 0.07},
+    "0": {"a": 0.10, "A": 0.03, "0": 0.60, "-": 0.27},
+    "-": {"a": 0.70, "A": 0.10, "0": 0.07, "-": 0.13},
+}
+_KINDS = {
+    **dict.fromkeys(ascii_lowercase, "a"),
+    **dict.fromkeys(ascii_uppercase, "A"),
+    **dict.fromkeys(digits, "0"),
+    **dict.fromkeys("+/_-=", "-"),
+}
+_MOST_BITS = 4.0
+
+
+def _bits(before: str, char: str) -> float:
+    kind = _KINDS[char]
+    share = {"0": 0.1, "-": 0.5}.get(kind) or _LETTERS[char.lower()] / 100
+    return min(_MOST_BITS, math.log2(1 / 64 / (_FOLLOWS[_KINDS[before]][kind] * share)))
+
+
+_BITS = {before + char: _bits(before, char) for before in _KINDS for char in _KINDS}
+
+_SHORTEST = 24
+_LONGEST = 1024
+_ENOUGH_BITS = 16.0
+_SHORTEST_STRETCH = 18
+_FEWEST_CHARS = 8
+
+_RUN = re.compile(rf"[A-Za-z0-9+/_-]{{{_SHORTEST},}}+={{0,2}}")
+_GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?![0-9a-fA-F])")
+_HEX = re.compile(r"(?:[0-9a-f]{24,}|[0-9A-F]{24,})")
+_LOWER = re.compile(r"[a-z/_-]+")
+_PART = re.compile(r"[A-Za-z0-9]+")
+_WORD = re.compile(r"[A-Z]?[a-z]+|[vV]?[0-9]{1,4}")
+_LABEL = re.compile(
+    r"(?:\bsha-?\d{1,3}|\bmd5|hash|digest|checksum|etag|revision|\brev|fingerprint"
+    r"|thumbprint|\bcommit|\bblob|\btree|(?-i:\bid|_id|Id|ID)|uuid|guid|\brun|trace|traceparent|span"
+    r"|cursor|idempotency[ _-]?key)[\s\"'`=:(/#-]{0,6}(?:00-)?$",
+    re.IGNORECASE,
+)
+
+
+def random_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Yield start and end of each stretch that looks like a key, in order.
+
+    Hashes and ids are left out where a word before them says what they are, GUIDs always.
+    """
+    for run in _RUN.finditer(text):
+        if run.end() - run.start() > _LONGEST:
+            yield run.span()
+            continue
+        start = run.start()
+        for guid in _GUID.finditer(text, *run.span()):
+            yield from _unlabelled(text, start, guid.start())
+            start = guid.end()
+        yield from _unlabelled(text, start, run.end())
+
+
+def _unlabelled(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    if end - start >= _SHORTEST and not _LOWER.fullmatch(text, start, end):
+        for span in _candidates(text, start, end):
+            if not _LABEL.search(text, max(0, span[0] - 32), span[0]):
+                yield span
+
+
+def _candidates(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    bits, first, last = _stretch(text[start:end])
+    if (
+        bits >= _ENOUGH_BITS
+        and last - first >= _SHORTEST_STRETCH
+        and len(set(text[start + first : start + last])) >= _FEWEST_CHARS
+    ):
+        yield _widened(text, start, end, start + first, start + last)
+        return
+    for match in _HEX.finditer(text, start, end):
+        digits_in_it = sum(map(str.isdigit, match[0]))
+        if 3 <= digits_in_it <= len(match[0]) - 3:
+            yield match.span()
+
+
+def _stretch(run: str) -> tuple[float, int, int]:
+    """Return the highest sum of bits of any stretch, and where it starts and ends."""
+    best = total = 0.0
+    first = last = begin = 0
+    for at, (before, char) in enumerate(pairwise("-" + run)):
+        total += _BITS[before + char]
+        if total <= 0:
+            total, begin = 0.0, at + 1
+        elif total > best:
+            best, first, last = total, begin, at + 1
+    return best, first, last
+
+
+def _widened(text: str, start: int, end: int, first: int, last: int) -> tuple[int, int]:
+    """Extend a stretch to whole parts, and further over parts that are no words."""
+    parts = list(_PART.finditer(text, start, end))
+    inside = [at for at, part in enumerate(parts) if part.end() > first and part.start() < last]
+    low, high = inside[0], inside[-1]
+    while low > 0 and not _WORD.fullmatch(parts[low - 1][0]):
+        low -= 1
+    while high + 1 < len(parts) and not _WORD.fullmatch(parts[high + 1][0]):
+        high += 1
+    padding = end if text[parts[high].end() : end].strip("=") == "" else parts[high].end()
+    return parts[low].start(), padding

@@ -1,0 +1,91 @@
+"""Makes texts safe to show and to log: what looks like a secret is replaced by a marker (R5).
+
+>>> sanitize("cannot connect to redis://:hunter2@cache:6379/0")
+'cannot connect to redis://[redacted:url-credentials]@cache:6379/0'
+"""
+
+import re
+
+from domain.randomness import random_spans
+from domain.secret_fields import MARKERS
+from domain.secret_patterns import SECRET_PATTERNS
+
+# Removed before anything is looked for, since they could split a secret: control characters
+# but newline and tab, controls of writing direction, lone surrogates (Postgres stores neither
+# them nor NUL), and the characters that stand for markers.
+_UNSAFE = re.compile(
+    rf"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff{MARKERS}]"
+)
+# Adjacent literals, and a line that ends with a backslash: one string for Python.
+_WRAP = re.compile(r"(?P<q>['\"])[ \t]*+\\?\n[ \t]*+[bBrRuUfF]{0,2}(?P=q)|\\\n[ \t]*+")
+_ROUNDS = 6
+
+_RANDOM = "[redacted:random]"
+_WHOLE = "[redacted:text]"
+_NAMES = sorted({f"[redacted:{p.name}]" for p in SECRET_PATTERNS} | {_RANDOM, _WHOLE})
+# While patterns are applied a marker is one noncharacter, so that none reads its name as text.
+_CHARS = dict(zip(_NAMES, map(chr, range(ord(MARKERS[0]), ord(MARKERS[2]) + 1)), strict=False))
+_MARKS = {char: name for name, char in _CHARS.items()}
+_MARKER = re.compile("|".join(map(re.escape, _NAMES)))
+_MARK = re.compile(f"[{MARKERS}]")
+_LONGEST_MARKER = max(map(len, _NAMES))
+
+
+def _shrink(text: str) -> str:
+    return _MARKER.sub(lambda match: _CHARS[match[0]], text)
+
+
+_RULES = tuple((p.needles, p.regex, _shrink(p.replacement)) for p in SECRET_PATTERNS)
+
+
+def sanitize(text: str, *, max_length: int | None = None) -> str:
+    """Return `text` without secrets and control characters; harmless text stays as it is.
+
+    Applying it again changes nothing. With `max_length` (characters, at least 1) a longer
+    result is cut and ends with an ellipsis; a marker is left out rather than cut.
+    """
+    shown = _MARK.sub(lambda match: _MARKS[match[0]], _settled(_shrink(_UNSAFE.sub("", text))))
+    return shown if max_length is None else _cut(shown, max_length)
+
+
+def _settled(text: str) -> str:
+    """Hide secrets until none is found, which is what makes `sanitize` idempotent."""
+    for _ in range(_ROUNDS):
+        hidden = _hidden_across_wraps(text)
+        if hidden == text:
+            return text
+        text = hidden
+    return _CHARS[_WHOLE]
+
+
+def _hidden_across_wraps(text: str) -> str:
+    hidden = _hidden(text)
+    joined = _WRAP.sub("", text)
+    if joined == text:
+        return hidden
+    hidden_joined = _hidden(joined)
+    # The layout is given up only where joining the lines uncovers something.
+    return hidden if hidden_joined == _WRAP.sub("", hidden) else hidden_joined
+
+
+def _hidden(text: str) -> str:
+    lowered = text.lower()
+    for needles, regex, replacement in _RULES:
+        if any(needle in lowered for needle in needles):
+            text = regex.sub(replacement, text)
+    pieces: list[str] = []
+    done = 0
+    for start, end in random_spans(text):
+        pieces += text[done:start], _CHARS[_RANDOM]
+        done = end
+    return "".join(pieces) + text[done:]
+
+
+def _cut(text: str, max_length: int) -> str:
+    if len(text) <= max_length:
+        return text
+    end = max_length - 1
+    bracket = text.rfind("[", max(0, end - _LONGEST_MARKER), end)
+    if bracket >= 0 and (marker := _MARKER.match(text, bracket)) and marker.end() > end:
+        end = bracket
+    return text[:end] + "…"

@@ -1,0 +1,118 @@
+"""How texts give a value to a name such as `password`, as regex parts.
+
+What stays readable is decided right behind the name, by short looks ahead: prose ("the
+token is expired"), code in a traceback ("password=settings.password"), and words that
+stand for nothing. All else is a value, and a secret.
+"""
+
+from itertools import groupby
+
+# The characters that stand for markers while patterns are applied, see `domain.sanitizer`.
+MARKERS = "\ufdd0-\ufdef"
+
+
+def _any_case(*words: str) -> str:
+    # A pattern that opens with a plain character class is searched some five times faster
+    # than one that is case-insensitive from its first letter on.
+    heads = {
+        head: "|".join(word[1:] for word in group)
+        for head, group in groupby(sorted(words, key=lambda word: word[0]), lambda word: word[0])
+    }
+    tails = "|".join(f"(?<=[{head}{head.upper()}])(?i:{tails})" for head, tails in heads.items())
+    return f"[{''.join(heads)}{''.join(heads).upper()}](?:{tails})"
+
+
+PASSWORD_KEY = _any_case(
+    r"password(?:[_-]?(?:hash|value|text|confirm(?:ation)?)|\d{1,2})?",
+    *("passwd", "passphrase", "passcode", "pwd", "requirepass", "masterauth"),
+    r"p(?<![A-Za-z].)ass",
+)
+SECRET_KEY = _any_case(
+    r"secret(?:[_-]?(?:access[_-]?)?key|[_-]?(?:text|value|string)|_id)?",
+    r"connection[_-]?string",
+)
+TOKEN_KEY = _any_case(
+    *("token", "authorization", "assertion", r"session[_-]?id", r"connect\.sid"),
+    *(r"code[_-]verifier", r"device[_-]code", r"saml_?response", r"o(?<![A-Za-z].)tp"),
+    *(rf"{use}[_. -]?key" for use in ("api", "access", "account", "private", "signing", "master")),
+    *(rf"{use}[_-]?key" for use in ("subscription", "functions?", "storage", "encryption")),
+    r"shared[_-]?(?:access[_-]?)?key",
+)
+# The same names where a pattern meets them from behind, at the end of a longer name.
+_LAST_WORDS = """password passwd passphrase pwd secret token authorization cookie secretkey
+    secret_key apikey api_key api-key accesskey access_key access-key account_key private_key"""
+IN_KEY = "(?:{})".format("|".join(f"(?<=(?i:{word}))" for word in _LAST_WORDS.split()))
+
+QUOTE = r"(?:\\{0,7}[\"'`]|%22|&quot;)"
+BLANKS = r"[ \t]{0,8}+"
+_IS = r"(?i:is|was|are|equals|(?:(?:is|was) )?(?:re)?set to|(?:is |was )?changed to)"
+_ASSIGNED = (
+    rf"(?:{QUOTE}?\]?{BLANKS}"
+    rf"(?:(?P<eq>:=|={{1,2}}+>?|%3[Dd]|:[ ]?(?:str|bytes|SecretStr)(?: \| None)?[ ]?=)"
+    rf"|:(?![:=])|%3[Aa]){BLANKS}"
+    r"|(?:[ \t](?:for|of)(?:[ \t][^\s:=]{1,64}){1,4}?)?"
+    rf"(?::|[ \t]{{1,4}}+{_IS}:?)[ \t]{{1,4}}+)"
+)
+
+# What follows `password:` or `token is` in an error message far more often than a secret does.
+_PROSE = """a about access already always an and are as at auth authentication authorization bad be
+    been being blank but by can cannot case challenge connection could credentials? denied did
+    does either empty ensure error extra fail(?:ed|ure)? field file flow for format found from
+    given had has header hidden http https in incorrect input into invalid is it kept length
+    lifetime longer made malformed managed may meant minimum missing must never no nor not now
+    null of off ok old on only open optional or our out per permission please policy previous
+    read realm request required? response returned same scheme scope sent server set shorter
+    should still string stored such than that the their this timed timeout to token tokens too
+    type unable unauthorized unavailable undefined unexpected unknown unset unsupported until
+    used using valid value was weak when which while will with without wrong your"""
+_END = r"(?=[.,;:!?)\]}>\"'`]{0,4}(?:[\s&\\\"'{<]|$))"
+_STATE = r"(?i:required|missing|invalid|expired|empty|revoked|incorrect|wrong|unset)"
+PROSE_WORD = rf"(?:{_any_case(*_PROSE.split())}|(?i:[a-z]{{2,20}}(?:ed|able|ible))|\d{{1,3}}){_END}"
+TITLE = r"[A-Z][a-z]{1,20}[ ][a-z]{2,20}\b|[A-Z][A-Za-z]{2,40}(?:Error|Exception|Timeout)\b"
+# Nobody's token is two plain words; a password may be.
+SENTENCE = rf"[a-z]{{1,20}}[ ][a-z]{{2,20}}\b|HTTP\b|[A-Z][a-z]+[A-Z][A-Za-z]*\)|{TITLE}"
+
+_HIDDEN = r"(?i:redacted|filtered|hidden|masked|secure|removed|omitted)"
+NO_VALUE = (
+    rf"(?i:none|null|nil|true|false|undefined|{_HIDDEN}|\.{{3}}|…|\*{{3,}}|%s|\$\d){_END}"
+    rf"|[\[<({{]{_HIDDEN}\b|SecretStr\(['\"](?:\*+)?['\"]"
+    r"|\$\{\w|\$[A-Z_]{3}|%\(\w|<[A-Za-z_]|\[Errno|[(\[{\\]{1,3}(?:\s|$)"
+    rf"|[{MARKERS}]++(?:[\s\"'`,;&)\]}}>\\.]|$)|[A-Za-z][\w-]{{1,40}}[ ]{{1,4}}[{MARKERS}]"
+)
+_OBJECTS = "self|cls|settings|config|options|args|env|os|request|credentials?|ctx"
+_CODE = (
+    r"(?:await|not|lambda|yield|str|bytes|int|bool|Any|Optional|SecretStr|String|ID)(?![\w+/=-])"
+    rf"|(?:{_OBJECTS})(?:\.[A-Za-z_]{{1,40}})+(?:\((?![\"'])|[,)\s\[]|$)"
+    r"|(?:[A-Za-z_]{1,40}\.){0,6}(?:get|pop|getenv|environ|read|load)[A-Za-z_]{0,40}[(\[]"
+    r"|[a-z]{1,40}(?:[_.][a-z]{1,40}){1,6}\((?![\"'])|[A-Z][A-Za-z]{1,40}(?:\[| \|)"
+    r"|[a-z_]{3,40}\((?=[A-Za-z_.]{1,60}[,)\[(])|(?P=key)[,)]"
+    r"|\{(?:[A-Za-z_]{1,40}\.)?[A-Za-z_]{0,40}(?i:password|pwd|secret|token|key)\}"
+)
+CODE_NAME = (
+    r"[A-Za-z_]{0,40}_(?i:token|key|auth|authorization)(?![\w+/=.-])"
+    r"|[A-Za-z_]{1,40}(?:\.[A-Za-z_]{1,40}){0,6}(?:\((?![\"'])|\[)"
+)
+
+_COMPLAINT = (
+    r"(?i:this field|field required|must|should|cannot|may not|is not|ensure this"
+    r"|(?:string|input) should|value error)[ ,]"
+)
+_STOP = r"[,;&](?:\s|$|\\?[\"']|[\w.% -]{1,40}=)|[)\]}>\"'`]{1,8}(?:[\s,;:.&\\]|$)|\\{1,7}[\"']"
+BARE = (
+    rf"(?!{QUOTE}|\[[\"']{_COMPLAINT})(?:[\[({{][\"'][^\])}}\n]{{1,512}}"
+    rf"|(?:[^\s,;&()\[\]{{}}<>\"'`\\]++|(?!{_STOP})\S)++)"
+)
+QUOTED = r"(?:[^\\\"'`%&\n]++|(?P=q){2}|(?!(?<!\\)(?P=q))[^\n])++"
+_QUOTED_PROSE = rf"{_STATE}[.!]?(?P=q)|{_COMPLAINT}|{NO_VALUE}"
+
+
+def assigned(key: str, prose: str, name: str = "(?!)") -> str:
+    """Match a value and the `keep` before it: the key, what assigns, and an opening quote.
+
+    `prose` stays readable in a sentence, `name` behind an equals sign.
+    """
+    return (
+        rf"(?P<keep>(?P<key>{key}){_ASSIGNED}(?:[bBrRuUfF@]{{0,2}}(?P<q>{QUOTE}))?)"
+        rf"(?(q)(?!{_QUOTED_PROSE}){QUOTED}"
+        rf"|(?!{NO_VALUE}|{_CODE})(?(eq)(?!{_STATE}{_END}|{name})|(?!{PROSE_WORD}|{prose})){BARE})"
+    )

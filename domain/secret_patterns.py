@@ -1,0 +1,319 @@
+"""The forms in which secrets appear in texts, as a table: the data behind `sanitize`.
+
+Every regex runs in linear time: repetitions are bounded, possessive, or end at a
+character that cannot repeat. The group `keep` stays readable before the marker.
+"""
+
+import re
+from typing import NamedTuple
+
+from domain.secret_fields import (
+    BARE,
+    BLANKS,
+    CODE_NAME,
+    IN_KEY,
+    MARKERS,
+    NO_VALUE,
+    PASSWORD_KEY,
+    PROSE_WORD,
+    QUOTE,
+    QUOTED,
+    SECRET_KEY,
+    SENTENCE,
+    TITLE,
+    TOKEN_KEY,
+    assigned,
+)
+
+
+class SecretPattern(NamedTuple):
+    """One form of secret: how to find it, what to put in its place, and why it is listed.
+
+    Every match contains one of the `needles` when lower-cased: looking for them first
+    saves most regexes on most texts.
+    """
+
+    name: str
+    needles: tuple[str, ...]
+    regex: re.Pattern[str]
+    replacement: str
+    reason: str
+
+
+_KEPT = r"\g<keep>"
+
+_TABLE: tuple[tuple[str, str, str, str, str], ...] = (
+    (
+        "private-key",
+        "-----begin",
+        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+        r"(?:[^-]*+(?:-(?!----)[^-]*+)*+-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+        r"|(?:(?:\s|\\+[nr]|['\"])*+[A-Za-z0-9+/=]{8,}+)*+)",
+        "[redacted:private-key]",
+        "PEM blocks, over lines or with escaped line ends, and cut off ones",
+    ),
+    (
+        "password-hash",
+        "$2 $argon2 $1$ $5$ $6$ $y$ scram-",
+        r"\$(?:2[abxy]\$\d\d\$[./A-Za-z0-9]{20,60}|argon2(?:id|i|d)\$[^\s\"']+"
+        r"|[156y]\$[^\s\"']{20,})|SCRAM-SHA-256\$[^\s\"']+",
+        "[redacted:password-hash]",
+        "a hash can be tried against word lists, and its dots hide it from the entropy rule",
+    ),
+    (
+        "jwt",
+        "eyj",
+        r"eyJ[\w-]{8,}+(?:\.[\w-]*+){0,4}",
+        "[redacted:jwt]",
+        "base64url of an opening brace and quote: signed, encrypted and cut off tokens",
+    ),
+    (
+        "aws-key",
+        "akia asia agpa aida aroa anpa anva abia acca",
+        r"A(?:KIA|SIA|GPA|IDA|ROA|NPA|NVA|BIA|CCA)[A-Z0-9]{16}",
+        "[redacted:aws-key]",
+        "access key ids; the secret half is found by its name or its entropy",
+    ),
+    (
+        "gcp-key",
+        "aiza ya29. gocspx- 1//0",
+        r"AIza[\w-]{30,}|ya29\.[\w.-]{10,}|GOCSPX-[\w-]{20,}|1//0[\w-]{20,}",
+        "[redacted:gcp-key]",
+        "Google API keys, access tokens, OAuth client secrets and refresh tokens",
+    ),
+    (
+        "azure-secret",
+        "q~",
+        r"Q~(?<=[\w~.-]{3}\dQ~)[\w~.-]{30,40}",
+        "[redacted:azure-secret]",
+        "Entra client secrets, but for the first letters, which its portal shows as a hint",
+    ),
+    (
+        "github-token",
+        "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_",
+        r"gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{20,}",
+        "[redacted:github-token]",
+        "personal, OAuth, user, server and refresh tokens",
+    ),
+    (
+        "gitlab-token",
+        "gl",
+        r"gl(?:pat|ptt|dt|rt|cbt|ft|imt|agent|oas|soat|ffct)-[\w.-]{16,}",
+        "[redacted:gitlab-token]",
+        "all token kinds share a prefix of this form",
+    ),
+    (
+        "slack-token",
+        "xox xapp-",
+        r"xox[a-z](?:\.xox[a-z])?-[\w-]{10,}|xapp-[\w-]{10,}",
+        "[redacted:slack-token]",
+        "bot, user, app and refresh tokens",
+    ),
+    (
+        "stripe-key",
+        "k_live k_test k_org whsec_",
+        r"[rs]k_(?:live|test|org)_\w{10,}|whsec_[\w+/=-]{16,}",
+        "[redacted:stripe-key]",
+        "secret and restricted keys, webhook secrets",
+    ),
+    (
+        "package-token",
+        "npm_ pypi- rubygems_ dckr_",
+        r"npm_[A-Za-z0-9]{20,}|pypi-[\w-]{32,}|rubygems_[0-9a-f]{32,}|dckr_[a-z]+_[\w-]{16,}",
+        "[redacted:package-token]",
+        "they publish code in the owner's name",
+    ),
+    (
+        "ai-key",
+        "sk- hf_ gsk_",
+        r"sk-(?<![A-Za-z0-9].{3})[\w-]{20,}|hf_[A-Za-z0-9]{20,}|gsk_[A-Za-z0-9]{20,}",
+        "[redacted:ai-key]",
+        "keys of OpenAI, its likes, and model hubs",
+    ),
+    (
+        "service-token",
+        "sg. hvb. hvs. hvr. doo_v1 dop_v1 dor_v1 dapi shp age-secret-key",
+        r"SG\.[\w-]{10,}\.[\w-]{10,}|hv[bsr]\.[\w-]{20,}|do[opr]_v1_[0-9a-f]{32,}"
+        r"|dapi[0-9a-f]{32}|shp(?:at|ca|pa|ss)_[0-9a-fA-F]{20,}|AGE-SECRET-KEY-1[0-9A-Z]{40,}",
+        "[redacted:service-token]",
+        "documented prefixes of other services whose keys the entropy rule may miss",
+    ),
+    (
+        "webhook",
+        "hooks.slack webhook.office webhooks/",
+        r"(?P<keep>hooks\.slack\.com/(?:services|workflows|triggers)/|webhook\.office\.com/"
+        r"|discord(?:app)?\.com/api/webhooks/)[\w@/-]{10,}",
+        rf"{_KEPT}[redacted:webhook]",
+        "whoever knows the address may post",
+    ),
+    (
+        "url-credentials",
+        "://",
+        r"(?P<keep>://)(?:[^\s/?#@:\[\"'<>]{0,64}+:(?!\d{1,5}+(?:[/?#,;\"']|\s|$))"
+        r"(?:(?!://)[^\s\"'<>]){1,128}@|[^\s/?#;\"'<>]*@)",
+        rf"{_KEPT}[redacted:url-credentials]@",
+        "user:password@ of every scheme, also with unescaped signs in the password",
+    ),
+    (
+        "url-credentials",
+        "jdbc:oracle",
+        r"(?P<keep>jdbc:oracle:\w{1,8}:)[^\s@\"']{1,128}@",
+        rf"{_KEPT}[redacted:url-credentials]@",
+        "Oracle's form, user/password@",
+    ),
+    (
+        "authorization",
+        "digest hawk oauth aws4",
+        r"(?P<keep>(?:Digest|Hawk|OAuth|AWS4-HMAC-SHA256)[ \t]{1,4})(?=\w{1,40}=)[^\n]++",
+        rf"{_KEPT}[redacted:authorization]",
+        "schemes with many fields: the signature may be any of them",
+    ),
+    (
+        "bearer-token",
+        "bearer",
+        rf"(?P<keep>[bB](?i:earer)[ \t]{{1,4}}+)(?!{SENTENCE}|{PROSE_WORD}|realm=|error="
+        rf"|(?![{MARKERS}])(?:{NO_VALUE})){BARE}",
+        rf"{_KEPT}[redacted:bearer-token]",
+        "opaque tokens too, whatever their length",
+    ),
+    (
+        "basic-credentials",
+        "basic",
+        r"(?P<keep>[bB](?i:asic)[ \t]{1,4}+)(?=[A-Za-z0-9+/_-]*?(?:=|\d|[a-z][A-Z]))"
+        r"[A-Za-z0-9+/_-]{8,}+={0,2}",
+        rf"{_KEPT}[redacted:basic-credentials]",
+        "base64 of user:password, seldom long enough for the entropy rule",
+    ),
+    (
+        "authorization",
+        "authorization",
+        rf"(?P<keep>[aA](?i:uthorization)[ \t]{{0,4}}:[ \t]{{0,4}}(?!{PROSE_WORD})"
+        r"(?:(?i:basic|negotiate|ntlm|token|apikey|sharedkey)[ \t]{1,4}+"
+        r"|[A-Za-z][\w-]{1,40}[ \t]{1,4}+(?=[^\s\"']*[^\s\"'a-z.,;:])))[^\s\"']++",
+        rf"{_KEPT}[redacted:authorization]",
+        "a header whose scheme is worth reading and whose rest is not",
+    ),
+    (
+        "cookie",
+        "cookie",
+        r"(?P<keep>[cC](?i:ookie)[ \t]{0,4}:[ \t]{0,4})(?=[^\s=\"']{1,64}=)"
+        r"(?:[^\n\"']++|(?<==)\"[^\n\"]*+\"?)++",
+        rf"{_KEPT}[redacted:cookie]",
+        "a raw Cookie or Set-Cookie header: any pair may be the session",
+    ),
+    (
+        "cookie",
+        "cookie",
+        rf"(?P<keep>[cC](?i:ookies?){QUOTE}{BLANKS}[:,]{BLANKS}b?(?P<q>{QUOTE})){QUOTED}",
+        rf"{_KEPT}[redacted:cookie]",
+        "the same header in a mapping or a pair",
+    ),
+    (
+        "signature",
+        "sig",
+        r"(?P<keep>[sS]ig(?<![A-Za-z].{3})(?:nature)?(?:=|%3[Dd]))[^\s&\"'<>,;]{8,}+",
+        rf"{_KEPT}[redacted:signature]",
+        "SAS and signed addresses: the signature is what grants access",
+    ),
+    (
+        "code",
+        "code=",
+        r"(?P<keep>[?&]code=)[^\s&\"'<>]{12,}+",
+        rf"{_KEPT}[redacted:code]",
+        "an authorization code, or a function's key",
+    ),
+    (
+        "connection-string",
+        ";",
+        r"(?P<keep>;[ ]?[pPuU](?i:assword|wd|id|ser id|ser)[ ]?=[ ]?)(?![\"'{])"
+        r"[^;\n\"'=]{1,128}+(?=;)",
+        rf"{_KEPT}[redacted:connection-string]",
+        "between semicolons a password may hold blanks; the user goes with it",
+    ),
+    (
+        "password",
+        "pass pwd masterauth",
+        assigned(PASSWORD_KEY, TITLE),
+        rf"{_KEPT}[redacted:password]",
+        "prose, JSON (escaped too), headers, query strings, DSNs, keyword arguments",
+    ),
+    (
+        "secret",
+        "secret connection",
+        rf"(?<![\d*]:){assigned(SECRET_KEY, TITLE)}",
+        rf"{_KEPT}[redacted:secret]",
+        "the same places",
+    ),
+    (
+        "token",
+        "token auth assertion session connect.sid verifier device saml otp key",
+        rf"(?<!nexpected ){assigned(TOKEN_KEY, SENTENCE, CODE_NAME)}",
+        rf"{_KEPT}[redacted:token]",
+        "the same places, for values that machines make",
+    ),
+    (
+        "password",
+        "pass pwd masterauth identified",
+        rf"(?P<keep>(?:{PASSWORD_KEY}|IDENTIFIED BY)[ \t]{{1,4}}+(?P<q>{QUOTE})){QUOTED}",
+        rf"{_KEPT}[redacted:password]",
+        "SQL: ALTER ROLE … PASSWORD 'x', IDENTIFIED BY 'x'",
+    ),
+    (
+        "password",
+        "pass pwd",
+        rf"(?P<keep>{PASSWORD_KEY}[ \t]{{1,4}}+)(?=[^\s\d]*+\d)(?=[^\sa-zA-Z]*+[A-Za-z])"
+        rf"(?![vV]\d|(?i:scram|sha|md5|rfc|http|pbkdf)|\w{{1,20}}://|[\[(]){BARE}(?<=\S{{6}})",
+        rf"{_KEPT}[redacted:password]",
+        "`with password s3cret99`: hardly a word of prose mixes letters and digits",
+    ),
+    (
+        "secret",
+        "--",
+        rf"(?P<keep>--(?<!---)(?=[A-Za-z])[\w-]{{1,60}}+(?:{IN_KEY}|(?<=[a-z]-key)|(?<=-pass))"
+        rf"(?:[\"'],[ ]?[\"']|[ \t]{{1,4}}+[\"']?))(?![-|<]|{PROSE_WORD})[^\s\"',]++",
+        rf"{_KEPT}[redacted:secret]",
+        "command lines, plain or as a list",
+    ),
+    (
+        "secret",
+        "\", ',",
+        rf"(?P<keep>[(\[]b?[\"'][\w.-]{{1,60}}+{IN_KEY}[\"'],[ ]?b?(?P<q>[\"'])){QUOTED}"
+        r"(?=(?P=q)[)\]])",
+        rf"{_KEPT}[redacted:secret]",
+        "headers and form fields as a list of pairs",
+    ),
+    (
+        "secret",
+        "</",
+        rf"(?P<keep><(?:\w{{1,40}}+:)?\w{{1,60}}+{IN_KEY}>)[^<\n]++(?=</)",
+        rf"{_KEPT}[redacted:secret]",
+        "XML and SOAP bodies",
+    ),
+    (
+        "secret",
+        "value",
+        rf"(?P<keep>[nNkK](?i:ame|ey){QUOTE}[ ]?[:=][ ]?{QUOTE}[\w.:-]{{1,60}}+{IN_KEY}{QUOTE}"
+        rf",?[ ]?{QUOTE}?(?i:value){QUOTE}?[ ]?[:=][ ]?(?P<q>{QUOTE})){QUOTED}",
+        rf"{_KEPT}[redacted:secret]",
+        "lists of settings: name and value are two fields",
+    ),
+    (
+        "row",
+        "failing [parameters:",
+        r"(?P<keep>Failing row contains |\[parameters: )[^\n]++",
+        rf"{_KEPT}[redacted:row]",
+        "the database's and SQLAlchemy's copy of what was to be stored: a raw payload",
+    ),
+    (
+        "email",
+        "@ %40",
+        r"(?<![\w.+-])(?!git@)[\w.+-]++(?:@|%40)(?!odata\.)(?:[\w-]++\.)+(?:xn--[\w-]+|[^\W\d_]{2,}+)",
+        "[redacted:email]",
+        "personal data; OData annotations only look like it",
+    ),
+)
+
+SECRET_PATTERNS = tuple(
+    SecretPattern(name, tuple(needles.split()), re.compile(regex), replacement, reason)
+    for name, needles, regex, replacement, reason in _TABLE
+)

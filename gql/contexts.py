@@ -1,0 +1,49 @@
+"""Who asks: the seam to whatever turns a token into the context of an operation."""
+
+import re
+from collections.abc import Mapping
+from typing import Protocol
+from uuid import uuid4
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+
+class ContextFactory(Protocol):
+    """Makes the context of one operation; called anew for each, so contexts never go stale."""
+
+    async def for_http(self, authorization: str | None) -> object:
+        """Return the context of an HTTP request.
+
+        Args:
+            authorization: the whole Authorization header, None when there is none.
+
+        Raises:
+            UnauthenticatedError: nobody is signed in; answered with status 401.
+        """
+        ...
+
+    async def for_socket(self, connection_params: Mapping[str, object]) -> object:
+        """Return the context of one operation on a socket.
+
+        Called for `connection_init` too, to see whether the socket may open at all.
+
+        Args:
+            connection_params: the payload of `connection_init`, as the client sent it.
+
+        Raises:
+            UnauthenticatedError: refuses the socket (4403) or the operation.
+        """
+        ...
+
+
+def request_id_of(headers: Mapping[str, str]) -> str:
+    """Return the client's own X-Request-Id when it is well-formed, else a new one."""
+    given = headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+
+
+def with_request_id(context: object, request_id: str) -> object:
+    """Tell `context` the id of its request, if it has a place for it."""
+    if hasattr(context, "request_id"):
+        context.request_id = request_id
+    return context

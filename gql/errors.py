@@ -1,0 +1,141 @@
+"""The one place where errors become GraphQL errors.
+
+A `DomainError` keeps its message and its code. A fault of the document or its
+variables keeps graphql-core's message under `BAD_USER_INPUT`. Everything else is
+`INTERNAL`: the answer carries an error id and nothing else, the trace goes to the
+log under that id.
+"""
+
+import logging
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
+from uuid import uuid4
+
+from graphql import GraphQLError, ValueNode
+from strawberry.exceptions import MissingQueryError
+from strawberry.extensions import SchemaExtension
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types import ExecutionResult
+from strawberry.types.execution import StreamExecutionResult
+
+from domain.errors import DomainError, ErrorCode
+
+logger = logging.getLogger("gql")
+
+INTERNAL_MESSAGE = "Something went wrong on our side. Quote the errorId to support."
+
+# Strawberry raises these for a request without a query, or whose operation cannot be run.
+_REQUEST_ERRORS = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
+
+# How graphql-core quotes an exception of a scalar's parser. Greedy, so that no quote in the
+# exception's text can keep a part of it.
+_QUOTED_EXCEPTION = re.compile(r", but encountered error '.*'; found: ", re.DOTALL)
+
+
+class PublicError(GraphQLError):
+    """A GraphQL error that may leave the server as it is."""
+
+    @property
+    def code(self) -> ErrorCode:
+        """The stable code that clients switch on."""
+        return ErrorCode((self.extensions or {})["code"])
+
+
+def public_error(error: Exception) -> PublicError:
+    """Return the form of `error` that may be shown; an unexpected one is logged here."""
+    return public_errors([error])[0]
+
+
+def public_errors(errors: Iterable[Exception]) -> list[PublicError]:
+    """Return the forms of the errors of one result that may be shown.
+
+    Unexpected errors are logged, each cause once: a failed batch that many fields
+    waited for has one trace and one error id. Errors that were mapped before are
+    returned as they are.
+    """
+    error_ids: dict[int, str] = {}
+    return [_public(error, error_ids) for error in errors]
+
+
+def error_body(error: Exception) -> dict[str, object]:
+    """Return a whole GraphQL response, without `data`, for a request that failed with `error`."""
+    return {"errors": [public_error(error).formatted]}
+
+
+class Result(Protocol):
+    """What all kinds of results have in common here."""
+
+    errors: list[GraphQLError] | None
+
+
+def map_errors(result: Result) -> None:
+    """Replace the errors of `result` by their public forms."""
+    if result.errors:
+        result.errors = [*public_errors(result.errors)]
+
+
+class ErrorMapping(SchemaExtension):
+    """Puts the public form of its errors into every result, of a stream too."""
+
+    def on_operation(self) -> Iterator[None]:
+        """Map the result of a query or mutation."""
+        yield
+        if self.execution_context.result is not None:
+            map_errors(self.execution_context.result)
+
+    def on_stream_result(self, result: StreamExecutionResult) -> Iterator[None]:
+        """Map one result of a stream before it is sent."""
+        if isinstance(result, ExecutionResult):
+            map_errors(result)
+        yield
+
+
+def _public(error: Exception, error_ids: dict[int, str]) -> PublicError:
+    if isinstance(error, PublicError):
+        return error
+    cause = _root_cause(error)
+    if isinstance(cause, DomainError):
+        return _located(error, str(cause), {"code": cause.code.value})
+    if isinstance(error, GraphQLError) and _is_fault_of_request(error, cause):
+        message = _QUOTED_EXCEPTION.sub(", found: ", error.message)
+        return _located(error, message, {"code": ErrorCode.BAD_USER_INPUT.value})
+    if id(cause) not in error_ids:
+        error_ids[id(cause)] = _report(cause)
+    extensions = {"code": ErrorCode.INTERNAL.value, "errorId": error_ids[id(cause)]}
+    return _located(error, INTERNAL_MESSAGE, extensions)
+
+
+def _root_cause(error: Exception) -> Exception:
+    while isinstance(error, GraphQLError) and error.original_error is not None:
+        error = error.original_error
+    return error
+
+
+def _is_fault_of_request(error: GraphQLError, cause: Exception) -> bool:
+    if isinstance(cause, _REQUEST_ERRORS):
+        return True
+    if not isinstance(cause, GraphQLError) and not _QUOTED_EXCEPTION.search(error.message):
+        return False
+    # While fields run, only an argument's value is the client's: a GraphQLError about the field
+    # itself tells of a value of ours that does not fit the schema, and quotes it.
+    return error.path is None or any(isinstance(node, ValueNode) for node in error.nodes or ())
+
+
+def _located(error: Exception, message: str, extensions: Mapping[str, object]) -> PublicError:
+    if not isinstance(error, GraphQLError):
+        return PublicError(message, extensions=dict(extensions))
+    return PublicError(
+        message,
+        nodes=error.nodes,
+        source=error.source,
+        positions=error.positions,
+        path=error.path,
+        extensions=dict(extensions),
+    )
+
+
+def _report(cause: Exception) -> str:
+    error_id = uuid4().hex
+    logger.error("Unexpected error %s", error_id, exc_info=cause, extra={"error_id": error_id})
+    return error_id

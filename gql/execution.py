@@ -1,0 +1,75 @@
+"""How documents are run: Strawberry's schema, with our errors and one clear operation."""
+
+from collections.abc import Iterator
+from contextlib import aclosing
+from typing import Any, cast
+
+from graphql import GraphQLError, OperationDefinitionNode
+from strawberry import Schema
+from strawberry.extensions import SchemaExtension
+from strawberry.schema.exceptions import CannotGetOperationTypeError
+from strawberry.schema.schema import SubscriptionResult
+from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types.execution import PreExecutionError
+
+from gql.errors import ErrorMapping, map_errors, public_error
+
+
+class AmbiguousOperationError(CannotGetOperationTypeError):
+    """The document has several operations and the request names none of them."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    def as_http_error_reason(self) -> str:
+        """Return the message for the client."""
+        return "The document has several operations: name the one to run in `operationName`."
+
+
+class ChosenOperation(SchemaExtension):
+    """Refuses an ambiguous operation, of which Strawberry would run the first."""
+
+    def on_parse(self) -> Iterator[None]:
+        """Look at the document once it is parsed."""
+        yield
+        context = self.execution_context
+        # Strawberry keeps the name that the client sent under this name only.
+        if context.graphql_document is None or context._provided_operation_name is not None:
+            return
+        definitions = context.graphql_document.definitions
+        if sum(isinstance(node, OperationDefinitionNode) for node in definitions) > 1:
+            raise AmbiguousOperationError
+
+
+class OpsrunSchema(Schema):
+    """A schema whose every answer, also that of a broken extension, has public errors only."""
+
+    def get_extensions(self, sync: bool = False) -> list[SchemaExtension]:
+        """Return the extensions; ours are innermost, so that all others see mapped errors."""
+        return [*super().get_extensions(sync), ChosenOperation(), ErrorMapping()]
+
+    def process_errors(
+        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        """Log nothing: the mapping logs what is unexpected, and that once."""
+
+    async def execute(self, *args: Any, **kwargs: Any) -> ExecutionResult:
+        """Run a query or mutation; see Strawberry's `Schema.execute`."""
+        result = await super().execute(*args, **kwargs)
+        map_errors(result)  # an extension that failed kept the result from ErrorMapping
+        return result
+
+    async def stream(self, *args: Any, **kwargs: Any) -> SubscriptionResult:
+        """Run any operation as a stream that ends with an error instead of raising it."""
+        # Other kinds of results come of incremental delivery only, which is off.
+        results = cast("SubscriptionResult", await super().stream(*args, **kwargs))
+        return _ending_with_error(results)
+
+
+async def _ending_with_error(results: SubscriptionResult) -> SubscriptionResult:
+    try:
+        async with aclosing(results):
+            async for result in results:
+                yield result
+    except Exception as error:  # noqa: BLE001 - whatever an extension raises has to be answered
+        yield PreExecutionError(data=None, errors=[public_error(error)])

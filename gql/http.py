@@ -1,0 +1,213 @@
+"""The GraphQL endpoint: HTTP, server-sent events and sockets at one path."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+
+import orjson
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+from strawberry.asgi import GraphQL
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.types.graphql import OperationType
+from strawberry.types.unset import UnsetType
+
+from domain.errors import LimitExceededError
+from gql.connections import OpenConnections
+from gql.contexts import ContextFactory, request_id_of, with_request_id
+from gql.errors import error_body, public_error
+from gql.execution import OpsrunSchema
+from gql.negotiation import MediaType, acceptable
+from gql.requests import GraphQLRequest, UnusableRequestError, read_request
+from gql.responses import STATUS, body_of, json_response, status_of
+from gql.results import ResultStream
+from gql.sse import EventStream
+from gql.websocket import SocketAdapter, SocketHandler, SocketSession, close_socket
+
+# Seconds in which a stream may still fail with an HTTP status; then its answer begins.
+FIRST_RESULT_TIMEOUT = 0.5
+
+
+class GraphQLView(GraphQL[SocketSession, None]):
+    """Serves `schema` as an ASGI application; route both HTTP and sockets to it.
+
+    Args:
+        schema: what is served.
+        context_factory: makes each operation's context from the client's token.
+        allowed_origins: origins, besides our own, whose pages may open a socket.
+        body_limit: the most bytes a request body may have.
+        graphiql_path: where a person is sent who opens the endpoint in a browser.
+    """
+
+    schema: OpsrunSchema
+    websocket_adapter_class = SocketAdapter
+    graphql_transport_ws_handler_class = SocketHandler
+
+    def __init__(
+        self,
+        schema: OpsrunSchema,
+        *,
+        context_factory: ContextFactory,
+        allowed_origins: Sequence[str] = (),
+        body_limit: int = 256 * 1024,
+        graphiql_path: str | None = None,
+    ) -> None:
+        super().__init__(
+            schema,
+            graphql_ide=None,
+            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
+            connection_init_wait_timeout=timedelta(seconds=10),
+            allowed_origins=allowed_origins,
+        )
+        self._context_factory = context_factory
+        self._body_limit = body_limit
+        self._graphiql_path = graphiql_path
+        self._connections = OpenConnections()
+
+    async def close_sockets(self, code: int = 1012) -> None:
+        """End all sockets, with `code`, and all event streams, so that the server can stop."""
+        await self._connections.close(code)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request or one socket."""
+        if scope["type"] == "websocket":
+            socket = WebSocket(scope, receive, send)
+            await self._connections.serve(self._serve_socket(socket))
+            return
+        request = Request(scope, receive)
+        request.state.request_id = request_id_of(request.headers)
+        with suppress(ClientDisconnect):
+            response = await self._respond(request)
+            response.headers["X-Request-Id"] = request.state.request_id
+            await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
+        error_type = MediaType.JSON
+        try:
+            if request.method not in ("GET", "POST"):
+                raise UnusableRequestError(405, "Use GET or POST.", {"Allow": "GET, POST"})
+            if self._graphiql_path is not None and _is_from_address_bar(request):
+                return RedirectResponse(self._graphiql_path)
+            media_types = acceptable(", ".join(request.headers.getlist("accept")))
+            if not media_types:
+                raise UnusableRequestError(406, f"Accept one of {', '.join(MediaType)}.")
+            error_type = _json_type(media_types)
+            return await self._answer(request, media_types)
+        except UnusableRequestError as error:
+            return json_response(error_body(error), error.status, error_type, error.headers)
+        except ClientDisconnect:
+            raise
+        except Exception as error:  # noqa: BLE001 - the last place where it can be answered
+            shown = public_error(error)
+            status = STATUS[shown.code]
+            return json_response(error_body(shown), status, error_type)
+
+    async def _answer(self, request: Request, media_types: list[MediaType]) -> Response:
+        context = await self._context_factory.for_http(request.headers.get("authorization"))
+        context = with_request_id(context, request.state.request_id)
+        asked = await read_request(request, self._body_limit)
+        if media_types[0] is MediaType.EVENT_STREAM:
+            streamed = _operation_types(request.method) | {OperationType.SUBSCRIPTION}
+            return await self._stream(asked, context, streamed)
+        try:
+            result = await self.schema.execute(
+                **asked.arguments(),
+                context_value=context,
+                allowed_operation_types=_operation_types(request.method),
+            )
+        except CannotGetOperationTypeError as error:
+            raise UnusableRequestError(400, error.as_http_error_reason()) from None
+        except InvalidOperationTypeError as error:
+            if error.operation_type is OperationType.MUTATION:
+                raise UnusableRequestError(
+                    405, "Send mutations by POST.", {"Allow": "POST"}
+                ) from None
+            if MediaType.EVENT_STREAM in media_types:
+                return await self._stream(asked, context, {OperationType.SUBSCRIPTION})
+            raise UnusableRequestError(
+                406,
+                f"A subscription is streamed: accept {MediaType.EVENT_STREAM}, or use a socket.",
+            ) from None
+        status = status_of(result, media_types[0])
+        return json_response(body_of(result), status, media_types[0])
+
+    async def _stream(
+        self, asked: GraphQLRequest, context: object, allowed: set[OperationType]
+    ) -> Response:
+        results = ResultStream(
+            await self.schema.stream(
+                **asked.arguments(), context_value=context, allowed_operation_types=allowed
+            )
+        )
+        try:
+            first = await results.peek(FIRST_RESULT_TIMEOUT)
+        except asyncio.CancelledError:
+            await results.aclose()
+            raise
+        if self._connections.close_code is not None:
+            await results.aclose()
+            error = LimitExceededError("The server is stopping: connect again.")
+            return json_response(error_body(error), 503, MediaType.JSON, {"Retry-After": "1"})
+        status = 200 if first is None else status_of(first, MediaType.GRAPHQL_RESPONSE)
+        if first is None or status == 200:
+            return EventStream(results, self._connections)
+        await results.aclose()
+        return json_response(body_of(first), status, MediaType.JSON)
+
+    async def _serve_socket(self, socket: WebSocket) -> None:
+        socket.state.request_id = request_id_of(socket.headers)
+        try:
+            await self.run(socket)
+        except asyncio.CancelledError:
+            code = self._connections.close_code or 1012
+            await close_socket(socket, code, "Service Restart")
+
+    async def get_context(
+        self, request: Request | WebSocket, response: Response | WebSocket
+    ) -> SocketSession:
+        """Return what the operations of a socket share; requests over HTTP do not come here."""
+        return SocketSession(self._context_factory, request.state.request_id)
+
+    async def create_websocket_response(
+        self, request: WebSocket, subprotocol: str | None
+    ) -> WebSocket:
+        """Accept the handshake."""
+        headers = [(b"x-request-id", request.state.request_id.encode())]
+        await request.accept(subprotocol, headers)
+        return request
+
+    async def on_ws_connect(self, context: SocketSession) -> UnsetType:
+        """Let a signed-in client in.
+
+        Raises:
+            ConnectionRejectionError: closes the socket with 4403.
+        """
+        await context.admit()
+        return UnsetType()
+
+    def encode_json(self, data: object) -> bytes:
+        """Return `data` as JSON."""
+        return orjson.dumps(data)
+
+    def decode_json(self, data: str | bytes) -> object:
+        """Return the value of a JSON text."""
+        return orjson.loads(data)
+
+
+def _is_from_address_bar(request: Request) -> bool:
+    wants_page = "text/html" in request.headers.get("accept", "")
+    return request.method == "GET" and wants_page and "query" not in request.query_params
+
+
+def _operation_types(method: str) -> set[OperationType]:
+    # A GET must not change anything, since a mere link makes one.
+    queries = {OperationType.QUERY}
+    return queries if method == "GET" else queries | {OperationType.MUTATION}
+
+
+def _json_type(media_types: Sequence[MediaType]) -> MediaType:
+    return next((m for m in media_types if m is not MediaType.EVENT_STREAM), MediaType.JSON)

@@ -1,0 +1,46 @@
+"""Which media type an answer gets, from the request's Accept header."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+
+class MediaType(StrEnum):
+    """What we can answer with, the preferred first."""
+
+    GRAPHQL_RESPONSE = "application/graphql-response+json"
+    JSON = "application/json"
+    EVENT_STREAM = "text/event-stream"
+
+
+def acceptable(accept: str) -> list[MediaType]:
+    """Return the media types that `accept` allows, the best first.
+
+    An empty header allows the two JSON types, as `*/*` does: a stream is only for
+    clients that name it. Of types wanted equally the order of `MediaType` decides.
+    """
+    ranges = list(_media_ranges(accept or "*/*"))
+    qualities = {media: _quality(media, ranges) for media in MediaType}
+    allowed = [media for media in MediaType if qualities[media] > 0]
+    return sorted(allowed, key=lambda media: -qualities[media])
+
+
+def _media_ranges(accept: str) -> Iterator[tuple[str, float]]:
+    for item in accept.split(","):
+        name, *parameters = (part.strip().lower() for part in item.split(";"))
+        quality = next((part[2:] for part in parameters if part.startswith("q=")), "1")
+        try:
+            yield name, float(quality)
+        except ValueError:
+            continue
+
+
+def _quality(media: MediaType, ranges: list[tuple[str, float]]) -> float:
+    patterns = [media.value, media.split("/")[0] + "/*"]
+    if media is not MediaType.EVENT_STREAM:
+        patterns.append("*/*")
+    # The most specific range that matches decides, even when it forbids (RFC 9110, 12.5.1).
+    for pattern in patterns:
+        for name, quality in ranges:
+            if name == pattern:
+                return quality
+    return 0.0

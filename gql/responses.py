@@ -1,0 +1,73 @@
+"""GraphQL over HTTP: from a result to an HTTP response."""
+
+from collections.abc import Mapping
+
+import orjson
+from starlette.responses import Response
+from strawberry.types import ExecutionResult
+from strawberry.types.execution import PreExecutionError
+
+from domain.errors import ErrorCode
+from gql.negotiation import MediaType
+
+STATUS: Mapping[str, int] = {
+    ErrorCode.UNAUTHENTICATED: 401,
+    ErrorCode.FORBIDDEN: 403,
+    ErrorCode.BAD_USER_INPUT: 400,
+    ErrorCode.NOT_FOUND: 404,
+    ErrorCode.LIMIT_EXCEEDED: 429,
+    ErrorCode.INTERNAL: 500,
+}
+
+
+def is_request_error(result: ExecutionResult) -> bool:
+    """Return whether nothing ran, or a whole stream broke: there is no field to blame."""
+    if isinstance(result, PreExecutionError):
+        return True
+    errors = result.errors or []
+    return result.data is None and bool(errors) and all(error.path is None for error in errors)
+
+
+def status_of(result: ExecutionResult, media_type: MediaType) -> int:
+    """Return the HTTP status for `result`.
+
+    Partial data is a success. Without any data, 401 and 403 are told in every media
+    type; all other errors only where the client can tell our status from a proxy's,
+    which `application/json` does not allow (GraphQL over HTTP, "Status Codes").
+    """
+    if result.data is not None or not result.errors:
+        return 200
+    codes = [str((error.extensions or {}).get("code")) for error in result.errors]
+    for code in (ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN):
+        if code in codes:
+            return STATUS[code]
+    if media_type is MediaType.JSON:
+        return 200
+    if ErrorCode.INTERNAL in codes:
+        return STATUS[ErrorCode.INTERNAL]
+    return STATUS[codes[0]] if is_request_error(result) else 200
+
+
+def body_of(result: ExecutionResult) -> dict[str, object]:
+    """Return the GraphQL response; a request error has no `data` entry at all."""
+    body: dict[str, object] = {} if is_request_error(result) else {"data": result.data}
+    if result.errors:
+        body["errors"] = [error.formatted for error in result.errors]
+    if result.extensions:
+        body["extensions"] = result.extensions
+    return body
+
+
+def json_response(
+    body: Mapping[str, object],
+    status: int,
+    media_type: MediaType,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return `body` as JSON; answers depend on the caller's token, so nothing may keep them."""
+    response = Response(orjson.dumps(body), status, headers)
+    response.headers["Content-Type"] = f"{media_type}; charset=utf-8"
+    response.headers["Cache-Control"] = "no-store"
+    if status == STATUS[ErrorCode.UNAUTHENTICATED]:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response

@@ -1,0 +1,58 @@
+"""The results of one operation, as a stream that is safe to leave at any time."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+
+from strawberry.types import ExecutionResult
+
+from gql.connections import end
+
+
+class ResultStream:
+    """Iterates an operation in a task of its own, from its first result to its last.
+
+    A subscription may therefore hold a timeout or a task group across its yields, and
+    await in its `finally`: it is cancelled once, however its reader ends. At most one
+    result is read ahead.
+    """
+
+    def __init__(self, results: AsyncGenerator[ExecutionResult, None]) -> None:
+        self._queue: asyncio.Queue[ExecutionResult | None] = asyncio.Queue(maxsize=1)
+        self._peeked: list[ExecutionResult | None] = []
+        self._task = asyncio.create_task(self._produce(results))
+
+    async def next(self, timeout: float | None = None) -> ExecutionResult | None:
+        """Return the next result, or None after the last.
+
+        Raises:
+            TimeoutError: there was none within `timeout` seconds.
+        """
+        if self._peeked:
+            return self._peeked.pop()
+        async with asyncio.timeout(timeout):
+            return await self._queue.get()
+
+    async def peek(self, timeout: float) -> ExecutionResult | None:
+        """Return the next result but leave it there; None without one in `timeout` seconds."""
+        with suppress(TimeoutError):
+            self._peeked = [await self.next(timeout)]
+        return self._peeked[0] if self._peeked else None
+
+    async def aclose(self) -> None:
+        """End the operation and wait until it has cleaned up."""
+        await end(self._task)
+
+    async def _produce(self, results: AsyncGenerator[ExecutionResult, None]) -> None:
+        async with aclosing(results):
+            async for result in results:
+                # A subscription whose clean-up fails answers a cancellation with an error.
+                if _is_cancelled():
+                    return
+                await self._queue.put(result)
+        await self._queue.put(None)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,172 @@
+"""Operations on a socket: the graphql-transport-ws protocol, hardened."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocketDisconnected as SocketIsClosedError
+from strawberry.asgi import ASGIWebSocketAdapter
+from strawberry.exceptions import ConnectionRejectionError
+from strawberry.http.exceptions import WebSocketDisconnected
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
+    BaseGraphQLTransportWSHandler,
+    Operation,
+)
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
+    ConnectionInitMessage,
+    Message,
+    SubscribeMessage,
+)
+
+from domain.errors import DomainError, LimitExceededError
+from gql.contexts import ContextFactory, with_request_id
+from gql.errors import public_error
+from gql.execution import OpsrunSchema
+from gql.responses import is_request_error
+from gql.results import ResultStream
+
+# RFC 6455: a control frame holds 125 bytes, of which the close code takes two.
+MAX_REASON_BYTES = 123
+
+
+@dataclass(slots=True)
+class SocketSession:
+    """What all operations of one socket share: its client's parameters, not its context."""
+
+    context_factory: ContextFactory
+    request_id: str
+    connection_params: Mapping[str, object] = field(default_factory=dict)
+
+    async def new_context(self) -> object:
+        """Return a fresh context: sessions, loaders and rights of an earlier one are stale."""
+        context = await self.context_factory.for_socket(self.connection_params)
+        return with_request_id(context, self.request_id)
+
+    async def admit(self) -> None:
+        """Check that the client may use the socket.
+
+        Raises:
+            ConnectionRejectionError: it may not.
+        """
+        try:
+            await self.new_context()
+        except DomainError as error:
+            raise ConnectionRejectionError from error
+
+
+class SocketAdapter(ASGIWebSocketAdapter):
+    """Sends text frames, and takes a socket that is already closed for what it is."""
+
+    async def send_json(self, message: Mapping[str, object]) -> None:
+        """Send `message` as text.
+
+        Raises:
+            WebSocketDisconnected: nobody is there any more.
+        """
+        try:
+            await self.ws.send_text(self.view.encode_json_string(message))
+        except (WebSocketDisconnect, SocketIsClosedError) as error:
+            raise WebSocketDisconnected from error
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close the socket unless it is closed."""
+        await close_socket(self.ws, code, reason)
+
+
+async def close_socket(socket: WebSocket, code: int, reason: str) -> None:
+    """Close `socket` unless it is closed already; a long reason is cut."""
+    if socket.application_state is WebSocketState.CONNECTED:
+        short = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
+        with suppress(WebSocketDisconnect):
+            await socket.close(code, short)
+
+
+class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
+    """One socket's conversation.
+
+    A message that breaks the protocol closes the socket; whatever is wrong with an
+    operation is an `error` message to that operation only.
+    """
+
+    schema: OpsrunSchema
+
+    async def handle_message(self, message: Message) -> None:
+        """Act on one message of the client."""
+        if fault := _fault_of(message):
+            await self.handle_invalid_message(fault)
+        else:
+            await super().handle_message(message)
+
+    async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
+        """Open the conversation, or refuse it with 4403."""
+        message["payload"] = message.get("payload") or {}
+        try:
+            await super().handle_connection_init(message)
+        except WebSocketDisconnected:
+            raise
+        except Exception as error:  # noqa: BLE001 - the client must learn that it is our fault
+            shown = public_error(error)
+            error_id = (shown.extensions or {}).get("errorId")
+            await self.websocket.close(4500, f"{shown.message} errorId: {error_id}")
+
+    async def handle_subscribe(self, message: SubscribeMessage) -> None:
+        """Start an operation, unless too many of them run."""
+        limit = self.max_subscriptions_per_connection
+        if limit is not None and len(self.operations) >= limit:
+            error = public_error(LimitExceededError(f"At most {limit} operations per socket."))
+            await self.send_message(
+                {"id": message["id"], "type": "error", "payload": [error.formatted]}
+            )
+        else:
+            await super().handle_subscribe(message)
+
+    async def run_operation(self, operation: Operation[SocketSession, None]) -> None:
+        """Run one operation to its end, in a context of its own."""
+        with suppress(WebSocketDisconnected):
+            try:
+                await self._answer(operation)
+            except WebSocketDisconnected:
+                raise
+            except Exception as error:  # noqa: BLE001 - nothing else tells the client
+                await operation.send_initial_errors([public_error(error)])
+
+    async def _answer(self, operation: Operation[SocketSession, None]) -> None:
+        context = await self.context.new_context()
+        results = ResultStream(
+            await self.schema.stream(
+                operation.query,
+                variable_values=operation.variables,
+                context_value=context,
+                operation_name=operation.operation_name,
+            )
+        )
+        try:
+            while (result := await results.next()) is not None:
+                if is_request_error(result):
+                    await operation.send_initial_errors(result.errors or [])
+                    return
+                await operation.send_next(result)
+            await operation.send_operation_message({"id": operation.id, "type": "complete"})
+        finally:
+            await results.aclose()
+
+
+def _fault_of(message: object) -> str | None:
+    """Return what is wrong with the form of a client's message, if anything."""
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        return "A message must be an object with a type"
+    payload = message.get("payload")
+    match message["type"]:
+        case "connection_init":
+            return None if isinstance(payload, dict | None) else "Invalid connection init payload"
+        case "subscribe" | "complete" if not isinstance(message.get("id"), str):
+            return "The id of an operation must be a string"
+        case "subscribe" if not (
+            isinstance(payload, dict)
+            and isinstance(payload.get("query"), str)
+            and isinstance(payload.get("variables"), dict | None)
+            and isinstance(payload.get("operationName"), str | None)
+        ):
+            return "Invalid subscribe payload"
+    return None

@@ -1,0 +1,67 @@
+"""What an operator does to tenants and members; runs under the maintenance login."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from domain.tenancy import repository
+from domain.tenancy.models import user_id
+from domain.tenancy.roles import TenantRole
+from domain.tenancy.transactions import Transactions
+
+
+class UnknownTenantError(Exception):
+    """There is no tenant of this name; `opsrun tenant` adds one."""
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"There is no tenant {slug!r}. Add it with `opsrun tenant {slug}`.")
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user as the identity provider knows them."""
+
+    issuer: str
+    subject: str
+    name: str
+    email: str | None = None
+
+    @property
+    def id(self) -> UUID:
+        """The user's id here."""
+        return user_id(self.issuer, self.subject)
+
+
+async def save_tenant(
+    transactions: Transactions, slug: str, name: str, export_folder: str | None
+) -> UUID:
+    """Add a tenant, or change the one with this slug."""
+    async with transactions.open(None) as connection:
+        return await repository.save_tenant(
+            connection, slug=slug, name=name, export_folder=export_folder
+        )
+
+
+async def save_member(transactions: Transactions, slug: str, user: User, role: TenantRole) -> None:
+    """Give a user a role in a tenant, adding the user where needed."""
+    async with transactions.open(None) as connection:
+        tenant_id = await repository.tenant_id_of(connection, slug)
+        if tenant_id is None:
+            raise UnknownTenantError(slug)
+        await repository.save_user(
+            connection,
+            user_id=user.id,
+            issuer=user.issuer,
+            subject=user.subject,
+            name=user.name,
+            email=user.email,
+        )
+        await repository.save_membership(connection, tenant_id, user.id, role)
+
+
+async def remove_member(transactions: Transactions, slug: str, user: User) -> bool:
+    """Take a user's role in a tenant away; False when there was none."""
+    async with transactions.open(None) as connection:
+        tenant_id = await repository.tenant_id_of(connection, slug)
+        if tenant_id is None:
+            raise UnknownTenantError(slug)
+        return await repository.remove_membership(connection, tenant_id, user.id)

@@ -1,0 +1,87 @@
+"""The API as an ASGI application."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from starlette.applications import Starlette
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
+
+from gql.context import Context, UseCases
+from gql.graphiql_page import graphiql_routes
+from gql.http import GraphQLView
+from gql.schema import schema
+from opsrun.auth import Tokens, bearer, tokens
+from opsrun.database import Login
+from opsrun.health import health_routes
+from opsrun.resources import open_resources, use_cases
+from opsrun.settings import Settings
+
+
+class HubLinks:
+    """Addresses in the hub, under the public URL."""
+
+    def __init__(self, public_url: str) -> None:
+        self._base = public_url.rstrip("/")
+
+    def run(self, tenant_slug: str, run_id: str) -> str:
+        """Return the address of a run's page."""
+        return f"{self._base}/t/{tenant_slug}/operations/{run_id}"
+
+
+class TokenContexts:
+    """Makes an operation's context from the token that came with it."""
+
+    def __init__(
+        self, cases: UseCases, verifier: Tokens, links: HubLinks, default_window: timedelta
+    ) -> None:
+        self._cases = cases
+        self._verifier = verifier
+        self._links = links
+        self._default_window = default_window
+
+    async def for_http(self, authorization: str | None) -> Context:
+        """Return the context of an HTTP request; UnauthenticatedError without a good token."""
+        identity = await self._verifier.verify(bearer(authorization))
+        context = Context(self._cases, identity, self._links, self._default_window)
+        await context.principal()
+        return context
+
+    async def for_socket(self, connection_params: Mapping[str, object]) -> Context:
+        """Return the context of one operation on a socket, from `{authorization: "Bearer …"}`."""
+        given = {name.lower(): value for name, value in connection_params.items()}
+        return await self.for_http(str(given.get("authorization") or ""))
+
+
+class Api:
+    """The application with its one endpoint that must be told before the server stops."""
+
+    def __init__(self, app: Starlette, view: GraphQLView) -> None:
+        self.app = app
+        self.view = view
+
+
+@asynccontextmanager
+async def open_api(settings: Settings, public_url: str) -> AsyncIterator[Api]:
+    """Open the API's resources and put the application together."""
+    async with open_resources(settings, Login.API) as resources:
+        contexts = TokenContexts(
+            use_cases(resources),
+            tokens(settings),
+            HubLinks(public_url),
+            timedelta(days=settings.default_window_days),
+        )
+        view = GraphQLView(
+            schema,
+            context_factory=contexts,
+            allowed_origins=settings.allowed_origins,
+            graphiql_path="/graphiql/",
+        )
+        routes = [
+            Route("/graphql", view),
+            *graphiql_routes(),
+            *health_routes(resources),
+            Route("/", lambda _: RedirectResponse("/graphiql/")),
+        ]
+        yield Api(Starlette(routes=routes), view)

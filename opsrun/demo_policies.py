@@ -1,0 +1,166 @@
+"""A small policy export of our own for the demo tenants: invented, and the same every time."""
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID, uuid5
+
+Version = Literal[1, 2]
+Body = dict[str, Any]
+
+_SEED = UUID("5b0c9b1e-3f0e-4d57-9a4e-6f1f0f6f2a10")
+_VERSIONS_FOLDER = ".exports"
+
+_COMPLIANCE = "windows10CompliancePolicy"
+_CATALOG = "deviceManagementConfigurationPolicy"
+_UPDATES = "windowsUpdateForBusinessConfiguration"
+_DRIVERS = "windowsDriverUpdateProfile"
+
+# By type and subject: its properties; for the catalog its settings, a pair being a choice with
+# the settings that hang off it.
+_FLEETS = ("Workstations", "Laptops", "Kiosks", "Meeting rooms", "Shared devices")
+_FLEET_POLICIES: dict[tuple[str, str], Body] = {
+    (_COMPLIANCE, "Health"): {"osMinimumVersion": "10.4", "storageRequireEncryption": True},
+    (_COMPLIANCE, "Password"): {"passwordRequired": True, "passwordMinimumLength": 10},
+    (_CATALOG, "Disk encryption"): {
+        "disk_encryption": ("disk_encryption_required", {"disk_pinlength": 6}),
+        "disk_recovery": ["directory", "printout"],
+    },
+    (_CATALOG, "Firewall"): {
+        "firewall_inbound": ("firewall_inbound_block", {}),
+        "firewall_ranges": ["10.20.0.0/16", "10.30.0.0/16"],
+    },
+    (_CATALOG, "Browser"): {
+        "browser_homepage": "https://start.example",
+        "browser_popups": ("browser_popups_block", {}),
+    },
+    (_CATALOG, "Sign-in"): {
+        "signin_idleminutes": 10,
+        "signin_lastuser": ("signin_lastuser_hide", {}),
+    },
+}
+_RINGS = {"Preview": 0, "Pilot": 2, "Early": 5, "Broad": 10, "Critical": 21}
+
+_ADDED_LATER = frozenset({"Kiosks - Browser", "Meeting rooms - Sign-in", "Drivers - Critical"})
+_REMOVED_LATER = frozenset({"Shared devices - Browser", "Updates - Preview"})
+_CHANGED_LATER: dict[str, Body] = {
+    "Workstations - Health": {"osMinimumVersion": "10.5"},
+    "Laptops - Password": {"passwordMinimumLength": 14, "passwordExpirationDays": 365},
+    "Updates - Broad": {"qualityUpdatesDeferralPeriodInDays": 7},
+    "Laptops - Disk encryption": {
+        "disk_encryption": ("disk_encryption_required", {"disk_pinlength": 8}),
+    },
+    "Workstations - Firewall": {
+        "firewall_logging": ("firewall_logging_dropped", {"firewall_logsize": 16}),
+        "firewall_ranges": ["10.20.0.0/16", "10.40.0.0/16"],
+    },
+}
+
+
+def write_export(folder: Path, version: Version, *, broken: bool = False) -> None:
+    """Make `folder` hold an export of about 40 policies.
+
+    Version 2 has 3 policies that version 1 lacks, lacks 2 of it and differs in 5.
+    `broken` adds what exports in the wild may hold: a file that ends early, two with
+    the same id, and two good ones, in UTF-16 and with a BOM.
+
+    The files go to a new hidden folder, and `folder` is a link that is then swapped: a
+    reader finds the old export or the new. The old one stays until the next call, for
+    a reader who is still in it.
+
+    Raises:
+        FileExistsError: `folder` is no link, so it was not written here.
+    """
+    if folder.exists() and not folder.is_symlink():
+        raise FileExistsError(f"{folder} was not written by the demo, so it is left alone.")
+    former = folder.readlink().name if folder.is_symlink() else None
+    versions = folder.parent / _VERSIONS_FOLDER / folder.name
+    fresh = versions / secrets.token_hex(4)
+    for name, body in _policies(version):
+        _write(fresh / _type_of(body) / f"{name}.json", _text(body).encode())
+    if broken:
+        for file_name, content in _broken_files():
+            _write(fresh / "imported" / file_name, content)
+    link = fresh / "link"
+    link.symlink_to(fresh.relative_to(folder.parent))
+    link.replace(folder)
+    for other in versions.iterdir():
+        if other.name not in (former, fresh.name):
+            shutil.rmtree(other)
+
+
+def _policies(version: Version) -> Iterator[tuple[str, Body]]:
+    absent = _ADDED_LATER if version == 1 else _REMOVED_LATER
+    for policy_type, name, values in _all_policies():
+        if name not in absent:
+            changed = _CHANGED_LATER.get(name, {}) if version == 2 else {}
+            yield name, _policy(policy_type, name, {**values, **changed}, version)
+
+
+def _all_policies() -> Iterator[tuple[str, str, Body]]:
+    for fleet in _FLEETS:
+        for (policy_type, subject), values in _FLEET_POLICIES.items():
+            yield policy_type, f"{fleet} - {subject}", values
+    for ring, days in _RINGS.items():
+        yield _UPDATES, f"Updates - {ring}", {"qualityUpdatesDeferralPeriodInDays": days}
+        yield _DRIVERS, f"Drivers - {ring}", {"deploymentDeferralInDays": days}
+
+
+def _policy(policy_type: str, name: str, values: Body, version: Version = 1) -> Body:
+    policy = {
+        "@odata.type": f"#microsoft.graph.{policy_type}",
+        "id": str(uuid5(_SEED, name)),
+        "createdDateTime": "2026-01-12T08:00:00Z",
+        # Every policy was touched since version 1, and most of them for nothing.
+        "lastModifiedDateTime": f"2026-0{version}-12T09:30:00Z",
+        "roleScopeTagIds": ["0"],
+    }
+    if policy_type == _CATALOG:
+        settings = [
+            {"id": str(number), "settingInstance": instance}
+            for number, instance in enumerate(_settings(values))
+        ]
+        return {**policy, "name": name, "settingCount": len(settings), "settings": settings}
+    return {**policy, "displayName": name, "version": version, **values}
+
+
+def _settings(values: Mapping[str, object]) -> list[Body]:
+    return [
+        {"settingDefinitionId": f"demo_{key}", **_setting_value(value)}
+        for key, value in sorted(values.items())
+    ]
+
+
+def _setting_value(value: object) -> Body:
+    match value:
+        case (str(choice), dict(children)):
+            return {"choiceSettingValue": {"value": choice, "children": _settings(children)}}
+        case list(members):
+            return {"simpleSettingCollectionValue": [{"value": member} for member in members]}
+        case _:
+            return {"simpleSettingValue": {"value": value}}
+
+
+def _broken_files() -> Iterator[tuple[str, bytes]]:
+    cut_off = _text(_policy(_COMPLIANCE, "Imported - Cut off", {}))
+    yield "cut-off.json", cut_off[: len(cut_off) // 2].encode()
+    yield "utf-16.json", _text(_policy(_COMPLIANCE, "Imported - UTF-16", {})).encode("utf-16")
+    yield "bom.json", _text(_policy(_COMPLIANCE, "Imported - BOM", {})).encode("utf-8-sig")
+    for file_name in ("twin.json", "twin (copy).json"):
+        yield file_name, _text(_policy(_COMPLIANCE, "Imported - Twin", {})).encode()
+
+
+def _type_of(body: Body) -> str:
+    return str(body["@odata.type"]).rpartition(".")[2]
+
+
+def _text(body: Body) -> str:
+    return json.dumps(body, indent=2)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)

@@ -1,0 +1,50 @@
+"""A line in the terminal for everything that happens to runs, in all tenants."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from domain.runs.models import RunEvent
+from domain.runs.repository import feed
+from domain.tenancy import repository as tenancy
+from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
+
+_POLL_SECONDS = 0.3
+_BATCH = 200
+
+
+async def all_events(transactions: Transactions) -> AsyncIterator[tuple[str, RunEvent]]:
+    """Yield (tenant slug, event) of every tenant from now on; needs the maintenance login."""
+    seen: dict[UUID, int] = {}
+    while True:
+        try:
+            async with transactions.open(None) as connection:
+                slugs = await tenancy.tenant_slugs(connection)
+                fresh: list[tuple[str, RunEvent]] = []
+                for tenant_id, slug in slugs.items():
+                    if tenant_id not in seen:
+                        seen[tenant_id] = (await feed.position(connection, tenant_id)).seq
+                    events = await feed.events_after(
+                        connection, tenant_id, seen[tenant_id], limit=_BATCH
+                    )
+                    fresh += [(slug, event) for event in events]
+                    if events:
+                        seen[tenant_id] = events[-1].seq
+        except DatabaseUnavailableError:
+            fresh = []
+        for slug, event in fresh:
+            yield slug, event
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+def line(slug: str, event: RunEvent) -> str:
+    """Return one line about an event."""
+    run, counts = event.run, event.run.counts
+    total = "?" if counts.total is None else counts.total
+    parts = [f"{counts.processed}/{total}" if counts.processed or counts.total else ""]
+    parts += [f"{counts.failed} failed"] if counts.failed else []
+    parts += [f"{counts.skipped} skipped"] if counts.skipped else []
+    return (
+        f"{event.occurred_at:%H:%M:%S}  {slug:<10}  {run.run_type:<24}"
+        f"  {run.status_bucket:<19}  {', '.join(filter(None, parts))}"
+    ).rstrip()

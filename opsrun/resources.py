@@ -1,0 +1,64 @@
+"""The composition root: what a process needs, opened and closed in one place."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from domain.backups.service import Backups
+from domain.drift.service import Drift
+from domain.inventory.service import Inventory
+from domain.notifications.service import Notifications
+from domain.runs.feed import TenantFeeds
+from domain.runs.queries import RunQueries
+from domain.runs.starting import RunStarter
+from domain.tenancy.service import Tenancy
+from domain.tenancy.transactions import Transactions
+from gql.context import UseCases
+from opsrun.database import Login, open_engine, require_login
+from opsrun.settings import Settings
+from opsrun.wakeups import RedisWakeUps
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """The database as one login sees it, and the wake-ups."""
+
+    engine: AsyncEngine
+    transactions: Transactions
+    wakeups: RedisWakeUps
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings, login: Login) -> AsyncIterator[Resources]:
+    """Open them for one kind of process.
+
+    Raises:
+        SettingsError, UnsafeLoginError: before anything is served.
+    """
+    async with (
+        open_engine(
+            settings.require_database_url(),
+            pool_size=settings.database_pool_size,
+            statement_timeout_seconds=settings.statement_timeout_seconds,
+        ) as engine,
+        RedisWakeUps(settings.require_redis_url()) as wakeups,
+    ):
+        await require_login(engine, login)
+        yield Resources(engine, Transactions(engine), wakeups)
+
+
+def use_cases(resources: Resources) -> UseCases:
+    """Put the domain together for the API."""
+    transactions, wakeups = resources.transactions, resources.wakeups
+    starter = RunStarter(transactions, wakeups)
+    return UseCases(
+        tenancy=Tenancy(transactions),
+        runs=RunQueries(transactions),
+        feeds=TenantFeeds(transactions, wakeups),
+        inventory=Inventory(transactions, starter),
+        drift=Drift(transactions, starter),
+        backups=Backups(transactions, starter),
+        notifications=Notifications(transactions),
+    )

@@ -1,0 +1,64 @@
+"""Real servers for every test: one embedded pair, one migrated database, tenants of their own."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from opsrun.database import Login
+from opsrun.embedded import EmbeddedServers, embedded_servers
+from opsrun.provision import create_database, provision
+from opsrun.resources import Resources, open_resources
+from opsrun.settings import Settings
+from tests.world import LOCAL_KEY, World
+
+pytest_plugins = ["tests.valkey"]
+
+
+@pytest.fixture(scope="session")
+async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedServers]:
+    """Postgres and Valkey, kept only as long as the tests run."""
+    folder = tmp_path_factory.mktemp("embedded") / "servers"
+    async with embedded_servers(folder, durable=False) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def logins(servers: EmbeddedServers) -> dict[Login, str]:
+    """A migrated database, by the URL of each login."""
+    return await provision(await create_database(servers.postgres_url), b"tests")
+
+
+@pytest.fixture(scope="session")
+async def resources(
+    servers: EmbeddedServers, logins: dict[Login, str], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[dict[Login, Resources]]:
+    """What each kind of process opens, under its own login."""
+    folder: Path = tmp_path_factory.mktemp("data")
+    async with AsyncExitStack() as stack:
+        yield {
+            login: await stack.enter_async_context(
+                open_resources(settings_for(url, servers.redis_url, folder), login)
+            )
+            for login, url in logins.items()
+        }
+
+
+def settings_for(database_url: str, redis_url: str, data_folder: Path) -> Settings:
+    """Return the settings that a process of these servers would read."""
+    return Settings.model_validate(
+        {
+            "database_url": database_url,
+            "redis_url": redis_url,
+            "data_folder": data_folder,
+            "local_key": LOCAL_KEY,
+            "port": 0,
+        }
+    )
+
+
+@pytest.fixture
+async def world(resources: dict[Login, Resources], tmp_path: Path) -> World:
+    """A tenant of the test's own, with a member of every role, and the use cases."""
+    return await World.create(resources, tmp_path)

@@ -1,0 +1,196 @@
+"""Reading, naming and normalizing policy documents."""
+
+import codecs
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from domain.inventory.policies import (
+    content_hash,
+    document_hash,
+    identify,
+    normalize,
+    parse,
+)
+from domain.runs.failures import FailureReason, ProducerError
+
+POLICY = {
+    "@odata.type": "#microsoft.graph.windows10CompliancePolicy",
+    "id": "p-1",
+    "displayName": "Büro – 電",
+}
+
+
+def refused(raw: bytes) -> ProducerError:
+    with pytest.raises(ProducerError) as caught:
+        parse(raw)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"],
+)
+def test_every_unicode_encoding_is_read(encoding: str) -> None:
+    assert parse(json.dumps(POLICY, ensure_ascii=False).encode(encoding)) == POLICY
+
+
+def test_big_endian_with_a_bom_is_read() -> None:
+    assert parse(codecs.BOM_UTF16_BE + json.dumps(POLICY).encode("utf-16-be")) == POLICY
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"", "Expecting value at line 1, column 1 (read as utf-8)."),
+        (b'{\n "a": 1,\n "b" 2}', "Expecting ':' delimiter at line 3, column 6 (read as utf-8)."),
+        (
+            '{"a": '.encode("utf-16"),
+            "Expecting value at line 1, column 7 (read as utf-16).",
+        ),
+        (b'{"a": "x\ny"}', "Invalid control character at line 1, column 9 (read as utf-8)."),
+        (b'{"a": "\xe9"}', "Byte 8 is no utf-8 text; save the file as UTF-8."),
+        (b'\xff\xfe{\0"', "Byte 5 is no utf-16 text; save the file as UTF-8."),
+        (b'{"a": NaN}', "NaN is no JSON value; use a number or null."),
+        (b'{"a": -Infinity}', "-Infinity is no JSON value; use a number or null."),
+    ],
+)
+def test_what_is_no_json_says_where(raw: bytes, message: str) -> None:
+    failure = refused(raw)
+    assert failure.reason is FailureReason.INVALID_JSON
+    assert failure.message == message
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"[]", "The document has to be one JSON object."),
+        (b"null", "The document has to be one JSON object."),
+        (b'{"a": [{"b": "x\\u0000"}]}', "The text at a/0/b holds a NUL character (\\u0000)."),
+        (b'{"a": {"\\u0000": 1}}', "The text at a holds a NUL character (\\u0000)."),
+        (b'{"\\ud800": 1}', "The text at the top level holds half of a surrogate pair."),
+        (b'{"a": "\\udfff"}', "The text at a holds half of a surrogate pair."),
+        (b'{"a": 1e999}', "The number at a is too large to be stored."),
+        (b'{"a": [18446744073709551616]}', "The number at a/0 is too large to be stored."),
+        (b'{"a": -9223372036854775809}', "The number at a is too large to be stored."),
+        (b'{"a": ' + b"9" * 5000 + b"}", "The number at a is too large to be stored."),
+        (
+            b'{"a": ' + b"[" * 100 + b"]" * 100 + b"}",
+            "The document is nested deeper than 100 levels.",
+        ),
+        (b'{"a":' * 200_000, "The document is nested deeper than 100 levels."),
+    ],
+)
+def test_what_cannot_be_stored_says_where(raw: bytes, message: str) -> None:
+    failure = refused(raw)
+    assert failure.reason is FailureReason.INVALID_POLICY
+    assert failure.message == message
+
+
+def test_what_just_fits_is_read() -> None:
+    deep: Any = "end"
+    for _ in range(99):
+        deep = [deep]
+    body = {"deep": deep, "pair": "😀", "most": 2**64 - 1, "least": -(2**63), "far": 1e308}
+    assert parse(json.dumps(body).encode()) == body
+
+
+def test_a_place_is_never_shown_at_full_length() -> None:
+    failure = refused(json.dumps({"k" * 100_000: 10**30}).encode())
+    assert len(failure.message) < 300
+
+
+def test_a_policy_is_identified() -> None:
+    assert identify(POLICY) == ("p-1", "Büro – 電", "windows10CompliancePolicy")
+    assert identify({**POLICY, "displayName": None, "name": "N"})[1] == "N"
+    assert identify({**POLICY, "@odata.type": "#example.custom"})[2] == "#example.custom"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"id": None}, "The policy has no `id`"),
+        ({"id": "  "}, "The policy has no `id`"),
+        ({"id": 7}, "The policy has no `id`"),
+        ({"id": "x" * 201}, "`id` is longer than 200 characters"),
+        ({"displayName": ""}, "The policy has no `displayName` or `name`"),
+        ({"displayName": "x" * 1001}, "`displayName` is longer than 1000 characters"),
+        ({"@odata.type": None}, "The policy has no `@odata.type`"),
+        ({"@odata.type": "#microsoft.graph."}, "The policy has no `@odata.type`"),
+    ],
+)
+def test_what_is_missing_is_named(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ProducerError) as caught:
+        identify({**POLICY, **change})
+    assert caught.value.reason is FailureReason.INVALID_POLICY
+    assert caught.value.message.startswith(message)
+
+
+def test_volatile_keys_are_left_out_at_every_level() -> None:
+    inner = {"version": 3, "createdDateTime": "x", "kept@odata.type": "y", "kept": [1]}
+    body = {
+        "@odata.context": "c",
+        "lastModifiedDateTime": "d",
+        "#microsoft.graph.assign": {"title": "t", "target": "u"},
+        "list": [inner],
+        "object": inner,
+        "osMinimumVersion": "10",
+    }
+    kept = {"kept": [1]}
+    assert normalize(body) == {"list": [kept], "object": kept, "osMinimumVersion": "10"}
+
+
+def test_a_renumbered_settings_catalog_is_the_same_configuration() -> None:
+    def exported(*definitions: str) -> dict[str, Any]:
+        return {
+            "settings": [
+                {"id": str(number), "settingInstance": {"settingDefinitionId": definition}}
+                for number, definition in enumerate(definitions)
+            ]
+        }
+
+    old, new = normalize(exported("a", "b")), normalize(exported("b", "a"))
+    assert content_hash(old) == content_hash(new)
+    assert content_hash(normalize(exported("a", "c"))) != content_hash(old)
+
+
+def test_what_stands_beside_a_setting_instance_is_kept() -> None:
+    entry = {"id": "0", "settingInstance": {"settingDefinitionId": "a"}, "note": "n"}
+    assert normalize([entry]) == [{"settingDefinitionId": "a", "note": "n"}]
+    clash = {"settingInstance": {"settingDefinitionId": "a", "note": "1"}, "note": "2"}
+    assert normalize([clash]) == [clash]
+
+
+def test_the_order_of_entities_says_nothing_and_any_other_order_does() -> None:
+    assert normalize([{"id": "b"}, {"id": "a"}]) == [{"id": "a"}, {"id": "b"}]
+    for ordered in (["b", "a"], [{"name": "b"}, {"name": "a"}], [{"id": "b"}, {"id": "b", "x": 1}]):
+        assert normalize(ordered) == ordered
+
+
+@pytest.mark.parametrize(
+    ("exported", "from_jsonb"),
+    [
+        ("1.0", "1.0"),
+        ("1.0", "1"),
+        ("1e16", "10000000000000000"),
+        ("-0.0", "0.0"),
+        ("1.2345678901234568e18", "1234567890123456800"),
+        ("18446744073709551615", "18446744073709551615"),
+        ("1e300", "1" + "0" * 300),
+        ("2.5e-7", "0.00000025"),
+    ],
+)
+def test_a_number_is_the_same_after_it_was_stored(exported: str, from_jsonb: str) -> None:
+    stored = {"n": json.loads(from_jsonb)}
+    assert content_hash(normalize(stored)) == content_hash(
+        normalize(parse(b'{"n": %s}' % exported.encode()))
+    )
+
+
+def test_hashes_follow_the_content_and_not_the_order_of_keys() -> None:
+    assert document_hash({"b": 1, "a": "é"}) == hashlib.sha256('{"a":"é","b":1}'.encode()).digest()
+    assert document_hash({"version": 1}) != document_hash({"version": 2})
+    assert content_hash(normalize({"version": 1})) == content_hash(normalize({"version": 2}))
+    assert content_hash({"a": 1}) != content_hash({"a": True})

@@ -1,0 +1,253 @@
+"""A small schema behind the real endpoint, on a real server in the tests' own loop."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, NewType
+
+import httpx
+import strawberry
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Route, WebSocketRoute
+from strawberry.scalars import JSON
+from strawberry.schema.config import StrawberryConfig
+
+from domain.errors import (
+    BadInputError,
+    ForbiddenError,
+    LimitExceededError,
+    NotFoundError,
+    UnauthenticatedError,
+)
+from gql.execution import OpsrunSchema
+from gql.graphiql_page import graphiql_routes
+from gql.http import GraphQLView
+
+PATH = "/graphql"
+SECRET = "postgresql://opsrun:hunter2@db"
+
+
+@dataclass
+class DemoContext:
+    user: str
+    request_id: str = ""
+
+
+Info = strawberry.Info[DemoContext, None]
+
+
+def parse_cursor(text: str) -> str:
+    match text:
+        case "crash":
+            raise KeyError(SECRET)
+        case "mean":
+            raise ValueError(f"{SECRET}'; found: {SECRET}")
+        case "foreign":
+            raise BadInputError("This cursor is from another feed.")
+    return text
+
+
+Cursor = NewType("Cursor", str)
+CURSOR = strawberry.scalar(name="Cursor", serialize=str, parse_value=parse_cursor)
+ERRORS = {
+    "UNAUTHENTICATED": UnauthenticatedError("Your token has expired."),
+    "FORBIDDEN": ForbiddenError(),
+    "NOT_FOUND": NotFoundError("There is no such run."),
+    "LIMIT_EXCEEDED": LimitExceededError("Try later."),
+    "INTERNAL": RuntimeError(SECRET),
+}
+
+
+@strawberry.type
+class Query:
+    @strawberry.field
+    def hello(self, name: str = "world") -> str:
+        return f"Hello, {name}!"
+
+    @strawberry.field
+    def whoami(self, info: Info) -> str:
+        return f"{info.context.user} {info.context.request_id}"
+
+    @strawberry.field
+    def after(self, cursor: Cursor) -> str:
+        return cursor
+
+    @strawberry.field
+    def fails(self, code: str) -> str:
+        raise ERRORS[code]
+
+    @strawberry.field
+    def may_fail(self, code: str) -> str | None:
+        raise ERRORS[code]
+
+    @strawberry.field
+    def too_big_for_json(self) -> JSON | None:
+        return JSON(2**70)
+
+    @strawberry.field
+    def too_big_for_an_int(self) -> int | None:
+        return 2**40 + 7
+
+
+@strawberry.type
+class Mutation:
+    @strawberry.mutation
+    def rename(self, name: str) -> str:
+        return name
+
+
+@dataclass
+class Watch:
+    """What the endless subscriptions of one test did."""
+
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+    cleaned_up: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+watch = Watch()
+
+
+@strawberry.type
+class Subscription:
+    @strawberry.subscription
+    async def count(self, to: int) -> AsyncIterator[int]:
+        """Holds a timeout across its yields, which only one task may do."""
+        async with asyncio.timeout(5):
+            for number in range(1, to + 1):
+                yield number
+
+    @strawberry.subscription
+    async def silence(self) -> AsyncIterator[int]:
+        """Says nothing, and needs an `await` to clean up."""
+        watch.started.set()
+        try:
+            await asyncio.Event().wait()
+            yield 0
+        finally:
+            await asyncio.sleep(0.01)
+            watch.cleaned_up.set()
+
+    @strawberry.subscription
+    async def flood(self, size: int = 1) -> AsyncIterator[str]:
+        """Never waits for anything."""
+        watch.started.set()
+        try:
+            while True:
+                yield "x" * size
+        finally:
+            await asyncio.sleep(0.01)
+            watch.cleaned_up.set()
+
+    @strawberry.subscription
+    async def messy(self) -> AsyncIterator[int]:
+        """Fails while it cleans up."""
+        try:
+            yield 1
+            await asyncio.Event().wait()
+        finally:
+            watch.cleaned_up.set()
+            raise ConnectionError(SECRET)
+
+    @strawberry.subscription
+    async def breaks(self, code: str, first: int = 0) -> AsyncIterator[int]:
+        """Yields `first` numbers, then fails."""
+        for number in range(first):
+            yield number
+        raise ERRORS[code]
+
+    @strawberry.subscription
+    async def whoami(self, info: Info) -> AsyncIterator[str]:
+        yield f"{info.context.user} {info.context.request_id} {id(info.context)}"
+
+
+def demo_schema(extensions: Sequence[Any] = ()) -> OpsrunSchema:
+    return OpsrunSchema(
+        Query,
+        Mutation,
+        Subscription,
+        extensions=extensions,
+        config=StrawberryConfig(scalar_map={Cursor: CURSOR}),
+    )
+
+
+@dataclass
+class DemoContexts:
+    """Knows one token per user: the user's name. `made` counts contexts."""
+
+    made: int = 0
+    revoked: bool = False
+
+    async def for_http(self, authorization: str | None) -> object:
+        user = (authorization or "").removeprefix("Bearer ")
+        if user == "broken":
+            raise RuntimeError(SECRET)
+        if user == "busy":
+            raise LimitExceededError("Too many requests.")
+        if not user or self.revoked:
+            raise UnauthenticatedError("Sign in first.")
+        self.made += 1
+        return DemoContext(user)
+
+    async def for_socket(self, connection_params: Mapping[str, object]) -> object:
+        authorization = connection_params.get("authorization")
+        return await self.for_http(authorization if isinstance(authorization, str) else None)
+
+
+@dataclass
+class Demo:
+    view: GraphQLView
+    contexts: DemoContexts
+    server: uvicorn.Server
+    serving: asyncio.Task[None]
+    port: int
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+
+@asynccontextmanager
+async def serve(schema: OpsrunSchema | None = None, **options: Any) -> AsyncIterator[Demo]:
+    contexts = DemoContexts()
+    view = GraphQLView(
+        schema or demo_schema(),
+        context_factory=contexts,
+        graphiql_path="/graphiql/",
+        **options,
+    )
+    app = Starlette(
+        routes=[
+            Route(PATH, view),
+            WebSocketRoute(PATH, view),
+            *graphiql_routes(),
+        ]
+    )
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+    # asyncio sends small packets at once only on sockets that name their protocol.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    serving = asyncio.create_task(server.serve([listener]))
+    try:
+        yield Demo(view, contexts, server, serving, listener.getsockname()[1])
+    finally:
+        await view.close_sockets()
+        server.should_exit = True
+        await serving
+
+
+@asynccontextmanager
+async def client(demo: Demo, user: str | None = "ada") -> AsyncIterator[httpx.AsyncClient]:
+    headers = {"Authorization": f"Bearer {user}"} if user else {}
+    url = f"http://{demo.host}"
+    # Without TLS there is nothing to verify, and loading certificates is slow.
+    async with httpx.AsyncClient(
+        base_url=url,
+        headers=headers,
+        trust_env=False,
+        verify=False,  # noqa: S501
+    ) as http:
+        yield http

@@ -1,0 +1,108 @@
+"""The demo's export: the same every time, swapped as a whole, with the drift it promises."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.drift.compare import changes
+from domain.inventory.policies import content_hash, normalize
+from domain.runs.failures import FailureReason
+from opsrun.demo_policies import write_export
+from workers.providers.directory import DirectoryProvider
+
+
+async def synced(provider: DirectoryProvider, scope_key: str) -> dict[str, Any]:
+    documents = [
+        await provider.read(scope_key, entry.key)
+        for entry in await provider.catalogue(scope_key)
+        if entry.failure is None
+    ]
+    return {document.policy_id: normalize(document.body) for document in documents}
+
+
+async def test_two_versions_drift_as_promised(tmp_path: Path) -> None:
+    provider = DirectoryProvider(tmp_path)
+    write_export(tmp_path / "production", 1)
+    old = await synced(provider, "production")
+    write_export(tmp_path / "production", 2)
+    new = await synced(provider, "production")
+    assert (len(old), len(new)) == (37, 38)
+    assert (len(new.keys() - old.keys()), len(old.keys() - new.keys())) == (3, 2)
+    both = old.keys() & new.keys()
+    modified = [key for key in both if content_hash(old[key]) != content_hash(new[key])]
+    assert len(modified) == 5
+    paths = [change.path for key in modified for change in changes(old[key], new[key])]
+    assert "osMinimumVersion" in paths
+    nested = "settings[demo_disk_encryption].choiceSettingValue.children[demo_disk_pinlength]"
+    assert f"{nested}.simpleSettingValue.value" in paths
+
+
+async def test_an_export_is_the_same_every_time(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_export(tmp_path / name, 1, broken=True)
+    contents = [
+        {
+            path.relative_to((tmp_path / name).resolve()): path.read_bytes()
+            for path in (tmp_path / name).resolve().rglob("*.json")
+        }
+        for name in ("a", "b")
+    ]
+    assert contents[0] == contents[1]
+    assert len(contents[0]) == 37 + 5
+
+
+async def test_the_broken_export_is_partly_good(tmp_path: Path) -> None:
+    write_export(tmp_path / "partial", 1, broken=True)
+    entries = {
+        entry.key: entry.failure.reason if entry.failure else None
+        for entry in await DirectoryProvider(tmp_path).catalogue("partial")
+    }
+    assert {key: value for key, value in entries.items() if key.startswith("imported/")} == {
+        "imported/bom.json": None,
+        "imported/cut-off.json": FailureReason.INVALID_JSON,
+        "imported/twin (copy).json": FailureReason.DUPLICATE_ID,
+        "imported/twin.json": FailureReason.DUPLICATE_ID,
+        "imported/utf-16.json": None,
+    }
+    assert set(list(entries.values())[:5]) == {None}
+
+
+async def test_a_reader_finishes_in_the_export_it_began_with(tmp_path: Path) -> None:
+    provider = DirectoryProvider(tmp_path)
+    write_export(tmp_path / "production", 1)
+    entries = await provider.catalogue("production")
+    write_export(tmp_path / "production", 2)
+    for entry in entries:
+        assert (await provider.read("production", entry.key)).policy_id == entry.policy_id
+
+
+async def test_a_sync_during_the_swap_sees_one_export_whole(tmp_path: Path) -> None:
+    provider = DirectoryProvider(tmp_path)
+    write_export(tmp_path / "production", 1)
+    for version in (2, 1, 2, 1):
+        entries, _ = await asyncio.gather(
+            provider.catalogue("production"),
+            asyncio.to_thread(write_export, tmp_path / "production", version),
+        )
+        assert [entry.key for entry in entries if entry.failure] == []
+        assert len(entries) in (37, 38)
+
+
+async def test_old_exports_go_and_other_scopes_stay(tmp_path: Path) -> None:
+    write_export(tmp_path / "prod.eu", 1)
+    for version in (1, 2, 1, 2):
+        write_export(tmp_path / "prod", version)
+    assert len(list((tmp_path / ".exports" / "prod").iterdir())) == 2
+    provider = DirectoryProvider(tmp_path)
+    assert await provider.scopes() == ["prod", "prod.eu"]
+    assert len(await provider.catalogue("prod.eu")) == 37
+
+
+def test_a_real_folder_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a.json").write_text("{}")
+    with pytest.raises(FileExistsError, match="left alone"):
+        write_export(tmp_path / "mine", 1)
+    assert (tmp_path / "mine" / "a.json").read_text() == "{}"

@@ -1,0 +1,418 @@
+"""A folder of exports as it is in the wild: nothing crashes, nothing is lost, nothing leaks."""
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from domain.inventory.provider import InventoryProvider
+from domain.runs.failures import FailureReason, ProducerError
+from workers.providers.directory import DirectoryProvider
+
+Refusal = tuple[FailureReason, str]
+
+
+@pytest.fixture
+def scope(tmp_path: Path) -> Path:
+    """An empty scope called `prod`, whose root has a neighbour outside."""
+    folder = tmp_path / "server-secret-root" / "prod"
+    folder.mkdir(parents=True)
+    (tmp_path / "outside").mkdir()
+    put(tmp_path / "outside" / "secret.json", "secret")
+    return folder
+
+
+@pytest.fixture
+def provider(scope: Path) -> DirectoryProvider:
+    return DirectoryProvider(scope.parent)
+
+
+def put(path: Path, policy_id: str, *, encoding: str = "utf-8", name: str = "Firewall") -> None:
+    body = {"@odata.type": "#microsoft.graph.demoPolicy", "id": policy_id, "displayName": name}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(json.dumps(body).encode(encoding))
+
+
+def point(link: Path, target: str) -> None:
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)
+
+
+def open_descriptors() -> set[str]:
+    return {path.name for path in Path("/dev/fd").iterdir()}
+
+
+async def listed(provider: InventoryProvider) -> dict[str, str | Refusal]:
+    """The catalogue of `prod`: by key the policy id, or why it failed."""
+    entries = await provider.catalogue("prod")
+    assert [entry.key for entry in entries] == sorted({entry.key for entry in entries})
+    outcome: dict[str, str | Refusal] = {}
+    for entry in entries:
+        if entry.failure:
+            assert entry.policy_id is None
+            assert "server-secret-root" not in entry.failure.message
+            outcome[entry.key] = (entry.failure.reason, entry.failure.message)
+        else:
+            assert entry.policy_id
+            outcome[entry.key] = entry.policy_id
+    return outcome
+
+
+async def refused(provider: InventoryProvider, key: str) -> FailureReason:
+    with pytest.raises(ProducerError) as caught:
+        await provider.read("prod", key)
+    assert "server-secret-root" not in caught.value.message
+    return caught.value.reason
+
+
+def reason(outcome: str | Refusal) -> FailureReason:
+    assert isinstance(outcome, tuple)
+    return outcome[0]
+
+
+async def test_every_json_file_at_any_depth_is_a_policy(
+    scope: Path, provider: DirectoryProvider
+) -> None:
+    put(scope / "Compliance" / "Windows" / "a.JSON", "p-a")
+    put(scope / "b.json", "p-b")
+    put(scope / "folder.json" / "c.Json", "p-c")
+    (scope / "README.md").write_text("no policy")
+    (scope / "json").write_text("no policy")
+    assert await listed(provider) == {
+        "Compliance/Windows/a.JSON": "p-a",
+        "b.json": "p-b",
+        "folder.json/c.Json": "p-c",
+    }
+    document = await provider.read("prod", "Compliance/Windows/a.JSON")
+    assert (document.key, document.policy_id) == ("Compliance/Windows/a.JSON", "p-a")
+    assert (document.name, document.policy_type) == ("Firewall", "demoPolicy")
+    assert document.body["id"] == "p-a"
+
+
+async def test_an_empty_scope_has_an_empty_catalogue(provider: DirectoryProvider) -> None:
+    assert await provider.scopes() == ["prod"]
+    assert await listed(provider) == {}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-16-le", "utf-32"])
+async def test_other_encodings_are_read(
+    scope: Path, provider: DirectoryProvider, encoding: str
+) -> None:
+    put(scope / "a.json", "p-a", encoding=encoding, name="Büro")
+    assert await listed(provider) == {"a.json": "p-a"}
+    assert (await provider.read("prod", "a.json")).name == "Büro"
+
+
+async def test_a_broken_file_fails_alone(scope: Path, provider: DirectoryProvider) -> None:
+    put(scope / "good.json", "p-good")
+    (scope / "cut.json").write_text('{"id": ')
+    (scope / "empty.json").write_bytes(b"")
+    (scope / "list.json").write_text("[]")
+    (scope / "nameless.json").write_text('{"id": "p-1"}')
+    outcome = await listed(provider)
+    assert outcome["good.json"] == "p-good"
+    assert outcome["cut.json"] == (
+        FailureReason.INVALID_JSON,
+        "Expecting value at line 1, column 8 (read as utf-8).",
+    )
+    assert reason(outcome["empty.json"]) is FailureReason.INVALID_JSON
+    assert reason(outcome["list.json"]) is FailureReason.INVALID_POLICY
+    assert reason(outcome["nameless.json"]) is FailureReason.INVALID_POLICY
+    assert await refused(provider, "cut.json") is FailureReason.INVALID_JSON
+
+
+async def test_files_with_the_same_id_all_fail_and_name_each_other(
+    scope: Path, provider: DirectoryProvider
+) -> None:
+    put(scope / "a.json", "twin")
+    put(scope / "copies" / "a.json", "twin")
+    put(scope / "other.json", "single")
+    for number in range(7):
+        put(scope / f"many-{number}.json", "many")
+    outcome = await listed(provider)
+    assert outcome["a.json"] == (
+        FailureReason.DUPLICATE_ID,
+        "The policy id twin is also in copies/a.json; keep one of them.",
+    )
+    assert outcome["copies/a.json"] == (
+        FailureReason.DUPLICATE_ID,
+        "The policy id twin is also in a.json; keep one of them.",
+    )
+    assert outcome["other.json"] == "single"
+    many = outcome["many-0.json"]
+    assert isinstance(many, tuple)
+    assert "many-1.json, many-2.json, many-3.json, many-4.json, many-5.json and 1 more" in many[1]
+    assert await refused(provider, "copies/a.json") is FailureReason.DUPLICATE_ID
+
+
+async def test_links_out_of_the_scope_fail_and_are_not_followed(
+    scope: Path, provider: DirectoryProvider, tmp_path: Path
+) -> None:
+    (scope / "file.json").symlink_to(tmp_path / "outside" / "secret.json")
+    (scope / "folder").symlink_to(tmp_path / "outside")
+    (scope / "gone.json").symlink_to(tmp_path / "outside" / "gone.json")
+    (scope / "up").symlink_to("..")
+    (scope / "notes.txt").symlink_to(tmp_path / "outside" / "secret.json")
+    outcome = await listed(provider)
+    assert sorted(outcome) == ["file.json", "folder", "gone.json", "up"]
+    assert {reason(value) for value in outcome.values()} == {FailureReason.OUTSIDE_SCOPE}
+    assert await refused(provider, "file.json") is FailureReason.OUTSIDE_SCOPE
+
+
+async def test_links_inside_the_scope_count_once(scope: Path, provider: DirectoryProvider) -> None:
+    put(scope / "sub" / "a.json", "p-a")
+    (scope / "alias.json").symlink_to("sub/a.json")
+    (scope / "again").symlink_to("sub")
+    (scope / "sub" / "loop").symlink_to("..")
+    (scope / "sub" / "self").symlink_to("self")
+    assert await listed(provider) == {"sub/a.json": "p-a"}
+
+
+async def test_links_to_nothing_that_is_listed_fail(
+    scope: Path, provider: DirectoryProvider
+) -> None:
+    (scope / "policy.bak").write_text("{}")
+    (scope / "backup.json").symlink_to("policy.bak")
+    (scope / "gone.json").symlink_to("gone-for-good.json")
+    (scope / "loop.json").symlink_to("loop.json")
+    outcome = await listed(provider)
+    assert {key: reason(value) for key, value in outcome.items()} == dict.fromkeys(
+        ["backup.json", "gone.json", "loop.json"], FailureReason.UNREADABLE_FILE
+    )
+
+
+async def test_pipes_and_sockets_are_not_opened(
+    scope: Path, provider: DirectoryProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(scope / "pipe.json")
+    os.mkfifo(scope / "pipe")
+    monkeypatch.chdir(scope)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("socket.json")
+        outcome = await listed(provider)
+    assert {key: reason(value) for key, value in outcome.items()} == dict.fromkeys(
+        ["pipe.json", "socket.json"], FailureReason.UNREADABLE_FILE
+    )
+
+
+async def test_a_file_over_16_mib_is_not_read(scope: Path, provider: DirectoryProvider) -> None:
+    put(scope / "a.json", "p-a")
+    with (scope / "huge.json").open("wb") as file:
+        file.truncate(16 * 1024**2 + 1)
+    outcome = await listed(provider)
+    assert outcome == {
+        "a.json": "p-a",
+        "huge.json": (FailureReason.FILE_TOO_LARGE, "The file is larger than 16 MiB."),
+    }
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS takes only UTF-8 names")
+async def test_a_name_that_is_no_text_gets_a_printable_key(
+    scope: Path, provider: DirectoryProvider
+) -> None:
+    for name, policy_id in ((b"caf\xe9.json", "p-1"), (b"caf\\udce9.json", "p-2")):
+        put(scope / os.fsdecode(name), policy_id)
+    put(scope / "two\nlines\u202e.json", "p-3")
+    outcome = await listed(provider)
+    assert outcome == {
+        "caf\\\\udce9.json": "p-2",
+        "caf\\udce9.json": "p-1",
+        "two\\nlines\\u202e.json": "p-3",
+    }
+    assert (await provider.read("prod", "caf\\udce9.json")).policy_id == "p-1"
+
+
+async def test_a_very_long_path_gets_a_key_that_fits(
+    scope: Path, provider: DirectoryProvider
+) -> None:
+    folder = scope.joinpath("x" * 200, "y" * 200, "z" * 200)
+    put(folder / "a.json", "p-a")
+    put(folder / "b.json", "p-b")
+    outcome = await listed(provider)
+    assert sorted(map(str, outcome.values())) == ["p-a", "p-b"]
+    for key, policy_id in outcome.items():
+        assert len(key) <= 500
+        assert (await provider.read("prod", key)).policy_id == policy_id
+
+
+async def test_folders_that_cannot_be_listed_fail_alone(
+    scope: Path, provider: DirectoryProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(scope / "a.json", "p-a")
+    put(scope / "locked" / "b.json", "p-b")
+    put(scope.joinpath(*"d" * 33) / "c.json", "p-c")
+    really_open = os.open
+
+    # Permissions mean nothing to root, who runs the tests in containers.
+    def refuse(path: str, flags: int, *args: int, dir_fd: int | None = None) -> int:
+        if path == "locked":
+            raise PermissionError(13, "Permission denied", str(scope / "locked"))
+        return really_open(path, flags, *args, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert await listed(provider) == {
+        "a.json": "p-a",
+        "/".join("d" * 33): (
+            FailureReason.UNREADABLE_FILE,
+            "Folders are read 32 levels deep, no more.",
+        ),
+        "locked": (FailureReason.UNREADABLE_FILE, "It cannot be read: Permission denied."),
+    }
+
+
+async def test_only_real_subfolders_with_plain_names_are_scopes(
+    scope: Path, provider: DirectoryProvider, tmp_path: Path
+) -> None:
+    root = scope.parent
+    for name in ("Test 2", ".hidden", "a:b", ".versions/7"):
+        (root / name).mkdir(parents=True)
+    (root / "file").write_text("")
+    (root / "out").symlink_to(tmp_path / "outside")
+    (root / "self").symlink_to(".")
+    (root / "loop").symlink_to("loop")
+    (root / "swapped").symlink_to(".versions/7")
+    assert await provider.scopes() == ["Test 2", "prod", "swapped"]
+
+
+@pytest.mark.parametrize(
+    "key", ["missing", "out", "..", ".", "", "../outside", "prod/sub", ".hidden", "/", "prod\0"]
+)
+async def test_nothing_else_can_be_opened_as_a_scope(
+    scope: Path, provider: DirectoryProvider, tmp_path: Path, key: str
+) -> None:
+    (scope / "sub").mkdir()
+    (scope.parent / ".hidden").mkdir()
+    (scope.parent / "out").symlink_to(tmp_path / "outside")
+    for call in (provider.catalogue(key), provider.read(key, "secret.json")):
+        with pytest.raises(ProducerError) as caught:
+            await call
+        assert caught.value.reason is FailureReason.SCOPE_NOT_FOUND
+
+
+async def test_a_missing_root_may_come_back(tmp_path: Path) -> None:
+    provider = DirectoryProvider(tmp_path / "server-secret-root")
+    for call in (provider.scopes(), provider.catalogue("prod")):
+        with pytest.raises(ProducerError) as caught:
+            await call
+        assert caught.value.reason is FailureReason.PROVIDER_UNAVAILABLE
+        assert "server-secret-root" not in caught.value.message
+
+
+def removed(path: Path, _: Path) -> None:
+    path.unlink()
+
+
+def replaced_by_another(path: Path, _: Path) -> None:
+    put(path, "p-other")
+
+
+def replaced_by_a_link(path: Path, outside: Path) -> None:
+    path.unlink()
+    path.symlink_to(outside / "secret.json")
+
+
+def replaced_by_a_pipe(path: Path, _: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def folder_replaced_by_a_link(path: Path, outside: Path) -> None:
+    path.parent.rename(path.parent.with_name("aside"))
+    path.parent.symlink_to(outside)
+    put(outside / path.name, "p-a")
+
+
+def grown(path: Path, _: Path) -> None:
+    os.truncate(path, 16 * 1024**2 + 1)
+
+
+def spoiled(path: Path, _: Path) -> None:
+    path.write_text("{")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (removed, FailureReason.CHANGED_WHILE_READING),
+        (replaced_by_another, FailureReason.CHANGED_WHILE_READING),
+        (replaced_by_a_link, FailureReason.CHANGED_WHILE_READING),
+        (folder_replaced_by_a_link, FailureReason.CHANGED_WHILE_READING),
+        (replaced_by_a_pipe, FailureReason.UNREADABLE_FILE),
+        (grown, FailureReason.FILE_TOO_LARGE),
+        (spoiled, FailureReason.INVALID_JSON),
+    ],
+)
+async def test_what_changes_after_the_catalogue_is_noticed(
+    scope: Path,
+    provider: DirectoryProvider,
+    tmp_path: Path,
+    change: Callable[[Path, Path], None],
+    expected: FailureReason,
+) -> None:
+    put(scope / "sub" / "a.json", "p-a")
+    assert await listed(provider) == {"sub/a.json": "p-a"}
+    change(scope / "sub" / "a.json", tmp_path / "outside")
+    assert await asyncio.wait_for(refused(provider, "sub/a.json"), 10) is expected
+
+
+async def test_a_file_that_vanishes_during_the_listing_fails(
+    scope: Path, provider: DirectoryProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(scope / "a.json", "p-a")
+    put(scope / "b.json", "p-b")
+    really_open = os.open
+
+    def vanish(path: str, flags: int, *args: int, dir_fd: int | None = None) -> int:
+        if path == "a.json":
+            (scope / "a.json").unlink()
+        return really_open(path, flags, *args, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", vanish)
+    outcome = await listed(provider)
+    assert reason(outcome["a.json"]) is FailureReason.CHANGED_WHILE_READING
+    assert outcome["b.json"] == "p-b"
+
+
+async def test_a_swapped_folder_stays_the_one_that_was_listed(
+    scope: Path, provider: DirectoryProvider
+) -> None:
+    versions = scope.parent / ".versions"
+    put(versions / "1" / "a.json", "p-a", name="Old")
+    put(versions / "2" / "a.json", "p-a", name="New")
+    scope.rmdir()  # noqa: ASYNC240
+    point(scope, ".versions/1")
+    assert await listed(provider) == {"a.json": "p-a"}
+    point(scope, ".versions/2")
+    assert (await provider.read("prod", "a.json")).name == "Old"
+    await provider.catalogue("prod")
+    assert (await provider.read("prod", "a.json")).name == "New"
+
+
+async def test_reading_without_a_catalogue_takes_one(
+    scope: Path, provider: DirectoryProvider
+) -> None:
+    put(scope / "a.json", "p-a")
+    assert (await provider.read("prod", "a.json")).policy_id == "p-a"
+    assert await refused(provider, "b.json") is FailureReason.CHANGED_WHILE_READING
+    assert await refused(provider, "../../outside/secret.json") is (
+        FailureReason.CHANGED_WHILE_READING
+    )
+
+
+async def test_descriptors_are_closed(
+    scope: Path, provider: DirectoryProvider, tmp_path: Path
+) -> None:
+    put(scope / "sub" / "a.json", "p-a")
+    os.mkfifo(scope / "sub" / "pipe.json")
+    (scope / "sub" / "out").symlink_to(tmp_path)
+    await provider.catalogue("prod")
+    before = open_descriptors()
+    for _ in range(3):
+        await provider.catalogue("prod")
+        await provider.read("prod", "sub/a.json")
+    assert open_descriptors() == before

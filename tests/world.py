@@ -1,0 +1,139 @@
+"""A tenant of a test's own, seen from every side."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import text
+
+from domain.runs.execution import RunClaimer, RunExecution
+from domain.runs.models import StartedRun
+from domain.runs.starting import RunStarter
+from domain.tenancy.models import TenantAccess
+from domain.tenancy.roles import TenantRole
+from gql.context import UseCases
+from gql.ids import GlobalId
+from opsrun.administration import User, save_member, save_tenant
+from opsrun.auth import LOCAL_ISSUER, LocalTokens
+from opsrun.database import Login
+from opsrun.resources import Resources, use_cases
+from workers.maintenance import Maintenance
+from workers.producers import PRODUCERS
+from workers.runner import RunRunner
+
+LOCAL_KEY = "a key for tests only, of at least 32 characters"
+LEASE = timedelta(seconds=30)
+
+
+@dataclass(slots=True)
+class World:
+    """One tenant, its members by role, and the domain as API, worker and maintenance see it."""
+
+    resources: dict[Login, Resources]
+    exports: Path
+    tenant_id: UUID
+    slug: str
+    members: dict[TenantRole, User]
+    cases: UseCases
+    starter: RunStarter
+    claimer: RunClaimer
+    runner: RunRunner
+    sent: list[UUID] = field(default_factory=list)
+
+    @classmethod
+    async def create(cls, resources: dict[Login, Resources], exports: Path) -> "World":
+        """Add a tenant with a member of every role."""
+        slug = f"t-{uuid4().hex}"
+        keeper = resources[Login.MAINTENANCE].transactions
+        tenant_id = await save_tenant(keeper, slug, f"Tenant {slug}", str(exports))
+        members = {}
+        for role in TenantRole:
+            members[role] = User(LOCAL_ISSUER, f"{role.lower()}@{slug}", f"A {role.lower()}")
+            await save_member(keeper, slug, members[role], role)
+        api, worker = resources[Login.API], resources[Login.WORKER]
+        claimer = RunClaimer(worker.transactions, worker.wakeups, owner="test")
+        return cls(
+            resources,
+            exports,
+            tenant_id,
+            slug,
+            members,
+            use_cases(api),
+            RunStarter(api.transactions, api.wakeups),
+            claimer,
+            RunRunner(claimer, PRODUCERS, lease=LEASE, run_timeout=timedelta(minutes=1)),
+        )
+
+    @property
+    def global_id(self) -> str:
+        """The tenant's id in GraphQL."""
+        return GlobalId("Tenant", self.tenant_id).encode()
+
+    async def access(self, role: TenantRole = TenantRole.OPERATOR) -> TenantAccess:
+        """Enter the tenant as its member of this role."""
+        principal = await self.cases.tenancy.principal(self.members[role].id)
+        assert principal is not None
+        return principal.enter(self.tenant_id)
+
+    def token(self, role: TenantRole = TenantRole.OPERATOR) -> str:
+        """Return a token of the member of this role."""
+        user = self.members[role]
+        return LocalTokens(LOCAL_KEY).mint(
+            user.subject, name=user.name, lifetime=timedelta(hours=1)
+        )
+
+    async def start(
+        self, context: Mapping[str, Any] | None = None, *, action: str = "sync"
+    ) -> StartedRun:
+        """Start a run, by default one of its own kind: with a random context."""
+        scope = uuid4().hex
+        return await self.starter.start(
+            await self.access(),
+            resource="inventory",
+            action=action,
+            subject=scope,
+            context=context if context is not None else {"scopeKey": scope},
+        )
+
+    async def claimed(self, lease: timedelta = LEASE) -> RunExecution:
+        """Start a run and claim it."""
+        started = await self.start()
+        execution = await self.claimer.claim(self.tenant_id, started.run.id, lease)
+        assert execution is not None
+        return execution
+
+    async def work(self, started: StartedRun) -> None:
+        """Let a worker do the run."""
+        await self.runner.execute(started.run.run_type, self.tenant_id, started.run.id)
+
+    async def rows(self, sql: str, **parameters: Any) -> list[Any]:
+        """Read as the maintenance login, which sees everything."""
+        async with self.resources[Login.MAINTENANCE].transactions.open(None) as connection:
+            return list(
+                await connection.execute(text(sql), {"tenant_id": self.tenant_id, **parameters})
+            )
+
+    async def write(self, sql: str, **parameters: Any) -> None:
+        """Change rows behind the ledger's back, as the maintenance login."""
+        async with self.resources[Login.MAINTENANCE].transactions.open(None) as connection:
+            await connection.execute(text(sql), {"tenant_id": self.tenant_id, **parameters})
+
+    def maintenance(self) -> Maintenance:
+        """Return maintenance that notes down instead of sending."""
+        keeper = self.resources[Login.MAINTENANCE]
+
+        async def send(dispatch: Any) -> None:
+            if dispatch.tenant_id == self.tenant_id:
+                self.sent.append(dispatch.run_id)
+
+        return Maintenance(
+            keeper.transactions,
+            keeper.wakeups,
+            send,
+            lease=LEASE,
+            redispatch_after=timedelta(seconds=15),
+            queue_timeout=timedelta(days=1),
+        )

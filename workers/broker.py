@@ -1,0 +1,228 @@
+"""The stream that carries run hints to workers, made safe against every Redis outage.
+
+Postgres is the truth: a message only says "look at this run". A message may be lost,
+late or doubled, so everything here prefers going on to being exact. The one thing it
+must never do is stop: an outage ends neither the listener nor the tasks that run.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.backoff import EqualJitterBackoff
+from redis.exceptions import RedisError, ResponseError
+from taskiq import AckableMessage, AsyncBroker
+from taskiq.message import BrokerMessage
+from taskiq_redis import RedisStreamBroker
+
+logger = logging.getLogger(__name__)
+
+STREAM_MAXLEN = 100_000
+# Seconds that anything but the blocking read may take.
+COMMAND_TIMEOUT = 5.0
+# Seconds of silence after which a consumer that owns nothing is taken for dead.
+CONSUMER_LIFETIME = 3600.0
+
+_START = b"0-0"
+_OUTAGE = (RedisError, OSError, TimeoutError)
+_BACKOFF = EqualJitterBackoff(cap=3.0, base=0.1)
+# The backoff turns 2**failures into a float, which overflows after an hour of outage.
+_BACKOFF_STEPS = 10
+
+
+class RunBroker(RedisStreamBroker):
+    """A Redis stream with one consumer group, for any number of workers.
+
+    Run its receiver with `AcknowledgeType.WHEN_RECEIVED`, `max_prefetch=0` and a bound
+    on tasks: then an entry is pending only between read and start, a long task is never
+    delivered twice, and no worker holds an entry that it has no slot for.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        queue_name: str = "opsrun",
+        idle_timeout: float = 30.0,
+        reclaim_interval: float = 15.0,
+        block: float = 2.0,
+    ) -> None:
+        """Prepare a broker; nothing is connected yet. All times are in seconds.
+
+        Args:
+            url: of the Redis or Valkey server.
+            queue_name: key of the stream, and name of its consumer group.
+            idle_timeout: after which a read but unacknowledged entry may be taken over.
+            reclaim_interval: between two searches for such entries.
+            block: how long one read waits for a new entry.
+        """
+        super().__init__(
+            url,
+            queue_name=queue_name,
+            consumer_group_name=queue_name,
+            xread_block=round(block * 1000),
+            maxlen=STREAM_MAXLEN,
+            idle_timeout=round(idle_timeout * 1000),
+            # With a timeout redis-py sends through asyncio.wait_for, which in Python 3.11
+            # can swallow a cancellation: a listener that won't stop. Deadlines are ours.
+            socket_timeout=None,
+            socket_connect_timeout=COMMAND_TIMEOUT,
+            protocol=2,
+        )
+        self.reclaim_interval = reclaim_interval
+        self._redis = Redis(connection_pool=self.connection_pool)
+
+    async def startup(self) -> None:
+        """Start, even without Redis: `listen` makes the group as soon as it can."""
+        # Past RedisStreamBroker, which would make the group here, or fail.
+        await AsyncBroker.startup(self)
+
+    async def shutdown(self) -> None:
+        """Leave the group, unless entries are still pending here, and close connections."""
+        with suppress(*_OUTAGE):
+            async with asyncio.timeout(COMMAND_TIMEOUT):
+                for name, pending, _ in await self._consumers():
+                    if name == self.consumer_name and not pending:
+                        await self._remove_consumer(name)
+        await super().shutdown()
+
+    async def kick(self, message: BrokerMessage) -> None:
+        """Append the message to the stream, within `COMMAND_TIMEOUT`.
+
+        Raises:
+            TimeoutError: Redis did not answer in time.
+            redis.RedisError: Redis is down or refused. Through `task.kiq` both come
+                out as `taskiq.SendTaskError`.
+        """
+        async with asyncio.timeout(COMMAND_TIMEOUT):
+            await super().kick(message)
+
+    async def listen(self) -> AsyncGenerator[AckableMessage, None]:
+        """Yield message after message, across any outage, until closed.
+
+        The receiver asks only when it has a free slot, so each read takes one entry.
+        Abandoned entries are looked for by the clock, whether new ones come or not.
+        """
+        clock = asyncio.get_running_loop().time
+        failures = 0
+        group_exists = False
+        reclaim_at, reclaim_from = clock(), _START
+        while True:
+            try:
+                async with asyncio.timeout(self.block / 1000 + COMMAND_TIMEOUT):
+                    if not group_exists:
+                        await self._declare_consumer_group()
+                        group_exists = True
+                    if clock() < reclaim_at:
+                        message = await self._read()
+                    else:
+                        if reclaim_from == _START:
+                            await self._remove_dead_consumers()
+                        reclaim_from, message = await self._reclaim(reclaim_from)
+                        if reclaim_from == _START:
+                            reclaim_at = clock() + self.reclaim_interval
+            except _OUTAGE as error:
+                if not failures:
+                    logger.warning(
+                        "Lost the run queue, trying again until it is back: %s", _reason(error)
+                    )
+                failures += 1
+                # Whatever happened may have taken the group, or the stream, along.
+                group_exists, reclaim_from = False, _START
+                await asyncio.sleep(_BACKOFF.compute(min(failures, _BACKOFF_STEPS)))
+                continue
+            if failures:
+                logger.info("The run queue is back")
+                failures = 0
+            if message is not None:
+                yield message
+
+    async def _declare_consumer_group(self) -> None:
+        """Make stream and group where missing; a new group gets all that the stream holds."""
+        try:
+            await self._redis.xgroup_create(
+                self.queue_name, self.consumer_group_name, id=_START, mkstream=True
+            )
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+
+    async def _read(self) -> AckableMessage | None:
+        """Wait for one new entry; None when the block time passed without."""
+        streams: Any = await self._redis.xreadgroup(
+            self.consumer_group_name,
+            self.consumer_name,
+            {self.queue_name: ">"},
+            count=1,
+            block=self.block,
+        )
+        if not streams:
+            return None
+        [[_, [(entry_id, fields)]]] = streams
+        return await self._open(entry_id, fields)
+
+    async def _reclaim(self, start: bytes) -> tuple[bytes, AckableMessage | None]:
+        """Take over at most one entry that its reader abandoned.
+
+        Returns where to search on, `_START` after the last, and the message found.
+        """
+        search_on, entries, *_ = await self._redis.xautoclaim(
+            self.queue_name,
+            self.consumer_group_name,
+            self.consumer_name,
+            min_idle_time=self.idle_timeout,
+            start_id=start,
+            count=1,
+        )
+        for entry_id, fields in entries:
+            if entry_id is not None:
+                return search_on, await self._open(entry_id, fields)
+        return search_on, None
+
+    async def _open(
+        self, entry_id: bytes, fields: Mapping[bytes, bytes] | None
+    ) -> AckableMessage | None:
+        """Return the entry's message; drop an entry that carries none."""
+        data = (fields or {}).get(b"data")
+        if data is None:
+            logger.warning("Dropped stream entry %s, which is no message", entry_id.decode())
+            await self._ack(entry_id)
+            return None
+        return AckableMessage(data=data, ack=partial(self._ack, entry_id))
+
+    async def _ack(self, entry_id: bytes) -> None:
+        """Remove the entry. Never raises: what stays is delivered again, and dropped there."""
+        try:
+            async with (
+                asyncio.timeout(COMMAND_TIMEOUT),
+                self._redis.pipeline(transaction=True) as pipeline,
+            ):
+                pipeline.xack(self.queue_name, self.consumer_group_name, entry_id)
+                pipeline.xdel(self.queue_name, entry_id)
+                await pipeline.execute()
+        except _OUTAGE as error:
+            logger.warning("Could not acknowledge entry %s: %s", entry_id.decode(), _reason(error))
+
+    async def _consumers(self) -> list[tuple[str, int, float]]:
+        """List the group's consumers: name, pending entries, seconds since last heard of."""
+        consumers: Any = await self._redis.xinfo_consumers(
+            self.queue_name, self.consumer_group_name
+        )
+        return [(c["name"].decode(), c["pending"], c["idle"] / 1000) for c in consumers]
+
+    async def _remove_dead_consumers(self) -> None:
+        for name, pending, idle in await self._consumers():
+            if name != self.consumer_name and not pending and idle > CONSUMER_LIFETIME:
+                await self._remove_consumer(name)
+
+    async def _remove_consumer(self, name: str) -> None:
+        await self._redis.xgroup_delconsumer(self.queue_name, self.consumer_group_name, name)
+
+
+def _reason(error: Exception) -> str:
+    """Name the error's kind too: a timeout has no text of its own."""
+    return f"{type(error).__name__}: {error}"

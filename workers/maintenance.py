@@ -1,0 +1,122 @@
+"""The loops that keep everything going; any number of processes may run them at once."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from uuid import UUID
+
+from domain.inventory import repository as inventory
+from domain.runs.failures import ProducerError
+from domain.runs.upkeep import BATCH, DispatchUnavailableError, Send, Upkeep
+from domain.tenancy import repository as tenancy
+from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
+from domain.wakeups import OUTBOX_TOPIC, WakeUps
+from workers.providers import provider_of
+
+logger = logging.getLogger(__name__)
+
+_RELAY_POLL_SECONDS = 1.0
+_RESCUE_SECONDS = 3.0
+_HOUSEKEEPING_SECONDS = 60.0
+_SCOPES_SECONDS = 10.0
+_UNUSED_DOCUMENTS = timedelta(days=1)
+
+
+class Maintenance:
+    """Relay, re-dispatch, rescue, abort, purge, and the search for new scopes."""
+
+    def __init__(
+        self,
+        transactions: Transactions,
+        wakeups: WakeUps,
+        send: Send,
+        *,
+        lease: timedelta,
+        redispatch_after: timedelta,
+        queue_timeout: timedelta,
+    ) -> None:
+        self._transactions = transactions
+        self._wakeups = wakeups
+        self._upkeep = Upkeep(transactions, wakeups)
+        self._send = send
+        self._grace = lease / 3
+        self._redispatch_after = redispatch_after
+        self._queue_timeout = queue_timeout
+
+    async def run(self) -> None:
+        """Run all loops until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._relay_loop())
+            for step, seconds in (
+                (self.rescue, _RESCUE_SECONDS),
+                (self.find_scopes, _SCOPES_SECONDS),
+                (self.housekeeping, _HOUSEKEEPING_SECONDS),
+            ):
+                group.create_task(_repeat(step, seconds))
+
+    async def _relay_loop(self) -> None:
+        async with self._wakeups.subscribe(OUTBOX_TOPIC) as waiter:
+
+            async def relay() -> None:
+                while await self._upkeep.relay(self._send) == BATCH:
+                    pass
+                await waiter.wait(_RELAY_POLL_SECONDS)
+
+            await _repeat(relay, 0)
+
+    async def rescue(self) -> None:
+        """Take runs from lost workers and order lost messages anew."""
+        while await self._upkeep.rescue(grace=self._grace):
+            pass
+        while await self._upkeep.abort_forgotten(limit=self._queue_timeout):
+            pass
+        await self._upkeep.redispatch(stale=self._redispatch_after)
+
+    async def housekeeping(self) -> None:
+        """Delete what is past retention and what nothing refers to any more."""
+        for tenant_id in await self._tenants():
+            pinned = inventory.pinned_runs(tenant_id)
+            while await self._upkeep.purge(tenant_id, pinned=pinned) == BATCH:
+                pass
+            while await self._collect(tenant_id) == BATCH:
+                pass
+
+    async def _tenants(self) -> list[UUID]:
+        async with self._transactions.open(None) as connection:
+            return list(await tenancy.tenant_slugs(connection))
+
+    async def _collect(self, tenant_id: UUID) -> int:
+        async with self._transactions.open(tenant_id) as connection:
+            return await inventory.collect_documents(
+                connection, tenant_id, unused_for=_UNUSED_DOCUMENTS, limit=BATCH
+            )
+
+    async def find_scopes(self) -> None:
+        """Write down which scopes the tenants' providers have now."""
+        async with self._transactions.open(None) as connection:
+            folders = await tenancy.export_folders(connection)
+        for tenant_id, folder in folders:
+            try:
+                scopes = await provider_of(folder).scopes()
+            except ProducerError as error:
+                logger.warning("The scopes of tenant %s are unknown: %s", tenant_id, error)
+                continue
+            async with self._transactions.open(tenant_id) as connection:
+                await inventory.save_scopes(connection, tenant_id, scopes)
+
+
+async def _repeat(step: Callable[[], Awaitable[None]], seconds: float) -> None:
+    """Take the step for ever: an outage delays it, and an unexpected error is told and survived."""
+    failures = 0
+    while True:
+        try:
+            await step()
+            failures = 0
+        except (DatabaseUnavailableError, DispatchUnavailableError) as error:
+            failures += 1
+            logger.warning("Maintenance waits: %s", error)
+        except Exception:
+            failures += 1
+            logger.exception("A maintenance step failed")
+        await asyncio.sleep(min(seconds + failures, 30.0))

@@ -1,0 +1,74 @@
+"""`backup_set.add_policies`: copy policies of the current snapshots into a set (P3)."""
+
+from typing import ClassVar
+
+from domain.backups.models import RUN_TYPE, AddPolicies
+from domain.backups.repository import by_ids, copy_policies
+from domain.inventory.repository import snapshot_runs
+from domain.runs.execution import Batch, RunExecution
+from domain.runs.failures import FailureReason, ProducerError
+from workers.producers.batches import batches
+
+BATCH = 50
+
+
+class BackupSetAddPolicies:
+    """Itemized by policy: copied ones succeed, present ones are skipped, unknown ones fail."""
+
+    run_type: ClassVar[str] = RUN_TYPE
+
+    async def run(self, execution: RunExecution) -> None:
+        """Copy what is not recorded yet, scope by scope."""
+        order = AddPolicies.of_context(execution.context)
+        done = await execution.finished_items()
+        await execution.set_total(len(order.policies))
+        by_scope: dict[str, list[str]] = {}
+        for scope_key, policy_id in order.policies:
+            if _item(scope_key, policy_id) not in done:
+                by_scope.setdefault(scope_key, []).append(policy_id)
+        for scope_key, policy_ids in by_scope.items():
+            for some in batches(policy_ids, BATCH):
+                async with execution.batch() as batch:
+                    await _copy(execution, batch, order, scope_key, list(some))
+
+
+async def _copy(
+    execution: RunExecution,
+    batch: Batch,
+    order: AddPolicies,
+    scope_key: str,
+    policy_ids: list[str],
+) -> None:
+    tenant_id = execution.tenant_id
+    if not await by_ids(batch.connection, tenant_id, [order.backup_set_id]):
+        raise ProducerError(FailureReason.BACKUP_SET_NOT_FOUND, "The backup set was deleted.")
+    found: frozenset[str] = frozenset()
+    copied: frozenset[str] = frozenset()
+    for snapshot in await snapshot_runs(batch.connection, tenant_id, scope_key, 1):
+        found, copied = await copy_policies(
+            batch.connection,
+            tenant_id,
+            order.backup_set_id,
+            scope_key=scope_key,
+            snapshot_run_id=snapshot,
+            policy_ids=policy_ids,
+        )
+    for policy_id in policy_ids:
+        item = _item(scope_key, policy_id)
+        if policy_id in copied:
+            batch.succeeded(item)
+        elif policy_id in found:
+            batch.skipped(item)
+        else:
+            batch.failed(item, _not_found(scope_key))
+
+
+def _item(scope_key: str, policy_id: str) -> str:
+    return f"{scope_key}/{policy_id}"
+
+
+def _not_found(scope_key: str) -> ProducerError:
+    return ProducerError(
+        FailureReason.POLICY_NOT_FOUND,
+        f"The current snapshot of {scope_key!r} has no such policy. Sync the scope, then add it.",
+    )

@@ -1,0 +1,150 @@
+"""Looking into a folder that others write to, without ever being led out of it."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from domain.runs.failures import FailureReason, ProducerError
+
+MAX_FILE_BYTES = 16 * 1024 * 1024
+MAX_FOLDER_DEPTH = 32
+
+_OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Not blocking, or a named pipe that took a file's place would hold the thread for ever.
+_OPEN_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+_VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A JSON file below a folder by the names that lead to it, or why there is none to read."""
+
+    path: tuple[str, ...]
+    failure: ProducerError | None = None
+
+
+@contextmanager
+def _opened(root: Path, path: Sequence[str]) -> Iterator[int]:
+    """Open the folder `path` below `root` and yield its descriptor.
+
+    Each name is opened below the one before and no link is followed, so a link put
+    there at any moment leads nowhere.
+    """
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for name in path:
+            inner = os.open(name, _OPEN_FOLDER, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def read_file(root: Path, path: Sequence[str]) -> bytes:
+    """Return the content of a file of at most 16 MiB.
+
+    Raises:
+        ProducerError: FILE_TOO_LARGE, UNREADABLE_FILE, or CHANGED_WHILE_READING when it
+            is gone or a link has taken its place.
+    """
+    try:
+        with _opened(root, path[:-1]) as folder:
+            descriptor = os.open(path[-1], _OPEN_FILE, dir_fd=folder)
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise _special()
+            content = b"" if status.st_size > MAX_FILE_BYTES else file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise _failure(error) from None
+    if max(status.st_size, len(content)) > MAX_FILE_BYTES:
+        raise ProducerError(
+            FailureReason.FILE_TOO_LARGE,
+            f"The file is larger than {MAX_FILE_BYTES // 1024**2} MiB.",
+        )
+    return content
+
+
+def json_files(root: Path, path: Sequence[str]) -> list[Found]:
+    """List every `*.json` at any depth below the folder `path` of `root`, in no order.
+
+    A link to something inside the folder is passed over: what it leads to is listed
+    by its own name. `root` is free of links.
+
+    Raises:
+        OSError: the folder itself cannot be listed.
+    """
+    with _opened(root, path) as folder:
+        return list(_listed(folder, root.joinpath(*path), ()))
+
+
+def _listed(folder: int, top: Path, path: tuple[str, ...]) -> Iterator[Found]:
+    with os.scandir(folder) as entries:
+        members = list(entries)
+    for entry in members:
+        here = (*path, entry.name)
+        try:
+            if entry.is_symlink():
+                yield from _link(top, here)
+            elif entry.is_dir(follow_symlinks=False):
+                yield from _inner(folder, top, here)
+            elif _is_json(entry.name):
+                regular = entry.is_file(follow_symlinks=False)
+                yield Found(here, None if regular else _special())
+        except OSError as error:
+            yield Found(here, _failure(error))
+
+
+def _inner(folder: int, top: Path, here: tuple[str, ...]) -> Iterator[Found]:
+    if len(here) > MAX_FOLDER_DEPTH:
+        yield Found(here, _unreadable(f"Folders are read {MAX_FOLDER_DEPTH} levels deep, no more."))
+        return
+    inner = os.open(here[-1], _OPEN_FOLDER, dir_fd=folder)
+    try:
+        yield from _listed(inner, top, here)
+    finally:
+        os.close(inner)
+
+
+def _link(top: Path, here: tuple[str, ...]) -> Iterator[Found]:
+    link = top.joinpath(*here)
+    target = Path(os.path.realpath(link))
+    try:
+        mode = link.stat().st_mode
+    except OSError:
+        mode = 0
+    named_json, to_folder = _is_json(link.name), stat.S_ISDIR(mode)
+    if not target.is_relative_to(top):
+        if named_json or to_folder or not mode:
+            yield Found(
+                here,
+                ProducerError(FailureReason.OUTSIDE_SCOPE, "It is a link that leads elsewhere."),
+            )
+    elif named_json and not to_folder and not (stat.S_ISREG(mode) and _is_json(target.name)):
+        yield Found(here, _unreadable("It is a link that leads to no JSON file."))
+
+
+def _is_json(name: str) -> bool:
+    return name.lower().endswith(".json")
+
+
+def _failure(error: OSError) -> ProducerError:
+    if error.errno in _VANISHED:
+        return ProducerError(
+            FailureReason.CHANGED_WHILE_READING, "It was removed or replaced while it was read."
+        )
+    # Not str(error): that would show where the server keeps its folders.
+    return _unreadable(f"It cannot be read: {os.strerror(error.errno or errno.EIO)}.")
+
+
+def _special() -> ProducerError:
+    return _unreadable("It is no regular file but a pipe, a socket or a device.")
+
+
+def _unreadable(message: str) -> ProducerError:
+    return ProducerError(FailureReason.UNREADABLE_FILE, message)

@@ -1,0 +1,141 @@
+"""Run one run: claim it, keep its lease, let its producer work, write down how it ended."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from domain.runs.execution import LeaseLostError, RunClaimer, RunExecution
+from domain.runs.failures import FailureReason, ProducerError
+from domain.tenancy.transactions import DatabaseUnavailableError
+from workers.producers.producer import Producer
+
+logger = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 1.0
+
+
+class RunRunner:
+    """Executes runs for one worker process, and hands back what it cannot finish."""
+
+    def __init__(
+        self,
+        claimer: RunClaimer,
+        producers: Iterable[Producer],
+        *,
+        lease: timedelta,
+        run_timeout: timedelta,
+    ) -> None:
+        self._claimer = claimer
+        self._producers = {producer.run_type: producer for producer in producers}
+        self._lease = lease
+        self._run_timeout = run_timeout
+        self._active: set[asyncio.Task[None]] = set()
+
+    async def execute(self, run_type: str, tenant_id: UUID, run_id: UUID) -> None:
+        """Work on a run that a message hints at; a message that comes twice does nothing.
+
+        Never raises but when cancelled: how the work ended is told by the ledger.
+        """
+        try:
+            execution = await self._claimer.claim(tenant_id, run_id, self._lease)
+        except DatabaseUnavailableError as error:
+            logger.warning("Run %s waits for the database: %s", run_id, error)
+            return
+        if execution is None:
+            return
+        task = asyncio.create_task(self._work(self._producers[run_type], execution))
+        self._active.add(task)
+        task.add_done_callback(self._active.discard)
+        await asyncio.wait([task])
+
+    async def hand_back(self) -> None:
+        """Stop all work at once and give the runs to other workers, uncharged."""
+        tasks = list(self._active)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _work(self, producer: Producer, execution: RunExecution) -> None:
+        run_id = execution.run.id
+        logger.info("Run %s (%s) began", run_id, producer.run_type)
+        try:
+            await self._produce(producer, execution)
+            await execution.finish()
+        except LeaseLostError:
+            logger.warning("Run %s was taken away; what it had in hand is dropped", run_id)
+        except ProducerError as error:
+            await self._fail(execution, error.reason, error.message)
+        except DatabaseUnavailableError as error:
+            logger.warning("Run %s lost the database: %s", run_id, error)
+            await self._release(execution)
+        except asyncio.CancelledError:
+            logger.info("Run %s is handed back", run_id)
+            await self._release(execution)
+        except Exception as error:
+            error_id = uuid4().hex
+            extra = {"error_id": error_id, "run_id": str(run_id)}
+            logger.exception("Run %s failed unexpectedly, error %s", run_id, error_id, extra=extra)
+            message = f"{type(error).__name__}: {error}"
+            await self._fail(execution, FailureReason.INTERNAL_ERROR, message, error_id)
+        else:
+            logger.info("Run %s (%s) ended", run_id, producer.run_type)
+
+    async def _produce(self, producer: Producer, execution: RunExecution) -> None:
+        work = asyncio.create_task(producer.run(execution))
+        beat = asyncio.create_task(self._keep_alive(execution))
+        try:
+            await asyncio.wait(
+                [work, beat],
+                timeout=self._run_timeout.total_seconds(),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if work.done():
+                work.result()
+            elif beat.done():
+                beat.result()
+            else:
+                raise ProducerError(
+                    FailureReason.TIMEOUT, f"The run took longer than {self._run_timeout}."
+                )
+        finally:
+            work.cancel()
+            beat.cancel()
+            await asyncio.gather(work, beat, return_exceptions=True)
+
+    async def _keep_alive(self, execution: RunExecution) -> None:
+        while True:
+            await asyncio.sleep(self._lease.total_seconds() / 3)
+            try:
+                await execution.heartbeat(self._lease)
+            except DatabaseUnavailableError as error:
+                logger.warning("A heartbeat of run %s waits: %s", execution.run.id, error)
+
+    async def _fail(
+        self,
+        execution: RunExecution,
+        reason: FailureReason,
+        message: str,
+        error_id: str | None = None,
+    ) -> None:
+        logger.info("Run %s failed: %s", execution.run.id, reason)
+        try:
+            await execution.fail(reason, message, error_id=error_id)
+        except LeaseLostError:
+            logger.warning("Run %s was taken away before it could fail", execution.run.id)
+        except DatabaseUnavailableError as error:
+            # The lease runs out, the run is tried again, and fails again if it must.
+            logger.warning("Run %s could not be marked as failed: %s", execution.run.id, error)
+
+    async def _release(self, execution: RunExecution) -> None:
+        """Hand the run back; while the database is away, for as long as the lease lasts."""
+        try:
+            async with asyncio.timeout(self._lease.total_seconds()):
+                while True:
+                    try:
+                        return await execution.release(timedelta(0))
+                    except DatabaseUnavailableError:
+                        await asyncio.sleep(_RETRY_SECONDS)
+        except (LeaseLostError, TimeoutError):
+            logger.warning("Run %s is left to the rescuer", execution.run.id)

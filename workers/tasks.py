@@ -1,0 +1,39 @@
+"""Taskiq's side: one task per run type. A message is a hint, never the truth."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from taskiq import AsyncBroker
+from taskiq.exceptions import SendTaskError
+from taskiq.kicker import AsyncKicker
+
+from domain.runs.repository.upkeep import Dispatch
+from domain.runs.upkeep import DispatchUnavailableError, Send
+from workers.producers.producer import Producer
+from workers.runner import RunRunner
+
+
+def register_tasks(broker: AsyncBroker, producers: Iterable[Producer], runner: RunRunner) -> None:
+    """Give the broker a task for every producer, named like its run type."""
+    for producer in producers:
+        broker.register_task(_task(producer.run_type, runner), task_name=producer.run_type)
+
+
+def _task(run_type: str, runner: RunRunner):  # type: ignore[no-untyped-def]
+    async def execute(tenant_id: str, run_id: str) -> None:
+        await runner.execute(run_type, UUID(tenant_id), UUID(run_id))
+
+    return execute
+
+
+def sender(broker: AsyncBroker) -> Send:
+    """Return the way from the outbox to the workers."""
+
+    async def send(dispatch: Dispatch) -> None:
+        kicker: AsyncKicker[[str, str], None] = AsyncKicker(dispatch.run_type, broker, {})
+        try:
+            await kicker.kiq(str(dispatch.tenant_id), str(dispatch.run_id))
+        except SendTaskError as error:
+            raise DispatchUnavailableError(str(error.__cause__ or error)) from error
+
+    return send
