@@ -52,7 +52,7 @@ _LOWER = re.compile(r"[a-z/_-]+")
 _PART = re.compile(r"[A-Za-z0-9]+")
 _WORD = re.compile(r"[A-Z]?[a-z]+|[vV]?[0-9]{1,4}")
 _LABEL = re.compile(
-    r"(?:\bsha-?\d{1,3}|\bmd5|hash|digest|checksum|etag|revision|\brev|fingerprint"
+    r"(?:sha-?\d{1,3}|\bmd5|hash|digest|checksum|etag|revision|\brev|fingerprint"
     r"|thumbprint|\bcommit|\bblob|\btree|(?-i:\bid|_id|Id|ID)|uuid|guid|\brun|trace|traceparent|span"
     r"|cursor|idempotency[ _-]?key)[\s\"'`=:(/#-]{0,6}(?:00-)?$",
     re.IGNORECASE,

@@ -22,17 +22,19 @@ def _any_case(*words: str) -> str:
     return f"[{''.join(heads)}{''.join(heads).upper()}](?:{tails})"
 
 
-PASSWORD_KEY = _any_case(
-    r"password(?:[_-]?(?:hash|value|text|confirm(?:ation)?)|\d{1,2})?",
+_PASSWORDS = (
+    r"password(?:[_-]?(?:hash|value|text|confirm(?:ation)?)|\d{1,4})?",
     *("passwd", "passphrase", "passcode", "pwd", "requirepass", "masterauth"),
-    r"p(?<![A-Za-z].)ass",
 )
+PASSWORD_WORD = _any_case(*_PASSWORDS)
+PASSWORD_KEY = _any_case(*_PASSWORDS, r"p(?<![A-Za-z].)ass")
 SECRET_KEY = _any_case(
     r"secret(?:[_-]?(?:access[_-]?)?key|[_-]?(?:text|value|string)|_id)?",
     r"connection[_-]?string",
 )
 TOKEN_KEY = _any_case(
-    *("token", "authorization", "assertion", r"session[_-]?id", r"connect\.sid"),
+    *("token", "authorization", "assertion", r"session[_-]?id", "sessid", r"connect\.sid"),
+    *(r"a(?<![A-Za-z].)uth", r"j(?<![A-Za-z].)wt", "credentials?"),
     *(r"code[_-]verifier", r"device[_-]code", r"saml_?response", r"o(?<![A-Za-z].)tp"),
     *(rf"{use}[_. -]?key" for use in ("api", "access", "account", "private", "signing", "master")),
     *(rf"{use}[_-]?key" for use in ("subscription", "functions?", "storage", "encryption")),
@@ -45,13 +47,16 @@ IN_KEY = "(?:{})".format("|".join(f"(?<=(?i:{word}))" for word in _LAST_WORDS.sp
 
 QUOTE = r"(?:\\{0,7}[\"'`]|%22|&quot;)"
 BLANKS = r"[ \t]{0,8}+"
-_IS = r"(?i:is|was|are|equals|(?:(?:is|was) )?(?:re)?set to|(?:is |was )?changed to)"
+_IS = (
+    r"(?::|[ \t]{1,4}+(?i:is|was|are|equals|(?:(?:is|was) )?(?:re)?set to"
+    r"|(?:is |was )?changed to):?)"
+)
 _ASSIGNED = (
     rf"(?:{QUOTE}?\]?{BLANKS}"
     rf"(?:(?P<eq>:=|={{1,2}}+>?|%3[Dd]|:[ ]?(?:str|bytes|SecretStr)(?: \| None)?[ ]?=)"
-    rf"|:(?![:=])|%3[Aa]){BLANKS}"
-    r"|(?:[ \t](?:for|of)(?:[ \t][^\s:=]{1,64}){1,4}?)?"
-    rf"(?::|[ \t]{{1,4}}+{_IS}:?)[ \t]{{1,4}}+)"
+    rf"|-{{1,2}}>|:(?![:=])|%3[Aa]){BLANKS}"
+    rf"|(?:[ \t](?:for|of)(?:[ \t][^\s:=]{{1,64}}){{1,4}}?(?:{_IS}|[ \t]=)"
+    rf"|(?:[ \t](?:provided|supplied|given|value))?{_IS})[ \t]{{1,4}}+)"
 )
 
 # What follows `password:` or `token is` in an error message far more often than a secret does.
@@ -76,21 +81,21 @@ _HIDDEN = r"(?i:redacted|filtered|hidden|masked|secure|removed|omitted)"
 NO_VALUE = (
     rf"(?i:none|null|nil|true|false|undefined|{_HIDDEN}|\.{{3}}|…|\*{{3,}}|%s|\$\d){_END}"
     rf"|[\[<({{]{_HIDDEN}\b|SecretStr\(['\"](?:\*+)?['\"]"
-    r"|\$\{\w|\$[A-Z_]{3}|%\(\w|<[A-Za-z_]|\[Errno|[(\[{\\]{1,3}(?:\s|$)"
+    r"|\$\{\w|\$[A-Z_]{3}|%\(\w|<[A-Za-z_. -]{1,60}>|<[\w.]{1,80}[ ]|\[Errno|[(\[{\\]{1,3}(?:\s|$)"
     rf"|[{MARKERS}]++(?:[\s\"'`,;&)\]}}>\\.]|$)|[A-Za-z][\w-]{{1,40}}[ ]{{1,4}}[{MARKERS}]"
 )
 _OBJECTS = "self|cls|settings|config|options|args|env|os|request|credentials?|ctx"
 _CODE = (
     r"(?:await|not|lambda|yield|str|bytes|int|bool|Any|Optional|SecretStr|String|ID)(?![\w+/=-])"
     rf"|(?:{_OBJECTS})(?:\.[A-Za-z_]{{1,40}})+(?:\((?![\"'])|[,)\s\[]|$)"
-    r"|(?:[A-Za-z_]{1,40}\.){0,6}(?:get|pop|getenv|environ|read|load)[A-Za-z_]{0,40}[(\[]"
-    r"|[a-z]{1,40}(?:[_.][a-z]{1,40}){1,6}\((?![\"'])|[A-Z][A-Za-z]{1,40}(?:\[| \|)"
+    r"|(?:[A-Za-z_]{1,40}\.){0,6}_?(?:get|pop|getenv|environ|read|load)[A-Za-z_]{0,40}[(\[]"
+    r"|[a-z]{1,40}(?:[_.][a-z]{1,40}){1,6}\((?![\"'])|[A-Za-z_.]{1,60}(?:\[[A-Za-z]| \|)"
     r"|[a-z_]{3,40}\((?=[A-Za-z_.]{1,60}[,)\[(])|(?P=key)[,)]"
     r"|\{(?:[A-Za-z_]{1,40}\.)?[A-Za-z_]{0,40}(?i:password|pwd|secret|token|key)\}"
 )
 CODE_NAME = (
-    r"[A-Za-z_]{0,40}_(?i:token|key|auth|authorization)(?![\w+/=.-])"
-    r"|[A-Za-z_]{1,40}(?:\.[A-Za-z_]{1,40}){0,6}(?:\((?![\"'])|\[)"
+    r"(?:[A-Za-z_]{0,40}_(?i:token|key|auth|credentials?)|[A-Z][A-Za-z]{1,40}(?:Token|Key|Auth))"
+    r"(?![\w+/=.-])|[A-Za-z_]{1,40}(?:\.[A-Za-z_]{1,40}){0,6}(?:\((?![\"'])|\[)"
 )
 
 _COMPLAINT = (
@@ -106,13 +111,13 @@ QUOTED = r"(?:[^\\\"'`%&\n]++|(?P=q){2}|(?!(?<!\\)(?P=q))[^\n])++"
 _QUOTED_PROSE = rf"{_STATE}[.!]?(?P=q)|{_COMPLAINT}|{NO_VALUE}"
 
 
-def assigned(key: str, prose: str, name: str = "(?!)") -> str:
+def assigned(key: str, prose: str, code: str = "(?!)") -> str:
     """Match a value and the `keep` before it: the key, what assigns, and an opening quote.
 
-    `prose` stays readable in a sentence, `name` behind an equals sign.
+    `prose` stays readable in a sentence, `code` everywhere.
     """
     return (
         rf"(?P<keep>(?P<key>{key}){_ASSIGNED}(?:[bBrRuUfF@]{{0,2}}(?P<q>{QUOTE}))?)"
         rf"(?(q)(?!{_QUOTED_PROSE}){QUOTED}"
-        rf"|(?!{NO_VALUE}|{_CODE})(?(eq)(?!{_STATE}{_END}|{name})|(?!{PROSE_WORD}|{prose})){BARE})"
+        rf"|(?!{NO_VALUE}|{_CODE}|{code})(?(eq)(?!{_STATE}{_END})|(?!{PROSE_WORD}|{prose})){BARE})"
     )

@@ -15,6 +15,7 @@ from domain.secret_fields import (
     MARKERS,
     NO_VALUE,
     PASSWORD_KEY,
+    PASSWORD_WORD,
     PROSE_WORD,
     QUOTE,
     QUOTED,
@@ -171,8 +172,8 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
     (
         "bearer-token",
         "bearer",
-        rf"(?P<keep>[bB](?i:earer)[ \t]{{1,4}}+)(?!{SENTENCE}|{PROSE_WORD}|realm=|error="
-        rf"|(?![{MARKERS}])(?:{NO_VALUE})){BARE}",
+        rf"(?P<keep>[bB](?i:earer(?: token)?):?[ \t]{{1,4}}+[\"']?)"
+        rf"(?!{SENTENCE}|{PROSE_WORD}|realm=|error=|(?![{MARKERS}])(?:{NO_VALUE})){BARE}",
         rf"{_KEPT}[redacted:bearer-token]",
         "opaque tokens too, whatever their length",
     ),
@@ -187,9 +188,10 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
     (
         "authorization",
         "authorization",
-        rf"(?P<keep>[aA](?i:uthorization)[ \t]{{0,4}}:[ \t]{{0,4}}(?!{PROSE_WORD})"
+        rf"(?P<keep>[aA](?i:uthorization)[ \t]{{0,4}}:[ \t]{{0,4}}"
         r"(?:(?i:basic|negotiate|ntlm|token|apikey|sharedkey)[ \t]{1,4}+"
-        r"|[A-Za-z][\w-]{1,40}[ \t]{1,4}+(?=[^\s\"']*[^\s\"'a-z.,;:])))[^\s\"']++",
+        rf"|(?!{PROSE_WORD})[A-Za-z][\w-]{{1,40}}[ \t]{{1,4}}+(?=[^\s\"']*[^\s\"'a-z.,;:])))"
+        rf"(?!{PROSE_WORD})[^\s\"']++",
         rf"{_KEPT}[redacted:authorization]",
         "a header whose scheme is worth reading and whose rest is not",
     ),
@@ -204,7 +206,7 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
     (
         "cookie",
         "cookie",
-        rf"(?P<keep>[cC](?i:ookies?){QUOTE}{BLANKS}[:,]{BLANKS}b?(?P<q>{QUOTE})){QUOTED}",
+        rf"(?P<keep>[cC](?i:ookies?){QUOTE}{BLANKS}:{BLANKS}b?(?P<q>{QUOTE})){QUOTED}",
         rf"{_KEPT}[redacted:cookie]",
         "the same header in a mapping or a pair",
     ),
@@ -246,7 +248,7 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
     ),
     (
         "token",
-        "token auth assertion session connect.sid verifier device saml otp key",
+        "token auth assertion sess connect.sid verifier device saml otp key jwt credential",
         rf"(?<!nexpected ){assigned(TOKEN_KEY, SENTENCE, CODE_NAME)}",
         rf"{_KEPT}[redacted:token]",
         "the same places, for values that machines make",
@@ -254,15 +256,16 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
     (
         "password",
         "pass pwd masterauth identified",
-        rf"(?P<keep>(?:{PASSWORD_KEY}|IDENTIFIED BY)[ \t]{{1,4}}+(?P<q>{QUOTE})){QUOTED}",
+        rf"(?P<keep>(?:{PASSWORD_WORD}|IDENTIFIED BY)[ \t]{{1,4}}+(?P<q>{QUOTE})){QUOTED}",
         rf"{_KEPT}[redacted:password]",
         "SQL: ALTER ROLE … PASSWORD 'x', IDENTIFIED BY 'x'",
     ),
     (
         "password",
-        "pass pwd",
-        rf"(?P<keep>{PASSWORD_KEY}[ \t]{{1,4}}+)(?=[^\s\d]*+\d)(?=[^\sa-zA-Z]*+[A-Za-z])"
-        rf"(?![vV]\d|(?i:scram|sha|md5|rfc|http|pbkdf)|\w{{1,20}}://|[\[(]){BARE}(?<=\S{{6}})",
+        "pass pwd secret token key auth jwt",
+        rf"(?P<keep>(?:{PASSWORD_WORD}|{SECRET_KEY}|{TOKEN_KEY})[ \t]{{1,4}}+[\"'(\[<]?)"
+        r"(?=[^\s\d]*+\d)(?=[^\sa-zA-Z]*+[A-Za-z])(?![\da-fA-F]{8}-[\da-fA-F]{4}-|\w{1,20}://"
+        rf"|[vV]\d|(?i:scram|sha|md5|rfc|http|pbkdf|o?auth|base)){BARE}(?<=\S{{6}})",
         rf"{_KEPT}[redacted:password]",
         "`with password s3cret99`: hardly a word of prose mixes letters and digits",
     ),
@@ -292,10 +295,26 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
     (
         "secret",
         "value",
-        rf"(?P<keep>[nNkK](?i:ame|ey){QUOTE}[ ]?[:=][ ]?{QUOTE}[\w.:-]{{1,60}}+{IN_KEY}{QUOTE}"
+        rf"(?P<keep>[nNkK](?i:ame|ey){QUOTE}?[ ]?[:=][ ]?{QUOTE}[\w.:-]{{1,60}}+{IN_KEY}{QUOTE}"
         rf",?[ ]?{QUOTE}?(?i:value){QUOTE}?[ ]?[:=][ ]?(?P<q>{QUOTE})){QUOTED}",
         rf"{_KEPT}[redacted:secret]",
         "lists of settings: name and value are two fields",
+    ),
+    (
+        "secret",
+        "passwords secrets tokens cookies",
+        rf"(?P<keep>[pstcPSTC](?i:asswords|ecrets|okens|ookies){QUOTE}?[ ]?[:=][ ]?)"
+        r"[\[{(][\"'][^\])}\n]{1,512}",
+        rf"{_KEPT}[redacted:secret]",
+        "lists and mappings of them",
+    ),
+    (
+        "password",
+        "auth",
+        r"(?P<keep>AUTH(?:[ ]|[\"'],[ ][\"'])(?:\w{1,40}(?:[ ]|[\"'],[ ][\"']))?)"
+        r"(?=[^\s\"'\d]*+\d)[^\s\"']{4,}",
+        rf"{_KEPT}[redacted:password]",
+        "the Redis command, as text or as its arguments",
     ),
     (
         "row",

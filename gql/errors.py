@@ -115,7 +115,8 @@ def _root_cause(error: Exception) -> Exception:
 def _is_fault_of_request(error: GraphQLError, cause: Exception) -> bool:
     if isinstance(cause, _REQUEST_ERRORS):
         return True
-    if not isinstance(cause, GraphQLError) and not _QUOTED_EXCEPTION.search(error.message):
+    is_of_parser = bool(error.nodes) and _QUOTED_EXCEPTION.search(error.message)
+    if not isinstance(cause, GraphQLError) and not is_of_parser:
         return False
     # While fields run, only an argument's value is the client's: a GraphQLError about the field
     # itself tells of a value of ours that does not fit the schema, and quotes it.

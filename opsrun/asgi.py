@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from starlette.applications import Starlette
 from starlette.responses import RedirectResponse
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from gql.context import Context, UseCases
 from gql.graphiql_page import graphiql_routes
@@ -80,6 +80,7 @@ async def open_api(settings: Settings, public_url: str) -> AsyncIterator[Api]:
         )
         routes = [
             Route("/graphql", view),
+            WebSocketRoute("/graphql", view),
             *graphiql_routes(),
             *health_routes(resources),
             Route("/", lambda _: RedirectResponse("/graphiql/")),

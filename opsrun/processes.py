@@ -48,7 +48,9 @@ def listening_socket(settings: Settings) -> socket.socket:
         SettingsError: the port that is set is taken.
     """
     for port in (DEFAULT_PORT, 0) if settings.port is None else (settings.port,):
-        bound = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        # The protocol is named so that the event loop turns off Nagle's algorithm.
+        bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             bound.bind((settings.host, port))
