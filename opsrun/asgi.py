@@ -9,9 +9,9 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route, WebSocketRoute
 
 from gql.context import Context, UseCases
-from gql.graphiql_page import graphiql_routes
-from gql.http import GraphQLView
 from gql.schema import schema
+from gql.transport.graphiql import graphiql_routes
+from gql.transport.http import GraphQLView
 from opsrun.auth import Tokens, bearer, tokens
 from opsrun.database import Login
 from opsrun.health import health_routes

@@ -12,7 +12,7 @@ from strawberry.types import ExecutionResult
 from domain.errors import ForbiddenError
 from gql.errors import INTERNAL_MESSAGE, public_error, public_errors
 from gql.execution import OpsrunSchema
-from tests.gql.demo import SECRET, DemoContext, demo_schema
+from tests.gql.transport.demo import SECRET, DemoContext, demo_schema
 
 
 @pytest.fixture

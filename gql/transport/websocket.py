@@ -20,11 +20,11 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 )
 
 from domain.errors import DomainError, LimitExceededError
-from gql.contexts import ContextFactory, with_request_id
 from gql.errors import public_error
 from gql.execution import OpsrunSchema
-from gql.responses import is_request_error
-from gql.results import ResultStream
+from gql.transport.contexts import ContextFactory, with_request_id
+from gql.transport.responses import is_request_error
+from gql.transport.results import ResultStream
 
 # RFC 6455: a control frame holds 125 bytes, of which the close code takes two.
 MAX_REASON_BYTES = 123

@@ -7,10 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-import gql
-from tests.gql.demo import PATH, Demo, client, serve
+import gql.transport
+from tests.gql.transport.demo import PATH, Demo, client, serve
 
-FOLDER = Path(gql.__file__).with_name("graphiql")
+FOLDER = Path(gql.transport.__file__).with_name("graphiql_files")
 FILES = sorted(path.name for path in FOLDER.iterdir())
 OWN = ("index.html", "opsrun.css", "opsrun.js", "welcome.graphql")
 

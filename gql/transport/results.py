@@ -6,7 +6,7 @@ from contextlib import aclosing, suppress
 
 from strawberry.types import ExecutionResult
 
-from gql.connections import end
+from gql.transport.connections import end
 
 
 class ResultStream:

@@ -8,7 +8,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
 from domain.errors import ErrorCode
-from gql.negotiation import MediaType
+from gql.transport.negotiation import MediaType
 
 STATUS: Mapping[str, int] = {
     ErrorCode.UNAUTHENTICATED: 401,

@@ -13,7 +13,7 @@ from gql import requests as requests_module
 from gql import sse
 from gql.errors import INTERNAL_MESSAGE
 from tests.gql import demo as demo_module
-from tests.gql.demo import PATH, SECRET, Demo, Watch, client, serve
+from tests.gql.transport.demo import PATH, SECRET, Demo, Watch, client, serve
 
 RESPONSE_JSON = "application/graphql-response+json"
 JSON = "application/json"

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from tests.gql import demo as demo_module
-from tests.gql.demo import PATH, SECRET, Demo, Watch, serve
+from tests.gql.transport.demo import PATH, SECRET, Demo, Watch, serve
 
 PROTOCOL = "graphql-transport-ws"
 

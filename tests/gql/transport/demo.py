@@ -23,8 +23,8 @@ from domain.errors import (
     UnauthenticatedError,
 )
 from gql.execution import OpsrunSchema
-from gql.graphiql_page import graphiql_routes
-from gql.http import GraphQLView
+from gql.transport.graphiql import graphiql_routes
+from gql.transport.http import GraphQLView
 
 PATH = "/graphql"
 SECRET = "postgresql://opsrun:hunter2@db"

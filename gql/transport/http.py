@@ -17,16 +17,16 @@ from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UnsetType
 
 from domain.errors import LimitExceededError
-from gql.connections import OpenConnections
-from gql.contexts import ContextFactory, request_id_of, with_request_id
 from gql.errors import error_body, public_error
 from gql.execution import OpsrunSchema
-from gql.negotiation import MediaType, acceptable
-from gql.requests import GraphQLRequest, UnusableRequestError, read_request
-from gql.responses import STATUS, body_of, json_response, status_of
-from gql.results import ResultStream
-from gql.sse import EventStream
-from gql.websocket import SocketAdapter, SocketHandler, SocketSession, close_socket
+from gql.transport.connections import OpenConnections
+from gql.transport.contexts import ContextFactory, request_id_of, with_request_id
+from gql.transport.negotiation import MediaType, acceptable
+from gql.transport.requests import GraphQLRequest, UnusableRequestError, read_request
+from gql.transport.responses import STATUS, body_of, json_response, status_of
+from gql.transport.results import ResultStream
+from gql.transport.sse import EventStream
+from gql.transport.websocket import SocketAdapter, SocketHandler, SocketSession, close_socket
 
 # Seconds in which a stream may still fail with an HTTP status; then its answer begins.
 FIRST_RESULT_TIMEOUT = 0.5

@@ -11,10 +11,10 @@ from strawberry.http import GraphQLHTTPResponse
 from strawberry.http.streaming import SSETransport
 from strawberry.types import ExecutionResult
 
-from gql.connections import OpenConnections, end
 from gql.errors import error_body
-from gql.responses import body_of
-from gql.results import ResultStream
+from gql.transport.connections import OpenConnections, end
+from gql.transport.responses import body_of
+from gql.transport.results import ResultStream
 
 # Seconds between keep-alive comments: under the idle limits that proxies commonly have.
 KEEP_ALIVE = 12.0

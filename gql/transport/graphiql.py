@@ -30,7 +30,7 @@ class GraphiQLPage(StaticFiles):
     """The page and its files; nothing in them is secret, so nobody has to sign in."""
 
     def __init__(self) -> None:
-        super().__init__(directory=Path(__file__).with_name("graphiql"), html=True)
+        super().__init__(directory=Path(__file__).with_name("graphiql_files"), html=True)
 
     def file_response(
         self,
