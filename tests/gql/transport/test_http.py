@@ -12,7 +12,7 @@ from gql import http as http_module
 from gql import requests as requests_module
 from gql import sse
 from gql.errors import INTERNAL_MESSAGE
-from tests.gql import demo as demo_module
+from tests.gql.transport import demo as demo_module
 from tests.gql.transport.demo import PATH, SECRET, Demo, Watch, client, serve
 
 RESPONSE_JSON = "application/graphql-response+json"

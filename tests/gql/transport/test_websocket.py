@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
-from tests.gql import demo as demo_module
+from tests.gql.transport import demo as demo_module
 from tests.gql.transport.demo import PATH, SECRET, Demo, Watch, serve
 
 PROTOCOL = "graphql-transport-ws"
