@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from gql import requests as requests_module
-from gql import sse
 from gql.errors import INTERNAL_MESSAGE
 from gql.transport import http as http_module
+from gql.transport import requests as requests_module
+from gql.transport import sse
 from tests.gql.transport import demo as demo_module
 from tests.gql.transport.demo import PATH, SECRET, Demo, Watch, client, serve
 
