@@ -41,10 +41,10 @@ lock: $(DEVELOPMENT) ## Pin the newest allowed dependencies, with hashes and no 
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --no-emit-index-url --no-annotate --no-header --quiet \
-	  --extra embedded pyproject.toml --output-file requirements.lock
+	  --extra embedded --extra install pyproject.toml --output-file requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-annotate --no-header --quiet --constraint requirements.lock \
-	  --extra embedded --extra dev pyproject.toml --output-file requirements-dev.lock
+	  --extra embedded --extra install --extra dev pyproject.toml --output-file requirements-dev.lock
 
 clean: ## Remove the environment and what tools left behind; keeps .opsrun, the data
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
