@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -17,6 +17,9 @@ _ENTER = text(
 )
 _SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
+# SQLSTATEs: connection failures, no more connections, starting up or shutting down.
+_OUTAGES = ("08", "53300", "57P")
+
 
 class DatabaseUnavailableError(Exception):
     """The database could not be reached, or went away in the middle; nothing was committed.
@@ -24,6 +27,11 @@ class DatabaseUnavailableError(Exception):
     The one exception: if the connection broke while COMMIT was answered, it may
     have been. Every write of the ledger can therefore be repeated.
     """
+
+
+def _is_outage(error: DBAPIError) -> bool:
+    state = str(getattr(error.orig, "sqlstate", None))
+    return error.connection_invalidated or state.startswith(_OUTAGES)
 
 
 class Transactions:
@@ -54,7 +62,7 @@ class Transactions:
                 )
                 yield connection
         except DBAPIError as error:
-            if error.connection_invalidated or isinstance(error, InterfaceError | OperationalError):
+            if _is_outage(error):
                 raise DatabaseUnavailableError(str(error.orig)) from error
             raise
         except (OSError, PoolTimeoutError) as error:
