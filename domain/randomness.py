@@ -41,20 +41,25 @@ _BITS = {before + char: _bits(before, char) for before in _KINDS for char in _KI
 
 _SHORTEST = 24
 _LONGEST = 1024
-_ENOUGH_BITS = 16.0
-_SHORTEST_STRETCH = 18
-_FEWEST_CHARS = 8
+_ENOUGH_BITS = 14.0
+_FEWEST_CHARS = 7
+# Shorter stretches in a longer run are ids, such as 16 hex digits in a path.
+_SHORTEST_STRETCH = 22
 
 _RUN = re.compile(rf"[A-Za-z0-9+/_-]{{{_SHORTEST},}}+={{0,2}}")
-_GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?![0-9a-fA-F])")
+# GUIDs, and the hash of a publisher at the end of the name of a Windows package.
+_KNOWN = re.compile(
+    r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?![0-9a-fA-F])"
+    r"|(?<=[a-z]_)[0-9a-hjkmnp-tv-z]{13}(?![A-Za-z0-9+/=-])"
+)
 _HEX = re.compile(r"(?:[0-9a-f]{24,}|[0-9A-F]{24,})")
 _LOWER = re.compile(r"[a-z/_-]+")
 _PART = re.compile(r"[A-Za-z0-9]+")
-_WORD = re.compile(r"[A-Z]?[a-z]+|[vV]?[0-9]{1,4}")
+_WORD = re.compile(r"[A-Z]?[a-z]+|(?:[A-Z]?[a-z]{3,})+|[vV]?[0-9]{1,4}")
 _LABEL = re.compile(
     r"(?:sha-?\d{1,3}|\bmd5|hash|digest|checksum|etag|revision|\brev|fingerprint"
     r"|thumbprint|\bcommit|\bblob|\btree|(?-i:\bid|_id|Id|ID)|uuid|guid|\brun|trace|traceparent|span"
-    r"|cursor|idempotency[ _-]?key)[\s\"'`=:(/#-]{0,6}(?:00-)?$",
+    r"|cursor|\bunexpected error|idempotency[ _-]?key)[\s\"'`=:(/#-]{0,6}(?:00-)?$",
     re.IGNORECASE,
 )
 
@@ -69,9 +74,9 @@ def random_spans(text: str) -> Iterator[tuple[int, int]]:
             yield run.span()
             continue
         start = run.start()
-        for guid in _GUID.finditer(text, *run.span()):
-            yield from _unlabelled(text, start, guid.start())
-            start = guid.end()
+        for known in _KNOWN.finditer(text, *run.span()):
+            yield from _unlabelled(text, start, known.start())
+            start = known.end()
         yield from _unlabelled(text, start, run.end())
 
 
@@ -84,13 +89,11 @@ def _unlabelled(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 def _candidates(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     bits, first, last = _stretch(text[start:end])
-    if (
-        bits >= _ENOUGH_BITS
-        and last - first >= _SHORTEST_STRETCH
-        and len(set(text[start + first : start + last])) >= _FEWEST_CHARS
-    ):
-        yield _widened(text, start, end, start + first, start + last)
-        return
+    if bits >= _ENOUGH_BITS and len(set(text[start + first : start + last])) >= _FEWEST_CHARS:
+        span = _widened(text, start, end, start + first, start + last)
+        if span[1] - span[0] >= _SHORTEST_STRETCH:
+            yield span
+            return
     for match in _HEX.finditer(text, start, end):
         digits_in_it = sum(map(str.isdigit, match[0]))
         if 3 <= digits_in_it <= len(match[0]) - 3:
@@ -119,5 +122,5 @@ def _widened(text: str, start: int, end: int, first: int, last: int) -> tuple[in
         low -= 1
     while high + 1 < len(parts) and not _WORD.fullmatch(parts[high + 1][0]):
         high += 1
-    padding = end if text[parts[high].end() : end].strip("=") == "" else parts[high].end()
-    return parts[low].start(), padding
+    rest = text[parts[high].end() : end]
+    return parts[low].start(), parts[high].end() if rest.strip("=") else end

@@ -18,13 +18,16 @@ _UNSAFE = re.compile(
 )
 # Adjacent literals, and a line that ends with a backslash: one string for Python.
 _WRAP = re.compile(r"(?P<q>['\"])[ \t]*+\\?\n[ \t]*+[bBrRuUfF]{0,2}(?P=q)|\\\n[ \t]*+")
+_WRAPPED_LINES = re.compile(
+    r"^(?:[^\n]*(?:['\"][ \t]*+\\?\n(?=[ \t]*+[bBrRuUfF]{0,2}['\"])|\\\n))+[^\n]*", re.MULTILINE
+)
 _ROUNDS = 6
 
 _RANDOM = "[redacted:random]"
 _WHOLE = "[redacted:text]"
 _NAMES = sorted({f"[redacted:{p.name}]" for p in SECRET_PATTERNS} | {_RANDOM, _WHOLE})
 # While patterns are applied a marker is one noncharacter, so that none reads its name as text.
-_CHARS = dict(zip(_NAMES, map(chr, range(ord(MARKERS[0]), ord(MARKERS[2]) + 1)), strict=False))
+_CHARS = dict(zip(_NAMES, map(chr, range(0xFDD0, 0xFDF0)), strict=False))
 _MARKS = {char: name for name, char in _CHARS.items()}
 _MARKER = re.compile("|".join(map(re.escape, _NAMES)))
 _MARK = re.compile(f"[{MARKERS}]")
@@ -51,21 +54,19 @@ def sanitize(text: str, *, max_length: int | None = None) -> str:
 def _settled(text: str) -> str:
     """Hide secrets until none is found, which is what makes `sanitize` idempotent."""
     for _ in range(_ROUNDS):
-        hidden = _hidden_across_wraps(text)
+        hidden = _hidden(_unwrapped(text))
         if hidden == text:
             return text
         text = hidden
     return _CHARS[_WHOLE]
 
 
-def _hidden_across_wraps(text: str) -> str:
-    hidden = _hidden(text)
-    joined = _WRAP.sub("", text)
-    if joined == text:
-        return hidden
-    hidden_joined = _hidden(joined)
-    # The layout is given up only where joining the lines uncovers something.
-    return hidden if hidden_joined == _WRAP.sub("", hidden) else hidden_joined
+def _unwrapped(text: str) -> str:
+    """Give up the layout of wrapped lines if joining them uncovers something."""
+    wrapped = "\n\n".join(lines[0] for lines in _WRAPPED_LINES.finditer(text))
+    if not wrapped or _hidden(_WRAP.sub("", wrapped)) == _WRAP.sub("", _hidden(wrapped)):
+        return text
+    return _WRAP.sub("", text)
 
 
 def _hidden(text: str) -> str:

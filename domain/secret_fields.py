@@ -26,20 +26,22 @@ _PASSWORDS = (
     r"password(?:[_-]?(?:hash|value|text|confirm(?:ation)?)|\d{1,4})?",
     *("passwd", "passphrase", "passcode", "pwd", "requirepass", "masterauth"),
 )
-PASSWORD_WORD = _any_case(*_PASSWORDS)
-PASSWORD_KEY = _any_case(*_PASSWORDS, r"p(?<![A-Za-z].)ass")
-SECRET_KEY = _any_case(
+_SECRETS = (
     r"secret(?:[_-]?(?:access[_-]?)?key|[_-]?(?:text|value|string)|_id)?",
-    r"connection[_-]?string",
+    *(r"sess(?:ion)?[_-]?id", "credentials?", r"connection[_-]?string"),
 )
-TOKEN_KEY = _any_case(
-    *("token", "authorization", "assertion", r"session[_-]?id", "sessid", r"connect\.sid"),
-    *(r"a(?<![A-Za-z].)uth", r"j(?<![A-Za-z].)wt", "credentials?"),
-    *(r"code[_-]verifier", r"device[_-]code", r"saml_?response", r"o(?<![A-Za-z].)tp"),
-    *(rf"{use}[_. -]?key" for use in ("api", "access", "account", "private", "signing", "master")),
-    *(rf"{use}[_-]?key" for use in ("subscription", "functions?", "storage", "encryption")),
-    r"shared[_-]?(?:access[_-]?)?key",
+# Sought from a rare letter on, since the first ones are too common to be quick.
+_KEYS = """api access account private signing master subscription function functions storage
+    encryption shared shared.access sharedaccess"""
+_TOKENS = (
+    *("k(?<=to.)en", "j(?<![A-Za-z].)wt", "u(?<=a.)thorization", "u(?<![A-Za-z]..)(?<=a.)th"),
+    "k(?:{})ey".format("|".join(f"(?<={use}.)|(?<={use}[_. -].)" for use in _KEYS.split())),
 )
+PASSWORD_KEY = _any_case(*_PASSWORDS, r"p(?<![A-Za-z].)ass")
+SECRET_KEY = _any_case(*_SECRETS)
+TOKEN_KEY = _any_case(*_TOKENS)
+PASSWORD_WORD = _any_case(*_PASSWORDS)
+ANY_WORD = _any_case(*_PASSWORDS, *_SECRETS, *_TOKENS)
 # The same names where a pattern meets them from behind, at the end of a longer name.
 _LAST_WORDS = """password passwd passphrase pwd secret token authorization cookie secretkey
     secret_key apikey api_key api-key accesskey access_key access-key account_key private_key"""
@@ -79,7 +81,7 @@ SENTENCE = rf"[a-z]{{1,20}}[ ][a-z]{{2,20}}\b|HTTP\b|[A-Z][a-z]+[A-Z][A-Za-z]*\)
 
 _HIDDEN = r"(?i:redacted|filtered|hidden|masked|secure|removed|omitted)"
 NO_VALUE = (
-    rf"(?i:none|null|nil|true|false|undefined|{_HIDDEN}|\.{{3}}|…|\*{{3,}}|%s|\$\d){_END}"
+    rf"(?i:none|null|nil|true|false|undefined|{_HIDDEN}|\.{{3}}|…|\*{{3,}}|%[srd]|\$\d){_END}"
     rf"|[\[<({{]{_HIDDEN}\b|SecretStr\(['\"](?:\*+)?['\"]"
     r"|\$\{\w|\$[A-Z_]{3}|%\(\w|<[A-Za-z_. -]{1,60}>|<[\w.]{1,80}[ ]|\[Errno|[(\[{\\]{1,3}(?:\s|$)"
     rf"|[{MARKERS}]++(?:[\s\"'`,;&)\]}}>\\.]|$)|[A-Za-z][\w-]{{1,40}}[ ]{{1,4}}[{MARKERS}]"
@@ -89,7 +91,8 @@ _CODE = (
     r"(?:await|not|lambda|yield|str|bytes|int|bool|Any|Optional|SecretStr|String|ID)(?![\w+/=-])"
     rf"|(?:{_OBJECTS})(?:\.[A-Za-z_]{{1,40}})+(?:\((?![\"'])|[,)\s\[]|$)"
     r"|(?:[A-Za-z_]{1,40}\.){0,6}_?(?:get|pop|getenv|environ|read|load)[A-Za-z_]{0,40}[(\[]"
-    r"|[a-z]{1,40}(?:[_.][a-z]{1,40}){1,6}\((?![\"'])|[A-Za-z_.]{1,60}(?:\[[A-Za-z]| \|)"
+    r"|[a-z]{1,40}(?:[_.][a-z]{1,40}){1,6}\((?![\"'])|(?:list|dict|tuple|set|type)\["
+    r"|[A-Za-z_.]{1,60} \| None"
     r"|[a-z_]{3,40}\((?=[A-Za-z_.]{1,60}[,)\[(])|(?P=key)[,)]"
     r"|\{(?:[A-Za-z_]{1,40}\.)?[A-Za-z_]{0,40}(?i:password|pwd|secret|token|key)\}"
 )

@@ -1,13 +1,15 @@
 """The forms in which secrets appear in texts, as a table: the data behind `sanitize`.
 
 Every regex runs in linear time: repetitions are bounded, possessive, or end at a
-character that cannot repeat. The group `keep` stays readable before the marker.
+character that cannot repeat. The group `keep` stays readable before the marker. Keys with a
+form of their own come first; the fields that follow swallow what is left of their values.
 """
 
 import re
 from typing import NamedTuple
 
 from domain.secret_fields import (
+    ANY_WORD,
     BARE,
     BLANKS,
     CODE_NAME,
@@ -191,7 +193,7 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
         rf"(?P<keep>[aA](?i:uthorization)[ \t]{{0,4}}:[ \t]{{0,4}}"
         r"(?:(?i:basic|negotiate|ntlm|token|apikey|sharedkey)[ \t]{1,4}+"
         rf"|(?!{PROSE_WORD})[A-Za-z][\w-]{{1,40}}[ \t]{{1,4}}+(?=[^\s\"']*[^\s\"'a-z.,;:])))"
-        rf"(?!{PROSE_WORD})[^\s\"']++",
+        rf"(?!{PROSE_WORD}|[{MARKERS}])[^\s\"']++",
         rf"{_KEPT}[redacted:authorization]",
         "a header whose scheme is worth reading and whose rest is not",
     ),
@@ -241,14 +243,14 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
     ),
     (
         "secret",
-        "secret connection",
+        "secret sess credential connection",
         rf"(?<![\d*]:){assigned(SECRET_KEY, TITLE)}",
         rf"{_KEPT}[redacted:secret]",
         "the same places",
     ),
     (
         "token",
-        "token auth assertion sess connect.sid verifier device saml otp key jwt credential",
+        "token auth key jwt",
         rf"(?<!nexpected ){assigned(TOKEN_KEY, SENTENCE, CODE_NAME)}",
         rf"{_KEPT}[redacted:token]",
         "the same places, for values that machines make",
@@ -261,12 +263,12 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
         "SQL: ALTER ROLE … PASSWORD 'x', IDENTIFIED BY 'x'",
     ),
     (
-        "password",
-        "pass pwd secret token key auth jwt",
-        rf"(?P<keep>(?:{PASSWORD_WORD}|{SECRET_KEY}|{TOKEN_KEY})[ \t]{{1,4}}+[\"'(\[<]?)"
+        "secret",
+        "pass pwd masterauth secret sess credential connection token key auth jwt",
+        rf"(?P<keep>{ANY_WORD}[ \t]{{1,4}}+[\"'(\[<]?)"
         r"(?=[^\s\d]*+\d)(?=[^\sa-zA-Z]*+[A-Za-z])(?![\da-fA-F]{8}-[\da-fA-F]{4}-|\w{1,20}://"
         rf"|[vV]\d|(?i:scram|sha|md5|rfc|http|pbkdf|o?auth|base)){BARE}(?<=\S{{6}})",
-        rf"{_KEPT}[redacted:password]",
+        rf"{_KEPT}[redacted:secret]",
         "`with password s3cret99`: hardly a word of prose mixes letters and digits",
     ),
     (

@@ -13,7 +13,9 @@ from domain.backups.models import (
     BackedUpPolicy,
     BackupSet,
 )
-from domain.errors import UserErrorCode, UserInputError
+from domain.errors import BadInputError, UserErrorCode, UserInputError
+from domain.inventory.policies import MAX_ID_LENGTH
+from domain.inventory.scopes import valid_scope_key
 from domain.runs.models import StartedRun
 from domain.runs.starting import RunStarter
 from domain.tenancy.models import TenantAccess
@@ -64,6 +66,7 @@ class Backups:
         Raises:
             ForbiddenError, UserInputError (NO_POLICIES, TOO_MANY_POLICIES,
             BACKUP_SET_NOT_FOUND: no run was started).
+            BadInputError: a policy that cannot be in any inventory.
         """
         access.require(start_permission(RUN_TYPE))
         if not policies:
@@ -76,6 +79,12 @@ class Backups:
                 f"Add at most {MAX_POLICIES} policies at a time.",
                 "policyIds",
             )
+        # What is longer could not be kept as the key of an item.
+        if not all(
+            valid_scope_key(scope_key) and len(policy_id) <= MAX_ID_LENGTH
+            for scope_key, policy_id in policies
+        ):
+            raise BadInputError("A policy id names no policy. Send ids back as received.")
         if not await self.by_ids(access, [backup_set_id]):
             raise UserInputError(
                 UserErrorCode.BACKUP_SET_NOT_FOUND,

@@ -18,6 +18,7 @@ from domain.drift.models import (
     SettingChange,
     fingerprint,
 )
+from domain.inventory.policies import normalize
 from domain.tables import drift_finding
 
 
@@ -85,12 +86,15 @@ def _finding(row: Row[*tuple[Any, ...]]) -> DriftFinding:
         policy_name=row.policy_name,
         policy_type=row.policy_type,
         kind=DriftKind(row.kind),
-        changes=[
-            SettingChange(c["path"], ChangeKind(c["change"]), c["old"], c["new"])
-            for c in row.changes
-        ],
+        changes=[_change(change) for change in row.changes],
         found_at=row.found_at,
     )
+
+
+def _change(stored: Mapping[str, Any]) -> SettingChange:
+    # jsonb writes 1e300 with all its digits: read back, no JSON writer would take the integer.
+    old, new = normalize(stored["old"]), normalize(stored["new"])
+    return SettingChange(stored["path"], ChangeKind(stored["change"]), old, new)
 
 
 async def page(

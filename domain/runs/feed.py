@@ -9,8 +9,9 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from uuid import UUID
 
 from domain.runs.models import RunEvent
@@ -60,14 +61,16 @@ class TenantFeed:
             DatabaseUnavailableError: reading the past failed; try again.
         """
         async with self._grown:
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
                     await self._grown.wait_for(lambda: self._is_behind(cursor))
-            except TimeoutError:
+            head = self._head
+            if head is None or head == cursor:
                 return ()
-            if self._buffer and cursor.seq >= self._buffer[0].seq - 1:
+            if cursor.epoch == head.epoch and self._buffer:
                 skipped = cursor.seq + 1 - self._buffer[0].seq
-                return [self._buffer[i] for i in range(skipped, len(self._buffer))][:_BATCH]
+                if 0 <= skipped < len(self._buffer):
+                    return list(islice(self._buffer, skipped, skipped + _BATCH))
         return await self._read(cursor)
 
     def _is_behind(self, cursor: FeedCursor) -> bool:
@@ -86,13 +89,15 @@ class TenantFeed:
         async with self._wakeups.subscribe(feed_topic(self._tenant_id)) as waiter:
             while True:
                 try:
-                    more = await self._advance()
+                    if not await self._advance():
+                        await waiter.wait(self._poll_seconds)
                 except DatabaseUnavailableError as error:
                     logger.warning("Feed of tenant %s waits: %s", self._tenant_id, error)
                     await asyncio.sleep(_RETRY_SECONDS)
-                    continue
-                if not more:
-                    await waiter.wait(self._poll_seconds)
+                except Exception:
+                    # A reader that ended would go unnoticed, and its followers wait for ever.
+                    logger.exception("Feed of tenant %s stumbles", self._tenant_id)
+                    await asyncio.sleep(_RETRY_SECONDS)
 
     async def _advance(self) -> bool:
         async with self._transactions.open(self._tenant_id, snapshot=True) as connection:

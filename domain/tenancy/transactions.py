@@ -52,6 +52,7 @@ class Transactions:
         Raises:
             DatabaseUnavailableError: the connection could not be made or kept.
         """
+        connection: AsyncConnection | None = None
         try:
             async with self._engine.connect() as connection, connection.begin():
                 if snapshot:
@@ -66,7 +67,10 @@ class Transactions:
                 raise DatabaseUnavailableError(str(error.orig)) from error
             raise
         except (OSError, PoolTimeoutError) as error:
-            raise DatabaseUnavailableError(str(error)) from error
+            # Once connected, a TimeoutError or the like came from what the caller did.
+            if connection is None or isinstance(error, ConnectionError):
+                raise DatabaseUnavailableError(str(error)) from error
+            raise
 
     @asynccontextmanager
     async def member(

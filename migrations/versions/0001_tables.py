@@ -266,19 +266,6 @@ def upgrade() -> None:
         schema="opsrun",
     )
     op.create_index(
-        "ix_operation_run_facets",
-        "operation_run",
-        [
-            "tenant_id",
-            sa.literal_column("created_at DESC"),
-            "run_type",
-            "status_bucket",
-            "initiator_id",
-        ],
-        unique=False,
-        schema="opsrun",
-    )
-    op.create_index(
         "ix_operation_run_finished",
         "operation_run",
         ["tenant_id", "finished_at"],
@@ -287,31 +274,23 @@ def upgrade() -> None:
         postgresql_where=sa.text("finished_at IS NOT NULL"),
     )
     op.create_index(
-        "ix_operation_run_lease",
-        "operation_run",
-        ["lease_expires_at"],
-        unique=False,
-        schema="opsrun",
-        postgresql_where=sa.text("status = 'running'"),
-    )
-    op.create_index(
         "ix_operation_run_list",
         "operation_run",
-        ["tenant_id", "created_at", "id"],
+        ["tenant_id", "created_at", "id", "run_type", "status_bucket", "initiator_id"],
         unique=False,
         schema="opsrun",
     )
     op.create_index(
         "ix_operation_run_list_initiator_id",
         "operation_run",
-        ["tenant_id", "initiator_id", "created_at", "id"],
+        ["tenant_id", "initiator_id", "status_bucket", "created_at", "id", "run_type"],
         unique=False,
         schema="opsrun",
     )
     op.create_index(
         "ix_operation_run_list_run_type",
         "operation_run",
-        ["tenant_id", "run_type", "created_at", "id"],
+        ["tenant_id", "run_type", "status_bucket", "created_at", "id"],
         unique=False,
         schema="opsrun",
     )
@@ -329,6 +308,14 @@ def upgrade() -> None:
         unique=False,
         schema="opsrun",
         postgresql_where=sa.text("status = 'pending'"),
+    )
+    op.create_index(
+        "ix_operation_run_running",
+        "operation_run",
+        ["started_at"],
+        unique=False,
+        schema="opsrun",
+        postgresql_where=sa.text("status = 'running'"),
     )
     op.create_index(
         "ix_operation_run_succeeded",

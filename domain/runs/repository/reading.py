@@ -1,25 +1,12 @@
 """Every read of the hub: one statement per level, however many rows (H1, H4)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    Select,
-    and_,
-    column,
-    func,
-    lateral,
-    literal,
-    select,
-    true,
-    tuple_,
-    values,
-)
-from sqlalchemy import Uuid as UuidType
+from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, func, literal, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.runs.failures import RETRYABLE, FailureReason, RunFailure
@@ -46,38 +33,79 @@ class Keyset:
     backward: bool = False
 
 
-def _within(tenant_id: UUID, wanted: RunFilter) -> ColumnElement[bool]:
-    run = operation_run.c
-    conditions: list[ColumnElement[bool]] = [
-        run.tenant_id == tenant_id,
-        run.created_at >= wanted.created_from,
+def _any(source: ColumnElement[Any], allowed: Collection[Any]) -> ColumnElement[bool]:
+    return source == any_(literal(sorted(allowed), ARRAY(source.type)))
+
+
+def _window(tenant_id: UUID, wanted: RunFilter) -> list[ColumnElement[bool]]:
+    conditions = [
+        operation_run.c.tenant_id == tenant_id,
+        operation_run.c.created_at >= wanted.created_from,
     ]
     if wanted.created_until is not None:
-        conditions.append(run.created_at < wanted.created_until)
-    for source, allowed in (
-        (run.run_type, wanted.run_types),
-        (run.status_bucket, wanted.status_buckets),
-        (run.initiator_id, wanted.initiator_ids),
-    ):
-        if len(allowed) == 1:
-            conditions.append(source == next(iter(allowed)))
-        elif allowed:
-            conditions.append(source.in_(sorted(allowed)))
-    return and_(*conditions)
+        conditions.append(operation_run.c.created_at < wanted.created_until)
+    return conditions
+
+
+def _places(wanted: RunFilter) -> Mapping[ColumnElement[Any], Collection[Any]]:
+    """Return the values by which an index of the list begins, column by column.
+
+    A bucket that the filter leaves open is each of the few there are.
+    """
+    buckets = wanted.status_buckets or frozenset(StatusBucket)
+    if wanted.initiator_ids:
+        return {
+            operation_run.c.initiator_id: wanted.initiator_ids,
+            operation_run.c.status_bucket: buckets,
+        }
+    if wanted.run_types:
+        return {
+            operation_run.c.run_type: wanted.run_types,
+            operation_run.c.status_bucket: buckets,
+        }
+    return {operation_run.c.status_bucket: buckets} if wanted.status_buckets else {}
 
 
 async def page(
     connection: AsyncConnection, tenant_id: UUID, wanted: RunFilter, keyset: Keyset
 ) -> Sequence[OperationRun]:
-    """Return runs newest first; with `backward` oldest first from the start key."""
-    key = tuple_(operation_run.c.created_at, operation_run.c.id)
-    query = select_runs().where(_within(tenant_id, wanted)).limit(keyset.limit)
+    """Return runs newest first; with `backward` oldest first from the start key.
+
+    Each combination of the filter's values is one place in an index, where the runs lie in
+    the list's order; a page's length is read there. So the cost depends neither on how many
+    runs there are nor on how rare the wanted ones are.
+    """
+    run = operation_run.c
+    conditions = _window(tenant_id, wanted)
     if keyset.start is not None:
-        start = tuple_(*map(literal, keyset.start))
-        query = query.where(key > start if keyset.backward else key < start)
-    ordered = (operation_run.c.created_at, operation_run.c.id)
-    query = query.order_by(*(c if keyset.backward else c.desc() for c in ordered))
-    return [run_of(row) for row in await connection.execute(query)]
+        key, start = tuple_(run.created_at, run.id), tuple_(*map(literal, keyset.start))
+        conditions.append(key > start if keyset.backward else key < start)
+
+    def first(query: Select[Any], source: Any) -> Select[Any]:
+        key = (source.created_at, source.id)
+        return query.order_by(*(c if keyset.backward else c.desc() for c in key)).limit(
+            keyset.limit
+        )
+
+    places = []
+    for column, values in _places(wanted).items():
+        place = func.unnest(literal(sorted(values), ARRAY(column.type))).column_valued(
+            f"each_{column.name}", joins_implicitly=True
+        )
+        conditions.append(column == place)
+        places.append(place.scalar_alias)
+    if wanted.initiator_ids and wanted.run_types:
+        conditions.append(_any(run.run_type, wanted.run_types))
+
+    query = select_runs()
+    if places:
+        keys = first(select(run.created_at, run.id).where(*conditions), run)
+        part = keys.correlate(*places).lateral("first_of_each")
+        found = first(select(part).select_from(*places, part), part.c).subquery("found")
+        query = query.where(run.tenant_id == tenant_id, run.id == found.c.id)
+    else:
+        query = query.where(*conditions)
+    return [run_of(row) for row in await connection.execute(first(query, run))]
 
 
 async def by_ids(
@@ -85,7 +113,9 @@ async def by_ids(
 ) -> Sequence[OperationRun]:
     """Return those of the runs that the tenant has."""
     rows = await connection.execute(
-        select_runs().where(operation_run.c.tenant_id == tenant_id, operation_run.c.id.in_(run_ids))
+        select_runs().where(
+            operation_run.c.tenant_id == tenant_id, _any(operation_run.c.id, run_ids)
+        )
     )
     return [run_of(row) for row in rows]
 
@@ -116,13 +146,22 @@ async def newest_succeeded(
 
 async def facets(connection: AsyncConnection, tenant_id: UUID, wanted: RunFilter) -> RunFacets:
     """Count the newest FACET_LIMIT runs of the window by bucket and by type, in one pass."""
+    run = operation_run.c
+    filters = (
+        (run.run_type, wanted.run_types),
+        (run.status_bucket, wanted.status_buckets),
+        (run.initiator_id, wanted.initiator_ids),
+    )
     newest = (
-        select(operation_run.c.run_type, operation_run.c.status_bucket)
-        .where(_within(tenant_id, wanted))
-        .order_by(operation_run.c.created_at.desc())
+        select(run.run_type, run.status_bucket)
+        .where(*_window(tenant_id, wanted), *(_any(*each) for each in filters if each[1]))
+        .order_by(run.created_at.desc())
         .limit(FACET_LIMIT + 1)
         .subquery()
     )
+    # Which index is best depends on how rare the very values are; a plan for any values cannot
+    # tell, and would walk through the whole window.
+    await connection.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
     rows = (
         await connection.execute(
             select(newest.c.run_type, newest.c.status_bucket, func.count().label("runs")).group_by(
@@ -140,10 +179,10 @@ async def facets(connection: AsyncConnection, tenant_id: UUID, wanted: RunFilter
     )
 
 
-def _per_run(run_ids: Sequence[UUID], inner: Any) -> Select[Any]:
-    wanted = values(column("run_id", UuidType), name="wanted").data([(i,) for i in run_ids])
-    part = lateral(inner(wanted.c.run_id))
-    return select(part).select_from(wanted.join(part, true()))
+def _per_run(run_ids: Sequence[UUID], inner: Callable[[Any], Select[Any]]) -> Select[Any]:
+    run_id = func.unnest(literal(list(run_ids), ARRAY(Uuid))).column_valued(joins_implicitly=True)
+    part = inner(run_id).correlate(run_id.scalar_alias).lateral()
+    return select(part).select_from(run_id.scalar_alias, part)
 
 
 def _grouped(rows: Sequence[AnyRow], build: Any) -> dict[UUID, list[Any]]:
@@ -206,7 +245,7 @@ async def failure_groups(
             count,
             func.min(run_failure.c.message).label("example"),
         )
-        .where(run_failure.c.tenant_id == tenant_id, run_failure.c.run_id.in_(run_ids))
+        .where(run_failure.c.tenant_id == tenant_id, _any(run_failure.c.run_id, run_ids))
         .group_by(run_failure.c.run_id, run_failure.c.reason)
         .order_by(run_failure.c.run_id, count.desc(), run_failure.c.reason)
     )

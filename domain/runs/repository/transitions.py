@@ -179,9 +179,11 @@ async def record_items(
 ) -> bool:
     """Write items once each and move the counts by exactly what was new (R4).
 
-    The caller holds the run's row (`lock`). Returns False when no item was new,
-    and then leaves `version` alone.
+    The caller holds the run's row (`lock`). The first word about an item stands, within
+    `items` as well as over all attempts. Returns False when no item was new, and then
+    leaves `version` alone.
     """
+    first = {item.key: item for item in reversed(items)}
     adding = upsert(run_item).values(
         [
             {
@@ -191,15 +193,11 @@ async def record_items(
                 "outcome": item.outcome,
                 "attempt": lease.attempt,
             }
-            for item in items
+            for item in first.values()
         ]
     )
-    added = set(
-        (
-            await connection.execute(adding.on_conflict_do_nothing().returning(run_item.c.item_key))
-        ).scalars()
-    )
-    new = [item for item in items if item.key in added]
+    added = await connection.execute(adding.on_conflict_do_nothing().returning(run_item.c.item_key))
+    new = [first[key] for key in added.scalars()]
     if not new:
         return False
     for item in new:

@@ -73,7 +73,9 @@ async def delete_dispatches(connection: AsyncConnection, dispatches: Sequence[Di
         .where(
             tuple_(operation_run.c.tenant_id, operation_run.c.id).in_(
                 [(d.tenant_id, d.run_id) for d in dispatches]
-            )
+            ),
+            # A worker may have it by now, and hold its row for as long as a batch takes.
+            operation_run.c.status == RunStatus.PENDING,
         )
         .values(last_dispatched_at=_now)
     )

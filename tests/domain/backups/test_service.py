@@ -1,0 +1,152 @@
+"""What members may do with backup sets, and what they are told when they may not."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+
+from domain.backups.service import MAX_NAME_LENGTH, MAX_POLICIES
+from domain.errors import BadInputError, ForbiddenError, UserErrorCode, UserInputError
+from domain.runs.models import StartOutcome
+from domain.tenancy.roles import TenantRole
+from tests.working import back_up, backup_set, failures, policy, sync
+from tests.world import World
+
+
+async def run_count(world: World) -> int:
+    rows = await world.rows(
+        "SELECT count(*) FROM opsrun.operation_run WHERE tenant_id = :tenant_id"
+    )
+    return int(rows[0].count)
+
+
+class TestCreating:
+    async def test_a_manager_creates_an_empty_set(self, world: World) -> None:
+        access = await world.access(TenantRole.MANAGER)
+        created = await world.cases.backups.create_set(access, "  Weekly \t")
+        assert (created.name, created.policy_count) == ("Weekly", 0)
+        assert created.created_by_name == access.user_name
+        assert await world.cases.backups.by_ids(access, [created.id]) == {created.id: created}
+
+    @pytest.mark.parametrize("role", [TenantRole.OPERATOR, TenantRole.READONLY])
+    async def test_others_may_not(self, world: World, role: TenantRole) -> None:
+        access = await world.access(role)
+        with pytest.raises(ForbiddenError):
+            await world.cases.backups.create_set(access, "Weekly")
+        assert await world.cases.backups.page(access, after=None, limit=10) == []
+
+    @pytest.mark.parametrize("name", ["", " \t ", "x" * (MAX_NAME_LENGTH + 1), "a\nb", "a\x00b"])
+    async def test_a_name_is_short_and_printable(self, world: World, name: str) -> None:
+        with pytest.raises(UserInputError) as refused:
+            await backup_set(world, name)
+        assert refused.value.code is UserErrorCode.INVALID_NAME
+        assert refused.value.field == ("name",)
+
+    async def test_a_name_is_given_once(self, world: World) -> None:
+        results = await asyncio.gather(
+            *(backup_set(world, "Weekly") for _ in range(5)), return_exceptions=True
+        )
+        refused = [result for result in results if isinstance(result, UserInputError)]
+        assert {error.code for error in refused} == {UserErrorCode.NAME_TAKEN}
+        assert len(refused) == 4
+
+    async def test_another_tenant_may_have_the_same_name(self, world: World) -> None:
+        other = await World.create(world.resources, world.exports)
+        mine, theirs = await backup_set(world), await backup_set(other)
+        assert await other.cases.backups.by_ids(await other.access(), [mine.id]) == {}
+        assert [
+            s.id for s in await world.cases.backups.page(await world.access(), after=None, limit=9)
+        ] == [mine.id]
+        assert theirs.id != mine.id
+
+
+class TestStartingToAdd:
+    async def test_the_same_policies_in_any_order_are_one_run(self, world: World) -> None:
+        target, access = await backup_set(world), await world.access()
+        chosen = [("prod", "b"), ("prod", "a"), ("prod", "b")]
+        first = await world.cases.backups.start_adding(access, target.id, chosen)
+        again = await world.cases.backups.start_adding(access, target.id, sorted(set(chosen)))
+        assert (again.outcome, again.run.id) == (StartOutcome.REUSED_ACTIVE, first.run.id)
+        assert first.run.context == {
+            "backupSetId": str(target.id),
+            "policies": [["prod", "a"], ["prod", "b"]],
+        }
+
+    async def test_a_reader_may_not(self, world: World) -> None:
+        target = await backup_set(world)
+        access = await world.access(TenantRole.READONLY)
+        with pytest.raises(ForbiddenError):
+            await world.cases.backups.start_adding(access, target.id, [("prod", "a")])
+        assert await run_count(world) == 0
+
+    @pytest.mark.parametrize(
+        ("policies", "code"),
+        [
+            ([], UserErrorCode.NO_POLICIES),
+            (
+                [("prod", str(number)) for number in range(MAX_POLICIES + 1)],
+                UserErrorCode.TOO_MANY_POLICIES,
+            ),
+        ],
+    )
+    async def test_a_choice_has_a_size(
+        self, world: World, policies: list[tuple[str, str]], code: UserErrorCode
+    ) -> None:
+        target = await backup_set(world)
+        with pytest.raises(UserInputError) as refused:
+            await world.cases.backups.start_adding(await world.access(), target.id, policies)
+        assert refused.value.code is code
+        assert await run_count(world) == 0
+
+    async def test_the_largest_choice_runs(self, world: World) -> None:
+        run = await back_up(world, await backup_set(world), *map(str, range(MAX_POLICIES)))
+        assert run.counts.failed == MAX_POLICIES
+
+    async def test_a_set_that_is_not_there(self, world: World) -> None:
+        other = await World.create(world.resources, world.exports)
+        for set_id in (uuid4(), (await backup_set(other)).id):
+            with pytest.raises(UserInputError) as refused:
+                await world.cases.backups.start_adding(
+                    await world.access(), set_id, [("prod", "a")]
+                )
+            assert refused.value.code is UserErrorCode.BACKUP_SET_NOT_FOUND
+            assert refused.value.field == ("backupSetId",)
+        assert await run_count(world) == 0
+
+    @pytest.mark.parametrize(
+        "policy_key", [("prod", "x" * 201), ("p" * 101, "a"), ("../prod", "a"), ("", "a")]
+    )
+    async def test_what_no_inventory_can_hold(
+        self, world: World, policy_key: tuple[str, str]
+    ) -> None:
+        target = await backup_set(world)
+        with pytest.raises(BadInputError):
+            await world.cases.backups.start_adding(await world.access(), target.id, [policy_key])
+        assert await run_count(world) == 0
+
+    async def test_the_longest_keys_are_looked_for(self, world: World) -> None:
+        longest = "".join(map(chr, range(0x20000, 0x20000 + 200)))
+        run = await back_up(world, await backup_set(world), longest, scope_key=longest[:100])
+        assert set(await failures(world, run)) == {f"{longest[:100]}/{longest}"}
+
+
+class TestReading:
+    async def test_sets_come_newest_first_in_pages(self, world: World) -> None:
+        created = [await backup_set(world, f"Set {number}") for number in range(3)]
+        access = await world.access(TenantRole.READONLY)
+        first = await world.cases.backups.page(access, after=None, limit=2)
+        last = (first[-1].created_at, first[-1].id)
+        rest = await world.cases.backups.page(access, after=last, limit=2)
+        assert [*first, *rest] == created[::-1]
+
+    async def test_copies_come_by_name_in_pages(self, world: World) -> None:
+        await sync(world, *(policy(policy_id, displayName="Same") for policy_id in "cab"))
+        target = await backup_set(world)
+        await back_up(world, target, *"abc")
+        access = await world.access(TenantRole.READONLY)
+        first = await world.cases.backups.policies(access, target.id, after=None, limit=2)
+        last = (first[-1].name, first[-1].scope_key, first[-1].policy_id)
+        rest = await world.cases.backups.policies(access, target.id, after=last, limit=2)
+        assert [copy.policy_id for copy in (*first, *rest)] == ["a", "b", "c"]
+        (counted,) = (await world.cases.backups.by_ids(access, [target.id])).values()
+        assert counted.policy_count == 3

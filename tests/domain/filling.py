@@ -1,0 +1,18 @@
+"""A tenant in whose name every use case was at work: it has rows in every table."""
+
+from domain.runs.lifecycle import StatusBucket
+from tests.working import back_up, backup_set, drift, export, policy, sync
+from tests.world import World
+
+
+async def fill(world: World) -> None:
+    """Sync twice, generate drift, back a policy up, let an item fail, and leave a run queued."""
+    for setting in ("old", "new"):
+        await sync(world, policy("p-1", setting=setting), policy("p-2", setting=setting))
+    broken = export(world, policy("p-1"), scope_key="broken")
+    (broken / "torn.json").write_text("{")
+    partial = await sync(world, scope_key="broken")
+    assert partial.status_bucket is StatusBucket.PARTIALLY_SUCCEEDED
+    await drift(world)
+    await back_up(world, await backup_set(world), "p-1")
+    await world.start()

@@ -1,0 +1,195 @@
+"""Documents are kept exactly as long as something refers to them, whoever comes in between."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.inventory import repository
+from domain.inventory.models import PolicyRecord
+from domain.inventory.policies import content_hash, document_hash, normalize
+from domain.runs.execution import RunExecution
+from opsrun.database import Login
+from tests.working import age, policy, sync, until, upkeep
+from tests.world import World
+
+DAY = timedelta(days=1)
+
+
+def record(policy_id: str, **settings: Any) -> PolicyRecord:
+    body = policy(policy_id, **settings)
+    return PolicyRecord(
+        item_key=f"{policy_id}.json",
+        policy_id=policy_id,
+        name=body["displayName"],
+        policy_type="windows10CompliancePolicy",
+        content_hash=content_hash(normalize(body)),
+        document_hash=document_hash(body),
+        body=body,
+    )
+
+
+async def store(execution: RunExecution, *records: PolicyRecord) -> frozenset[str]:
+    async with execution.batch() as batch:
+        return await repository.store(
+            batch.connection, execution.tenant_id, execution.run.id, records
+        )
+
+
+async def collect(world: World, limit: int = 100) -> int:
+    async with world.resources[Login.MAINTENANCE].transactions.open(world.tenant_id) as connection:
+        return await repository.collect_documents(
+            connection, world.tenant_id, unused_for=DAY, limit=limit
+        )
+
+
+async def documents(world: World) -> list[str]:
+    rows = await world.rows(
+        "SELECT body ->> 'id' AS id FROM opsrun.policy_document"
+        " WHERE tenant_id = :tenant_id ORDER BY 1"
+    )
+    return [row.id for row in rows]
+
+
+async def forget(world: World, *, days: int = 2) -> None:
+    """Let the tenant's syncs go, and their documents have been stored so many days ago."""
+    await world.write("DELETE FROM opsrun.operation_run WHERE tenant_id = :tenant_id")
+    await world.write(
+        "UPDATE opsrun.policy_document SET stored_at = stored_at - make_interval(days => :days)"
+        " WHERE tenant_id = :tenant_id",
+        days=days,
+    )
+
+
+@pytest.fixture
+async def worker(world: World) -> AsyncIterator[AsyncConnection]:
+    async with world.resources[Login.WORKER].transactions.open(world.tenant_id) as connection:
+        yield connection
+
+
+class TestStoring:
+    async def test_tells_what_was_new(self, world: World) -> None:
+        execution = await world.claimed()
+        assert await store(execution, record("a"), record("b")) == {"a", "b"}
+        assert await store(execution, record("b"), record("c")) == {"c"}
+        assert await store(execution) == frozenset()
+
+    async def test_two_syncs_share_documents_in_any_order(self, world: World) -> None:
+        records = [record(f"p{number}") for number in range(40)]
+        first, second = await world.claimed(), await world.claimed()
+        stored = await asyncio.gather(
+            *(
+                store(execution, *some)
+                for execution, some in ((first, records), (second, records[::-1]))
+            )
+        )
+        assert [len(ids) for ids in stored] == [40, 40]
+        assert len(await documents(world)) == 40
+
+
+class TestCollecting:
+    async def test_what_nothing_refers_to_goes(self, world: World) -> None:
+        await sync(world, policy("old"))
+        await forget(world)
+        await sync(world, policy("new"))
+        assert await collect(world) == 1
+        assert await documents(world) == ["new"]
+
+    async def test_what_is_young_stays(self, world: World) -> None:
+        await sync(world, policy("a"))
+        await forget(world, days=0)
+        assert await collect(world) == 0
+        assert await documents(world) == ["a"]
+
+    async def test_comes_in_batches(self, world: World) -> None:
+        await sync(world, *(policy(key) for key in "abc"))
+        await forget(world)
+        assert [await collect(world, limit=2) for _ in range(3)] == [2, 1, 0]
+
+    async def test_leaves_other_tenants_alone(self, world: World) -> None:
+        other = await World.create(world.resources, world.exports)
+        await sync(other, policy("theirs"))
+        await forget(other)
+        assert await collect(world) == 0
+        assert await documents(other) == ["theirs"]
+
+    async def test_spares_what_is_being_stored_right_now(
+        self, world: World, worker: AsyncConnection
+    ) -> None:
+        await sync(world, policy("a"))
+        await forget(world)
+        execution = await world.claimed()
+        await repository.store(worker, world.tenant_id, execution.run.id, [record("a")])
+        assert await collect(world) == 0
+        await worker.commit()
+        assert await collect(world) == 0
+        assert await documents(world) == ["a"]
+
+    async def test_a_store_that_comes_too_late_stores_anew(self, world: World) -> None:
+        await sync(world, policy("a"))
+        await forget(world)
+        execution = await world.claimed()
+        keeper = world.resources[Login.MAINTENANCE].transactions
+
+        async def store_is_waiting() -> bool:
+            return bool(
+                await world.rows(
+                    "SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid)"
+                    " WHERE NOT granted AND usename = 'opsrun_worker'"
+                )
+            )
+
+        async with keeper.open(world.tenant_id) as collecting:
+            collected = await repository.collect_documents(
+                collecting, world.tenant_id, unused_for=DAY, limit=100
+            )
+            storing = asyncio.create_task(store(execution, record("a")))
+            await until(store_is_waiting)
+        assert collected == 1
+        assert await storing == {"a"}
+        assert await documents(world) == ["a"]
+
+
+class TestPinning:
+    async def test_current_snapshot_and_baseline_are_kept_however_old(self, world: World) -> None:
+        runs = [await sync(world, policy("a", minutes=minutes)) for minutes in range(4)]
+        (export_folder,) = world.exports.iterdir()
+        (export_folder / "broken.json").write_text("{")
+        partial = await sync(world)
+        for run in (*runs, partial):
+            await age(world, run.id, days=91)
+        pinned = repository.pinned_runs(world.tenant_id)
+        assert await upkeep(world).purge(world.tenant_id, pinned=pinned) == 3
+        access = await world.access()
+        left = await world.cases.runs.by_ids(access, [run.id for run in (*runs, partial)])
+        assert set(left) == {runs[2].id, runs[3].id}
+        assert await documents(world) == ["a", "a", "a", "a"]
+
+    async def test_each_scope_has_its_own(self, world: World) -> None:
+        for scope_key in ("prod", "test"):
+            await sync(world, policy("a"), scope_key=scope_key)
+        async with world.resources[Login.MAINTENANCE].transactions.open(None) as connection:
+            pinned = await connection.execute(repository.pinned_runs(world.tenant_id))
+        assert len(pinned.all()) == 2
+
+
+async def test_only_content_makes_a_difference(world: World) -> None:
+    old = await sync(world, policy("a", version=1), policy("b", minutes=1), policy("gone"))
+    new = await sync(world, policy("a", version=2), policy("b", minutes=2), policy("new"))
+    async with world.resources[Login.WORKER].transactions.open(world.tenant_id) as connection:
+        found = await repository.differences(connection, world.tenant_id, old.id, new.id)
+        bodies = await repository.documents(
+            connection, world.tenant_id, [d.current_document for d in found if d.current_document]
+        )
+    assert [
+        (d.policy_id, d.name, d.baseline_document is None, d.current_document is None)
+        for d in found
+    ] == [
+        ("b", "Policy b", False, False),
+        ("gone", "Policy gone", False, True),
+        ("new", "Policy new", True, False),
+    ]
+    assert sorted(body["id"] for body in bodies.values()) == ["b", "new"]

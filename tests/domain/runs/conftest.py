@@ -1,0 +1,17 @@
+"""What the tests of the ledger share."""
+
+from datetime import timedelta
+
+import pytest
+
+from domain.runs.upkeep import Upkeep
+from opsrun.database import Login
+from tests.domain.runs.keeper import Keeper
+from tests.world import World
+
+
+@pytest.fixture
+def keeper(world: World) -> Keeper:
+    """Upkeep of all tenants, and the means to let a worker of this one vanish."""
+    maintenance = world.resources[Login.MAINTENANCE]
+    return Keeper(world, Upkeep(maintenance.transactions, maintenance.wakeups), timedelta(0))

@@ -1,0 +1,118 @@
+"""The SQL changes a run's status only as the table of transitions allows."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.runs.lifecycle import ACTIVE_STATUSES, TRANSITIONS, RunStatus
+from domain.runs.models import ItemOutcome, Lease
+from domain.runs.repository import transitions
+from domain.runs.repository.transitions import ItemResult
+from opsrun.database import Login
+from tests.domain.ledger import insert_runs
+from tests.domain.runs.keeper import Keeper
+from tests.world import LEASE, World
+
+Step = Callable[[AsyncConnection, Lease], Awaitable[Any]]
+
+
+async def _record(connection: AsyncConnection, lease: Lease) -> None:
+    if await transitions.lock(connection, lease):
+        await transitions.record_items(connection, lease, [ItemResult("a", ItemOutcome.SUCCEEDED)])
+
+
+# What a worker may attempt on a run, whether or not it is still the worker's.
+STEPS: dict[str, Step] = {
+    "claim": lambda connection, lease: transitions.claim(
+        connection, lease.tenant_id, lease.run_id, owner="test", lease=LEASE
+    ),
+    "heartbeat": lambda connection, lease: transitions.heartbeat(connection, lease, LEASE),
+    "total": lambda connection, lease: transitions.set_total(connection, lease, 9),
+    "record": _record,
+    "finish": lambda connection, lease: transitions.finish(connection, lease, failed=False),
+    "fail": lambda connection, lease: transitions.finish(connection, lease, failed=True),
+    "release": lambda connection, lease: transitions.release(connection, lease, timedelta(0)),
+}
+
+
+def _lease(world: World, run_id: UUID, token: UUID) -> Lease:
+    return Lease(world.tenant_id, run_id, 1, token)
+
+
+async def _statuses(world: World, run_ids: list[UUID]) -> list[RunStatus]:
+    rows = await world.rows(
+        "SELECT id, status FROM opsrun.operation_run WHERE id = ANY(:ids)", ids=run_ids
+    )
+    found = dict(map(tuple, rows))
+    return [RunStatus(found[run_id]) for run_id in run_ids]
+
+
+def _as_old_as_can_be(status: RunStatus, **more: Any) -> dict[str, Any]:
+    """A run that every kind of upkeep would take, if only its status allowed."""
+    long_ago = datetime(2000, 1, 1, tzinfo=UTC)
+    return {
+        "status": status,
+        "not_before": long_ago,
+        "lease_expires_at": long_ago,
+        "lease_token": uuid4() if status is RunStatus.RUNNING else None,
+        "attempt": 1,
+        **more,
+    }
+
+
+async def test_no_step_of_a_worker_or_of_upkeep_leaves_the_table(
+    world: World, keeper: Keeper
+) -> None:
+    cases: list[tuple[RunStatus, Step | None, dict[str, Any]]] = []
+    for status in RunStatus:
+        for step in STEPS.values():
+            cases += (
+                (status, step, _as_old_as_can_be(status)),
+                (status, step, _as_old_as_can_be(status, failed=1)),
+            )
+        # For the rescuer and the aborter: with and without attempts left.
+        cases += (
+            (status, None, _as_old_as_can_be(status)),
+            (status, None, _as_old_as_can_be(status, attempt=3)),
+        )
+    run_ids = await insert_runs(world, [run for _, _, run in cases])
+    worker = world.resources[Login.WORKER].transactions
+    async with worker.open(world.tenant_id) as connection:
+        for run_id, (_, attempted, run) in zip(run_ids, cases, strict=True):
+            if attempted is not None:
+                token = run["lease_token"] or uuid4()
+                await attempted(connection, _lease(world, run_id, token))
+    by_workers = await _statuses(world, run_ids)
+    await keeper.rescue()
+    while await keeper.upkeep.abort_forgotten(limit=timedelta(days=365)):
+        pass
+    by_upkeep = await _statuses(world, run_ids)
+
+    seen: dict[RunStatus, set[RunStatus]] = {status: set() for status in RunStatus}
+    for (before, by_worker, _), worked, kept in zip(cases, by_workers, by_upkeep, strict=True):
+        after = worked if by_worker else kept
+        if after is not before:
+            seen[before].add(after)
+    assert seen == TRANSITIONS
+
+
+@pytest.mark.parametrize(
+    "status", [status for status in RunStatus if status not in ACTIVE_STATUSES]
+)
+async def test_an_ended_run_does_not_change_in_any_way(
+    world: World, keeper: Keeper, status: RunStatus
+) -> None:
+    (run_id,) = await insert_runs(world, [_as_old_as_can_be(status)])
+    before = await world.rows("SELECT * FROM opsrun.operation_run WHERE id = :id", id=run_id)
+    async with world.resources[Login.WORKER].transactions.open(world.tenant_id) as connection:
+        for step in STEPS.values():
+            await step(connection, _lease(world, run_id, uuid4()))
+    await keeper.rescue()
+    await keeper.upkeep.redispatch(stale=timedelta(0))
+    assert before == await world.rows(
+        "SELECT * FROM opsrun.operation_run WHERE id = :id", id=run_id
+    )

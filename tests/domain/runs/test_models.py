@@ -1,0 +1,121 @@
+"""What a run says about itself."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from domain.runs.lifecycle import RunStatus, StatusBucket
+from domain.runs.models import OperationRun, RunCounts, RunFilter
+from domain.tenancy.models import Initiator
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+QUEUED = OperationRun(
+    tenant_id=UUID(int=1),
+    id=UUID(int=2),
+    resource="inventory",
+    action="sync",
+    status=RunStatus.PENDING,
+    counts=RunCounts(None, 0, 0, 0),
+    initiator=Initiator(UUID(int=3), "Ada"),
+    context={"scopeKey": "prod"},
+    attempt=0,
+    version=1,
+    created_at=NOON,
+    started_at=None,
+    finished_at=None,
+    expires_at=None,
+    observed_at=NOON + 2 * MINUTE,
+)
+RUNNING = replace(
+    QUEUED,
+    status=RunStatus.RUNNING,
+    counts=RunCounts(10, 2, 1, 1),
+    started_at=NOON + MINUTE,
+    observed_at=NOON + 4 * MINUTE,
+)
+ENDED = replace(
+    RUNNING,
+    status=RunStatus.COMPLETED_WITH_ERRORS,
+    counts=RunCounts(4, 2, 1, 1),
+    finished_at=NOON + 3 * MINUTE,
+)
+
+
+def test_the_type_is_made_of_resource_and_action() -> None:
+    assert QUEUED.run_type == "inventory.sync"
+
+
+@pytest.mark.parametrize(
+    ("run", "bucket", "progress", "queued", "running", "terminal"),
+    [
+        (QUEUED, StatusBucket.QUEUED, None, 120, None, False),
+        (RUNNING, StatusBucket.RUNNING, 0.4, 60, 180, False),
+        (ENDED, StatusBucket.PARTIALLY_SUCCEEDED, 1.0, 60, 120, True),
+        (
+            replace(QUEUED, status=RunStatus.ABORTED, finished_at=NOON + MINUTE),
+            StatusBucket.FAILED,
+            None,
+            60,
+            None,
+            True,
+        ),
+        (
+            replace(RUNNING, counts=RunCounts(0, 0, 0, 0)),
+            StatusBucket.RUNNING,
+            1.0,
+            60,
+            180,
+            False,
+        ),
+    ],
+    ids=["queued", "running", "ended", "never started", "no items"],
+)
+def test_progress_and_times(
+    run: OperationRun,
+    bucket: StatusBucket,
+    progress: float | None,
+    queued: float,
+    running: float | None,
+    terminal: bool,
+) -> None:
+    assert run.status_bucket is bucket
+    assert run.progress == progress
+    assert run.queued_seconds == queued
+    assert run.running_seconds == running
+    assert run.is_terminal is terminal
+
+
+def test_no_time_is_negative() -> None:
+    run = replace(QUEUED, started_at=NOON - MINUTE, finished_at=NOON - 2 * MINUTE)
+    assert run.queued_seconds == run.running_seconds == 0
+
+
+WIDE = RunFilter(NOON - MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "bucket", "matches"),
+    [
+        (WIDE, StatusBucket.QUEUED, True),
+        (WIDE, None, False),
+        (replace(WIDE, run_types=frozenset({"drift.generate"})), StatusBucket.QUEUED, False),
+        (replace(WIDE, initiator_ids=frozenset({UUID(int=4)})), StatusBucket.QUEUED, False),
+        (replace(WIDE, status_buckets=frozenset({StatusBucket.FAILED})), StatusBucket.FAILED, True),
+        (replace(WIDE, created_from=NOON), StatusBucket.QUEUED, True),
+        (replace(WIDE, created_from=NOON + MINUTE), StatusBucket.QUEUED, False),
+        (replace(WIDE, created_until=NOON), StatusBucket.QUEUED, False),
+        (replace(WIDE, created_until=NOON + MINUTE), StatusBucket.QUEUED, True),
+    ],
+)
+def test_a_filter_judges_the_run_while_it_was_in_a_bucket(
+    wanted: RunFilter, bucket: StatusBucket | None, matches: bool
+) -> None:
+    assert wanted.matches(QUEUED, bucket) is matches
+
+
+def test_counts_add_up() -> None:
+    counts = RunCounts(None, 1, 2, 3)
+    assert counts.processed == 6

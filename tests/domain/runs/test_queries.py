@@ -1,0 +1,301 @@
+"""What a member reads: no row lost or doubled, and the same truth from every side."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from domain.runs import queries as module
+from domain.runs.execution import RunExecution
+from domain.runs.failures import FailureReason, ProducerError
+from domain.runs.feed import FeedCursor
+from domain.runs.lifecycle import RunStatus, StatusBucket
+from domain.runs.models import OperationRun, RunEventKind, RunFilter
+from domain.runs.repository import reading
+from domain.runs.repository.reading import Keyset
+from domain.tenancy.roles import TenantRole
+from tests.domain.ledger import insert_runs
+from tests.domain.runs.keeper import Keeper
+from tests.world import World
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+ALL = RunFilter(NOON - timedelta(days=1))
+
+
+async def page(world: World, wanted: RunFilter, keyset: Keyset) -> list[OperationRun]:
+    """Read one page, as the role that may do least."""
+    access = await world.access(TenantRole.READONLY)
+    return list(await world.cases.runs.page(access, wanted, keyset))
+
+
+async def walk(world: World, size: int, *, backward: bool) -> list[UUID]:
+    """Turn pages until there are none."""
+    seen: list[UUID] = []
+    start: tuple[datetime, UUID] | None = None
+    while runs := await page(world, ALL, Keyset(size, start, backward)):
+        assert len(runs) <= size
+        seen += [run.id for run in runs]
+        start = (runs[-1].created_at, runs[-1].id)
+    return seen
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
+async def test_pages_lose_and_double_nothing_though_many_runs_began_at_once(
+    world: World, size: int
+) -> None:
+    moments = [NOON, NOON, NOON, NOON, NOON + MINUTE, NOON + MINUTE, NOON - MINUTE]
+    run_ids = await insert_runs(world, [{"created_at": moment} for moment in moments])
+    newest_first = [
+        run_id for _, run_id in sorted(zip(moments, run_ids, strict=True), reverse=True)
+    ]
+    assert await walk(world, size, backward=False) == newest_first
+    assert await walk(world, size, backward=True) == newest_first[::-1]
+
+
+async def test_a_page_can_be_turned_back(world: World) -> None:
+    await insert_runs(world, [{"created_at": NOON}] * 6)
+    runs = await page(world, ALL, Keyset(6))
+    middle = (runs[3].created_at, runs[3].id)
+    older = await page(world, ALL, Keyset(2, middle))
+    newer = await page(world, ALL, Keyset(2, middle, backward=True))
+    assert timeless(older) == timeless(runs[4:6])
+    assert timeless(newer) == timeless(runs[1:3][::-1])
+
+
+def timeless(runs: Iterable[OperationRun]) -> list[OperationRun]:
+    """The runs without the moment of their reading."""
+    return [replace(run, observed_at=NOON) for run in runs]
+
+
+async def test_runs_that_begin_meanwhile_do_not_shift_the_pages(world: World) -> None:
+    first = await insert_runs(world, [{"created_at": NOON}] * 4)
+    newest = await page(world, ALL, Keyset(2))
+    await insert_runs(world, [{"created_at": NOON + MINUTE}] * 3)
+    rest = await page(world, ALL, Keyset(10, (newest[-1].created_at, newest[-1].id)))
+    assert Counter(run.id for run in newest + rest) == Counter(first)
+
+
+ADA, BOB = UUID(int=1), UUID(int=2)
+_MOMENTS = st.sampled_from([NOON + minutes * MINUTE for minutes in range(-1, 3)])
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    wanted=st.builds(
+        RunFilter,
+        created_from=_MOMENTS,
+        created_until=st.none() | _MOMENTS,
+        run_types=st.frozensets(st.sampled_from(["inventory.sync", "drift.generate", "x.y"])),
+        status_buckets=st.frozensets(st.sampled_from(StatusBucket)),
+        initiator_ids=st.frozensets(st.sampled_from([ADA, BOB, UUID(int=3)])),
+    )
+)
+async def test_list_facets_and_live_filter_agree(world: World, wanted: RunFilter) -> None:
+    stored = await page(world, ALL, Keyset(1000))
+    if not stored:
+        await insert_runs(
+            world,
+            [
+                {
+                    "resource": resource,
+                    "action": action,
+                    "status": status,
+                    "failed": failed,
+                    "succeeded": 1,
+                    "initiator_id": initiator,
+                    "created_at": NOON + minutes * MINUTE,
+                }
+                for resource, action in (("inventory", "sync"), ("drift", "generate"))
+                for status, failed in ((RunStatus.PENDING, 0), *_ENDS)
+                for initiator in (ADA, BOB)
+                for minutes in range(2)
+            ],
+        )
+        stored = await page(world, ALL, Keyset(1000))
+    listed = await page(world, wanted, Keyset(1000))
+    assert [run.id for run in listed] == [
+        run.id for run in stored if wanted.matches(run, run.status_bucket)
+    ]
+    facets = await world.cases.runs.facets(await world.access(TenantRole.READONLY), wanted)
+    assert facets.by_bucket == dict.fromkeys(StatusBucket, 0) | Counter(
+        run.status_bucket for run in listed
+    )
+    assert facets.by_run_type == Counter(run.run_type for run in listed)
+    assert not facets.truncated
+
+
+_ENDS = [(RunStatus.COMPLETED, 0), (RunStatus.COMPLETED, 1), (RunStatus.FAILED, 1)]
+
+
+@pytest.mark.parametrize(("limit", "truncated"), [(5, False), (4, True)])
+async def test_facets_say_when_there_was_too_much_to_count(
+    world: World, monkeypatch: pytest.MonkeyPatch, limit: int, truncated: bool
+) -> None:
+    await insert_runs(world, [{"created_at": NOON}] * 5)
+    monkeypatch.setattr(reading, "FACET_LIMIT", limit)
+    facets = await world.cases.runs.facets(await world.access(), ALL)
+    assert facets.truncated is truncated
+
+
+async def test_list_and_detail_tell_the_same(world: World) -> None:
+    execution = await world.claimed()
+    await work(execution, ["ok-1", "torn-1"])
+    recent = RunFilter(datetime.now(UTC) - timedelta(hours=1))
+    (listed,) = await page(world, recent, Keyset(10))
+    found = await world.cases.runs.by_ids(await world.access(), [listed.id, uuid4()])
+    assert timeless(found.values()) == timeless([listed])
+
+
+async def test_a_run_of_another_tenant_is_as_good_as_none(world: World) -> None:
+    neighbour = await World.create(world.resources, world.exports)
+    execution = await neighbour.claimed()
+    await work(execution, ["torn-1"])
+    access, run_id = await world.access(), execution.run.id
+    runs = world.cases.runs
+    assert await runs.by_ids(access, [run_id]) == {}
+    assert await runs.resume_run(access, run_id, None) is None
+    assert not await runs.failures(access, [run_id], after=None, reasons=frozenset(), limit=10)
+    assert not await runs.failure_groups(access, [run_id])
+    assert not await runs.events(access, [run_id], after_version=0, limit=10)
+
+
+REASONS = {"torn": FailureReason.INVALID_JSON, "huge": FailureReason.FILE_TOO_LARGE}
+
+
+async def work(execution: RunExecution, items: Sequence[str]) -> None:
+    """Record items: their names say what becomes of them."""
+    async with execution.batch() as batch:
+        for key in items:
+            kind = key.split("-")[0]
+            if kind == "ok":
+                batch.succeeded(key)
+            else:
+                batch.failed(key, ProducerError(REASONS[kind], f"{key} is no use."))
+
+
+async def test_failures_of_many_runs_are_paged_each(world: World) -> None:
+    one, other, fine = [await world.claimed() for _ in range(3)]
+    await work(one, ["torn-1", "torn-2", "huge-3", "ok-4"])
+    await one.fail(FailureReason.TIMEOUT, "Too slow.")
+    await work(other, ["huge-1"])
+    await work(fine, ["ok-1"])
+    access = await world.access(TenantRole.READONLY)
+    run_ids = [execution.run.id for execution in (one, other, fine)]
+
+    async def items(after: str | None, *reasons: FailureReason) -> dict[UUID, list[str | None]]:
+        found = await world.cases.runs.failures(
+            access, run_ids, after=after, reasons=frozenset(reasons), limit=2
+        )
+        return {run_id: [each.item_key for each in some] for run_id, some in found.items()}
+
+    assert await items(None) == {run_ids[0]: [None, "huge-3"], run_ids[1]: ["huge-1"]}
+    assert await items("") == {run_ids[0]: ["huge-3", "torn-1"], run_ids[1]: ["huge-1"]}
+    assert await items("huge-3") == {run_ids[0]: ["torn-1", "torn-2"]}
+    assert await items("torn-2") == {}
+    assert await items(None, FailureReason.INVALID_JSON) == {run_ids[0]: ["torn-1", "torn-2"]}
+
+    groups = await world.cases.runs.failure_groups(access, run_ids)
+    assert {
+        run_id: [(group.reason, group.count, group.retryable) for group in some]
+        for run_id, some in groups.items()
+    } == {
+        run_ids[0]: [
+            (FailureReason.INVALID_JSON, 2, False),
+            (FailureReason.FILE_TOO_LARGE, 1, False),
+            (FailureReason.TIMEOUT, 1, True),
+        ],
+        run_ids[1]: [(FailureReason.FILE_TOO_LARGE, 1, False)],
+    }
+    assert groups[run_ids[1]][0].example_message == "huge-1 is no use."
+
+
+async def test_timelines_of_many_runs_are_paged_each(world: World) -> None:
+    one, other = [await world.claimed() for _ in range(2)]
+    await work(one, ["ok-1"])
+    await one.finish()
+    access = await world.access(TenantRole.READONLY)
+    run_ids = [one.run.id, other.run.id]
+
+    async def kinds(after: int, limit: int) -> dict[UUID, list[RunEventKind]]:
+        found = await world.cases.runs.events(access, run_ids, after_version=after, limit=limit)
+        return {run_id: [event.kind for event in some] for run_id, some in found.items()}
+
+    begun = [RunEventKind.QUEUED, RunEventKind.STARTED]
+    ended = [RunEventKind.PROGRESSED, RunEventKind.FINISHED]
+    assert await kinds(0, 100) == {run_ids[0]: begun + ended, run_ids[1]: begun}
+    assert await kinds(0, 1) == dict.fromkeys(run_ids, begun[:1])
+    assert await kinds(2, 100) == {run_ids[0]: ended}
+
+
+async def test_runs_expire_by_the_tenants_retention(world: World, keeper: Keeper) -> None:
+    execution = await world.claimed()
+    assert (await keeper.run(execution.run.id)).expires_at is None
+    await execution.finish()
+    await world.cases.tenancy.set_retention(await world.access(TenantRole.OWNER), 7)
+    run = await keeper.run(execution.run.id)
+    assert run.finished_at is not None
+    assert run.expires_at == run.finished_at + timedelta(days=7)
+
+
+# Snapshots and resuming
+
+
+async def test_a_snapshot_and_what_follows_it_make_the_whole(world: World) -> None:
+    access = await world.access(TenantRole.READONLY)
+    recent = RunFilter(datetime.now(UTC) - timedelta(hours=1))
+    first = [(await world.start()).run.id for _ in range(3)]
+    snapshot = await world.cases.runs.snapshot(access, recent, 2)
+    assert [run.id for run in snapshot.runs] == first[:0:-1]
+    assert snapshot.cursor == await world.cases.runs.position(access)
+    assert snapshot.cursor.seq == 3
+
+
+async def test_a_follower_gets_what_it_missed_of_its_run(world: World) -> None:
+    execution = await world.claimed()
+    run_id = execution.run.id
+    access = await world.access(TenantRole.READONLY)
+    start = await world.cases.runs.position(access)
+    await world.start()
+    await work(execution, ["ok-1"])
+    await execution.finish()
+
+    resumed = await world.cases.runs.resume_run(access, run_id, start)
+    assert resumed is not None
+    assert resumed.missed is not None
+    assert [event.seq for event in resumed.missed] == [start.seq + 2, start.seq + 3]
+    assert resumed.run.status_bucket is StatusBucket.SUCCEEDED
+    assert resumed.cursor == await world.cases.runs.position(access)
+    up_to_date = await world.cases.runs.resume_run(access, run_id, resumed.cursor)
+    assert up_to_date is not None
+    assert up_to_date.missed == []
+
+
+async def test_a_useless_cursor_or_too_long_an_absence_leaves_the_run_itself(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execution = await world.claimed()
+    access = await world.access(TenantRole.READONLY)
+    here = await world.cases.runs.position(access)
+    useless = [
+        None,
+        replace(here, seq=here.seq + 1),
+        FeedCursor(uuid4(), here.seq),
+    ]
+    monkeypatch.setattr(module, "MISSED_LIMIT", 1)
+    for cursor in (*useless, replace(here, seq=0)):
+        resumed = await world.cases.runs.resume_run(access, execution.run.id, cursor)
+        assert resumed is not None
+        assert resumed.missed is None
+        assert resumed.run.id == execution.run.id
+    resumed = await world.cases.runs.resume_run(access, execution.run.id, replace(here, seq=1))
+    assert resumed is not None
+    assert resumed.missed is not None
+    assert [event.seq for event in resumed.missed] == [2]

@@ -1,0 +1,242 @@
+"""A start writes everything or nothing, and equal starts meet in one run."""
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.errors import ForbiddenError
+from domain.notifications import repository as notifications
+from domain.runs.lifecycle import StatusBucket
+from domain.runs.models import StartedRun, StartOutcome
+from domain.runs.repository import transitions
+from domain.runs.starting import RunStarter, StartContentionError
+from domain.tenancy.roles import LEAST_ROLE, TenantRole
+from domain.wakeups import OUTBOX_TOPIC, Waiter, feed_topic
+from opsrun.database import Login
+from tests.domain.ledger import count_rows, ledger_faults
+from tests.domain.runs.keeper import Keeper
+from tests.world import World
+
+CONTEXT = {"scopeKey": "prod"}
+
+
+async def start(world: World, role: TenantRole = TenantRole.OPERATOR) -> StartedRun:
+    """Start the sync of one and the same scope."""
+    return await world.starter.start(
+        await world.access(role),
+        resource="inventory",
+        action="sync",
+        subject="prod",
+        context=CONTEXT,
+    )
+
+
+async def abort(world: World, run_id: UUID) -> None:
+    """End the run from outside."""
+    await world.write(
+        "UPDATE opsrun.operation_run SET status = 'aborted', finished_at = clock_timestamp()"
+        " WHERE tenant_id = :tenant_id AND id = :id",
+        id=run_id,
+    )
+
+
+async def test_run_order_event_and_notification_come_in_one_transaction(world: World) -> None:
+    empty = await count_rows(world)
+    started = await start(world)
+
+    assert started.outcome is StartOutcome.CREATED
+    assert started.run.status_bucket is StatusBucket.QUEUED
+    assert started.run.run_type == "inventory.sync"
+    assert started.run.context == CONTEXT
+    assert started.run.initiator == (await world.access()).initiator
+    added = {"operation_run": 1, "outbox": 1, "run_event": 1, "notification": 1}
+    assert await count_rows(world) == {
+        name: rows + added.get(name, 0) for name, rows in empty.items()
+    }
+    written_by = await world.rows(
+        "SELECT xmin::text FROM opsrun.operation_run WHERE tenant_id = :tenant_id UNION"
+        " SELECT xmin::text FROM opsrun.outbox WHERE tenant_id = :tenant_id UNION"
+        " SELECT xmin::text FROM opsrun.run_event WHERE tenant_id = :tenant_id UNION"
+        " SELECT xmin::text FROM opsrun.notification WHERE tenant_id = :tenant_id UNION"
+        " SELECT xmin::text FROM opsrun.tenant_feed WHERE tenant_id = :tenant_id"
+    )
+    assert len(written_by) == 1
+    assert not await ledger_faults(world)
+
+
+async def test_fifty_equal_starts_at_once_make_one_run(world: World) -> None:
+    empty = await count_rows(world)
+    access = await world.access()
+
+    async def one() -> StartedRun:
+        return await world.starter.start(
+            access, resource="inventory", action="sync", subject="prod", context=CONTEXT
+        )
+
+    started = await asyncio.gather(*(one() for _ in range(50)))
+
+    outcomes = [each.outcome for each in started]
+    assert outcomes.count(StartOutcome.CREATED) == 1
+    assert outcomes.count(StartOutcome.REUSED_ACTIVE) == 49
+    assert len({each.run.id for each in started}) == 1
+    added = {"operation_run": 1, "outbox": 1, "run_event": 1, "notification": 1}
+    assert await count_rows(world) == {
+        name: rows + added.get(name, 0) for name, rows in empty.items()
+    }
+
+
+async def test_other_work_or_another_tenant_shares_no_run(world: World, tmp_path: Path) -> None:
+    neighbour = await World.create(world.resources, tmp_path)
+    first = await start(world)
+    for other in (await start(neighbour), await world.start({"scopeKey": "test"})):
+        assert other.outcome is StartOutcome.CREATED
+        assert other.run.id != first.run.id
+
+
+async def test_a_reused_run_stays_that_of_whoever_started_it(world: World) -> None:
+    first = await start(world, TenantRole.OPERATOR)
+    again = await start(world, TenantRole.OWNER)
+    assert again.outcome is StartOutcome.REUSED_ACTIVE
+    assert again.run.initiator == first.run.initiator
+    told = await world.rows(
+        "SELECT recipient_id FROM opsrun.notification WHERE tenant_id = :tenant_id"
+    )
+    assert [row.recipient_id for row in told] == [world.members[TenantRole.OPERATOR].id]
+
+
+@pytest.mark.parametrize("succeeds", [True, False])
+async def test_while_running_the_key_is_taken_and_after_the_end_it_is_free(
+    world: World, keeper: Keeper, succeeds: bool
+) -> None:
+    first = await start(world)
+    execution = await keeper.claim(first.run.id)
+    assert (await start(world)).run.id == first.run.id
+    if succeeds:
+        await execution.finish()
+    else:
+        await execution.release(keeper.grace)
+        assert (await start(world)).run.id == first.run.id
+        await abort(world, first.run.id)
+    again = await start(world)
+    assert again.outcome is StartOutcome.CREATED
+    assert again.run.id != first.run.id
+
+
+STARTABLE = [permission for permission in LEAST_ROLE if permission.startswith("start:")]
+
+
+@pytest.mark.parametrize("permission", STARTABLE)
+async def test_a_reader_starts_nothing_and_leaves_no_trace(world: World, permission: str) -> None:
+    before = await count_rows(world)
+    resource, action = permission.removeprefix("start:").split(".")
+    with pytest.raises(ForbiddenError, match="takes OPERATOR or above"):
+        await world.starter.start(
+            await world.access(TenantRole.READONLY),
+            resource=resource,
+            action=action,
+            subject="prod",
+            context=CONTEXT,
+        )
+    assert await count_rows(world) == before
+
+
+async def test_a_type_nobody_registered_cannot_be_started(world: World) -> None:
+    before = await count_rows(world)
+    with pytest.raises(ForbiddenError):
+        await world.starter.start(
+            await world.access(TenantRole.OWNER),
+            resource="tenant",
+            action="delete",
+            subject="all",
+            context={},
+        )
+    assert await count_rows(world) == before
+
+
+async def test_a_failure_in_the_middle_leaves_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = notifications.add
+
+    async def add_twice(*arguments: Any) -> None:
+        await add(*arguments)
+        await add(*arguments)
+
+    before = await count_rows(world)
+    monkeypatch.setattr(notifications, "add", add_twice)
+    with pytest.raises(IntegrityError):
+        await start(world)
+    assert await count_rows(world) == before
+    monkeypatch.undo()
+    assert (await start(world)).outcome is StartOutcome.CREATED
+    assert not await ledger_faults(world)
+
+
+async def test_a_winner_that_ends_in_between_is_not_handed_out(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await start(world)
+    find = transitions.active_with_key
+
+    async def find_too_late(
+        connection: AsyncConnection, tenant_id: UUID, run_type: str, key: bytes
+    ) -> UUID | None:
+        monkeypatch.undo()
+        await abort(world, first.run.id)
+        return await find(connection, tenant_id, run_type, key)
+
+    monkeypatch.setattr(transitions, "active_with_key", find_too_late)
+    again = await start(world)
+    assert again.outcome is StartOutcome.CREATED
+    assert again.run.id != first.run.id
+
+
+async def test_endless_contention_is_an_error_and_not_a_hang(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await start(world)
+
+    async def find_nothing(*_: object) -> None:
+        return None
+
+    before = await count_rows(world)
+    monkeypatch.setattr(transitions, "active_with_key", find_nothing)
+    with pytest.raises(StartContentionError):
+        await start(world)
+    assert await count_rows(world) == before
+
+
+class NotingWakeUps:
+    """Notes the topic of every nudge, and whether there was a run to be seen by then."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.nudges: list[tuple[str, int]] = []
+
+    async def nudge(self, topic: str) -> None:
+        """Look as another process would that wakes up."""
+        (row,) = await self._world.rows(
+            "SELECT count(*) AS runs FROM opsrun.operation_run WHERE tenant_id = :tenant_id"
+        )
+        self.nudges.append((topic, row.runs))
+
+    def subscribe(self, topic: str) -> AbstractAsyncContextManager[Waiter]:
+        """Nobody listens to this."""
+        raise NotImplementedError(topic)
+
+
+async def test_whoever_is_woken_finds_the_run(world: World) -> None:
+    wakeups = NotingWakeUps(world)
+    starter = RunStarter(world.resources[Login.API].transactions, wakeups)
+    access = await world.access()
+    for _ in range(2):
+        await starter.start(
+            access, resource="inventory", action="sync", subject="prod", context=CONTEXT
+        )
+    assert sorted(wakeups.nudges) == [(feed_topic(world.tenant_id), 1), (OUTBOX_TOPIC, 1)]

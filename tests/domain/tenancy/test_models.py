@@ -1,0 +1,59 @@
+"""Who acts, and where."""
+
+from uuid import UUID, uuid4
+
+import pytest
+
+from domain.errors import ErrorCode, ForbiddenError
+from domain.tenancy.models import (
+    SYSTEM,
+    Initiator,
+    Principal,
+    Tenant,
+    TenantAccess,
+    user_id,
+)
+from domain.tenancy.roles import VIEW, TenantRole
+
+TENANT = Tenant(uuid4(), "aurora", "Aurora Clinics", 90)
+ACCESS = TenantAccess(uuid4(), "Ada", TENANT, TenantRole.READONLY)
+ADA = Principal(ACCESS.user_id, "Ada", None, {TENANT.id: ACCESS})
+
+
+def test_an_identity_has_one_id_for_ever() -> None:
+    assert user_id("https://issuer.example", "ada") == UUID("fa96e711-321f-52df-be19-727044c8e8fd")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ("https://issuer.example", "ADA"),
+        ("https://issuer.example", "ada "),
+        ("https://issuer.example/", "ada"),
+        ("https://issuer.exampleada", ""),
+        ("", "https://issuer.exampleada"),
+    ],
+)
+def test_another_identity_has_another_id(other: tuple[str, str]) -> None:
+    assert user_id(*other) != user_id("https://issuer.example", "ada")
+
+
+def test_a_member_enters_their_tenant() -> None:
+    access = ADA.enter(TENANT.id)
+    assert access is ACCESS
+    assert access.tenant_id == TENANT.id
+    assert access.initiator == Initiator(ADA.user_id, "Ada")
+    assert not access.initiator.is_system
+    assert SYSTEM.is_system
+
+
+def test_nobody_enters_another_tenant() -> None:
+    with pytest.raises(ForbiddenError, match="no access to this tenant") as caught:
+        ADA.enter(uuid4())
+    assert caught.value.code is ErrorCode.FORBIDDEN
+
+
+def test_a_permission_that_the_role_lacks_is_refused_with_what_it_takes() -> None:
+    ACCESS.require(VIEW)
+    with pytest.raises(ForbiddenError, match="takes OWNER or above"):
+        ACCESS.require("change:settings")

@@ -1,0 +1,76 @@
+"""Tenants, users and memberships as an operator keeps them."""
+
+from pathlib import Path
+from uuid import uuid4
+
+from domain.tenancy import repository
+from domain.tenancy.roles import TenantRole
+from opsrun.administration import User, remove_member, save_member, save_tenant
+from opsrun.auth import LOCAL_ISSUER
+from opsrun.database import Login
+from tests.world import World
+
+
+async def test_a_tenant_is_added_once_and_then_changed(world: World) -> None:
+    keeper = world.resources[Login.MAINTENANCE].transactions
+    await world.start()
+    assert await save_tenant(keeper, world.slug, "New name", None) == world.tenant_id
+    async with keeper.open(None) as connection:
+        # No folder means: leave it as it is.
+        assert await repository.export_folder(connection, world.tenant_id) == str(world.exports)
+        assert (await repository.tenant_slugs(connection))[world.tenant_id] == world.slug
+        assert await repository.tenant_id_of(connection, world.slug) == world.tenant_id
+        assert await repository.tenant_id_of(connection, "nobody") is None
+    assert (await world.access()).tenant.name == "New name"
+    position = await world.cases.runs.position(await world.access())
+    assert position.seq == 1
+
+    await save_tenant(keeper, world.slug, "New name", "/elsewhere")
+    async with keeper.open(None) as connection:
+        assert (world.tenant_id, "/elsewhere") in await repository.export_folders(connection)
+
+
+async def test_a_member_has_one_role_until_it_is_taken_away(world: World) -> None:
+    keeper = world.resources[Login.MAINTENANCE].transactions
+    user = world.members[TenantRole.OWNER]
+    await save_member(keeper, world.slug, user, TenantRole.READONLY)
+    assert (await world.access(TenantRole.OWNER)).role is TenantRole.READONLY
+
+    assert await remove_member(keeper, world.slug, user)
+    assert not await remove_member(keeper, world.slug, user)
+    principal = await world.cases.tenancy.principal(user.id)
+    assert principal is not None
+    assert principal.accesses == {}
+
+
+async def test_a_person_who_comes_back_under_a_new_name_is_the_same(world: World) -> None:
+    keeper = world.resources[Login.MAINTENANCE].transactions
+    before = world.members[TenantRole.OWNER]
+    after = User(before.issuer, before.subject, "Married Name", "new@example.com")
+    await save_member(keeper, world.slug, after, TenantRole.OWNER)
+    principal = await world.cases.tenancy.principal(before.id)
+    assert principal is not None
+    assert (principal.name, principal.email) == ("Married Name", "new@example.com")
+
+
+async def test_a_principal_has_every_membership_and_no_more(world: World, tmp_path: Path) -> None:
+    keeper = world.resources[Login.MAINTENANCE].transactions
+    neighbour = await World.create(world.resources, tmp_path)
+    user = User(LOCAL_ISSUER, f"both-{uuid4()}", "Both", "both@example.com")
+    await save_member(keeper, world.slug, user, TenantRole.OWNER)
+    await save_member(keeper, neighbour.slug, user, TenantRole.READONLY)
+
+    principal = await world.cases.tenancy.principal(user.id)
+    assert principal is not None
+    assert (principal.name, principal.email) == ("Both", "both@example.com")
+    assert {
+        tenant_id: (access.role, access.tenant.slug, access.user_id, access.tenant.retention_days)
+        for tenant_id, access in principal.accesses.items()
+    } == {
+        world.tenant_id: (TenantRole.OWNER, world.slug, user.id, 90),
+        neighbour.tenant_id: (TenantRole.READONLY, neighbour.slug, user.id, 90),
+    }
+
+
+async def test_an_identity_that_nobody_added_is_nobody(world: World) -> None:
+    assert await world.cases.tenancy.principal(uuid4()) is None

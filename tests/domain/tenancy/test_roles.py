@@ -1,0 +1,41 @@
+"""Who may do what: product T1, role by role."""
+
+import pytest
+
+from domain.tenancy.roles import LEAST_ROLE, TenantRole, refusal
+from workers.producers import PRODUCERS
+
+READ = {"view"}
+WORK = READ | {"start:inventory.sync", "start:drift.generate", "start:backup_set.add_policies"}
+MANAGE = WORK | {"create:backup_set"}
+OWN = MANAGE | {"change:settings"}
+
+
+@pytest.mark.parametrize(
+    ("role", "allowed"),
+    [
+        (TenantRole.READONLY, READ),
+        (TenantRole.OPERATOR, WORK),
+        (TenantRole.MANAGER, MANAGE),
+        (TenantRole.OWNER, OWN),
+    ],
+)
+def test_each_role_may_do_what_the_product_says(role: TenantRole, allowed: set[str]) -> None:
+    assert {permission for permission in LEAST_ROLE if refusal(role, permission) is None} == allowed
+
+
+@pytest.mark.parametrize("role", TenantRole)
+def test_what_is_not_in_the_table_is_allowed_to_nobody(role: TenantRole) -> None:
+    assert refusal(role, "start:tenant.delete") is not None
+    assert refusal(role, "") is not None
+
+
+def test_a_refusal_says_what_it_takes() -> None:
+    reason = refusal(TenantRole.READONLY, "create:backup_set")
+    assert reason is not None
+    assert "READONLY" in reason
+    assert "MANAGER" in reason
+
+
+def test_every_producer_has_its_permission() -> None:
+    assert {f"start:{producer.run_type}" for producer in PRODUCERS} <= LEAST_ROLE.keys()

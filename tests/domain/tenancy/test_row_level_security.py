@@ -1,0 +1,263 @@
+"""The second wall: what each login can see and do, whatever a query forgets to ask (T3)."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import (
+    Computed,
+    Table,
+    Uuid,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+    text,
+    union_all,
+)
+from sqlalchemy.exc import DBAPIError
+
+from domain.tables import SCHEMA, app_user, membership, metadata, operation_run, tenant
+from domain.tenancy.roles import TenantRole
+from opsrun.database import Login
+from tests.domain.ledger import TENANT_COLUMNS, count_rows
+from tests.world import World
+
+Neighbours = tuple[World, World]
+CONFINED = (Login.API, Login.WORKER)
+OF_TENANT = [table for table in TENANT_COLUMNS if table not in (tenant, membership)]
+
+
+async def visible(
+    world: World, login: Login, tenant_id: UUID | None, user_id: UUID | None = None
+) -> dict[str, dict[UUID | None, int]]:
+    """Return by table how many rows of each tenant a query without any condition finds."""
+    seen: dict[str, dict[UUID | None, int]] = {table.name: {} for table in metadata.sorted_tables}
+    owners = {**dict.fromkeys(metadata.sorted_tables, null().cast(Uuid)), **TENANT_COLUMNS}
+    query = union_all(
+        *(
+            select(literal(table.name), owner, func.count()).select_from(table).group_by(owner)
+            for table, owner in owners.items()
+        )
+    )
+    async with world.resources[login].transactions.open(tenant_id, user_id) as connection:
+        for name, owner, rows in await connection.execute(query):
+            seen[name][owner] = rows
+    return seen
+
+
+async def privileged(world: World, login: Login, privilege: str) -> list[Table]:
+    """Return the tables on which the login has the privilege as a whole."""
+    rows = await world.rows(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = :schema"
+        " AND has_table_privilege(:login, format('%I.%I', table_schema, table_name), :privilege)",
+        schema=SCHEMA,
+        login=login,
+        privilege=privilege,
+    )
+    return [metadata.tables[f"{SCHEMA}.{row.table_name}"] for row in rows]
+
+
+@pytest.mark.parametrize("login", CONFINED)
+async def test_without_a_tenant_there_is_nothing_to_see(
+    neighbours: Neighbours, login: Login
+) -> None:
+    seen = await visible(neighbours[0], login, None)
+    assert {name: rows for name, rows in seen.items() if rows} == {}
+
+
+@pytest.mark.parametrize("login", CONFINED)
+async def test_inside_a_tenant_all_of_it_is_seen_and_nothing_of_another(
+    neighbours: Neighbours, login: Login
+) -> None:
+    here, _ = neighbours
+    all_rows = await count_rows(here)
+    # Nothing is proved about a table without rows.
+    assert all(all_rows.values())
+    seen = await visible(here, login, here.tenant_id)
+    assert seen.pop(app_user.name) == {None: len(here.members)}
+    assert seen == {name: {here.tenant_id: rows} for name, rows in all_rows.items()}
+
+
+async def test_a_person_sees_their_own_memberships_and_themselves(
+    neighbours: Neighbours,
+) -> None:
+    here, _ = neighbours
+    user = here.members[TenantRole.READONLY]
+    seen = await visible(here, Login.API, None, user.id)
+    assert {name: rows for name, rows in seen.items() if rows} == {
+        "tenant": {here.tenant_id: 1},
+        "membership": {here.tenant_id: 1},
+        "app_user": {None: 1},
+    }
+
+
+async def test_maintenance_sees_every_tenant(neighbours: Neighbours) -> None:
+    here, there = neighbours
+    seen = await visible(here, Login.MAINTENANCE, None)
+    for world in neighbours:
+        for name, rows in (await count_rows(world)).items():
+            assert seen[name][world.tenant_id] == rows
+    assert here.tenant_id != there.tenant_id
+
+
+def _copy_into(table: Table, tenant_id: UUID) -> Any:
+    """Insert one of the visible rows again, as a row of `tenant_id`."""
+    columns = [
+        column
+        for column in table.columns
+        if not isinstance(column.computed, Computed) and column.identity is None
+    ]
+    values = [
+        literal(tenant_id).label(column.name) if column is TENANT_COLUMNS[table] else column
+        for column in columns
+    ]
+    return insert(table).from_select([column.name for column in columns], select(*values).limit(1))
+
+
+@pytest.mark.parametrize("login", CONFINED)
+async def test_no_row_can_be_put_into_another_tenant(neighbours: Neighbours, login: Login) -> None:
+    here, there = neighbours
+    transactions = here.resources[login].transactions
+    insertable = await privileged(here, login, "INSERT")
+    assert operation_run in insertable or login is Login.WORKER
+    before = await count_rows(there)
+    for table in insertable:
+        with pytest.raises(DBAPIError, match="violates row-level security policy"):
+            async with transactions.open(here.tenant_id) as connection:
+                await connection.execute(_copy_into(table, there.tenant_id))
+    assert await count_rows(there) == before
+
+
+@pytest.mark.parametrize("login", CONFINED)
+async def test_no_row_can_be_moved_or_changed_across_tenants(
+    neighbours: Neighbours, login: Login
+) -> None:
+    here, there = neighbours
+    transactions = here.resources[login].transactions
+    for table in await privileged(here, login, "UPDATE"):
+        owner = TENANT_COLUMNS[table]
+        with pytest.raises(DBAPIError, match="violates row-level security policy"):
+            async with transactions.open(here.tenant_id) as connection:
+                await connection.execute(table.update().values({owner: there.tenant_id}))
+    changeable = await here.rows(
+        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema ="
+        " :schema AND has_column_privilege(:login, format('%I.%I', table_schema, table_name),"
+        " column_name, 'UPDATE') AND is_generated = 'NEVER'",
+        schema=SCHEMA,
+        login=login,
+    )
+    assert changeable
+    async with transactions.open(here.tenant_id) as connection:
+        for name, column in changeable:
+            table = metadata.tables[f"{SCHEMA}.{name}"]
+            changed = await connection.execute(
+                table.update()
+                .where(TENANT_COLUMNS[table] == there.tenant_id)
+                .values({column: table.c[column]})
+            )
+            assert changed.rowcount == 0
+
+
+async def test_the_api_may_write_little_and_delete_nothing(neighbours: Neighbours) -> None:
+    here, _ = neighbours
+    assert {table.name for table in await privileged(here, Login.API, "INSERT")} == {
+        "operation_run",
+        "run_event",
+        "outbox",
+        "notification",
+        "backup_set",
+    }
+    updatable = await here.rows(
+        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema ="
+        " :schema AND has_column_privilege(:login, format('%I.%I', table_schema, table_name),"
+        " column_name, 'UPDATE')",
+        schema=SCHEMA,
+        login=Login.API,
+    )
+    assert {tuple(row) for row in updatable} == {
+        ("tenant_feed", "seq"),
+        ("notification", "read_at"),
+        ("tenant", "retention_days"),
+    }
+
+
+@pytest.mark.parametrize("login", CONFINED)
+async def test_only_maintenance_deletes(neighbours: Neighbours, login: Login) -> None:
+    here, _ = neighbours
+    transactions = here.resources[login].transactions
+    for table in metadata.sorted_tables:
+        for statement in (table.delete(), text(f"TRUNCATE {table.fullname} CASCADE")):
+            with pytest.raises(DBAPIError, match="permission denied"):
+                async with transactions.open(here.tenant_id) as connection:
+                    await connection.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE opsrun.operation_run SET status = 'aborted'",
+        "UPDATE opsrun.membership SET role = 'OWNER'",
+        "INSERT INTO opsrun.membership VALUES (opsrun.current_tenant_id(), gen_random_uuid(), 'x')",
+        "UPDATE opsrun.tenant SET export_folder = '/etc'",
+        "UPDATE opsrun.run_event SET kind = 'RUN_FINISHED'",
+        "ALTER TABLE opsrun.operation_run DISABLE ROW LEVEL SECURITY",
+        "SET ROLE opsrun_maintenance",
+        "CREATE TABLE opsrun.mine (id int)",
+        "SELECT * FROM opsrun.alembic_version",
+    ],
+)
+async def test_the_api_cannot_help_itself_to_more(neighbours: Neighbours, statement: str) -> None:
+    here, _ = neighbours
+    with pytest.raises(DBAPIError, match=r"permission denied|must be owner"):
+        async with here.resources[Login.API].transactions.open(here.tenant_id) as connection:
+            await connection.execute(text(statement))
+
+
+async def test_every_table_has_its_wall(neighbours: Neighbours) -> None:
+    here, _ = neighbours
+    rows = await here.rows(
+        "SELECT c.relname, c.relrowsecurity AND c.relforcerowsecurity AS forced,"
+        " array(SELECT p.policyname::text FROM pg_policies p WHERE p.schemaname = :schema"
+        " AND p.tablename = c.relname ORDER BY 1) AS policies"
+        " FROM pg_class c WHERE c.relnamespace = CAST(:schema AS regnamespace)"
+        " AND c.relkind IN ('r', 'p') AND c.relname <> 'alembic_version'",
+        schema=SCHEMA,
+    )
+    assert {row.relname for row in rows} == {table.name for table in metadata.sorted_tables}
+    for row in rows:
+        assert row.forced, row.relname
+        assert row.policies == ["maintenance", "tenant"], row.relname
+
+
+async def test_a_unique_index_cannot_tell_of_another_tenant(neighbours: Neighbours) -> None:
+    here, _ = neighbours
+    rows = await here.rows(
+        "SELECT t.relname, i.relname AS index, a.attname FROM pg_index x"
+        " JOIN pg_class t ON t.oid = x.indrelid JOIN pg_class i ON i.oid = x.indexrelid"
+        " JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = x.indkey[0]"
+        " WHERE t.relnamespace = CAST(:schema AS regnamespace) AND x.indisunique"
+        " AND t.relname <> 'alembic_version'",
+        schema=SCHEMA,
+    )
+    assert {row.relname for row in rows} == {table.name for table in metadata.sorted_tables}
+    assert {(row.relname, row.attname) for row in rows if row.attname != "tenant_id"} == {
+        ("tenant", "id"),
+        ("tenant", "slug"),
+        ("app_user", "id"),
+        ("app_user", "issuer"),
+        ("outbox", "id"),
+    }
+
+
+async def test_no_login_is_more_than_it_should_be(neighbours: Neighbours) -> None:
+    here, _ = neighbours
+    rows = await here.rows(
+        "SELECT rolname, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication,"
+        " pg_has_role(oid, (SELECT nspowner FROM pg_namespace WHERE nspname = :schema), 'MEMBER')"
+        " FROM pg_roles WHERE rolname LIKE 'opsrun%'",
+        schema=SCHEMA,
+    )
+    assert {row.rolname for row in rows} == set(Login)
+    assert not any(any(row[1:]) for row in rows)

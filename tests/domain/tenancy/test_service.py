@@ -1,0 +1,46 @@
+"""What an owner may set."""
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from domain.errors import ForbiddenError, UserErrorCode, UserInputError
+from domain.tenancy import repository
+from domain.tenancy.roles import TenantRole
+from opsrun.database import Login
+from tests.world import World
+
+
+async def test_an_owner_sets_the_retention(world: World) -> None:
+    owner = await world.access(TenantRole.OWNER)
+    for days in (1, 3650, 30):
+        changed = await world.cases.tenancy.set_retention(owner, days)
+        assert changed.retention_days == days
+        assert (await world.access()).tenant == changed
+
+
+@pytest.mark.parametrize("role", [role for role in TenantRole if role is not TenantRole.OWNER])
+async def test_nobody_else_does(world: World, role: TenantRole) -> None:
+    access = await world.access(role)
+    for days in (30, -1):
+        with pytest.raises(ForbiddenError, match="takes OWNER"):
+            await world.cases.tenancy.set_retention(access, days)
+    assert (await world.access()).tenant.retention_days == 90
+
+
+@pytest.mark.parametrize("days", [0, -1, 3651, 10**12])
+async def test_a_retention_has_its_bounds_here_and_in_the_database(world: World, days: int) -> None:
+    with pytest.raises(UserInputError, match="1 to 3650 days") as caught:
+        await world.cases.tenancy.set_retention(await world.access(TenantRole.OWNER), days)
+    assert caught.value.code is UserErrorCode.INVALID_RETENTION
+    assert caught.value.field == ("retentionDays",)
+    if days < 2**31:
+        with pytest.raises(IntegrityError, match="ck_tenant_retention_days"):
+            async with world.resources[Login.MAINTENANCE].transactions.open(None) as connection:
+                await repository.set_retention(connection, world.tenant_id, days)
+    assert (await world.access()).tenant.retention_days == 90
+
+
+async def test_only_the_own_tenant_changes(world: World) -> None:
+    neighbour = await World.create(world.resources, world.exports)
+    await world.cases.tenancy.set_retention(await world.access(TenantRole.OWNER), 7)
+    assert (await neighbour.access()).tenant.retention_days == 90

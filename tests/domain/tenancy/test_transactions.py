@@ -1,0 +1,218 @@
+"""A transaction is somebody's, in one tenant, and leaves nothing of that on its connection."""
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from domain.errors import ForbiddenError
+from domain.tenancy.roles import CHANGE_SETTINGS, VIEW, TenantRole
+from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
+from opsrun.database import Login, open_engine
+from opsrun.embedded import EmbeddedServers
+from tests.world import World
+
+SOON = 10.0
+COUNT_RUNS = text("SELECT count(*) FROM opsrun.operation_run")
+RETENTION = text("UPDATE opsrun.tenant SET retention_days = 7")
+
+
+@pytest.fixture
+async def engine(logins: dict[Login, str]) -> AsyncIterator[AsyncEngine]:
+    """A pool of one connection, so that everybody gets the same."""
+    async with open_engine(logins[Login.API], pool_size=1) as opened:
+        yield opened
+
+
+async def end_well(connection: AsyncConnection) -> None:
+    """Do something and come to the end."""
+    await connection.execute(COUNT_RUNS)
+
+
+async def end_in_an_error(connection: AsyncConnection) -> None:
+    """Have the database refuse something."""
+    await connection.execute(text("SELECT 1 / 0"))
+
+
+async def end_in_an_error_of_ones_own(_: AsyncConnection) -> None:
+    """Fail without the database's help."""
+    raise ZeroDivisionError
+
+
+async def end_cancelled(connection: AsyncConnection) -> None:
+    """Be cancelled in the middle of a statement."""
+    async with asyncio.timeout(0.05):
+        await connection.execute(text("SELECT pg_sleep(60)"))
+
+
+@pytest.mark.parametrize(
+    ("end", "error"),
+    [
+        (end_well, None),
+        (end_in_an_error, DBAPIError),
+        (end_in_an_error_of_ones_own, ZeroDivisionError),
+        (end_cancelled, TimeoutError),
+    ],
+)
+async def test_the_next_user_of_the_connection_inherits_nothing(
+    world: World,
+    engine: AsyncEngine,
+    end: Callable[[AsyncConnection], Awaitable[None]],
+    error: type[Exception] | None,
+) -> None:
+    await world.start()
+    caught: Exception | None = None
+    try:
+        async with Transactions(engine).open(world.tenant_id, world.tenant_id) as connection:
+            assert (await connection.execute(COUNT_RUNS)).scalar() == 1
+            await end(connection)
+    except Exception as raised:  # noqa: BLE001 - whatever it is, it is looked at below
+        caught = raised
+    assert isinstance(caught, error) if error else caught is None
+
+    async with engine.connect() as connection:
+        for name in ("tenant_id", "user_id"):
+            setting = text(f"SELECT current_setting('opsrun.{name}', true)")
+            assert (await connection.execute(setting)).scalar() in ("", None)
+        assert (await connection.execute(COUNT_RUNS)).scalar() == 0
+    async with Transactions(engine).open(None) as connection:
+        assert (await connection.execute(COUNT_RUNS)).scalar() == 0
+
+
+async def test_a_transaction_stands_or_falls_as_a_whole(world: World, engine: AsyncEngine) -> None:
+    transactions = Transactions(engine)
+    with pytest.raises(ZeroDivisionError):
+        async with transactions.open(world.tenant_id) as connection:
+            await connection.execute(RETENTION)
+            raise ZeroDivisionError
+    assert (await world.access()).tenant.retention_days == 90
+    async with transactions.open(world.tenant_id) as connection:
+        await connection.execute(RETENTION)
+    assert (await world.access()).tenant.retention_days == 7
+
+
+async def test_a_snapshot_is_one_moment_and_writes_nothing(world: World) -> None:
+    transactions = world.resources[Login.API].transactions
+    async with transactions.open(world.tenant_id, snapshot=True) as connection:
+        assert (await connection.execute(COUNT_RUNS)).scalar() == 0
+        await world.start()
+        assert (await connection.execute(COUNT_RUNS)).scalar() == 0
+    with pytest.raises(DBAPIError, match="read-only transaction"):
+        async with transactions.open(world.tenant_id, snapshot=True) as connection:
+            await connection.execute(RETENTION)
+    async with transactions.open(world.tenant_id) as connection:
+        await connection.execute(RETENTION)
+
+
+async def test_whoever_lacks_the_permission_does_not_even_reach_the_database(
+    world: World,
+) -> None:
+    reader = await world.access(TenantRole.READONLY)
+    nowhere = create_async_engine("postgresql+asyncpg://nobody@127.0.0.1:1/nothing")
+    with pytest.raises(ForbiddenError):
+        async with Transactions(nowhere).member(reader, CHANGE_SETTINGS):
+            pass
+    with pytest.raises(DatabaseUnavailableError):
+        async with Transactions(nowhere).member(reader, VIEW):
+            pass
+
+
+async def test_a_member_works_in_their_tenant_under_their_name(world: World) -> None:
+    access = await world.access()
+    async with world.resources[Login.API].transactions.member(access, VIEW) as connection:
+        who = text("SELECT opsrun.current_tenant_id(), opsrun.current_user_id()")
+        assert tuple((await connection.execute(who)).one()) == (access.tenant_id, access.user_id)
+
+
+# Outages, and what is none
+
+
+@asynccontextmanager
+async def refusing_server(state: str, message: str) -> AsyncIterator[str]:
+    """A server that answers every login with an error, as Postgres does while it starts."""
+    fields = f"SFATAL\0VFATAL\0C{state}\0M{message}\0\0".encode()
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1000):
+            if data.endswith(struct.pack("!i", 80877103)):
+                writer.write(b"N")
+                continue
+            writer.write(b"E" + struct.pack("!i", len(fields) + 4) + fields)
+            writer.close()
+            await writer.wait_closed()
+            return
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        yield f"postgresql+asyncpg://nobody:nothing@127.0.0.1:{port}/nothing"
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ("57P03", "the database system is starting up"),
+        ("57P03", "the database system is shutting down"),
+        ("53300", "sorry, too many clients already"),
+    ],
+)
+async def test_a_database_that_takes_no_login_is_unavailable(state: str, message: str) -> None:
+    async with refusing_server(state, message) as url:
+        engine = create_async_engine(url)
+        with pytest.raises(DatabaseUnavailableError, match=message):
+            async with Transactions(engine).open(None):
+                pass
+
+
+@pytest.mark.parametrize("busy", [True, False])
+async def test_a_connection_that_breaks_is_an_outage(
+    world: World, engine: AsyncEngine, servers: EmbeddedServers, busy: bool
+) -> None:
+    struck = asyncio.Event()
+    pid: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def work() -> None:
+        async with Transactions(engine).open(world.tenant_id) as connection:
+            await connection.execute(RETENTION)
+            pid.set_result((await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one())
+            if busy:
+                await connection.execute(text("SELECT pg_sleep(60)"))
+            await struck.wait()
+
+    working = asyncio.create_task(work())
+    async with open_engine(servers.postgres_url) as admin, admin.connect() as connection:
+        await connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": await pid})
+        gone = text("SELECT NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = :pid)")
+        async with asyncio.timeout(SOON):
+            while not (await connection.execute(gone, {"pid": await pid})).scalar():
+                pass
+    struck.set()
+    with pytest.raises(DatabaseUnavailableError):
+        await working
+    # Nothing was committed, and the pool mends itself.
+    async with Transactions(engine).open(world.tenant_id) as connection:
+        days = text("SELECT retention_days FROM opsrun.tenant")
+        assert (await connection.execute(days)).scalar() == 90
+
+
+@pytest.mark.parametrize("error", [TimeoutError, FileNotFoundError, PermissionError])
+async def test_an_error_of_the_callers_own_is_no_outage(
+    engine: AsyncEngine, error: type[OSError]
+) -> None:
+    with pytest.raises(error):
+        async with Transactions(engine).open(None):
+            raise error
+
+
+async def test_a_broken_rule_is_no_outage(world: World) -> None:
+    with pytest.raises(IntegrityError):
+        async with world.resources[Login.MAINTENANCE].transactions.open(None) as connection:
+            await connection.execute(
+                text("UPDATE opsrun.tenant SET retention_days = 0 WHERE id = :id"),
+                {"id": world.tenant_id},
+            )

@@ -1,0 +1,153 @@
+"""The migrations lead to the tables that the code knows, however often and by how many at once."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import URL, Connection, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from domain.tables import SCHEMA, metadata
+from opsrun.database import open_engine
+from opsrun.embedded import EmbeddedServers
+from opsrun.migrations import migrate
+from opsrun.provision import create_database
+
+# What makes up a table, in the database's own words: alembic's comparison looks neither at
+# checks nor at computed columns nor at the predicates of indexes.
+SHAPE = """
+    SELECT 'column', a.attrelid::regclass::text, a.attname, format_type(a.atttypid, a.atttypmod),
+        a.attnotnull::text, a.attidentity::text || a.attgenerated::text,
+        coalesce(pg_get_expr(d.adbin, d.adrelid), '')
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE c.relnamespace = 'opsrun'::regnamespace AND c.relkind = 'r' AND a.attnum > 0
+        AND c.relname <> 'alembic_version'
+    UNION ALL
+    SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid), '', '', ''
+    FROM pg_constraint WHERE connamespace = 'opsrun'::regnamespace
+        AND conrelid <> 0 AND conrelid::regclass::text <> 'opsrun.alembic_version'
+    UNION ALL
+    SELECT 'index', tablename, indexname, indexdef, '', '', ''
+    FROM pg_indexes WHERE schemaname = 'opsrun' AND tablename <> 'alembic_version'
+"""
+WALLS = """
+    SELECT tablename, policyname, roles::text, cmd, qual, with_check FROM pg_policies
+    WHERE schemaname = 'opsrun'
+    UNION ALL
+    SELECT relname, relowner::regrole::text, array_to_string(relacl, ' '),
+        relrowsecurity::text, relforcerowsecurity::text, ''
+    FROM pg_class WHERE relnamespace = 'opsrun'::regnamespace AND relkind = 'r'
+"""
+
+
+@asynccontextmanager
+async def database(servers: EmbeddedServers) -> AsyncIterator[AsyncEngine]:
+    """An empty database of its own."""
+    url: URL = await create_database(servers.postgres_url, f"empty-{uuid4().hex}")
+    async with open_engine(url) as engine:
+        yield engine
+
+
+async def read(engine: AsyncEngine, query: str) -> set[tuple[str, ...]]:
+    """Return what the database says about itself."""
+    async with engine.connect() as connection:
+        return {tuple(row) for row in await connection.execute(text(query))}
+
+
+async def test_the_migrations_lead_to_the_tables_of_the_code(servers: EmbeddedServers) -> None:
+    async with database(servers) as migrated, database(servers) as created:
+        await migrate(migrated)
+        async with created.begin() as connection:
+            await connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
+            await connection.run_sync(metadata.create_all)
+        by_migrations, by_tables = await read(migrated, SHAPE), await read(created, SHAPE)
+        assert by_migrations - by_tables == set()
+        assert by_tables - by_migrations == set()
+        assert len(by_tables) > 100
+
+
+async def test_alembic_finds_nothing_to_migrate(servers: EmbeddedServers) -> None:
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "include_schemas": True,
+                "version_table_schema": SCHEMA,
+                "include_name": lambda name, type_, _: type_ != "schema" or name == SCHEMA,
+            },
+        )
+        return list(compare_metadata(context, metadata))
+
+    async with database(servers) as engine:
+        await migrate(engine)
+        async with engine.connect() as connection:
+            assert await connection.run_sync(differences) == []
+
+
+async def fingerprint(connection: AsyncConnection) -> set[tuple[str, ...]]:
+    """Return which transaction wrote each part of the schema."""
+    rows = await connection.execute(
+        text(
+            "SELECT relname, xmin::text FROM pg_class WHERE relnamespace = 'opsrun'::regnamespace"
+            " UNION ALL SELECT polname, xmin::text FROM pg_policy"
+            " UNION ALL SELECT version_num, xmin::text FROM opsrun.alembic_version"
+        )
+    )
+    return {tuple(row) for row in rows}
+
+
+async def test_migrating_again_changes_nothing(servers: EmbeddedServers) -> None:
+    async with database(servers) as engine:
+        await migrate(engine)
+        async with engine.connect() as connection:
+            before = await fingerprint(connection)
+        await migrate(engine)
+        async with engine.connect() as connection:
+            assert await fingerprint(connection) == before
+
+
+async def test_many_may_migrate_at_once(servers: EmbeddedServers) -> None:
+    async with database(servers) as alone, database(servers) as one, database(servers) as other:
+        await migrate(alone)
+        # The roles belong to all databases of a server.
+        processes = [await migrate_elsewhere(engine) for engine in (one, one, other)]
+        for process in processes:
+            _, errors = await process.communicate()
+            assert process.returncode == 0, errors.decode()
+        for query in (SHAPE, WALLS):
+            expected = await read(alone, query)
+            assert await read(one, query) == expected
+            assert await read(other, query) == expected
+
+
+async def migrate_elsewhere(engine: AsyncEngine) -> asyncio.subprocess.Process:
+    """Begin `opsrun migrate` of this database; alembic allows one migration per process."""
+    url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "opsrun", "migrate"),
+        env=os.environ | {"OPSRUN_DATABASE_URL": url},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def test_a_migration_that_fails_leaves_the_database_as_it_was(
+    servers: EmbeddedServers,
+) -> None:
+    async with database(servers) as engine:
+        async with engine.begin() as connection:
+            await connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
+            # In the way of a table that the migrations create late.
+            await connection.execute(text(f"CREATE TABLE {SCHEMA}.run_item ()"))
+        before = await read(engine, SHAPE)
+        with pytest.raises(DBAPIError, match='"run_item" already exists'):
+            await migrate(engine)
+        assert await read(engine, SHAPE) == before
