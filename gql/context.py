@@ -121,7 +121,7 @@ class Context:
             if (decoded.kind, decoded.tenant_id) != (kind, tenant_id):
                 raise ValueError(kind)
             return tuple(part(value) for part, value in zip(parts, decoded.values, strict=True))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, AttributeError):
             raise bad_cursor(cursor) from None
 
     async def load(

@@ -65,9 +65,15 @@ def decode_base64(text: str) -> str:
         decoded = raw.decode()
     except (binascii.Error, UnicodeError) as error:
         raise ValueError(str(error)) from None
-    if "\x00" in decoded:
+    return storable(decoded)
+
+
+def storable(text: str) -> str:
+    """Return the text; ValueError when the database could not hold it: NUL or half a character."""
+    if "\x00" in text:
         raise ValueError("NUL")
-    return decoded
+    text.encode()
+    return text
 
 
 def shown(text: str) -> str:

@@ -10,16 +10,26 @@ def _serialize(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def moment(value: object) -> datetime:
+    """Read a moment with its offset from UTC; ValueError for anything else."""
+    if not isinstance(value, str):
+        raise ValueError(value)  # noqa: TRY004 - callers mend one kind of error
+    read = datetime.fromisoformat(value)
+    if read.tzinfo is None:
+        raise ValueError(value)
+    try:
+        return read.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(value) from None
+
+
 def _parse(value: object) -> datetime:
     try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+        return moment(value)
     except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
         raise GraphQLError(
             "A DateTime reads 2026-01-31T12:00:00Z, with the offset from UTC or a Z."
-        )
-    return moment
+        ) from None
 
 
 DateTime: ScalarDefinition = scalar(

@@ -10,7 +10,8 @@ from domain.tenancy.models import TenantAccess
 from gql.arguments import After, First
 from gql.backups.types import BackupSet
 from gql.context import Info
-from gql.pages import Connection, Cursor, cursor_time, forward_page, page_size
+from gql.pages import Connection, Cursor, forward_page, page_size
+from gql.scalars import moment
 
 
 @strawberry.type
@@ -27,7 +28,7 @@ class TenantBackups:
     ) -> Connection[BackupSet]:
         size = page_size(first)
         start = after and await info.context.place(
-            after, "backup sets", root.tenant_id, cursor_time, UUID
+            after, "backup sets", root.tenant_id, moment, UUID
         )
         rows = await info.context.cases.backups.page(root, after=start or None, limit=size + 1)
         return forward_page(

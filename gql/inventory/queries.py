@@ -6,7 +6,7 @@ import strawberry
 from strawberry import UNSET
 
 from domain.tenancy.models import TenantAccess
-from gql.arguments import After, First
+from gql.arguments import After, First, plain_text
 from gql.context import Info
 from gql.inventory.types import InventoryScope, Policy
 from gql.pages import Connection, Cursor, forward_page, page_size
@@ -32,7 +32,7 @@ class TenantInventory:
         after: After = UNSET,
     ) -> Connection[Policy]:
         size = page_size(first)
-        kind = f"policies {scope_key}"
+        kind = f"policies {plain_text(scope_key)}"
         start = after and await info.context.place(after, kind, root.tenant_id, str, str)
         rows = await info.context.cases.inventory.policies(
             root, scope_key, after=start or None, limit=size + 1

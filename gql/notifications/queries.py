@@ -9,7 +9,7 @@ from domain.tenancy.models import TenantAccess
 from gql.arguments import After, First
 from gql.context import Info
 from gql.notifications.types import NOTIFICATION_CURSOR, Notification
-from gql.pages import Connection, forward_page, page_size
+from gql.pages import Connection, cursor_number, forward_page, page_size
 
 
 @strawberry.type
@@ -28,7 +28,9 @@ class TenantNotifications:
         ] = False,
     ) -> Connection[Notification]:
         size = page_size(first)
-        start = after and await info.context.place(after, NOTIFICATION_CURSOR, root.tenant_id, int)
+        start = after and await info.context.place(
+            after, NOTIFICATION_CURSOR, root.tenant_id, cursor_number(63)
+        )
         rows = await info.context.cases.notifications.page(
             root, before_seq=start[0] if start else None, unread_only=unread_only, limit=size + 1
         )

@@ -10,6 +10,7 @@ from strawberry import UNSET
 from domain.runs.feed import FeedGapError
 from gql.context import Info
 from gql.notifications.types import NOTIFICATION_CURSOR, Notification
+from gql.pages import cursor_number
 from gql.runs.subscriptions import live_events
 
 _BATCH = 100
@@ -35,7 +36,9 @@ class NotificationSubscriptions:
         access, _ = await context.locate(tenant_id, "Tenant")
         seen: int | None = None
         if after:
-            (seen,) = await context.place(after, NOTIFICATION_CURSOR, access.tenant_id, int)
+            (seen,) = await context.place(
+                after, NOTIFICATION_CURSOR, access.tenant_id, cursor_number(63)
+            )
         async with context.cases.feeds.follow(access.tenant_id) as feed:
             while True:
                 cursor = await context.cases.runs.position(access)

@@ -10,6 +10,7 @@ from domain.errors import BadInputError, LimitExceededError
 from domain.runs.lifecycle import StatusBucket
 from domain.runs.models import RunFilter
 from domain.tenancy.models import TenantAccess
+from gql.arguments import plain_text
 from gql.context import Context
 
 MAX_VALUES = 50
@@ -42,7 +43,7 @@ async def run_filter(
     """Return the ledger's filter, bounded by the default window.
 
     Raises:
-        BadInputError: the range is empty or an id is none of an initiator.
+        BadInputError: the range is empty, a type is no text or an id is none of an initiator.
         ForbiddenError: an id of another tenant.
         LimitExceededError: more than MAX_VALUES in one list.
     """
@@ -60,7 +61,7 @@ async def run_filter(
     return RunFilter(
         created_from=created_from,
         created_until=until,
-        run_types=frozenset(asked.run_types or ()),
+        run_types=frozenset(map(plain_text, asked.run_types or ())),
         status_buckets=frozenset(asked.status_buckets or ()),
         initiator_ids=frozenset(
             [await _initiator_id(id_, access, context) for id_ in asked.initiator_ids or ()]

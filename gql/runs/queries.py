@@ -19,12 +19,12 @@ from gql.pages import (
     Connection,
     Cursor,
     backward_page,
-    cursor_time,
     forward_page,
     page_size,
 )
 from gql.runs.filters import OperationRunFilter, run_filter
 from gql.runs.types import OperationRun
+from gql.scalars import moment
 
 Filter = Annotated[
     OperationRunFilter | None, strawberry.argument(description="Which runs; all if not given.")
@@ -88,14 +88,13 @@ class TenantRuns:
         ] = UNSET,
         filter: Filter = UNSET,  # noqa: A002
     ) -> Connection[OperationRun]:
-        backward = (last is not UNSET and last is not None) or bool(before)
+        last = None if last is UNSET else last
+        backward = last is not None or bool(before)
         if backward and after:
             raise BadInputError("Page either forward (first, after) or backward (last, before).")
-        size = page_size(last if backward else first)
+        size = page_size(first if last is None else last)
         cursor = before if backward else after
-        start = cursor and await info.context.place(
-            cursor, "runs", root.tenant_id, cursor_time, UUID
-        )
+        start = cursor and await info.context.place(cursor, "runs", root.tenant_id, moment, UUID)
         rows = await info.context.cases.runs.page(
             root,
             await run_filter(filter, root, info.context),

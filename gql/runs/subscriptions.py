@@ -19,7 +19,7 @@ from domain.tenancy.models import TenantAccess
 from domain.tenancy.transactions import DatabaseUnavailableError
 from gql.context import Context, Info
 from gql.enums import FeedChange, FeedResetReason
-from gql.pages import Cursor
+from gql.pages import Cursor, cursor_number
 from gql.runs.filters import run_filter
 from gql.runs.queries import Filter
 from gql.runs.types import OperationRun
@@ -101,7 +101,7 @@ async def resume(context: Context, access: TenantAccess, after: str | None) -> R
     await context.enter(cursor.tenant_id)
     if (cursor.kind, cursor.tenant_id) != (_KIND, access.tenant_id):
         return Resumption(None, FeedResetReason.CURSOR_FOREIGN)
-    epoch, seq = await context.place(after, _KIND, access.tenant_id, _epoch, int)
+    epoch, seq = await context.place(after, _KIND, access.tenant_id, _epoch, cursor_number(63))
     return Resumption(FeedCursor(epoch, seq))
 
 

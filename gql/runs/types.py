@@ -17,7 +17,7 @@ from gql.arguments import After, First
 from gql.context import Info
 from gql.enums import InitiatorKind
 from gql.ids import GlobalId, Node
-from gql.pages import Connection, Cursor, forward_page, page_size
+from gql.pages import Connection, Cursor, cursor_number, forward_page, page_size
 from gql.runs.related import RelatedResource, related_to
 from gql.user_errors import UserError
 
@@ -213,7 +213,9 @@ class OperationRun(Node):
     ) -> Connection[RunEvent]:
         size = page_size(first)
         kind = f"events {self.model.id.hex}"
-        start = after and await info.context.place(after, kind, self.access.tenant_id, int)
+        start = after and await info.context.place(
+            after, kind, self.access.tenant_id, cursor_number(31)
+        )
         rows = await info.context.load(
             info.context.cases.runs.events,
             self.access,

@@ -1,0 +1,44 @@
+"""The API, served once for all tests of it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from opsrun.database import Login
+from opsrun.embedded import EmbeddedServers
+from opsrun.resources import Resources
+from tests.conftest import settings_for
+from tests.gql.api import TRANSPORTS, RunningApi, running_api
+from tests.gql.furnished import Furnished, furnish
+
+
+@pytest.fixture(scope="session")
+async def api(
+    servers: EmbeddedServers, logins: dict[Login, str], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[RunningApi]:
+    """The API on a free port, under its own database login."""
+    folder = tmp_path_factory.mktemp("api")
+    async with running_api(settings_for(logins[Login.API], servers.redis_url, folder)) as running:
+        yield running
+
+
+@pytest.fixture(params=TRANSPORTS)
+def transport(request: pytest.FixtureRequest) -> str:
+    """Both ways to watch."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+async def ours(
+    api: RunningApi, resources: dict[Login, Resources], tmp_path_factory: pytest.TempPathFactory
+) -> Furnished:
+    """A furnished tenant; only for tests that change nothing in it."""
+    return await furnish(api, resources, tmp_path_factory.mktemp("ours"))
+
+
+@pytest.fixture(scope="session")
+async def theirs(
+    api: RunningApi, resources: dict[Login, Resources], tmp_path_factory: pytest.TempPathFactory
+) -> Furnished:
+    """Another one, whose members are not ours."""
+    return await furnish(api, resources, tmp_path_factory.mktemp("theirs"))

@@ -1,0 +1,180 @@
+"""A tenant that has something of everything, made the way users make it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from domain.tenancy.roles import TenantRole
+from opsrun.database import Login
+from opsrun.resources import Resources
+from tests.gql.api import SOCKET, Client, RunningApi, work
+from tests.world import World
+
+SCOPE = "servers"
+BROKEN_SCOPE = "broken"
+
+START = """mutation ($input: StartInventorySyncInput!) {
+  startInventorySync(input: $input) {
+    outcome run { id runType } userErrors { code message field }
+  }
+}"""
+START_DRIFT = """mutation ($input: StartDriftGenerationInput!) {
+  startDriftGeneration(input: $input) {
+    outcome run { id runType } userErrors { code message field }
+  }
+}"""
+CREATE_SET = """mutation ($input: CreateBackupSetInput!) {
+  createBackupSet(input: $input) {
+    backupSet { id name policyCount createdBy createdAt } userErrors { code message field }
+  }
+}"""
+ADD_POLICIES = """mutation ($input: AddPoliciesToBackupSetInput!) {
+  addPoliciesToBackupSet(input: $input) {
+    outcome run { id runType } userErrors { code message field }
+  }
+}"""
+POLICIES = """query ($tenant: ID!, $scope: String!) {
+  tenant(id: $tenant) { policies(scopeKey: $scope) { nodes { id name } } }
+}"""
+_EVERYTHING = """query ($tenant: ID!, $drift: ID!, $broken: ID!, $backup: ID!) {
+  tenant(id: $tenant) {
+    operationRuns { edges { cursor node { initiator { id } } } }
+    policies(scopeKey: "servers") { edges { cursor node { id } } }
+    driftFindings(runId: $drift) { edges { cursor node { id } } }
+    backupSets { edges { cursor node { id } } }
+    notifications { edges { cursor node { id } } }
+  }
+  run: node(id: $broken) { ... on OperationRun {
+    failures { edges { cursor } } events { edges { cursor } } } }
+  set: node(id: $backup) { ... on BackupSet { policies { edges { cursor } } } }
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Furnished:
+    """A tenant's ids by type and cursors by list."""
+
+    world: World
+    ids: Mapping[str, str]
+    cursors: Mapping[str, str]
+    drift_run: str
+    broken_run: str
+    backup_run: str
+
+
+def write_policy(world: World, scope: str, policy_id: str, **settings: Any) -> None:
+    """Put a policy into the tenant's export."""
+    folder = world.exports / scope
+    folder.mkdir(exist_ok=True)
+    body = {
+        "@odata.type": "#microsoft.graph.windows10CompliancePolicy",
+        "id": policy_id,
+        "displayName": f"Policy {policy_id}",
+        **settings,
+    }
+    (folder / f"{policy_id}.json").write_text(json.dumps(body))
+
+
+async def sync(world: World, client: Client, scope: str = SCOPE) -> str:
+    """Sync the scope and return the run's id."""
+    answer = await client.data(START, input={"tenantId": world.global_id, "scopeKey": scope})
+    return await _done(world, answer)
+
+
+async def drift(world: World, client: Client) -> str:
+    """Generate drift and return the run's id."""
+    answer = await client.data(START_DRIFT, input={"tenantId": world.global_id, "scopeKey": SCOPE})
+    return await _done(world, answer)
+
+
+async def drifted(world: World, client: Client) -> str:
+    """Sync two versions of an export, generate drift, and return the drift run's id.
+
+    Policy a is modified, b stays, c is removed and d is added.
+    """
+    for policy_id in "abc":
+        write_policy(world, SCOPE, policy_id, minimum=10, gone="soon")
+    await sync(world, client)
+    write_policy(world, SCOPE, "a", minimum=12, fresh=True)
+    (world.exports / SCOPE / "c.json").unlink()
+    write_policy(world, SCOPE, "d")
+    await sync(world, client)
+    return await drift(world, client)
+
+
+async def policy_ids(world: World, client: Client) -> dict[str, str]:
+    """Return the ids of the scope's policies by name."""
+    data = await client.data(POLICIES, tenant=world.global_id, scope=SCOPE)
+    return {node["name"]: node["id"] for node in data["tenant"]["policies"]["nodes"]}
+
+
+async def backup_set(world: World, client: Client, name: str) -> str:
+    """Create a backup set and return its id."""
+    answer = await client.data(CREATE_SET, input={"tenantId": world.global_id, "name": name})
+    created: str = answer["createBackupSet"]["backupSet"]["id"]
+    return created
+
+
+async def add_policies(world: World, client: Client, set_id: str, policies: list[str]) -> str:
+    """Copy policies into a set and return the run's id."""
+    given = {"backupSetId": set_id, "policyIds": policies}
+    return await _done(world, await client.data(ADD_POLICIES, input=given))
+
+
+def break_scope(world: World, broken: int) -> None:
+    """Make a scope of one good policy and some that are no JSON."""
+    write_policy(world, BROKEN_SCOPE, "good")
+    for number in range(broken):
+        (world.exports / BROKEN_SCOPE / f"{number}.json").write_text("{")
+
+
+async def furnish(api: RunningApi, resources: dict[Login, Resources], folder: Path) -> Furnished:
+    """Add a tenant and use every part of the product in it, as its manager."""
+    world = await World.create(resources, folder)
+    client = api.member(world, TenantRole.MANAGER)
+    drift_run = await drifted(world, client)
+    break_scope(world, broken=5)
+    broken_run = await sync(world, client, BROKEN_SCOPE)
+    set_id = await backup_set(world, client, "Everything")
+    policies = await policy_ids(world, client)
+    backup_run = await add_policies(world, client, set_id, list(policies.values()))
+    found = await client.data(
+        _EVERYTHING, tenant=world.global_id, drift=drift_run, broken=broken_run, backup=set_id
+    )
+    cursors = {
+        "feed": await _feed_cursor(world, client),
+        "failures": found["run"]["failures"]["edges"][0]["cursor"],
+        "events": found["run"]["events"]["edges"][0]["cursor"],
+        "copies": found["set"]["policies"]["edges"][0]["cursor"],
+    }
+    ids = {"Tenant": world.global_id, "OperationRun": drift_run}
+    for field, type_name in (
+        ("policies", "Policy"),
+        ("driftFindings", "DriftFinding"),
+        ("backupSets", "BackupSet"),
+        ("notifications", "Notification"),
+    ):
+        edge = found["tenant"][field]["edges"][-1]
+        ids[type_name], cursors[field] = edge["node"]["id"], edge["cursor"]
+    run = found["tenant"]["operationRuns"]["edges"][0]
+    ids["Initiator"], cursors["operationRuns"] = run["node"]["initiator"]["id"], run["cursor"]
+    return Furnished(world, ids, cursors, drift_run, broken_run, backup_run)
+
+
+async def _feed_cursor(world: World, client: Client) -> str:
+    query = """subscription ($tenant: ID!) {
+      operationRuns(tenantId: $tenant) { ... on FeedReset { cursor } } }"""
+    async with client.subscribe(SOCKET, query, {"tenant": world.global_id}) as stream:
+        cursor: str = (await stream.next())["cursor"]
+    return cursor
+
+
+async def _done(world: World, answer: Mapping[str, Any]) -> str:
+    (payload,) = answer.values()
+    assert payload["userErrors"] == []
+    assert payload["outcome"] == "CREATED"
+    await work(world, payload["run"])
+    run_id: str = payload["run"]["id"]
+    return run_id

@@ -1,0 +1,171 @@
+"""What resolvers rely on: who asks, where they may go, and loaders that batch."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from domain.errors import BadInputError, ForbiddenError, UnauthenticatedError
+from domain.tenancy.models import TenantAccess
+from domain.tenancy.roles import TenantRole
+from gql import context as context_module
+from gql.context import Context, Identity
+from gql.ids import GlobalId
+from gql.pages import Cursor
+from opsrun.administration import remove_member, save_member
+from opsrun.asgi import HubLinks
+from opsrun.database import Login
+from tests.world import World
+
+HOUR = timedelta(hours=1)
+
+
+def context_of(world: World, user_id: UUID | None = None, lifetime: timedelta = HOUR) -> Context:
+    identity = Identity(
+        user_id or world.members[TenantRole.OPERATOR].id, datetime.now(UTC) + lifetime
+    )
+    return Context(world.cases, identity, HubLinks("https://ops.example"), timedelta(days=30))
+
+
+# Who asks
+
+
+async def test_a_user_whom_nobody_added_is_nobody(world: World) -> None:
+    with pytest.raises(UnauthenticatedError, match="Ask an owner"):
+        await context_of(world, uuid4()).principal()
+
+
+async def test_an_expired_token_ends_the_context_too(world: World) -> None:
+    with pytest.raises(UnauthenticatedError, match="expired"):
+        await context_of(world, lifetime=timedelta(seconds=-1)).principal()
+
+
+async def test_roles_are_read_again_after_a_while(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = context_of(world)
+    keeper = world.resources[Login.MAINTENANCE].transactions
+    member = world.members[TenantRole.OPERATOR]
+    assert (await context.enter(world.tenant_id)).role is TenantRole.OPERATOR
+    await save_member(keeper, world.slug, member, TenantRole.READONLY)
+    assert (await context.enter(world.tenant_id)).role is TenantRole.OPERATOR
+    monkeypatch.setattr(context_module, "PRINCIPAL_SECONDS", 0.0)
+    assert (await context.enter(world.tenant_id)).role is TenantRole.READONLY
+    await remove_member(keeper, world.slug, member)
+    with pytest.raises(ForbiddenError):
+        await context.enter(world.tenant_id)
+
+
+# Where they may go
+
+
+async def test_the_tenant_in_an_id_is_checked_before_its_type(world: World) -> None:
+    context = context_of(world)
+    here, elsewhere = world.tenant_id, uuid4()
+    access, located = await context.locate(GlobalId("Policy", here, "a/b").encode(), "Policy")
+    assert (access.tenant_id, located.key) == (here, "a/b")
+    with pytest.raises(ForbiddenError):
+        await context.locate(GlobalId("Nonsense", elsewhere).encode(), "Policy")
+    with pytest.raises(BadInputError, match="Expected the id of a Policy, not of a Tenant"):
+        await context.locate(GlobalId("Tenant", here).encode(), "Policy")
+
+
+async def test_the_tenant_in_a_cursor_is_checked_before_its_list(world: World) -> None:
+    context = context_of(world)
+    here, elsewhere = world.tenant_id, uuid4()
+    cursor = Cursor("events", here, (7,)).encode()
+    assert await context.place(cursor, "events", here, int) == (7,)
+    with pytest.raises(ForbiddenError):
+        await context.place(Cursor("nonsense", elsewhere, ()).encode(), "events", here, int)
+
+
+@pytest.mark.parametrize("values", [(), ("x",), (1, 2), (None,)])
+async def test_a_cursor_of_another_shape_is_bad_input(
+    world: World, values: tuple[int, ...]
+) -> None:
+    cursor = Cursor("events", world.tenant_id, values).encode()
+    with pytest.raises(BadInputError, match="is no cursor of this list"):
+        await context_of(world).place(cursor, "events", world.tenant_id, int)
+
+
+async def test_a_number_where_a_cursor_has_a_uuid_is_bad_input(world: World) -> None:
+    cursor = Cursor("runs", world.tenant_id, (7,)).encode()
+    with pytest.raises(BadInputError, match="is no cursor of this list"):
+        await context_of(world).place(cursor, "runs", world.tenant_id, UUID)
+
+
+async def test_a_cursor_of_another_list_is_bad_input(world: World) -> None:
+    cursor = Cursor("events of a run", world.tenant_id, (7,)).encode()
+    with pytest.raises(BadInputError, match="is no cursor of this list"):
+        await context_of(world).place(cursor, "events of another", world.tenant_id, int)
+
+
+# Loaders
+
+
+class Noting:
+    """A batch fetch that notes how it is called; even keys exist."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[UUID, list[int], int]] = []
+
+    async def __call__(
+        self, access: TenantAccess, keys: Sequence[int], *, limit: int = 0
+    ) -> Mapping[int, str]:
+        self.calls.append((access.tenant_id, list(keys), limit))
+        return {key: f"{access.tenant.slug} {key}" for key in keys if key % 2 == 0}
+
+
+async def accesses(*worlds: World) -> list[TenantAccess]:
+    return [await world.access() for world in worlds]
+
+
+async def test_what_is_asked_in_one_moment_is_fetched_at_once(world: World) -> None:
+    context, fetch = context_of(world), Noting()
+    (here,) = await accesses(world)
+    found = await asyncio.gather(*(context.load(fetch, here, key) for key in (2, 3, 2, 4)))
+    assert [*found] == [f"{world.slug} 2", None, f"{world.slug} 2", f"{world.slug} 4"]
+    assert fetch.calls == [(world.tenant_id, [2, 3, 4], 0)]
+
+
+async def test_a_batch_never_mixes_tenants_or_arguments(world: World) -> None:
+    other = await World.create(world.resources, world.exports)
+    context, fetch = context_of(world), Noting()
+    here, there = await accesses(world, other)
+    found = await asyncio.gather(
+        context.load(fetch, here, 2),
+        context.load(fetch, there, 2),
+        context.load(fetch, here, 4, limit=1),
+        context.load(fetch, there, 6),
+    )
+    assert [*found] == [f"{world.slug} 2", f"{other.slug} 2", f"{world.slug} 4", f"{other.slug} 6"]
+    assert sorted(fetch.calls) == sorted(
+        [(world.tenant_id, [2], 0), (other.tenant_id, [2, 6], 0), (world.tenant_id, [4], 1)]
+    )
+
+
+async def test_nothing_is_kept_for_a_later_moment(world: World) -> None:
+    context, fetch = context_of(world), Noting()
+    (here,) = await accesses(world)
+    await context.load(fetch, here, 2)
+    await context.load(fetch, here, 2)
+    assert len(fetch.calls) == 2
+
+
+async def test_a_failed_batch_fails_every_waiter_and_no_later_one(world: World) -> None:
+    context = context_of(world)
+    (here,) = await accesses(world)
+    failures = iter([ConnectionError("gone"), None])
+
+    async def fetch(_: TenantAccess, keys: Sequence[int]) -> Mapping[int, int]:
+        if failure := next(failures):
+            raise failure
+        return dict.fromkeys(keys, 1)
+
+    first = await asyncio.gather(
+        context.load(fetch, here, 1), context.load(fetch, here, 2), return_exceptions=True
+    )
+    assert [type(error) for error in first] == [ConnectionError, ConnectionError]
+    assert await context.load(fetch, here, 1) == 1

@@ -1,0 +1,71 @@
+"""Opaque ids: what goes in comes out, and nothing else gets in."""
+
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.errors import BadInputError
+from gql.ids import GlobalId, decode_base64, encode_base64, shown
+
+# What Postgres and UTF-8 can hold.
+TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
+
+
+@given(st.from_regex(r"[A-Za-z]+", fullmatch=True), st.uuids(), TEXTS)
+def test_an_id_survives_the_way_to_the_client_and_back(
+    type_name: str, tenant: UUID, key: str
+) -> None:
+    id_ = GlobalId(type_name, tenant, key)
+    assert GlobalId.decode(id_.encode()) == id_
+
+
+@given(TEXTS)
+def test_an_id_fits_into_an_address(text: str) -> None:
+    encoded = encode_base64(text)
+    assert set(encoded) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
+    assert decode_base64(encoded) == text
+
+
+@given(st.text() | st.text().map(lambda text: encode_base64(text.encode(errors="ignore").decode())))
+def test_no_text_does_worse_than_bad_input(text: str) -> None:
+    try:
+        GlobalId.decode(text)
+    except BadInputError as error:
+        assert len(str(error)) < 500
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "=",
+        "a",
+        "Tenant",
+        "\ud800",
+        "é",
+        "VGVuYW50",
+        "x" * 10_000,
+        encode_base64("Tenant"),
+        encode_base64(f"Tenant:{uuid4().hex}"),
+        encode_base64("Tenant:1:"),
+        encode_base64(f"Tenant:{uuid4().hex}:a\x00b"),
+        encode_base64(f"Tenant:{uuid4().hex}:") + "\n",
+    ],
+)
+def test_what_we_never_gave_out_is_bad_input(text: str) -> None:
+    with pytest.raises(BadInputError, match="is no id of this API"):
+        GlobalId.decode(text)
+
+
+def test_a_key_that_is_no_uuid_is_bad_input_where_one_is_needed() -> None:
+    run = uuid4()
+    assert GlobalId("OperationRun", uuid4(), run.hex).uuid_key() == run
+    with pytest.raises(BadInputError, match="is no id of this API"):
+        GlobalId("OperationRun", uuid4(), "seven").uuid_key()
+
+
+def test_a_message_repeats_no_more_of_a_text_than_a_line() -> None:
+    assert shown("abc") == "'abc'"
+    assert len(shown("x" * 10_000)) < 70
