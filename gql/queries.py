@@ -12,7 +12,7 @@ from gql.backups.types import BackupSet
 from gql.context import Info
 from gql.drift.types import DriftFinding
 from gql.ids import GlobalId, Node
-from gql.inventory.queries import policies_by_key
+from gql.inventory.queries import policies_by_id
 from gql.notifications.types import Notification
 from gql.pages import MAX_PAGE
 from gql.runs.types import OperationRun
@@ -23,11 +23,6 @@ Fetch = Callable[[Info, TenantAccess, list[GlobalId]], Awaitable[Mapping[GlobalI
 
 async def _tenants(_: Info, access: TenantAccess, ids: list[GlobalId]) -> Mapping[GlobalId, Any]:
     return dict.fromkeys(ids, access)
-
-
-async def _policies(info: Info, access: TenantAccess, ids: list[GlobalId]) -> dict[GlobalId, Any]:
-    found = await policies_by_key(info, access, [id_.key for id_ in ids])
-    return {id_: found[id_.key] for id_ in ids if id_.key in found}
 
 
 def _by_uuid(
@@ -46,7 +41,7 @@ def _by_uuid(
 
 _FETCH: dict[str, Fetch] = {
     "Tenant": _tenants,
-    "Policy": _policies,
+    "Policy": policies_by_id,
     "OperationRun": _by_uuid(lambda info: info.context.cases.runs.by_ids, OperationRun.of),
     "Notification": _by_uuid(lambda info: info.context.cases.notifications.by_ids, Notification.of),
     "BackupSet": _by_uuid(

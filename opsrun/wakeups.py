@@ -29,7 +29,8 @@ PING_INTERVAL = 5.0
 
 # Always subscribed, so that the connection is in use however few topics there are.
 _CHANNEL = b"opsrun:wakeups"
-_OUTAGE = (RedisError, OSError, TimeoutError)
+# uvloop raises RuntimeError when a connection is used that the peer has reset.
+_OUTAGE = (RedisError, OSError, TimeoutError, RuntimeError)
 _BACKOFF = EqualJitterBackoff(cap=3.0, base=0.1)
 # The backoff turns 2**failures into a float, which overflows after an hour of outage.
 _BACKOFF_STEPS = 10

@@ -28,7 +28,8 @@ COMMAND_TIMEOUT = 5.0
 CONSUMER_LIFETIME = 3600.0
 
 _START = b"0-0"
-_OUTAGE = (RedisError, OSError, TimeoutError)
+# uvloop raises RuntimeError when a connection is used that the peer has reset.
+_OUTAGE = (RedisError, OSError, TimeoutError, RuntimeError)
 _BACKOFF = EqualJitterBackoff(cap=3.0, base=0.1)
 # The backoff turns 2**failures into a float, which overflows after an hour of outage.
 _BACKOFF_STEPS = 10

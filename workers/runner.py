@@ -36,8 +36,13 @@ class RunRunner:
     async def execute(self, run_type: str, tenant_id: UUID, run_id: UUID) -> None:
         """Work on a run that a message hints at; a message that comes twice does nothing.
 
-        Never raises but when cancelled: how the work ended is told by the ledger.
+        Never raises but when cancelled: how the work ended is told by the ledger. A run of
+        a type that this worker doesn't know is left to one that does.
         """
+        producer = self._producers.get(run_type)
+        if producer is None:
+            logger.warning("Run %s is of type %s, which is not known here", run_id, run_type)
+            return
         try:
             execution = await self._claimer.claim(tenant_id, run_id, self._lease)
         except DatabaseUnavailableError as error:
@@ -45,7 +50,7 @@ class RunRunner:
             return
         if execution is None:
             return
-        task = asyncio.create_task(self._work(self._producers[run_type], execution))
+        task = asyncio.create_task(self._work(producer, execution))
         self._active.add(task)
         task.add_done_callback(self._active.discard)
         await asyncio.wait([task])
@@ -76,8 +81,11 @@ class RunRunner:
         except Exception as error:
             error_id = uuid4().hex
             extra = {"error_id": error_id, "run_id": str(run_id)}
-            logger.exception("Run %s failed unexpectedly, error %s", run_id, error_id, extra=extra)
-            message = f"{type(error).__name__}: {error}"
+            logger.exception(
+                "Run %s failed unexpectedly, error id %s", run_id, error_id, extra=extra
+            )
+            # Not the error's text: that may quote what the tenant's policies hold.
+            message = f"Unexpected {type(error).__name__}; the server's log tells more."
             await self._fail(execution, FailureReason.INTERNAL_ERROR, message, error_id)
         else:
             logger.info("Run %s (%s) ended", run_id, producer.run_type)

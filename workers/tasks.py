@@ -34,6 +34,7 @@ def sender(broker: AsyncBroker) -> Send:
         try:
             await kicker.kiq(str(dispatch.tenant_id), str(dispatch.run_id))
         except SendTaskError as error:
-            raise DispatchUnavailableError(str(error.__cause__ or error)) from error
+            # With its kind: a timeout has no text of its own.
+            raise DispatchUnavailableError(repr(error.__cause__)) from error
 
     return send

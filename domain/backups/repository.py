@@ -1,6 +1,6 @@
 """All SQL about backup sets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -73,34 +73,37 @@ async def by_ids(
 async def policies(
     connection: AsyncConnection,
     tenant_id: UUID,
-    backup_set_id: UUID,
+    backup_set_ids: Sequence[UUID],
     *,
     after: tuple[str, str, str] | None,
     limit: int,
-) -> Sequence[BackedUpPolicy]:
-    """Return the copies in a set by name."""
+) -> Mapping[UUID, Sequence[BackedUpPolicy]]:
+    """Return the first copies in each set by name."""
     table = backup_set_policy.c
     key = (table.name, table.scope_key, table.policy_id)
-    query = (
-        select(backup_set_policy)
-        .where(table.tenant_id == tenant_id, table.backup_set_id == backup_set_id)
-        .order_by(*key)
-        .limit(limit)
+    place = func.row_number().over(partition_by=table.backup_set_id, order_by=key).label("place")
+    query = select(backup_set_policy, place).where(
+        table.tenant_id == tenant_id, table.backup_set_id.in_(backup_set_ids)
     )
     if after is not None:
         query = query.where(tuple_(*key) > tuple_(*after))
-    return [
-        BackedUpPolicy(
-            row.tenant_id,
-            row.backup_set_id,
-            row.scope_key,
-            row.policy_id,
-            row.name,
-            row.policy_type,
-            row.added_at,
+    found = query.subquery()
+    pages: dict[UUID, list[BackedUpPolicy]] = {}
+    for row in await connection.execute(
+        select(found).where(found.c.place <= limit).order_by(found.c.place)
+    ):
+        pages.setdefault(row.backup_set_id, []).append(
+            BackedUpPolicy(
+                row.tenant_id,
+                row.backup_set_id,
+                row.scope_key,
+                row.policy_id,
+                row.name,
+                row.policy_type,
+                row.added_at,
+            )
         )
-        for row in await connection.execute(query)
-    ]
+    return pages
 
 
 async def copy_policies(

@@ -115,13 +115,13 @@ class Backups:
     async def policies(
         self,
         access: TenantAccess,
-        backup_set_id: UUID,
+        backup_set_ids: Sequence[UUID],
         *,
         after: tuple[str, str, str] | None,
         limit: int,
-    ) -> Sequence[BackedUpPolicy]:
-        """Return a page of the copies in a set."""
+    ) -> Mapping[UUID, Sequence[BackedUpPolicy]]:
+        """Return a page of the copies in each set."""
         async with self._transactions.member(access, VIEW) as connection:
             return await repository.policies(
-                connection, access.tenant_id, backup_set_id, after=after, limit=limit
+                connection, access.tenant_id, backup_set_ids, after=after, limit=limit
             )

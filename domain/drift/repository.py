@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Row, func, select, tuple_
+from sqlalchemy import ColumnElement, Row, and_, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,6 +20,13 @@ from domain.drift.models import (
 )
 from domain.inventory.policies import normalize
 from domain.tables import drift_finding
+
+_PAIR = (drift_finding.c.baseline_run_id, drift_finding.c.current_run_id)
+
+
+def _of(tenant_id: UUID, comparisons: Sequence[Comparison]) -> ColumnElement[bool]:
+    pairs = [(c.baseline_run_id, c.current_run_id) for c in comparisons]
+    return and_(drift_finding.c.tenant_id == tenant_id, tuple_(*_PAIR).in_(pairs))
 
 
 async def add(
@@ -69,14 +76,6 @@ async def add(
     return frozenset(finding.policy_id for finding in findings) - known
 
 
-def _of(tenant_id: UUID, comparison: Comparison) -> ColumnElement[bool]:
-    return (
-        (drift_finding.c.tenant_id == tenant_id)
-        & (drift_finding.c.baseline_run_id == comparison.baseline_run_id)
-        & (drift_finding.c.current_run_id == comparison.current_run_id)
-    )
-
-
 def _finding(row: Row[*tuple[Any, ...]]) -> DriftFinding:
     return DriftFinding(
         tenant_id=row.tenant_id,
@@ -97,23 +96,31 @@ def _change(stored: Mapping[str, Any]) -> SettingChange:
     return SettingChange(stored["path"], ChangeKind(stored["change"]), old, new)
 
 
-async def page(
+async def pages(
     connection: AsyncConnection,
     tenant_id: UUID,
-    comparison: Comparison,
+    comparisons: Sequence[Comparison],
     *,
     kinds: frozenset[DriftKind],
     after: tuple[str, UUID] | None,
     limit: int,
-) -> Sequence[DriftFinding]:
-    """Return the findings of a comparison by policy name."""
+) -> Mapping[Comparison, Sequence[DriftFinding]]:
+    """Return the first findings of each comparison by policy name."""
     key = (drift_finding.c.policy_name, drift_finding.c.id)
-    query = select(drift_finding).where(_of(tenant_id, comparison)).order_by(*key).limit(limit)
+    place = func.row_number().over(partition_by=_PAIR, order_by=key).label("place")
+    query = select(drift_finding, place).where(_of(tenant_id, comparisons))
     if kinds:
         query = query.where(drift_finding.c.kind.in_(sorted(kinds)))
     if after is not None:
         query = query.where(tuple_(*key) > tuple_(*after))
-    return [_finding(row) for row in await connection.execute(query)]
+    found = query.subquery()
+    pages: dict[Comparison, list[DriftFinding]] = {}
+    for row in await connection.execute(
+        select(found).where(found.c.place <= limit).order_by(found.c.place)
+    ):
+        finding = _finding(row)
+        pages.setdefault(finding.comparison, []).append(finding)
+    return pages
 
 
 async def by_ids(
@@ -132,16 +139,12 @@ async def counts(
     connection: AsyncConnection, tenant_id: UUID, comparisons: Sequence[Comparison]
 ) -> Mapping[Comparison, Mapping[DriftKind, int]]:
     """Return how many findings of each kind the comparisons have."""
-    pair = (drift_finding.c.baseline_run_id, drift_finding.c.current_run_id)
     rows = await connection.execute(
         select(
-            drift_finding.c.scope_key, *pair, drift_finding.c.kind, func.count().label("findings")
+            drift_finding.c.scope_key, *_PAIR, drift_finding.c.kind, func.count().label("findings")
         )
-        .where(
-            drift_finding.c.tenant_id == tenant_id,
-            tuple_(*pair).in_([(c.baseline_run_id, c.current_run_id) for c in comparisons]),
-        )
-        .group_by(drift_finding.c.scope_key, *pair, drift_finding.c.kind)
+        .where(_of(tenant_id, comparisons))
+        .group_by(drift_finding.c.scope_key, *_PAIR, drift_finding.c.kind)
     )
     counted: dict[Comparison, dict[DriftKind, int]] = {}
     for row in rows:

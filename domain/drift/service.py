@@ -59,16 +59,16 @@ class Drift:
     async def findings(
         self,
         access: TenantAccess,
-        comparison: Comparison,
+        comparisons: Sequence[Comparison],
         *,
         kinds: frozenset[DriftKind],
         after: tuple[str, UUID] | None,
         limit: int,
-    ) -> Sequence[DriftFinding]:
-        """Return a page of a comparison's findings."""
+    ) -> Mapping[Comparison, Sequence[DriftFinding]]:
+        """Return a page of the findings of each comparison."""
         async with self._transactions.member(access, VIEW) as connection:
-            return await repository.page(
-                connection, access.tenant_id, comparison, kinds=kinds, after=after, limit=limit
+            return await repository.pages(
+                connection, access.tenant_id, comparisons, kinds=kinds, after=after, limit=limit
             )
 
     async def by_ids(

@@ -74,6 +74,6 @@ class BackupMutations:
             located, policy = await info.context.locate(policy_id, "Policy")
             if located.tenant_id != access.tenant_id:
                 raise BadInputError("A policy belongs to another tenant than the backup set.")
-            policies.append(policy_key(policy.key))
+            policies.append(policy_key(policy))
         starting = info.context.cases.backups.start_adding(access, backup_set.uuid_key(), policies)
         return await start_payload(starting, access, info)

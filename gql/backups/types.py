@@ -57,11 +57,15 @@ class BackupSet(Node):
         start = after and await info.context.place(
             after, kind, self.access.tenant_id, str, str, str
         )
-        rows = await info.context.cases.backups.policies(
-            self.access, self.model.id, after=start or None, limit=size + 1
+        rows = await info.context.load(
+            info.context.cases.backups.policies,
+            self.access,
+            self.model.id,
+            after=start or None,
+            limit=size + 1,
         )
         return forward_page(
-            rows,
+            rows or (),
             size,
             after=after,
             node=_copy,

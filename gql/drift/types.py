@@ -77,11 +77,16 @@ async def findings_page(
     size = page_size(first)
     kind = f"findings {comparison.baseline_run_id.hex} {comparison.current_run_id.hex}"
     start = after and await info.context.place(after, kind, access.tenant_id, str, UUID)
-    rows = await info.context.cases.drift.findings(
-        access, comparison, kinds=frozenset(kinds or ()), after=start or None, limit=size + 1
+    rows = await info.context.load(
+        info.context.cases.drift.findings,
+        access,
+        comparison,
+        kinds=frozenset(kinds or ()),
+        after=start or None,
+        limit=size + 1,
     )
     return forward_page(
-        rows,
+        rows or (),
         size,
         after=after,
         node=DriftFinding.of,

@@ -5,9 +5,13 @@ from typing import Annotated
 import strawberry
 from strawberry import UNSET
 
+from domain.errors import BadInputError
+from domain.inventory.policies import MAX_ID_LENGTH
+from domain.inventory.scopes import valid_scope_key
 from domain.tenancy.models import TenantAccess
 from gql.arguments import After, First, plain_text
 from gql.context import Info
+from gql.ids import GlobalId, shown
 from gql.inventory.types import InventoryScope, Policy
 from gql.pages import Connection, Cursor, forward_page, page_size
 
@@ -46,14 +50,18 @@ class TenantInventory:
         )
 
 
-def policy_key(key: str) -> tuple[str, str]:
-    """Return (scope key, policy id) of a policy's global id; scope keys have no slash."""
-    scope_key, _, policy_id = key.partition("/")
+def policy_key(id_: GlobalId) -> tuple[str, str]:
+    """Return (scope key, policy id) of a policy's global id; BadInputError for what is none."""
+    scope_key, _, policy_id = id_.key.partition("/")  # scope keys have no slash
+    if not valid_scope_key(scope_key) or not 0 < len(policy_id) <= MAX_ID_LENGTH:
+        raise BadInputError(f"{shown(id_.encode())} is no id of this API.")
     return scope_key, policy_id
 
 
-async def policies_by_key(info: Info, access: TenantAccess, keys: list[str]) -> dict[str, Policy]:
-    """Return policies by the key in their global ids, for `node`."""
-    wanted = {policy_key(key): key for key in keys}
+async def policies_by_id(
+    info: Info, access: TenantAccess, ids: list[GlobalId]
+) -> dict[GlobalId, Policy]:
+    """Return policies by their global ids, for `node`."""
+    wanted = {policy_key(id_): id_ for id_ in ids}
     found = await info.context.cases.inventory.policies_by_key(access, list(wanted))
     return {wanted[key]: Policy.of(policy) for key, policy in found.items()}

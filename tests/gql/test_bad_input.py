@@ -107,3 +107,57 @@ async def test_no_argument_breaks_a_subscription(
             if response.status_code != 200:
                 answer = Answer(response.status_code, await response.aread())
                 assert_harmless(answer, repr(value)[:200])
+
+
+@pytest.mark.parametrize("first", [2**31, -(2**31) - 1, 10**30, 1.5, "3", [3], 101, -1, None])
+async def test_no_number_breaks_us(api: RunningApi, ours: Furnished, first: Any) -> None:
+    query = """query ($tenant: ID!, $first: Int) {
+      tenant(id: $tenant) { operationRuns(first: $first) { nodes { id } } } }"""
+    variables = {"tenant": ours.ids["Tenant"], "first": first}
+    # An integer that JSON could hold and our reader cannot is refused with the whole body.
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    assert_harmless(await owner(api, ours).post(body), repr(first))
+
+
+@pytest.mark.parametrize("bound", ["createdFrom", "createdUntil"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "0001-01-01T00:00:00+14:00",
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59.999999Z",
+        "9999-12-31T23:59:59-14:00",
+        "2026-01-31T12:00:00",
+        "yesterday",
+        "",
+        "\x00",
+        7,
+        {},
+    ],
+)
+async def test_no_moment_breaks_us(
+    api: RunningApi, ours: Furnished, bound: str, moment: Any
+) -> None:
+    query = """query ($tenant: ID!, $filter: OperationRunFilter) { tenant(id: $tenant) {
+      operationRuns(filter: $filter) { nodes { id } } operationRunFacets(filter: $filter) {
+        createdFrom } } }"""
+    variables = {"tenant": ours.ids["Tenant"], "filter": {bound: moment}}
+    assert_harmless(await owner(api, ours).ask(query, variables), repr(moment))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'{"query": "query ($s: String!) { tenant(id: %s) { policies(scopeKey: $s)'
+        rb' { nodes { id } } } }", "variables": {"s": "\ud800"}}',
+        rb'{"query": "{ tenant(id: %s) { policies(scopeKey: \"\\ud800\") { nodes { id } } } }"}',
+        rb'{"query": "{ tenant(id: %s) { policies(scopeKey: \"\\u0000\") { nodes { id } } } }"}',
+        b'{"query": "{ tenant(id: %s) { policies(scopeKey: \\"\xff\\") { nodes { id } } } }"}',
+        b'{"query": "{ tenant(id: %s) { policies(scopeKey: \\"\x00\\") { nodes { id } } } }"}',
+    ],
+)
+async def test_no_half_character_breaks_us(api: RunningApi, ours: Furnished, body: bytes) -> None:
+    tenant = json.dumps(json.dumps(ours.ids["Tenant"]))[1:-1].encode()
+    answer = await owner(api, ours).post(body.replace(b"%s", tenant))
+    assert_harmless(answer, repr(body))
+    assert answer.status == 400 or answer.code == "BAD_USER_INPUT"

@@ -1,7 +1,8 @@
 """`drift.generate`: find out what changed between two snapshots of a scope (P2)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
+from uuid import UUID
 
 from domain.drift.compare import changes
 from domain.drift.models import RUN_TYPE, Comparison, DriftKind, NewFinding
@@ -9,7 +10,7 @@ from domain.drift.repository import add
 from domain.inventory import repository
 from domain.inventory.models import PolicyDifference
 from domain.inventory.policies import normalize
-from domain.runs.execution import RunExecution
+from domain.runs.execution import Batch, RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.runs.repository.reading import by_ids
 from workers.producers.batches import batches
@@ -27,27 +28,16 @@ class DriftGenerate:
         comparison = Comparison.of_context(execution.context)
         runs = (comparison.baseline_run_id, comparison.current_run_id)
         async with execution.reading() as connection:
-            if len(await by_ids(connection, execution.tenant_id, runs)) < len(runs):
-                raise ProducerError(
-                    FailureReason.BASELINE_UNAVAILABLE,
-                    "A snapshot to compare was deleted in the meantime. Generate drift again.",
-                )
             differences = await repository.differences(connection, execution.tenant_id, *runs)
+            # Asked afterwards: a snapshot that is deleted before would only look empty.
+            if len(await by_ids(connection, execution.tenant_id, runs)) < len(runs):
+                raise _deleted()
         done = await execution.finished_items()
         await execution.set_total(len(differences))
         left = [difference for difference in differences if difference.policy_id not in done]
         for some in batches(left, BATCH):
             async with execution.batch() as batch:
-                documents = await repository.documents(
-                    batch.connection,
-                    execution.tenant_id,
-                    [
-                        key
-                        for difference in some
-                        for key in (difference.baseline_document, difference.current_document)
-                        if key is not None
-                    ],
-                )
+                documents = await _documents(batch, execution.tenant_id, some)
                 findings = [_finding(difference, documents) for difference in some]
                 new = await add(
                     batch.connection,
@@ -59,6 +49,22 @@ class DriftGenerate:
                 for finding in findings:
                     tell = batch.succeeded if finding.policy_id in new else batch.skipped
                     tell(finding.policy_id)
+
+
+async def _documents(
+    batch: Batch, tenant_id: UUID, differences: Sequence[PolicyDifference]
+) -> Mapping[bytes, Mapping[str, Any]]:
+    """Read what there is to look inside: the policies that both snapshots have."""
+    hashes = {
+        key
+        for difference in differences
+        if difference.baseline_document and difference.current_document
+        for key in (difference.baseline_document, difference.current_document)
+    }
+    found = await repository.documents(batch.connection, tenant_id, sorted(hashes))
+    if len(found) < len(hashes):
+        raise _deleted()
+    return found
 
 
 def _finding(
@@ -79,4 +85,11 @@ def _finding(
         changes=changes(normalize(documents[old]), normalize(documents[new]))
         if old is not None and new is not None
         else [],
+    )
+
+
+def _deleted() -> ProducerError:
+    return ProducerError(
+        FailureReason.BASELINE_UNAVAILABLE,
+        "A snapshot to compare was deleted in the meantime. Generate drift again.",
     )

@@ -144,9 +144,10 @@ class TestReading:
         target = await backup_set(world)
         await back_up(world, target, *"abc")
         access = await world.access(TenantRole.READONLY)
-        first = await world.cases.backups.policies(access, target.id, after=None, limit=2)
+        backups = world.cases.backups
+        first = (await backups.policies(access, [target.id], after=None, limit=2))[target.id]
         last = (first[-1].name, first[-1].scope_key, first[-1].policy_id)
-        rest = await world.cases.backups.policies(access, target.id, after=last, limit=2)
+        rest = (await backups.policies(access, [target.id], after=last, limit=2))[target.id]
         assert [copy.policy_id for copy in (*first, *rest)] == ["a", "b", "c"]
         (counted,) = (await world.cases.backups.by_ids(access, [target.id])).values()
         assert counted.policy_count == 3

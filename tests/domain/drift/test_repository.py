@@ -62,9 +62,10 @@ async def test_the_same_finding_of_another_comparison_is_another(world: World) -
 async def test_values_come_back_exactly(world: World, old: Any, new: Any) -> None:
     change = SettingChange('settings["a.b"]', ChangeKind.CHANGED, old, new)
     await add(world, (await world.start()).run.id, finding("a", change))
-    (found,) = await world.cases.drift.findings(
-        await world.access(), COMPARISON, kinds=frozenset(), after=None, limit=10
+    pages = await world.cases.drift.findings(
+        await world.access(), [COMPARISON], kinds=frozenset(), after=None, limit=10
     )
+    (found,) = pages[COMPARISON]
     (back,) = found.changes
     assert back == change
     assert (type(back.old), type(back.new)) == (type(old), type(new))

@@ -72,9 +72,10 @@ class TestReading:
         async def collected(kinds: frozenset[DriftKind]) -> list[str]:
             seen: list[str] = []
             after = None
-            while page := await world.cases.drift.findings(
-                access, comparison, kinds=kinds, after=after, limit=2
+            while pages := await world.cases.drift.findings(
+                access, [comparison], kinds=kinds, after=after, limit=2
             ):
+                page = pages[comparison]
                 seen += [finding.policy_id for finding in page]
                 after = (page[-1].policy_name, page[-1].id)
             return seen
@@ -103,17 +104,18 @@ class TestReading:
         await sync(world, policy("a"))
         await sync(world, policy("b"))
         comparison = Comparison.of_context((await drift(world)).context)
-        mine = await world.cases.drift.findings(
-            await world.access(), comparison, kinds=frozenset(), after=None, limit=10
+        pages = await world.cases.drift.findings(
+            await world.access(), [comparison], kinds=frozenset(), after=None, limit=10
         )
+        mine = pages[comparison]
         assert len(mine) == 2
         other = await World.create(world.resources, world.exports)
         access = await other.access(TenantRole.OWNER)
         assert await other.cases.drift.counts(access, [comparison]) == {}
         assert await other.cases.drift.by_ids(access, [finding.id for finding in mine]) == {}
         theirs = await other.cases.drift.findings(
-            access, comparison, kinds=frozenset(), after=None, limit=10
+            access, [comparison], kinds=frozenset(), after=None, limit=10
         )
-        assert theirs == []
+        assert theirs == {}
         found = await world.cases.drift.by_ids(await world.access(), [mine[0].id])
         assert found == {mine[0].id: mine[0]}

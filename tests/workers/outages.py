@@ -1,0 +1,53 @@
+"""A database that comes and goes as a test says."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
+
+
+class Fragile(Transactions):
+    """Transactions of a database that is gone whenever the test says so."""
+
+    down = False
+
+    @asynccontextmanager
+    async def open(
+        self, tenant_id: UUID | None, user_id: UUID | None = None, *, snapshot: bool = False
+    ) -> AsyncIterator[AsyncConnection]:
+        if self.down:
+            raise DatabaseUnavailableError("the server closed the connection")
+        async with super().open(tenant_id, user_id, snapshot=snapshot) as connection:
+            yield connection
+
+
+class Server:
+    """The database server as its administrator sees it."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def break_connections(self) -> None:
+        """End every connection of the workers, as a failover does."""
+        await self._execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE usename = 'opsrun_worker'"
+        )
+
+    @asynccontextmanager
+    async def closed_to_workers(self) -> AsyncIterator[None]:
+        """Refuse the workers every connection, as a server does while it starts."""
+        await self._execute("ALTER ROLE opsrun_worker CONNECTION LIMIT 0")
+        await self.break_connections()
+        try:
+            yield
+        finally:
+            await self._execute("ALTER ROLE opsrun_worker CONNECTION LIMIT -1")
+
+    async def _execute(self, sql: str) -> None:
+        async with self._engine.begin() as connection:
+            await connection.execute(text(sql))

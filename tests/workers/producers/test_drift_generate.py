@@ -1,0 +1,234 @@
+"""What drift generation finds, and that doing it again changes nothing."""
+
+from typing import Any
+
+import pytest
+
+from domain.drift.models import ChangeKind, Comparison, DriftKind
+from domain.drift.repository import add
+from domain.inventory import repository as inventory
+from domain.runs.execution import LeaseLostError
+from domain.runs.failures import FailureReason
+from domain.runs.lifecycle import RunStatus, StatusBucket
+from domain.runs.models import OperationRun, RunCounts, StartOutcome
+from domain.tenancy.roles import TenantRole
+from opsrun.demo_policies import write_export
+from tests.working import (
+    age,
+    drift,
+    ended,
+    export,
+    failures,
+    findings,
+    lose_worker,
+    policy,
+    sync,
+)
+from tests.world import World
+from workers.producers import drift_generate
+from workers.producers.drift_generate import BATCH
+
+
+async def counts(world: World, run: OperationRun) -> dict[DriftKind, int]:
+    comparison = Comparison.of_context(run.context)
+    access = await world.access(TenantRole.READONLY)
+    counted = await world.cases.drift.counts(access, [comparison])
+    return dict(counted.get(comparison, {}))
+
+
+async def purge(world: World, run: OperationRun) -> None:
+    """Delete a run as retention does, once two newer snapshots release it."""
+    for _ in range(2):
+        await sync(world)
+    await age(world, run.id, days=91)
+    await world.maintenance().housekeeping()
+    assert await world.cases.runs.by_ids(await world.access(), [run.id]) == {}
+
+
+async def test_every_kind_of_difference(world: World) -> None:
+    await sync(world, policy("same"), policy("gone"), policy("changed", minutes=5, off=True))
+    await sync(world, policy("same"), policy("new"), policy("changed", minutes=9, on=True))
+    run = await drift(world)
+    assert run.status_bucket is StatusBucket.SUCCEEDED
+    assert run.counts == RunCounts(total=3, succeeded=3, failed=0, skipped=0)
+    found = await findings(world, run)
+    assert {key: finding.kind for key, finding in found.items()} == {
+        "gone": DriftKind.REMOVED,
+        "new": DriftKind.ADDED,
+        "changed": DriftKind.MODIFIED,
+    }
+    assert [(c.path, c.change, c.old, c.new) for c in found["changed"].changes] == [
+        ("minutes", ChangeKind.CHANGED, 5, 9),
+        ("off", ChangeKind.REMOVED, True, None),
+        ("on", ChangeKind.ADDED, None, True),
+    ]
+    assert found["gone"].policy_name == "Policy gone"
+    assert found["gone"].changes == found["new"].changes == []
+
+
+async def test_volatile_keys_are_no_drift(world: World) -> None:
+    def touched(moment: int) -> dict[str, Any]:
+        return policy(
+            "a",
+            **{
+                "@odata.context": f"https://graph.example/{moment}",
+                "createdDateTime": f"2026-01-{moment:02}T00:00:00Z",
+                "lastModifiedDateTime": f"2026-02-{moment:02}T00:00:00Z",
+                "version": moment,
+                "nested": {"assignments@odata.count": moment, "version": moment, "minutes": 5},
+            },
+        )
+
+    await sync(world, touched(1))
+    await sync(world, touched(2))
+    run = await drift(world)
+    assert run.status_bucket is StatusBucket.SUCCEEDED
+    assert run.counts == RunCounts(total=0, succeeded=0, failed=0, skipped=0)
+    assert await findings(world, run) == {}
+
+
+async def test_the_demo_drifts_as_it_promises(world: World) -> None:
+    write_export(world.exports / "production", 1)
+    await sync(world, scope_key="production")
+    write_export(world.exports / "production", 2)
+    await sync(world, scope_key="production")
+    run = await drift(world, "production")
+    assert await counts(world, run) == {
+        DriftKind.ADDED: 3,
+        DriftKind.REMOVED: 2,
+        DriftKind.MODIFIED: 5,
+    }
+    paths = [c.path for f in (await findings(world, run)).values() for c in f.changes]
+    assert not [path for path in paths if "[0]" in path]
+    nested = "settings[demo_disk_encryption].choiceSettingValue.children[demo_disk_pinlength]"
+    assert f"{nested}.simpleSettingValue.value" in paths
+
+
+class TestTheSameComparisonAgain:
+    async def test_finds_nothing_new(self, world: World) -> None:
+        await sync(world, policy("a", minutes=1), policy("gone"))
+        await sync(world, policy("a", minutes=2))
+        first = await drift(world)
+        before, counted = await findings(world, first), await counts(world, first)
+        second = await drift(world)
+        assert second.id != first.id
+        assert second.status_bucket is StatusBucket.SUCCEEDED
+        assert second.counts == RunCounts(total=2, succeeded=0, failed=0, skipped=2)
+        assert await findings(world, second) == before
+        assert await counts(world, second) == counted
+        assert counted == {DriftKind.MODIFIED: 1, DriftKind.REMOVED: 1}
+
+    async def test_outlives_the_run_that_found_it_first(self, world: World) -> None:
+        await sync(world, policy("a", minutes=1))
+        await sync(world, policy("a", minutes=2))
+        first, second = await drift(world), await drift(world)
+        await age(world, first.id, days=91)
+        await world.maintenance().housekeeping()
+        assert await world.cases.runs.by_ids(await world.access(), [first.id]) == {}
+        assert set(await findings(world, second)) == {"a"}
+
+    async def test_while_it_is_active_is_one_run(self, world: World) -> None:
+        for minutes in (1, 2):
+            await sync(world, policy("a", minutes=minutes))
+        access = await world.access()
+        first = await world.cases.drift.start_generation(access, "prod")
+        again = await world.cases.drift.start_generation(access, "prod")
+        assert (again.outcome, again.run.id) == (StartOutcome.REUSED_ACTIVE, first.run.id)
+
+    async def test_a_later_snapshot_makes_it_another_comparison(self, world: World) -> None:
+        for minutes in (1, 2):
+            await sync(world, policy("a", minutes=minutes))
+        first = await drift(world)
+        await sync(world, policy("a", minutes=2))
+        second = await drift(world)
+        assert second.counts.total == 0
+        assert await counts(world, second) == {}
+        assert await counts(world, first) == {DriftKind.MODIFIED: 1}
+
+
+class TestASnapshotThatIsGone:
+    async def test_fails_the_run(self, world: World) -> None:
+        old = await sync(world, policy("a", minutes=1))
+        await sync(world, policy("a", minutes=2))
+        started = await world.cases.drift.start_generation(await world.access(), "prod")
+        await purge(world, old)
+        await world.work(started)
+        run = await ended(world, started)
+        assert (run.status, run.status_bucket) == (RunStatus.FAILED, StatusBucket.FAILED)
+        (failure,) = (await failures(world, run)).values()
+        assert failure.reason is FailureReason.BASELINE_UNAVAILABLE
+        assert await findings(world, run) == {}
+
+    async def test_is_never_taken_for_one_that_is_empty(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        old = await sync(world, policy("a", minutes=1))
+        await sync(world, policy("a", minutes=2))
+        started = await world.cases.drift.start_generation(await world.access(), "prod")
+        compare = inventory.differences
+
+        async def purged_before(*arguments: Any) -> Any:
+            await world.write(
+                "DELETE FROM opsrun.operation_run WHERE tenant_id = :tenant_id AND id = :run_id",
+                run_id=old.id,
+            )
+            return await compare(*arguments)
+
+        monkeypatch.setattr(inventory, "differences", purged_before)
+        await world.work(started)
+        run = await ended(world, started)
+        (failure,) = (await failures(world, run)).values()
+        assert failure.reason is FailureReason.BASELINE_UNAVAILABLE
+        assert await findings(world, run) == {}
+
+    async def test_also_when_its_documents_go_in_the_middle(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        old = await sync(world, policy("a", minutes=1))
+        await sync(world, policy("a", minutes=2))
+        started = await world.cases.drift.start_generation(await world.access(), "prod")
+        read = inventory.documents
+
+        async def collected_before(*arguments: Any) -> Any:
+            await world.write(
+                "DELETE FROM opsrun.operation_run WHERE tenant_id = :tenant_id AND id = :run_id",
+                run_id=old.id,
+            )
+            await world.write(
+                "DELETE FROM opsrun.policy_document d WHERE tenant_id = :tenant_id AND NOT EXISTS"
+                " (SELECT 1 FROM opsrun.inventory_policy p WHERE p.tenant_id = d.tenant_id"
+                " AND p.document_hash = d.hash)"
+            )
+            return await read(*arguments)
+
+        monkeypatch.setattr(inventory, "documents", collected_before)
+        await world.work(started)
+        run = await ended(world, started)
+        (failure,) = (await failures(world, run)).values()
+        assert failure.reason is FailureReason.BASELINE_UNAVAILABLE
+
+
+async def test_a_second_attempt_continues(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await sync(world, policy("kept"))
+    export(world, policy("kept"), *(policy(f"p{number:02}") for number in range(BATCH + 3)))
+    await sync(world)
+    started = await world.cases.drift.start_generation(await world.access(), "prod")
+    calls = 0
+
+    async def lost_in_the_second_batch(*arguments: Any) -> frozenset[str]:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise LeaseLostError
+        return await add(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(drift_generate, "add", lost_in_the_second_batch)
+        await world.work(started)
+    assert (await ended(world, started)).counts.succeeded == BATCH
+    await lose_worker(world, started.run.id)
+    await world.work(started)
+    run = await ended(world, started)
+    assert (run.attempt, run.status_bucket) == (2, StatusBucket.SUCCEEDED)
+    assert run.counts == RunCounts(total=BATCH + 3, succeeded=BATCH + 3, failed=0, skipped=0)
+    assert len(await findings(world, run)) == BATCH + 3

@@ -1,0 +1,320 @@
+"""What a sync makes of the folders that tenants really have, and of workers that die in it."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.errors import UserErrorCode, UserInputError
+from domain.inventory.provider import CatalogueEntry, InventoryProvider, PolicyDocument
+from domain.runs.execution import LeaseLostError
+from domain.runs.failures import FailureReason
+from domain.runs.lifecycle import RunStatus, StatusBucket
+from domain.runs.models import RunCounts
+from domain.tenancy.roles import TenantRole
+from tests.working import (
+    back_up,
+    backup_set,
+    ended,
+    export,
+    failures,
+    findings,
+    lose_worker,
+    policies,
+    policy,
+    sync,
+)
+from tests.working import drift as generate_drift
+from tests.world import LEASE, World
+from workers.producers import inventory_sync
+from workers.producers.inventory_sync import BATCH, InventorySync
+from workers.providers.directory import DirectoryProvider
+
+MANY = [policy(f"p{number:02}") for number in range(2 * BATCH + 5)]
+
+
+class Interrupted(DirectoryProvider):
+    """Reads as many policies as it is told to, then does what the test says."""
+
+    def __init__(self, root: Path, reads: int, interruption: Exception | None = None) -> None:
+        super().__init__(root)
+        self.read_keys: list[str] = []
+        self.stuck = asyncio.Event()
+        self._reads = reads
+        self._interruption = interruption
+
+    async def read(self, scope_key: str, key: str) -> PolicyDocument:
+        if len(self.read_keys) == self._reads:
+            if self._interruption is not None:
+                raise self._interruption
+            self.stuck.set()
+            await asyncio.Event().wait()
+        self.read_keys.append(key)
+        return await super().read(scope_key, key)
+
+
+def provide(monkeypatch: pytest.MonkeyPatch, provider: InventoryProvider) -> None:
+    monkeypatch.setattr(inventory_sync, "provider_of", lambda _: provider)
+
+
+async def stored_ids(world: World, run_id: object) -> list[str]:
+    rows = await world.rows(
+        "SELECT policy_id FROM opsrun.inventory_policy"
+        " WHERE tenant_id = :tenant_id AND run_id = :run_id ORDER BY policy_id",
+        run_id=run_id,
+    )
+    return [row.policy_id for row in rows]
+
+
+async def item_attempts(world: World, run_id: object) -> dict[str, int]:
+    rows = await world.rows(
+        "SELECT item_key, attempt FROM opsrun.run_item"
+        " WHERE tenant_id = :tenant_id AND run_id = :run_id",
+        run_id=run_id,
+    )
+    return {row.item_key: row.attempt for row in rows}
+
+
+class TestAFolderOfGoodPolicies:
+    async def test_becomes_the_current_state(self, world: World) -> None:
+        run = await sync(world, policy("a"), policy("b"))
+        assert (run.status, run.status_bucket) == (RunStatus.COMPLETED, StatusBucket.SUCCEEDED)
+        assert run.counts == RunCounts(total=2, succeeded=2, failed=0, skipped=0)
+        found = await policies(world)
+        assert [(p.policy_id, p.name, p.policy_type, p.run_id) for p in found] == [
+            ("a", "Policy a", "windows10CompliancePolicy", run.id),
+            ("b", "Policy b", "windows10CompliancePolicy", run.id),
+        ]
+
+    async def test_makes_the_scope_known(self, world: World) -> None:
+        run = await sync(world, policy("a"))
+        (scope,) = await world.cases.inventory.scopes(await world.access())
+        assert (scope.key, scope.last_snapshot_run_id) == ("prod", run.id)
+
+    async def test_equal_documents_are_stored_once(self, world: World) -> None:
+        for _ in range(2):
+            await sync(world, policy("a"), policy("b"))
+        documents = await world.rows(
+            "SELECT hash FROM opsrun.policy_document WHERE tenant_id = :tenant_id"
+        )
+        assert len(documents) == 2
+
+    async def test_an_empty_folder_succeeds_with_nothing(self, world: World) -> None:
+        export(world)
+        run = await sync(world)
+        assert run.status_bucket is StatusBucket.SUCCEEDED
+        assert run.counts == RunCounts(total=0, succeeded=0, failed=0, skipped=0)
+        assert run.progress == 1.0
+
+
+class TestAFolderThatIsPartlyBroken:
+    @pytest.fixture
+    async def whole(self, world: World) -> Any:
+        return await sync(world, policy("a", minutes=1), policy("old"))
+
+    @pytest.fixture
+    async def partial(self, world: World, whole: Any) -> Any:
+        folder = export(world, policy("a", minutes=2), policy("new"))
+        (folder / "broken.json").write_text('{"id": "broken", ')
+        (folder / "utf-16.json").write_bytes(json.dumps(policy("utf-16")).encode("utf-16"))
+        (folder / "bom.json").write_bytes(json.dumps(policy("bom")).encode("utf-8-sig"))
+        for name in ("twin.json", "twin (copy).json"):
+            (folder / name).write_text(json.dumps(policy("twin")))
+        return await sync(world)
+
+    async def test_what_is_readable_succeeds_and_the_rest_is_told(
+        self, world: World, partial: Any
+    ) -> None:
+        assert partial.status is RunStatus.COMPLETED_WITH_ERRORS
+        assert partial.status_bucket is StatusBucket.PARTIALLY_SUCCEEDED
+        assert partial.counts == RunCounts(total=7, succeeded=4, failed=3, skipped=0)
+        assert await stored_ids(world, partial.id) == ["a", "bom", "new", "utf-16"]
+        told = await failures(world, partial)
+        assert {key: failure.reason for key, failure in told.items()} == {
+            "broken.json": FailureReason.INVALID_JSON,
+            "twin.json": FailureReason.DUPLICATE_ID,
+            "twin (copy).json": FailureReason.DUPLICATE_ID,
+        }
+        assert "line 1, column 18" in told["broken.json"].message
+        assert "twin (copy).json" in told["twin.json"].message
+        assert not any(failure.retryable for failure in told.values())
+
+    async def test_it_is_nobodys_current_state(
+        self, world: World, whole: Any, partial: Any
+    ) -> None:
+        assert [p.policy_id for p in await policies(world)] == ["a", "old"]
+        (scope,) = await world.cases.inventory.scopes(await world.access())
+        assert scope.last_snapshot_run_id == whole.id
+        run = await back_up(world, await backup_set(world), "old", "new")
+        assert run.counts == RunCounts(total=2, succeeded=1, failed=1, skipped=0)
+        assert set(await failures(world, run)) == {"prod/new"}
+
+    async def test_it_is_no_side_of_a_comparison(
+        self, world: World, whole: Any, partial: Any
+    ) -> None:
+        access = await world.access()
+        with pytest.raises(UserInputError) as refused:
+            await world.cases.drift.start_generation(access, "prod")
+        assert refused.value.code is UserErrorCode.NOT_ENOUGH_SNAPSHOTS
+        mended = await sync(world, policy("a", minutes=3), policy("old"))
+        run = await generate_drift(world)
+        assert (run.context["baselineRunId"], run.context["currentRunId"]) == (
+            str(whole.id),
+            str(mended.id),
+        )
+        (change,) = (await findings(world, run))["a"].changes
+        assert (change.path, change.old, change.new) == ("minutes", 1, 3)
+
+    async def test_nothing_readable_is_a_failure(self, world: World) -> None:
+        (export(world) / "broken.json").write_text("[]")
+        run = await sync(world)
+        assert run.status is RunStatus.COMPLETED_WITH_ERRORS
+        assert run.status_bucket is StatusBucket.FAILED
+        assert (await failures(world, run))["broken.json"].reason is FailureReason.INVALID_POLICY
+
+
+class TestNothingToRead:
+    async def test_a_missing_scope_fails_the_run(self, world: World) -> None:
+        run = await sync(world, scope_key="nowhere")
+        assert (run.status, run.status_bucket) == (RunStatus.FAILED, StatusBucket.FAILED)
+        (failure,) = (await failures(world, run)).values()
+        assert (failure.item_key, failure.reason) == (None, FailureReason.SCOPE_NOT_FOUND)
+        assert not failure.retryable
+        assert await world.cases.inventory.scopes(await world.access(TenantRole.READONLY)) == []
+
+    async def test_a_tenant_without_an_export_folder(self, world: World) -> None:
+        await world.write("UPDATE opsrun.tenant SET export_folder = NULL WHERE id = :tenant_id")
+        run = await sync(world)
+        (failure,) = (await failures(world, run)).values()
+        assert failure.reason is FailureReason.PROVIDER_UNAVAILABLE
+        assert "opsrun tenant" in failure.message
+        assert failure.retryable
+
+    async def test_an_export_folder_that_is_gone(self, world: World) -> None:
+        await world.write(
+            "UPDATE opsrun.tenant SET export_folder = :folder WHERE id = :tenant_id",
+            folder=str(world.exports / "secret-mount"),
+        )
+        run = await sync(world)
+        (failure,) = (await failures(world, run)).values()
+        assert failure.reason is FailureReason.PROVIDER_UNAVAILABLE
+        assert "secret-mount" not in failure.message
+
+
+class TestASecondAttempt:
+    async def test_continues_where_a_dead_worker_stopped(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = export(world, *MANY)
+        (folder / "p03.json").write_text("{")
+        started = await world.cases.inventory.start_sync(await world.access(), "prod")
+        execution = await world.claimer.claim(world.tenant_id, started.run.id, LEASE)
+        assert execution is not None
+        first = Interrupted(world.exports, reads=BATCH + 3)
+        provide(monkeypatch, first)
+        dying = asyncio.create_task(InventorySync().run(execution))
+        async with asyncio.timeout(10):
+            await first.stuck.wait()
+        dying.cancel()
+        await asyncio.wait([dying])
+        halfway = await ended(world, started)
+        assert halfway.counts == RunCounts(total=25, succeeded=BATCH - 1, failed=1, skipped=0)
+
+        await lose_worker(world, started.run.id)
+        second = Interrupted(world.exports, reads=len(MANY))
+        provide(monkeypatch, second)
+        await world.work(started)
+
+        run = await ended(world, started)
+        assert (run.status_bucket, run.attempt) == (StatusBucket.PARTIALLY_SUCCEEDED, 2)
+        assert run.counts == RunCounts(total=25, succeeded=24, failed=1, skipped=0)
+        assert second.read_keys == [f"p{number}.json" for number in range(BATCH, 25)]
+        assert len(await stored_ids(world, run.id)) == 24
+        attempts = await item_attempts(world, run.id)
+        assert [attempts[f"p{number:02}.json"] for number in range(25)] == [1] * BATCH + [2] * 15
+        assert set(await failures(world, run)) == {"p03.json"}
+
+    async def test_counts_what_came_and_went_meanwhile(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = export(world, *MANY)
+        started = await world.cases.inventory.start_sync(await world.access(), "prod")
+        with monkeypatch.context() as lost:
+            provide(lost, Interrupted(world.exports, BATCH, LeaseLostError()))
+            await world.work(started)
+        (folder / "p00.json").unlink()
+        (folder / "p20.json").unlink()
+        (folder / "p01.json").rename(folder / "renamed.json")
+        await lose_worker(world, started.run.id)
+        await world.work(started)
+        run = await ended(world, started)
+        # Ten were stored; of the 15 others 14 are left, and one that was stored has a new name.
+        assert run.counts == RunCounts(total=25, succeeded=24, failed=1, skipped=0)
+        told = await failures(world, run)
+        assert told["renamed.json"].reason is FailureReason.DUPLICATE_ID
+
+    async def test_a_worker_that_lost_its_lease_writes_nothing_more(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        export(world, *MANY)
+        started = await world.cases.inventory.start_sync(await world.access(), "prod")
+        execution = await world.claimer.claim(world.tenant_id, started.run.id, LEASE)
+        assert execution is not None
+        slow = Interrupted(world.exports, reads=BATCH)
+        provide(monkeypatch, slow)
+        sleeping = asyncio.create_task(InventorySync().run(execution))
+        async with asyncio.timeout(10):
+            await slow.stuck.wait()
+        await lose_worker(world, started.run.id)
+        monkeypatch.undo()
+        await world.work(started)
+        before = await ended(world, started)
+        assert before.counts.succeeded == len(MANY)
+        with pytest.raises(LeaseLostError):
+            async with execution.batch() as batch:
+                batch.succeeded("late.json")
+        with pytest.raises(LeaseLostError):
+            await execution.set_total(1)
+        assert (await ended(world, started)).version == before.version
+        sleeping.cancel()
+        await asyncio.wait([sleeping])
+
+
+async def test_a_file_that_changes_while_it_is_read_fails_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export(world, policy("a"), policy("b"))
+
+    class Shifting(DirectoryProvider):
+        async def catalogue(self, scope_key: str) -> Sequence[CatalogueEntry]:
+            entries = await super().catalogue(scope_key)
+            export(world, policy("b"))
+            return entries
+
+    provide(monkeypatch, Shifting(world.exports))
+    run = await sync(world)
+    assert run.status_bucket is StatusBucket.PARTIALLY_SUCCEEDED
+    failure = (await failures(world, run))["a.json"]
+    assert (failure.reason, failure.retryable) == (FailureReason.CHANGED_WHILE_READING, True)
+
+
+async def test_progress_is_told_batch_by_batch(world: World) -> None:
+    run = await sync(world, *MANY)
+    events = await world.cases.runs.events(
+        await world.access(), [run.id], after_version=0, limit=100
+    )
+    told = [
+        (event.kind, event.run.counts.processed, event.run.counts.total) for event in events[run.id]
+    ]
+    assert told == [
+        ("RUN_QUEUED", 0, None),
+        ("RUN_STARTED", 0, None),
+        ("RUN_PROGRESSED", 0, 25),
+        ("RUN_PROGRESSED", 10, 25),
+        ("RUN_PROGRESSED", 20, 25),
+        ("RUN_PROGRESSED", 25, 25),
+        ("RUN_FINISHED", 25, 25),
+    ]

@@ -1,0 +1,307 @@
+"""One run in one worker: kept alive, taken away, failed, handed back, never told wrongly."""
+
+import asyncio
+import io
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from datetime import timedelta
+from typing import Literal
+from uuid import uuid4
+
+from domain.runs.execution import LeaseLostError, RunExecution
+from domain.runs.failures import FailureReason, ProducerError, RunFailure
+from domain.runs.lifecycle import RunStatus, StatusBucket
+from domain.runs.models import RunCounts, StartedRun
+from opsrun.logging import configure_logging
+from tests.domain.ledger import ledger_faults, tables_that_tell
+from tests.workers.scripted import (
+    SHORT,
+    Blocked,
+    Scripted,
+    execute,
+    executing,
+    lease_end,
+    runner_of,
+)
+from tests.working import ended, failures, lose_worker, relay, rescue, until
+from tests.world import World
+
+LOG_FORMATS: tuple[Literal["text", "json"], ...] = ("text", "json")
+
+CONNECTION = "postgresql://opsrun:hunter2-of-the-database@db.internal:5432/opsrun"
+BEARER = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJvcHMifQ.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg"
+E_MAIL = "jane.doe@customer.example"
+SECRETS = ("hunter2-of-the-database", BEARER, E_MAIL)
+LEAK = f"cannot reach {CONNECTION} with Authorization: Bearer {BEARER} for {E_MAIL}"
+
+
+async def whole_failure(world: World, started: StartedRun) -> RunFailure:
+    run = await ended(world, started)
+    assert (run.status, run.status_bucket) == (RunStatus.FAILED, StatusBucket.FAILED)
+    return (await failures(world, run))[None]
+
+
+@contextmanager
+def our_logs() -> Iterator[io.StringIO]:
+    """Collect what our logging writes to stderr, as text and as JSON lines."""
+    root = logging.getLogger()
+    handlers, level, output = root.handlers[:], root.level, io.StringIO()
+    ours: list[logging.Handler] = []
+    with redirect_stderr(output):
+        for log_format in LOG_FORMATS:
+            # Whatever is there, pytest's handlers for one, would be closed.
+            root.handlers.clear()
+            configure_logging("DEBUG", log_format)
+            ours += root.handlers
+    root.handlers[:] = ours
+    try:
+        yield output
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
+class TestALease:
+    async def test_is_kept_alive_for_longer_than_it_lasts(self, world: World) -> None:
+        producer, started = Blocked(), await world.start()
+        async with executing(runner_of(world, producer, lease=SHORT), started, producer):
+            first = await lease_end(world, started)
+
+            async def has_outlived_its_first_lease() -> bool:
+                return await lease_end(world, started) > first + SHORT
+
+            await until(has_outlived_its_first_lease)
+            await rescue(world)
+            assert (await ended(world, started)).status is RunStatus.RUNNING
+            producer.go_on.set()
+        run = await ended(world, started)
+        assert (run.status_bucket, run.attempt) == (StatusBucket.SUCCEEDED, 1)
+        assert producer.runs == 1
+        assert await ledger_faults(world) == []
+
+    async def test_that_is_lost_cancels_the_work_and_leaves_the_run_alone(
+        self, world: World
+    ) -> None:
+        producer, started = Blocked(), await world.start()
+        async with executing(runner_of(world, producer, lease=SHORT), started, producer):
+            await world.write(
+                "UPDATE opsrun.operation_run SET attempt = 2, lease_token = gen_random_uuid()"
+                " WHERE tenant_id = :tenant_id AND id = :run_id",
+                run_id=started.run.id,
+            )
+            await producer.cancelled.wait()
+        run = await ended(world, started)
+        assert (run.status, run.attempt) == (RunStatus.RUNNING, 2)
+        assert await failures(world, run) == {}
+
+    async def test_that_was_lost_unnoticed_stops_the_ending(self, world: World) -> None:
+        started = await world.start()
+
+        async def overslept(execution: RunExecution) -> None:
+            await lose_worker(world, execution.run.id)
+
+        await execute(runner_of(world, Scripted(overslept)), started)
+        assert (await ended(world, started)).status is RunStatus.PENDING
+
+        async def overslept_and_failed(execution: RunExecution) -> None:
+            await lose_worker(world, execution.run.id)
+            raise ProducerError(FailureReason.SCOPE_NOT_FOUND, "late")
+
+        await execute(runner_of(world, Scripted(overslept_and_failed)), started)
+        run = await ended(world, started)
+        assert (run.status, run.attempt) == (RunStatus.PENDING, 2)
+        assert await failures(world, run) == {}
+        assert await ledger_faults(world) == []
+
+
+class TestAFailure:
+    async def test_that_the_producer_understands_is_told(self, world: World) -> None:
+        async def work(_: RunExecution) -> None:
+            raise ProducerError(FailureReason.SCOPE_NOT_FOUND, "There is no such scope.")
+
+        started = await world.start()
+        await execute(runner_of(world, Scripted(work)), started)
+        failure = await whole_failure(world, started)
+        assert (failure.reason, failure.message) == (
+            FailureReason.SCOPE_NOT_FOUND,
+            "There is no such scope.",
+        )
+        assert (failure.retryable, failure.error_id, failure.attempt) == (False, None, 1)
+
+    async def test_keeps_what_was_done_before(self, world: World) -> None:
+        async def work(execution: RunExecution) -> None:
+            await execution.set_total(3)
+            async with execution.batch() as batch:
+                batch.succeeded("a")
+                batch.failed("b", ProducerError(FailureReason.INVALID_JSON, "No."))
+            async with execution.batch() as batch:
+                batch.succeeded("c")
+                raise ProducerError(FailureReason.PROVIDER_UNAVAILABLE, "It went away.")
+
+        started = await world.start()
+        await execute(runner_of(world, Scripted(work)), started)
+        run = await ended(world, started)
+        assert (run.status, run.status_bucket) == (RunStatus.FAILED, StatusBucket.FAILED)
+        assert run.counts == RunCounts(total=3, succeeded=1, failed=1, skipped=0)
+        assert set(await failures(world, run)) == {None, "b"}
+        assert await ledger_faults(world) == []
+
+    async def test_that_nobody_foresaw_leaks_nothing(self, world: World) -> None:
+        async def work(execution: RunExecution) -> None:
+            async with execution.batch() as batch:
+                batch.failed("a.json", ProducerError(FailureReason.UNREADABLE_FILE, LEAK))
+            try:
+                raise OSError(LEAK)
+            except OSError as error:
+                raise RuntimeError(f"gave up: {LEAK}") from error
+
+        started = await world.start()
+        with our_logs() as output:
+            await execute(runner_of(world, Scripted(work)), started)
+        failure = await whole_failure(world, started)
+        assert (failure.reason, failure.retryable) == (FailureReason.INTERNAL_ERROR, True)
+        assert "RuntimeError" in failure.message
+        assert failure.error_id is not None
+        for secret in SECRETS:
+            assert await tables_that_tell(world, secret) == set()
+        logs = output.getvalue()
+        assert failure.error_id in logs
+        assert logs.count("gave up: cannot reach") >= len(LOG_FORMATS)
+        assert "Traceback" in logs
+        assert not [secret for secret in SECRETS if secret in logs]
+
+    async def test_that_nobody_foresaw_shows_nothing_of_a_policy(self, world: World) -> None:
+        async def work(_: RunExecution) -> None:
+            raise ValueError("invalid input for query argument $4: 'our kiosk code is 4711'")
+
+        started = await world.start()
+        await execute(runner_of(world, Scripted(work)), started)
+        assert "4711" not in (await whole_failure(world, started)).message
+        assert await tables_that_tell(world, "our kiosk code") == set()
+
+    async def test_of_a_run_that_takes_too_long(self, world: World) -> None:
+        producer, started = Blocked(), await world.start()
+        await execute(runner_of(world, producer, run_timeout=timedelta(seconds=0.3)), started)
+        failure = await whole_failure(world, started)
+        assert (failure.reason, failure.retryable) == (FailureReason.TIMEOUT, True)
+        assert producer.cancelled.is_set()
+        assert (await ended(world, started)).counts.succeeded == 1
+
+
+class TestHandingBack:
+    async def test_gives_the_run_to_the_next_worker_at_once_and_uncharged(
+        self, world: World
+    ) -> None:
+        producer, started = Blocked(), await world.start()
+        runner = runner_of(world, producer)
+        # As often as attempts are allowed, and once more: none of these is charged.
+        for _ in range(4):
+            producer.is_running.clear()
+            async with executing(runner, started, producer):
+                await runner.hand_back()
+            run = await ended(world, started)
+            assert run.status is RunStatus.PENDING
+            assert run.counts.succeeded == 1
+            assert await failures(world, run) == {}
+        producer.go_on.set()
+        await execute(runner_of(world, producer), started)
+        run = await ended(world, started)
+        assert run.status_bucket is StatusBucket.SUCCEEDED
+        assert run.counts == RunCounts(total=1, succeeded=1, failed=0, skipped=0)
+        assert await ledger_faults(world) == []
+
+    async def test_orders_a_new_message(self, world: World) -> None:
+        producer, started = Blocked(), await world.start()
+        await relay(world)
+        runner = runner_of(world, producer)
+        async with executing(runner, started, producer):
+            assert await relay(world) == []
+            await runner.hand_back()
+        assert await relay(world) == [started.run.id]
+
+    async def test_ends_all_work_of_the_process(self, world: World) -> None:
+        producers = [Blocked() for _ in range(3)]
+        runs = [await world.start() for _ in producers]
+
+        async def block(execution: RunExecution) -> None:
+            mine = producers[[started.run.id for started in runs].index(execution.run.id)]
+            await mine.run(execution)
+
+        runner = runner_of(world, Scripted(block))
+        working = [asyncio.create_task(execute(runner, started)) for started in runs]
+        async with asyncio.timeout(10):
+            for producer in producers:
+                await producer.is_running.wait()
+            await runner.hand_back()
+            await asyncio.gather(*working)
+        assert {(await ended(world, started)).status for started in runs} == {RunStatus.PENDING}
+
+    async def test_has_nothing_to_do_in_an_idle_process(self, world: World) -> None:
+        await runner_of(world, Blocked()).hand_back()
+
+    async def test_is_no_matter_of_the_message_that_is_given_up(self, world: World) -> None:
+        producer, started = Blocked(), await world.start()
+        runner = runner_of(world, producer)
+        receiving = asyncio.create_task(
+            runner.execute(started.run.run_type, world.tenant_id, started.run.id)
+        )
+        async with asyncio.timeout(10):
+            await producer.is_running.wait()
+            receiving.cancel()
+            await asyncio.wait([receiving])
+            assert not producer.cancelled.is_set()
+            await runner.hand_back()
+        assert (await ended(world, started)).status is RunStatus.PENDING
+
+
+class TestAMessage:
+    async def test_that_comes_twice_does_nothing(self, world: World) -> None:
+        producer, started = Blocked(), await world.start()
+        runner = runner_of(world, producer)
+        async with executing(runner, started, producer):
+            await execute(runner, started)
+            await execute(world.runner, started)
+            producer.go_on.set()
+        await execute(runner, started)
+        assert producer.runs == 1
+        run = await ended(world, started)
+        assert (run.status_bucket, run.attempt) == (StatusBucket.SUCCEEDED, 1)
+
+    async def test_is_taken_by_one_of_many_workers(self, world: World) -> None:
+        producer, started = Blocked(), await world.start()
+        producer.go_on.set()
+        await asyncio.gather(*(execute(runner_of(world, producer), started) for _ in range(8)))
+        assert producer.runs == 1
+        assert await ledger_faults(world) == []
+
+    async def test_about_no_run_does_nothing(self, world: World) -> None:
+        producer, other = Blocked(), await World.create(world.resources, world.exports)
+        started = await world.start()
+        runner = runner_of(world, producer)
+        for tenant_id, run_id in (
+            (world.tenant_id, uuid4()),
+            (uuid4(), started.run.id),
+            (other.tenant_id, started.run.id),
+        ):
+            await runner.execute("inventory.sync", tenant_id, run_id)
+        assert producer.runs == 0
+        assert (await ended(world, started)).status is RunStatus.PENDING
+
+    async def test_of_an_unknown_type_leaves_the_run_to_others(self, world: World) -> None:
+        started = await world.start()
+        producer = Blocked()
+        await runner_of(world, producer).execute("report.render", world.tenant_id, started.run.id)
+        run = await ended(world, started)
+        assert (run.status, run.attempt, producer.runs) == (RunStatus.PENDING, 0, 0)
+
+
+async def test_a_producer_may_pass_a_lost_lease_through(world: World) -> None:
+    async def work(_: RunExecution) -> None:
+        raise LeaseLostError
+
+    started = await world.start()
+    await execute(runner_of(world, Scripted(work)), started)
+    run = await ended(world, started)
+    assert run.status is RunStatus.RUNNING
+    assert await failures(world, run) == {}

@@ -1,0 +1,172 @@
+"""A database that is gone for a while makes no run fail."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from domain.runs.execution import RunClaimer, RunExecution
+from domain.runs.failures import FailureReason, ProducerError
+from domain.runs.lifecycle import RunStatus, StatusBucket
+from opsrun.database import Login, open_engine, parse_url
+from opsrun.embedded import EmbeddedServers
+from opsrun.provision import DATABASE
+from tests.domain.ledger import ledger_faults
+from tests.workers.outages import Fragile, Server
+from tests.workers.scripted import (
+    SHORT,
+    Blocked,
+    Scripted,
+    execute,
+    executing,
+    lease_end,
+    runner_of,
+)
+from tests.working import ended, failures, lose_worker, until
+from tests.world import World
+from workers import runner as runner_module
+
+
+@pytest.fixture
+def fragile(world: World) -> Fragile:
+    return Fragile(world.resources[Login.WORKER].engine)
+
+
+@pytest.fixture
+def fragile_claimer(world: World, fragile: Fragile) -> RunClaimer:
+    return RunClaimer(fragile, world.resources[Login.WORKER].wakeups, owner="fragile")
+
+
+@pytest.fixture
+async def server(servers: EmbeddedServers) -> AsyncIterator[Server]:
+    url = parse_url(servers.postgres_url).set(database=DATABASE)
+    async with open_engine(url, pool_size=1) as engine:
+        yield Server(engine)
+
+
+@pytest.mark.parametrize("in_a_transaction", [True, False])
+async def test_a_failover_costs_the_run_nothing(
+    world: World, server: Server, in_a_transaction: bool
+) -> None:
+    async def work(execution: RunExecution) -> None:
+        if execution.lease.attempt == 1:
+            async with execution.batch() as batch:
+                batch.succeeded("before")
+            if in_a_transaction:
+                async with execution.batch() as batch:
+                    batch.succeeded("lost")
+                    await server.break_connections()
+            else:
+                await server.break_connections()
+        async with execution.batch() as batch:
+            batch.succeeded("after")
+
+    started = await world.start()
+    runner = runner_of(world, Scripted(work))
+    await execute(runner, started)
+    halfway = await ended(world, started)
+    assert await failures(world, halfway) == {}
+    if in_a_transaction:
+        assert (halfway.status, halfway.counts.succeeded) == (RunStatus.PENDING, 1)
+        await execute(runner, started)
+    run = await ended(world, started)
+    assert (run.status_bucket, run.counts.succeeded) == (StatusBucket.SUCCEEDED, 2)
+    assert await ledger_faults(world) == []
+
+
+async def test_a_server_that_lets_nobody_in_costs_the_run_nothing(
+    world: World, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "_RETRY_SECONDS", 0.01)
+    producer, started = Blocked(), await world.start()
+    runner = runner_of(world, producer)
+    async with executing(runner, started, producer):
+        async with server.closed_to_workers():
+            handing_back = asyncio.create_task(runner.hand_back())
+            await producer.cancelled.wait()
+            await execute(runner, await world.start())
+        await handing_back
+    run = await ended(world, started)
+    assert run.status is RunStatus.PENDING
+    assert await failures(world, run) == {}
+
+
+async def test_an_outage_before_the_work_leaves_the_run_to_another_message(
+    world: World, fragile: Fragile, fragile_claimer: RunClaimer
+) -> None:
+    producer, started = Blocked(), await world.start()
+    fragile.down = True
+    await execute(runner_of(world, producer, claimer=fragile_claimer), started)
+    assert producer.runs == 0
+    assert (await ended(world, started)).status is RunStatus.PENDING
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [None, ProducerError(FailureReason.SCOPE_NOT_FOUND, "No scope."), RuntimeError("oops")],
+)
+async def test_an_outage_at_the_end_is_not_told_as_an_end(
+    world: World,
+    fragile: Fragile,
+    fragile_claimer: RunClaimer,
+    outcome: Exception | None,
+) -> None:
+    async def work(_: RunExecution) -> None:
+        fragile.down = True
+        if outcome is not None:
+            raise outcome
+
+    started = await world.start()
+    await execute(
+        runner_of(world, Scripted(work), lease=timedelta(seconds=0.1), claimer=fragile_claimer),
+        started,
+    )
+    run = await ended(world, started)
+    assert run.status is RunStatus.RUNNING
+    assert await failures(world, run) == {}
+    await lose_worker(world, started.run.id)
+    assert (await ended(world, started)).status is RunStatus.PENDING
+
+
+async def test_an_outage_is_waited_for_to_hand_the_run_back(
+    world: World,
+    fragile: Fragile,
+    fragile_claimer: RunClaimer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runner_module, "_RETRY_SECONDS", 0.01)
+    producer, started = Blocked(), await world.start()
+    runner = runner_of(world, producer, claimer=fragile_claimer)
+    async with executing(runner, started, producer):
+        fragile.down = True
+        handing_back = asyncio.create_task(runner.hand_back())
+        await producer.cancelled.wait()
+        assert (await ended(world, started)).status is RunStatus.RUNNING
+        fragile.down = False
+        await handing_back
+    assert (await ended(world, started)).status is RunStatus.PENDING
+
+
+async def test_a_lease_survives_an_outage_between_two_heartbeats(
+    world: World, fragile: Fragile, fragile_claimer: RunClaimer
+) -> None:
+    producer, started = Blocked(), await world.start()
+    runner = runner_of(world, producer, lease=SHORT, claimer=fragile_claimer)
+    async with executing(runner, started, producer):
+        fragile.down = True
+        first = await lease_end(world, started)
+
+        async def is_over() -> bool:
+            rows = await world.rows("SELECT clock_timestamp() > :end AS over", end=first)
+            return bool(rows[0].over)
+
+        await until(is_over)
+        fragile.down = False
+
+        async def is_renewed() -> bool:
+            return await lease_end(world, started) > first
+
+        await until(is_renewed)
+        producer.go_on.set()
+    assert (await ended(world, started)).status_bucket is StatusBucket.SUCCEEDED
