@@ -1,5 +1,6 @@
 """Live runs: a snapshot or the events since a cursor, then every event in commit order (H3)."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from gql.runs.types import OperationRun
 
 # Quiet streams look up this often: to send a heartbeat and to check roles and tokens anew (T4).
 HEARTBEAT_SECONDS = 15.0
+RETRY_SECONDS = 1.0
 SNAPSHOT_RUNS = 50
 _KIND = "feed"
 
@@ -126,9 +128,10 @@ async def live_events(
     while True:
         try:
             events = await feed.after(cursor, HEARTBEAT_SECONDS)
+            await context.enter(access.tenant_id)
         except DatabaseUnavailableError:
+            await asyncio.sleep(RETRY_SECONDS)
             continue
-        await context.enter(access.tenant_id)
         if not events:
             yield cursor, None
         for event in events:
