@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Annotated, Union
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from domain.errors import NotFoundError
 from domain.runs.feed import FeedCursor, FeedGapError, TenantFeed
 from domain.runs.models import OperationRun as Run
 from domain.runs.models import RunEvent as Event
-from domain.runs.models import RunEventKind
+from domain.runs.models import RunEventKind, RunFilter
 from domain.tenancy.models import TenantAccess
 from domain.tenancy.transactions import DatabaseUnavailableError
 from gql.context import Context, Info
@@ -104,6 +105,9 @@ async def resume(context: Context, access: TenantAccess, after: str | None) -> R
     if (cursor.kind, cursor.tenant_id) != (_KIND, access.tenant_id):
         return Resumption(None, FeedResetReason.CURSOR_FOREIGN)
     epoch, seq = await context.place(after, _KIND, access.tenant_id, _epoch, cursor_number(63))
+    position = await context.cases.runs.position(access)
+    if epoch != position.epoch or seq > position.seq:
+        return Resumption(None, FeedResetReason.CURSOR_FOREIGN)
     return Resumption(FeedCursor(epoch, seq))
 
 
@@ -221,29 +225,31 @@ class RunSubscriptions:
                     )
                 try:
                     async with aclosing(live_events(context, access, feed, cursor)) as events:
+                        told_at = monotonic()
                         async for cursor, event in events:
-                            if event is None:
-                                yield FeedHeartbeat(
-                                    cursor=feed_cursor(access, cursor),
-                                    occurred_at=datetime.now(UTC),
-                                )
-                                continue
-                            change = _change(
-                                wanted.matches(event.run, event.previous_bucket),
-                                wanted.matches(event.run, event.run.status_bucket),
-                            )
-                            if change is not None:
+                            change = event and _change(wanted, event)
+                            if event and change:
                                 yield OperationRunChanged(
                                     change=change,
                                     run=OperationRun.of(event.run, access, info),
                                     cursor=feed_cursor(access, cursor),
                                     occurred_at=event.occurred_at,
                                 )
+                            # Events of others must not keep our cursor where it is.
+                            elif event is None or monotonic() - told_at >= HEARTBEAT_SECONDS:
+                                yield FeedHeartbeat(
+                                    cursor=feed_cursor(access, cursor),
+                                    occurred_at=datetime.now(UTC),
+                                )
+                            else:
+                                continue
+                            told_at = monotonic()
                 except FeedGapError:
                     cursor, reason = None, FeedResetReason.CURSOR_EXPIRED
 
 
-def _change(matched: bool, matches: bool) -> FeedChange | None:
-    if matches:
+def _change(wanted: RunFilter, event: Event) -> FeedChange | None:
+    matched = wanted.matches(event.run, event.previous_bucket)
+    if wanted.matches(event.run, event.run.status_bucket):
         return FeedChange.UPDATED if matched else FeedChange.ENTERED
     return FeedChange.LEFT if matched else None
