@@ -22,7 +22,7 @@ from domain.tenancy.models import Initiator
 
 _now = func.clock_timestamp()
 _ACTIVE = text("status IN ('pending', 'running')")
-_NO_LEASE = {"lease_token": None, "lease_owner": None, "lease_expires_at": None}
+NO_LEASE = {"lease_token": None, "lease_owner": None, "lease_expires_at": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +258,7 @@ async def finish(connection: AsyncConnection, lease: Lease, *, failed: bool) -> 
                 status=RunStatus.FAILED if failed else by_counts,
                 finished_at=_now,
                 version=operation_run.c.version + 1,
-                **_NO_LEASE,
+                **NO_LEASE,
             )
             .returning(operation_run.c.status)
         )
@@ -274,7 +274,7 @@ async def release(connection: AsyncConnection, lease: Lease, delay: timedelta) -
             max_attempts=operation_run.c.max_attempts + 1,
             not_before=_now + delay,
             version=operation_run.c.version + 1,
-            **_NO_LEASE,
+            **NO_LEASE,
         )
     )
     return done.rowcount == 1

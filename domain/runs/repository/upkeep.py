@@ -27,10 +27,10 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.runs.lifecycle import RunStatus
+from domain.runs.repository.transitions import NO_LEASE
 from domain.tables import operation_run, outbox, run_event, tenant
 
 _now = func.clock_timestamp()
-_NO_LEASE = {"lease_token": None, "lease_owner": None, "lease_expires_at": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ async def requeue(connection: AsyncConnection, run: RunKey, *, delay: timedelta)
             status=RunStatus.PENDING,
             not_before=_now + delay,
             version=operation_run.c.version + 1,
-            **_NO_LEASE,
+            **NO_LEASE,
         )
     )
 
@@ -185,7 +185,7 @@ async def end(connection: AsyncConnection, run: RunKey, status: RunStatus) -> No
             status=status,
             finished_at=_now,
             version=operation_run.c.version + 1,
-            **_NO_LEASE,
+            **NO_LEASE,
         )
     )
 
