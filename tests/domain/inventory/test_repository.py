@@ -1,11 +1,12 @@
 """Documents are kept exactly as long as something refers to them, whoever comes in between."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import CursorResult, Executable
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.inventory import repository
@@ -57,11 +58,37 @@ async def documents(world: World) -> list[str]:
 async def forget(world: World, *, days: int = 2) -> None:
     """Let the tenant's syncs go, and their documents have been stored so many days ago."""
     await world.write("DELETE FROM opsrun.operation_run WHERE tenant_id = :tenant_id")
+    await store_earlier(world, days)
+
+
+async def store_earlier(world: World, days: int) -> None:
+    """Let the tenant's documents have been stored so many days ago."""
     await world.write(
         "UPDATE opsrun.policy_document SET stored_at = stored_at - make_interval(days => :days)"
         " WHERE tenant_id = :tenant_id",
         days=days,
     )
+
+
+class Interrupted:
+    """A connection on which something else happens before one of its statements."""
+
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        statement: int | None,
+        interruption: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._connection = connection
+        self._statement = statement
+        self._interruption = interruption
+        self._statements = 0
+
+    async def execute(self, statement: Executable) -> CursorResult[Any]:
+        self._statements += 1
+        if self._statements == self._statement:
+            await self._interruption()
+        return await self._connection.execute(statement)
 
 
 @pytest.fixture
@@ -77,17 +104,17 @@ class TestStoring:
         assert await store(execution, record("b"), record("c")) == {"c"}
         assert await store(execution) == frozenset()
 
-    async def test_two_syncs_share_documents_in_any_order(self, world: World) -> None:
-        records = [record(f"p{number}") for number in range(40)]
-        first, second = await world.claimed(), await world.claimed()
+    async def test_syncs_that_share_documents_never_block_each_other(self, world: World) -> None:
+        records = [record(f"p{number}") for number in range(400)]
+        executions = [await world.claimed() for _ in range(4)]
         stored = await asyncio.gather(
             *(
-                store(execution, *some)
-                for execution, some in ((first, records), (second, records[::-1]))
+                store(execution, *records[:: (-1) ** number])
+                for number, execution in enumerate(executions)
             )
         )
-        assert [len(ids) for ids in stored] == [40, 40]
-        assert len(await documents(world)) == 40
+        assert [len(ids) for ids in stored] == [400] * 4
+        assert len(await documents(world)) == 400
 
 
 class TestCollecting:
@@ -95,6 +122,7 @@ class TestCollecting:
         await sync(world, policy("old"))
         await forget(world)
         await sync(world, policy("new"))
+        await store_earlier(world, days=2)
         assert await collect(world) == 1
         assert await documents(world) == ["new"]
 
@@ -116,16 +144,22 @@ class TestCollecting:
         assert await collect(world) == 0
         assert await documents(other) == ["theirs"]
 
+    @pytest.mark.parametrize("statement", [2, None], ids=["halfway", "before the commit"])
     async def test_spares_what_is_being_stored_right_now(
-        self, world: World, worker: AsyncConnection
+        self, world: World, worker: AsyncConnection, statement: int | None
     ) -> None:
         await sync(world, policy("a"))
         await forget(world)
         execution = await world.claimed()
-        await repository.store(worker, world.tenant_id, execution.run.id, [record("a")])
-        assert await collect(world) == 0
+
+        async def look() -> None:
+            assert await collect(world) == 0
+
+        storing = Interrupted(worker, statement, look)
+        await repository.store(storing, world.tenant_id, execution.run.id, [record("a")])  # type: ignore[arg-type]
+        await look()
         await worker.commit()
-        assert await collect(world) == 0
+        await look()
         assert await documents(world) == ["a"]
 
     async def test_a_store_that_comes_too_late_stores_anew(self, world: World) -> None:

@@ -318,7 +318,7 @@ async def test_a_run_whose_message_got_lost_is_ordered_anew_once(
 
 async def redispatch_all(keeper: Keeper) -> None:
     """Order anew whatever has been forgotten for half an hour."""
-    while await keeper.upkeep.redispatch(stale=LONG / 2):
+    while await keeper.upkeep.redispatch(stale=LONG / 2) == module.BATCH:
         pass
 
 
