@@ -14,6 +14,7 @@ from workers.producers.producer import Producer
 logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 1.0
+_OUTAGE_DELAY = timedelta(seconds=5)
 
 
 class RunRunner:
@@ -74,16 +75,15 @@ class RunRunner:
             await self._fail(execution, error.reason, error.message)
         except DatabaseUnavailableError as error:
             logger.warning("Run %s lost the database: %s", run_id, error)
-            await self._release(execution)
+            # Later and later, in case it is the run itself that breaks its connection.
+            await self._release(execution, _OUTAGE_DELAY * min(execution.lease.attempt, 60))
         except asyncio.CancelledError:
             logger.info("Run %s is handed back", run_id)
-            await self._release(execution)
+            await self._release(execution, timedelta(0))
         except Exception as error:
             error_id = uuid4().hex
             extra = {"error_id": error_id, "run_id": str(run_id)}
-            logger.exception(
-                "Run %s failed unexpectedly, error id %s", run_id, error_id, extra=extra
-            )
+            logger.exception("Run %s failed unexpectedly", run_id, extra=extra)
             # Not the error's text: that may quote what the tenant's policies hold.
             message = f"Unexpected {type(error).__name__}; the server's log tells more."
             await self._fail(execution, FailureReason.INTERNAL_ERROR, message, error_id)
@@ -136,13 +136,13 @@ class RunRunner:
             # The lease runs out, the run is tried again, and fails again if it must.
             logger.warning("Run %s could not be marked as failed: %s", execution.run.id, error)
 
-    async def _release(self, execution: RunExecution) -> None:
+    async def _release(self, execution: RunExecution, delay: timedelta) -> None:
         """Hand the run back; while the database is away, for as long as the lease lasts."""
         try:
             async with asyncio.timeout(self._lease.total_seconds()):
                 while True:
                     try:
-                        return await execution.release(timedelta(0))
+                        return await execution.release(delay)
                     except DatabaseUnavailableError:
                         await asyncio.sleep(_RETRY_SECONDS)
         except (LeaseLostError, TimeoutError):

@@ -142,7 +142,9 @@ async def copy_policies(
                 inventory_policy.c.name,
                 inventory_policy.c.policy_type,
                 inventory_policy.c.document_hash,
-            ).where(*source),
+            )
+            .where(*source)
+            .order_by(inventory_policy.c.policy_id),
         )
         .on_conflict_do_nothing()
         .returning(backup_set_policy.c.policy_id)

@@ -128,7 +128,6 @@ class RunExecution:
                     connection,
                     self.tenant_id,
                     self.lease.run_id,
-                    item_key=None,
                     reason=error.reason,
                     message=sanitize(error.message, max_length=MESSAGE_LENGTH),
                     attempt=self.lease.attempt,

@@ -120,7 +120,6 @@ class Upkeep:
             connection,
             run.tenant_id,
             run.run_id,
-            item_key=None,
             reason=reason,
             message=message,
             attempt=run.attempt,

@@ -70,6 +70,11 @@ async def test_a_failover_costs_the_run_nothing(
     if in_a_transaction:
         assert (halfway.status, halfway.counts.succeeded) == (RunStatus.PENDING, 1)
         await execute(runner, started)
+        assert (await ended(world, started)).attempt == 1, "there is a pause first"
+        await world.write(
+            "UPDATE opsrun.operation_run SET not_before = now() WHERE tenant_id = :tenant_id"
+        )
+        await execute(runner, started)
     run = await ended(world, started)
     assert (run.status_bucket, run.counts.succeeded) == (StatusBucket.SUCCEEDED, 2)
     assert await ledger_faults(world) == []

@@ -200,17 +200,13 @@ async def record_items(
     new = [first[key] for key in added.scalars()]
     if not new:
         return False
-    for item in new:
-        if item.reason is not None:
-            await add_failure(
-                connection,
-                lease.tenant_id,
-                lease.run_id,
-                item_key=item.key,
-                reason=item.reason,
-                message=item.message,
-                attempt=lease.attempt,
-            )
+    failures = [
+        _failure(lease.tenant_id, lease.run_id, item.key, item.reason, item.message, lease.attempt)
+        for item in new
+        if item.reason is not None
+    ]
+    if failures:
+        await connection.execute(insert(run_failure).values(failures))
     counts = {
         outcome.value: operation_run.c[outcome.value]
         + sum(1 for item in new if item.outcome is outcome)
@@ -225,24 +221,32 @@ async def add_failure(
     tenant_id: UUID,
     run_id: UUID,
     *,
-    item_key: str | None,
     reason: FailureReason,
     message: str,
     attempt: int,
     error_id: str | None = None,
 ) -> None:
-    """Write one failure, of the run as a whole without `item_key`; the message is sanitized."""
-    await connection.execute(
-        insert(run_failure).values(
-            tenant_id=tenant_id,
-            run_id=run_id,
-            item_key=item_key or "",
-            reason=reason,
-            message=message,
-            attempt=attempt,
-            error_id=error_id,
-        )
-    )
+    """Write why the run failed as a whole; the message is sanitized."""
+    row = _failure(tenant_id, run_id, "", reason, message, attempt)
+    await connection.execute(insert(run_failure).values({**row, "error_id": error_id}))
+
+
+def _failure(
+    tenant_id: UUID,
+    run_id: UUID,
+    item_key: str,
+    reason: FailureReason,
+    message: str,
+    attempt: int,
+) -> dict[str, Any]:
+    return {
+        "tenant_id": tenant_id,
+        "run_id": run_id,
+        "item_key": item_key,
+        "reason": reason,
+        "message": message,
+        "attempt": attempt,
+    }
 
 
 async def finish(connection: AsyncConnection, lease: Lease, *, failed: bool) -> RunStatus | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from uuid import uuid4
 
@@ -24,8 +24,11 @@ SOON = 10.0
 BRIEF = 0.05
 
 
-class DeafWakeUps:
-    """Loses every nudge."""
+class LostWakeUps:
+    """Loses every nudge, until a test sets `nudged` by hand."""
+
+    def __init__(self) -> None:
+        self.nudged = asyncio.Event()
 
     async def nudge(self, topic: str) -> None:
         """Say nothing."""
@@ -36,8 +39,12 @@ class DeafWakeUps:
         yield self
 
     async def wait(self, timeout: float) -> bool:
-        """Wait in vain."""
-        await asyncio.sleep(timeout)
+        """Wait in vain, most of the time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self.nudged.wait()
+                self.nudged.clear()
+                return True
         return False
 
 
@@ -90,12 +97,26 @@ async def test_what_happens_is_seen_at_once_and_in_order(world: World) -> None:
 
 async def test_the_poll_finds_what_no_wake_up_told(world: World) -> None:
     start = await position(world)
-    deaf = feeds(world, poll_seconds=BRIEF, wakeups=DeafWakeUps())
+    deaf = feeds(world, poll_seconds=BRIEF, wakeups=LostWakeUps())
     async with deaf.follow(world.tenant_id) as feed:
         assert not await feed.after(start, BRIEF)
         for number in (1, 2, 3):
             await world.start()
             assert await take(feed, FeedCursor(start.epoch, number - 1), 1) == [number]
+
+
+async def test_one_nudge_is_enough_for_however_many_events(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_BATCH", 2)
+    wakeups = LostWakeUps()
+    start = await position(world)
+    async with feeds(world, wakeups=wakeups).follow(world.tenant_id) as feed:
+        assert not await feed.after(start, BRIEF)
+        for _ in range(7):
+            await world.start()
+        wakeups.nudged.set()
+        assert await take(feed, start, 7) == seqs(1, 7)
 
 
 async def test_quiet_followers_hear_nothing_in_time(world: World) -> None:
@@ -229,7 +250,7 @@ async def test_a_cursor_from_the_future_is_a_gap(world: World) -> None:
 
 async def test_a_cursor_that_is_only_ahead_of_the_reader_is_none(world: World) -> None:
     start = await position(world)
-    deaf = feeds(world, wakeups=DeafWakeUps())
+    deaf = feeds(world, wakeups=LostWakeUps())
     async with deaf.follow(world.tenant_id) as feed:
         assert not await feed.after(start, BRIEF)
         await world.start()
@@ -268,7 +289,7 @@ async def test_followers_survive_what_happens_to_their_reader(
     monkeypatch.setattr(module, "_RETRY_SECONDS", BRIEF)
     start = await position(world)
     async with open_engine(logins[Login.API], pool_size=1) as engine:
-        deaf = TenantFeeds(Transactions(engine), DeafWakeUps(), poll_seconds=BRIEF)
+        deaf = TenantFeeds(Transactions(engine), LostWakeUps(), poll_seconds=BRIEF)
         async with deaf.follow(world.tenant_id) as feed:
             following = asyncio.create_task(take(feed, start, 2))
             await strike_reader(world, servers.postgres_url, blow, caplog)
@@ -306,6 +327,6 @@ async def strike_reader(
 async def test_without_a_database_followers_wait(world: World) -> None:
     start = await position(world)
     engine = create_async_engine("postgresql+asyncpg://nobody@127.0.0.1:1/nothing")
-    lost = TenantFeeds(Transactions(engine), DeafWakeUps(), poll_seconds=BRIEF)
+    lost = TenantFeeds(Transactions(engine), LostWakeUps(), poll_seconds=BRIEF)
     async with lost.follow(world.tenant_id) as feed:
         assert not await feed.after(start, BRIEF)

@@ -125,18 +125,16 @@ async def test_a_second_attempt_continues(world: World, monkeypatch: pytest.Monk
     target = await backup_set(world)
     chosen = [("prod", policy_id) for policy_id in [*ids, "p000-missing"]]
     started = await world.cases.backups.start_adding(await world.access(), target.id, chosen)
-    calls = 0
+    copied: list[list[str]] = []
 
     async def lost_in_the_second_batch(*arguments: Any, **options: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == 2:
+        copied.append(options["policy_ids"])
+        if len(copied) == 2:
             raise LeaseLostError
         return await copy_policies(*arguments, **options)
 
-    with monkeypatch.context() as patched:
-        patched.setattr(backup_set_add_policies, "copy_policies", lost_in_the_second_batch)
-        await world.work(started)
+    monkeypatch.setattr(backup_set_add_policies, "copy_policies", lost_in_the_second_batch)
+    await world.work(started)
     halfway = (await ended(world, started)).counts
     assert halfway == RunCounts(total=BATCH + 4, succeeded=BATCH - 1, failed=1, skipped=0)
     await lose_worker(world, started.run.id)
@@ -144,6 +142,7 @@ async def test_a_second_attempt_continues(world: World, monkeypatch: pytest.Monk
     assert run.attempt == 2
     assert run.counts == RunCounts(total=BATCH + 4, succeeded=BATCH + 3, failed=1, skipped=0)
     assert [copy.policy_id for copy in await copies(world, target)] == ids
+    assert copied[2:] == copied[1:2]
 
 
 async def test_copies_outlive_the_sync_they_came_from(world: World) -> None:

@@ -213,18 +213,16 @@ async def test_a_second_attempt_continues(world: World, monkeypatch: pytest.Monk
     export(world, policy("kept"), *(policy(f"p{number:02}") for number in range(BATCH + 3)))
     await sync(world)
     started = await world.cases.drift.start_generation(await world.access(), "prod")
-    calls = 0
+    added: list[list[str]] = []
 
     async def lost_in_the_second_batch(*arguments: Any) -> frozenset[str]:
-        nonlocal calls
-        calls += 1
-        if calls == 2:
+        added.append([finding.policy_id for finding in arguments[-1]])
+        if len(added) == 2:
             raise LeaseLostError
         return await add(*arguments)
 
-    with monkeypatch.context() as patched:
-        patched.setattr(drift_generate, "add", lost_in_the_second_batch)
-        await world.work(started)
+    monkeypatch.setattr(drift_generate, "add", lost_in_the_second_batch)
+    await world.work(started)
     assert (await ended(world, started)).counts.succeeded == BATCH
     await lose_worker(world, started.run.id)
     await world.work(started)
@@ -232,3 +230,4 @@ async def test_a_second_attempt_continues(world: World, monkeypatch: pytest.Monk
     assert (run.attempt, run.status_bucket) == (2, StatusBucket.SUCCEEDED)
     assert run.counts == RunCounts(total=BATCH + 3, succeeded=BATCH + 3, failed=0, skipped=0)
     assert len(await findings(world, run)) == BATCH + 3
+    assert added[2:] == added[1:2]
