@@ -3,7 +3,7 @@
 A `DomainError` keeps its message and its code. A fault of the document or its
 variables keeps graphql-core's message under `BAD_USER_INPUT`. Everything else is
 `INTERNAL`: the answer carries an error id and nothing else, the trace goes to the
-log under that id.
+log under that id. A database that is away for a while is `UNAVAILABLE`: try again.
 """
 
 import logging
@@ -20,10 +20,12 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import StreamExecutionResult
 
 from domain.errors import DomainError, ErrorCode
+from domain.tenancy.transactions import DatabaseUnavailableError
 
 logger = logging.getLogger("gql")
 
 INTERNAL_MESSAGE = "Something went wrong on our side. Quote the errorId to support."
+UNAVAILABLE_MESSAGE = "The service cannot reach its database just now. Try again in a moment."
 
 # Strawberry raises these for a request without a query, or whose operation cannot be run.
 _REQUEST_ERRORS = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
@@ -97,6 +99,9 @@ def _public(error: Exception, error_ids: dict[int, str]) -> PublicError:
     cause = _root_cause(error)
     if isinstance(cause, DomainError):
         return _located(error, str(cause), {"code": cause.code.value})
+    if isinstance(cause, DatabaseUnavailableError):
+        logger.warning("The database is away: %s", cause)
+        return _located(error, UNAVAILABLE_MESSAGE, {"code": ErrorCode.UNAVAILABLE.value})
     if isinstance(error, GraphQLError) and _is_fault_of_request(error, cause):
         message = _QUOTED_EXCEPTION.sub(", found: ", error.message)
         return _located(error, message, {"code": ErrorCode.BAD_USER_INPUT.value})
@@ -138,5 +143,5 @@ def _located(error: Exception, message: str, extensions: Mapping[str, object]) -
 
 def _report(cause: Exception) -> str:
     error_id = uuid4().hex
-    logger.error("Unexpected error %s", error_id, exc_info=cause, extra={"error_id": error_id})
+    logger.error("Unexpected error", exc_info=cause, extra={"error_id": error_id})
     return error_id

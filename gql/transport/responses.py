@@ -16,6 +16,7 @@ STATUS: Mapping[str, int] = {
     ErrorCode.BAD_USER_INPUT: 400,
     ErrorCode.NOT_FOUND: 404,
     ErrorCode.LIMIT_EXCEEDED: 429,
+    ErrorCode.UNAVAILABLE: 503,
     ErrorCode.INTERNAL: 500,
 }
 
@@ -43,8 +44,9 @@ def status_of(result: ExecutionResult, media_type: MediaType) -> int:
             return STATUS[code]
     if media_type is MediaType.JSON:
         return 200
-    if ErrorCode.INTERNAL in codes:
-        return STATUS[ErrorCode.INTERNAL]
+    for code in (ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE):
+        if code in codes:
+            return STATUS[code]
     return STATUS[codes[0]] if is_request_error(result) else 200
 
 
@@ -70,4 +72,6 @@ def json_response(
     response.headers["Cache-Control"] = "no-store"
     if status == STATUS[ErrorCode.UNAUTHENTICATED]:
         response.headers["WWW-Authenticate"] = "Bearer"
+    if status == STATUS[ErrorCode.UNAVAILABLE]:
+        response.headers["Retry-After"] = "2"
     return response

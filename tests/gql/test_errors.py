@@ -10,7 +10,8 @@ from strawberry.extensions import MaxAliasesLimiter, ParserCache, SchemaExtensio
 from strawberry.types import ExecutionResult
 
 from domain.errors import ForbiddenError
-from gql.errors import INTERNAL_MESSAGE, public_error, public_errors
+from domain.tenancy.transactions import DatabaseUnavailableError
+from gql.errors import INTERNAL_MESSAGE, UNAVAILABLE_MESSAGE, public_error, public_errors
 from gql.execution import OpsrunSchema
 from tests.gql.transport.demo import SECRET, DemoContext, demo_schema
 
@@ -247,3 +248,13 @@ def test_a_wrapped_domain_error_is_found() -> None:
     shown = public_error(GraphQLError("outer", original_error=inner))
     assert shown.code == "FORBIDDEN"
     assert shown.message == str(ForbiddenError())
+
+
+def test_a_database_that_is_away_is_told_as_passing_and_without_its_reason(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    error = public_error(DatabaseUnavailableError("connect to 10.0.0.7 failed"))
+    assert (error.code, error.message) == ("UNAVAILABLE", UNAVAILABLE_MESSAGE)
+    [record] = caplog.records
+    assert (record.levelno, record.exc_info) == (logging.WARNING, None)
+    assert "10.0.0.7" in record.getMessage()
