@@ -343,7 +343,7 @@ async def test_a_context_that_cannot_be_made_is_500(
     assert response.status_code == 500
     [error] = response.json()["errors"]
     assert error["message"] == INTERNAL_MESSAGE
-    assert error["extensions"]["errorId"] in caplog.text
+    assert [r.__dict__["error_id"] for r in caplog.records] == [error["extensions"]["errorId"]]
     assert SECRET not in response.text
 
 

@@ -275,7 +275,7 @@ async def test_a_context_that_cannot_be_made_is_our_fault(
         await socket.send(init_message("broken"))
         code, reason = await socket.closing()
     assert code == 4500
-    assert reason.split()[-1] in caplog.text
+    assert [r.__dict__["error_id"] for r in caplog.records] == [reason.split()[-1]]
     assert SECRET not in reason
 
 
