@@ -117,8 +117,10 @@ class RunRunner:
             await asyncio.sleep(self._lease.total_seconds() / 3)
             try:
                 await execution.heartbeat(self._lease)
-            except DatabaseUnavailableError as error:
-                logger.warning("A heartbeat of run %s waits: %s", execution.run.id, error)
+            except LeaseLostError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a beat that is missed is no failure
+                logger.warning("Run %s missed a heartbeat: %s", execution.run.id, error)
 
     async def _fail(
         self,

@@ -1,5 +1,6 @@
 """Start a run, or meet the one that is already at it (R6, R7)."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -74,8 +75,9 @@ class RunStarter:
                 raise StartContentionError(f"{run_type} kept ending in {_TRIES} tries")
             (run,) = await reading.by_ids(connection, tenant_id, [run_id])
         if outcome is StartOutcome.CREATED:
-            await self._wakeups.nudge(OUTBOX_TOPIC)
-            await self._wakeups.nudge(feed_topic(tenant_id))
+            await asyncio.gather(
+                self._wakeups.nudge(OUTBOX_TOPIC), self._wakeups.nudge(feed_topic(tenant_id))
+            )
         return StartedRun(run, outcome)
 
     async def _announce(

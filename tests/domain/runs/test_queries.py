@@ -41,6 +41,7 @@ async def walk(world: World, size: int, *, backward: bool) -> list[UUID]:
     while runs := await page(world, ALL, Keyset(size, start, backward)):
         assert len(runs) <= size
         seen += [run.id for run in runs]
+        assert len(seen) == len(set(seen))
         start = (runs[-1].created_at, runs[-1].id)
     return seen
 
