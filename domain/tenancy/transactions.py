@@ -17,8 +17,10 @@ _ENTER = text(
 )
 _SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
-# SQLSTATEs: connection failures, no more connections, starting up or shutting down.
-_OUTAGES = ("08", "53300", "57P")
+# SQLSTATEs of what passes and leaves nothing behind: connection failures, an idle transaction
+# that was ended, serialization failures and deadlocks, no more connections, a lock or an answer
+# that did not come in time, starting up or shutting down.
+_OUTAGES = ("08", "25P03", "40", "53300", "55P03", "57014", "57P")
 
 
 class DatabaseUnavailableError(Exception):
