@@ -12,7 +12,7 @@ help: ## Explain the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 dev: $(RUNTIME) ## Run the whole product here, on embedded servers; Ctrl-C stops it
-	@exec $(BIN)/opsrun dev --stop-with-parent
+	@exec $(BIN)/opsrun dev --stop-with-parent $$PPID
 
 test: $(DEVELOPMENT) ## Run all tests, on embedded servers
 	@$(BIN)/python -m pytest

@@ -1,8 +1,10 @@
-"""The command line: `opsrun --help`."""
+"""The command line: `opsrun --help`.
 
-import ctypes
-import os
-import signal
+A command imports what it runs when it runs: it starts sooner, and so does `opsrun dev`,
+which starts three of them.
+"""
+
+import re
 import sys
 from collections.abc import Coroutine
 from datetime import timedelta
@@ -13,29 +15,28 @@ import click
 import uvloop
 
 from domain.tenancy.roles import TenantRole
-from opsrun import administration, demo, dev, processes
-from opsrun.auth import LOCAL_ISSUER, local_tokens
-from opsrun.database import Login, UnsafeLoginError, open_engine
-from opsrun.embedded import EmbeddedServerError
 from opsrun.logging import configure_logging
-from opsrun.migrations import migrate
-from opsrun.resources import open_resources
 from opsrun.settings import Settings, SettingsError, load_settings
 
 SCHEMA_FILE = Path("schema.graphql")
 
-_KNOWN_ERRORS = (
-    SettingsError,
-    UnsafeLoginError,
-    EmbeddedServerError,
-    administration.UnknownTenantError,
-)
-
 
 def _run(main: Coroutine[Any, Any, None]) -> None:
+    """Run a command; what a person can mend is told without a trace."""
+    from domain.tenancy.transactions import DatabaseUnavailableError
+    from opsrun.administration import UnknownTenantError
+    from opsrun.database import UnsafeLoginError
+    from opsrun.embedded import EmbeddedServerError
+
     try:
         uvloop.run(main)
-    except _KNOWN_ERRORS as error:
+    except (
+        SettingsError,
+        UnsafeLoginError,
+        EmbeddedServerError,
+        UnknownTenantError,
+        DatabaseUnavailableError,
+    ) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         sys.exit(130)
@@ -50,6 +51,12 @@ def _settings() -> Settings:
     return settings
 
 
+def _slug(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if not re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", value):
+        raise click.BadParameter("It is part of links: small letters, digits and hyphens.")
+    return value
+
+
 @click.group(context_settings={"max_content_width": 100})
 def main() -> None:
     """One record for every background operation, and one live GraphQL API to watch it.
@@ -59,57 +66,85 @@ def main() -> None:
 
 
 @main.command("dev")
-@click.option("--stop-with-parent", is_flag=True, help="Stop when the parent process ends.")
-def dev_command(*, stop_with_parent: bool) -> None:
+@click.option("--stop-with-parent", type=int, metavar="PID", help="Stop when this parent ends.")
+def dev_command(stop_with_parent: int | None) -> None:
     """Run the whole product here: servers of its own, demo data, API, worker, maintenance."""
-    if stop_with_parent and sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-        if os.getppid() == 1:
-            sys.exit(1)
-    _run(dev.develop(_settings()))
+    from opsrun import dev
+
+    if stop_with_parent is not None:
+        dev.stop_with_parent(stop_with_parent)
+    settings = _settings()
+    if "log_level" not in settings.model_fields_set:
+        # Here the terminal shows runs; what the processes log is in their files.
+        configure_logging("WARNING", settings.log_format)
+    _run(dev.develop(settings))
 
 
 @main.command()
-def api() -> None:
+@click.option("--fd", type=int, metavar="NUMBER", help="Serve on this inherited socket.")
+def api(fd: int | None) -> None:
     """Serve the GraphQL API; needs the login opsrun_api."""
-    _run(processes.serve_api(_settings()))
+    from opsrun.listening import inherited_socket, listening_socket
+    from opsrun.serving import serve_api
+
+    async def run() -> None:
+        with listening_socket(settings) if fd is None else inherited_socket(fd) as bound:
+            await serve_api(settings, bound)
+
+    settings = _settings()
+    _run(run())
 
 
 @main.command()
 def worker() -> None:
     """Execute runs; needs the login opsrun_worker."""
-    _run(processes.work(_settings()))
+    from opsrun.processes import work
+
+    _run(work(_settings()))
 
 
 @main.command()
 def maintenance() -> None:
     """Dispatch, rescue and purge runs; needs the login opsrun_maintenance."""
-    _run(processes.maintain(_settings()))
+    from opsrun.processes import maintain
+
+    _run(maintain(_settings()))
 
 
 @main.command("migrate")
 def migrate_command() -> None:
     """Bring the database to this version's shape; needs a login that may create roles."""
+    from opsrun.database import open_engine
+    from opsrun.migrations import migrate
 
     async def run() -> None:
-        async with open_engine(_settings().require_database_url()) as engine:
+        async with open_engine(settings.require_database_url()) as engine:
             await migrate(engine)
 
+    settings = _settings()
     _run(run())
     click.echo("The database is up to date.")
 
 
 @main.command()
-@click.option("--exports", type=click.Path(path_type=Path), default=Path(".opsrun/exports"))
-def seed(exports: Path) -> None:
+@click.option(
+    "--exports",
+    type=click.Path(path_type=Path),
+    help="Where to write the exports; `exports` in the data folder if not given.",
+)
+def seed(exports: Path | None) -> None:
     """Write the demo's tenants, users and exports; needs the login opsrun_maintenance."""
+    from opsrun import demo
+    from opsrun.administration import open_administration
 
     async def run() -> None:
-        async with open_resources(_settings(), Login.MAINTENANCE) as resources:
-            await demo.seed(resources.transactions, exports)
+        async with open_administration(settings) as transactions:
+            await demo.seed(transactions, folder)
 
+    settings = _settings()
+    folder = exports or settings.data_folder / demo.EXPORTS_FOLDER
     _run(run())
-    click.echo(f"The demo is there; its exports are in {exports}.")
+    click.echo(f"The demo is there; its exports are in {folder}.")
 
 
 @main.command()
@@ -118,14 +153,17 @@ def seed(exports: Path) -> None:
 @click.option("--hours", type=click.IntRange(1, 24 * 365), default=24, show_default=True)
 def token(subject: str, name: str | None, hours: int) -> None:
     """Print a locally signed token for SUBJECT, as `opsrun token olivia`."""
-    minted = local_tokens(_settings()).mint(
-        subject, name=name or subject, lifetime=timedelta(hours=hours)
-    )
-    click.echo(minted)
+    from opsrun.auth import local_tokens
+
+    try:
+        tokens = local_tokens(_settings())
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(tokens.mint(subject, name=name or subject, lifetime=timedelta(hours=hours)))
 
 
 @main.command()
-@click.argument("slug")
+@click.argument("slug", callback=_slug)
 @click.option("--name", required=True, help="The display name.")
 @click.option(
     "--export-folder",
@@ -134,11 +172,13 @@ def token(subject: str, name: str | None, hours: int) -> None:
 )
 def tenant(slug: str, name: str, export_folder: str | None) -> None:
     """Add the tenant SLUG or change it; needs the login opsrun_maintenance."""
+    from opsrun.administration import open_administration, save_tenant
 
     async def run() -> None:
-        async with open_resources(_settings(), Login.MAINTENANCE) as resources:
-            await administration.save_tenant(resources.transactions, slug, name, export_folder)
+        async with open_administration(settings) as transactions:
+            await save_tenant(transactions, slug, name, export_folder)
 
+    settings = _settings()
     _run(run())
     click.echo(f"Saved tenant {slug}.")
 
@@ -148,8 +188,8 @@ def tenant(slug: str, name: str, export_folder: str | None) -> None:
 @click.argument("subject")
 @click.option("--role", type=click.Choice([role.value for role in TenantRole]))
 @click.option("--remove", is_flag=True, help="Take the role away.")
-@click.option("--issuer", default=LOCAL_ISSUER, show_default=True, help="The token's issuer.")
-@click.option("--name", help="The name to show; the subject if not given.")
+@click.option("--issuer", help="The token's issuer; the one that is trusted here if not given.")
+@click.option("--name", help="The name to show; for a new user the subject if not given.")
 @click.option("--email", help="The e-mail address.")
 def member(
     tenant: str,
@@ -157,26 +197,31 @@ def member(
     *,
     role: str | None,
     remove: bool,
-    issuer: str,
+    issuer: str | None,
     name: str | None,
     email: str | None,
 ) -> None:
     """Give SUBJECT a role in TENANT, or remove it; needs the login opsrun_maintenance."""
+    from opsrun import administration
+    from opsrun.auth import trusted_issuer
+
     if (role is None) != remove:
         raise click.UsageError("Give either --role or --remove.")
-    user = administration.User(issuer, subject, name or subject, email)
+    settings = _settings()
+    trusted = issuer or trusted_issuer(settings)
 
     async def run() -> None:
-        async with open_resources(_settings(), Login.MAINTENANCE) as resources:
-            if role is None:
-                await administration.remove_member(resources.transactions, tenant, user)
-            else:
-                await administration.save_member(
-                    resources.transactions, tenant, user, TenantRole(role)
+        async with administration.open_administration(settings) as transactions:
+            user = await administration.find_user(transactions, trusted, subject, name, email)
+            if role is not None:
+                await administration.save_member(transactions, tenant, user, TenantRole(role))
+            elif not await administration.remove_member(transactions, tenant, user):
+                raise click.ClickException(
+                    f"{subject} of the issuer {trusted} has no role in {tenant}."
                 )
 
     _run(run())
-    click.echo(f"{subject} has {'no role' if role is None else role} in {tenant} now.")
+    click.echo(f"{subject} has {role or 'no role'} in {tenant} now.")
 
 
 @main.command()
@@ -187,10 +232,10 @@ def schema(*, check: bool) -> None:
 
     text = built.as_str() + "\n"
     if check:
-        if not SCHEMA_FILE.exists() or SCHEMA_FILE.read_text() != text:
+        if not SCHEMA_FILE.exists() or SCHEMA_FILE.read_text(encoding="utf-8") != text:
             raise click.ClickException("schema.graphql is out of date: run `make schema`.")
         return
-    SCHEMA_FILE.write_text(text)
+    SCHEMA_FILE.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """What an operator does to tenants and members; runs under the maintenance login."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -7,13 +9,15 @@ from domain.tenancy import repository
 from domain.tenancy.models import user_id
 from domain.tenancy.roles import TenantRole
 from domain.tenancy.transactions import Transactions
+from opsrun.database import Login, open_engine, require_login
+from opsrun.settings import Settings
 
 
 class UnknownTenantError(Exception):
     """There is no tenant of this name; `opsrun tenant` adds one."""
 
     def __init__(self, slug: str) -> None:
-        super().__init__(f"There is no tenant {slug!r}. Add it with `opsrun tenant {slug}`.")
+        super().__init__(f"There is no tenant {slug!r}. Add it with `opsrun tenant`.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,30 @@ class User:
     def id(self) -> UUID:
         """The user's id here."""
         return user_id(self.issuer, self.subject)
+
+
+@asynccontextmanager
+async def open_administration(settings: Settings) -> AsyncIterator[Transactions]:
+    """Open the database under the maintenance login.
+
+    Raises:
+        SettingsError, UnsafeLoginError.
+    """
+    async with open_engine(settings.require_database_url()) as engine:
+        await require_login(engine, Login.MAINTENANCE)
+        yield Transactions(engine)
+
+
+async def find_user(
+    transactions: Transactions, issuer: str, subject: str, name: str | None, email: str | None
+) -> User:
+    """Return the user as given; what is not given stays as it is, and a new one has a name."""
+    user = User(issuer, subject, name or subject, email)
+    async with transactions.open(None) as connection:
+        known = await repository.principal(connection, user.id)
+    if known is None:
+        return user
+    return User(issuer, subject, name or known.name, email or known.email)
 
 
 async def save_tenant(

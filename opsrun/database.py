@@ -5,11 +5,24 @@ from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import URL, make_url, text
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL, Row, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from opsrun.settings import SettingsError
+
+CONNECT_SECONDS = 10
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+
+# A process that froze, or whose machine is gone, must not keep its locks: one of them is the
+# tenant's feed counter, and everybody in the tenant would wait.
+_LET_GO = {
+    "idle_in_transaction_session_timeout": "5s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
 
 
 class Login(StrEnum):
@@ -28,25 +41,38 @@ def parse_url(url: str) -> URL:
     """Return the URL for our driver; SettingsError unless it is PostgreSQL's."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         parsed = None
     if parsed is None or parsed.get_backend_name() not in ("postgresql", "postgres"):
         raise SettingsError(
-            "OPSRUN_DATABASE_URL is no PostgreSQL URL."
-            " It reads postgresql://login:password@host:port/database."
+            "OPSRUN_DATABASE_URL: This is no PostgreSQL URL."
+            " It takes: postgresql://login:password@host:port/database."
         )
-    return parsed.set(drivername="postgresql+asyncpg")
+    options = dict(parsed.query)
+    # Our driver calls it `ssl`; everybody else says `sslmode`.
+    ssl = options.pop("sslmode", options.pop("ssl", None))
+    if options or ssl not in (None, *_SSL_MODES):
+        raise SettingsError(
+            "OPSRUN_DATABASE_URL: Only the option sslmode is understood behind the `?`,"
+            f" with one of {', '.join(_SSL_MODES)}."
+        )
+    return parsed.set(drivername="postgresql+asyncpg", query={"ssl": ssl} if ssl else {})
 
 
 @asynccontextmanager
 async def open_engine(
     url: str | URL, *, pool_size: int = 5, statement_timeout_seconds: int | None = None
 ) -> AsyncIterator[AsyncEngine]:
-    """Open a pool of connections and close it at the end."""
+    """Open a pool with a first connection, and close it at the end.
+
+    Raises:
+        SettingsError: the database cannot be reached, or does not let us in.
+    """
     server_settings = {"application_name": "opsrun", "timezone": "UTC"}
     if statement_timeout_seconds is not None:
         server_settings["statement_timeout"] = f"{statement_timeout_seconds}s"
-    options: dict[str, Any] = {"server_settings": server_settings, "timeout": 10}
+        server_settings |= _LET_GO
+    options: dict[str, Any] = {"server_settings": server_settings, "timeout": CONNECT_SECONDS}
     engine = create_async_engine(
         parse_url(url) if isinstance(url, str) else url,
         pool_size=pool_size,
@@ -57,17 +83,34 @@ async def open_engine(
         hide_parameters=True,
     )
     try:
+        await _connect(engine)
         yield engine
     finally:
         await engine.dispose()
 
 
+async def _connect(engine: AsyncEngine) -> None:
+    try:
+        async with engine.connect():
+            pass
+    except (DBAPIError, OSError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        raise SettingsError(
+            f"OPSRUN_DATABASE_URL: Cannot connect: {cause or 'no answer'}."
+        ) from error
+
+
+# With USAGE a role's rights are there at once, with MEMBER they can be had by SET ROLE.
 _WHO = text(
-    "SELECT r.rolname, r.rolsuper, r.rolbypassrls,"
-    " pg_has_role(r.oid, n.nspowner, 'MEMBER') AS owner,"
-    " pg_has_role(r.oid, :login, 'MEMBER') AS member"
-    " FROM pg_roles r LEFT JOIN pg_namespace n ON n.nspname = 'opsrun'"
-    " WHERE r.rolname = session_user"
+    "SELECT me.rolname AS name,"
+    " pg_has_role(me.oid, n.nspowner, 'MEMBER') AS owns,"
+    " bool_or(role.rolsuper OR role.rolbypassrls) AS bypasses,"
+    " array_agg(role.rolname::text) FILTER (WHERE pg_has_role(me.oid, role.oid, 'USAGE')) AS uses,"
+    " array_agg(role.rolname::text) AS may_become"
+    " FROM pg_roles me CROSS JOIN pg_namespace n"
+    " JOIN pg_roles role ON pg_has_role(me.oid, role.oid, 'MEMBER')"
+    " WHERE me.rolname = session_user AND n.nspname = 'opsrun'"
+    " GROUP BY me.oid, me.rolname, n.nspowner"
 )
 
 
@@ -78,16 +121,23 @@ async def require_login(engine: AsyncEngine, login: Login) -> None:
         UnsafeLoginError: with what is wrong and what to do.
     """
     async with engine.connect() as connection:
-        schema = await connection.execute(text("SELECT to_regnamespace('opsrun')::text"))
-        if schema.scalar_one() is None:
-            raise UnsafeLoginError("The database is empty. Run `opsrun migrate` first.")
-        who = (await connection.execute(_WHO, {"login": login.value})).one()
-    mend = f"Give this process a login that has the role {login} and nothing more."
-    if who.rolsuper or who.rolbypassrls or who.owner:
-        what = "owns the schema" if not (who.rolsuper or who.rolbypassrls) else "bypasses"
+        who = (await connection.execute(_WHO)).one_or_none()
+    if who is None:
+        raise UnsafeLoginError("The database is empty. Run `opsrun migrate` first.")
+    if fault := _fault(who, login):
         raise UnsafeLoginError(
-            f"The database login {who.rolname!r} {what}"
-            f"{' row level security' if what == 'bypasses' else ''}. {mend}"
+            f"The database login {who.name!r} {fault}."
+            f" Give this process a login that has the role {login} and nothing more."
         )
-    if not who.member:
-        raise UnsafeLoginError(f"The database login {who.rolname!r} lacks the role. {mend}")
+
+
+def _fault(who: Row[*tuple[Any, ...]], login: Login) -> str | None:
+    if who.bypasses:
+        return "bypasses row level security"
+    if who.owns:
+        return "owns the schema"
+    if login not in who.uses:
+        return f"lacks the role {login}"
+    if others := sorted({*Login} - {login} & {*who.may_become}):
+        return f"has the role {' and '.join(others)} too"
+    return None

@@ -10,11 +10,12 @@ from domain.tenancy.roles import TenantRole
 from domain.tenancy.transactions import Transactions
 from opsrun.administration import User, save_member, save_tenant
 from opsrun.auth import LOCAL_ISSUER
-from opsrun.demo_policies import write_export
+from opsrun.demo_policies import Version, write_export
 
+EXPORTS_FOLDER = "exports"
 SCOPE = "workstations"
-_SECOND_VERSION_MARK = ".second-version"
 BROKEN_SCOPE = "broken-export"
+_SECOND_VERSION_MARK = ".second-version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ TENANTS = (
 
 
 async def seed(transactions: Transactions, exports: Path) -> None:
-    """Write the demo's tenants, users and exports; what is there already stays."""
+    """Write the demo's tenants, members and exports; an export that is there stays."""
     for tenant in TENANTS:
         folder = exports / tenant.slug
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,22 +74,30 @@ async def seed(transactions: Transactions, exports: Path) -> None:
             await save_member(transactions, tenant.slug, USERS[subject], role)
 
 
-def export_was_synced(run: OperationRun) -> bool:
-    """Tell whether the run took the state of the scope whose export changes."""
+def may_change(slug: str, run: OperationRun) -> bool:
+    """Tell whether the run took the state of a demo tenant's scope whose export changes."""
     return (
-        run.run_type == RUN_TYPE
+        any(slug == tenant.slug for tenant in TENANTS)
+        and run.run_type == RUN_TYPE
         and run.status_bucket is StatusBucket.SUCCEEDED
         and run.context["scopeKey"] == SCOPE
     )
 
 
-def change_export(exports: Path, slug: str) -> None:
-    """Replace a tenant's export by its other version, so that the next sync finds drift."""
+def change_export(exports: Path, slug: str) -> bool:
+    """Replace a tenant's export by its other version, so that the next sync finds drift.
+
+    Returns False when somebody put an export of their own there, which stays.
+    """
     folder = exports / slug
     mark = folder / _SECOND_VERSION_MARK
-    if mark.exists():
-        mark.unlink()
-        write_export(folder / SCOPE, 1)
-    else:
+    version: Version = 1 if mark.exists() else 2
+    try:
+        write_export(folder / SCOPE, version)
+    except FileExistsError:
+        return False
+    if version == 2:
         mark.touch()
-        write_export(folder / SCOPE, 2)
+    else:
+        mark.unlink()
+    return True

@@ -1,175 +1,221 @@
 """`opsrun dev`: the whole product on this machine, and a look at its runs."""
 
 import asyncio
+import ctypes
 import os
 import signal
+import socket
 import sys
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import click
-import httpx
 from sqlalchemy import URL
 
 from domain.runs.models import RunEventKind
 from domain.tenancy.transactions import Transactions
 from opsrun import demo
-from opsrun.auth import kept_key, local_tokens
+from opsrun.auth import LocalTokens, kept_key, local_tokens
 from opsrun.database import Login, open_engine, parse_url
-from opsrun.embedded import EmbeddedServerError, embedded_servers
-from opsrun.embedded.child import Child, spawn
-from opsrun.processes import address, listening_socket
+from opsrun.embedded import EmbeddedServerError, EmbeddedServers, embedded_servers
+from opsrun.embedded.child import PR_SET_PDEATHSIG, Child, spawn
+from opsrun.listening import address, listening_socket
 from opsrun.progress import all_events, line
-from opsrun.provision import create_database, provision
+from opsrun.provision import create_database, provision, require_own_logins
 from opsrun.settings import PREFIX, Settings
 
 _TOKEN_LIFETIME = timedelta(days=7)
 _READY_SECONDS = 30.0
+# Instead of the default grace: a run of the demo is over sooner, and somebody waits.
+_GRACE_SECONDS = 2
 
 
 async def develop(settings: Settings) -> None:
     """Run everything until Ctrl-C or SIGTERM, or until a part of it dies.
 
     Raises:
+        SettingsError, UnsafeLoginError: something is wrong with the surroundings.
         EmbeddedServerError: a part could not start, or died.
     """
-    settings.data_folder.mkdir(parents=True, exist_ok=True)
-    stop = asyncio.Event()
-    for signal_ in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(signal_, stop.set)
-    async with AsyncExitStack() as stack:
-        database, redis_url, servers_died = await _servers(settings, stack)
-        urls = await provision(database, kept_key(settings.data_folder / "logins.key").encode())
-        engine = await stack.enter_async_context(open_engine(urls[Login.MAINTENANCE]))
-        transactions = Transactions(engine)
-        await demo.seed(transactions, _exports(settings))
-        with listening_socket(settings) as bound:
-            base, port = address(settings, bound), bound.getsockname()[1]
-        children = []
-        for name, login in (
-            ("api", Login.API),
-            ("worker", Login.WORKER),
-            ("maintenance", Login.MAINTENANCE),
-        ):
-            env = _environment(settings, urls[login], redis_url, port)
-            child = await stack.enter_async_context(_process(name, settings.data_folder, env))
-            children.append(child)
-        await _until_ready(f"http://{settings.host}:{port}/readyz", children[0], stop)
-        if not stop.is_set():
-            click.echo(_welcome(settings, base))
-        await _until_over(
-            stop.wait(),
-            servers_died,
-            *(_died(child) for child in children),
-            _watch(transactions, _exports(settings)),
-        )
-    click.echo("Stopped. Everything is kept; `make dev` goes on from here.")
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # A second one interrupts the stopping, which then goes by force.
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        await _develop(settings)
+    except asyncio.CancelledError:
+        click.echo("\nStopped. Everything is kept: start again to go on from here.")
 
 
-async def _servers(
-    settings: Settings, stack: AsyncExitStack
-) -> tuple[URL, str, Coroutine[Any, Any, str]]:
-    """Return the database (as its owner), Redis, and what ends when one of ours dies."""
-    database_url = settings.database_url and settings.database_url.get_secret_value()
-    redis_url = settings.redis_url and settings.redis_url.get_secret_value()
-    if database_url and redis_url:
-        return parse_url(database_url), redis_url, _never()
-    own = await stack.enter_async_context(embedded_servers(settings.data_folder / "servers"))
-    database = parse_url(database_url) if database_url else await create_database(own.postgres_url)
-    return database, redis_url or own.redis_url, own.wait_died()
+async def _develop(settings: Settings) -> None:
+    folder = settings.data_folder.resolve()
+    exports = folder / demo.EXPORTS_FOLDER
+    tokens = local_tokens(settings)
+    click.echo(f"Starting; everything is kept in {folder} ...")
+    async with _open_servers(settings, folder) as servers:
+        urls = await provision(servers.database, _secret(folder))
+        async with open_engine(urls[Login.MAINTENANCE]) as engine:
+            transactions = Transactions(engine)
+            await demo.seed(transactions, exports)
+            bound = listening_socket(settings)
+            base, place = address(settings, bound), bound.getsockname()[:2]
+            environment = _environment(settings, folder, servers)
+            async with _processes(folder, environment, urls, bound) as processes:
+                await _while_alive(_until_ready(place, processes[0]), servers, processes)
+                click.echo(_welcome(tokens, base, folder))
+                await _while_alive(_watch(transactions, exports), servers, processes)
 
 
-async def _never() -> str:
-    await asyncio.Event().wait()
-    raise AssertionError
+@dataclass(frozen=True, slots=True)
+class _Servers:
+    """The database, as its owner sees it, Redis, and those of them that are ours."""
 
-
-def _exports(settings: Settings) -> Path:
-    return settings.data_folder / "exports"
-
-
-def _environment(
-    settings: Settings, database_url: str, redis_url: str, port: int
-) -> dict[str, str]:
-    return {
-        **os.environ,
-        f"{PREFIX}DATABASE_URL": database_url,
-        f"{PREFIX}REDIS_URL": redis_url,
-        f"{PREFIX}PORT": str(port),
-        f"{PREFIX}DATA_FOLDER": str(settings.data_folder.resolve()),
-    }
+    database: URL
+    redis_url: str
+    own: EmbeddedServers | None
 
 
 @asynccontextmanager
-async def _process(name: str, data_folder: Path, env: dict[str, str]) -> AsyncIterator[Child]:
-    logs = data_folder / "logs"
+async def _open_servers(settings: Settings, folder: Path) -> AsyncIterator[_Servers]:
+    database = None
+    redis_url = None if settings.redis_url is None else settings.require_redis_url()
+    if settings.database_url is not None:
+        database = parse_url(settings.require_database_url())
+        await require_own_logins(database, _secret(folder))
+        if redis_url is not None:
+            yield _Servers(database, redis_url, None)
+            return
+    async with embedded_servers(folder / "servers") as own:
+        database = database or await create_database(own.postgres_url)
+        yield _Servers(database, redis_url or own.redis_url, own)
+
+
+def _secret(folder: Path) -> bytes:
+    return kept_key(folder / "logins.key").encode()
+
+
+def _environment(settings: Settings, folder: Path, servers: _Servers) -> dict[str, str]:
+    given = {"REDIS_URL": servers.redis_url, "DATA_FOLDER": str(folder)}
+    if "shutdown_grace_seconds" not in settings.model_fields_set:
+        given["SHUTDOWN_GRACE_SECONDS"] = str(_GRACE_SECONDS)
+    return {**os.environ, **{PREFIX + name: value for name, value in given.items()}}
+
+
+@asynccontextmanager
+async def _processes(
+    folder: Path,
+    environment: Mapping[str, str],
+    urls: Mapping[Login, str],
+    bound: socket.socket,
+) -> AsyncIterator[list[Child]]:
+    """Run API, worker and maintenance, in this order; the API takes the socket over."""
+    logs = folder / "logs"
     logs.mkdir(exist_ok=True)
-    child = spawn(
-        f"opsrun {name}",
-        [sys.executable, "-m", "opsrun", name],
-        account=None,
-        folder=data_folder,
-        log=logs / f"{name}.log",
-        stop_signal=signal.SIGTERM,
-        env=env,
-    )
+    children = []
     try:
-        yield child
+        with bound:
+            for name, login, *arguments in (
+                ("api", Login.API, "--fd", str(bound.fileno())),
+                ("worker", Login.WORKER),
+                ("maintenance", Login.MAINTENANCE),
+            ):
+                children.append(
+                    spawn(
+                        f"opsrun {name}",
+                        [sys.executable, "-m", "opsrun", name, *arguments],
+                        account=None,
+                        folder=folder,
+                        log=logs / f"{name}.log",
+                        stop_signal=signal.SIGTERM,
+                        inherit=[bound.fileno()] if arguments else [],
+                        env={**environment, f"{PREFIX}DATABASE_URL": urls[login]},
+                    )
+                )
+        yield children
     finally:
-        await child.stop()
+        await asyncio.gather(*(child.stop() for child in children))
 
 
-async def _until_ready(url: str, api: Child, stop: asyncio.Event) -> None:
-    async with httpx.AsyncClient() as client, asyncio.timeout(_READY_SECONDS):
-        while not stop.is_set():
-            if api.ended:
-                raise EmbeddedServerError(api.obituary())
-            try:
-                if (await client.get(url)).status_code == httpx.codes.OK:
-                    return
-            except httpx.TransportError:
-                pass
-            await asyncio.sleep(0.05)
+async def _while_alive(
+    work: Coroutine[Any, Any, None], servers: _Servers, processes: Sequence[Child]
+) -> None:
+    """Do the work, unless something dies before it is done.
+
+    Raises:
+        EmbeddedServerError: which tells how it died.
+    """
+    working = asyncio.create_task(work)
+    deaths = [asyncio.create_task(_death(child)) for child in processes]
+    if servers.own is not None:
+        deaths.append(asyncio.create_task(servers.own.wait_died()))
+    try:
+        done, _ = await asyncio.wait([working, *deaths], return_when=asyncio.FIRST_COMPLETED)
+        for death in done.intersection(deaths):
+            raise EmbeddedServerError(str(death.result()))
+        working.result()
+    finally:
+        for task in (working, *deaths):
+            task.cancel()
+        await asyncio.gather(working, *deaths, return_exceptions=True)
 
 
-async def _died(child: Child) -> str:
+async def _death(child: Child) -> str:
     await child.wait()
     return child.obituary()
 
 
-async def _until_over(*endings: Coroutine[Any, Any, Any]) -> None:
-    """Wait for the first ending; a text is bad news."""
-    tasks = [asyncio.create_task(ending) for ending in endings]
+async def _until_ready(place: tuple[str, int], api: Child) -> None:
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            if isinstance(news := task.result(), str):
-                raise EmbeddedServerError(news)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        async with asyncio.timeout(_READY_SECONDS):
+            while not await _is_ready(place):  # noqa: ASYNC110 - it can only be asked
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        problem = f"was not ready after {_READY_SECONDS:.0f} seconds"
+        raise EmbeddedServerError(api.report(problem)) from None
+
+
+async def _is_ready(place: tuple[str, int]) -> bool:
+    """Ask the API, which has its socket from us: so the answer comes when it is there."""
+    try:
+        reader, writer = await asyncio.open_connection(*place)
+        try:
+            writer.write(b"GET /readyz HTTP/1.0\r\n\r\n")
+            return b" 200 " in await reader.readline()
+        finally:
+            writer.close()
+    except OSError:
+        return False
 
 
 async def _watch(transactions: Transactions, exports: Path) -> None:
     async for slug, event in all_events(transactions):
         click.echo(line(slug, event))
-        if event.kind is RunEventKind.FINISHED and demo.export_was_synced(event.run):
-            await asyncio.to_thread(demo.change_export, exports, slug)
+        if (
+            event.kind is RunEventKind.FINISHED
+            and demo.may_change(slug, event.run)
+            and await asyncio.to_thread(demo.change_export, exports, slug)
+        ):
             click.echo(f"          {slug:<10}  (demo: somebody changed policies of this scope)")
 
 
-def _welcome(settings: Settings, base: str) -> str:
-    minted = local_tokens(settings)
-    lines = ["", f"  GraphQL   {base}/graphql", f"  GraphiQL  {base}/graphiql/", ""]
+def _welcome(tokens: LocalTokens, base: str, folder: Path) -> str:
+    lines = [
+        "",
+        f"  GraphQL   {base}/graphql",
+        f"  GraphiQL  {base}/graphiql/",
+        f"  Logs      {folder / 'logs'}",
+        "",
+    ]
     for tenant in demo.TENANTS:
         lines.append(f"  {tenant.name}")
         for subject, role in tenant.roles.items():
             user = demo.USERS[subject]
-            token = minted.mint(subject, name=user.name, lifetime=_TOKEN_LIFETIME)
+            token = tokens.mint(subject, name=user.name, lifetime=_TOKEN_LIFETIME)
             lines.append(f"    {role:<9} {user.name}")
             lines.append(f"      {base}/graphiql/#token={token}")
     lines += [
@@ -179,3 +225,17 @@ def _welcome(settings: Settings, base: str) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def stop_with_parent(parent: int) -> None:
+    """Have the system stop us when the process that started us ends, even by kill -9.
+
+    Only Linux can.
+
+    Raises:
+        ClickException: that process is gone already, or never was the one.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        raise click.ClickException(f"Process {parent} did not start this one, or is gone.")

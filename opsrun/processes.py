@@ -1,4 +1,4 @@
-"""The three kinds of long-running processes, each until it is told to stop."""
+"""The processes behind the API, workers and maintenance, each until it is told to stop."""
 
 import asyncio
 import logging
@@ -9,15 +9,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-import uvicorn
 from taskiq.acks import AcknowledgeType
 from taskiq.receiver import Receiver
 
 from domain.runs.execution import RunClaimer
-from opsrun.asgi import Api, open_api
 from opsrun.database import Login
 from opsrun.resources import open_resources
-from opsrun.settings import Settings, SettingsError
+from opsrun.settings import Settings
 from workers.broker import RunBroker
 from workers.maintenance import Maintenance
 from workers.producers import PRODUCERS
@@ -26,75 +24,13 @@ from workers.tasks import register_tasks, sender
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_PORT = 8000
-
-
-class _Server(uvicorn.Server):
-    """Ends sockets and streams first: uvicorn alone would wait for them."""
-
-    def __init__(self, config: uvicorn.Config, api: Api) -> None:
-        super().__init__(config)
-        self._api = api
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._api.view.close_sockets()
-        await super().shutdown(sockets)
-
-
-def listening_socket(settings: Settings) -> socket.socket:
-    """Bind the API's port: the one that is set, or 8000, or a free one.
-
-    Raises:
-        SettingsError: the port that is set is taken.
-    """
-    for port in (DEFAULT_PORT, 0) if settings.port is None else (settings.port,):
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        # The protocol is named so that the event loop turns off Nagle's algorithm.
-        bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            bound.bind((settings.host, port))
-        except OSError as error:
-            bound.close()
-            failure = error
-            continue
-        bound.set_inheritable(True)
-        return bound
-    raise SettingsError(
-        f"OPSRUN_PORT: cannot listen on {settings.host}:{port}: {failure.strerror}."
-        " Set another port, or none to get a free one."
-    )
-
-
-def address(settings: Settings, bound: socket.socket) -> str:
-    """Return how people reach the API that listens there."""
-    if settings.public_url is not None:
-        return str(settings.public_url).rstrip("/")
-    host, port = bound.getsockname()[:2]
-    return f"http://{'[' + host + ']' if ':' in host else host}:{port}"
-
-
-async def serve_api(settings: Settings) -> None:
-    """Serve the API until SIGTERM or SIGINT."""
-    with listening_socket(settings) as bound:
-        async with open_api(settings, address(settings, bound)) as api:
-            config = uvicorn.Config(
-                api.app,
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                ws="websockets-sansio",
-                ws_ping_interval=20,
-                ws_max_size=256 * 1024,
-                timeout_graceful_shutdown=settings.shutdown_grace_seconds,
-            )
-            logger.info("Listening on %s", address(settings, bound))
-            await _Server(config, api).serve(sockets=[bound])
+# Seconds in which a stopping worker gives back what it could not finish; what it cannot
+# give back, because the database is away, is left to the rescuer.
+HAND_BACK_SECONDS = 5.0
 
 
 async def work(settings: Settings) -> None:
     """Execute runs until SIGTERM or SIGINT; then finish or hand back what is in hand."""
-    stop = _stop_event()
     broker = RunBroker(settings.require_redis_url())
     async with open_resources(settings, Login.WORKER) as resources:
         owner = f"{socket.gethostname()}:{os.getpid()}"
@@ -114,11 +50,21 @@ async def work(settings: Settings) -> None:
             wait_tasks_timeout=settings.shutdown_grace_seconds,
         )
         await broker.startup()
+        stop = _stop_event()
+        logger.info("Executing runs, %d at a time", settings.worker_concurrency)
         try:
             await receiver.listen(stop)
-            await runner.hand_back()
         finally:
+            await _hand_back(runner)
             await broker.shutdown()
+
+
+async def _hand_back(runner: RunRunner) -> None:
+    try:
+        async with asyncio.timeout(HAND_BACK_SECONDS):
+            await runner.hand_back()
+    except TimeoutError:
+        logger.warning("Runs that could not be handed back are left to the rescuer")
 
 
 @asynccontextmanager
@@ -142,8 +88,9 @@ async def open_maintenance(settings: Settings) -> AsyncIterator[Maintenance]:
 
 async def maintain(settings: Settings) -> None:
     """Run the maintenance loops until SIGTERM or SIGINT."""
-    stop = _stop_event()
     async with open_maintenance(settings) as maintenance:
+        stop = _stop_event()
+        logger.info("Dispatching, rescuing and purging runs")
         loops = asyncio.create_task(maintenance.run())
         waiting = asyncio.create_task(stop.wait())
         await asyncio.wait([loops, waiting], return_when=asyncio.FIRST_COMPLETED)
@@ -155,8 +102,8 @@ async def maintain(settings: Settings) -> None:
 
 
 def _stop_event() -> asyncio.Event:
+    """From now on a signal to stop sets the event; until now it ended us at once."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signal_ in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_, stop.set)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     return stop

@@ -1,10 +1,10 @@
 """A line in the terminal for everything that happens to runs, in all tenants."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
-from domain.runs.models import RunEvent
+from domain.runs.models import RunEvent, RunEventKind
 from domain.runs.repository import feed
 from domain.tenancy import repository as tenancy
 from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
@@ -14,7 +14,10 @@ _BATCH = 200
 
 
 async def all_events(transactions: Transactions) -> AsyncIterator[tuple[str, RunEvent]]:
-    """Yield (tenant slug, event) of every tenant from now on; needs the maintenance login."""
+    """Yield (tenant slug, event) of every tenant from now on; needs the maintenance login.
+
+    Of a run's progress only the latest of each look is told, about three times a second.
+    """
     seen: dict[UUID, int] = {}
     while True:
         try:
@@ -27,7 +30,7 @@ async def all_events(transactions: Transactions) -> AsyncIterator[tuple[str, Run
                     events = await feed.events_after(
                         connection, tenant_id, seen[tenant_id], limit=_BATCH
                     )
-                    fresh += [(slug, event) for event in events]
+                    fresh += [(slug, event) for event in without_haste(events)]
                     if events:
                         seen[tenant_id] = events[-1].seq
         except DatabaseUnavailableError:
@@ -37,14 +40,24 @@ async def all_events(transactions: Transactions) -> AsyncIterator[tuple[str, Run
         await asyncio.sleep(_POLL_SECONDS)
 
 
+def without_haste(events: Sequence[RunEvent]) -> list[RunEvent]:
+    """Leave out every progress that another event of the same run follows."""
+    last = {event.run.id: event.seq for event in events}
+    return [
+        event
+        for event in events
+        if event.kind is not RunEventKind.PROGRESSED or event.seq == last[event.run.id]
+    ]
+
+
 def line(slug: str, event: RunEvent) -> str:
-    """Return one line about an event."""
+    """Return one line about an event, in the terminal's time zone."""
     run, counts = event.run, event.run.counts
     total = "?" if counts.total is None else counts.total
     parts = [f"{counts.processed}/{total}" if counts.processed or counts.total else ""]
     parts += [f"{counts.failed} failed"] if counts.failed else []
     parts += [f"{counts.skipped} skipped"] if counts.skipped else []
     return (
-        f"{event.occurred_at:%H:%M:%S}  {slug:<10}  {run.run_type:<24}"
+        f"{event.occurred_at.astimezone():%H:%M:%S}  {slug:<10}  {run.run_type:<24}"
         f"  {run.status_bucket:<19}  {', '.join(filter(None, parts))}"
     ).rstrip()

@@ -6,8 +6,9 @@ import hmac
 from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from opsrun.database import Login, open_engine, parse_url
+from opsrun.database import Login, UnsafeLoginError, open_engine, parse_url
 from opsrun.migrations import migrate
+from opsrun.settings import SettingsError
 
 DATABASE = "opsrun"
 
@@ -31,13 +32,40 @@ async def provision(database: URL, secret: bytes) -> dict[Login, str]:
     """
     async with open_engine(database) as engine:
         await migrate(engine)
-        passwords = {login: _password(secret, login) for login in Login}
-        await _let_in(engine, passwords)
+        await _let_in(engine, {login: _password(secret, login) for login in Login})
     return {
-        login: database.set(
-            drivername="postgresql", username=login.value, password=password
-        ).render_as_string(hide_password=False)
-        for login, password in passwords.items()
+        login: url.set(drivername="postgresql").render_as_string(hide_password=False)
+        for login, url in _urls(database, secret).items()
+    }
+
+
+async def require_own_logins(database: URL, secret: bytes) -> None:
+    """Refuse a server whose logins are in use elsewhere: provisioning would change their passwords.
+
+    Raises:
+        UnsafeLoginError: one of them has another password than `secret` gives it.
+    """
+    urls = _urls(database, secret)
+    async with open_engine(database) as engine, engine.connect() as connection:
+        asked = text("SELECT rolname FROM pg_roles WHERE rolcanlogin AND rolname = ANY(:logins)")
+        taken = await connection.execute(asked, {"logins": [*urls]})
+        logins = [Login(name) for name in taken.scalars()]
+    for login in logins:
+        try:
+            async with open_engine(urls[login]):
+                pass
+        except SettingsError as error:
+            raise UnsafeLoginError(
+                f"The login {login} of OPSRUN_DATABASE_URL is used by another installation, whose"
+                " password `opsrun dev` would change. Unset the variable to get a database for"
+                f" this purpose, or release the login with `ALTER ROLE {login} NOLOGIN`."
+            ) from error
+
+
+def _urls(database: URL, secret: bytes) -> dict[Login, URL]:
+    return {
+        login: database.set(username=login.value, password=_password(secret, login))
+        for login in Login
     }
 
 

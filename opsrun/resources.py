@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -15,10 +16,12 @@ from domain.runs.queries import RunQueries
 from domain.runs.starting import RunStarter
 from domain.tenancy.service import Tenancy
 from domain.tenancy.transactions import Transactions
-from gql.context import UseCases
 from opsrun.database import Login, open_engine, require_login
 from opsrun.settings import Settings
 from opsrun.wakeups import RedisWakeUps
+
+if TYPE_CHECKING:
+    from gql.context import UseCases
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,11 @@ async def open_resources(settings: Settings, login: Login) -> AsyncIterator[Reso
         yield Resources(engine, Transactions(engine), wakeups)
 
 
-def use_cases(resources: Resources) -> UseCases:
+def use_cases(resources: Resources) -> "UseCases":
     """Put the domain together for the API."""
+    # Workers and maintenance start sooner without the schema's library.
+    from gql.context import UseCases
+
     transactions, wakeups = resources.transactions, resources.wakeups
     starter = RunStarter(transactions, wakeups)
     return UseCases(

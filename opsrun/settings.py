@@ -3,11 +3,23 @@
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "OPSRUN_"
+# Characters; HS256 wants a key of at least as many bytes as its digest has.
+LOCAL_KEY_LENGTH = 32
 
 
 class SettingsError(Exception):
@@ -18,6 +30,35 @@ def _split(value: object) -> object:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
+def _url(value: str, *schemes: str) -> SplitResult | None:
+    """Return the URL's parts when it has one of these schemes and a host."""
+    try:
+        parts = urlsplit(value)
+        port_is_possible = parts.port != 0
+    except ValueError:
+        return None
+    return parts if parts.scheme in schemes and parts.hostname and port_is_possible else None
+
+
+def _origin(value: str) -> str:
+    parts = _url(value, "http", "https")
+    if value != "*" and (parts is None or value != f"{parts.scheme}://{parts.netloc}"):
+        raise ValueError("An origin reads https://host or https://host:port, and ends there")
+    return value
+
+
+def _redis_url(value: SecretStr) -> SecretStr:
+    if _url(value.get_secret_value(), "redis", "rediss") is None:
+        raise ValueError("This is no Redis URL")
+    return value
+
+
+def _long_enough(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < LOCAL_KEY_LENGTH:
+        raise ValueError("The key is too short")
+    return value
+
+
 class Settings(BaseSettings):
     """One field is one variable: `database_url` is read from OPSRUN_DATABASE_URL."""
 
@@ -26,7 +67,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL 15 or newer: postgresql://login:password@host:port/database"
     )
-    redis_url: SecretStr | None = Field(
+    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] | None = Field(
         None, description="Redis 7 or Valkey: redis://:password@host:port/0"
     )
     data_folder: Path = Field(
@@ -38,29 +79,45 @@ class Settings(BaseSettings):
     public_url: AnyHttpUrl | None = Field(
         None, description="How people reach the API and the hub; for links in notifications"
     )
-    allowed_origins: Annotated[list[str], NoDecode, BeforeValidator(_split)] = Field(
-        [], description="Origins of pages that may open a WebSocket, separated by commas"
-    )
+    allowed_origins: Annotated[
+        list[Annotated[str, AfterValidator(_origin)]], NoDecode, BeforeValidator(_split)
+    ] = Field([], description="Origins of pages that may open a WebSocket, separated by commas")
 
     oidc_issuer: str | None = Field(None, description="The issuer that tokens must name")
     oidc_audience: str | None = Field(None, description="The audience that tokens must name")
     oidc_jwks_url: AnyHttpUrl | None = Field(None, description="Where the issuer's keys are")
-    local_key: SecretStr | None = Field(
-        None, min_length=32, description="Signs local tokens instead of an OIDC issuer"
+    local_key: Annotated[SecretStr, AfterValidator(_long_enough)] | None = Field(
+        None,
+        description="Signs local tokens where there is no OIDC issuer;"
+        f" at least {LOCAL_KEY_LENGTH} characters",
     )
 
-    database_pool_size: int = Field(10, ge=1, le=200)
-    statement_timeout_seconds: int = Field(10, ge=1, le=600)
+    database_pool_size: int = Field(10, ge=1, le=200, description="Connections per process")
+    statement_timeout_seconds: int = Field(
+        10, ge=1, le=600, description="The longest a statement may take"
+    )
     worker_concurrency: int = Field(4, ge=1, le=100, description="Runs at a time per worker")
-    shutdown_grace_seconds: int = Field(20, ge=0, le=3600)
+    shutdown_grace_seconds: int = Field(
+        20, ge=0, le=3600, description="How long SIGTERM waits for work in hand"
+    )
     lease_seconds: int = Field(30, ge=3, le=3600, description="Silence that costs a worker its run")
-    run_timeout_seconds: int = Field(3600, ge=1, le=7 * 86400)
-    queue_timeout_seconds: int = Field(86400, ge=1, le=30 * 86400)
-    redispatch_seconds: int = Field(15, ge=1, le=3600)
+    run_timeout_seconds: int = Field(
+        3600, ge=1, le=7 * 86400, description="The longest a run may take"
+    )
+    queue_timeout_seconds: int = Field(
+        86400, ge=1, le=30 * 86400, description="After which a run that nobody took is aborted"
+    )
+    redispatch_seconds: int = Field(
+        15, ge=1, le=3600, description="After which a lost message is sent again"
+    )
     default_window_days: int = Field(30, ge=1, le=3650, description="How far back lists look")
 
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="The least severity that is logged"
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="For people, or one JSON object per line"
+    )
 
     @model_validator(mode="after")
     def _one_way_to_trust(self) -> "Settings":
@@ -71,7 +128,7 @@ class Settings(BaseSettings):
                 " together: set all three or none"
             )
         if all(oidc) and self.local_key is not None:
-            raise ValueError("set either OPSRUN_LOCAL_KEY or the OPSRUN_OIDC_… settings, not both")
+            raise ValueError("Set either OPSRUN_LOCAL_KEY or the OPSRUN_OIDC_… settings, not both")
         return self
 
     @property
@@ -92,7 +149,7 @@ def _required(value: SecretStr | None, name: str) -> str:
     if value is None:
         raise SettingsError(
             f"{PREFIX}{name.upper()} is not set. {Settings.model_fields[name].description}."
-            " For a machine without servers, `opsrun dev` brings its own."
+            " `opsrun dev` needs neither: it brings servers of its own."
         )
     return value.get_secret_value()
 
@@ -106,8 +163,14 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = []
-        for fault in error.errors(include_input=False, include_url=False):
-            where = PREFIX + str(fault["loc"][0]).upper() if fault["loc"] else "Settings"
-            lines.append(f"{where}: {fault['msg']}")
-        raise SettingsError("\n".join(lines)) from None
+        faults = error.errors(include_input=False, include_url=False, include_context=False)
+        raise SettingsError("\n".join(map(_in_words, faults))) from None
+
+
+def _in_words(fault: ErrorDetails) -> str:
+    message = fault["msg"].removeprefix("Value error, ")
+    if not fault["loc"]:
+        return f"{message}."
+    name = str(fault["loc"][0])
+    takes = Settings.model_fields[name].description
+    return f"{PREFIX}{name.upper()}: {message}. It takes: {takes}."

@@ -1,0 +1,53 @@
+"""The API's socket, and the address under which people find it."""
+
+import socket
+
+from opsrun.settings import Settings, SettingsError
+
+DEFAULT_PORT = 8000
+
+
+def listening_socket(settings: Settings) -> socket.socket:
+    """Listen on the API's port: the one that is set, or 8000, or a free one.
+
+    Raises:
+        SettingsError: the port that is set is taken, or the host is not ours.
+    """
+    for port in (DEFAULT_PORT, 0) if settings.port is None else (settings.port,):
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        # The protocol is named so that the event loop turns off Nagle's algorithm.
+        bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind((settings.host, port))
+            # Two sockets may be bound to one port; that it is ours is sure only now.
+            bound.listen()
+        except OSError as error:
+            bound.close()
+            failure = error
+            continue
+        return bound
+    raise SettingsError(
+        f"OPSRUN_PORT: Cannot listen on {settings.host}:{port}: {failure.strerror}."
+        " Set another port or OPSRUN_HOST, or no port to get a free one."
+    )
+
+
+def inherited_socket(descriptor: int) -> socket.socket:
+    """Return the socket that whoever started us listens on.
+
+    Raises:
+        SettingsError: this is none.
+    """
+    try:
+        return socket.socket(fileno=descriptor)
+    except OSError as error:
+        raise SettingsError(f"--fd {descriptor} is no socket: {error.strerror}.") from error
+
+
+def address(settings: Settings, bound: socket.socket) -> str:
+    """Return how people reach the API that listens there."""
+    if settings.public_url is not None:
+        return str(settings.public_url).rstrip("/")
+    host, port = bound.getsockname()[:2]
+    return f"http://{'[' + host + ']' if ':' in host else host}:{port}"

@@ -1,0 +1,55 @@
+"""The API as a process of its own, until it is told to stop."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from opsrun.asgi import Api, open_api
+from opsrun.listening import address
+from opsrun.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us, and ends sockets and streams first: it would wait for them."""
+
+    def __init__(self, config: uvicorn.Config, api: Api) -> None:
+        super().__init__(config)
+        self._api = api
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        await self._api.view.close_sockets()
+        await super().shutdown(sockets)
+
+
+async def serve_api(settings: Settings, bound: socket.socket) -> None:
+    """Serve the API on a listening socket until SIGTERM or SIGINT."""
+    base = address(settings, bound)
+    async with open_api(settings, base) as api:
+        config = uvicorn.Config(
+            api.app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="websockets-sansio",
+            ws_ping_interval=20,
+            ws_max_size=256 * 1024,
+            timeout_graceful_shutdown=settings.shutdown_grace_seconds,
+        )
+        server = _Server(config, api)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
+        logger.info("Listening on %s", base)
+        await server.serve(sockets=[bound])

@@ -1,0 +1,203 @@
+"""Which URLs and logins are taken, and what is said about the others."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from opsrun.database import Login, UnsafeLoginError, open_engine, parse_url, require_login
+from opsrun.embedded import EmbeddedServers
+from opsrun.provision import create_database
+from opsrun.settings import SettingsError
+
+PASSWORD = "hunter2"
+
+# The URL
+
+
+@pytest.mark.parametrize(
+    "scheme", ["postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg"]
+)
+def test_every_postgresql_url_is_read_for_our_driver(scheme: str) -> None:
+    url = parse_url(f"{scheme}://ada:p%40ss@db.example:6543/ledger?sslmode=require")
+    assert url.drivername == "postgresql+asyncpg"
+    assert (url.username, url.password, url.host, url.port) == ("ada", "p@ss", "db.example", 6543)
+    assert url.database == "ledger"
+    assert url.query == {"ssl": "require"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "db",
+        f"mysql://ada:{PASSWORD}@db/ledger",
+        f"https://ada:{PASSWORD}@db/ledger",
+        f"postgresql://ada:{PASSWORD}@db:port/ledger",
+        f"postgresql//ada:{PASSWORD}@db/ledger",
+    ],
+)
+def test_anything_else_is_refused_with_the_form_it_takes(url: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        parse_url(url)
+    assert "OPSRUN_DATABASE_URL" in str(refused.value)
+    assert "postgresql://login:password@host:port/database" in str(refused.value)
+    assert PASSWORD not in str(refused.value)
+
+
+@pytest.mark.parametrize("option", ["sslmode=sometimes", "options=-csearch_path%3Dx", "timeout=3"])
+def test_an_option_that_would_be_ignored_or_crash_is_refused(option: str) -> None:
+    with pytest.raises(SettingsError, match=r"OPSRUN_DATABASE_URL.*sslmode.*verify-full"):
+        parse_url(f"postgresql://ada:{PASSWORD}@db/ledger?{option}")
+
+
+# The pool
+
+
+async def test_a_statement_that_takes_too_long_is_ended(logins: dict[Login, str]) -> None:
+    async with (
+        open_engine(logins[Login.API], statement_timeout_seconds=1) as engine,
+        engine.connect() as connection,
+    ):
+        with pytest.raises(DBAPIError, match="statement timeout"):
+            await connection.execute(text("SELECT pg_sleep(20)"))
+
+
+async def test_the_pool_is_closed_at_the_end(
+    servers: EmbeddedServers, logins: dict[Login, str]
+) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with open_engine(logins[Login.API]) as engine:
+            async with engine.connect() as one, engine.connect() as other:
+                backends = [
+                    (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+                    for connection in (one, other)
+                ]
+            raise ZeroDivisionError
+    ours = text("SELECT count(*) FROM pg_stat_activity WHERE pid = ANY(:backends)")
+    async with open_engine(servers.postgres_url) as admin, admin.connect() as connection:
+        for _ in range(100):
+            # Within one transaction the view would not change.
+            await connection.rollback()
+            if (await connection.execute(ours, {"backends": backends})).scalar_one() == 0:
+                return
+    pytest.fail("A connection of the pool is still there.")
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"password": PASSWORD}, "password authentication failed"),
+        ({"database": "absent"}, '"absent" does not exist'),
+        ({"port": 9}, "OPSRUN_DATABASE_URL: Cannot connect"),
+        ({"query": {"ssl": "require"}}, "SSL"),
+    ],
+)
+async def test_a_database_out_of_reach_is_told_with_the_reason(
+    logins: dict[Login, str], changes: dict[str, Any], says: str
+) -> None:
+    url = parse_url(logins[Login.API])
+    with pytest.raises(SettingsError) as refused:
+        async with open_engine(url.set(**changes)):
+            pass
+    assert str(refused.value).startswith("OPSRUN_DATABASE_URL: Cannot connect: ")
+    assert says in str(refused.value)
+    assert url.password is not None
+    assert url.password not in str(refused.value)
+    assert PASSWORD not in str(refused.value)
+
+
+# The login
+
+
+@pytest.fixture(scope="module")
+async def logins_database(servers: EmbeddedServers, logins: dict[Login, str]) -> str:
+    """A database with our schema in name only: who may log in is decided by that alone."""
+    url = await create_database(servers.postgres_url, "logins")
+    async with open_engine(url) as engine, engine.begin() as connection:
+        await connection.execute(text("CREATE SCHEMA IF NOT EXISTS opsrun"))
+    return url.render_as_string(hide_password=False)
+
+
+@asynccontextmanager
+async def as_role(admin_url: str, *definition: str) -> AsyncIterator[AsyncEngine]:
+    """Connect as a new role; `{role}` in the statements that define it is its name."""
+    role = f"t_{uuid4().hex}"
+    async with open_engine(admin_url) as admin:
+        async with admin.begin() as connection:
+            await connection.execute(text(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'"))
+            for statement in definition:
+                await connection.execute(text(statement.format(role=role)))
+        try:
+            async with open_engine(
+                parse_url(admin_url).set(username=role, password=PASSWORD)
+            ) as engine:
+                yield engine
+        finally:
+            async with admin.begin() as connection:
+                await connection.execute(text(f"REASSIGN OWNED BY {role} TO postgres"))
+                await connection.execute(text(f"DROP OWNED BY {role}"))
+                await connection.execute(text(f"DROP ROLE {role}"))
+
+
+async def refusal(engine: AsyncEngine, login: Login) -> str:
+    with pytest.raises(UnsafeLoginError) as refused:
+        await require_login(engine, login)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("login", Login)
+async def test_each_login_is_taken_for_itself_and_for_no_other(
+    logins: dict[Login, str], login: Login
+) -> None:
+    for owner, url in logins.items():
+        async with open_engine(url) as engine:
+            if owner is login:
+                await require_login(engine, login)
+            else:
+                assert f"{owner.value!r} lacks the role {login}" in await refusal(engine, login)
+
+
+async def test_a_login_that_was_granted_the_role_is_taken(logins_database: str) -> None:
+    async with as_role(logins_database, "GRANT opsrun_api TO {role}") as engine:
+        await require_login(engine, Login.API)
+
+
+@pytest.mark.parametrize(
+    ("definition", "says"),
+    [
+        (["ALTER ROLE {role} SUPERUSER"], "bypasses row level security"),
+        (["ALTER ROLE {role} BYPASSRLS"], "bypasses row level security"),
+        (["GRANT postgres TO {role}"], "bypasses row level security"),
+        (["ALTER SCHEMA opsrun OWNER TO {role}"], "owns the schema"),
+        (["GRANT opsrun_maintenance TO {role}"], "has the role opsrun_maintenance too"),
+        (["GRANT opsrun_worker TO {role}"], "has the role opsrun_worker too"),
+    ],
+)
+async def test_a_login_that_may_do_more_is_refused(
+    logins_database: str, definition: list[str], says: str
+) -> None:
+    async with as_role(logins_database, "GRANT opsrun_api TO {role}", *definition) as engine:
+        message = await refusal(engine, Login.API)
+    assert says in message
+    assert "Give this process a login that has the role opsrun_api and nothing more." in message
+
+
+@pytest.mark.parametrize(
+    "definition", [[], ["ALTER ROLE {role} NOINHERIT", "GRANT opsrun_api TO {role}"]]
+)
+async def test_a_login_that_may_do_less_is_refused(
+    logins_database: str, definition: list[str]
+) -> None:
+    async with as_role(logins_database, *definition) as engine:
+        assert "lacks the role opsrun_api" in await refusal(engine, Login.API)
+
+
+async def test_an_empty_database_is_to_be_migrated(servers: EmbeddedServers) -> None:
+    async with open_engine(servers.postgres_url) as engine:
+        assert "opsrun migrate" in await refusal(engine, Login.API)

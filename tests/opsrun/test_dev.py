@@ -1,0 +1,281 @@
+"""`opsrun dev`: a newcomer's minute, and every way in which it may end."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import asyncpg
+import psutil  # type: ignore[import-untyped]
+import pytest
+
+from opsrun import demo
+from tests.opsrun.clients import DRIFT, SYNC, User
+from tests.opsrun.commands import Command, gone, running
+from tests.opsrun.embedded.conftest import public_folder
+from tests.opsrun.embedded.observing import children, query
+from tests.opsrun.embedded.observing import until as eventually
+from tests.working import until
+
+REPOSITORY = Path(__file__).parents[2]
+PROCESSES = ("api", "worker", "maintenance")
+FINDINGS = """query($run: ID!) { node(id: $run) { ... on OperationRun {
+  related { ... on DriftReport { added removed modified } } } } }"""
+LEASE = {"OPSRUN_LEASE_SECONDS": "3"}
+
+
+@dataclass(frozen=True, slots=True)
+class Dev:
+    """A running `opsrun dev` as its user sees it."""
+
+    command: Command
+    folder: Path
+
+    @property
+    def base(self) -> str:
+        """The address it printed."""
+        found = re.search(r"GraphQL +(http://\S+)/graphql$", self.command.output, re.MULTILINE)
+        assert found is not None
+        return found[1]
+
+    @property
+    def links(self) -> list[tuple[str, str, str, str]]:
+        """What it printed of each member: role, name, address and token."""
+        return re.findall(
+            r"^    (\w+) +(\S.*)\n +(\S+/graphiql/)#token=(\S+)$",
+            self.command.output,
+            re.MULTILINE,
+        )
+
+    @asynccontextmanager
+    async def user(self, role: str = "OPERATOR") -> AsyncIterator[User]:
+        """Sign in as the first tenant's member of a role."""
+        token = next(token for given, _, _, token in self.links if given == role)
+        async with User.signed_in(self.base, token, "aurora") as user:
+            yield user
+
+    def process(self, name: str) -> Any:
+        """Return one of its processes."""
+        [found] = [one for one in children(self.command.pid) if one.cmdline()[3:4] == [name]]
+        return found
+
+    def log(self, name: str) -> Path:
+        """Return where one of its processes logs."""
+        return self.folder.resolve() / ".opsrun" / "logs" / f"{name}.log"
+
+    def owner(self) -> str:
+        """Return the URL of its Postgres' superuser."""
+        servers = self.folder / ".opsrun" / "servers"
+        password = json.loads((servers / "opsrun-embedded.json").read_text())["postgres"]
+        port = (servers / "postgres" / "postmaster.pid").read_text().splitlines()[3]
+        return f"postgresql://postgres:{password}@127.0.0.1:{port}/opsrun"
+
+
+@asynccontextmanager
+async def dev(folder: Path, *arguments: str, ready: bool = True) -> AsyncIterator[Dev]:
+    """Run it in a folder; by default wait until it says what to do."""
+    async with running("dev", *arguments, environment=LEASE, folder=folder) as command:
+        if ready:
+            await command.says("Ctrl-C stops everything")
+        yield Dev(command, folder)
+
+
+def of_folder(folder: Path) -> list[Any]:
+    """Return the processes that work in the folder, or below, or name it."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            words = [process.cwd(), *process.cmdline()]
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+        if process.pid != os.getpid() and any(str(folder) in word for word in words):
+            found.append(process)
+    return found
+
+
+@pytest.fixture(scope="module")
+async def first() -> AsyncIterator[Dev]:
+    """A first start in an empty folder."""
+    with public_folder() as folder:
+        async with dev(folder) as started:
+            yield started
+
+
+@pytest.fixture(scope="module")
+async def second_folder() -> AsyncIterator[Path]:
+    with public_folder() as folder:
+        yield folder
+
+
+async def test_the_first_start_prints_addresses_and_a_token_for_every_role(first: Dev) -> None:
+    assert [(role, name) for role, name, _, _ in first.links] == [
+        (role, demo.USERS[subject].name)
+        for tenant in demo.TENANTS
+        for subject, role in tenant.roles.items()
+    ]
+    assert {address for _, _, address, _ in first.links} == {f"{first.base}/graphiql/"}
+    for role in ("OWNER", "MANAGER", "OPERATOR", "READONLY"):
+        async with first.user(role) as user:
+            assert user.role == role
+
+
+async def test_a_newcomer_syncs_twice_and_finds_drift(first: Dev) -> None:
+    async with first.user() as user:
+        for number in (1, 2):
+            run = await user.watch(await user.start(SYNC, demo.SCOPE))
+            assert run["statusBucket"] == "SUCCEEDED"
+            await first.command.says("somebody changed policies", times=number)
+        drift = await user.start(DRIFT, demo.SCOPE)
+        assert (await user.watch(drift))["statusBucket"] == "SUCCEEDED"
+        [report] = (await user.data(FINDINGS, run=drift))["node"]["related"]
+    assert report == {"added": 3, "removed": 2, "modified": 5}
+
+
+async def test_the_terminal_shows_runs_and_nothing_else(first: Dev) -> None:
+    async with first.user() as user:
+        await user.watch(await user.start(SYNC, demo.BROKEN_SCOPE))
+    await first.command.says("PARTIALLY_SUCCEEDED")
+    after = first.command.lines.index(
+        "  `Authorization: Bearer …`. Runs show up below; Ctrl-C stops everything."
+    )
+    assert "INFO" not in first.command.output
+    for shown in first.command.lines[after + 2 :]:
+        assert re.match(r"(\d\d:\d\d:\d\d| {8})  aurora +(inventory|drift|\(demo)", shown), shown
+    last = await first.command.says("PARTIALLY_SUCCEEDED")
+    assert last.endswith("inventory.sync            PARTIALLY_SUCCEEDED  42/42, 3 failed")
+    for name in PROCESSES:
+        assert first.log(name).exists()
+
+
+async def test_a_second_one_in_the_same_folder_is_refused(first: Dev) -> None:
+    async with dev(first.folder, ready=False) as second:
+        assert await second.command.ends() == 1
+    assert f"in use by the process with pid {first.command.pid}" in second.command.output
+    assert "Traceback" not in second.command.output
+
+
+async def test_two_run_side_by_side_and_one_that_loses_its_worker_ends(
+    first: Dev, second_folder: Path
+) -> None:
+    async with dev(second_folder) as second:
+        assert second.base != first.base
+        for one in (first, second):
+            async with one.user("READONLY") as user:
+                assert user.role == "READONLY"
+        everything = children(second.command.pid)
+        log = second.log("worker")
+        await eventually(lambda: "Executing runs" in log.read_text())
+        second.process("worker").kill()
+        assert await second.command.ends() == 1
+        await gone(everything)
+    message = second.command.output.partition("Error: ")[2]
+    assert message.startswith(f"opsrun worker was killed by signal 9. The end of its log {log}:\n")
+    assert "Executing runs" in message
+    assert "Traceback" not in message
+
+
+async def test_whoever_kills_make_ends_everything(second_folder: Path, tmp_path: Path) -> None:
+    make = shutil.which("make")
+    if make is None or sys.platform != "linux":
+        pytest.skip("This is for make on Linux.")
+    installed = tmp_path / "installed"
+    installed.touch()
+    places = (f"RUNTIME={installed}", f"BIN={Path(sys.executable).parent}")
+    async with running(
+        *("--no-print-directory", "-C", str(REPOSITORY), "dev", *places),
+        environment={**LEASE, "OPSRUN_DATA_FOLDER": str(second_folder / ".opsrun")},
+        folder=tmp_path,
+        program=(make,),
+    ) as command:
+        await command.says("Ctrl-C stops everything")
+        everything = children(command.pid)
+        assert len(everything) > 5
+        command.process.kill()
+        assert await command.ends() == -signal.SIGKILL
+        await gone(everything)
+    assert of_folder(second_folder) == []
+    assert "Stopped. Everything is kept" in command.output
+
+
+async def test_stopping_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
+    with public_folder() as folder:
+        async with dev(folder, ready=False) as starting:
+            await starting.command.says("Starting")
+            code, seconds = await starting.command.stop(signal.SIGTERM)
+            assert (code, seconds < 10) == (0, True)
+        assert "Stopped. Everything is kept" in starting.command.output
+        assert of_folder(folder) == []
+
+
+async def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".opsrun").touch()
+    async with dev(tmp_path, ready=False) as refused:
+        assert await refused.command.ends() == 1
+    assert "OPSRUN_DATA_FOLDER" in refused.command.output
+    assert "Traceback" not in refused.command.output
+
+
+async def test_kill_9_leaves_no_process_and_no_run_is_lost(first: Dev) -> None:
+    async with first.user() as user:
+        await user.watch(await user.start(SYNC, demo.SCOPE))
+        async with storing_blocked(first) as in_hand:
+            last = await user.start(SYNC, demo.SCOPE)
+            await in_hand()
+            before = await user.runs()
+            everything = [psutil.Process(first.command.pid), *children(first.command.pid)]
+            assert len(everything) > 5
+            began = monotonic()
+            first.command.process.kill()
+            await gone(everything)
+            print("GONE", monotonic() - began)
+            assert monotonic() - began < 10
+    assert of_folder(first.folder) == []
+
+    async with dev(first.folder) as again:
+        print("READY", monotonic() - began)
+        async with again.user() as user:
+            assert (await user.watch(last))["statusBucket"] == "SUCCEEDED"
+            print("DONE", monotonic() - began)
+            after = await user.runs()
+            assert [run["id"] for run in after] == [run["id"] for run in before]
+        everything = children(again.command.pid)
+        # As a terminal does it: to the whole foreground group.
+        os.killpg(again.command.pid, signal.SIGINT)
+        assert await again.command.ends() == 0
+        await gone(everything)
+    assert "Stopped. Everything is kept" in again.command.output
+    assert "Traceback" not in again.command.output
+    shutdown = (first.folder / ".opsrun" / "servers" / "postgres.log").read_text()
+    assert "database system is shut down" in shutdown
+
+
+@asynccontextmanager
+async def storing_blocked(on: Dev) -> AsyncIterator[Any]:
+    """Make syncs last; gives what waits until a worker has one in hand."""
+    lock = await asyncpg.connect(on.owner())
+
+    async def in_hand() -> None:
+        waiting = (
+            "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+            " WHERE NOT granted AND usename = 'opsrun_worker'"
+        )
+
+        async def waits() -> bool:
+            return bool(await query(on.owner(), waiting))
+
+        await until(waits)
+
+    try:
+        await lock.execute("BEGIN")
+        await lock.execute("LOCK TABLE opsrun.policy_document IN SHARE MODE")
+        yield in_hand
+    finally:
+        lock.terminate()

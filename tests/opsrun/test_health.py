@@ -1,0 +1,101 @@
+"""Health tells whether to restart us, and whether to send us requests, with the reason."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy.ext.asyncio import create_async_engine
+from starlette.applications import Starlette
+
+from domain.tenancy.transactions import Transactions
+from opsrun.database import Login, parse_url
+from opsrun.health import health_routes
+from opsrun.resources import Resources
+from opsrun.wakeups import RedisWakeUps
+from tests.valkey import Valkey
+
+ALL_WELL = {"status": "ok", "checks": {"database": "ok", "redis": "ok"}}
+
+
+async def answer(resources: Resources, path: str) -> tuple[int, Any]:
+    transport = httpx.ASGITransport(Starlette(routes=health_routes(resources)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        response = await client.get(path)
+    return response.status_code, response.json()
+
+
+@asynccontextmanager
+async def on_database(url: str, wakeups: RedisWakeUps, **changes: Any) -> AsyncIterator[Resources]:
+    """Open resources without looking first whether the database is there."""
+    engine = create_async_engine(parse_url(url).set(**changes))
+    try:
+        yield Resources(engine, Transactions(engine), wakeups)
+    finally:
+        await engine.dispose()
+
+
+@pytest.fixture
+def api(resources: dict[Login, Resources]) -> Resources:
+    return resources[Login.API]
+
+
+async def test_all_is_well(api: Resources) -> None:
+    assert await answer(api, "/healthz") == (200, {"status": "ok"})
+    assert await answer(api, "/readyz") == (200, ALL_WELL)
+
+
+async def test_without_the_database_we_live_but_are_not_ready(
+    api: Resources, logins: dict[Login, str]
+) -> None:
+    async with on_database(logins[Login.API], api.wakeups, port=9) as resources:
+        assert await answer(resources, "/healthz") == (200, {"status": "ok"})
+        assert await answer(resources, "/readyz") == (
+            503,
+            {
+                "status": "unavailable",
+                "checks": {"database": "ConnectionRefusedError", "redis": "ok"},
+            },
+        )
+
+
+async def test_the_reason_holds_no_secret(api: Resources, logins: dict[Login, str]) -> None:
+    async with on_database(logins[Login.API], api.wakeups, password="hunter2") as resources:
+        status, body = await answer(resources, "/readyz")
+    assert status == 503
+    assert body["checks"]["database"] != "ok"
+    assert "hunter2" not in str(body)
+    assert "opsrun_api" not in str(body)
+
+
+async def test_without_redis_we_are_ready_and_name_it(
+    valkey: Valkey, logins: dict[Login, str]
+) -> None:
+    async with (
+        RedisWakeUps(valkey.url) as wakeups,
+        on_database(logins[Login.API], wakeups) as resources,
+    ):
+        assert await answer(resources, "/readyz") == (200, ALL_WELL)
+        await valkey.kill()
+        status, body = await answer(resources, "/readyz")
+        assert (status, body["status"], body["checks"]["database"]) == (200, "ok", "ok")
+        assert body["checks"]["redis"] in ("ConnectionError", "TimeoutError")
+        await valkey.start()
+        assert await answer(resources, "/readyz") == (200, ALL_WELL)
+
+
+async def test_a_check_that_hangs_counts_as_failed(
+    api: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opsrun.health._TIMEOUT_SECONDS", 0.05)
+    engine = api.engine
+    # All connections of the pool are out, so that the check waits for one.
+    connections = [await engine.connect() for _ in range(10)]
+    try:
+        status, body = await answer(api, "/readyz")
+    finally:
+        for connection in connections:
+            await connection.close()
+    assert (status, body["checks"]["database"]) == (503, "TimeoutError")
+    assert await answer(api, "/readyz") == (200, ALL_WELL)

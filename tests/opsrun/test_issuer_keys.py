@@ -1,0 +1,146 @@
+"""The issuer's keys: found, followed as they change, and kept while it is away."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from domain.errors import UnauthenticatedError
+from opsrun import issuer_keys
+from opsrun.issuer_keys import IssuerKeys
+from tests.opsrun.issuer import Issuer, serving
+
+
+class Clock:
+    """Time that passes when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(issuer_keys, "monotonic", clock)
+    return clock
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Issuer]:
+    issuer = Issuer()
+    with serving(issuer):
+        yield issuer
+
+
+@pytest.fixture
+def issuer(shared: Issuer) -> Issuer:
+    shared.answer = None
+    shared.asked = 0
+    shared.keys = {"first": next(iter(shared.keys.values()))}
+    return shared
+
+
+async def refusal(keys: IssuerKeys, key_id: str) -> str:
+    with pytest.raises(UnauthenticatedError) as refused:
+        await keys.find(key_id)
+    return str(refused.value)
+
+
+async def test_many_at_once_ask_the_issuer_once(issuer: Issuer) -> None:
+    keys = IssuerKeys(issuer.url)
+    found = await asyncio.gather(*(keys.find("first") for _ in range(20)))
+    assert {key.key_id for key in found} == {"first"}
+    assert issuer.asked == 1
+
+
+async def test_an_unknown_id_is_looked_up_again_but_not_all_the_time(
+    issuer: Issuer, clock: Clock
+) -> None:
+    keys = IssuerKeys(issuer.url)
+    await keys.find("first")
+    for invented in range(10):
+        assert "unknown key" in await refusal(keys, str(invented))
+    assert issuer.asked == 1
+    clock.now += issuer_keys.PAUSE_SECONDS + 1
+    for invented in range(10):
+        assert "unknown key" in await refusal(keys, str(invented))
+    assert issuer.asked == 2
+
+
+async def test_a_new_key_is_found_and_the_old_one_forgotten(issuer: Issuer, clock: Clock) -> None:
+    keys = IssuerKeys(issuer.url)
+    await keys.find("first")
+    issuer.keys = {"second": issuer.keys["first"]}
+    clock.now += issuer_keys.PAUSE_SECONDS + 1
+    assert (await keys.find("second")).key_id == "second"
+    assert "unknown key" in await refusal(keys, "first")
+
+
+async def test_a_withdrawn_key_goes_without_anybody_asking_for_another(
+    issuer: Issuer, clock: Clock
+) -> None:
+    keys = IssuerKeys(issuer.url)
+    await keys.find("first")
+    issuer.keys = {"second": issuer.keys["first"]}
+    clock.now += issuer_keys.REFRESH_SECONDS + 1
+    await keys.find("first")  # serves once more, while the new keys are fetched
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                await keys.find("first")
+            except UnauthenticatedError:
+                break
+            await asyncio.sleep(0.005)
+
+
+async def test_kept_keys_serve_while_the_issuer_is_away_but_not_for_ever(
+    issuer: Issuer, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = IssuerKeys(issuer.url)
+    await keys.find("first")
+    issuer.answer = (503, b"")
+    clock.now += issuer_keys.LIFETIME_SECONDS - 1
+    assert (await keys.find("first")).key_id == "first"
+    clock.now += 2 + issuer_keys.PAUSE_SECONDS
+    assert "cannot be checked right now" in await refusal(keys, "first")
+    assert issuer.url in caplog.text
+    issuer.answer = None
+    clock.now += issuer_keys.PAUSE_SECONDS + 1
+    assert (await keys.find("first")).key_id == "first"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (500, b"oops"),
+        (200, b"<html>"),
+        (200, b"[]"),
+        (200, b'{"keys": []}'),
+        (200, b'{"keys": [{"kty": "?"}]}'),
+        (302, b""),
+        (200, b"\xff" * 100),
+        (200, b"[" * 100_000),
+    ],
+)
+async def test_an_answer_that_is_no_set_of_keys_is_logged_and_refuses(
+    issuer: Issuer, answer: tuple[int, bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    issuer.answer = answer
+    assert "cannot be checked right now" in await refusal(IssuerKeys(issuer.url), "first")
+    assert "Cannot fetch the issuer's keys" in caplog.text
+
+
+async def test_an_issuer_that_is_down_is_asked_again_later(clock: Clock) -> None:
+    issuer = Issuer()
+    with serving(issuer):
+        pass
+    keys = IssuerKeys(issuer.url)
+    assert "cannot be checked right now" in await refusal(keys, "first")
+    with serving(issuer):
+        keys._client.uri = issuer.url  # the new server has another port
+        assert "cannot be checked right now" in await refusal(keys, "first")
+        clock.now += issuer_keys.PAUSE_SECONDS + 1
+        assert (await keys.find("first")).key_id == "first"

@@ -1,0 +1,86 @@
+"""What must hold for the repository as a whole."""
+
+import importlib.metadata
+import importlib.util
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+OURS = ("opsrun", "gql", "workers", "domain", "migrations")
+
+# In parts, so that this file does not hold what it looks for.
+_INDEX = "|".join(("pypi", "pythonhosted", "npmjs", "yarnpkg", "crates", "rubygems"))
+_ADDRESSES = re.compile(
+    rf"({_INDEX})\.(org|com|io)\b"
+    r"|--(extra-)?index-u"
+    r"rl"
+    r"|--find-li"
+    r"nks"
+    r"|(artif"
+    r"actory|nex"
+    r"us|devpi)\.",
+    re.IGNORECASE,
+)
+_LOCK_ADDRESS = re.compile(r"\b(https?|git\+\w+|file)://|@ ")
+
+
+def tracked() -> list[Path]:
+    if not (REPOSITORY / ".git").exists():
+        pytest.skip("this is no checkout")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"],  # noqa: S607
+        cwd=REPOSITORY,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    return [REPOSITORY / name for name in listed.stdout.split("\0") if name]
+
+
+@pytest.mark.parametrize("package", OURS)
+def test_our_packages_are_those_of_this_repository(package: str) -> None:
+    spec = importlib.util.find_spec(package)
+    assert spec is not None
+    assert spec.origin is not None
+    assert Path(spec.origin).parent == REPOSITORY / package
+
+
+@pytest.mark.parametrize("name", ["gql", "domain", "workers"])
+def test_no_distribution_shadows_a_package_of_ours(name: str) -> None:
+    with pytest.raises(importlib.metadata.PackageNotFoundError):
+        importlib.metadata.distribution(name)
+
+
+@pytest.mark.parametrize("package", OURS)
+def test_no_other_distribution_brings_a_package_of_ours(package: str) -> None:
+    providers = importlib.metadata.packages_distributions()
+    assert set(providers.get(package, ["opsrun"])) == {"opsrun"}
+
+
+@pytest.mark.parametrize("host", ["https://pypi.org/simple", "files.pythonhosted.org"])
+def test_the_search_would_find_a_registry(host: str) -> None:
+    assert _ADDRESSES.search(host)
+
+
+def test_no_tracked_file_names_a_package_registry() -> None:
+    found = [
+        f"{path.relative_to(REPOSITORY)}: {match[0]}"
+        for path in tracked()
+        if path.is_file()
+        for match in [_ADDRESSES.search(path.read_text(errors="replace"))]
+        if match
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+def test_locks_pin_by_hash_and_name_no_address(lock: str) -> None:
+    text = (REPOSITORY / lock).read_text()
+    assert _LOCK_ADDRESS.search(text) is None
+    pins = re.findall(r"^\S+==\S+", text, re.MULTILINE)
+    entries = re.split(r"^(?=\S+==)", text, flags=re.MULTILINE)[1:]
+    assert len(pins) == len(entries) > 20
+    assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []

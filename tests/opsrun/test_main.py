@@ -1,0 +1,391 @@
+"""The command line: what it answers, and that it never answers with a trace."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from unittest.mock import Mock
+from uuid import uuid4
+
+import asyncpg
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from domain.tenancy.models import user_id
+from opsrun import __main__ as command_line
+from opsrun.auth import LOCAL_ISSUER
+from opsrun.database import Login
+from opsrun.embedded import EmbeddedServers
+from opsrun.settings import PREFIX, Settings
+from tests.opsrun.commands import running
+from tests.opsrun.conftest import Installation
+
+REPOSITORY = Path(__file__).parents[2]
+COMMANDS = sorted(command_line.main.commands)
+OIDC = {
+    "OIDC_ISSUER": "https://id.example.com",
+    "OIDC_AUDIENCE": "opsrun",
+    "OIDC_JWKS_URL": "https://id.example.com/keys",
+}
+
+Opsrun = Callable[..., Result]
+
+
+@pytest.fixture
+def opsrun(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Opsrun:
+    """Runs a command in this process, in an empty folder, with just the settings given."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(PREFIX + name.upper(), raising=False)
+    monkeypatch.setattr(command_line, "configure_logging", lambda *_: None)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, environment: Mapping[str, str] | None = None) -> Result:
+        result = CliRunner().invoke(command_line.main, arguments, env=environment)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert "Traceback" not in result.output
+        return result
+
+    return run
+
+
+def succeeded(result: Result) -> str:
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def failed(result: Result, code: int = 1) -> str:
+    assert result.exit_code == code, result.output
+    assert result.stdout == ""
+    return result.stderr
+
+
+# Help
+
+
+def test_the_commands_are_those_of_the_guide() -> None:
+    assert COMMANDS == [
+        "api",
+        "dev",
+        "maintenance",
+        "member",
+        "migrate",
+        "schema",
+        "seed",
+        "tenant",
+        "token",
+        "worker",
+    ]
+
+
+@pytest.mark.parametrize("command", [None, *COMMANDS])
+def test_every_command_explains_itself(opsrun: Opsrun, command: str | None) -> None:
+    arguments = [command, "--help"] if command else ["--help"]
+    help_text = succeeded(opsrun(*arguments))
+    assert help_text.startswith("Usage: ")
+    assert max(len(line) for line in help_text.splitlines()) <= 100
+    for name in COMMANDS if command is None else []:
+        assert f"  {name} " in help_text
+
+
+def test_every_option_is_explained() -> None:
+    for command in command_line.main.commands.values():
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert parameter.help or parameter.name == "role" or parameter.name == "hours"
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["token"], ["migrate", "--now"], ["api", "x"]])
+def test_a_wrong_call_is_answered_with_the_usage(opsrun: Opsrun, arguments: list[str]) -> None:
+    assert failed(opsrun(*arguments), 2).startswith("Usage: ")
+
+
+# Settings
+
+
+@pytest.mark.parametrize("command", ["api", "worker", "maintenance", "migrate", "seed"])
+def test_a_missing_database_is_told_without_a_trace(opsrun: Opsrun, command: str) -> None:
+    environment = {"OPSRUN_PORT": "0", "OPSRUN_REDIS_URL": "redis://127.0.0.1:9/0"}
+    message = failed(opsrun(command, environment=environment))
+    assert message.startswith("Error: OPSRUN_DATABASE_URL is not set.")
+
+
+@pytest.mark.parametrize("command", ["api", "worker", "maintenance"])
+def test_a_missing_redis_is_told_without_a_trace(
+    opsrun: Opsrun, installation: Installation, command: str
+) -> None:
+    environment = {
+        **installation.environment(Login(f"opsrun_{command}"), PORT="0"),
+        f"{PREFIX}REDIS_URL": "",
+    }
+    message = failed(opsrun(command, environment=environment))
+    assert message.startswith("Error: OPSRUN_REDIS_URL is not set.")
+
+
+@pytest.mark.parametrize("command", ["api", "worker", "maintenance", "migrate", "seed"])
+def test_a_database_out_of_reach_is_told_without_a_trace(opsrun: Opsrun, command: str) -> None:
+    environment = {
+        "OPSRUN_DATABASE_URL": "postgresql://ada:hunter2@127.0.0.1:9/ledger",
+        "OPSRUN_REDIS_URL": "redis://127.0.0.1:9/0",
+        "OPSRUN_PORT": "0",
+    }
+    message = failed(opsrun(command, environment=environment))
+    assert message.startswith("Error: OPSRUN_DATABASE_URL: Cannot connect: ")
+    assert "hunter2" not in message
+
+
+@pytest.mark.parametrize("command", ["api", "worker", "maintenance", "seed"])
+def test_a_login_that_may_more_is_refused_without_a_trace(
+    opsrun: Opsrun, servers: EmbeddedServers, installation: Installation, command: str
+) -> None:
+    owner = servers.postgres_url.removesuffix("/postgres") + "/processes"
+    environment = {
+        **installation.environment(Login.API, PORT="0"),
+        f"{PREFIX}DATABASE_URL": owner,
+    }
+    message = failed(opsrun(command, environment=environment))
+    assert "bypasses row level security" in message
+
+
+@pytest.mark.parametrize("command", ["token", "migrate", "dev", "api"])
+def test_every_command_refuses_wrong_settings(opsrun: Opsrun, command: str) -> None:
+    arguments = [command, "ada"] if command == "token" else [command]
+    message = failed(opsrun(*arguments, environment={"OPSRUN_LEASE_SECONDS": "soon"}))
+    assert message.startswith("Error: OPSRUN_LEASE_SECONDS: ")
+
+
+async def test_a_process_ends_with_a_message_and_code_1(tmp_path: Path) -> None:
+    environment = {"OPSRUN_DATABASE_URL": "mysql://ada:hunter2@db/ledger"}
+    async with running("migrate", environment=environment, folder=tmp_path) as command:
+        assert await command.ends() == 1
+    [line] = command.lines
+    assert line.startswith("Error: OPSRUN_DATABASE_URL: This is no PostgreSQL URL.")
+    assert "hunter2" not in line
+
+
+# Migrate
+
+
+async def fetch(url: str, query: str, *arguments: object) -> list[tuple[object, ...]]:
+    connection = await asyncpg.connect(url)
+    try:
+        return [tuple(row) for row in await connection.fetch(query, *arguments)]
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+async def empty_database(servers: EmbeddedServers, installation: Installation) -> str:
+    """The owner's URL of a database that nothing is in."""
+    await fetch(servers.postgres_url, "CREATE DATABASE migrated")
+    return servers.postgres_url.removesuffix("/postgres") + "/migrated"
+
+
+def test_migrating_twice_is_as_good_as_once(opsrun: Opsrun, empty_database: str) -> None:
+    for _ in range(2):
+        environment = {"OPSRUN_DATABASE_URL": empty_database}
+        assert succeeded(opsrun("migrate", environment=environment)) == (
+            "The database is up to date.\n"
+        )
+
+
+def test_a_process_on_an_empty_database_says_to_migrate(
+    opsrun: Opsrun, servers: EmbeddedServers, installation: Installation
+) -> None:
+    environment = {
+        **installation.environment(Login.API, PORT="0"),
+        f"{PREFIX}DATABASE_URL": servers.postgres_url,
+    }
+    assert "Run `opsrun migrate` first" in failed(opsrun("api", environment=environment))
+
+
+# Tokens
+
+
+def test_a_token_is_printed_alone(opsrun: Opsrun) -> None:
+    first = succeeded(opsrun("token", "ada", "--hours", "1"))
+    assert first.count(".") == 2
+    assert len(first.splitlines()) == 1
+
+
+def test_tokens_need_no_server_but_a_place_for_their_key(opsrun: Opsrun, tmp_path: Path) -> None:
+    succeeded(opsrun("token", "ada"))
+    assert [path.name for path in (tmp_path / ".opsrun").iterdir()] == ["local-token.key"]
+    (tmp_path / "file").touch()
+    message = failed(
+        opsrun("token", "ada", environment={"OPSRUN_DATA_FOLDER": str(tmp_path / "file")})
+    )
+    assert "OPSRUN_DATA_FOLDER" in message
+
+
+def test_no_token_is_printed_that_nobody_would_take(opsrun: Opsrun) -> None:
+    environment = {PREFIX + name: value for name, value in OIDC.items()}
+    assert "OPSRUN_OIDC_ISSUER" in failed(opsrun("token", "ada", environment=environment))
+
+
+# Tenants and members
+
+
+@pytest.fixture
+def keeper(installation: Installation) -> dict[str, str]:
+    """The environment of an operator; no Redis is needed."""
+    return {**installation.environment(Login.MAINTENANCE), f"{PREFIX}REDIS_URL": ""}
+
+
+@pytest.fixture
+def tenant(opsrun: Opsrun, keeper: dict[str, str]) -> str:
+    """The slug of a new tenant."""
+    slug = f"t-{uuid4().hex}"
+    assert succeeded(opsrun("tenant", slug, "--name", "Test", environment=keeper)) == (
+        f"Saved tenant {slug}.\n"
+    )
+    return slug
+
+
+@pytest.fixture
+async def rows(installation: Installation) -> "Rows":
+    return Rows(installation.urls[Login.MAINTENANCE])
+
+
+class Rows:
+    """Reads what the commands wrote."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def __call__(self, query: str, *arguments: object) -> list[tuple[object, ...]]:
+        import uvloop
+
+        return uvloop.run(fetch(self._url, query, *arguments))
+
+    def member(self, tenant: str, subject: str, issuer: str = LOCAL_ISSUER) -> object:
+        """Return (role, name, e-mail) of a member, or None."""
+        found = self(
+            "SELECT m.role, u.name, u.email FROM opsrun.membership m"
+            " JOIN opsrun.tenant t ON t.id = m.tenant_id JOIN opsrun.app_user u ON u.id = m.user_id"
+            " WHERE t.slug = $1 AND u.id = $2",
+            tenant,
+            user_id(issuer, subject),
+        )
+        return found[0] if found else None
+
+
+def test_a_tenant_is_added_and_changed(
+    opsrun: Opsrun, keeper: dict[str, str], tenant: str, rows: Rows, tmp_path: Path
+) -> None:
+    query = "SELECT name, export_folder FROM opsrun.tenant WHERE slug = $1"
+    assert rows(query, tenant) == [("Test", None)]
+    arguments = ("tenant", tenant, "--name", "Renamed", "--export-folder", ".")
+    succeeded(opsrun(*arguments, environment=keeper))
+    assert rows(query, tenant) == [("Renamed", str(tmp_path))]
+    succeeded(opsrun("tenant", tenant, "--name", "Again", environment=keeper))
+    assert rows(query, tenant) == [("Again", str(tmp_path))]
+
+
+@pytest.mark.parametrize("slug", ["", "With Space", "a/b", "UPPER", "-a", "a--b", "ä"])
+def test_a_tenants_slug_is_fit_for_links(opsrun: Opsrun, keeper: dict[str, str], slug: str) -> None:
+    message = failed(opsrun("tenant", "--name", "Test", "--", slug, environment=keeper), 2)
+    assert "small letters, digits and hyphens" in message
+
+
+def test_an_export_folder_has_to_exist(opsrun: Opsrun, keeper: dict[str, str]) -> None:
+    arguments = ("tenant", "absent", "--name", "Test", "--export-folder", "no-such-folder")
+    assert "no-such-folder" in failed(opsrun(*arguments, environment=keeper), 2)
+
+
+def test_a_member_is_added_changed_and_removed(
+    opsrun: Opsrun, keeper: dict[str, str], tenant: str, rows: Rows
+) -> None:
+    subject = uuid4().hex
+
+    def member(*arguments: str) -> str:
+        return succeeded(opsrun("member", tenant, subject, *arguments, environment=keeper))
+
+    added = member("--role", "OPERATOR", "--name", "Oscar", "--email", "o@example.com")
+    assert added == f"{subject} has OPERATOR in {tenant} now.\n"
+    assert rows.member(tenant, subject) == ("OPERATOR", "Oscar", "o@example.com")
+    member("--role", "OWNER")
+    assert rows.member(tenant, subject) == ("OWNER", "Oscar", "o@example.com")
+    assert member("--remove") == f"{subject} has no role in {tenant} now.\n"
+    assert rows.member(tenant, subject) is None
+    again = failed(opsrun("member", tenant, subject, "--remove", environment=keeper))
+    assert "has no role" in again
+
+
+def test_members_belong_to_the_issuer_that_is_trusted(
+    opsrun: Opsrun, keeper: dict[str, str], tenant: str, rows: Rows
+) -> None:
+    subject, issuer = uuid4().hex, OIDC["OIDC_ISSUER"]
+    trusting = {**keeper, f"{PREFIX}LOCAL_KEY": ""}
+    trusting |= {PREFIX + name: value for name, value in OIDC.items()}
+    succeeded(opsrun("member", tenant, subject, "--role", "OWNER", environment=trusting))
+    assert rows.member(tenant, subject, issuer) == ("OWNER", subject, None)
+    assert rows.member(tenant, subject) is None
+    arguments = ("member", tenant, subject, "--role", "READONLY", "--issuer", LOCAL_ISSUER)
+    succeeded(opsrun(*arguments, environment=trusting))
+    assert rows.member(tenant, subject) == ("READONLY", subject, None)
+
+
+@pytest.mark.parametrize("what", [("--role", "OWNER"), ("--remove",)])
+def test_an_unknown_tenant_is_named(
+    opsrun: Opsrun, keeper: dict[str, str], what: tuple[str, ...]
+) -> None:
+    message = failed(opsrun("member", "no-such-tenant", "ada", *what, environment=keeper))
+    assert "no-such-tenant" in message
+    assert "opsrun tenant" in message
+
+
+@pytest.mark.parametrize("what", [(), ("--role", "OWNER", "--remove"), ("--role", "KING")])
+def test_a_member_is_given_a_role_or_removed(
+    opsrun: Opsrun, keeper: dict[str, str], what: tuple[str, ...]
+) -> None:
+    assert "--role" in failed(opsrun("member", "any", "ada", *what, environment=keeper), 2)
+
+
+# Demo data
+
+
+def test_seeding_twice_is_as_good_as_once(
+    opsrun: Opsrun, keeper: dict[str, str], tmp_path: Path, rows: Rows
+) -> None:
+    environment = {**keeper, f"{PREFIX}DATA_FOLDER": "data"}
+    for _ in range(2):
+        assert "data/exports" in succeeded(opsrun("seed", environment=environment))
+    assert (tmp_path / "data" / "exports" / "aurora" / "workstations").is_dir()
+    folders = rows("SELECT export_folder FROM opsrun.tenant WHERE slug = 'aurora'")
+    assert folders == [(str(tmp_path / "data" / "exports" / "aurora"),)]
+    assert rows.member("aurora", "rita") == ("READONLY", "Rita Reader", "rita@example.com")
+
+
+# Schema
+
+
+def test_the_schema_in_the_repository_is_up_to_date(
+    opsrun: Opsrun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    assert succeeded(opsrun("schema", "--check")) == ""
+
+
+def test_a_schema_that_is_missing_or_old_fails_the_check(opsrun: Opsrun, tmp_path: Path) -> None:
+    assert "run `make schema`" in failed(opsrun("schema", "--check"))
+    succeeded(opsrun("schema"))
+    written = tmp_path / "schema.graphql"
+    assert written.read_bytes() == (REPOSITORY / "schema.graphql").read_bytes()
+    succeeded(opsrun("schema", "--check"))
+    written.write_text(written.read_text() + "type Old { id: ID! }\n")
+    assert "run `make schema`" in failed(opsrun("schema", "--check"))
+
+
+# Inherited sockets and parents
+
+
+def test_a_descriptor_that_is_no_socket_is_refused(opsrun: Opsrun) -> None:
+    assert "--fd 12345 is no socket" in failed(opsrun("api", "--fd", "12345"))
+
+
+def test_dev_does_not_outlive_a_parent_that_is_gone_already(
+    opsrun: Opsrun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opsrun.dev.ctypes.CDLL", lambda _: Mock())
+    assert "4194303" in failed(opsrun("dev", "--stop-with-parent", "4194303"))
+    assert [*tmp_path.iterdir()] == []

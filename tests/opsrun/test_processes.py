@@ -1,0 +1,125 @@
+"""`opsrun worker` and `opsrun maintenance`: together they work, and each stops in order."""
+
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from domain.runs.models import OperationRun
+from opsrun.database import Login
+from opsrun.embedded import EmbeddedServers
+from tests.opsrun.clients import SYNC, User
+from tests.opsrun.commands import Command, running
+from tests.opsrun.conftest import Installation
+from tests.opsrun.embedded.observing import query
+from tests.opsrun.test_serving import api
+from tests.working import SCOPE, export, policy, until
+from tests.world import World
+
+WAITING_WORKERS = (
+    "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+    " WHERE NOT granted AND relation = 'opsrun.policy_document'::regclass"
+    " AND usename = 'opsrun_worker'"
+)
+
+
+@asynccontextmanager
+async def worker(installation: Installation, **settings: str) -> AsyncIterator[Command]:
+    environment = installation.environment(Login.WORKER, STATEMENT_TIMEOUT_SECONDS="60", **settings)
+    async with running("worker", environment=environment, folder=installation.folder) as command:
+        yield command
+
+
+@asynccontextmanager
+async def maintenance(installation: Installation) -> AsyncIterator[Command]:
+    environment = installation.environment(Login.MAINTENANCE)
+    async with running(
+        "maintenance", environment=environment, folder=installation.folder
+    ) as command:
+        yield command
+
+
+def owner(servers: EmbeddedServers) -> str:
+    return servers.postgres_url.removesuffix("/postgres") + "/processes"
+
+
+@asynccontextmanager
+async def no_policy_can_be_stored(servers: EmbeddedServers) -> AsyncIterator[asyncpg.Connection]:
+    """Make work last until the context closes or the transaction is rolled back."""
+    connection = await asyncpg.connect(owner(servers))
+    try:
+        await connection.execute("BEGIN")
+        await connection.execute("LOCK TABLE opsrun.policy_document IN SHARE MODE")
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def state(place: World, run_id: UUID) -> OperationRun:
+    found = await place.cases.runs.by_ids(await place.access(), [run_id])
+    return found[run_id]
+
+
+async def test_the_processes_together_sync_a_scope(
+    installation: Installation, place: World
+) -> None:
+    export(place, *(policy(str(number)) for number in range(35)), {"id": "broken"})
+    async with (
+        maintenance(installation),
+        worker(installation),
+        api(installation) as (_, base),
+        User.signed_in(base, place.token()) as user,
+    ):
+        run = await user.watch(await user.start(SYNC, SCOPE))
+    assert run["statusBucket"] == "PARTIALLY_SUCCEEDED"
+    assert run["counts"] == {"total": 36, "processed": 36, "failed": 1}
+
+
+async def test_a_worker_that_is_stopped_finishes_or_hands_back(
+    installation: Installation, place: World, servers: EmbeddedServers
+) -> None:
+    async def in_hand() -> bool:
+        return bool(await query(owner(servers), WAITING_WORKERS))
+
+    export(place, policy("a"), policy("b"))
+    async with maintenance(installation) as keeper:
+        async with no_policy_can_be_stored(servers) as lock:
+            async with worker(installation, SHUTDOWN_GRACE_SECONDS="0") as hasty:
+                started = await place.cases.inventory.start_sync(await place.access(), SCOPE)
+                await until(in_hand)
+                code, seconds = await hasty.stop()
+                assert (code, seconds < 3) == (0, True), f"{code} after {seconds} s"
+            handed_back = await state(place, started.run.id)
+            assert handed_back.status == "pending"
+
+            async with worker(installation) as patient:
+                await until(in_hand)
+                patient.process.send_signal(signal.SIGTERM)
+                await patient.says("Waiting for 1 running tasks")
+                assert (await state(place, started.run.id)).status == "running"
+                await lock.execute("ROLLBACK")
+                assert await patient.ends() == 0
+        finished = await state(place, started.run.id)
+        assert (finished.status, finished.counts.succeeded) == ("completed", 2)
+        [(attempt, most)] = await place.rows(
+            "SELECT attempt, max_attempts FROM opsrun.operation_run WHERE tenant_id = :tenant_id"
+        )
+        assert most - attempt == 2, "an attempt was charged for a run that was handed back"
+        for command in (hasty, patient, keeper):
+            assert "Traceback" not in command.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_idle_processes_stop_at_once(
+    installation: Installation, number: signal.Signals
+) -> None:
+    async with worker(installation) as idle, maintenance(installation) as keeper:
+        await idle.says("Executing runs, 4 at a time")
+        await keeper.says("Dispatching, rescuing and purging runs")
+        for command in (idle, keeper):
+            code, seconds = await command.stop(number)
+            assert (code, seconds < 3) == (0, True), f"{code} after {seconds} s"
+            assert "Traceback" not in command.output

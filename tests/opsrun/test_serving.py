@@ -1,0 +1,104 @@
+"""`opsrun api`: it serves, and it stops at once whoever is connected."""
+
+import asyncio
+import json
+import re
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from domain.tenancy.roles import TenantRole
+from opsrun.database import Login
+from opsrun.listening import listening_socket
+from opsrun.settings import Settings
+from tests.gql.api import SSE
+from tests.opsrun.clients import User
+from tests.opsrun.commands import Command, running
+from tests.opsrun.conftest import Installation
+from tests.world import World
+
+FEED = """subscription($tenant: ID!) { operationRuns(tenantId: $tenant) { __typename } }"""
+
+
+@asynccontextmanager
+async def api(installation: Installation) -> AsyncIterator[tuple[Command, str]]:
+    """Run the API on a free port; give it and its address."""
+    environment = installation.environment(Login.API, PORT="0")
+    async with running("api", environment=environment, folder=installation.folder) as command:
+        said = await command.says("Listening on ")
+        found = re.search(r"http://127\.0\.0\.1:\d+", said)
+        assert found is not None
+        yield command, found[0]
+
+
+async def test_it_serves_queries_health_and_graphiql(
+    installation: Installation, place: World
+) -> None:
+    async with api(installation) as (_, base):
+        async with User.signed_in(base, place.token(TenantRole.READONLY)) as user:
+            assert (user.tenant_id, user.role) == (place.global_id, "READONLY")
+        async with httpx.AsyncClient(base_url=base, trust_env=False) as http:
+            assert (await http.get("/healthz")).json() == {"status": "ok"}
+            assert (await http.get("/readyz")).json()["checks"]["database"] == "ok"
+            refused = await http.post("/graphql", json={"query": "{ viewer { name } }"})
+            assert refused.status_code == 401
+            start_page = await http.get("/", follow_redirects=True)
+            assert (start_page.status_code, start_page.url.path) == (200, "/graphiql/")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_it_stops_quickly_with_a_socket_and_a_stream_open(
+    installation: Installation, place: World, number: signal.Signals
+) -> None:
+    async with (
+        api(installation) as (command, base),
+        User.signed_in(base, place.token()) as user,
+        user.socket() as socket,
+        user.subscribe(SSE, FEED, {"tenant": place.global_id}) as stream,
+    ):
+        payload = {"query": FEED, "variables": {"tenant": place.global_id}}
+        await socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": payload}))
+        await socket.recv()
+        assert (await stream.next())["__typename"] == "FeedReset"
+
+        code, seconds = await command.stop(number)
+
+        assert (code, seconds < 3) == (0, True), f"{code} after {seconds} s"
+        async with asyncio.timeout(5):
+            with pytest.raises(ConnectionClosed) as closed:
+                await socket.recv()
+            with pytest.raises(StopAsyncIteration):
+                await stream.message()
+        assert closed.value.rcvd is not None
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1012, "Service Restart")
+        assert "Traceback" not in command.output
+        assert "ERROR" not in command.output
+
+
+async def test_it_takes_over_a_socket_that_is_open_already(
+    installation: Installation, place: World, tmp_path: Path
+) -> None:
+    """Nobody who comes early is turned away: requests wait until it serves."""
+    with listening_socket(Settings.model_validate({"port": 0})) as bound:
+        base = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        bound.set_inheritable(True)
+        early = asyncio.create_task(health(base))
+        async with running(
+            *("api", "--fd", str(bound.fileno())),
+            environment=installation.environment(Login.API),
+            folder=tmp_path,
+            inherit=[bound.fileno()],
+        ) as command:
+            bound.close()
+            assert await early == {"status": "ok"}
+            assert base in await command.says("Listening on ")
+
+
+async def health(base: str) -> object:
+    async with httpx.AsyncClient(base_url=base, trust_env=False, timeout=60) as http:
+        return (await http.get("/healthz")).json()
