@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 _RELAY_POLL_SECONDS = 1.0
 _RESCUE_SECONDS = 3.0
+# With the steps that follow, a lost run is back at work within its lease and 15 seconds.
+_MOST_GRACE = timedelta(seconds=5)
 _HOUSEKEEPING_SECONDS = 60.0
 _SCOPES_SECONDS = 10.0
 _UNUSED_DOCUMENTS = timedelta(days=1)
@@ -40,7 +42,7 @@ class Maintenance:
         self._wakeups = wakeups
         self._upkeep = Upkeep(transactions, wakeups)
         self._send = send
-        self._grace = lease / 3
+        self._grace = min(lease / 3, _MOST_GRACE)
         self._redispatch_after = redispatch_after
         self._queue_timeout = queue_timeout
 

@@ -20,7 +20,7 @@ from domain.tenancy.transactions import Transactions
 from domain.wakeups import OUTBOX_TOPIC, WakeUps, feed_topic
 
 BATCH = 100
-_RETRY_DELAY = timedelta(seconds=5)
+_RETRY_DELAY = timedelta(seconds=2)
 
 
 class DispatchUnavailableError(Exception):

@@ -78,7 +78,7 @@ async def test_a_lost_workers_run_waits_a_little_for_another(world: World, keepe
     run = await keeper.run(run_id)
     assert (run.status, run.attempt) == (RunStatus.PENDING, 1)
     (due,) = await orders(world, run_id)
-    assert timedelta(seconds=4) < due <= timedelta(seconds=5)
+    assert timedelta(seconds=1) < due <= timedelta(seconds=2)
     assert await timeline(world, run_id) == [
         RunEventKind.QUEUED,
         RunEventKind.STARTED,
@@ -94,7 +94,7 @@ async def test_each_further_attempt_waits_longer(world: World, keeper: Keeper) -
     await keeper.expire(execution.run.id)
     await keeper.rescue()
     (due,) = await orders(world, execution.run.id)
-    assert timedelta(seconds=9) < due <= timedelta(seconds=10)
+    assert timedelta(seconds=3) < due <= timedelta(seconds=4)
 
 
 async def test_a_run_that_loses_all_its_workers_fails_and_its_initiator_is_told(
