@@ -29,7 +29,7 @@ from opsrun.provision import create_database, provision, require_own_logins
 from opsrun.settings import PREFIX, Settings
 
 _TOKEN_LIFETIME = timedelta(days=7)
-_READY_SECONDS = 30.0
+_READY_SECONDS = 60.0
 # Instead of the default grace: a run of the demo is over sooner, and somebody waits.
 _GRACE_SECONDS = 2
 

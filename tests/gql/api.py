@@ -27,7 +27,7 @@ PATH = "/graphql"
 PUBLIC_URL = "https://ops.example/hub"
 RESPONSE_JSON = "application/graphql-response+json"
 EVENTS = "text/event-stream"
-PATIENCE = 10.0
+PATIENCE = 20.0
 
 SOCKET, SSE = "socket", "sse"
 TRANSPORTS = (SOCKET, SSE)
@@ -81,9 +81,10 @@ class Stream:
 
     async def until(self, condition: Callable[[Any], bool]) -> list[Any]:
         """Return everything up to the first value that meets the condition."""
-        seen = [await self.next()]
-        while not condition(seen[-1]):
-            seen.append(await self.next())
+        async with asyncio.timeout(PATIENCE):
+            seen = [await self.next()]
+            while not condition(seen[-1]):
+                seen.append(await self.next())
         return seen
 
     async def rest(self) -> list[Any]:
@@ -99,12 +100,13 @@ class Stream:
 
     async def failure(self) -> str:
         """Return the code of the error that ends the stream; values before it are skipped."""
-        while True:
-            kind, payload = await self.message()
-            assert kind != "complete"
-            if kind == "error":
-                code: str = payload[0]["extensions"]["code"]
-                return code
+        async with asyncio.timeout(PATIENCE):
+            while (message := await self.message())[0] == "next":
+                pass
+        kind, payload = message
+        assert kind == "error"
+        code: str = payload[0]["extensions"]["code"]
+        return code
 
 
 class Client:

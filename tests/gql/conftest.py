@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from gql import context
+from gql.runs import subscriptions
 from opsrun.database import Login
 from opsrun.embedded import EmbeddedServers
 from opsrun.resources import Resources
@@ -42,3 +44,10 @@ async def theirs(
 ) -> Furnished:
     """Another one, whose members are not ours."""
     return await furnish(api, resources, tmp_path_factory.mktemp("theirs"))
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Heartbeats and looks at roles and tokens come many times a second."""
+    monkeypatch.setattr(subscriptions, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(context, "PRINCIPAL_SECONDS", 0.02)

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from time import monotonic
@@ -12,7 +12,8 @@ from typing import Any
 
 from opsrun.embedded.child import end_with_owner
 from opsrun.settings import PREFIX
-from tests.opsrun.embedded.observing import all_gone, children, until
+from tests.opsrun.embedded import observing
+from tests.opsrun.embedded.observing import all_gone, children
 
 PATIENCE = 60.0
 
@@ -108,4 +109,11 @@ async def running(
 
 async def gone(processes: list[Any]) -> None:
     """Wait until none of the processes runs."""
-    await until(lambda: all_gone(processes))
+    await observing.until(lambda: all_gone(processes))
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until the condition holds, as long as a process may take to start."""
+    async with asyncio.timeout(PATIENCE):
+        while not await condition():  # noqa: ASYNC110 - it can only be asked
+            await asyncio.sleep(0.02)

@@ -18,18 +18,23 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from opsrun import demo
+from opsrun.database import Login
+from opsrun.embedded import EmbeddedServers
+from opsrun.settings import PREFIX
 from tests.opsrun.clients import DRIFT, SYNC, User
-from tests.opsrun.commands import Command, gone, running
+from tests.opsrun.commands import Command, gone, running, until
+from tests.opsrun.conftest import Installation
 from tests.opsrun.embedded.conftest import public_folder
 from tests.opsrun.embedded.observing import children, query
 from tests.opsrun.embedded.observing import until as eventually
-from tests.working import until
 
 REPOSITORY = Path(__file__).parents[2]
 PROCESSES = ("api", "worker", "maintenance")
 FINDINGS = """query($run: ID!) { node(id: $run) { ... on OperationRun {
   related { ... on DriftReport { added removed modified } } } } }"""
-LEASE = {"OPSRUN_LEASE_SECONDS": "3"}
+# As if the lease, 30 seconds long, had run out.
+EXPIRE = """UPDATE opsrun.operation_run SET lease_expires_at = now() - interval '1 hour'
+  WHERE status = 'running' RETURNING status"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +85,10 @@ class Dev:
 
 
 @asynccontextmanager
-async def dev(folder: Path, *arguments: str, ready: bool = True) -> AsyncIterator[Dev]:
+async def dev(folder: Path, *, ready: bool = True, **settings: str) -> AsyncIterator[Dev]:
     """Run it in a folder; by default wait until it says what to do."""
-    async with running("dev", *arguments, environment=LEASE, folder=folder) as command:
+    environment = {PREFIX + name: value for name, value in settings.items()}
+    async with running("dev", environment=environment, folder=folder) as command:
         if ready:
             await command.says("Ctrl-C stops everything")
         yield Dev(command, folder)
@@ -191,7 +197,7 @@ async def test_whoever_kills_make_ends_everything(second_folder: Path, tmp_path:
     places = (f"RUNTIME={installed}", f"BIN={Path(sys.executable).parent}")
     async with running(
         *("--no-print-directory", "-C", str(REPOSITORY), "dev", *places),
-        environment={**LEASE, "OPSRUN_DATA_FOLDER": str(second_folder / ".opsrun")},
+        environment={"OPSRUN_DATA_FOLDER": str(second_folder / ".opsrun")},
         folder=tmp_path,
         program=(make,),
     ) as command:
@@ -223,6 +229,20 @@ async def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in refused.command.output
 
 
+async def test_logins_of_a_real_installation_are_left_alone(
+    servers: EmbeddedServers, installation: Installation, tmp_path: Path
+) -> None:
+    async with dev(
+        tmp_path,
+        ready=False,
+        DATABASE_URL=servers.postgres_url.removesuffix("/postgres") + "/processes",
+        REDIS_URL=servers.redis_url,
+    ) as refused:
+        assert await refused.command.ends() == 1
+    assert "is used by another installation" in refused.command.output
+    assert await query(installation.urls[Login.API], "SELECT 1") == 1
+
+
 async def test_kill_9_leaves_no_process_and_no_run_is_lost(first: Dev) -> None:
     async with first.user() as user:
         await user.watch(await user.start(SYNC, demo.SCOPE))
@@ -235,15 +255,14 @@ async def test_kill_9_leaves_no_process_and_no_run_is_lost(first: Dev) -> None:
             began = monotonic()
             first.command.process.kill()
             await gone(everything)
-            print("GONE", monotonic() - began)
             assert monotonic() - began < 10
     assert of_folder(first.folder) == []
 
-    async with dev(first.folder) as again:
-        print("READY", monotonic() - began)
+    # With a short lease runs are rescued soon after a restart.
+    async with dev(first.folder, LEASE_SECONDS="3") as again:
+        assert await query(again.owner(), EXPIRE) == "running"
         async with again.user() as user:
             assert (await user.watch(last))["statusBucket"] == "SUCCEEDED"
-            print("DONE", monotonic() - began)
             after = await user.runs()
             assert [run["id"] for run in after] == [run["id"] for run in before]
         everything = children(again.command.pid)

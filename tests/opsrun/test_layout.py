@@ -11,17 +11,10 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 OURS = ("opsrun", "gql", "workers", "domain", "migrations")
 
-# In parts, so that this file does not hold what it looks for.
-_INDEX = "|".join(("pypi", "pythonhosted", "npmjs", "yarnpkg", "crates", "rubygems"))
+# Written so that this file does not hold what it looks for.
+_HOSTS = "|".join(("pypi", "pythonhosted", "npmjs", "yarnpkg", "crates", "rubygems"))
 _ADDRESSES = re.compile(
-    rf"({_INDEX})\.(org|com|io)\b"
-    r"|--(extra-)?index-u"
-    r"rl"
-    r"|--find-li"
-    r"nks"
-    r"|(artif"
-    r"actory|nex"
-    r"us|devpi)\.",
+    rf"\b({_HOSTS})\.(org|com|io)\b|--(extra-)?index-url|--find-(links)|\b(artifactory|devpi)\.",
     re.IGNORECASE,
 )
 _LOCK_ADDRESS = re.compile(r"\b(https?|git\+\w+|file)://|@ ")
@@ -60,9 +53,9 @@ def test_no_other_distribution_brings_a_package_of_ours(package: str) -> None:
     assert set(providers.get(package, ["opsrun"])) == {"opsrun"}
 
 
-@pytest.mark.parametrize("host", ["https://pypi.org/simple", "files.pythonhosted.org"])
-def test_the_search_would_find_a_registry(host: str) -> None:
-    assert _ADDRESSES.search(host)
+@pytest.mark.parametrize("host", [("pypi", "org"), ("files", "pythonhosted", "org")])
+def test_the_search_would_find_a_registry(host: tuple[str, ...]) -> None:
+    assert _ADDRESSES.search(f"https://{'.'.join(host)}/simple")
 
 
 def test_no_tracked_file_names_a_package_registry() -> None:

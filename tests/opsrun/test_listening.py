@@ -1,6 +1,7 @@
 """The API's socket is ours alone, and its address is one that people can open."""
 
 import socket
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,12 +15,10 @@ def settings(**values: object) -> Settings:
 
 
 @pytest.fixture
-def taken() -> int:
+def taken() -> Iterator[int]:
     """A port that somebody listens on as long as the test runs."""
-    return _taken.getsockname()[1]  # type: ignore[no-any-return]
-
-
-_taken = socket.create_server(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        yield somebody.getsockname()[1]
 
 
 def test_a_port_that_is_set_is_used() -> None:

@@ -12,13 +12,15 @@ from domain.runs.models import OperationRun
 from opsrun.database import Login
 from opsrun.embedded import EmbeddedServers
 from tests.opsrun.clients import SYNC, User
-from tests.opsrun.commands import Command, running
+from tests.opsrun.commands import Command, running, until
 from tests.opsrun.conftest import Installation
 from tests.opsrun.embedded.observing import query
 from tests.opsrun.test_serving import api
-from tests.working import SCOPE, export, policy, until
+from tests.working import SCOPE, export, policy
 from tests.world import World
 
+WORKING = "Executing runs, 4 at a time"
+KEEPING = "Dispatching, rescuing and purging runs"
 WAITING_WORKERS = (
     "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
     " WHERE NOT granted AND relation = 'opsrun.policy_document'::regclass"
@@ -68,11 +70,13 @@ async def test_the_processes_together_sync_a_scope(
 ) -> None:
     export(place, *(policy(str(number)) for number in range(35)), {"id": "broken"})
     async with (
-        maintenance(installation),
-        worker(installation),
+        maintenance(installation) as keeper,
+        worker(installation) as working,
         api(installation) as (_, base),
         User.signed_in(base, place.token()) as user,
     ):
+        await keeper.says(KEEPING)
+        await working.says(WORKING)
         run = await user.watch(await user.start(SYNC, SCOPE))
     assert run["statusBucket"] == "PARTIALLY_SUCCEEDED"
     assert run["counts"] == {"total": 36, "processed": 36, "failed": 1}
@@ -117,8 +121,8 @@ async def test_idle_processes_stop_at_once(
     installation: Installation, number: signal.Signals
 ) -> None:
     async with worker(installation) as idle, maintenance(installation) as keeper:
-        await idle.says("Executing runs, 4 at a time")
-        await keeper.says("Dispatching, rescuing and purging runs")
+        await idle.says(WORKING)
+        await keeper.says(KEEPING)
         for command in (idle, keeper):
             code, seconds = await command.stop(number)
             assert (code, seconds < 3) == (0, True), f"{code} after {seconds} s"

@@ -1,0 +1,94 @@
+"""Starting a sync: one run for one piece of work, and what to mend instead of a run."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from domain.tenancy.roles import TenantRole
+from tests.gql.api import Client, RunningApi, work
+from tests.gql.furnished import START, write_policy
+from tests.world import World
+
+RUN = """query ($id: ID!) { node(id: $id) { ... on OperationRun {
+  statusBucket context counts { total succeeded } failures { nodes { itemKey reasonCode } } } } }"""
+
+
+@pytest.fixture
+def client(api: RunningApi, world: World) -> Client:
+    return api.member(world)
+
+
+async def start(client: Client, world: World, scope: str) -> Any:
+    data = await client.data(START, input={"tenantId": world.global_id, "scopeKey": scope})
+    return data["startInventorySync"]
+
+
+async def runs(world: World) -> int:
+    rows = await world.rows("SELECT 1 FROM opsrun.operation_run WHERE tenant_id = :tenant_id")
+    return len(rows)
+
+
+async def test_a_start_returns_at_once_with_a_queued_run(world: World, client: Client) -> None:
+    write_policy(world, "servers", "a")
+    answer = await start(client, world, "servers")
+    assert (answer["outcome"], answer["userErrors"]) == ("CREATED", [])
+    run = (await client.data(RUN, id=answer["run"]["id"]))["node"]
+    assert (run["statusBucket"], run["context"]) == ("QUEUED", {"scopeKey": "servers"})
+    await work(world, answer["run"])
+    run = (await client.data(RUN, id=answer["run"]["id"]))["node"]
+    assert (run["statusBucket"], run["counts"]) == ("SUCCEEDED", {"total": 1, "succeeded": 1})
+
+
+async def test_the_same_work_meets_the_active_run_until_it_has_ended(
+    api: RunningApi, world: World, client: Client
+) -> None:
+    first = await start(client, world, "servers")
+    other = await start(client, world, "laptops")
+    again = await start(api.member(world, TenantRole.OWNER), world, "servers")
+    assert [first["outcome"], other["outcome"], again["outcome"]] == [
+        "CREATED",
+        "CREATED",
+        "REUSED_ACTIVE",
+    ]
+    assert again["run"] == first["run"] != other["run"]
+    await work(world, first["run"])
+    later = await start(client, world, "servers")
+    assert later["outcome"] == "CREATED"
+    assert later["run"] != first["run"]
+
+
+async def test_fifty_starts_at_once_make_one_run(world: World, client: Client) -> None:
+    answers = await asyncio.gather(*(start(client, world, "servers") for _ in range(50)))
+    assert Counter(answer["outcome"] for answer in answers) == {"CREATED": 1, "REUSED_ACTIVE": 49}
+    assert len({answer["run"]["id"] for answer in answers}) == 1
+    assert await runs(world) == 1
+
+
+@pytest.mark.parametrize(
+    "scope", ["", ".", "..", ".hidden", "a/b", "a\\b", "x" * 101, "a\x00", "a\nb", " a", "a ", "💥"]
+)
+async def test_a_key_that_no_scope_has_is_for_the_user_to_mend(
+    world: World, client: Client, scope: str
+) -> None:
+    answer = await start(client, world, scope)
+    assert (answer["run"], answer["outcome"]) == (None, None)
+    (error,) = answer["userErrors"]
+    assert (error["code"], error["field"]) == ("INVALID_SCOPE_KEY", ["input", "scopeKey"])
+    assert error["message"]
+    assert await runs(world) == 0
+
+
+async def test_that_a_scope_is_missing_is_told_by_the_run(world: World, client: Client) -> None:
+    answer = await start(client, world, "nowhere")
+    await work(world, answer["run"])
+    run = (await client.data(RUN, id=answer["run"]["id"]))["node"]
+    assert run["statusBucket"] == "FAILED"
+    assert run["failures"]["nodes"] == [{"itemKey": None, "reasonCode": "SCOPE_NOT_FOUND"}]
+
+
+async def test_the_tenant_is_named_by_its_own_id(world: World, client: Client) -> None:
+    answer = await start(client, world, "servers")
+    given = {"tenantId": answer["run"]["id"], "scopeKey": "servers"}
+    assert (await client.ask(START, {"input": given})).code == "BAD_USER_INPUT"

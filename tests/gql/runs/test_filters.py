@@ -1,0 +1,114 @@
+"""From what a client asks for to what the ledger reads."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from domain.errors import BadInputError, DomainError, ForbiddenError, LimitExceededError
+from domain.runs.lifecycle import StatusBucket
+from domain.runs.models import RunFilter
+from domain.tenancy.roles import TenantRole
+from gql.context import Context, Identity
+from gql.ids import GlobalId
+from gql.runs.filters import MAX_VALUES, OperationRunFilter, run_filter
+from opsrun.administration import save_member
+from opsrun.asgi import HubLinks
+from opsrun.database import Login
+from tests.world import World
+
+NOW = datetime.now(UTC)
+WINDOW = timedelta(days=30)
+
+
+async def filter_of(world: World, **parts: Any) -> RunFilter:
+    identity = Identity(world.members[TenantRole.OPERATOR].id, NOW + timedelta(hours=1))
+    context = Context(world.cases, identity, HubLinks("https://ops.example"), WINDOW)
+    asked = OperationRunFilter(**parts) if parts else None
+    return await run_filter(asked, await world.access(), context)
+
+
+def initiator(world: World, key: str | None = None) -> str:
+    return GlobalId("Initiator", world.tenant_id, key or uuid4().hex).encode()
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {},
+        {"run_types": None, "status_buckets": None, "initiator_ids": None},
+        {"run_types": [], "status_buckets": [], "initiator_ids": []},
+        {"created_from": None, "created_until": None},
+    ],
+)
+async def test_what_is_left_out_null_or_empty_does_not_restrict(
+    world: World, parts: dict[str, Any]
+) -> None:
+    wanted = await filter_of(world, **parts)
+    assert wanted == RunFilter(created_from=wanted.created_from)
+    assert abs(wanted.created_from - (NOW - WINDOW)) < timedelta(minutes=1)
+
+
+async def test_every_part_is_taken_over(world: World) -> None:
+    started_by = uuid4()
+    wanted = await filter_of(
+        world,
+        run_types=["a.b", "a.b", "c.d"],
+        status_buckets=[StatusBucket.FAILED],
+        created_from=NOW - timedelta(days=400),
+        created_until=NOW,
+        initiator_ids=[initiator(world, started_by.hex)],
+    )
+    assert wanted == RunFilter(
+        created_from=NOW - timedelta(days=400),
+        created_until=NOW,
+        run_types=frozenset({"a.b", "c.d"}),
+        status_buckets=frozenset({StatusBucket.FAILED}),
+        initiator_ids=frozenset({started_by}),
+    )
+
+
+@pytest.mark.parametrize("days", [0, 1, 31])
+async def test_a_range_without_a_moment_in_it_is_told(world: World, days: int) -> None:
+    created_from = NOW - timedelta(days=30 if days == 31 else 0)
+    with pytest.raises(BadInputError, match="createdUntil must be later"):
+        await filter_of(
+            world, created_from=created_from, created_until=created_from - timedelta(days=days)
+        )
+
+
+async def test_an_old_end_needs_a_beginning(world: World) -> None:
+    with pytest.raises(BadInputError, match="where it begins"):
+        await filter_of(world, created_until=NOW - timedelta(days=31))
+
+
+@pytest.mark.parametrize("part", ["run_types", "initiator_ids"])
+async def test_a_list_is_bounded(world: World, part: str) -> None:
+    value = "a.b" if part == "run_types" else initiator(world)
+    await filter_of(world, **{part: [value] * MAX_VALUES})
+    with pytest.raises(LimitExceededError, match=str(MAX_VALUES)):
+        await filter_of(world, **{part: [value] * (MAX_VALUES + 1)})
+
+
+async def test_only_ids_of_initiators_of_this_tenant_are_taken(world: World) -> None:
+    other = await World.create(world.resources, world.exports)
+    keeper = world.resources[Login.MAINTENANCE].transactions
+    wrong: list[tuple[str, type[DomainError]]] = [
+        (world.global_id, BadInputError),
+        (initiator(world, "seven"), BadInputError),
+        ("garbage", BadInputError),
+        (initiator(other), ForbiddenError),
+    ]
+    for id_, error in wrong:
+        with pytest.raises(error):
+            await filter_of(world, initiator_ids=[id_])
+    await save_member(keeper, other.slug, world.members[TenantRole.OPERATOR], TenantRole.OWNER)
+    with pytest.raises(BadInputError, match="belongs to another tenant"):
+        await filter_of(world, initiator_ids=[initiator(other)])
+
+
+async def test_a_type_that_no_database_can_hold_is_bad_input(world: World) -> None:
+    for text in ("\x00", "\ud800"):
+        with pytest.raises(BadInputError, match="cannot be stored"):
+            await filter_of(world, run_types=["inventory.sync", text])

@@ -1,0 +1,221 @@
+"""Streams that live long: what quiet, lost rights and outages do to them, and what they hold."""
+
+import asyncio
+import json
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from domain.runs.feed import FeedCursor, TenantFeed
+from domain.tenancy.models import TenantAccess
+from domain.tenancy.roles import TenantRole
+from domain.tenancy.service import Tenancy
+from domain.tenancy.transactions import DatabaseUnavailableError
+from gql import context as context_module
+from gql.ids import GlobalId
+from gql.runs import subscriptions as subscriptions_module
+from opsrun.administration import remove_member
+from opsrun.auth import LocalTokens
+from opsrun.database import Login
+from tests.gql.api import SOCKET, TRANSPORTS, Client, RunningApi, eventually
+from tests.gql.runs.watching import (
+    LIFE,
+    WATCH_RUN,
+    WATCH_RUNS,
+    claim,
+    live,
+    of_tenant,
+    queue,
+)
+from tests.world import LOCAL_KEY, World
+
+
+@pytest.fixture
+def client(api: RunningApi, world: World) -> Client:
+    return api.member(world)
+
+
+# While it is quiet
+
+
+@pytest.mark.usefixtures("often")
+async def test_a_quiet_feed_sends_heartbeats_with_a_cursor_of_use(
+    world: World, client: Client, transport: str
+) -> None:
+    async with client.subscribe(transport, WATCH_RUNS, of_tenant(world)) as stream:
+        reset, first, second = [await stream.next() for _ in range(3)]
+    assert first["__typename"] == second["__typename"] == "FeedHeartbeat"
+    assert first["cursor"] == reset["cursor"]
+    run = await queue(world)
+    variables = of_tenant(world, after=second["cursor"])
+    async with client.subscribe(transport, WATCH_RUNS, variables) as stream:
+        assert (await stream.next())["run"]["id"] == run
+
+
+@pytest.mark.usefixtures("often")
+async def test_events_outside_the_filter_move_the_cursor_on(
+    world: World, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after = TenantFeed.after
+
+    async def never_quiet(feed: TenantFeed, cursor: FeedCursor, timeout: float) -> Any:
+        while not (events := await after(feed, cursor, timeout)):
+            pass
+        return events
+
+    monkeypatch.setattr(TenantFeed, "after", never_quiet)
+    variables = of_tenant(world, filter={"runTypes": ["drift.generate"]})
+    async with client.subscribe(SOCKET, WATCH_RUNS, variables) as stream:
+        cursor = (await stream.next())["cursor"]
+        busy = asyncio.create_task(keep_busy(world))
+        try:
+            heartbeat = (await stream.until(lambda event: bool(event["cursor"] != cursor)))[-1]
+        finally:
+            busy.cancel()
+            await asyncio.gather(busy, return_exceptions=True)
+    assert heartbeat["__typename"] == "FeedHeartbeat"
+
+
+async def keep_busy(world: World) -> None:
+    while True:
+        await live(world)
+
+
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("whole", [True, False])
+async def test_whoever_loses_the_role_loses_the_stream(
+    world: World, client: Client, transport: str, whole: bool
+) -> None:
+    run = await queue(world)
+    query, variables = (WATCH_RUNS, of_tenant(world)) if whole else (WATCH_RUN, {"id": run})
+    keeper = world.resources[Login.MAINTENANCE].transactions
+    async with client.subscribe(transport, query, variables) as stream:
+        await stream.next()
+        await remove_member(keeper, world.slug, world.members[TenantRole.OPERATOR])
+        assert await stream.failure() == "FORBIDDEN"
+
+
+async def test_nothing_more_is_told_to_whoever_lost_the_role(
+    world: World, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(context_module, "PRINCIPAL_SECONDS", 0.0)
+    run = await queue(world)
+    keeper = world.resources[Login.MAINTENANCE].transactions
+    async with client.subscribe(SOCKET, WATCH_RUNS, of_tenant(world)) as stream:
+        await stream.next()
+        await remove_member(keeper, world.slug, world.members[TenantRole.OPERATOR])
+        await claim(world, run)
+        assert (await stream.message())[0] == "error"
+
+
+@pytest.mark.usefixtures("often")
+async def test_an_expired_token_ends_every_stream(api: RunningApi, world: World) -> None:
+    run = await queue(world)
+    # Clocks may differ by 30 s, so this token is good for two more.
+    token = LocalTokens(LOCAL_KEY).mint(
+        world.members[TenantRole.OPERATOR].subject, name="x", lifetime=timedelta(seconds=-28)
+    )
+    client = api.client(token)
+    async with AsyncExitStack() as stack:
+        streams = [
+            await stack.enter_async_context(client.subscribe(transport, query, variables))
+            for transport in TRANSPORTS
+            for query, variables in ((WATCH_RUNS, of_tenant(world)), (WATCH_RUN, {"id": run}))
+        ]
+        for stream in streams:
+            await stream.next()
+        for stream in streams:
+            assert await stream.failure() == "UNAUTHENTICATED"
+
+
+@pytest.mark.usefixtures("often")
+async def test_a_stream_outlives_an_outage_of_the_database(
+    world: World, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriptions_module, "RETRY_SECONDS", 0.01)
+    principal = Tenancy.principal
+    async with client.subscribe(SOCKET, WATCH_RUNS, of_tenant(world)) as stream:
+        await stream.next()
+        failed = asyncio.Event()
+
+        async def unavailable(*_: object) -> TenantAccess:
+            failed.set()
+            raise DatabaseUnavailableError("gone")
+
+        monkeypatch.setattr(Tenancy, "principal", unavailable)
+        run = await queue_behind(world, principal)
+        await asyncio.wait_for(failed.wait(), 10)
+        monkeypatch.setattr(Tenancy, "principal", principal)
+        seen = await stream.until(lambda event: bool(event["__typename"] == "OperationRunChanged"))
+    assert seen[-1]["run"]["id"] == run
+
+
+async def queue_behind(world: World, principal: Any) -> str:
+    """Start a run past the outage that the API believes in."""
+    member = await principal(world.cases.tenancy, world.members[TenantRole.OPERATOR].id)
+    started = await world.starter.start(
+        member.enter(world.tenant_id),
+        resource="inventory",
+        action="sync",
+        subject="s",
+        context={"scopeKey": "s"},
+    )
+    return GlobalId("OperationRun", world.tenant_id, started.run.id.hex).encode()
+
+
+# What it costs
+
+
+async def test_idle_streams_hold_no_connection(
+    api: RunningApi, world: World, client: Client
+) -> None:
+    pool: Any = api.resources.engine.pool
+    watchers = pool.size() + 2
+    async with client.socket() as connection:
+        for number in range(watchers):
+            await subscribe(connection, str(number), world)
+        opened = {await reset_of(connection) for _ in range(watchers)}
+        assert opened == {str(number) for number in range(watchers)}
+        await eventually(lambda: pool.checkedout() == 0)
+        assert await client.data("{ viewer { name } }")
+        await live(world)
+        for _ in range(watchers * len(LIFE)):
+            await asyncio.wait_for(connection.recv(), 10)
+        await eventually(lambda: pool.checkedout() == 0)
+
+
+async def subscribe(connection: Any, number: str, world: World) -> None:
+    payload = {"query": WATCH_RUNS, "variables": of_tenant(world)}
+    await connection.send(json.dumps({"id": number, "type": "subscribe", "payload": payload}))
+
+
+async def reset_of(connection: Any) -> str:
+    message = json.loads(await asyncio.wait_for(connection.recv(), 10))
+    assert message["payload"]["data"]["operationRuns"]["__typename"] == "FeedReset", message
+    number: str = message["id"]
+    return number
+
+
+async def test_a_client_that_leaves_leaves_no_follower_behind(
+    api: RunningApi, world: World, client: Client, transport: str
+) -> None:
+    feeds = api.cases.feeds._feeds
+    run = await queue(world)
+    async with client.subscribe(transport, WATCH_RUNS, of_tenant(world)) as one:
+        await one.next()
+        async with client.subscribe(transport, WATCH_RUN, {"id": run}) as other:
+            await other.next()
+            assert feeds[world.tenant_id][0].followers == 2
+        await eventually(lambda: feeds[world.tenant_id][0].followers == 1)
+    await eventually(lambda: world.tenant_id not in feeds)
+
+
+async def test_a_completed_stream_leaves_no_follower_behind(
+    api: RunningApi, world: World, client: Client, transport: str
+) -> None:
+    run = await live(world)
+    async with client.subscribe(transport, WATCH_RUN, {"id": run}) as stream:
+        await stream.rest()
+        await eventually(lambda: world.tenant_id not in api.cases.feeds._feeds)

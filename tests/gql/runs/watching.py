@@ -1,0 +1,102 @@
+"""Runs to watch, moved by hand, and the documents to watch them with."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from domain.runs.execution import RunExecution
+from domain.runs.failures import FailureReason, ProducerError
+from gql.ids import GlobalId
+from gql.pages import Cursor
+from tests.world import LEASE, World
+
+WATCH_RUN = """subscription ($id: ID!, $after: String) {
+  operationRun(id: $id, after: $after) {
+    kind cursor occurredAt
+    run { id version statusBucket status attempt counts { total processed succeeded failed } }
+  }
+}"""
+WATCH_RUNS = """subscription ($tenant: ID!, $filter: OperationRunFilter, $after: String) {
+  operationRuns(tenantId: $tenant, filter: $filter, after: $after) {
+    __typename
+    ... on OperationRunChanged { change cursor run { ...told } }
+    ... on FeedReset { reason cursor runs { ...told } }
+    ... on FeedHeartbeat { cursor }
+  }
+}
+fragment told on OperationRun { id version statusBucket counts { total processed } }"""
+
+
+def run_id(world: World, execution: RunExecution) -> str:
+    """Return the run's id in GraphQL."""
+    return GlobalId("OperationRun", world.tenant_id, execution.run.id.hex).encode()
+
+
+async def claim(world: World, run: str) -> RunExecution:
+    """Let a worker take a queued run."""
+    execution = await world.claimer.claim(world.tenant_id, GlobalId.decode(run).uuid_key(), LEASE)
+    assert execution is not None
+    return execution
+
+
+async def succeed(execution: RunExecution, *items: str) -> None:
+    """Record items as done, in one batch."""
+    async with execution.batch() as batch:
+        for item in items:
+            batch.succeeded(item)
+
+
+async def fail(execution: RunExecution, *items: str) -> None:
+    """Record items as failed, in one batch."""
+    async with execution.batch() as batch:
+        for item in items:
+            batch.failed(item, ProducerError(FailureReason.INVALID_JSON, f"{item} is no JSON."))
+
+
+async def queue(world: World) -> str:
+    """Start a run of a kind of its own and return its id."""
+    started = await world.start()
+    return GlobalId("OperationRun", world.tenant_id, started.run.id.hex).encode()
+
+
+async def live(world: World) -> str:
+    """Take one run through its whole life: six events, the last one partial success."""
+    run = await queue(world)
+    execution = await claim(world, run)
+    await execution.set_total(3)
+    await succeed(execution, "a")
+    await fail(execution, "b", "c")
+    await execution.finish()
+    return run
+
+
+def versions(events: list[Mapping[str, Any]]) -> list[tuple[int, str]]:
+    """Return what tells events of one run apart."""
+    return [(event["run"]["version"], event["kind"]) for event in events]
+
+
+LIFE = [
+    (1, "QUEUED"),
+    (2, "STARTED"),
+    (3, "PROGRESSED"),
+    (4, "PROGRESSED"),
+    (5, "PROGRESSED"),
+    (6, "FINISHED"),
+]
+
+
+def of_tenant(world: World, **variables: Any) -> dict[str, Any]:
+    """Return the variables of a subscription to the tenant's list."""
+    return {"tenant": world.global_id, **variables}
+
+
+async def cursor_at(world: World, seq: int) -> str:
+    """Return the feed's cursor behind its event of this number."""
+    ((epoch,),) = await world.rows(
+        "SELECT epoch FROM opsrun.tenant_feed WHERE tenant_id = :tenant_id"
+    )
+    return Cursor("feed", world.tenant_id, (epoch.hex, seq)).encode()
+
+
+def changed(event: Mapping[str, Any]) -> tuple[str, int]:
+    """Return how an event moved its run."""
+    return event["change"], event["run"]["version"]
