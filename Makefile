@@ -6,7 +6,7 @@ RUNTIME := $(VENV)/.runtime
 DEVELOPMENT := $(VENV)/.development
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test check format migrate schema bench lock clean
+.PHONY: help dev test crash-test check format migrate schema bench lock clean
 
 help: ## Explain the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -16,6 +16,9 @@ dev: $(RUNTIME) ## Run the whole product here, on embedded servers; Ctrl-C stops
 
 test: $(DEVELOPMENT) ## Run all tests, on embedded servers
 	@$(BIN)/python -m pytest
+
+crash-test: $(DEVELOPMENT) ## Break it on purpose: make crash-test ARGS="--seed 7 --minutes 10"
+	@$(BIN)/python -m tests.crash $(ARGS)
 
 check: $(DEVELOPMENT) ## Check format, lint, types, import contracts and schema.graphql
 	$(BIN)/ruff format --check .

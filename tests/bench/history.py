@@ -81,7 +81,7 @@ FROM (
     FROM (SELECT i, :runs / {RARE} AS rare, abs(hashint8(i)::bigint) % 100 AS kind
         FROM generate_series(CAST(:first AS bigint), CAST(:last AS bigint)) i) numbered
 ) described
-"""  # noqa: S608 - constants of our own
+"""
 ITEMS = """
 INSERT INTO opsrun.run_item (tenant_id, run_id, item_key, outcome, attempt, recorded_at)
 SELECT tenant_id, id, 'policy-' || n, CASE WHEN n > 8 THEN 'failed' ELSE 'succeeded' END, 1,

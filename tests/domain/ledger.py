@@ -98,7 +98,7 @@ async def tables_that_tell(world: World, secret: str) -> set[str]:
         table.name
         for table in metadata.sorted_tables
         if await world.rows(
-            f"SELECT 1 FROM {table.fullname} AS t WHERE strpos(t::text, :secret) > 0 LIMIT 1",  # noqa: S608
+            f"SELECT 1 FROM {table.fullname} AS t WHERE strpos(t::text, :secret) > 0 LIMIT 1",
             secret=secret,
         )
     }

@@ -13,7 +13,7 @@ async def contents(world: World) -> dict[str, tuple[int, int]]:
     found = {}
     for (table,) in await world.rows(_TABLES):
         ((rows, checksum),) = await world.rows(
-            f"SELECT count(*), coalesce(sum(hashtext(t::text)), 0) FROM opsrun.{table} t"  # noqa: S608
+            f"SELECT count(*), coalesce(sum(hashtext(t::text)), 0) FROM opsrun.{table} t"
         )
         found[table] = (rows, int(checksum))
     assert found["operation_run"]

@@ -49,7 +49,7 @@ def foreign(argument: Argument, theirs: Furnished) -> Iterator[str]:
     else:
         yield from theirs.ids.values()
         for tenant in (theirs.world.tenant_id, uuid4()):
-            for type_name in ("OperationRun", "Policy", "Nonsense"):
+            for type_name in ("OperationRun", "Nonsense"):
                 yield GlobalId(type_name, tenant, uuid4().hex).encode()
 
 

@@ -27,7 +27,7 @@ class TestStartingASync:
                 await world.cases.inventory.start_sync(access, key)
         for table in ("operation_run", "outbox", "run_event", "notification"):
             rows = await world.rows(
-                f"SELECT 1 FROM opsrun.{table} WHERE tenant_id = :tenant_id"  # noqa: S608
+                f"SELECT 1 FROM opsrun.{table} WHERE tenant_id = :tenant_id"
             )
             assert rows == []
 

@@ -407,7 +407,7 @@ async def test_a_run_goes_with_all_that_hangs_off_it(world: World, keeper: Keepe
         row.run_id
         for name in OF_RUN
         for row in await world.rows(
-            f"SELECT run_id FROM opsrun.{name} WHERE tenant_id = :tenant_id"  # noqa: S608
+            f"SELECT run_id FROM opsrun.{name} WHERE tenant_id = :tenant_id"
         )
     }
     assert left == active

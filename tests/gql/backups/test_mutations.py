@@ -79,14 +79,14 @@ async def test_a_name_is_taken_once_in_a_tenant(world: World, client: Client) ->
     assert (await create(client, other, "Weekly"))["userErrors"] == []
 
 
-@pytest.mark.parametrize("name", ["", "   ", "x" * 101, "a\x00", "a\nb", "\u202e", "x" * 10_000])
 async def test_a_name_that_cannot_be_shown_is_for_the_user_to_mend(
-    world: World, client: Client, name: str
+    world: World, client: Client
 ) -> None:
-    answer = await create(client, world, name)
-    assert answer["backupSet"] is None
-    (error,) = answer["userErrors"]
-    assert (error["code"], error["field"]) == ("INVALID_NAME", ["input", "name"])
+    for name in ("", "   ", "x" * 101, "a\x00", "a\nb", "\u202e", "x" * 10_000):
+        answer = await create(client, world, name)
+        assert answer["backupSet"] is None
+        (error,) = answer["userErrors"]
+        assert (error["code"], error["field"]) == ("INVALID_NAME", ["input", "name"])
 
 
 # Filling
@@ -157,15 +157,12 @@ async def test_what_cannot_be_added_is_for_the_user_to_mend(world: World, client
     assert (await add(client, set_id, many[:1000]))["outcome"] == "CREATED"
 
 
-@pytest.mark.parametrize(
-    "key", ["", "/", "s", "s/", "/p", "../p", "s/" + "p" * 201, "💥/p", "s\n/p", "x" * 101 + "/p"]
-)
-async def test_an_id_that_no_policy_has_starts_nothing(
-    world: World, client: Client, key: str
-) -> None:
+async def test_an_id_that_no_policy_has_starts_nothing(world: World, client: Client) -> None:
     set_id = await backup_set(world, client, "Weekly")
-    given = {"backupSetId": set_id, "policyIds": [policy(world, key)]}
-    assert (await client.ask(ADD_POLICIES, {"input": given})).code == "BAD_USER_INPUT"
+    short, long = ("", "/", "s", "s/", "/p"), ("s/" + "p" * 201, "x" * 101 + "/p")
+    for key in (*short, *long, "../p", "💥/p", "s\n/p"):
+        given = {"backupSetId": set_id, "policyIds": [policy(world, key)]}
+        assert (await client.ask(ADD_POLICIES, {"input": given})).code == "BAD_USER_INPUT"
     assert await runs(world) == 0
 
 

@@ -81,9 +81,9 @@ async def test_a_second_generation_makes_no_finding_twice(world: World, client: 
     assert len(rows) == 3
 
 
-@pytest.mark.parametrize("scope", ["", "..", "a\x00", "x" * 10_000])
 async def test_a_key_that_no_scope_has_is_for_the_user_to_mend(
-    world: World, client: Client, scope: str
+    world: World, client: Client
 ) -> None:
-    (error,) = (await start(client, world, scope))["userErrors"]
-    assert (error["code"], error["field"]) == ("INVALID_SCOPE_KEY", ["input", "scopeKey"])
+    for scope in ("", "..", "a\x00", "x" * 10_000):
+        (error,) = (await start(client, world, scope))["userErrors"]
+        assert (error["code"], error["field"]) == ("INVALID_SCOPE_KEY", ["input", "scopeKey"])

@@ -33,21 +33,18 @@ def initiator(world: World, key: str | None = None) -> str:
     return GlobalId("Initiator", world.tenant_id, key or uuid4().hex).encode()
 
 
-@pytest.mark.parametrize(
-    "parts",
-    [
+async def test_what_is_left_out_null_or_empty_does_not_restrict(world: World) -> None:
+    everything: tuple[dict[str, Any], ...] = (
         {},
         {"run_types": None, "status_buckets": None, "initiator_ids": None},
         {"run_types": [], "status_buckets": [], "initiator_ids": []},
         {"created_from": None, "created_until": None},
-    ],
-)
-async def test_what_is_left_out_null_or_empty_does_not_restrict(
-    world: World, parts: dict[str, Any]
-) -> None:
-    wanted = await filter_of(world, **parts)
-    assert wanted == RunFilter(created_from=wanted.created_from)
-    assert abs(wanted.created_from - (NOW - WINDOW)) < timedelta(minutes=1)
+    )
+    for parts in everything:
+        before = datetime.now(UTC)
+        wanted = await filter_of(world, **parts)
+        assert wanted == RunFilter(created_from=wanted.created_from)
+        assert before <= wanted.created_from + WINDOW <= datetime.now(UTC)
 
 
 async def test_every_part_is_taken_over(world: World) -> None:
@@ -69,13 +66,10 @@ async def test_every_part_is_taken_over(world: World) -> None:
     )
 
 
-@pytest.mark.parametrize("days", [0, 1, 31])
-async def test_a_range_without_a_moment_in_it_is_told(world: World, days: int) -> None:
-    created_from = NOW - timedelta(days=30 if days == 31 else 0)
-    with pytest.raises(BadInputError, match="createdUntil must be later"):
-        await filter_of(
-            world, created_from=created_from, created_until=created_from - timedelta(days=days)
-        )
+async def test_a_range_without_a_moment_in_it_is_told(world: World) -> None:
+    for days in (0, 1):
+        with pytest.raises(BadInputError, match="createdUntil must be later"):
+            await filter_of(world, created_from=NOW, created_until=NOW - timedelta(days=days))
 
 
 async def test_an_old_end_needs_a_beginning(world: World) -> None:

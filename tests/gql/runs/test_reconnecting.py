@@ -235,11 +235,10 @@ async def test_a_new_epoch_under_a_stream_leads_to_a_snapshot(
         assert (await stream.next())["run"]["version"] == 2
 
 
-@pytest.mark.parametrize("cursor", ["garbage", "\x00", "x" * 10_000])
-async def test_what_is_no_cursor_is_bad_input(
-    world: World, client: Client, transport: str, cursor: str
-) -> None:
+async def test_what_is_no_cursor_is_bad_input(world: World, client: Client, transport: str) -> None:
     run = await queue(world)
     for query, variables in ((WATCH_RUNS, of_tenant(world)), (WATCH_RUN, {"id": run})):
-        async with client.subscribe(transport, query, {**variables, "after": cursor}) as stream:
-            assert await stream.failure() == "BAD_USER_INPUT"
+        for cursor in ("garbage", "\x00", "x" * 10_000):
+            given = {**variables, "after": cursor}
+            async with client.subscribe(transport, query, given) as stream:
+                assert await stream.failure() == "BAD_USER_INPUT"

@@ -1,0 +1,138 @@
+"""A TCP proxy of our own, which does to connections what networks do."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+_CHUNK = 65536
+_COMMIT = b"COMMIT;\x00"
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class _Link:
+    """One connection through the proxy: a client's side and the server's."""
+
+    def __init__(self, client: asyncio.StreamWriter, server: asyncio.StreamWriter) -> None:
+        self.client = client
+        self.server = server
+        self.loses_reply = False
+        self.is_half_open = False
+
+    def cut(self) -> None:
+        """Reset both sides."""
+        _reset(self.client)
+        _reset(self.server)
+
+
+class Proxy:
+    """Listens on a port that stays the same, and forwards to a port that may change."""
+
+    def __init__(self) -> None:
+        self.target = 0
+        self.port = 0
+        self.lost_replies = 0
+        self._replies_to_lose = 0
+        self._links: set[_Link] = set()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._server.close()
+        self.cut()
+
+    def cut(self) -> None:
+        """Reset every connection."""
+        for link in list(self._links):
+            link.cut()
+
+    async def blackhole(self, seconds: float) -> None:
+        """Let nothing through, and nobody in, for a while; then all arrives late."""
+        self._flowing.clear()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._flowing.set()
+
+    async def half_open(self, seconds: float) -> None:
+        """Take the server's side of every connection away; clients learn of it much later."""
+        links = list(self._links)
+        for link in links:
+            link.is_half_open = True
+            _reset(link.server)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            for link in links:
+                link.cut()
+
+    def lose_replies_to_commit(self, count: int) -> None:
+        """Let the next `count` COMMITs reach Postgres and cut their connections at the reply."""
+        self._replies_to_lose = count
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await self._flowing.wait()
+            theirs, server = await asyncio.open_connection("127.0.0.1", self.target)
+        except OSError:
+            _reset(writer)
+            return
+        link = _Link(writer, server)
+        self._links.add(link)
+        try:
+            await asyncio.gather(
+                self._pump(link, reader, server, self._note_commit),
+                self._pump(link, theirs, writer, self._lose_reply),
+            )
+        finally:
+            self._links.discard(link)
+            link.cut()
+
+    async def _pump(
+        self,
+        link: _Link,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        look: Callable[[_Link, bytes], None],
+    ) -> None:
+        with suppress(OSError):
+            while data := await reader.read(_CHUNK):
+                await self._flowing.wait()
+                if link.is_half_open:
+                    continue
+                look(link, data)
+                writer.write(data)
+                await writer.drain()
+        if not link.is_half_open:
+            link.cut()
+
+    def _note_commit(self, link: _Link, data: bytes) -> None:
+        if self._replies_to_lose and _COMMIT in data:
+            self._replies_to_lose -= 1
+            link.loses_reply = True
+
+    def _lose_reply(self, link: _Link, _: bytes) -> None:
+        if link.loses_reply:
+            self.lost_replies += 1
+            raise ConnectionResetError
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    connection = writer.get_extra_info("socket")
+    if connection is not None:
+        with suppress(OSError):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+    writer.transport.abort()

@@ -1,0 +1,60 @@
+"""What clients were told, and every broken promise that anybody saw."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID
+
+_SHOWN = 2000
+_KEPT = 10
+
+
+class Promise(StrEnum):
+    """What must hold whatever happens."""
+
+    ONE_ACTIVE = "(1) at most one active run per key at every instant"
+    STARTS_END = "(2) every acknowledged start exists and ends in time"
+    LEGAL_STEPS = "(3) only legal transitions and exactly one terminal event"
+    NO_GAP = "(4) version equals the number of events, and the feed has no gap"
+    ONE_NOTIFICATION = "(5) exactly one notification per run, recipient and outcome"
+    COUNTS = "(6) counts equal items"
+    FENCED = "(7) nothing is written by an attempt after the next one was claimed"
+    ONE_EFFECT = "(8) the world outside sees one effect per run and item"
+    FOLDED = "(9) every subscriber's folded state equals the database"
+    TENANCY = "(10) no row of another tenant reaches a client"
+    OUTBOX = "(11) the outbox empties"
+    CANARIES = "(12) planted secrets are in no row, log or frame"
+    ALIVE = "(13) no process ends by itself"
+    ANSWERS = "(14) a client is told of nothing worse than that it should try again"
+    NOT_INTERNAL = "(15) no run fails because a server was away"
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """A start that a client got an answer to."""
+
+    tenant_id: UUID
+    run_id: UUID
+
+
+@dataclass(slots=True)
+class Witness:
+    """One for a whole round."""
+
+    acknowledged: set[Acknowledged] = field(default_factory=set)
+    counts: Counter[str] = field(default_factory=Counter)
+    violations: dict[Promise, list[str]] = field(default_factory=dict)
+
+    def violation(self, promise: Promise, evidence: str) -> None:
+        """Note that a promise was broken; of many the first are kept."""
+        self.counts["violations"] += 1
+        kept = self.violations.setdefault(promise, [])
+        if len(kept) < _KEPT:
+            kept.append(evidence[:_SHOWN])
+
+    def report(self) -> list[str]:
+        """Return the figures, and the evidence of what was broken."""
+        lines = [f"{count:>10}  {name}" for name, count in sorted(self.counts.items())]
+        for promise, evidence in self.violations.items():
+            lines += [f"BROKEN: {promise}", *(f"    {text}" for text in evidence)]
+        return lines if self.violations else [*lines, "Every promise was kept."]
