@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 import httpx
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidHandshake, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, WebSocketException
+from websockets.frames import Close
 from websockets.typing import Subprotocol
 
 from tests.crash.customers import Customer
@@ -24,6 +25,8 @@ _RESPONSE_JSON = "application/graphql-response+json"
 _ANSWER_SECONDS = 12.0
 # Streams send something every 15 seconds.
 _SILENCE_SECONDS = 20.0
+# Codes after which the library graphql-ws does not connect again (its lib/client.js).
+_FINAL = {1002, 1003, 1007, 1008, 1009, 1010, 4004, 4005, 4400, 4401, 4406, 4409, 4429, 4500}
 # So that a client that does not read is felt by the server soon.
 _SMALL_BUFFER = (socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
 _PASSING = {"UNAVAILABLE", "LIMIT_EXCEEDED"}
@@ -102,7 +105,15 @@ class Clients:
                     (value,) = self._data(frame).values()
                     yield value
         except _BROKEN as error:
+            if isinstance(error, ConnectionClosed) and error.rcvd is not None:
+                self._closed(customer, error.rcvd)
             raise UnansweredError(repr(error)) from error
+
+    def _closed(self, customer: Customer, close: Close) -> None:
+        self._witness.counts[f"sockets closed with {close.code}"] += 1
+        if close.code in _FINAL:
+            told = f"{customer.slug} was told not to come back: {close.code} {close.reason}"
+            self._witness.violation(Promise.ANSWERS, told)
 
     async def _socket(
         self, customer: Customer, payload: Mapping[str, Any]

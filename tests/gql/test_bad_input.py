@@ -3,6 +3,7 @@
 The arguments are found in the schema, so a new one is tried too.
 """
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -92,9 +93,12 @@ def assert_harmless(answer: Answer, told: str) -> None:
 )
 async def test_no_argument_breaks_us(api: RunningApi, ours: Furnished, argument: Argument) -> None:
     client = owner(api, ours)
-    for value in await bad_values(client, argument, ours):
+
+    async def attempt(value: Any) -> None:
         variables = argument.variables(ours, [value] if argument.is_list else value)
         assert_harmless(await client.ask(argument.document, variables), repr(value)[:200])
+
+    await asyncio.gather(*map(attempt, await bad_values(client, argument, ours)))
 
 
 @pytest.mark.parametrize(
@@ -104,12 +108,15 @@ async def test_no_argument_breaks_a_subscription(
     api: RunningApi, ours: Furnished, argument: Argument
 ) -> None:
     client = owner(api, ours)
-    for value in await bad_values(client, argument, ours):
+
+    async def attempt(value: Any) -> None:
         variables = argument.variables(ours, [value] if argument.is_list else value)
         async with client.stream(argument.document, variables) as response:
             if response.status_code != 200:
                 answer = Answer(response.status_code, await response.aread())
                 assert_harmless(answer, repr(value)[:200])
+
+    await asyncio.gather(*map(attempt, await bad_values(client, argument, ours)))
 
 
 @pytest.mark.parametrize("first", [2**31, -(2**31) - 1, 10**30, 1.5, "3", [3], 101, -1, None])

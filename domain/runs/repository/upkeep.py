@@ -108,6 +108,16 @@ async def redispatch(connection: AsyncConnection, *, stale: timedelta, limit: in
                 for row in rows
             ],
         )
+        # Another re-dispatcher, whose snapshot lacks the new orders, looks at this once more.
+        await connection.execute(
+            update(operation_run)
+            .where(
+                tuple_(operation_run.c.tenant_id, operation_run.c.id).in_(
+                    [(row.tenant_id, row.id) for row in rows]
+                )
+            )
+            .values(last_dispatched_at=_now)
+        )
     return len(rows)
 
 

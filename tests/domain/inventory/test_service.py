@@ -26,9 +26,7 @@ class TestStartingASync:
             with pytest.raises(ForbiddenError):
                 await world.cases.inventory.start_sync(access, key)
         for table in ("operation_run", "outbox", "run_event", "notification"):
-            rows = await world.rows(
-                f"SELECT 1 FROM opsrun.{table} WHERE tenant_id = :tenant_id"
-            )
+            rows = await world.rows(f"SELECT 1 FROM opsrun.{table} WHERE tenant_id = :tenant_id")
             assert rows == []
 
     async def test_an_active_sync_is_reused_and_a_finished_one_is_not(self, world: World) -> None:

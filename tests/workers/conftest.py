@@ -1,0 +1,14 @@
+"""Workers and maintenance serve whatever is there, so each module starts with an empty ledger."""
+
+import pytest
+from sqlalchemy import text
+
+from opsrun.database import Login
+from opsrun.resources import Resources
+
+
+@pytest.fixture(scope="module", autouse=True)
+async def empty_ledger(resources: dict[Login, Resources]) -> None:
+    """Delete the runs that other modules left behind, in all tenants."""
+    async with resources[Login.MAINTENANCE].transactions.open(None) as connection:
+        await connection.execute(text("DELETE FROM opsrun.operation_run"))
