@@ -254,10 +254,9 @@ async def running_api(settings: Settings) -> AsyncIterator[RunningApi]:
             try:
                 async with httpx.AsyncClient(
                     # Below the server's 5 s, after which it may close while we send.
-                    limits=httpx.Limits(keepalive_expiry=2),
+                    limits=httpx.Limits(max_connections=None, keepalive_expiry=2),
                     base_url=f"http://127.0.0.1:{listener.getsockname()[1]}",
                     timeout=PATIENCE,
-                    limits=httpx.Limits(max_connections=None),
                     trust_env=False,
                     verify=False,  # noqa: S501 - no TLS here, and certificates load slowly
                 ) as http:
