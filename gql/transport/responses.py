@@ -32,16 +32,18 @@ def is_request_error(result: ExecutionResult) -> bool:
 def status_of(result: ExecutionResult, media_type: MediaType) -> int:
     """Return the HTTP status for `result`.
 
-    Partial data is a success. Without any data, 401 and 403 are told in every media
-    type; all other errors only where the client can tell our status from a proxy's,
+    Partial data is a success. Where nothing was answered, not even one field of `data`,
+    401 and 403 are told in every media type. Without any data, all other errors only where the client can tell our status from a proxy's,
     which `application/json` does not allow (GraphQL over HTTP, "Status Codes").
     """
-    if result.data is not None or not result.errors:
+    if not result.errors or any(value is not None for value in (result.data or {}).values()):
         return 200
     codes = [str((error.extensions or {}).get("code")) for error in result.errors]
     for code in (ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN):
         if code in codes:
             return STATUS[code]
+    if result.data is not None:
+        return 200
     if media_type is MediaType.JSON:
         return 200
     for code in (ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE):

@@ -207,13 +207,17 @@ async def expired_runs(
     connection: AsyncConnection, tenant_id: UUID, *, pinned: PinnedRuns, limit: int
 ) -> Sequence[UUID]:
     """Lock finished runs of the tenant that are past its retention and not pinned."""
+    # A value of its own, not a column of a join, so that it bounds the index scan.
+    kept_from = (
+        select(_now - func.make_interval(0, 0, 0, tenant.c.retention_days))
+        .where(tenant.c.id == tenant_id)
+        .scalar_subquery()
+    )
     rows = await connection.execute(
         select(operation_run.c.id)
-        .join(tenant, tenant.c.id == operation_run.c.tenant_id)
         .where(
             operation_run.c.tenant_id == tenant_id,
-            operation_run.c.finished_at
-            < _now - func.make_interval(0, 0, 0, tenant.c.retention_days),
+            operation_run.c.finished_at < kept_from,
             tuple_(operation_run.c.tenant_id, operation_run.c.id).not_in(pinned),
         )
         .order_by(operation_run.c.finished_at)
