@@ -33,8 +33,9 @@ def status_of(result: ExecutionResult, media_type: MediaType) -> int:
     """Return the HTTP status for `result`.
 
     Partial data is a success. Where nothing was answered, not even one field of `data`,
-    401 and 403 are told in every media type. Without any data, all other errors only where the client can tell our status from a proxy's,
-    which `application/json` does not allow (GraphQL over HTTP, "Status Codes").
+    401 and 403 are told in every media type. All other errors without data are told only
+    where the client can tell our status from a proxy's, which `application/json` does not
+    allow (GraphQL over HTTP, "Status Codes").
     """
     if not result.errors or any(value is not None for value in (result.data or {}).values()):
         return 200
