@@ -123,6 +123,7 @@ class Cluster:
         """Run the process, life after life."""
         while True:
             child = process.start()
+            self.orders[process.role].begin(child.process.pid)
             code = await child.wait()
             self.witness.counts["kills" if code == -signal.SIGKILL else "other ends"] += 1
             # One that does not get as far as its database may end: the next life will.

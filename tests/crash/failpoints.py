@@ -92,6 +92,10 @@ class Orders:
         lines = [line.rsplit(maxsplit=1) for line in self._fired.read_text().splitlines()]
         return [(point, int(pid)) for point, pid in lines]
 
+    def begin(self, pid: int) -> None:
+        """Forget whoever had this process id before."""
+        (self._folder / f"{pid}.up").unlink(missing_ok=True)
+
     def is_up(self, pid: int) -> bool:
         """Tell whether a process has come as far as its first transaction."""
         return (self._folder / f"{pid}.up").exists()

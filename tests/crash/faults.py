@@ -159,6 +159,11 @@ async def _blackhole(stage: Stage, random: Random) -> None:
     await server.proxy.blackhole(random.uniform(0.5, 2 * LEASE_SECONDS))
 
 
+async def _slow(stage: Stage, random: Random) -> None:
+    server = random.choice((stage.servers.postgres, stage.servers.valkey))
+    await server.proxy.slow(random.uniform(2, 8), random.uniform(0.01, 0.1))
+
+
 async def _half_open(stage: Stage, random: Random) -> None:
     server = random.choice((stage.servers.postgres, stage.servers.valkey))
     await server.proxy.half_open(random.uniform(1, 3 * LEASE_SECONDS))
@@ -218,6 +223,7 @@ KINDS: dict[str, Callable[[Stage, Random], Awaitable[None]]] = {
     "sessions end": _sessions_end,
     "cut": _cut,
     "blackhole": _blackhole,
+    "slow": _slow,
     "half-open": _half_open,
     "lost reply": _lost_reply,
     "doubles": _doubles,

@@ -36,6 +36,7 @@ class Proxy:
         self.port = 0
         self.lost_replies = 0
         self._replies_to_lose = 0
+        self._delay = 0.0
         self._links: set[_Link] = set()
         self._flowing = asyncio.Event()
         self._flowing.set()
@@ -66,6 +67,14 @@ class Proxy:
             await asyncio.sleep(seconds)
         finally:
             self._flowing.set()
+
+    async def slow(self, seconds: float, delay: float) -> None:
+        """Let everything arrive `delay` seconds late, for a while."""
+        self._delay = delay
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._delay = 0.0
 
     async def half_open(self, seconds: float) -> None:
         """Take the server's side of every connection away; clients learn of it much later."""
@@ -111,6 +120,8 @@ class Proxy:
         with suppress(OSError):
             while data := await reader.read(_CHUNK):
                 await self._flowing.wait()
+                if self._delay:
+                    await asyncio.sleep(self._delay)
                 if link.is_half_open:
                     continue
                 look(link, data)
