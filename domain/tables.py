@@ -55,6 +55,7 @@ def _when(rule: BucketRule) -> str:
 
 STATUS_BUCKET_SQL = f"CASE {' '.join(map(_when, BUCKET_RULES))} END"
 _ACTIVE_SQL = f"status IN ({_quoted(ACTIVE_STATUSES)})"
+DISPATCHED_SQL = f"{_ACTIVE_SQL} AND last_dispatched_at IS NOT NULL"
 
 
 tenant = Table(
@@ -125,7 +126,7 @@ operation_run = Table(
     Column("lease_owner", Text),
     Column("lease_expires_at", _true_time),
     Column("not_before", _true_time, nullable=False, server_default=_now),
-    Column("last_dispatched_at", _true_time),
+    Column("last_dispatched_at", _true_time),  # null while an order waits in the outbox
     Column("created_at", _true_time, nullable=False, server_default=_now),
     Column("started_at", _true_time),
     Column("finished_at", _true_time),
@@ -199,6 +200,12 @@ Index(
     "ix_operation_run_pending",
     operation_run.c.not_before,
     postgresql_where=text("status = 'pending'"),
+)
+# How much of a tenant's work the workers have, sent or begun.
+Index(
+    "ix_operation_run_dispatched",
+    operation_run.c.tenant_id,
+    postgresql_where=text(DISPATCHED_SQL),
 )
 Index(
     "ix_operation_run_finished",
@@ -276,9 +283,10 @@ outbox = Table(
     Column("tenant_id", Uuid, nullable=False),
     Column("run_id", Uuid, nullable=False),
     Column("run_type", Text, nullable=False),
-    Column("not_before", _true_time, nullable=False, server_default=_now, index=True),
+    Column("not_before", _true_time, nullable=False, server_default=_now),
     _of_run(),
-    Index(None, "tenant_id", "run_id"),
+    UniqueConstraint("tenant_id", "run_id"),
+    Index(None, "tenant_id", "not_before", "id"),
 )
 
 notification = Table(

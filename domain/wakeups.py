@@ -24,8 +24,8 @@ class Waiter(Protocol):
 class WakeUps(Protocol):
     """Publishes and receives nudges by topic."""
 
-    async def nudge(self, topic: str) -> None:
-        """Wake whoever waits on `topic`. Never raises: a lost nudge costs time, not truth."""
+    async def nudge(self, *topics: str) -> None:
+        """Wake whoever waits on one of them. Never raises: a lost nudge costs time, not truth."""
         ...
 
     def subscribe(self, topic: str) -> AbstractAsyncContextManager[Waiter]:

@@ -156,6 +156,9 @@ _describe(
         UserErrorCode.NO_POLICIES: "No policy was chosen.",
         UserErrorCode.TOO_MANY_POLICIES: "More policies than one run takes.",
         UserErrorCode.INVALID_RETENTION: "The number of days is out of range.",
+        UserErrorCode.TOO_MANY_ACTIVE_RUNS: (
+            "The tenant has as many queued and running runs as it may; try again later."
+        ),
     },
 )
 _describe(

@@ -67,7 +67,7 @@ async def open_api(settings: Settings, public_url: str) -> AsyncIterator[Api]:
     """Open the API's resources and put the application together."""
     async with open_resources(settings, Login.API) as resources:
         contexts = TokenContexts(
-            use_cases(resources),
+            use_cases(resources, max_active_runs=settings.tenant_max_active_runs),
             tokens(settings),
             HubLinks(public_url),
             timedelta(days=settings.default_window_days),

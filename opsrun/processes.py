@@ -78,9 +78,11 @@ async def open_maintenance(settings: Settings) -> AsyncIterator[Maintenance]:
                 resources.transactions,
                 resources.wakeups,
                 sender(broker),
+                broker.age,
                 lease=settings.lease,
                 redispatch_after=timedelta(seconds=settings.redispatch_seconds),
                 queue_timeout=timedelta(seconds=settings.queue_timeout_seconds),
+                tenant_concurrency=settings.tenant_concurrency,
             )
         finally:
             await broker.shutdown()

@@ -52,13 +52,13 @@ async def open_resources(settings: Settings, login: Login) -> AsyncIterator[Reso
         yield Resources(engine, Transactions(engine), wakeups)
 
 
-def use_cases(resources: Resources) -> "UseCases":
-    """Put the domain together for the API."""
+def use_cases(resources: Resources, *, max_active_runs: int) -> "UseCases":
+    """Put the domain together for the API; no tenant has more active runs than given."""
     # Workers and maintenance start sooner without the schema's library.
     from gql.context import UseCases
 
     transactions, wakeups = resources.transactions, resources.wakeups
-    starter = RunStarter(transactions, wakeups)
+    starter = RunStarter(transactions, wakeups, max_active_runs=max_active_runs)
     return UseCases(
         tenancy=Tenancy(transactions),
         runs=RunQueries(transactions),

@@ -96,7 +96,13 @@ class Settings(BaseSettings):
     statement_timeout_seconds: int = Field(
         10, ge=1, le=600, description="The longest a statement may take"
     )
-    worker_concurrency: int = Field(4, ge=1, le=100, description="Runs at a time per worker")
+    worker_concurrency: int = Field(8, ge=1, le=100, description="Runs at a time per worker")
+    tenant_concurrency: int = Field(
+        6, ge=1, le=10_000, description="Runs of one tenant that workers may have at a time"
+    )
+    tenant_max_active_runs: int = Field(
+        10_000, ge=1, le=1_000_000, description="Queued and running runs that a tenant may have"
+    )
     shutdown_grace_seconds: int = Field(
         20, ge=0, le=3600, description="How long SIGTERM waits for work in hand"
     )

@@ -97,11 +97,16 @@ class RedisWakeUps:
         finally:
             await self._redis.aclose()
 
-    async def nudge(self, topic: str) -> None:
-        """Wake whoever waits on `topic`, in any process. Never raises; takes `PATIENCE` at most."""
+    async def nudge(self, *topics: str) -> None:
+        """Wake whoever waits on one of them, anywhere. Never raises; takes `PATIENCE` at most."""
         try:
-            async with asyncio.timeout(PATIENCE):
-                await self._redis.publish(_channel(topic), b"")
+            async with (
+                asyncio.timeout(PATIENCE),
+                self._redis.pipeline(transaction=False) as pipeline,
+            ):
+                for topic in topics:
+                    pipeline.publish(_channel(topic), b"")
+                await pipeline.execute()
         except _OUTAGE as error:
             if not self._nudging_fails:
                 logger.warning("Cannot send wake-ups, their readers must poll: %s", _reason(error))

@@ -17,7 +17,7 @@ from domain.runs.repository.upkeep import Dispatch
 from domain.runs.upkeep import Upkeep
 from domain.tenancy.roles import TenantRole
 from opsrun.database import Login
-from tests.world import World
+from tests.world import TENANT_CONCURRENCY, World
 
 SCOPE = "prod"
 
@@ -50,6 +50,22 @@ async def ended(world: World, started: StartedRun) -> OperationRun:
     )
     assert run is not None
     return run
+
+
+async def queue_runs(world: World, count: int) -> None:
+    """Let so many runs wait for workers, without having been started one by one."""
+    await world.write(
+        "INSERT INTO opsrun.operation_run (tenant_id, id, resource, action, idempotency_key,"
+        " initiator_id, initiator_name, context, subject)"
+        " SELECT :tenant_id, gen_random_uuid(), 'inventory', 'sync', int4send(number),"
+        " gen_random_uuid(), 'Somebody', '{}', 'prod' FROM generate_series(1, :runs) AS number",
+        runs=count,
+    )
+    await world.write(
+        "INSERT INTO opsrun.outbox (tenant_id, run_id, run_type)"
+        " SELECT tenant_id, id, run_type FROM opsrun.operation_run WHERE tenant_id = :tenant_id"
+        " ON CONFLICT DO NOTHING"
+    )
 
 
 async def done(world: World, started: StartedRun) -> OperationRun:
@@ -134,7 +150,7 @@ async def relay(world: World) -> list[UUID]:
         if dispatch.tenant_id == world.tenant_id:
             sent.append(dispatch.run_id)
 
-    while await upkeep(world).relay(send):
+    while await upkeep(world).relay(send, tenant_concurrency=TENANT_CONCURRENCY):
         pass
     return sent
 

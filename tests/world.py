@@ -26,6 +26,13 @@ from workers.runner import RunRunner
 
 LOCAL_KEY = "a key for tests only, of at least 32 characters"
 LEASE = timedelta(seconds=30)
+MAX_ACTIVE_RUNS = 1000
+TENANT_CONCURRENCY = 1000
+
+
+async def nothing_waits() -> timedelta:
+    """Say that every message was read."""
+    return timedelta(0)
 
 
 @dataclass(slots=True)
@@ -61,8 +68,8 @@ class World:
             tenant_id,
             slug,
             members,
-            use_cases(api),
-            RunStarter(api.transactions, api.wakeups),
+            use_cases(api, max_active_runs=MAX_ACTIVE_RUNS),
+            RunStarter(api.transactions, api.wakeups, max_active_runs=MAX_ACTIVE_RUNS),
             claimer,
             RunRunner(claimer, PRODUCERS, lease=LEASE, run_timeout=timedelta(minutes=1)),
         )
@@ -133,7 +140,9 @@ class World:
             keeper.transactions,
             keeper.wakeups,
             send,
+            nothing_waits,
             lease=LEASE,
             redispatch_after=timedelta(seconds=15),
             queue_timeout=timedelta(days=1),
+            tenant_concurrency=TENANT_CONCURRENCY,
         )

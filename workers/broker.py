@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -101,6 +102,41 @@ class RunBroker(RedisStreamBroker):
         """
         async with asyncio.timeout(COMMAND_TIMEOUT):
             await super().kick(message)
+
+    async def age(self) -> timedelta | None:
+        """Return for how long the oldest message that nobody read has been waiting.
+
+        None while Redis is out of reach. By Redis' own clock.
+        """
+        try:
+            async with asyncio.timeout(COMMAND_TIMEOUT):
+                oldest: Any = await self._redis.xrange(
+                    self.queue_name, min=b"(" + await self._last_read(), count=1
+                )
+                seconds, microseconds = await self._redis.time()
+        except _OUTAGE:
+            return None
+        if not oldest:
+            return timedelta(0)
+        [(entry_id, _)] = oldest
+        sent = timedelta(milliseconds=int(entry_id.partition(b"-")[0]))
+        return max(timedelta(seconds=seconds, microseconds=microseconds) - sent, timedelta(0))
+
+    async def _last_read(self) -> bytes:
+        """Return the id of the last entry that was read; `_START` before the first."""
+        try:
+            groups: Any = await self._redis.xinfo_groups(self.queue_name)
+        except ResponseError:  # there is no stream yet
+            return _START
+        read: Any = next(
+            (
+                group["last-delivered-id"]
+                for group in groups
+                if group["name"].decode() == self.consumer_group_name
+            ),
+            _START,
+        )
+        return bytes(read)
 
     async def listen(self) -> AsyncGenerator[AckableMessage, None]:
         """Yield message after message, across any outage, until closed.

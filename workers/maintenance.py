@@ -25,6 +25,10 @@ _SCOPES_SECONDS = 10.0
 _UNUSED_DOCUMENTS = timedelta(days=1)
 
 
+# For how long the oldest message has been waiting; None while the queue is out of reach.
+QueueAge = Callable[[], Awaitable[timedelta | None]]
+
+
 class Maintenance:
     """Relay, re-dispatch, rescue, abort, purge, and the search for new scopes."""
 
@@ -33,18 +37,22 @@ class Maintenance:
         transactions: Transactions,
         wakeups: WakeUps,
         send: Send,
+        queue_age: QueueAge,
         *,
         lease: timedelta,
         redispatch_after: timedelta,
         queue_timeout: timedelta,
+        tenant_concurrency: int,
     ) -> None:
         self._transactions = transactions
         self._wakeups = wakeups
         self._upkeep = Upkeep(transactions, wakeups)
         self._send = send
+        self._queue_age = queue_age
         self._grace = min(lease / 3, _MOST_GRACE)
         self._redispatch_after = redispatch_after
         self._queue_timeout = queue_timeout
+        self._tenant_concurrency = tenant_concurrency
 
     async def run(self) -> None:
         """Run all loops until cancelled."""
@@ -61,7 +69,12 @@ class Maintenance:
         async with self._wakeups.subscribe(OUTBOX_TOPIC) as waiter:
 
             async def relay() -> None:
-                while await self._upkeep.relay(self._send) == BATCH:
+                while (
+                    await self._upkeep.relay(
+                        self._send, tenant_concurrency=self._tenant_concurrency
+                    )
+                    == BATCH
+                ):
                     pass
                 await waiter.wait(_RELAY_POLL_SECONDS)
 
@@ -73,7 +86,10 @@ class Maintenance:
             pass
         while await self._upkeep.abort_forgotten(limit=self._queue_timeout):
             pass
-        await self._upkeep.redispatch(stale=self._redispatch_after)
+        waiting = await self._queue_age()
+        if waiting is not None:
+            # What was sent before the oldest message that still waits has been read, or is lost.
+            await self._upkeep.redispatch(stale=waiting + self._redispatch_after)
 
     async def housekeeping(self) -> None:
         """Delete what is past retention and what nothing refers to any more."""

@@ -1,6 +1,5 @@
 """A worker's hold on a run: claim it, prove to be alive, write under the fence, finish."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -134,18 +133,16 @@ class RunExecution:
                     error_id=error_id,
                 )
             await announce_end(connection, self.tenant_id, self.lease.run_id)
-        await self._wakeups.nudge(feed_topic(self.tenant_id))
+        await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(self.tenant_id))
 
     async def release(self, delay: timedelta) -> None:
         """Hand the run back for another worker, not before `delay`; the attempt is not charged."""
         async with self._transactions.open(self.tenant_id) as connection:
             if not await transitions.release(connection, self.lease, delay):
                 raise LeaseLostError
-            await transitions.order_dispatch(connection, self.tenant_id, self.lease.run_id, delay)
+            await transitions.order_again(connection, self.tenant_id, self.lease.run_id, delay)
             await feed.emit(connection, self.tenant_id, self.lease.run_id, RunEventKind.REQUEUED)
-        await asyncio.gather(
-            self._wakeups.nudge(OUTBOX_TOPIC), self._wakeups.nudge(feed_topic(self.tenant_id))
-        )
+        await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(self.tenant_id))
 
 
 class RunClaimer:

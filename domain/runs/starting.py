@@ -1,12 +1,12 @@
 """Start a run, or meet the one that is already at it (R6, R7)."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.errors import UserErrorCode, UserInputError
 from domain.notifications import repository as notifications
 from domain.notifications.models import NotificationOutcome
 from domain.runs.idempotency import idempotency_key
@@ -27,9 +27,13 @@ class StartContentionError(Exception):
 class RunStarter:
     """The one door through which runs enter the ledger."""
 
-    def __init__(self, transactions: Transactions, wakeups: WakeUps) -> None:
+    def __init__(
+        self, transactions: Transactions, wakeups: WakeUps, *, max_active_runs: int
+    ) -> None:
+        """Prepare to start runs, of each tenant up to `max_active_runs` at a time."""
         self._transactions = transactions
         self._wakeups = wakeups
+        self._max_active_runs = max_active_runs
 
     async def start(
         self,
@@ -47,6 +51,7 @@ class RunStarter:
 
         Raises:
             ForbiddenError: the role may not start this type.
+            UserInputError: TOO_MANY_ACTIVE_RUNS, unless the run is one of them.
         """
         run_type = f"{resource}.{action}"
         key = idempotency_key(run_type, context)
@@ -66,6 +71,7 @@ class RunStarter:
                 if run_id is not None:
                     outcome = StartOutcome.CREATED
                     await self._announce(connection, access, run_id)
+                    await self._require_room(connection, tenant_id)
                     break
                 run_id = await transitions.active_with_key(connection, tenant_id, run_type, key)
                 if run_id is not None:
@@ -75,10 +81,18 @@ class RunStarter:
                 raise StartContentionError(f"{run_type} kept ending in {_TRIES} tries")
             (run,) = await reading.by_ids(connection, tenant_id, [run_id])
         if outcome is StartOutcome.CREATED:
-            await asyncio.gather(
-                self._wakeups.nudge(OUTBOX_TOPIC), self._wakeups.nudge(feed_topic(tenant_id))
-            )
+            await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(tenant_id))
         return StartedRun(run, outcome)
+
+    async def _require_room(self, connection: AsyncConnection, tenant_id: UUID) -> None:
+        # Behind the event, whose number other starts of the tenant wait for: so none is missed.
+        limit = self._max_active_runs
+        if await transitions.count_active(connection, tenant_id, limit=limit + 1) > limit:
+            raise UserInputError(
+                UserErrorCode.TOO_MANY_ACTIVE_RUNS,
+                f"{limit} runs are queued or running, which is the most that a tenant may have."
+                " Start this one again when some of them have ended.",
+            )
 
     async def _announce(
         self, connection: AsyncConnection, access: TenantAccess, run_id: UUID

@@ -37,14 +37,18 @@ class Upkeep:
         self._transactions = transactions
         self._wakeups = wakeups
 
-    async def relay(self, send: Send) -> int:
+    async def relay(self, send: Send, *, tenant_concurrency: int) -> int:
         """Send due dispatch orders; return how many.
+
+        No tenant gets more than `tenant_concurrency` runs into the workers' hands at a time.
 
         Raises:
             DispatchUnavailableError: the broker refused one; those sent before it are done.
         """
         async with self._transactions.open(None) as connection:
-            dispatches = await upkeep.take_dispatches(connection, BATCH)
+            dispatches = await upkeep.take_dispatches(
+                connection, limit=BATCH, tenant_concurrency=tenant_concurrency
+            )
             sent: list[Dispatch] = []
             failure: DispatchUnavailableError | None = None
             for dispatch in dispatches:
@@ -77,7 +81,7 @@ class Upkeep:
             if run.attempts_left:
                 delay = _RETRY_DELAY * run.attempt
                 await upkeep.requeue(connection, run, delay=delay)
-                await transitions.order_dispatch(connection, run.tenant_id, run.run_id, delay)
+                await transitions.order_again(connection, run.tenant_id, run.run_id, delay)
                 await feed.emit(connection, run.tenant_id, run.run_id, RunEventKind.REQUEUED)
             else:
                 await self._end(
@@ -88,7 +92,7 @@ class Upkeep:
                     f"The worker was lost {run.attempt} times in a row. Start the run again;"
                     " if that happens once more, tell the operator.",
                 )
-        await self._wakeups.nudge(feed_topic(run.tenant_id))
+        await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(run.tenant_id))
         return True
 
     async def abort_forgotten(self, *, limit: timedelta) -> bool:
@@ -104,7 +108,7 @@ class Upkeep:
                 FailureReason.QUEUE_TIMEOUT,
                 "No worker took the run in time. Start it again when workers are available.",
             )
-        await self._wakeups.nudge(feed_topic(run.tenant_id))
+        await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(run.tenant_id))
         return True
 
     async def _end(

@@ -18,7 +18,7 @@ from opsrun.auth import LOCAL_ISSUER, LocalTokens
 from opsrun.resources import Resources
 from tests.bench import history
 from tests.gql.api import Client, RunningApi
-from tests.world import LOCAL_KEY
+from tests.world import LOCAL_KEY, MAX_ACTIVE_RUNS
 
 # What the hub asks for by default, and one run more to learn whether a page follows.
 PAGE = 50
@@ -85,7 +85,7 @@ async def enter(api: RunningApi, worker: Resources, slug: str, runs: int) -> Sub
         access,
         api.cases,
         resources,
-        RunStarter(resources.transactions, resources.wakeups),
+        RunStarter(resources.transactions, resources.wakeups, max_active_runs=MAX_ACTIVE_RUNS),
         RunClaimer(worker.transactions, worker.wakeups, owner="bench"),
         api.client(token),
     )

@@ -29,7 +29,7 @@ from tests.crash.producer import CANARY, permit
 from tests.crash.servers import Servers, running_servers
 from tests.crash.subscribers import Subscribers
 from tests.crash.witness import Witness
-from tests.world import LOCAL_KEY
+from tests.world import LOCAL_KEY, MAX_ACTIVE_RUNS
 
 _REPOSITORY = Path(__file__).parents[2]
 
@@ -103,7 +103,9 @@ async def open_stage(
         clients = Clients(cluster.api_urls(), witness, random)
         stack.push_async_callback(clients.close)
         subscribers = Subscribers(clients, witness)
-        starter = RunStarter(resources.transactions, resources.wakeups)
+        starter = RunStarter(
+            resources.transactions, resources.wakeups, max_active_runs=MAX_ACTIVE_RUNS
+        )
         secrets = {
             "canary of the producers": CANARY,
             "local key": LOCAL_KEY,

@@ -28,6 +28,7 @@ from tests.crash.ledger import Ledger, open_ledger
 from tests.crash.producer import CANARY, permit
 from tests.crash.sink import ALREADY, APPLIED
 from tests.crash.witness import Acknowledged, Promise, Witness
+from tests.world import MAX_ACTIVE_RUNS
 from workers.producers import PRODUCERS
 from workers.runner import RunRunner
 
@@ -75,7 +76,7 @@ async def kept(
     ):
         await demo.seed(of_keeper.transactions, folder / "exports")
         those = await customers(of_api)
-        starter = RunStarter(of_api.transactions, of_api.wakeups)
+        starter = RunStarter(of_api.transactions, of_api.wakeups, max_active_runs=MAX_ACTIVE_RUNS)
         claimer = RunClaimer(of_worker.transactions, of_worker.wakeups, owner="test")
         runner = RunRunner(
             claimer, PRODUCERS, lease=timedelta(minutes=1), run_timeout=timedelta(minutes=1)

@@ -234,9 +234,9 @@ async def running_api(settings: Settings) -> AsyncIterator[RunningApi]:
     opened: list[Resources] = []
     built: list[UseCases] = []
 
-    def note(resources: Resources) -> UseCases:
+    def note(resources: Resources, *, max_active_runs: int) -> UseCases:
         opened.append(resources)
-        built.append(use_cases(resources))
+        built.append(use_cases(resources, max_active_runs=max_active_runs))
         return built[-1]
 
     with pytest.MonkeyPatch.context() as patch:

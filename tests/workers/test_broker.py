@@ -2,6 +2,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +17,8 @@ from taskiq.receiver import Receiver
 from tests.valkey import Valkey
 from workers import broker as broker_module
 from workers.broker import RunBroker
+
+NOTHING = timedelta(0)
 
 
 @pytest.fixture
@@ -112,6 +115,12 @@ async def abandon(redis: Redis, queue_name: str, consumer: str = "dead") -> byte
 
 async def consumers(redis: Redis, queue_name: str) -> set[str]:
     return {c["name"].decode() for c in await redis.xinfo_consumers(queue_name, queue_name)}
+
+
+async def age_in_minutes(broker: RunBroker) -> int:
+    age = await broker.age()
+    assert age is not None
+    return round(age / timedelta(minutes=1))
 
 
 class TestDelivery:
@@ -238,6 +247,31 @@ class TestReclaim:
         async with started(broker), listening(broker):
             await until(silent_is_gone)
             assert "owner" in await consumers(redis, queue_name)
+
+
+class TestAge:
+    async def test_is_that_of_the_oldest_message_that_nobody_read(
+        self, broker: RunBroker, redis: Redis, queue_name: str
+    ) -> None:
+        assert await broker.age() == NOTHING
+        seconds, _ = await redis.time()
+        for minutes in (30, 20, 10):
+            await redis.xadd(
+                queue_name, {"data": "hint"}, id=f"{(seconds - minutes * 60) * 1000}-0"
+            )
+        assert await age_in_minutes(broker) == 30
+
+        await redis.xgroup_create(queue_name, queue_name, id="0")
+        assert await age_in_minutes(broker) == 30
+        await redis.xreadgroup(queue_name, "a reader", {queue_name: ">"}, count=2)
+        assert await age_in_minutes(broker) == 10
+        await redis.xreadgroup(queue_name, "a reader", {queue_name: ">"})
+        assert await broker.age() == NOTHING
+
+    async def test_is_unknown_while_redis_is_down(self, valkey: Valkey) -> None:
+        async with started(RunBroker(valkey.url)) as broker:
+            await valkey.kill()
+            assert await broker.age() is None
 
 
 class TestShutdown:

@@ -32,9 +32,9 @@ from tests.working import (
     sync,
     until,
 )
-from tests.world import LEASE, World
+from tests.world import LEASE, TENANT_CONCURRENCY, World, nothing_waits
 from workers import maintenance as maintenance_module
-from workers.maintenance import Maintenance
+from workers.maintenance import Maintenance, QueueAge
 
 NOTHING = timedelta(0)
 
@@ -59,6 +59,7 @@ def maintenance(
     world: World,
     send: Send,
     *,
+    queue_age: QueueAge = nothing_waits,
     transactions: Transactions | None = None,
     redispatch_after: timedelta = timedelta(hours=1),
 ) -> Maintenance:
@@ -68,9 +69,11 @@ def maintenance(
         transactions or keeper.transactions,
         keeper.wakeups,
         send,
+        queue_age,
         lease=NOTHING,
         redispatch_after=redispatch_after,
         queue_timeout=timedelta(days=1),
+        tenant_concurrency=TENANT_CONCURRENCY,
     )
 
 
@@ -316,6 +319,19 @@ async def test_a_message_that_got_lost_is_ordered_anew_once(world: World) -> Non
     for _ in range(3):
         await maintenance(world, Sent(world), redispatch_after=NOTHING).rescue()
     assert await relay(world) == [started.run.id]
+
+
+@pytest.mark.parametrize("age", [timedelta(hours=1), None], ids=["waits", "is out of reach"])
+async def test_a_message_that_still_waits_is_not_lost(world: World, age: timedelta | None) -> None:
+    await world.start()
+    assert len(await relay(world)) == 1
+
+    async def queue_age() -> timedelta | None:
+        return age
+
+    keeping = maintenance(world, Sent(world), queue_age=queue_age, redispatch_after=NOTHING)
+    await keeping.rescue()
+    assert await relay(world) == []
 
 
 class TestFindingScopes:

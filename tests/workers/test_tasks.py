@@ -18,7 +18,7 @@ from domain.runs.upkeep import DispatchUnavailableError, Send
 from tests.domain.ledger import ledger_faults
 from tests.valkey import Valkey
 from tests.working import backup_set, ended, export, policy, until, upkeep
-from tests.world import World
+from tests.world import TENANT_CONCURRENCY, World
 from workers import broker as broker_module
 from workers.broker import RunBroker
 from workers.producers import PRODUCERS
@@ -62,7 +62,8 @@ def only_own(world: World, send: Send) -> Send:
 
 
 async def relay(world: World, broker: RunBroker) -> None:
-    while await upkeep(world).relay(only_own(world, sender(broker))):
+    send = only_own(world, sender(broker))
+    while await upkeep(world).relay(send, tenant_concurrency=TENANT_CONCURRENCY):
         pass
 
 

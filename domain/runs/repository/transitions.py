@@ -6,11 +6,12 @@ Whoever calls one of these emits the event right after, in the same transaction
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Update, case, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Update, case, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,6 +24,7 @@ from domain.tenancy.models import Initiator
 _now = func.clock_timestamp()
 _ACTIVE = text("status IN ('pending', 'running')")
 NO_LEASE = {"lease_token": None, "lease_owner": None, "lease_expires_at": None}
+WAITING = {**NO_LEASE, "status": RunStatus.PENDING, "last_dispatched_at": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,18 @@ async def insert_pending(
     return run_id
 
 
+async def count_active(connection: AsyncConnection, tenant_id: UUID, *, limit: int) -> int:
+    """Return how many runs of the tenant are active, looking at `limit` at most."""
+    some = (
+        select(operation_run.c.tenant_id)
+        .where(operation_run.c.tenant_id == tenant_id, _ACTIVE)
+        .limit(limit)
+        .subquery()
+    )
+    count: int = (await connection.execute(select(func.count()).select_from(some))).scalar_one()
+    return count
+
+
 async def active_with_key(
     connection: AsyncConnection, tenant_id: UUID, run_type: str, key: bytes
 ) -> UUID | None:
@@ -85,22 +99,30 @@ async def active_with_key(
     ).scalar_one_or_none()
 
 
-async def order_dispatch(
-    connection: AsyncConnection,
-    tenant_id: UUID,
-    run_id: UUID,
-    delay: timedelta = timedelta(0),
+def _order(tenant_id: UUID, run_id: UUID, due: ColumnElement[datetime]) -> Insert:
+    run = select(
+        operation_run.c.tenant_id, operation_run.c.id, operation_run.c.run_type, due
+    ).where(operation_run.c.tenant_id == tenant_id, operation_run.c.id == run_id)
+    return upsert(outbox).from_select(["tenant_id", "run_id", "run_type", "not_before"], run)
+
+
+async def order_dispatch(connection: AsyncConnection, tenant_id: UUID, run_id: UUID) -> None:
+    """Put the order to send this new run to a worker into the outbox."""
+    await connection.execute(_order(tenant_id, run_id, _now))
+
+
+async def order_again(
+    connection: AsyncConnection, tenant_id: UUID, run_id: UUID, delay: timedelta
 ) -> None:
-    """Put the order to send this run to a worker into the outbox."""
+    """Put the order to send this run once more, after `delay`, in place of one that is there.
+
+    One may be: a run can be claimed before its order is sent, on a message that came twice.
+    """
+    order = _order(tenant_id, run_id, _now + delay)
     await connection.execute(
-        insert(outbox).from_select(
-            ["tenant_id", "run_id", "run_type", "not_before"],
-            select(
-                operation_run.c.tenant_id,
-                operation_run.c.id,
-                operation_run.c.run_type,
-                _now + delay,
-            ).where(operation_run.c.tenant_id == tenant_id, operation_run.c.id == run_id),
+        order.on_conflict_do_update(
+            index_elements=[outbox.c.tenant_id, outbox.c.run_id],
+            set_={"not_before": order.excluded.not_before},
         )
     )
 
@@ -127,6 +149,7 @@ async def claim(
                 lease_owner=owner,
                 lease_expires_at=_now + lease,
                 started_at=func.coalesce(operation_run.c.started_at, _now),
+                last_dispatched_at=func.coalesce(operation_run.c.last_dispatched_at, _now),
             )
             .returning(operation_run.c.attempt, operation_run.c.lease_token)
         )
@@ -274,11 +297,10 @@ async def release(connection: AsyncConnection, lease: Lease, delay: timedelta) -
     """Hand a run back unharmed: the attempt is not charged. False when the lease is lost."""
     done = await connection.execute(
         _held(lease).values(
-            status=RunStatus.PENDING,
             max_attempts=operation_run.c.max_attempts + 1,
             not_before=_now + delay,
             version=operation_run.c.version + 1,
-            **NO_LEASE,
+            **WAITING,
         )
     )
     return done.rowcount == 1

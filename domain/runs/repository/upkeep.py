@@ -12,25 +12,28 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     Select,
     and_,
     delete,
-    exists,
     func,
-    insert,
     literal,
     select,
+    text,
     tuple_,
     update,
 )
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.runs.lifecycle import RunStatus
-from domain.runs.repository.transitions import NO_LEASE
-from domain.tables import operation_run, outbox, run_event, tenant
+from domain.runs.repository.transitions import NO_LEASE, WAITING
+from domain.tables import DISPATCHED_SQL, operation_run, outbox, run_event, tenant
 
 _now = func.clock_timestamp()
+# Any number that no other advisory lock has.
+_RELAY_LOCK = 7_202_612
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +56,57 @@ class RunKey:
     attempts_left: bool
 
 
-async def take_dispatches(connection: AsyncConnection, limit: int) -> Sequence[Dispatch]:
-    """Lock the next due orders until the transaction ends."""
-    rows = await connection.execute(
+async def take_dispatches(
+    connection: AsyncConnection, *, limit: int, tenant_concurrency: int
+) -> Sequence[Dispatch]:
+    """Lock due orders until the transaction ends; none while somebody else does.
+
+    Each tenant's come oldest first, and no more of them than make `tenant_concurrency` with
+    its runs that are sent or begun. So a long queue of one tenant stays in the outbox and
+    out of the others' way.
+    """
+    # Two at a time would each fill the tenants' shares.
+    alone = select(func.pg_try_advisory_xact_lock(_RELAY_LOCK))
+    if not (await connection.execute(alone)).scalar_one():
+        return []
+    tenants = _tenants_with_orders()
+    dispatched = (
+        select(func.count().label("runs"))
+        .where(operation_run.c.tenant_id == tenants.c.tenant_id, text(DISPATCHED_SQL))
+        .lateral("dispatched")
+    )
+    next_ones = (
         select(outbox.c.id, outbox.c.tenant_id, outbox.c.run_id, outbox.c.run_type)
-        .where(outbox.c.not_before <= _now)
+        .where(outbox.c.tenant_id == tenants.c.tenant_id, outbox.c.not_before <= _now)
         .order_by(outbox.c.not_before, outbox.c.id)
-        .limit(limit)
+        .limit(func.greatest(tenant_concurrency - dispatched.c.runs, 0))
         .with_for_update(skip_locked=True)
+        .lateral("next_ones")
+    )
+    rows = await connection.execute(
+        select(next_ones).select_from(tenants, dispatched, next_ones).limit(limit)
     )
     return [Dispatch(row.id, row.tenant_id, row.run_id, row.run_type) for row in rows]
+
+
+def _tenants_with_orders() -> CTE:
+    """Select them by a step through the index each, however many orders a tenant has."""
+
+    def following(*conditions: ColumnElement[bool]) -> ColumnElement[UUID]:
+        return (
+            select(outbox.c.tenant_id)
+            .where(*conditions)
+            .order_by(outbox.c.tenant_id)
+            .limit(1)
+            .scalar_subquery()
+        )
+
+    tenants = select(following().label("tenant_id")).cte("tenants", recursive=True)
+    return tenants.union_all(
+        select(following(outbox.c.tenant_id > tenants.c.tenant_id)).where(
+            tenants.c.tenant_id.is_not(None)
+        )
+    )
 
 
 async def delete_dispatches(connection: AsyncConnection, dispatches: Sequence[Dispatch]) -> None:
@@ -88,27 +132,18 @@ async def redispatch(connection: AsyncConnection, *, stale: timedelta, limit: in
         .where(
             operation_run.c.status == RunStatus.PENDING,
             operation_run.c.not_before < _now - stale,
-            func.coalesce(operation_run.c.last_dispatched_at, operation_run.c.created_at)
-            < _now - stale,
-            ~exists().where(
-                outbox.c.tenant_id == operation_run.c.tenant_id,
-                outbox.c.run_id == operation_run.c.id,
-            ),
+            operation_run.c.last_dispatched_at < _now - stale,
         )
-        .order_by(operation_run.c.not_before)
+        .order_by(operation_run.c.last_dispatched_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
     rows = (await connection.execute(lost)).all()
     if rows:
-        await connection.execute(
-            insert(outbox),
-            [
-                {"tenant_id": row.tenant_id, "run_id": row.id, "run_type": row.run_type}
-                for row in rows
-            ],
-        )
-        # Another re-dispatcher, whose snapshot lacks the new orders, looks at this once more.
+        orders = [
+            {"tenant_id": row.tenant_id, "run_id": row.id, "run_type": row.run_type} for row in rows
+        ]
+        await connection.execute(upsert(outbox).on_conflict_do_nothing(), orders)
         await connection.execute(
             update(operation_run)
             .where(
@@ -116,7 +151,7 @@ async def redispatch(connection: AsyncConnection, *, stale: timedelta, limit: in
                     [(row.tenant_id, row.id) for row in rows]
                 )
             )
-            .values(last_dispatched_at=_now)
+            .values(last_dispatched_at=None)
         )
     return len(rows)
 
@@ -177,12 +212,7 @@ async def requeue(connection: AsyncConnection, run: RunKey, *, delay: timedelta)
     await connection.execute(
         update(operation_run)
         .where(operation_run.c.tenant_id == run.tenant_id, operation_run.c.id == run.run_id)
-        .values(
-            status=RunStatus.PENDING,
-            not_before=_now + delay,
-            version=operation_run.c.version + 1,
-            **NO_LEASE,
-        )
+        .values(not_before=_now + delay, version=operation_run.c.version + 1, **WAITING)
     )
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from domain.runs.execution import RunExecution
 from domain.runs.models import OperationRun
 from domain.runs.upkeep import BATCH, Upkeep
-from tests.world import LEASE, World
+from tests.world import LEASE, TENANT_CONCURRENCY, World
 
 LONG = timedelta(hours=1)
 
@@ -46,7 +46,7 @@ class Keeper:
         async def send(_: object) -> None:
             pass
 
-        while await self.upkeep.relay(send) == BATCH:
+        while await self.upkeep.relay(send, tenant_concurrency=TENANT_CONCURRENCY) == BATCH:
             pass
 
     async def wait_over(self, run_id: UUID) -> None:

@@ -30,7 +30,7 @@ class LostWakeUps:
     def __init__(self) -> None:
         self.nudged = asyncio.Event()
 
-    async def nudge(self, topic: str) -> None:
+    async def nudge(self, *topics: str) -> None:
         """Say nothing."""
 
     @asynccontextmanager

@@ -10,18 +10,18 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.errors import ForbiddenError
+from domain.errors import ForbiddenError, UserErrorCode, UserInputError
 from domain.notifications import repository as notifications
 from domain.runs.lifecycle import StatusBucket
 from domain.runs.models import StartedRun, StartOutcome
 from domain.runs.repository import transitions
 from domain.runs.starting import RunStarter, StartContentionError
 from domain.tenancy.roles import LEAST_ROLE, TenantRole
-from domain.wakeups import OUTBOX_TOPIC, Waiter, feed_topic
+from domain.wakeups import OUTBOX_TOPIC, Waiter, WakeUps, feed_topic
 from opsrun.database import Login
 from tests.domain.ledger import count_rows, ledger_faults
 from tests.domain.runs.keeper import Keeper
-from tests.world import World
+from tests.world import MAX_ACTIVE_RUNS, World
 
 CONTEXT = {"scopeKey": "prod"}
 
@@ -212,6 +212,46 @@ async def test_endless_contention_is_an_error_and_not_a_hang(
     assert await count_rows(world) == before
 
 
+# Backpressure
+
+
+def starter_of(
+    world: World, *, wakeups: WakeUps | None = None, max_active_runs: int = MAX_ACTIVE_RUNS
+) -> RunStarter:
+    """A starter with a bound, or with ears, of its own."""
+    api = world.resources[Login.API]
+    return RunStarter(api.transactions, wakeups or api.wakeups, max_active_runs=max_active_runs)
+
+
+async def test_a_tenant_with_as_many_active_runs_as_it_may_have_starts_no_more(
+    world: World, keeper: Keeper, tmp_path: Path
+) -> None:
+    world.starter = starter_of(world, max_active_runs=2)
+    first, second = await start(world), await world.start()
+    before = await count_rows(world)
+    with pytest.raises(UserInputError, match="2 runs are queued or running") as refusal:
+        await world.start()
+    assert refusal.value.code is UserErrorCode.TOO_MANY_ACTIVE_RUNS
+    assert await count_rows(world) == before
+
+    assert (await start(world)).run.id == first.run.id
+    neighbour = await World.create(world.resources, tmp_path)
+    assert (await neighbour.start()).outcome is StartOutcome.CREATED
+
+    await (await keeper.claim(second.run.id)).finish()
+    assert (await world.start()).outcome is StartOutcome.CREATED
+    assert not await ledger_faults(world)
+
+
+async def test_starts_at_once_do_not_pass_the_bound_together(world: World) -> None:
+    world.starter = starter_of(world, max_active_runs=5)
+    outcomes = await asyncio.gather(*(world.start() for _ in range(20)), return_exceptions=True)
+    started = [outcome for outcome in outcomes if isinstance(outcome, StartedRun)]
+    assert len(started) == 5
+    assert all(isinstance(each, UserInputError) for each in outcomes if each not in started)
+    assert not await ledger_faults(world)
+
+
 class NotingWakeUps:
     """Notes the topic of every nudge, and whether there was a run to be seen by then."""
 
@@ -219,12 +259,12 @@ class NotingWakeUps:
         self._world = world
         self.nudges: list[tuple[str, int]] = []
 
-    async def nudge(self, topic: str) -> None:
+    async def nudge(self, *topics: str) -> None:
         """Look as another process would that wakes up."""
         (row,) = await self._world.rows(
             "SELECT count(*) AS runs FROM opsrun.operation_run WHERE tenant_id = :tenant_id"
         )
-        self.nudges.append((topic, row.runs))
+        self.nudges += [(topic, row.runs) for topic in topics]
 
     def subscribe(self, topic: str) -> AbstractAsyncContextManager[Waiter]:
         """Nobody listens to this."""
@@ -233,7 +273,7 @@ class NotingWakeUps:
 
 async def test_whoever_is_woken_finds_the_run(world: World) -> None:
     wakeups = NotingWakeUps(world)
-    starter = RunStarter(world.resources[Login.API].transactions, wakeups)
+    starter = starter_of(world, wakeups=wakeups)
     access = await world.access()
     for _ in range(2):
         await starter.start(

@@ -1,7 +1,6 @@
 """Every promise about runs is kept without a person, by however many maintenance processes."""
 
 import asyncio
-from collections import Counter
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -22,11 +21,12 @@ from domain.runs.upkeep import DispatchUnavailableError
 from domain.tables import metadata, operation_run
 from domain.tenancy.roles import TenantRole
 from opsrun.database import Login
+from opsrun.resources import Resources
 from tests.domain.filling import fill
 from tests.domain.ledger import count_rows, insert_runs, ledger_faults
 from tests.domain.runs.keeper import LONG, Keeper
-from tests.working import sync
-from tests.world import LEASE, World
+from tests.working import queue_runs, sync
+from tests.world import LEASE, TENANT_CONCURRENCY, World
 
 
 async def timeline(world: World, run_id: UUID) -> list[RunEventKind]:
@@ -197,9 +197,9 @@ class Broker:
             assert dispatch.run_type == "inventory.sync"
             self.sent.append(dispatch.run_id)
 
-    async def receive_all(self, keeper: Keeper) -> None:
+    async def receive_all(self, keeper: Keeper, concurrency: int = TENANT_CONCURRENCY) -> None:
         """Have everything that is due relayed."""
-        while await keeper.upkeep.relay(self.send) == module.BATCH:
+        while await keeper.upkeep.relay(self.send, tenant_concurrency=concurrency) == module.BATCH:
             pass
 
 
@@ -238,31 +238,68 @@ async def test_a_delayed_order_waits(world: World, keeper: Keeper) -> None:
     assert broker.sent == [execution.run.id]
 
 
-async def test_two_relays_at_once_share_the_orders(
-    world: World, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_one_relay_at_a_time_sends(world: World, keeper: Keeper) -> None:
     await keeper.drain()
-    monkeypatch.setattr(module, "BATCH", 5)
     broker = Broker(world)
-    run_ids = [(await world.start()).run.id for _ in range(10)]
-    both = asyncio.Barrier(2)
+    run_ids = [(await world.start()).run.id for _ in range(5)]
 
-    async def relay() -> None:
-        waited = False
-
-        async def send(dispatch: Dispatch) -> None:
-            nonlocal waited
-            if not waited:
-                waited = True
-                await both.wait()
-            await broker.send(dispatch)
-
-        await keeper.upkeep.relay(send)
+    async def send(dispatch: Dispatch) -> None:
+        await broker.receive_all(keeper)
+        await broker.send(dispatch)
 
     async with asyncio.timeout(10):
-        await asyncio.gather(relay(), relay())
-    await broker.receive_all(keeper)
-    assert Counter(broker.sent) == Counter(run_ids)
+        await keeper.upkeep.relay(send, tenant_concurrency=3)
+    assert broker.sent == run_ids[:3]
+
+
+async def test_a_tenants_queue_stays_in_the_outbox_until_workers_have_done_its_share(
+    world: World, keeper: Keeper
+) -> None:
+    broker = Broker(world)
+    run_ids = [(await world.start()).run.id for _ in range(5)]
+    await broker.receive_all(keeper, concurrency=2)
+    assert broker.sent == run_ids[:2]
+
+    execution = await keeper.claim(run_ids[0])
+    await broker.receive_all(keeper, concurrency=2)
+    assert broker.sent == run_ids[:2]
+
+    await execution.finish()
+    await broker.receive_all(keeper, concurrency=2)
+    assert broker.sent == run_ids[:3]
+
+
+async def test_a_run_that_waits_for_another_attempt_leaves_its_place_to_others(
+    world: World, keeper: Keeper
+) -> None:
+    broker = Broker(world)
+    released, rescued, forgotten, *others = [(await world.start()).run.id for _ in range(6)]
+    await broker.receive_all(keeper, concurrency=3)
+    await (await keeper.claim(released)).release(timedelta(hours=1))
+    await keeper.claim(rescued)
+    await keeper.expire(rescued)
+    await keeper.rescue()
+    await forget(world, forgotten, LONG)
+    await redispatch_all(keeper)
+    await broker.receive_all(keeper, concurrency=3)
+    assert broker.sent == [released, rescued, forgotten, *others]
+
+
+async def test_the_queue_of_one_tenant_does_not_delay_the_runs_of_another(
+    world: World, keeper: Keeper, resources: dict[Login, Resources], tmp_path: Path
+) -> None:
+    await keeper.drain()
+    await queue_runs(world, 1000)
+    others = [await World.create(resources, tmp_path) for _ in range(2)]
+    runs = {(await other.start()).run.id for other in others}
+    sent: list[Dispatch] = []
+
+    async def send(dispatch: Dispatch) -> None:
+        sent.append(dispatch)
+
+    await keeper.upkeep.relay(send, tenant_concurrency=4)
+    assert runs < {dispatch.run_id for dispatch in sent}
+    assert [dispatch.tenant_id for dispatch in sent].count(world.tenant_id) == 4
 
 
 async def test_a_fast_worker_does_not_hold_up_the_relay(world: World, keeper: Keeper) -> None:
@@ -278,7 +315,7 @@ async def test_a_fast_worker_does_not_hold_up_the_relay(world: World, keeper: Ke
             batch.succeeded("a")
 
         async with asyncio.timeout(5):
-            await keeper.upkeep.relay(send)
+            await keeper.upkeep.relay(send, tenant_concurrency=TENANT_CONCURRENCY)
     assert (await keeper.run(started.run.id)).counts.succeeded == 1
 
 

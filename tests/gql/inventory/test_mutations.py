@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from domain.tenancy.roles import TenantRole
+from opsrun.settings import Settings
 from tests.gql.api import Client, RunningApi, work
 from tests.gql.furnished import START, write_policy
+from tests.working import queue_runs
 from tests.world import World
 
 RUN = """query ($id: ID!) { node(id: $id) { ... on OperationRun {
@@ -64,6 +66,18 @@ async def test_fifty_starts_at_once_make_one_run(world: World, client: Client) -
     assert Counter(answer["outcome"] for answer in answers) == {"CREATED": 1, "REUSED_ACTIVE": 49}
     assert len({answer["run"]["id"] for answer in answers}) == 1
     assert await runs(world) == 1
+
+
+async def test_a_tenant_with_a_full_queue_is_told_to_wait(world: World, client: Client) -> None:
+    active = await start(client, world, "servers")
+    most = Settings.model_fields["tenant_max_active_runs"].default
+    await queue_runs(world, most - 1)
+    answer = await start(client, world, "laptops")
+    assert (answer["run"], answer["outcome"]) == (None, None)
+    (error,) = answer["userErrors"]
+    assert (error["code"], error["field"]) == ("TOO_MANY_ACTIVE_RUNS", ["input"])
+    assert await runs(world) == most
+    assert (await start(client, world, "servers"))["run"] == active["run"]
 
 
 async def test_a_key_that_no_scope_has_is_for_the_user_to_mend(
