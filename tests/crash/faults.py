@@ -6,6 +6,7 @@ import signal
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 import asyncpg
 from redis.asyncio import Redis
@@ -21,7 +22,7 @@ AWAY = "Postgres away"
 _AWAY_SECONDS = 20.0
 _RARELY = 3
 _QUEUE = "opsrun"
-_POINTS = {
+POINTS = {
     API: (
         "RunStarter.start.before_commit",
         "RunStarter.start.after_commit",
@@ -101,7 +102,7 @@ async def _kill(stage: Stage, random: Random) -> None:
 async def _failpoint(stage: Stage, random: Random) -> None:
     role = random.choice(ROLES)
     action = random.choice((Action.KILL, Action.KILL, Action.PAUSE, Action.RAISE))
-    point = random.choice(_POINTS[role])
+    point = random.choice(POINTS[role])
     seconds = random.uniform(0.5, 2.5 * LEASE_SECONDS)
     if action is Action.RAISE and "commit" not in point and "kick" not in point:
         action = Action.KILL
@@ -187,6 +188,20 @@ async def _doubles(stage: Stage, random: Random) -> None:
     await _on_valkey(stage, double)
 
 
+async def _shuffle(stage: Stage, random: Random) -> None:
+    """Let the messages that wait come in another order."""
+
+    async def reorder(valkey: Redis) -> None:
+        entries: Any = await valkey.xrange(_QUEUE)
+        random.shuffle(entries)
+        stage.witness.counts["reordered messages"] += len(entries)
+        for entry_id, fields in entries:
+            await valkey.xadd(_QUEUE, fields)
+            await valkey.xdel(_QUEUE, entry_id)
+
+    await _on_valkey(stage, reorder)
+
+
 async def _garbage(stage: Stage, random: Random) -> None:
     async def litter(valkey: Redis) -> None:
         await valkey.xadd(_QUEUE, {"data": random.randbytes(40)})
@@ -227,6 +242,7 @@ KINDS: dict[str, Callable[[Stage, Random], Awaitable[None]]] = {
     "half-open": _half_open,
     "lost reply": _lost_reply,
     "doubles": _doubles,
+    "shuffle": _shuffle,
     "garbage": _garbage,
     "poison": _poison,
 }

@@ -19,7 +19,7 @@ from tests.opsrun.test_serving import api
 from tests.working import SCOPE, export, policy
 from tests.world import World
 
-WORKING = "Executing runs, 4 at a time"
+WORKING = "Executing runs, 8 at a time"
 KEEPING = "Dispatching, rescuing and purging runs"
 WAITING_WORKERS = (
     "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
