@@ -19,7 +19,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     SubscribeMessage,
 )
 
-from domain.errors import DomainError, LimitExceededError
+from domain.errors import DomainError, ErrorCode, LimitExceededError
 from gql.errors import public_error
 from gql.execution import OpsrunSchema
 from gql.transport.contexts import ContextFactory, with_request_id
@@ -99,7 +99,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
             await super().handle_message(message)
 
     async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
-        """Open the conversation, or refuse it with 4403."""
+        """Open the conversation, or refuse it: with 4403, or 1013 while the database is away."""
         message["payload"] = message.get("payload") or {}
         try:
             await super().handle_connection_init(message)
@@ -107,6 +107,10 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
             raise
         except Exception as error:  # noqa: BLE001 - the client must learn that it is our fault
             shown = public_error(error)
+            if shown.code is ErrorCode.UNAVAILABLE:
+                # One of the codes after which clients connect again; 4500 is none.
+                await self.websocket.close(1013, shown.message)
+                return
             error_id = (shown.extensions or {}).get("errorId")
             await self.websocket.close(4500, f"{shown.message} errorId: {error_id}")
 

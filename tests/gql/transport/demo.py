@@ -22,6 +22,7 @@ from domain.errors import (
     NotFoundError,
     UnauthenticatedError,
 )
+from domain.tenancy.transactions import DatabaseUnavailableError
 from gql.execution import OpsrunSchema
 from gql.transport.graphiql import graphiql_routes
 from gql.transport.http import GraphQLView
@@ -184,6 +185,8 @@ class DemoContexts:
         user = (authorization or "").removeprefix("Bearer ")
         if user == "broken":
             raise RuntimeError(SECRET)
+        if user == "unlucky":
+            raise DatabaseUnavailableError(SECRET)
         if user == "busy":
             raise LimitExceededError("Too many requests.")
         if not user or self.revoked:

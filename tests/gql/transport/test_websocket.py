@@ -12,6 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
+from gql.errors import UNAVAILABLE_MESSAGE
 from tests.gql.transport import demo as demo_module
 from tests.gql.transport.demo import PATH, SECRET, Demo, Watch, serve
 
@@ -277,6 +278,12 @@ async def test_a_context_that_cannot_be_made_is_our_fault(
     assert code == 4500
     assert [r.__dict__["error_id"] for r in caplog.records] == [reason.split()[-1]]
     assert SECRET not in reason
+
+
+async def test_a_client_is_to_come_back_when_the_database_is_there_again(demo: Demo) -> None:
+    async with opened(demo) as socket:
+        await socket.send(init_message("unlucky"))
+        assert await socket.closing() == (1013, UNAVAILABLE_MESSAGE)
 
 
 async def test_a_socket_has_to_be_opened_first(demo: Demo) -> None:
