@@ -5,13 +5,18 @@ from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import URL, Row, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import URL, Row, event, make_url, text
+from sqlalchemy.engine import AdaptedConnection, ExceptionContext
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
+from domain.tenancy.transactions import DatabaseUnavailableError
 from opsrun.settings import SettingsError
 
 CONNECT_SECONDS = 10
+# How long an answer may take that costs the server nothing.
+PATIENCE_SECONDS = 3.0
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
@@ -65,23 +70,31 @@ async def open_engine(
 ) -> AsyncIterator[AsyncEngine]:
     """Open a pool with a first connection, and close it at the end.
 
+    With a statement timeout, a server that stays silent for longer than that and
+    `PATIENCE_SECONDS` makes statements and commits fail with DatabaseUnavailableError.
+
     Raises:
         SettingsError: the database cannot be reached, or does not let us in.
     """
     server_settings = {"application_name": "opsrun", "timezone": "UTC"}
+    options: dict[str, Any] = {"server_settings": server_settings, "timeout": CONNECT_SECONDS}
     if statement_timeout_seconds is not None:
         server_settings["statement_timeout"] = f"{statement_timeout_seconds}s"
         server_settings |= _LET_GO
-    options: dict[str, Any] = {"server_settings": server_settings, "timeout": CONNECT_SECONDS}
+        # Later than the server's own, which tells more and keeps the connection.
+        options["command_timeout"] = statement_timeout_seconds + PATIENCE_SECONDS
     engine = create_async_engine(
         parse_url(url) if isinstance(url, str) else url,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
-        pool_pre_ping=True,
         connect_args=options,
         hide_parameters=True,
     )
+    event.listen(engine.sync_engine, "checkout", _ping)
+    event.listen(engine.sync_engine, "handle_error", _give_up)
+    event.listen(engine.sync_engine, "invalidate", _hang_up)
+    event.listen(engine.sync_engine, "close", _hang_up)
     try:
         await _connect(engine)
         yield engine
@@ -98,6 +111,38 @@ async def _connect(engine: AsyncEngine) -> None:
         raise SettingsError(
             f"OPSRUN_DATABASE_URL: Cannot connect: {cause or 'no answer'}."
         ) from error
+
+
+# A connection may be half-open for good: the server's side is gone, and ours is never told.
+
+
+def _ping(connection: AdaptedConnection, *_: object) -> None:
+    """Have a connection that does not answer replaced, and all that are as old.
+
+    SQLAlchemy's own ping waits three times, and for as long as a statement may take.
+    """
+    try:
+        connection.run_async(lambda driver: driver.execute("SELECT 1", timeout=PATIENCE_SECONDS))
+    except Exception as error:
+        raise InvalidatePoolError from error
+
+
+def _give_up(context: ExceptionContext) -> None:
+    """Tell the driver's timeout from the caller's own, which comes as a cancellation."""
+    if isinstance(context.original_exception, TimeoutError):
+        context.is_disconnect = True
+        raise DatabaseUnavailableError("The database did not answer in time.")
+
+
+def _hang_up(
+    connection: AdaptedConnection, record: ConnectionPoolEntry, error: BaseException | None = None
+) -> None:
+    """Drop what is idle or silent at once: to be closed in order, it would have to answer.
+
+    A statement that was cancelled is left to the driver, which has the server stop it.
+    """
+    if not record.in_use or isinstance(error, (TimeoutError, InvalidatePoolError)):
+        connection.driver_connection.terminate()
 
 
 # With USAGE a role's rights are there at once, with MEMBER they can be had by SET ROLE.

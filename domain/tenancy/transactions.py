@@ -1,12 +1,11 @@
 """One way to open a transaction: as somebody, in one tenant, on one short-lived connection."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.tenancy.models import TenantAccess
@@ -56,19 +55,26 @@ class Transactions:
         """
         connection: AsyncConnection | None = None
         try:
-            async with self._engine.connect() as connection, connection.begin():
-                if snapshot:
-                    await connection.execute(_SNAPSHOT)
-                await connection.execute(
-                    _ENTER,
-                    {"tenant_id": str(tenant_id or ""), "user_id": str(user_id or "")},
-                )
-                yield connection
+            async with self._engine.connect() as connection:
+                try:
+                    if snapshot:
+                        await connection.execute(_SNAPSHOT)
+                    await connection.execute(
+                        _ENTER,
+                        {"tenant_id": str(tenant_id or ""), "user_id": str(user_id or "")},
+                    )
+                    yield connection
+                    await connection.commit()
+                except BaseException:
+                    # If that fails, all is undone too, and a cancellation must stay one.
+                    with suppress(DBAPIError, DatabaseUnavailableError):
+                        await connection.rollback()
+                    raise
         except DBAPIError as error:
             if _is_outage(error):
                 raise DatabaseUnavailableError(str(error.orig)) from error
             raise
-        except (OSError, PoolTimeoutError) as error:
+        except (OSError, SQLAlchemyError) as error:
             # Once connected, a TimeoutError or the like came from what the caller did.
             if connection is None or isinstance(error, ConnectionError):
                 raise DatabaseUnavailableError(str(error)) from error

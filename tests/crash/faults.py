@@ -20,6 +20,7 @@ from tests.crash.stage import Stage
 AWAY = "Postgres away"
 
 _AWAY_SECONDS = 20.0
+_SHUFFLES, _SHUFFLE_SECONDS = 100, 0.03
 _RARELY = 3
 _QUEUE = "opsrun"
 POINTS = {
@@ -189,15 +190,17 @@ async def _doubles(stage: Stage, random: Random) -> None:
 
 
 async def _shuffle(stage: Stage, random: Random) -> None:
-    """Let the messages that wait come in another order."""
+    """Let the messages that wait come in another order, again and again for a while."""
 
     async def reorder(valkey: Redis) -> None:
-        entries: Any = await valkey.xrange(_QUEUE)
-        random.shuffle(entries)
-        stage.witness.counts["reordered messages"] += len(entries)
-        for entry_id, fields in entries:
-            await valkey.xadd(_QUEUE, fields)
-            await valkey.xdel(_QUEUE, entry_id)
+        for _ in range(_SHUFFLES):
+            entries: Any = await valkey.xrange(_QUEUE)
+            random.shuffle(entries)
+            stage.witness.counts["reordered messages"] += len(entries)
+            for entry_id, fields in entries:
+                await valkey.xadd(_QUEUE, fields)
+                await valkey.xdel(_QUEUE, entry_id)
+            await asyncio.sleep(_SHUFFLE_SECONDS)
 
     await _on_valkey(stage, reorder)
 

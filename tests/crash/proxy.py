@@ -20,7 +20,7 @@ class _Link:
         self.client = client
         self.server = server
         self.loses_reply = False
-        self.is_half_open = False
+        self.is_silent = False
 
     def cut(self) -> None:
         """Reset both sides."""
@@ -76,17 +76,16 @@ class Proxy:
         finally:
             self._delay = 0.0
 
-    async def half_open(self, seconds: float) -> None:
-        """Take the server's side of every connection away; clients learn of it much later."""
-        links = list(self._links)
-        for link in links:
-            link.is_half_open = True
+    def fall_silent(self) -> None:
+        """Take the server's side of every connection away; no client is ever told."""
+        for link in self._links:
+            link.is_silent = True
             _reset(link.server)
-        try:
-            await asyncio.sleep(seconds)
-        finally:
-            for link in links:
-                link.cut()
+
+    async def half_open(self, seconds: float) -> None:
+        """Fall silent, and leave the clients some time to find out."""
+        self.fall_silent()
+        await asyncio.sleep(seconds)
 
     def lose_replies_to_commit(self, count: int) -> None:
         """Let the next `count` COMMITs reach Postgres and cut their connections at the reply."""
@@ -106,6 +105,10 @@ class Proxy:
                 self._pump(link, reader, server, self._note_commit),
                 self._pump(link, theirs, writer, self._lose_reply),
             )
+            # Only the client's leaving ends a silent link.
+            with suppress(OSError):
+                while link.is_silent and await reader.read(_CHUNK):
+                    pass
         finally:
             self._links.discard(link)
             link.cut()
@@ -122,12 +125,12 @@ class Proxy:
                 await self._flowing.wait()
                 if self._delay:
                     await asyncio.sleep(self._delay)
-                if link.is_half_open:
-                    continue
+                if link.is_silent:
+                    return
                 look(link, data)
                 writer.write(data)
                 await writer.drain()
-        if not link.is_half_open:
+        if not link.is_silent:
             link.cut()
 
     def _note_commit(self, link: _Link, data: bytes) -> None:

@@ -1,21 +1,29 @@
-"""Which URLs and logins are taken, and what is said about the others."""
+"""Which URLs and logins are taken, and what becomes of connections that break silently."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
+from opsrun import database as module
 from opsrun.database import Login, UnsafeLoginError, open_engine, parse_url, require_login
 from opsrun.embedded import EmbeddedServers
 from opsrun.provision import create_database
 from opsrun.settings import SettingsError
+from tests.crash.proxy import Proxy
 
 PASSWORD = "hunter2"
+SOON = 10.0
+BRIEF = 0.2
+TOLD = 1 + BRIEF + 1
+ASK = text("SELECT 1")
 
 # The URL
 
@@ -110,6 +118,147 @@ async def test_a_database_out_of_reach_is_told_with_the_reason(
     assert url.password is not None
     assert url.password not in str(refused.value)
     assert PASSWORD not in str(refused.value)
+
+
+# A server that falls silent
+
+
+@pytest.fixture
+async def proxy(logins: dict[Login, str], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Proxy]:
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", BRIEF)
+    async with Proxy() as between:
+        between.target = parse_url(logins[Login.API]).port or 0
+        yield between
+
+
+@asynccontextmanager
+async def far_engine(
+    logins: dict[Login, str], proxy: Proxy, **options: int
+) -> AsyncIterator[AsyncEngine]:
+    """An engine on the other side of the proxy; neither use nor end of it may take long."""
+    url = parse_url(logins[Login.API]).set(port=proxy.port)
+    options = {"pool_size": 1, "statement_timeout_seconds": 1, **options}
+    async with asyncio.timeout(SOON), open_engine(url, **options) as engine:
+        yield engine
+
+
+async def use(engine: AsyncEngine, connections: int) -> None:
+    """Have the pool open some connections at once, and leave them idle."""
+    async with AsyncExitStack() as stack:
+        for _ in range(connections):
+            await stack.enter_async_context(engine.connect())
+
+
+async def silent_at_begin(engine: AsyncEngine, proxy: Proxy) -> None:
+    async with engine.connect() as connection:
+        proxy.fall_silent()
+        await connection.execute(ASK)
+
+
+async def silent_at_a_statement(engine: AsyncEngine, proxy: Proxy) -> None:
+    async with Transactions(engine).open(None) as connection:
+        proxy.fall_silent()
+        await connection.execute(ASK)
+
+
+async def silent_during_a_statement(engine: AsyncEngine, proxy: Proxy) -> None:
+    async with Transactions(engine).open(None) as connection:
+        asyncio.get_running_loop().call_later(BRIEF, proxy.fall_silent)
+        await connection.execute(text("SELECT pg_sleep(60)"))
+
+
+async def silent_at_commit(engine: AsyncEngine, proxy: Proxy) -> None:
+    async with Transactions(engine).open(None):
+        proxy.fall_silent()
+
+
+@pytest.mark.parametrize(
+    "meet",
+    [silent_at_begin, silent_at_a_statement, silent_during_a_statement, silent_at_commit],
+)
+async def test_whoever_waits_for_a_silent_server_is_told_and_the_next_one_is_served(
+    logins: dict[Login, str],
+    proxy: Proxy,
+    meet: Callable[[AsyncEngine, Proxy], Awaitable[None]],
+) -> None:
+    async with far_engine(logins, proxy) as engine:
+        async with asyncio.timeout(TOLD):
+            with pytest.raises(DatabaseUnavailableError):
+                await meet(engine, proxy)
+        async with Transactions(engine).open(None) as connection:
+            assert (await connection.execute(ASK)).scalar() == 1
+
+
+async def test_idle_connections_that_fell_silent_are_found_out_by_one_and_missed_by_nobody(
+    logins: dict[Login, str], proxy: Proxy
+) -> None:
+    found_out = []
+    async with far_engine(logins, proxy, pool_size=3) as engine:
+        await use(engine, 3)
+        proxy.fall_silent()
+        event.listen(engine.sync_engine, "invalidate", lambda *_: found_out.append(1))
+        for _ in range(3):
+            async with Transactions(engine).open(None) as connection:
+                assert (await connection.execute(ASK)).scalar() == 1
+    assert len(found_out) == 1
+
+
+async def test_a_pool_of_silent_connections_closes_at_once(
+    logins: dict[Login, str], proxy: Proxy
+) -> None:
+    async with far_engine(logins, proxy, pool_size=3, statement_timeout_seconds=60) as engine:
+        await use(engine, 3)
+        proxy.fall_silent()
+
+
+async def be_late(engine: AsyncEngine, proxy: Proxy) -> None:
+    async with asyncio.timeout(BRIEF):
+        await silent_at_a_statement(engine, proxy)
+
+
+async def be_cancelled(engine: AsyncEngine, proxy: Proxy) -> None:
+    waiting = asyncio.create_task(silent_at_a_statement(engine, proxy))
+    asyncio.get_running_loop().call_later(BRIEF, waiting.cancel)
+    await waiting
+
+
+async def be_cancelled_elsewhere(engine: AsyncEngine, proxy: Proxy) -> None:
+    async with Transactions(engine).open(None):
+        proxy.fall_silent()
+        raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize(
+    ("end", "error"),
+    [
+        (be_late, TimeoutError),
+        (be_cancelled, asyncio.CancelledError),
+        (be_cancelled_elsewhere, asyncio.CancelledError),
+    ],
+)
+async def test_whoever_stops_waiting_for_a_silent_server_is_told_nothing_else(
+    logins: dict[Login, str],
+    proxy: Proxy,
+    end: Callable[[AsyncEngine, Proxy], Awaitable[None]],
+    error: type[BaseException],
+) -> None:
+    async with far_engine(logins, proxy) as engine:
+        with pytest.raises(error):
+            await end(engine, proxy)
+
+
+async def test_a_cancelled_statement_is_stopped_on_the_server(
+    servers: EmbeddedServers, logins: dict[Login, str]
+) -> None:
+    stopped = text("SELECT NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = :pid)")
+    async with open_engine(logins[Login.API]) as engine, asyncio.timeout(SOON):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(BRIEF), engine.connect() as connection:
+                pid = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+                await connection.execute(text("SELECT pg_sleep(60)"))
+        async with open_engine(servers.postgres_url) as admin, admin.connect() as connection:
+            while not (await connection.execute(stopped, {"pid": pid})).scalar_one():
+                await connection.rollback()
 
 
 # The login
