@@ -1,7 +1,9 @@
 """The API as an ASGI application."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 
 from starlette.applications import Starlette
@@ -54,12 +56,13 @@ class TokenContexts:
         return await self.for_http(str(given.get("authorization") or ""))
 
 
+@dataclass(frozen=True, slots=True)
 class Api:
-    """The application with its one endpoint that must be told before the server stops."""
+    """The application, with what must be told before the server stops."""
 
-    def __init__(self, app: Starlette, view: GraphQLView) -> None:
-        self.app = app
-        self.view = view
+    app: Starlette
+    view: GraphQLView
+    stopping: asyncio.Event
 
 
 @asynccontextmanager
@@ -78,11 +81,12 @@ async def open_api(settings: Settings, public_url: str) -> AsyncIterator[Api]:
             allowed_origins=settings.allowed_origins,
             graphiql_path="/graphiql/",
         )
+        stopping = asyncio.Event()
         routes = [
             Route("/graphql", view),
             WebSocketRoute("/graphql", view),
             *graphiql_routes(),
-            *health_routes(resources),
+            *health_routes(resources, stopping),
             Route("/", lambda _: RedirectResponse("/graphiql/")),
         ]
-        yield Api(Starlette(routes=routes), view)
+        yield Api(Starlette(routes=routes), view, stopping)

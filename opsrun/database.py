@@ -130,7 +130,7 @@ def _ping(connection: AdaptedConnection, *_: object) -> None:
 def _give_up(context: ExceptionContext) -> None:
     """Tell the driver's timeout from the caller's own, which comes as a cancellation."""
     if isinstance(context.original_exception, TimeoutError):
-        context.is_disconnect = True
+        context.invalidate_pool_on_disconnect = True
         raise DatabaseUnavailableError("The database did not answer in time.")
 
 

@@ -30,8 +30,8 @@ from opsrun.settings import PREFIX, Settings
 
 _TOKEN_LIFETIME = timedelta(days=7)
 _READY_SECONDS = 60.0
-# Instead of the default grace: a run of the demo is over sooner, and somebody waits.
-_GRACE_SECONDS = 2
+# Instead of the defaults: a run of the demo is over sooner, and somebody waits.
+_HASTE = {"shutdown_grace_seconds": 2, "drain_seconds": 0}
 
 
 async def develop(settings: Settings) -> None:
@@ -101,8 +101,9 @@ def _secret(folder: Path) -> bytes:
 
 def _environment(settings: Settings, folder: Path, servers: _Servers) -> dict[str, str]:
     given = {"REDIS_URL": servers.redis_url, "DATA_FOLDER": str(folder)}
-    if "shutdown_grace_seconds" not in settings.model_fields_set:
-        given["SHUTDOWN_GRACE_SECONDS"] = str(_GRACE_SECONDS)
+    for name, seconds in _HASTE.items():
+        if name not in settings.model_fields_set:
+            given[name.upper()] = str(seconds)
     return {**os.environ, **{PREFIX + name: value for name, value in given.items()}}
 
 

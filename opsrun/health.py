@@ -13,8 +13,11 @@ from opsrun.resources import Resources
 _TIMEOUT_SECONDS = 2.0
 
 
-def health_routes(resources: Resources) -> list[Route]:
-    """Return `/healthz`, which answers while the process does, and `/readyz`, which asks around."""
+def health_routes(resources: Resources, stopping: asyncio.Event) -> list[Route]:
+    """Return `/healthz`, which answers while the process does, and `/readyz`, which asks around.
+
+    Once `stopping` is set we are not ready, so that nobody new is sent to us.
+    """
 
     async def database() -> None:
         async with resources.engine.connect() as connection:
@@ -29,6 +32,8 @@ def health_routes(resources: Resources) -> list[Route]:
         return JSONResponse({"status": "ok"})
 
     async def ready(_: Request) -> JSONResponse:
+        if stopping.is_set():
+            return JSONResponse({"status": "stopping"}, 503)
         outcomes = await asyncio.gather(*(_outcome(check) for check in checks.values()))
         found = dict(zip(checks, outcomes, strict=True))
         # Redis is only a wake-up: without it the API serves on, a little later.

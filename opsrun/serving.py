@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 import uvicorn
 
@@ -19,9 +20,28 @@ logger = logging.getLogger(__name__)
 class _Server(uvicorn.Server):
     """Leaves signals to us, and ends sockets and streams first: it would wait for them."""
 
-    def __init__(self, config: uvicorn.Config, api: Api) -> None:
+    def __init__(self, config: uvicorn.Config, api: Api, drain_seconds: float) -> None:
         super().__init__(config)
         self._api = api
+        self._drain_seconds = drain_seconds
+        self._draining: asyncio.Task[None] | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Drain at the first signal; stop after that, or at the second one."""
+        if self._draining is None:
+            self._draining = asyncio.create_task(self._drain())
+        else:
+            super().handle_exit(sig, frame)
+
+    async def _drain(self) -> None:
+        half = self._drain_seconds / 2
+        logger.info("Stopping, after %s seconds in which all is served as before", half)
+        self._api.stopping.set()
+        try:
+            await asyncio.sleep(half)
+            await self._api.view.close_sockets(spread=half)
+        finally:
+            self.should_exit = True
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -30,7 +50,8 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
             server.close()
-        await self._api.view.close_sockets()
+        if self._draining is not None and self._draining.cancel():
+            await self._api.view.close_sockets()
         await super().shutdown(sockets)
 
 
@@ -48,7 +69,7 @@ async def serve_api(settings: Settings, bound: socket.socket) -> None:
             ws_max_size=256 * 1024,
             timeout_graceful_shutdown=settings.shutdown_grace_seconds,
         )
-        server = _Server(config, api)
+        server = _Server(config, api, settings.drain_seconds)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
         logger.info("Listening on %s", base)

@@ -106,6 +106,13 @@ class Settings(BaseSettings):
     shutdown_grace_seconds: int = Field(
         20, ge=0, le=3600, description="How long SIGTERM waits for work in hand"
     )
+    drain_seconds: int = Field(
+        10,
+        ge=0,
+        le=3600,
+        description="How long a stopping API still serves, no longer being ready:"
+        " for the second half it closes sockets and streams one by one",
+    )
     lease_seconds: int = Field(30, ge=3, le=3600, description="Silence that costs a worker its run")
     run_timeout_seconds: int = Field(
         3600, ge=1, le=7 * 86400, description="The longest a run may take"

@@ -1,6 +1,7 @@
 """The sockets and streams that are open now, so that a stopping server can end them."""
 
 import asyncio
+import random
 from collections.abc import Coroutine
 
 # How long, in seconds, a subscription may take to clean up after itself.
@@ -30,10 +31,21 @@ class OpenConnections:
         if not task.cancelled():
             task.result()
 
-    async def close(self, code: int) -> None:
-        """End everything that is open; `close_code` tells newcomers and sockets why."""
+    async def close(self, code: int, spread: float) -> None:
+        """End everything that is open; `close_code` tells newcomers and sockets why.
+
+        Each ends at a moment of its own within `spread` seconds, so that not all clients
+        connect again at once.
+        """
         self.close_code = code
-        await end(*self._tasks)
+        await asyncio.gather(*(_end_within(spread, task) for task in self._tasks))
+
+
+async def _end_within(seconds: float, task: asyncio.Task[None]) -> None:
+    if seconds:
+        chance = random.uniform(0, seconds)  # noqa: S311 - no secret
+        await asyncio.wait({task}, timeout=chance)
+    await end(task)
 
 
 async def end(*tasks: asyncio.Task[None]) -> None:

@@ -68,9 +68,12 @@ class GraphQLView(GraphQL[SocketSession, None]):
         self._graphiql_path = graphiql_path
         self._connections = OpenConnections()
 
-    async def close_sockets(self, code: int = 1012) -> None:
-        """End all sockets, with `code`, and all event streams, so that the server can stop."""
-        await self._connections.close(code)
+    async def close_sockets(self, code: int = 1012, *, spread: float = 0.0) -> None:
+        """End all sockets, with `code`, and all event streams, so that the server can stop.
+
+        They end one after the other within `spread` seconds; from now on no new ones begin.
+        """
+        await self._connections.close(code, spread)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or one socket."""
@@ -161,10 +164,14 @@ class GraphQLView(GraphQL[SocketSession, None]):
     async def _serve_socket(self, socket: WebSocket) -> None:
         socket.state.request_id = request_id_of(socket.headers)
         try:
-            await self.run(socket)
+            if self._connections.close_code is None:
+                await self.run(socket)
+                return
+            # A refused handshake could not tell the code.
+            await self.create_websocket_response(socket, GRAPHQL_TRANSPORT_WS_PROTOCOL)
         except asyncio.CancelledError:
-            code = self._connections.close_code or 1012
-            await close_socket(socket, code, "Service Restart")
+            pass
+        await close_socket(socket, self._connections.close_code or 1012, "Service Restart")
 
     async def get_context(
         self, request: Request | WebSocket, response: Response | WebSocket

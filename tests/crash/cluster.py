@@ -171,6 +171,7 @@ async def running_cluster(
         "OPSRUN_REDISPATCH_SECONDS": "3",
         "OPSRUN_RUN_TIMEOUT_SECONDS": "120",
         "OPSRUN_SHUTDOWN_GRACE_SECONDS": "3",
+        "OPSRUN_DRAIN_SECONDS": "2",
     }
     processes: list[Process] = []
 

@@ -35,6 +35,7 @@ class Installation:
             "DATA_FOLDER": str(self.folder),
             "LOCAL_KEY": LOCAL_KEY,
             "DATABASE_POOL_SIZE": "5",
+            "DRAIN_SECONDS": "0",
             **more,
         }
         return {PREFIX + name: value for name, value in given.items()}

@@ -22,6 +22,7 @@ from tests.crash.proxy import Proxy
 PASSWORD = "hunter2"
 SOON = 10.0
 BRIEF = 0.2
+POOL = 3
 TOLD = 1 + BRIEF + 1
 ASK = text("SELECT 1")
 
@@ -133,20 +134,32 @@ async def proxy(logins: dict[Login, str], monkeypatch: pytest.MonkeyPatch) -> As
 
 @asynccontextmanager
 async def far_engine(
-    logins: dict[Login, str], proxy: Proxy, **options: int
+    logins: dict[Login, str], proxy: Proxy, *, statement_timeout_seconds: int = 1
 ) -> AsyncIterator[AsyncEngine]:
-    """An engine on the other side of the proxy; neither use nor end of it may take long."""
+    """A pool of idle connections through the proxy; neither use nor end of it may take long."""
     url = parse_url(logins[Login.API]).set(port=proxy.port)
-    options = {"pool_size": 1, "statement_timeout_seconds": 1, **options}
-    async with asyncio.timeout(SOON), open_engine(url, **options) as engine:
+    async with (
+        asyncio.timeout(SOON),
+        open_engine(
+            url, pool_size=POOL, statement_timeout_seconds=statement_timeout_seconds
+        ) as engine,
+    ):
+        async with AsyncExitStack() as stack:
+            for _ in range(POOL):
+                await stack.enter_async_context(engine.connect())
         yield engine
 
 
-async def use(engine: AsyncEngine, connections: int) -> None:
-    """Have the pool open some connections at once, and leave them idle."""
-    async with AsyncExitStack() as stack:
-        for _ in range(connections):
-            await stack.enter_async_context(engine.connect())
+@asynccontextmanager
+async def one_found_out(engine: AsyncEngine) -> AsyncIterator[None]:
+    """One connection of the pool is waited for in vain; after that, all serve."""
+    given_up: list[None] = []
+    event.listen(engine.sync_engine, "invalidate", lambda *_: given_up.append(None))
+    yield
+    for _ in range(POOL):
+        async with Transactions(engine).open(None) as connection:
+            assert (await connection.execute(ASK)).scalar() == 1
+    assert len(given_up) == 1
 
 
 async def silent_at_begin(engine: AsyncEngine, proxy: Proxy) -> None:
@@ -176,38 +189,28 @@ async def silent_at_commit(engine: AsyncEngine, proxy: Proxy) -> None:
     "meet",
     [silent_at_begin, silent_at_a_statement, silent_during_a_statement, silent_at_commit],
 )
-async def test_whoever_waits_for_a_silent_server_is_told_and_the_next_one_is_served(
+async def test_whoever_waits_for_a_silent_server_is_told_and_nobody_else_waits(
     logins: dict[Login, str],
     proxy: Proxy,
     meet: Callable[[AsyncEngine, Proxy], Awaitable[None]],
 ) -> None:
-    async with far_engine(logins, proxy) as engine:
+    async with far_engine(logins, proxy) as engine, one_found_out(engine):
         async with asyncio.timeout(TOLD):
             with pytest.raises(DatabaseUnavailableError):
                 await meet(engine, proxy)
-        async with Transactions(engine).open(None) as connection:
-            assert (await connection.execute(ASK)).scalar() == 1
 
 
-async def test_idle_connections_that_fell_silent_are_found_out_by_one_and_missed_by_nobody(
+async def test_connections_that_fell_silent_while_idle_are_missed_by_nobody(
     logins: dict[Login, str], proxy: Proxy
 ) -> None:
-    found_out = []
-    async with far_engine(logins, proxy, pool_size=3) as engine:
-        await use(engine, 3)
+    async with far_engine(logins, proxy) as engine, one_found_out(engine):
         proxy.fall_silent()
-        event.listen(engine.sync_engine, "invalidate", lambda *_: found_out.append(1))
-        for _ in range(3):
-            async with Transactions(engine).open(None) as connection:
-                assert (await connection.execute(ASK)).scalar() == 1
-    assert len(found_out) == 1
 
 
 async def test_a_pool_of_silent_connections_closes_at_once(
     logins: dict[Login, str], proxy: Proxy
 ) -> None:
-    async with far_engine(logins, proxy, pool_size=3, statement_timeout_seconds=60) as engine:
-        await use(engine, 3)
+    async with far_engine(logins, proxy, statement_timeout_seconds=60):
         proxy.fall_silent()
 
 

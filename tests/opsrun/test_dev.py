@@ -267,9 +267,11 @@ async def test_kill_9_leaves_no_process_and_no_run_is_lost(first: Dev) -> None:
             assert [run["id"] for run in after] == [run["id"] for run in before]
         everything = children(again.command.pid)
         # As a terminal does it: to the whole foreground group.
+        began = monotonic()
         os.killpg(again.command.pid, signal.SIGINT)
         assert await again.command.ends() == 0
         await gone(everything)
+        assert monotonic() - began < 5
     assert "Stopped. Everything is kept" in again.command.output
     assert "Traceback" not in again.command.output
     shutdown = (first.folder / ".opsrun" / "servers" / "postgres.log").read_text()

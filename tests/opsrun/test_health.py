@@ -1,5 +1,6 @@
 """Health tells whether to restart us, and whether to send us requests, with the reason."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,8 +20,11 @@ from tests.valkey import Valkey
 ALL_WELL = {"status": "ok", "checks": {"database": "ok", "redis": "ok"}}
 
 
-async def answer(resources: Resources, path: str) -> tuple[int, Any]:
-    transport = httpx.ASGITransport(Starlette(routes=health_routes(resources)))
+async def answer(resources: Resources, path: str, *, is_stopping: bool = False) -> tuple[int, Any]:
+    stopping = asyncio.Event()
+    if is_stopping:
+        stopping.set()
+    transport = httpx.ASGITransport(Starlette(routes=health_routes(resources, stopping)))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         response = await client.get(path)
     return response.status_code, response.json()
@@ -44,6 +48,11 @@ def api(resources: dict[Login, Resources]) -> Resources:
 async def test_all_is_well(api: Resources) -> None:
     assert await answer(api, "/healthz") == (200, {"status": "ok"})
     assert await answer(api, "/readyz") == (200, ALL_WELL)
+
+
+async def test_while_we_stop_we_live_but_are_not_ready(api: Resources) -> None:
+    assert await answer(api, "/healthz", is_stopping=True) == (200, {"status": "ok"})
+    assert await answer(api, "/readyz", is_stopping=True) == (503, {"status": "stopping"})
 
 
 async def test_without_the_database_we_live_but_are_not_ready(

@@ -1,16 +1,19 @@
-"""`opsrun api`: it serves, and it stops at once whoever is connected."""
+"""`opsrun api`: it serves, and it stops in order whoever is connected."""
 
 import asyncio
 import json
 import re
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from time import monotonic
 
 import httpx
 import pytest
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 from domain.tenancy.roles import TenantRole
 from opsrun.database import Login
@@ -26,9 +29,9 @@ FEED = """subscription($tenant: ID!) { operationRuns(tenantId: $tenant) { __type
 
 
 @asynccontextmanager
-async def api(installation: Installation) -> AsyncIterator[tuple[Command, str]]:
+async def api(installation: Installation, **settings: str) -> AsyncIterator[tuple[Command, str]]:
     """Run the API on a free port; give it and its address."""
-    environment = installation.environment(Login.API, PORT="0")
+    environment = installation.environment(Login.API, PORT="0", **settings)
     async with running("api", environment=environment, folder=installation.folder) as command:
         said = await command.says("Listening on ")
         found = re.search(r"http://127\.0\.0\.1:\d+", said)
@@ -77,6 +80,82 @@ async def test_it_stops_quickly_with_a_socket_and_a_stream_open(
         assert closed.value.rcvd is not None
         assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1012, "Service Restart")
         assert "Traceback" not in command.output
+        assert "ERROR" not in command.output
+
+
+async def test_it_serves_on_unready_until_a_second_signal(
+    installation: Installation, place: World
+) -> None:
+    async with (
+        api(installation, DRAIN_SECONDS="60") as (command, base),
+        User.signed_in(base, place.token()) as user,
+        user.socket() as socket,
+        httpx.AsyncClient(base_url=base, trust_env=False, verify=False) as http,  # noqa: S501
+    ):
+        assert (await http.get("/readyz")).status_code == 200
+        command.process.send_signal(signal.SIGTERM)
+        await command.says("Stopping")
+        unready = await http.get("/readyz")
+        assert (unready.status_code, unready.json()) == (503, {"status": "stopping"})
+        assert (await http.get("/healthz")).status_code == 200
+        assert await user.runs() == []
+        async with user.socket() as late:
+            assert (socket.state, late.state) == (State.OPEN, State.OPEN)
+
+            code, seconds = await command.stop()
+
+            assert (code, seconds < 3) == (0, True), f"{code} after {seconds} s"
+            await asyncio.gather(socket.wait_closed(), late.wait_closed())
+            assert (socket.close_code, late.close_code) == (1012, 1012)
+        assert "Traceback" not in command.output
+        assert "ERROR" not in command.output
+
+
+async def test_it_drains_and_then_closes_sockets_one_by_one(
+    installation: Installation, place: World
+) -> None:
+    async def closing(socket: ClientConnection) -> float:
+        await socket.wait_closed()
+        assert socket.close_code == 1012
+        return monotonic()
+
+    async with (
+        api(installation, DRAIN_SECONDS="2") as (command, base),
+        User.signed_in(base, place.token()) as user,
+        AsyncExitStack() as stack,
+    ):
+        sockets = [await stack.enter_async_context(user.socket()) for _ in range(8)]
+        began = monotonic()
+        command.process.send_signal(signal.SIGTERM)
+        moments = await asyncio.gather(*map(closing, sockets))
+        assert min(moments) - began >= 1
+        assert 0.05 < max(moments) - min(moments) < 1.5
+        assert await command.ends() == 0
+        assert "ERROR" not in command.output
+
+
+async def test_a_request_in_hand_is_answered(installation: Installation, place: World) -> None:
+    async with api(installation) as (command, base):
+        url = httpx.URL(base)
+        reader, writer = await asyncio.open_connection(url.host, url.port)
+        body = b'{"query": "{ viewer { name } }"}'
+        head = [
+            "POST /graphql HTTP/1.1",
+            "Host: test",
+            f"Authorization: Bearer {place.token()}",
+            "Content-Type: application/json",
+            f"Content-Length: {len(body)}",
+            "Expect: 100-continue",
+        ]
+        writer.write("\r\n".join([*head, "", ""]).encode())
+        # It is in hand when its body is asked for.
+        assert b" 100 " in await reader.readuntil(b"\r\n\r\n")
+        command.process.send_signal(signal.SIGTERM)
+        await command.says("Shutting down")
+        writer.write(body)
+        assert b" 200 " in await reader.readline()
+        writer.close()
+        assert await command.ends() == 0
         assert "ERROR" not in command.output
 
 

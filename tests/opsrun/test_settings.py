@@ -81,6 +81,7 @@ def test_an_empty_variable_counts_as_not_set(given: Given) -> None:
         ("STATEMENT_TIMEOUT_SECONDS", "-10", "longest a statement may take"),
         ("WORKER_CONCURRENCY", "many", "Runs at a time"),
         ("SHUTDOWN_GRACE_SECONDS", "1.5", "How long SIGTERM waits"),
+        ("DRAIN_SECONDS", "-1", "no longer being ready"),
         ("LEASE_SECONDS", "-2", "Silence that costs a worker its run"),
         ("RUN_TIMEOUT_SECONDS", "1h", "longest a run may take"),
         ("QUEUE_TIMEOUT_SECONDS", "1d", "nobody took"),

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from domain.errors import ForbiddenError
@@ -198,6 +198,18 @@ async def test_a_connection_that_breaks_is_an_outage(
     async with Transactions(engine).open(world.tenant_id) as connection:
         days = text("SELECT retention_days FROM opsrun.tenant")
         assert (await connection.execute(days)).scalar() == 90
+
+
+async def test_connections_that_break_before_their_first_use_are_an_outage(
+    engine: AsyncEngine,
+) -> None:
+    @event.listens_for(engine.sync_engine, "checkout")
+    def lose(*_: object) -> None:
+        raise DisconnectionError
+
+    with pytest.raises(DatabaseUnavailableError):
+        async with Transactions(engine).open(None):
+            pass
 
 
 @pytest.mark.parametrize("error", [TimeoutError, FileNotFoundError, PermissionError])

@@ -232,8 +232,23 @@ async def test_a_stopping_server_closes_its_sockets(watch: Watch) -> None:
         await demo.view.close_sockets()
         assert watch.cleaned_up.is_set()
         assert await socket.closing() == (1012, "Service Restart")
+        async with opened(demo) as late:
+            assert await late.closing() == (1012, "Service Restart")
         demo.server.should_exit = True
         await asyncio.wait_for(demo.serving, 3)
+
+
+async def test_a_stopping_server_takes_its_time_but_takes_nobody_in(watch: Watch) -> None:
+    async with serve() as demo, signed_in(demo) as socket:
+        leaving = asyncio.create_task(demo.view.close_sockets(spread=3600))
+        async with opened(demo) as late:
+            assert await late.closing() == (1012, "Service Restart")
+        await socket.subscribe("subscription { silence }")
+        await asyncio.wait_for(watch.started.wait(), 2)
+        await demo.view.close_sockets()
+        assert await socket.closing() == (1012, "Service Restart")
+        assert watch.cleaned_up.is_set()
+        await asyncio.wait_for(leaving, 2)
 
 
 # Opening

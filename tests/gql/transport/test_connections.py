@@ -1,0 +1,74 @@
+"""Long connections end one by one, each once, and nobody waits longer than there is reason to."""
+
+import asyncio
+
+import pytest
+
+from gql.transport.connections import OpenConnections
+
+FOR_EVER = 3600.0
+SOON = 2.0
+
+
+class Connections(OpenConnections):
+    """Some that stay open until they are ended, and when each of them had cleaned up."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.leave = asyncio.Event()
+        self.leaving = asyncio.Event()
+        self.ended: list[float] = []
+        self.serving = [asyncio.create_task(self.serve(self._stay())) for _ in range(count)]
+
+    async def _stay(self) -> None:
+        try:
+            await self.leave.wait()
+        finally:
+            self.leaving.set()
+            # A second cancellation would interrupt this.
+            await asyncio.sleep(0.01)
+            self.ended.append(asyncio.get_running_loop().time())
+
+    async def closing(self, spread: float) -> "asyncio.Task[None]":
+        """Begin to close them, once all are open."""
+        await asyncio.sleep(0)
+        closing = asyncio.create_task(self.close(1012, spread))
+        await asyncio.sleep(0)
+        assert self.close_code == 1012
+        return closing
+
+
+async def test_they_end_at_moments_of_their_own() -> None:
+    connections = Connections(20)
+    await asyncio.wait_for(await connections.closing(0.5), SOON)
+    moments = connections.ended
+    assert len(moments) == 20
+    assert 0.1 < max(moments) - min(moments) < 0.8
+
+
+@pytest.mark.parametrize("count", [0, 3])
+async def test_it_takes_no_longer_than_anyone_stays(count: int) -> None:
+    connections = Connections(count)
+    closing = await connections.closing(FOR_EVER)
+    connections.leave.set()
+    await asyncio.wait_for(closing, SOON)
+    assert len(connections.ended) == count
+
+
+async def test_in_a_hurry_the_rest_ends_at_once() -> None:
+    connections = Connections(3)
+    slowly = await connections.closing(FOR_EVER)
+    await asyncio.wait_for(connections.close(1012, 0), SOON)
+    await asyncio.wait_for(slowly, SOON)
+    assert len(connections.ended) == 3
+
+
+async def test_whoever_is_ended_already_cleans_up_undisturbed() -> None:
+    connections = Connections(3)
+    closing = await connections.closing(0)
+    await connections.leaving.wait()
+    for serving in connections.serving:
+        serving.cancel()
+    await connections.close(1012, 0)
+    await closing
+    assert len(connections.ended) == 3
