@@ -20,6 +20,7 @@ from tests.crash.process import PREFIX
 from tests.crash.witness import Promise, Witness
 
 LEASE_SECONDS = 3
+TENANT_CONCURRENCY = 6
 _REPOSITORY = Path(__file__).parents[2]
 _RESTART_SECONDS = 0.3
 _READY_SECONDS = 90.0
@@ -169,6 +170,7 @@ async def running_cluster(
         f"{PREFIX}WITHOUT": "",
         "OPSRUN_LEASE_SECONDS": str(LEASE_SECONDS),
         "OPSRUN_REDISPATCH_SECONDS": "3",
+        "OPSRUN_TENANT_CONCURRENCY": str(TENANT_CONCURRENCY),
         "OPSRUN_RUN_TIMEOUT_SECONDS": "120",
         "OPSRUN_SHUTDOWN_GRACE_SECONDS": "3",
         "OPSRUN_DRAIN_SECONDS": "2",

@@ -69,6 +69,13 @@ class Ledger:
         """Return how many runs have not ended."""
         return await self._count("operation_run WHERE finished_at IS NULL")
 
+    async def dispatched(self, tenant_id: UUID) -> int:
+        """Count the tenant's runs that workers were told of and that have not ended."""
+        return await self._count(
+            "operation_run WHERE finished_at IS NULL AND last_dispatched_at IS NOT NULL"
+            f" AND tenant_id = '{tenant_id}'"
+        )
+
     async def outbox(self) -> int:
         """Return how many dispatch orders wait."""
         return await self._count("outbox")

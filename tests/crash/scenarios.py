@@ -13,7 +13,7 @@ from uuid import UUID
 from redis.asyncio import Redis
 
 from domain.tenancy.transactions import DatabaseUnavailableError
-from tests.crash.cluster import LEASE_SECONDS, WORKER
+from tests.crash.cluster import LEASE_SECONDS, TENANT_CONCURRENCY, WORKER
 from tests.crash.failpoints import Action, Order
 from tests.crash.mutants import Mutant
 from tests.crash.producer import ITEMS
@@ -48,10 +48,12 @@ async def forgotten(stage: Stage) -> None:
     workers = stage.cluster.of(WORKER)
     for worker in workers:
         worker.signal(signal.SIGSTOP)
-    for number in range(3 * len(workers)):
+    # More than the workers asked for before they stopped, and all that the tenant may have sent.
+    for number in range(TENANT_CONCURRENCY):
         await _start(stage, f"forgotten-{number}", items=1)
+    tenant_id = stage.customers[0].tenant_id
     async with stage.ledger() as ledger:
-        await _until(lambda: _is(ledger.outbox(), 0))
+        await _until(lambda: _is(ledger.dispatched(tenant_id), TENANT_CONCURRENCY))
     async with Redis.from_url(stage.servers.valkey.direct_url) as valkey:
         await valkey.flushall()
     for worker in workers:
