@@ -84,7 +84,11 @@ class GraphQLView(GraphQL[SocketSession, None]):
         request = Request(scope, receive)
         request.state.request_id = request_id_of(request.headers)
         with suppress(ClientDisconnect):
-            response = await self._respond(request)
+            try:
+                response = await self._respond(request)
+            except asyncio.CancelledError:
+                # The server stops, and has waited for as long as it may.
+                response = _stopping()
             response.headers["X-Request-Id"] = request.state.request_id
             await response(scope, receive, send)
 
@@ -153,8 +157,7 @@ class GraphQLView(GraphQL[SocketSession, None]):
             raise
         if self._connections.close_code is not None:
             await results.aclose()
-            error = LimitExceededError("The server is stopping: connect again.")
-            return json_response(error_body(error), 503, MediaType.JSON, {"Retry-After": "1"})
+            return _stopping()
         status = 200 if first is None else status_of(first, MediaType.GRAPHQL_RESPONSE)
         if first is None or status == 200:
             return EventStream(results, self._connections)
@@ -203,6 +206,11 @@ class GraphQLView(GraphQL[SocketSession, None]):
     def decode_json(self, data: str | bytes) -> object:
         """Return the value of a JSON text."""
         return orjson.loads(data)
+
+
+def _stopping() -> Response:
+    error = LimitExceededError("The server is stopping: try again.")
+    return json_response(error_body(error), 503, MediaType.JSON)
 
 
 def _is_from_address_bar(request: Request) -> bool:

@@ -87,7 +87,12 @@ class Clients:
             self._witness.counts["unanswered"] += 1
             raise UnansweredError(repr(error)) from error
         customer.inspect(response.text, self._witness)
-        return self._data(json.loads(response.text))
+        try:
+            return self._data(json.loads(response.text))
+        except json.JSONDecodeError as error:
+            told = f"{customer.slug} was answered {response.status_code}: {response.text[:100]}"
+            self._witness.violation(Promise.ANSWERS, told)
+            raise UnansweredError(told) from error
 
     async def stream(
         self, customer: Customer, transport: Transport, query: str, variables: Mapping[str, Any]

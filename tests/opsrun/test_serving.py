@@ -134,29 +134,57 @@ async def test_it_drains_and_then_closes_sockets_one_by_one(
         assert "ERROR" not in command.output
 
 
+@asynccontextmanager
+async def request_in_hand(
+    base: str, token: str
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter, bytes]]:
+    """Send a request up to its body, which is left to send."""
+    url = httpx.URL(base)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    body = b'{"query": "{ viewer { name } }"}'
+    head = [
+        "POST /graphql HTTP/1.1",
+        "Host: test",
+        f"Authorization: Bearer {token}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        "Expect: 100-continue",
+    ]
+    writer.write("\r\n".join([*head, "", ""]).encode())
+    # It is in hand when its body is asked for.
+    assert b" 100 " in await reader.readuntil(b"\r\n\r\n")
+    try:
+        yield reader, writer, body
+    finally:
+        writer.close()
+
+
 async def test_a_request_in_hand_is_answered(installation: Installation, place: World) -> None:
-    async with api(installation) as (command, base):
-        url = httpx.URL(base)
-        reader, writer = await asyncio.open_connection(url.host, url.port)
-        body = b'{"query": "{ viewer { name } }"}'
-        head = [
-            "POST /graphql HTTP/1.1",
-            "Host: test",
-            f"Authorization: Bearer {place.token()}",
-            "Content-Type: application/json",
-            f"Content-Length: {len(body)}",
-            "Expect: 100-continue",
-        ]
-        writer.write("\r\n".join([*head, "", ""]).encode())
-        # It is in hand when its body is asked for.
-        assert b" 100 " in await reader.readuntil(b"\r\n\r\n")
+    async with (
+        api(installation) as (command, base),
+        request_in_hand(base, place.token()) as (reader, writer, body),
+    ):
         command.process.send_signal(signal.SIGTERM)
         await command.says("Shutting down")
         writer.write(body)
         assert b" 200 " in await reader.readline()
-        writer.close()
         assert await command.ends() == 0
         assert "ERROR" not in command.output
+
+
+async def test_a_request_that_outlasts_the_grace_is_to_be_tried_again(
+    installation: Installation, place: World
+) -> None:
+    async with (
+        api(installation, SHUTDOWN_GRACE_SECONDS="0") as (command, base),
+        request_in_hand(base, place.token()) as (reader, _, _),
+    ):
+        assert (await command.stop())[0] == 0
+        answer = (await reader.read()).decode()
+        assert " 503 " in answer.splitlines()[0]
+        assert "retry-after:" in answer
+        assert json.loads(answer.partition("\r\n\r\n")[2])["errors"][0]["message"]
+        assert "Traceback" not in command.output
 
 
 async def test_it_takes_over_a_socket_that_is_open_already(
