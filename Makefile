@@ -6,7 +6,7 @@ RUNTIME := $(VENV)/.runtime
 DEVELOPMENT := $(VENV)/.development
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test crash-test crash-check check format migrate schema bench lock clean
+.PHONY: help dev test crash-test crash-check test-clients check format migrate schema bench lock clean
 
 help: ## Explain the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,7 +20,10 @@ test: $(DEVELOPMENT) ## Run all tests, on embedded servers
 crash-test: $(DEVELOPMENT) ## Break it on purpose: make crash-test ARGS="--seed 7 --minutes 10"
 	@$(BIN)/python -m tests.crash $(ARGS)
 
-crash-check: $(DEVELOPMENT) ## A short round of that, and proof that planted bugs are seen
+crash-test-clients: $(DEVELOPMENT) ## Install the examples and run them against a real server
+	@$(BIN)/python -m pytest tests/clients
+
+check: $(DEVELOPMENT) ## A short round of that, and proof that planted bugs are seen
 	@$(BIN)/python -m pytest tests/crash
 
 check: $(DEVELOPMENT) ## Check format, lint, types, import contracts and schema.graphql

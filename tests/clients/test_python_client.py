@@ -1,0 +1,120 @@
+"""`client-examples/python-client`: generated, strictly typed, and it misses and repeats nothing."""
+
+import re
+
+import pytest
+
+from domain.tenancy.roles import TenantRole
+from opsrun.embedded import EmbeddedServers
+from tests.clients.conftest import Product
+from tests.clients.environments import Example
+from tests.crash.proxy import Proxy
+from tests.opsrun.commands import until
+from tests.opsrun.conftest import Installation
+from tests.opsrun.test_processes import no_policy_can_be_stored
+from tests.opsrun.test_serving import api
+from tests.working import SCOPE, export, policy
+
+SCRIPT = "follow_run.py"
+NOBODY = 1  # a port that no test listens on
+ENDED = (
+    "SELECT 1 FROM opsrun.operation_run WHERE tenant_id = :tenant_id AND finished_at IS NOT NULL"
+)
+
+
+@pytest.fixture(scope="session")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Example:
+    """Install the example and generate its client."""
+    example = Example.installed("python-client", tmp_path_factory.mktemp("python-client"))
+    example.call(example.tool("ariadne-codegen"))
+    return example
+
+
+def versions(lines: list[str]) -> list[int]:
+    """Return the versions of the events that were printed."""
+    return [int(found[1]) for line in lines if (found := re.search(r"#(\d+) ", line))]
+
+
+def port(url: str) -> int:
+    """Return the port of an address."""
+    return int(url.rpartition(":")[2])
+
+
+def test_the_generated_client_and_the_script_are_strictly_typed(example: Example) -> None:
+    example.call(example.tool("mypy"))
+
+
+async def test_it_follows_a_sync_to_its_success(example: Example, product: Product) -> None:
+    export(product.place, policy("a"), policy("b"))
+    async with example.script(SCRIPT, SCOPE, environment=product.environment()) as script:
+        assert await script.ends() == 0, script.output
+    assert script.lines[0] == f"The newest runs of {product.place.slug}:"
+    assert "(CREATED)" in script.lines[1]
+    assert re.search(r"FINISHED +inventory\.sync +SUCCEEDED +2/2$", script.lines[-1])
+
+
+async def test_it_tells_what_failed(example: Example, product: Product) -> None:
+    export(product.place, policy("a"), {"id": "broken"})
+    async with example.script(SCRIPT, SCOPE, environment=product.environment()) as script:
+        assert await script.ends() == 1, script.output
+    *_, last, failure = script.lines
+    assert "PARTIALLY_SUCCEEDED  2/2, 1 failed" in last
+    assert "broken" in failure
+    assert "(INVALID_POLICY)" in failure
+
+
+async def test_it_tells_what_to_mend(example: Example, product: Product) -> None:
+    export(product.place, policy("a"))
+    good = product.environment()
+    for scope, environment, message in (
+        ("../etc", good, "scope"),
+        (SCOPE, good | {"OPSRUN_TENANT": "nowhere"}, f"your tenants are: {product.place.slug}"),
+        (SCOPE, good | {"OPSRUN_TOKEN": ""}, "Set OPSRUN_TOKEN"),
+        (SCOPE, good | {"OPSRUN_TOKEN": "forged"}, "Opsrun refuses: HTTP status code: 401"),
+        (SCOPE, product.environment(TenantRole.READONLY), "Opsrun refuses: "),
+        (SCOPE, good | {"OPSRUN_URL": "http://127.0.0.1:1/graphql"}, "No connection"),
+    ):
+        async with example.script(SCRIPT, scope, environment=environment) as script:
+            assert await script.ends() == 2, script.output
+        assert message in script.lines[-1]
+        assert "Traceback" not in script.output
+
+
+@pytest.mark.parametrize("restarts", [False, True], ids=["cut", "restart"])
+async def test_it_misses_and_repeats_nothing_while_it_is_disconnected(
+    example: Example,
+    product: Product,
+    installation: Installation,
+    servers: EmbeddedServers,
+    restarts: bool,
+) -> None:
+    async def ended() -> bool:
+        return bool(await product.place.rows(ENDED))
+
+    export(product.place, *(policy(str(number)) for number in range(35)))
+    async with (
+        Proxy() as proxy,
+        api(installation) as (first, url),
+        no_policy_can_be_stored(servers) as lock,
+    ):
+        proxy.target = port(url)
+        through = {"OPSRUN_URL": f"http://127.0.0.1:{proxy.port}/graphql"}
+        environment = product.environment() | through
+        async with example.script(SCRIPT, SCOPE, environment=environment) as script:
+            await script.says("RUNNING")
+            proxy.target = NOBODY
+            if restarts:
+                await first.stop()
+                assert "1012" in await script.says("Disconnected")
+            else:
+                proxy.cut()
+            await script.says("Disconnected", times=2)
+            await lock.execute("ROLLBACK")
+            await until(ended)
+            proxy.target = port(product.url)
+            assert await script.ends() == 0, script.output
+    seen = versions(script.lines)
+    assert seen == list(range(seen[0], seen[0] + len(seen))), script.output
+    assert script.output.count("PROGRESSED") >= 4
+    assert script.output.count("FINISHED") == 1
+    assert script.lines[-1].endswith("35/35")
