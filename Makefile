@@ -9,7 +9,7 @@ DEVELOPMENT := $(VENV)/.development
 .PHONY: help dev test crash-test crash-check test-clients check format migrate schema bench lock clean
 
 help: ## Explain the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 dev: $(RUNTIME) ## Run the whole product here, on embedded servers; Ctrl-C stops it
 	@exec $(BIN)/opsrun dev --stop-with-parent $$PPID
@@ -20,11 +20,11 @@ test: $(DEVELOPMENT) ## Run all tests, on embedded servers
 crash-test: $(DEVELOPMENT) ## Break it on purpose: make crash-test ARGS="--seed 7 --minutes 10"
 	@$(BIN)/python -m tests.crash $(ARGS)
 
-crash-test-clients: $(DEVELOPMENT) ## Install the examples and run them against a real server
-	@$(BIN)/python -m pytest tests/clients
-
-check: $(DEVELOPMENT) ## A short round of that, and proof that planted bugs are seen
+crash-check: $(DEVELOPMENT) ## A short round of that, and proof that planted bugs are seen
 	@$(BIN)/python -m pytest tests/crash
+
+test-clients: $(DEVELOPMENT) ## Install the examples and run them against a real server
+	@$(BIN)/python -m pytest tests/clients
 
 check: $(DEVELOPMENT) ## Check format, lint, types, import contracts and schema.graphql
 	$(BIN)/ruff format --check .
