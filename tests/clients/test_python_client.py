@@ -6,7 +6,7 @@ import pytest
 
 from domain.tenancy.roles import TenantRole
 from opsrun.embedded import EmbeddedServers
-from tests.clients.conftest import Product
+from tests.clients.conftest import NOBODY, Product, port, versions
 from tests.clients.environments import Example
 from tests.crash.proxy import Proxy
 from tests.opsrun.commands import until
@@ -16,10 +16,6 @@ from tests.opsrun.test_serving import api
 from tests.working import SCOPE, export, policy
 
 SCRIPT = "follow_run.py"
-NOBODY = 1  # a port that no test listens on
-ENDED = (
-    "SELECT 1 FROM opsrun.operation_run WHERE tenant_id = :tenant_id AND finished_at IS NOT NULL"
-)
 
 
 @pytest.fixture(scope="session")
@@ -28,16 +24,6 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Example:
     example = Example.installed("python-client", tmp_path_factory.mktemp("python-client"))
     example.call(example.tool("ariadne-codegen"))
     return example
-
-
-def versions(lines: list[str]) -> list[int]:
-    """Return the versions of the events that were printed."""
-    return [int(found[1]) for line in lines if (found := re.search(r"#(\d+) ", line))]
-
-
-def port(url: str) -> int:
-    """Return the port of an address."""
-    return int(url.rpartition(":")[2])
 
 
 def test_the_generated_client_and_the_script_are_strictly_typed(example: Example) -> None:
@@ -88,9 +74,6 @@ async def test_it_misses_and_repeats_nothing_while_it_is_disconnected(
     servers: EmbeddedServers,
     restarts: bool,
 ) -> None:
-    async def ended() -> bool:
-        return bool(await product.place.rows(ENDED))
-
     export(product.place, *(policy(str(number)) for number in range(35)))
     async with (
         Proxy() as proxy,
@@ -110,7 +93,7 @@ async def test_it_misses_and_repeats_nothing_while_it_is_disconnected(
                 proxy.cut()
             await script.says("Disconnected", times=2)
             await lock.execute("ROLLBACK")
-            await until(ended)
+            await until(product.has_ended)
             proxy.target = port(product.url)
             assert await script.ends() == 0, script.output
     seen = versions(script.lines)

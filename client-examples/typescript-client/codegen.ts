@@ -1,0 +1,25 @@
+import type { CodegenConfig } from "@graphql-codegen/cli";
+
+const config: CodegenConfig = {
+  importExtension: ".js",
+  schema: "../../schema.graphql",
+  documents: "src/*.ts",
+  generates: {
+    "src/gql/": {
+      preset: "client",
+      presetConfig: { fragmentMasking: false },
+      config: {
+        avoidOptionals: { field: true },
+        enumsAsTypes: true,
+        importExtension: ".js",
+        onlyOperationTypes: true,
+        scalars: { DateTime: "string", JSON: "unknown" },
+        skipTypename: true,
+        strictScalars: true,
+        useTypeImports: true,
+      },
+    },
+  },
+};
+
+export default config;

@@ -1,0 +1,53 @@
+import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
+import { type GraphQLFormattedError, print } from "graphql";
+
+const TIMEOUT_MS = 30_000;
+
+export interface Api {
+  url: string;
+  /** The whole Authorization header; sockets send it as a connection parameter. */
+  authorization: string;
+}
+
+/** What the API says in `errors`, with the first one's stable code. */
+export class ApiError extends Error {
+  readonly code: unknown;
+
+  constructor(errors: readonly GraphQLFormattedError[]) {
+    super(errors.map((error) => error.message).join("\n"));
+    this.code = errors[0]?.extensions?.["code"];
+  }
+}
+
+export interface Answer<Data> {
+  data?: Data | null | undefined;
+  errors?: readonly GraphQLFormattedError[] | undefined;
+}
+
+export function dataOf<Data>({ data, errors }: Answer<Data>): Data {
+  if (errors || !data) {
+    throw new ApiError(errors ?? []);
+  }
+  return data;
+}
+
+/** Run a query or mutation. */
+export async function request<Data, Variables>(
+  { url, authorization }: Api,
+  document: TypedDocumentNode<Data, Variables>,
+  variables: Variables,
+): Promise<Data> {
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { authorization, "content-type": "application/json" },
+    body: JSON.stringify({ query: print(document), variables }),
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  }).catch((cause: unknown) => {
+    throw new Error(`${url} does not answer.`, { cause });
+  });
+  if (!response.headers.get("content-type")?.includes("json")) {
+    throw new Error(`${url} answers ${response.status}, and not in JSON: is it the API's address?`);
+  }
+  // The server checks the document against the schema that `Data` was generated from.
+  return dataOf((await response.json()) as Answer<Data>);
+}

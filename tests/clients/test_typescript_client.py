@@ -1,0 +1,143 @@
+"""`client-examples/typescript-client`: typed from the schema, and it misses and repeats nothing."""
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+
+from domain.tenancy.roles import TenantRole
+from opsrun.embedded import EmbeddedServers
+from tests.clients.conftest import NOBODY, Product, port, versions
+from tests.crash.proxy import Proxy
+from tests.opsrun.commands import Command, running, until
+from tests.opsrun.conftest import Installation
+from tests.opsrun.test_processes import no_policy_can_be_stored
+from tests.opsrun.test_serving import api
+from tests.working import SCOPE, export, policy
+
+ROOT = Path(__file__).parents[2]
+NAME = Path("client-examples/typescript-client")
+NODE_MAJOR = 20
+
+
+def has_node() -> bool:
+    """Return whether npm and a Node that is new enough are here."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        return False
+    version = subprocess.check_output([node, "--version"], text=True)  # noqa: S603
+    return int(version.removeprefix("v").partition(".")[0]) >= NODE_MAJOR
+
+
+pytestmark = pytest.mark.skipif(not has_node(), reason=f"needs npm and Node {NODE_MAJOR} or newer")
+
+
+@pytest.fixture(scope="session")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the example with its packages installed, types checked and script compiled."""
+    root = tmp_path_factory.mktemp("typescript-client")
+    shutil.copy(ROOT / "schema.graphql", root)
+    produced = shutil.ignore_patterns("node_modules", "build", "gql")
+    shutil.copytree(ROOT / NAME, root / NAME, ignore=produced)
+    for command in ("ci", "run check", "run prestart"):
+        done = subprocess.run(  # noqa: S603
+            ["npm", *command.split()],  # noqa: S607
+            cwd=root / NAME,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    return root / NAME
+
+
+def follow_run(
+    example: Path, *scope: str, environment: Mapping[str, str]
+) -> AbstractAsyncContextManager[Command]:
+    """Run what `npm start` runs, with just these settings."""
+    program = ("node", "build/follow-run.js")
+    return running(*scope, environment=environment, folder=example, program=program)
+
+
+async def test_it_follows_a_sync_to_its_success(example: Path, product: Product) -> None:
+    export(product.place, policy("a"), policy("b"))
+    environment = product.environment()
+    for earlier in (0, 1):
+        async with follow_run(example, SCOPE, environment=environment) as script:
+            assert await script.ends() == 0, script.output
+        title, *runs, started = script.lines[: earlier + 2]
+        assert title == f"The newest runs of Tenant {product.place.slug}:"
+        assert ["inventory.sync  SUCCEEDED  2/2" in run for run in runs] == [True] * earlier
+        assert started == f"Syncing {SCOPE} (CREATED):"
+        assert script.lines[-1].endswith("inventory.sync  SUCCEEDED  2/2")
+
+
+async def test_it_tells_what_failed(example: Path, product: Product) -> None:
+    export(product.place, policy("a"), {"id": "broken"})
+    async with follow_run(example, SCOPE, environment=product.environment()) as script:
+        assert await script.ends() == 1, script.output
+    *_, last, failure = script.lines
+    assert last.endswith("PARTIALLY_SUCCEEDED  2/2, 1 failed")
+    assert "broken" in failure
+    assert "INVALID_POLICY" in failure
+
+
+async def test_it_tells_what_to_mend(example: Path, product: Product) -> None:
+    export(product.place, policy("a"))
+    good = product.environment()
+    for scope, environment, message in (
+        ([SCOPE], good | {"OPSRUN_TOKEN": "forged"}, "The token is not valid here"),
+        ([SCOPE], product.environment(TenantRole.READONLY), "role"),
+        (["../etc"], good, "A scope key is"),
+        ([], good, "Name one scope to sync"),
+        ([SCOPE], good | {"OPSRUN_TENANT": "nowhere"}, f"but of: {product.place.slug}"),
+        ([SCOPE], good | {"OPSRUN_TOKEN": ""}, "Set OPSRUN_URL, OPSRUN_TOKEN"),
+        ([SCOPE], good | {"OPSRUN_URL": "localhost:8000"}, "OPSRUN_URL must be like http://"),
+        ([SCOPE], good | {"OPSRUN_URL": product.url}, "not in JSON"),
+        ([SCOPE], good | {"OPSRUN_URL": f"http://127.0.0.1:{NOBODY}"}, "does not answer"),
+    ):
+        async with follow_run(example, *scope, environment=environment) as script:
+            assert await script.ends() == 2, script.output
+        assert message in script.lines[-1]
+
+
+@pytest.mark.parametrize("fault", ["cut", "restart", "silence"])
+async def test_it_misses_and_repeats_nothing_while_it_is_disconnected(
+    example: Path,
+    product: Product,
+    installation: Installation,
+    servers: EmbeddedServers,
+    fault: str,
+) -> None:
+    export(product.place, *(policy(str(number)) for number in range(35)))
+    async with (
+        Proxy() as proxy,
+        api(installation) as (first, url),
+        no_policy_can_be_stored(servers) as lock,
+    ):
+        proxy.target = port(url)
+        through = {"OPSRUN_URL": f"http://127.0.0.1:{proxy.port}/graphql"}
+        environment = product.environment() | through
+        async with follow_run(example, SCOPE, environment=environment) as script:
+            await script.says("RUNNING  0/35")
+            proxy.target = NOBODY
+            if fault == "cut":
+                proxy.cut()
+            elif fault == "restart":
+                await first.stop()
+            else:
+                proxy.fall_silent()
+            assert ("1012" if fault == "restart" else "1006") in await script.says("Coming back")
+            await script.says("Coming back", times=2)
+            await lock.execute("ROLLBACK")
+            await until(product.has_ended)
+            proxy.target = port(product.url)
+            assert await script.ends() == 0, script.output
+    seen = versions(script.lines)
+    assert seen == list(range(seen[0], seen[0] + len(seen))), script.output
+    assert script.output.count("PROGRESSED") >= 4
+    assert script.output.count("FINISHED") == 1
+    assert script.lines[-1].endswith("SUCCEEDED  35/35")
