@@ -24,7 +24,6 @@ _HOUSEKEEPING_SECONDS = 60.0
 _SCOPES_SECONDS = 10.0
 _UNUSED_DOCUMENTS = timedelta(days=1)
 
-
 # For how long the oldest message has been waiting; None while the queue is out of reach.
 QueueAge = Callable[[], Awaitable[timedelta | None]]
 
@@ -69,12 +68,8 @@ class Maintenance:
         async with self._wakeups.subscribe(OUTBOX_TOPIC) as waiter:
 
             async def relay() -> None:
-                while (
-                    await self._upkeep.relay(
-                        self._send, tenant_concurrency=self._tenant_concurrency
-                    )
-                    == BATCH
-                ):
+                share = self._tenant_concurrency
+                while await self._upkeep.relay(self._send, tenant_concurrency=share) == BATCH:
                     pass
                 await waiter.wait(_RELAY_POLL_SECONDS)
 

@@ -4,16 +4,22 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+import asyncpg
 import pytest
 
 from domain.tenancy.roles import TenantRole
+from opsrun.embedded import EmbeddedServers
+from tests.crash.proxy import Proxy
+from tests.opsrun.commands import Command, until
 from tests.opsrun.conftest import Installation, installation, installed, place
-from tests.opsrun.test_processes import maintenance, worker
+from tests.opsrun.test_processes import maintenance, no_policy_can_be_stored, worker
 from tests.opsrun.test_serving import api
+from tests.working import export, policy
 from tests.world import World
 
 __all__ = ["installation", "installed", "place"]
 
+POLICIES = 35
 NOBODY = 1  # a port that no test listens on
 _ENDED = (
     "SELECT 1 FROM opsrun.operation_run WHERE tenant_id = :tenant_id AND finished_at IS NOT NULL"
@@ -23,11 +29,6 @@ _ENDED = (
 def port(url: str) -> int:
     """Return the port of an address."""
     return int(url.rpartition(":")[2])
-
-
-def versions(lines: list[str]) -> list[int]:
-    """Return the versions of the events that an example printed."""
-    return [int(found[1]) for line in lines if (found := re.search(r"  #(\d+) ", line))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,52 @@ class Product:
     async def has_ended(self) -> bool:
         """Tell whether a run of the tenant has ended."""
         return bool(await self.place.rows(_ENDED))
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A client's only way to the product, and a sync at its other end that lasts."""
+
+    proxy: Proxy
+    api: Command
+    environment: dict[str, str]
+    _product: Product
+    _lock: asyncpg.Connection
+
+    def keep_down(self) -> None:
+        """From now on nobody gets through anew."""
+        self.proxy.target = NOBODY
+
+    async def mend(self) -> None:
+        """Let the sync end unseen, and clients through again."""
+        await self._lock.execute("ROLLBACK")
+        await until(self._product.has_ended)
+        self.proxy.target = port(self._product.url)
+
+
+@pytest.fixture
+async def line(
+    product: Product, installation: Installation, servers: EmbeddedServers
+) -> AsyncIterator[Line]:
+    """Let the next sync be in hand for as long as the line is not mended."""
+    export(product.place, *(policy(str(number)) for number in range(POLICIES)))
+    async with (
+        Proxy() as proxy,
+        api(installation) as (first, url),
+        no_policy_can_be_stored(servers) as lock,
+    ):
+        proxy.target = port(url)
+        through = {"OPSRUN_URL": f"http://127.0.0.1:{proxy.port}/graphql"}
+        yield Line(proxy, first, product.environment() | through, product, lock)
+
+
+def assert_nothing_missed(script: Command) -> None:
+    """Check that an example printed each event once, up to the end."""
+    versions = [int(found[1]) for line in script.lines if (found := re.search(r"  #(\d+) ", line))]
+    assert versions == list(range(versions[0], versions[0] + len(versions))), script.output
+    assert script.output.count("PROGRESSED") >= 4
+    assert script.output.count("FINISHED") == 1
+    assert script.lines[-1].endswith(f"{POLICIES}/{POLICIES}")
 
 
 @pytest.fixture

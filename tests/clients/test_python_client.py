@@ -5,14 +5,8 @@ import re
 import pytest
 
 from domain.tenancy.roles import TenantRole
-from opsrun.embedded import EmbeddedServers
-from tests.clients.conftest import NOBODY, Product, port, versions
+from tests.clients.conftest import Line, Product, assert_nothing_missed
 from tests.clients.environments import Example
-from tests.crash.proxy import Proxy
-from tests.opsrun.commands import until
-from tests.opsrun.conftest import Installation
-from tests.opsrun.test_processes import no_policy_can_be_stored
-from tests.opsrun.test_serving import api
 from tests.working import SCOPE, export, policy
 
 SCRIPT = "follow_run.py"
@@ -68,36 +62,17 @@ async def test_it_tells_what_to_mend(example: Example, product: Product) -> None
 
 @pytest.mark.parametrize("restarts", [False, True], ids=["cut", "restart"])
 async def test_it_misses_and_repeats_nothing_while_it_is_disconnected(
-    example: Example,
-    product: Product,
-    installation: Installation,
-    servers: EmbeddedServers,
-    restarts: bool,
+    example: Example, line: Line, restarts: bool
 ) -> None:
-    export(product.place, *(policy(str(number)) for number in range(35)))
-    async with (
-        Proxy() as proxy,
-        api(installation) as (first, url),
-        no_policy_can_be_stored(servers) as lock,
-    ):
-        proxy.target = port(url)
-        through = {"OPSRUN_URL": f"http://127.0.0.1:{proxy.port}/graphql"}
-        environment = product.environment() | through
-        async with example.script(SCRIPT, SCOPE, environment=environment) as script:
-            await script.says("RUNNING")
-            proxy.target = NOBODY
-            if restarts:
-                await first.stop()
-                assert "1012" in await script.says("Disconnected")
-            else:
-                proxy.cut()
-            await script.says("Disconnected", times=2)
-            await lock.execute("ROLLBACK")
-            await until(product.has_ended)
-            proxy.target = port(product.url)
-            assert await script.ends() == 0, script.output
-    seen = versions(script.lines)
-    assert seen == list(range(seen[0], seen[0] + len(seen))), script.output
-    assert script.output.count("PROGRESSED") >= 4
-    assert script.output.count("FINISHED") == 1
-    assert script.lines[-1].endswith("35/35")
+    async with example.script(SCRIPT, SCOPE, environment=line.environment) as script:
+        await script.says("RUNNING")
+        line.keep_down()
+        if restarts:
+            await line.api.stop()
+            assert "1012" in await script.says("Disconnected")
+        else:
+            line.proxy.cut()
+        await script.says("Disconnected", times=2)
+        await line.mend()
+        assert await script.ends() == 0, script.output
+    assert_nothing_missed(script)

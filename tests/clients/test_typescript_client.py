@@ -9,13 +9,8 @@ from pathlib import Path
 import pytest
 
 from domain.tenancy.roles import TenantRole
-from opsrun.embedded import EmbeddedServers
-from tests.clients.conftest import NOBODY, Product, port, versions
-from tests.crash.proxy import Proxy
-from tests.opsrun.commands import Command, running, until
-from tests.opsrun.conftest import Installation
-from tests.opsrun.test_processes import no_policy_can_be_stored
-from tests.opsrun.test_serving import api
+from tests.clients.conftest import NOBODY, Line, Product, assert_nothing_missed
+from tests.opsrun.commands import Command, running
 from tests.working import SCOPE, export, policy
 
 ROOT = Path(__file__).parents[2]
@@ -106,38 +101,20 @@ async def test_it_tells_what_to_mend(example: Path, product: Product) -> None:
 
 @pytest.mark.parametrize("fault", ["cut", "restart", "silence"])
 async def test_it_misses_and_repeats_nothing_while_it_is_disconnected(
-    example: Path,
-    product: Product,
-    installation: Installation,
-    servers: EmbeddedServers,
-    fault: str,
+    example: Path, line: Line, fault: str
 ) -> None:
-    export(product.place, *(policy(str(number)) for number in range(35)))
-    async with (
-        Proxy() as proxy,
-        api(installation) as (first, url),
-        no_policy_can_be_stored(servers) as lock,
-    ):
-        proxy.target = port(url)
-        through = {"OPSRUN_URL": f"http://127.0.0.1:{proxy.port}/graphql"}
-        environment = product.environment() | through
-        async with follow_run(example, SCOPE, environment=environment) as script:
-            await script.says("RUNNING  0/35")
-            proxy.target = NOBODY
-            if fault == "cut":
-                proxy.cut()
-            elif fault == "restart":
-                await first.stop()
-            else:
-                proxy.fall_silent()
-            assert ("1012" if fault == "restart" else "1006") in await script.says("Coming back")
-            await script.says("Coming back", times=2)
-            await lock.execute("ROLLBACK")
-            await until(product.has_ended)
-            proxy.target = port(product.url)
-            assert await script.ends() == 0, script.output
-    seen = versions(script.lines)
-    assert seen == list(range(seen[0], seen[0] + len(seen))), script.output
-    assert script.output.count("PROGRESSED") >= 4
-    assert script.output.count("FINISHED") == 1
+    async with follow_run(example, SCOPE, environment=line.environment) as script:
+        await script.says("RUNNING  0/35")
+        line.keep_down()
+        if fault == "cut":
+            line.proxy.cut()
+        elif fault == "restart":
+            await line.api.stop()
+        else:
+            line.proxy.fall_silent()
+        assert ("1012" if fault == "restart" else "1006") in await script.says("Coming back")
+        await script.says("Coming back", times=2)
+        await line.mend()
+        assert await script.ends() == 0, script.output
+    assert_nothing_missed(script)
     assert script.lines[-1].endswith("SUCCEEDED  35/35")

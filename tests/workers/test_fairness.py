@@ -7,14 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
-from taskiq.acks import AcknowledgeType
-from taskiq.receiver import Receiver
-
 from domain.runs.execution import RunExecution
 from domain.runs.lifecycle import RunStatus
 from domain.runs.models import StartedRun
 from opsrun.database import Login
 from tests.workers.scripted import Scripted, runner_of
+from tests.workers.test_broker import receiving, started
+from tests.workers.test_maintenance import running
 from tests.working import ended, queue_runs, until
 from tests.world import LEASE, World
 from workers.broker import RunBroker
@@ -26,40 +25,29 @@ SLOTS, SHARE = 4, 3
 
 
 @asynccontextmanager
-async def working(world: World, url: str, producer: Scripted) -> AsyncIterator[RunBroker]:
+async def working(world: World, url: str, producer: Scripted) -> AsyncIterator[None]:
     """One worker of four slots, of which a tenant may have three, and maintenance."""
-    broker = RunBroker(url, queue_name=f"test-{uuid4()}", block=0.05)
-    register_tasks(broker, [producer], runner := runner_of(world, producer))
-    receiver = Receiver(
-        broker, ack_type=AcknowledgeType.WHEN_RECEIVED, max_async_tasks=SLOTS, run_startup=False
-    )
-    keeper = world.resources[Login.MAINTENANCE]
-    maintenance = Maintenance(
-        keeper.transactions,
-        keeper.wakeups,
-        sender(broker),
-        broker.age,
-        lease=LEASE,
-        redispatch_after=timedelta(0),
-        queue_timeout=timedelta(days=1),
-        tenant_concurrency=SHARE,
-    )
-    stop = asyncio.Event()
-    await broker.startup()
-    tasks = [asyncio.create_task(work) for work in (receiver.listen(stop), maintenance.run())]
-    try:
-        yield broker
-        assert not any(task.done() for task in tasks)
-    finally:
-        stop.set()
-        await runner.hand_back()
-        await tasks[0]
-        tasks[1].cancel()
-        await asyncio.wait(tasks)
-        await broker.shutdown()
+    async with started(RunBroker(url, queue_name=f"test-{uuid4()}", block=0.05)) as broker:
+        register_tasks(broker, [producer], runner := runner_of(world, producer))
+        keeper = world.resources[Login.MAINTENANCE]
+        maintenance = Maintenance(
+            keeper.transactions,
+            keeper.wakeups,
+            sender(broker),
+            broker.age,
+            lease=LEASE,
+            redispatch_after=timedelta(0),
+            queue_timeout=timedelta(days=1),
+            tenant_concurrency=SHARE,
+        )
+        async with running(maintenance), receiving(broker, SLOTS):
+            try:
+                yield
+            finally:
+                await runner.hand_back()
 
 
-async def running(world: World) -> int:
+async def held(world: World) -> int:
     rows = await world.rows(
         "SELECT 1 FROM opsrun.operation_run WHERE tenant_id = :tenant_id AND status = 'running'"
     )
@@ -73,13 +61,13 @@ async def waiting(world: World) -> int:
 
 async def served(world: World) -> StartedRun:
     """Start a run and wait for its end."""
-    started = await world.start()
+    run = await world.start()
 
     async def is_over() -> bool:
-        return (await ended(world, started)).is_terminal
+        return (await ended(world, run)).is_terminal
 
     await until(is_over)
-    return started
+    return run
 
 
 async def test_endless_runs_and_a_long_queue_of_one_tenant_leave_room_for_others(
@@ -93,14 +81,14 @@ async def test_endless_runs_and_a_long_queue_of_one_tenant_leave_room_for_others
     async with working(world, redis_url, Scripted(work)):
 
         async def has_its_share() -> bool:
-            return await running(world) == SHARE
+            return await held(world) == SHARE
 
         await until(has_its_share)
         other = await World.create(world.resources, tmp_path)
         for _ in range(3):
             run = await ended(other, await served(other))
             assert run.status is RunStatus.COMPLETED
-        assert await running(world) == SHARE
+        assert await held(world) == SHARE
         assert await waiting(world) == QUEUE - SHARE
 
 
