@@ -1,0 +1,68 @@
+import { ApolloClient, ApolloLink, HttpLink, InMemoryCache } from "@apollo/client";
+import { CombinedGraphQLErrors } from "@apollo/client/errors";
+import { RetryLink } from "@apollo/client/link/retry";
+import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
+import { relayStylePagination } from "@apollo/client/utilities";
+import { OperationTypeNode } from "graphql";
+import { newestRunsLink } from "./newest";
+import { resume } from "./resume";
+import { openSocket } from "./sockets";
+
+const PASSING = new Set<unknown>(["UNAVAILABLE", "LIMIT_EXCEEDED"]);
+
+/** Return the stable code of an error that the API sent, if it sent one. */
+export function codeOf(error: unknown): unknown {
+  return CombinedGraphQLErrors.is(error) ? error.errors[0]?.extensions?.["code"] : undefined;
+}
+
+/** Only what changes nothing is tried again, and only when it may go better. */
+const retry = new RetryLink({
+  delay: { initial: 300, max: 5_000, jitter: true },
+  attempts: (count, { operationType }, error) => {
+    if (operationType === OperationTypeNode.SUBSCRIPTION) {
+      return PASSING.has(codeOf(error));
+    }
+    return operationType === OperationTypeNode.QUERY && count <= 5;
+  },
+});
+
+export function connect(token: string): ApolloClient {
+  const url = new URL("/graphql", location.origin).href;
+  const authorization = `Bearer ${token}`;
+  const socket = new GraphQLWsLink(openSocket(url, authorization));
+  const link = ApolloLink.from([
+    newestRunsLink(),
+    retry,
+    ApolloLink.split(
+      ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
+      ApolloLink.from([resume, socket]),
+      new HttpLink({ uri: url, headers: { authorization } }),
+    ),
+  ]);
+  return new ApolloClient({ link, cache: newCache() });
+}
+
+function newCache(): InMemoryCache {
+  return new InMemoryCache({
+    typePolicies: {
+      Tenant: {
+        fields: {
+          operationRuns: relayStylePagination(["filter"]),
+          policies: relayStylePagination(["scopeKey"]),
+          backupSets: relayStylePagination(),
+          driftFindings: relayStylePagination(["runId", "kinds"]),
+          notifications: relayStylePagination(["unreadOnly"]),
+        },
+      },
+      OperationRun: {
+        fields: {
+          events: relayStylePagination(),
+          failures: relayStylePagination(["reasonCodes"]),
+        },
+      },
+      BackupSet: { fields: { policies: relayStylePagination() } },
+      DriftReport: { keyFields: ["scopeKey", "baselineRunId", "currentRunId"] },
+      InventoryScope: { keyFields: false },
+    },
+  });
+}

@@ -1,0 +1,23 @@
+import { ApolloLink } from "@apollo/client";
+import { tap } from "rxjs";
+
+function cursorOf(data: object | null | undefined): string | undefined {
+  const event = Object.values(data ?? {})[0] as { cursor?: unknown } | undefined;
+  return typeof event?.cursor === "string" ? event.cursor : undefined;
+}
+
+/**
+ * Have every subscription continue behind its last event when the socket comes back: graphql-ws
+ * sends the same variables again, and here is where they learn the cursor.
+ */
+export const resume = new ApolloLink((operation, forward) => {
+  operation.variables = { ...operation.variables };
+  return forward(operation).pipe(
+    tap(({ data }) => {
+      const cursor = cursorOf(data);
+      if (cursor !== undefined) {
+        operation.variables["after"] = cursor;
+      }
+    }),
+  );
+});

@@ -1,0 +1,49 @@
+import { type Client, createClient } from "graphql-ws";
+import { setConnection } from "./connection";
+
+const PING_MS = 10_000;
+const SILENCE_MS = 5_000;
+const MAX_WAIT_MS = 10_000;
+
+/** Wait before coming back, longer each time and never in step with others; less when back online. */
+function pause(retries: number): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      removeEventListener("online", done);
+      resolve();
+    };
+    const timer = setTimeout(done, Math.random() * Math.min(MAX_WAIT_MS, 500 * 2 ** retries));
+    addEventListener("online", done);
+  });
+}
+
+/** One socket for all subscriptions, which comes back for as long as the page is open. */
+export function openSocket(url: string, authorization: string): Client {
+  let silence: ReturnType<typeof setTimeout> | undefined;
+  const client = createClient({
+    url: url.replace(/^http/, "ws"),
+    connectionParams: { authorization },
+    retryAttempts: Infinity,
+    retryWait: pause,
+    connectionAckWaitTimeout: SILENCE_MS,
+    // Only asking shows that a connection died without a word.
+    keepAlive: PING_MS,
+    on: {
+      ping: (received) => {
+        if (!received) {
+          silence = setTimeout(() => client.terminate(), SILENCE_MS);
+        }
+      },
+      pong: () => clearTimeout(silence),
+      connected: () => setConnection("live"),
+      closed: (event) => {
+        clearTimeout(silence);
+        const { code } = event as CloseEvent;
+        setConnection(code === 4403 ? "refused" : "reconnecting");
+      },
+    },
+  });
+  addEventListener("offline", () => client.terminate());
+  return client;
+}

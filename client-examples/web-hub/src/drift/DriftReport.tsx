@@ -1,0 +1,140 @@
+import { useQuery } from "@apollo/client/react";
+import { Accordion, Badge, Card, Chip, Group, Text, Title } from "@mantine/core";
+import { type ReactNode, useState } from "react";
+import { type FragmentType, getFragmentData, graphql } from "../gql";
+import type { DriftKind } from "../gql/graphql";
+import { useTenant } from "../shell/tenant";
+import { LoadMore } from "../ui/LoadMore";
+import { Empty, Failure, Loading } from "../ui/states";
+import { count, counted, words } from "../ui/words";
+import { SettingChange } from "./SettingChange";
+
+const DriftReportFragment = graphql(`
+  fragment DriftReport on DriftReport {
+    scopeKey
+    baselineRunId
+    currentRunId
+    added
+    removed
+    modified
+  }
+`);
+
+const Findings = graphql(`
+  query Findings($tenant: ID!, $run: ID!, $kinds: [DriftKind!], $after: String) {
+    tenant(id: $tenant) {
+      id
+      driftFindings(runId: $run, kinds: $kinds, first: 20, after: $after) {
+        edges {
+          cursor
+          node {
+            id
+            kind
+            policyName
+            policyType
+            changes { path ...SettingChange }
+          }
+        }
+        pageInfo { hasNextPage endCursor }
+      }
+    }
+  }
+`);
+
+const COLORS: Record<DriftKind, string> = { ADDED: "green", REMOVED: "red", MODIFIED: "blue" };
+
+interface DriftReportProps {
+  report: FragmentType<typeof DriftReportFragment>;
+  runId: string;
+}
+
+/** What a drift run found: how much, and each policy with the settings that differ. */
+export function DriftReport({ report, runId }: DriftReportProps): ReactNode {
+  const { scopeKey, added, removed, modified } = getFragmentData(DriftReportFragment, report);
+  const [kinds, setKinds] = useState<DriftKind[]>([]);
+  const numbers = [
+    ["ADDED", added],
+    ["REMOVED", removed],
+    ["MODIFIED", modified],
+  ] as const;
+  const total = added + removed + modified;
+  return (
+    <Card component="section" withBorder>
+      <Title order={2} size="h4">
+        {total === 0 ? "No drift" : `Drift in ${counted(total, "policy", "policies")}`}
+      </Title>
+      <Text c="dimmed" mb="sm" size="sm">
+        {scopeKey}: the last whole sync against the one before
+      </Text>
+      {total > 0 && (
+        <>
+          <Chip.Group multiple onChange={(chosen) => setKinds(chosen as DriftKind[])} value={kinds}>
+            <Group aria-label="Kind of drift" gap="xs" mb="sm" role="group">
+              {numbers.map(([kind, number]) => (
+                <Chip color={COLORS[kind]} key={kind} size="xs" value={kind} variant="outline">
+                  {words(kind)} <b>{count(number)}</b>
+                </Chip>
+              ))}
+            </Group>
+          </Chip.Group>
+          <FindingList kinds={kinds} runId={runId} total={total} />
+        </>
+      )}
+    </Card>
+  );
+}
+
+interface FindingListProps {
+  runId: string;
+  kinds: DriftKind[];
+  total: number;
+}
+
+function FindingList({ runId, kinds, total }: FindingListProps): ReactNode {
+  const { id } = useTenant();
+  const { data, previousData, error, fetchMore, refetch } = useQuery(Findings, {
+    variables: { tenant: id, run: runId, kinds },
+  });
+  if (error) {
+    return <Failure error={error} retry={() => void refetch()} />;
+  }
+  const findings = (data ?? previousData)?.tenant.driftFindings;
+  if (!findings) {
+    return <Loading rows={3} />;
+  }
+  if (findings.edges.length === 0) {
+    return <Empty title="Nothing of this kind" />;
+  }
+  return (
+    <>
+      <Accordion multiple order={3} variant="contained">
+        {findings.edges.map(({ node: { id: finding, kind, policyName, policyType, changes } }) => (
+          <Accordion.Item key={finding} value={finding}>
+            <Accordion.Control data-kind={kind}>
+              <Group gap="xs">
+                <Badge color={COLORS[kind]} variant="light">
+                  {words(kind)}
+                </Badge>
+                <Text fw={500}>{policyName}</Text>
+                <Text c="dimmed" size="sm">
+                  {policyType}
+                  {changes.length > 0 && `, ${counted(changes.length, "setting")}`}
+                </Text>
+              </Group>
+            </Accordion.Control>
+            <Accordion.Panel>
+              {kind === "MODIFIED"
+                ? changes.map((change) => <SettingChange change={change} key={change.path} />)
+                : `The policy as a whole is ${kind === "ADDED" ? "new" : "gone"}.`}
+            </Accordion.Panel>
+          </Accordion.Item>
+        ))}
+      </Accordion>
+      <LoadMore
+        hasMore={findings.pageInfo.hasNextPage}
+        label={`Show more of ${count(total)}`}
+        load={() => fetchMore({ variables: { after: findings.pageInfo.endCursor } })}
+      />
+    </>
+  );
+}

@@ -1,0 +1,46 @@
+import { Table, Title } from "@mantine/core";
+import type { ReactNode } from "react";
+import { useTenant } from "../shell/tenant";
+import { LoadMore } from "../ui/LoadMore";
+import { Empty, Failure, Loading } from "../ui/states";
+import { usePolicies } from "./policies";
+
+/** The policies of a scope as its last whole sync found them. */
+export function PolicyTable({ scope }: { scope: string }): ReactNode {
+  const { id } = useTenant();
+  const { policies, error, hasMore, loadMore, retry } = usePolicies(id, scope);
+  return (
+    <section>
+      <Title mb="sm" order={2} size="h3">
+        Policies of {scope}
+      </Title>
+      {error ? (
+        <Failure error={error} retry={retry} />
+      ) : !policies ? (
+        <Loading rows={3} />
+      ) : policies.length === 0 ? (
+        <Empty title="No policies">The scope was never synced as a whole, or it is empty.</Empty>
+      ) : (
+        <Table.ScrollContainer minWidth={320}>
+          <Table>
+            <Table.Thead>
+              <Table.Tr>
+                <Table.Th>Name</Table.Th>
+                <Table.Th visibleFrom="sm">Type</Table.Th>
+              </Table.Tr>
+            </Table.Thead>
+            <Table.Tbody>
+              {policies.map(({ id: policy, name, policyType }) => (
+                <Table.Tr key={policy}>
+                  <Table.Td>{name}</Table.Td>
+                  <Table.Td visibleFrom="sm">{policyType}</Table.Td>
+                </Table.Tr>
+              ))}
+            </Table.Tbody>
+          </Table>
+        </Table.ScrollContainer>
+      )}
+      <LoadMore hasMore={hasMore} label="Show more policies" load={loadMore} />
+    </section>
+  );
+}

@@ -1,0 +1,26 @@
+import { useQuery } from "@apollo/client/react";
+import { graphql } from "../gql";
+import type { ScopesQuery } from "../gql/graphql";
+
+const Scopes = graphql(`
+  query Scopes($tenant: ID!) {
+    tenant(id: $tenant) {
+      id
+      inventoryScopes { key lastSeenAt lastSnapshotRunId }
+    }
+  }
+`);
+
+interface UsedScopes {
+  scopes: ScopesQuery["tenant"]["inventoryScopes"] | undefined;
+  error: Error | undefined;
+  refetch: () => void;
+}
+
+export function useScopes(tenant: string): UsedScopes {
+  const { data, error, refetch } = useQuery(Scopes, {
+    variables: { tenant },
+    fetchPolicy: "cache-and-network",
+  });
+  return { scopes: data?.tenant.inventoryScopes, error, refetch: () => void refetch() };
+}

@@ -1,0 +1,124 @@
+import type { ApolloCache } from "@apollo/client";
+import { useQuery, useSubscription } from "@apollo/client/react";
+import { useRef } from "react";
+import { graphql } from "../gql";
+import type { OperationRunFilter, RunsFeedSubscription, RunsPageQuery } from "../gql/graphql";
+
+export const RunsPage = graphql(`
+  query RunsPage($tenant: ID!, $filter: OperationRunFilter!, $first: Int!, $after: String) {
+    tenant(id: $tenant) {
+      id
+      operationRuns(first: $first, after: $after, filter: $filter) {
+        edges {
+          cursor
+          node {
+            id
+            createdAt
+            ...RunRow
+          }
+        }
+        pageInfo { hasNextPage endCursor }
+      }
+    }
+  }
+`);
+
+const RunsFeed = graphql(`
+  subscription RunsFeed($tenant: ID!, $filter: OperationRunFilter!, $after: String) {
+    operationRuns(tenantId: $tenant, filter: $filter, after: $after) {
+      __typename
+      ... on FeedReset { cursor }
+      ... on FeedHeartbeat { cursor }
+      ... on OperationRunChanged {
+        cursor
+        change
+        run {
+          id
+          createdAt
+          ...RunRow
+        }
+      }
+    }
+  }
+`);
+
+type Changed = Extract<
+  RunsFeedSubscription["operationRuns"],
+  { __typename: "OperationRunChanged" }
+>;
+type Connection = RunsPageQuery["tenant"]["operationRuns"];
+type Variables = { tenant: string; filter: OperationRunFilter; first: number };
+
+/** Put a run where it belongs, newest first, take it out, or leave it: the cache has its fields. */
+function applied({ change, run }: Changed, connection: Connection): Connection {
+  const { edges, pageInfo } = connection;
+  const isThere = edges.some(({ node }) => node.id === run.id);
+  if (change === "LEFT") {
+    return isThere
+      ? { ...connection, edges: edges.filter(({ node }) => node.id !== run.id) }
+      : connection;
+  }
+  const older = edges.findIndex(({ node }) => Date.parse(node.createdAt) < Date.parse(run.createdAt));
+  if (isThere || (older < 0 && pageInfo.hasNextPage)) {
+    return connection;
+  }
+  const edge = { __typename: "OperationRunEdge" as const, cursor: "", node: run };
+  return { ...connection, edges: edges.toSpliced(older < 0 ? edges.length : older, 0, edge) };
+}
+
+function apply(cache: ApolloCache, variables: Variables, event: Changed): void {
+  cache.updateQuery({ query: RunsPage, variables }, (data) => {
+    if (!data) {
+      return data;
+    }
+    const operationRuns = applied(event, data.tenant.operationRuns);
+    return { ...data, tenant: { ...data.tenant, operationRuns } };
+  });
+}
+
+export interface LiveRuns {
+  runs: RunsPageQuery["tenant"]["operationRuns"]["edges"][number]["node"][];
+  hasMore: boolean;
+  loadMore: () => Promise<unknown>;
+  loading: boolean;
+  error: Error | undefined;
+  retry: () => void;
+}
+
+/**
+ * The runs of a filter: a page from a query, then kept live by the feed. It is read once more when
+ * the feed begins or starts over; from then on rows enter, change and leave by events alone.
+ */
+export function useLiveRuns(tenant: string, filter: OperationRunFilter, first = 25): LiveRuns {
+  const variables = { tenant, filter, first };
+  const { data, error, loading, refetch, fetchMore } = useQuery(RunsPage, { variables });
+  // One after the other: a page that is under way must not overwrite what an event has changed.
+  const order = useRef<Promise<unknown>>(Promise.resolve());
+  const then = (step: () => unknown): Promise<unknown> =>
+    (order.current = order.current.then(step).catch(() => undefined));
+
+  const feed = useSubscription(RunsFeed, {
+    variables: { tenant, filter },
+    onData: ({ client, data: { data: answer } }) => {
+      const event = answer?.operationRuns;
+      if (event?.__typename === "FeedReset") {
+        void then(() => refetch());
+      } else if (event?.__typename === "OperationRunChanged") {
+        void then(() => apply(client.cache, variables, event));
+      }
+    },
+  });
+
+  const connection = data?.tenant.operationRuns;
+  return {
+    runs: connection?.edges.map(({ node }) => node) ?? [],
+    hasMore: connection?.pageInfo.hasNextPage ?? false,
+    loadMore: () => then(() => fetchMore({ variables: { after: connection?.pageInfo.endCursor } })),
+    loading: loading && !connection,
+    error: error ?? feed.error,
+    retry: () => {
+      feed.restart();
+      void refetch();
+    },
+  };
+}

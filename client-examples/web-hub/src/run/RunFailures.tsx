@@ -1,0 +1,143 @@
+import { useQuery } from "@apollo/client/react";
+import { Accordion, Alert, Badge, Card, Code, Group, Table, Text, Title } from "@mantine/core";
+import { type ReactNode, useState } from "react";
+import { type FragmentType, getFragmentData, graphql } from "../gql";
+import type { FailureReason } from "../gql/graphql";
+import { LoadMore } from "../ui/LoadMore";
+import { Failure, Loading } from "../ui/states";
+import { count, counted, words } from "../ui/words";
+
+const RunFailuresFragment = graphql(`
+  fragment RunFailures on OperationRun {
+    id
+    failureCount
+    failureGroups {
+      reasonCode
+      count
+      retryable
+      exampleMessage
+    }
+  }
+`);
+
+const FailuresOfReason = graphql(`
+  query FailuresOfReason($run: ID!, $reasons: [FailureReason!]!, $after: String) {
+    node(id: $run) {
+      id
+      __typename
+      ... on OperationRun {
+        failures(first: 20, after: $after, reasonCodes: $reasons) {
+          edges {
+            cursor
+            node { itemKey message errorId attempt }
+          }
+          pageInfo { hasNextPage endCursor }
+        }
+      }
+    }
+  }
+`);
+
+/** Why items failed, by reason; the items themselves when asked for. */
+export function RunFailures({ run }: { run: FragmentType<typeof RunFailuresFragment> }): ReactNode {
+  const { id, failureCount, failureGroups } = getFragmentData(RunFailuresFragment, run);
+  const [opened, setOpened] = useState<string | null>(null);
+  if (failureCount === 0) {
+    return null;
+  }
+  return (
+    <Card component="section" withBorder>
+      <Title mb="sm" order={2} size="h4">
+        {counted(failureCount, "failure")}
+      </Title>
+      <Accordion onChange={setOpened} order={3} value={opened} variant="separated">
+        {failureGroups.map((group) => (
+          <Accordion.Item key={group.reasonCode} value={group.reasonCode}>
+            <Accordion.Control>
+              <Group gap="xs">
+                <Badge color="red" variant="light">
+                  {count(group.count)}
+                </Badge>
+                <Text fw={600}>{words(group.reasonCode)}</Text>
+                <Text c="dimmed" size="sm">
+                  {group.retryable ? "Starting again may help." : "Starting again will not help."}
+                </Text>
+              </Group>
+              <Text c="dimmed" lineClamp={1} mt={4} size="sm">
+                {group.exampleMessage}
+              </Text>
+            </Accordion.Control>
+            <Accordion.Panel>
+              {opened === group.reasonCode && (
+                <Failures count={group.count} reason={group.reasonCode} run={id} />
+              )}
+            </Accordion.Panel>
+          </Accordion.Item>
+        ))}
+      </Accordion>
+    </Card>
+  );
+}
+
+interface FailuresProps {
+  run: string;
+  reason: FailureReason;
+  /** How many there are now; more of them are read anew. */
+  count: number;
+}
+
+function Failures({ run, reason, count: current }: FailuresProps): ReactNode {
+  const { data, error, fetchMore, refetch } = useQuery(FailuresOfReason, {
+    variables: { run, reasons: [reason] },
+    fetchPolicy: "cache-and-network",
+  });
+  if (error) {
+    return <Failure error={error} retry={() => void refetch()} />;
+  }
+  if (data?.node?.__typename !== "OperationRun") {
+    return <Loading rows={2} />;
+  }
+  const { edges, pageInfo } = data.node.failures;
+  return (
+    <>
+      {!pageInfo.hasNextPage && current > edges.length && (
+        <Alert mb="sm">
+          There are more by now.{" "}
+          <button className="link" onClick={() => void refetch()} type="button">
+            Show them
+          </button>
+        </Alert>
+      )}
+      <Table.ScrollContainer minWidth={400}>
+        <Table>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>Item</Table.Th>
+              <Table.Th>What went wrong</Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {edges.map(({ node: { itemKey, message, errorId }, cursor }) => (
+              <Table.Tr key={cursor}>
+                <Table.Td className="item">{itemKey ?? "The operation as a whole"}</Table.Td>
+                <Table.Td>
+                  {message}
+                  {errorId && (
+                    <Text c="dimmed" size="xs">
+                      In the server's log as <Code>{errorId}</Code>
+                    </Text>
+                  )}
+                </Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      </Table.ScrollContainer>
+      <LoadMore
+        hasMore={pageInfo.hasNextPage}
+        label={`Show more of ${count(current)}`}
+        load={() => fetchMore({ variables: { after: pageInfo.endCursor } })}
+      />
+    </>
+  );
+}

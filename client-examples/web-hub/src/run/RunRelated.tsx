@@ -1,0 +1,86 @@
+import { Anchor, Card, Text, Title } from "@mantine/core";
+import type { ReactNode } from "react";
+import { Link } from "react-router";
+import { DriftReport } from "../drift/DriftReport";
+import { type FragmentType, getFragmentData, graphql } from "../gql";
+import type { RunRelatedFragment } from "../gql/graphql";
+import { backupSetPath, inventoryPath } from "../shell/paths";
+import { useTenant } from "../shell/tenant";
+import { counted } from "../ui/words";
+
+export const RunRelatedFragmentDocument = graphql(`
+  fragment RunRelated on OperationRun {
+    id
+    related {
+      __typename
+      ... on BackupSet { id name policyCount }
+      ... on InventorySnapshot { scopeKey policyCount isWhole }
+      ...DriftReport
+    }
+  }
+`);
+
+type Related = RunRelatedFragment["related"][number];
+
+/** What the run worked on or brought about. */
+export function RunRelated({
+  run,
+}: {
+  run: FragmentType<typeof RunRelatedFragmentDocument>;
+}): ReactNode {
+  const { id, related } = getFragmentData(RunRelatedFragmentDocument, run);
+  return related.map((resource, position) => (
+    // Their order never changes, and not all of them have an id.
+    <Resource key={position} resource={resource} runId={id} />
+  ));
+}
+
+function Resource({ resource, runId }: { resource: Related; runId: string }): ReactNode {
+  const { slug } = useTenant();
+  switch (resource.__typename) {
+    case "DriftReport":
+      return <DriftReport report={resource} runId={runId} />;
+    case "BackupSet":
+      return (
+        <Linked title="Backup set" to={backupSetPath(slug, resource.id)} what={resource.name}>
+          holds {counted(resource.policyCount, "policy", "policies")} now
+        </Linked>
+      );
+    case "InventorySnapshot":
+      return (
+        <Linked title="Snapshot" to={inventoryPath(slug, resource.scopeKey)} what={resource.scopeKey}>
+          {counted(resource.policyCount, "policy was", "policies were")} stored.{" "}
+          {resource.isWhole
+            ? "All could be read, so drift may be looked for in it."
+            : "Not all could be read, so it is not used to look for drift."}
+        </Linked>
+      );
+    default:
+      // The API may add members to this union: an older hub leaves them out.
+      return null;
+  }
+}
+
+interface LinkedProps {
+  title: string;
+  what: string;
+  to: string;
+  children: ReactNode;
+}
+
+function Linked({ title, what, to, children }: LinkedProps): ReactNode {
+  return (
+    <Card component="section" withBorder>
+      <Title order={2} size="h4">
+        {title}
+      </Title>
+      <Text>
+        <Anchor component={Link} inherit to={to}>
+          {what}
+        </Anchor>
+        {": "}
+        {children}
+      </Text>
+    </Card>
+  );
+}

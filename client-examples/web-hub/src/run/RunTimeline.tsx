@@ -1,0 +1,99 @@
+import { useQuery } from "@apollo/client/react";
+import { Card, Text, Timeline, Title } from "@mantine/core";
+import type { ReactNode } from "react";
+import { type FragmentType, getFragmentData, graphql } from "../gql";
+import type { RunEventKind } from "../gql/graphql";
+import { LoadMore } from "../ui/LoadMore";
+import { BUCKETS } from "../ui/StatusBadge";
+import { count, moment } from "../ui/words";
+
+const RunTimelineFragment = graphql(`
+  fragment RunTimeline on OperationRun {
+    id
+    events(first: 50) {
+      edges {
+        cursor
+        node {
+          kind
+          version
+          statusBucket
+          attempt
+          occurredAt
+          counts { processed total failed }
+        }
+      }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+`);
+
+const MoreEvents = graphql(`
+  query MoreEvents($run: ID!, $after: String) {
+    node(id: $run) {
+      id
+      ... on OperationRun {
+        events(first: 50, after: $after) {
+          edges {
+            cursor
+            node {
+              kind
+              version
+              statusBucket
+              attempt
+              occurredAt
+              counts { processed total failed }
+            }
+          }
+          pageInfo { hasNextPage endCursor }
+        }
+      }
+    }
+  }
+`);
+
+const KINDS: Record<RunEventKind, string> = {
+  QUEUED: "Queued",
+  STARTED: "Started",
+  PROGRESSED: "Progress",
+  REQUEUED: "Waits for another worker",
+  FINISHED: "Ended",
+};
+
+/** What happened to a run, oldest first. */
+export function RunTimeline({ run }: { run: FragmentType<typeof RunTimelineFragment> }): ReactNode {
+  const { id, events } = getFragmentData(RunTimelineFragment, run);
+  const { fetchMore } = useQuery(MoreEvents, { variables: { run: id }, fetchPolicy: "standby" });
+  return (
+    <Card component="section" withBorder>
+      <Title mb="md" order={2} size="h4">
+        Timeline
+      </Title>
+      <Timeline active={events.edges.length} bulletSize={14} lineWidth={2}>
+        {events.edges.map(({ node }) => {
+          const { kind, version, statusBucket, attempt, occurredAt, counts } = node;
+          const { label, color } = BUCKETS[statusBucket];
+          return (
+            <Timeline.Item
+              color={color}
+              key={version}
+              title={kind === "FINISHED" ? label : KINDS[kind]}
+            >
+              <Text size="sm">
+                {kind !== "QUEUED" && `${count(counts.processed)} of ${counts.total ?? "?"}`}
+                {counts.failed > 0 && `, ${count(counts.failed)} failed`}
+                {attempt > 1 && `, attempt ${attempt}`}
+              </Text>
+              <Text c="dimmed" component="time" dateTime={occurredAt} size="xs">
+                {moment(occurredAt)}
+              </Text>
+            </Timeline.Item>
+          );
+        })}
+      </Timeline>
+      <LoadMore
+        hasMore={events.pageInfo.hasNextPage}
+        load={() => fetchMore({ variables: { run: id, after: events.pageInfo.endCursor } })}
+      />
+    </Card>
+  );
+}

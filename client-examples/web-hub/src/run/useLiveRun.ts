@@ -1,0 +1,67 @@
+import { useQuery, useSubscription } from "@apollo/client/react";
+import { useThrottledCallback } from "@mantine/hooks";
+import { graphql } from "../gql";
+import type { RunPageQuery } from "../gql/graphql";
+
+const AT_MOST_EVERY_MS = 1_000;
+
+const RunPageDocument = graphql(`
+  query RunPage($run: ID!) {
+    node(id: $run) {
+      __typename
+      id
+      ... on OperationRun {
+        runType
+        context
+        createdAt
+        url
+        initiator { name kind }
+        ...RunLive
+        ...RunTimeline
+        ...RunFailures
+        ...RunRelated
+      }
+    }
+  }
+`);
+
+const FollowRun = graphql(`
+  subscription FollowRun($run: ID!, $after: String) {
+    operationRun(id: $run, after: $after) {
+      cursor
+      run { id ...RunLive }
+    }
+  }
+`);
+
+type Node = NonNullable<RunPageQuery["node"]>;
+export type Run = Extract<Node, { __typename: "OperationRun" }>;
+
+interface LiveRun {
+  /** Null for what is no run, or none any more. */
+  run: Run | null | undefined;
+  error: Error | undefined;
+  retry: () => void;
+}
+
+/** A run with all that hangs off it; its counts follow each event, the rest is read anew. */
+export function useLiveRun(id: string): LiveRun {
+  const { data, error, refetch } = useQuery(RunPageDocument, { variables: { run: id } });
+  const reread = useThrottledCallback(() => void refetch(), AT_MOST_EVERY_MS);
+  const { node } = data ?? {};
+  const run = node?.__typename === "OperationRun" ? node : data && null;
+  // The subscription begins with a snapshot and, on a run that has ended, completes with it.
+  const followed = useSubscription(FollowRun, {
+    variables: { run: id },
+    skip: run === null,
+    onData: reread,
+  });
+  return {
+    run,
+    error: error ?? followed.error,
+    retry: () => {
+      followed.restart();
+      void refetch();
+    },
+  };
+}

@@ -1,0 +1,81 @@
+/** Who is signed in here, and who else this browser holds a token of. */
+
+const TOKENS = "opsrun.tokens";
+const CURRENT = "opsrun.current";
+
+export interface User {
+  token: string;
+  subject: string;
+  name: string;
+}
+
+/** Read a token's claims, to show them; checking it is up to the API. */
+function userOf(token: string): User | undefined {
+  try {
+    const payload = token.split(".")[1]?.replaceAll("-", "+").replaceAll("_", "/") ?? "";
+    const bytes = Uint8Array.from(atob(payload), (character) => character.charCodeAt(0));
+    const claims = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
+    if (typeof claims["exp"] === "number" && claims["exp"] * 1000 < Date.now()) {
+      return undefined;
+    }
+    const subject = String(claims["sub"]);
+    return { token, subject, name: String(claims["name"] ?? subject) };
+  } catch {
+    return undefined;
+  }
+}
+
+function keep(tokens: string[]): User[] {
+  const users = new Map<string, User>();
+  for (const user of tokens.map(userOf)) {
+    if (user) {
+      users.set(user.subject, user);
+    }
+  }
+  localStorage.setItem(TOKENS, JSON.stringify([...users.values()].map(({ token }) => token)));
+  return [...users.values()];
+}
+
+/** Take the tokens that came in the address, as `#token=…&token=…`, and clean the address. */
+function tokensOfAddress(): string[] {
+  const tokens = new URLSearchParams(location.hash.slice(1)).getAll("token");
+  if (tokens.length > 0) {
+    history.replaceState(history.state, "", location.pathname + location.search);
+  }
+  return tokens;
+}
+
+const kept = JSON.parse(localStorage.getItem(TOKENS) ?? "[]") as string[];
+const brought = tokensOfAddress();
+
+export const users: readonly User[] = keep([...kept, ...brought]);
+
+const newest = brought.map(userOf).find((user) => user !== undefined);
+if (newest) {
+  localStorage.setItem(CURRENT, newest.subject);
+}
+
+export const currentUser: User | undefined =
+  users.find(({ subject }) => subject === localStorage.getItem(CURRENT)) ?? users[0];
+
+/** Go on as somebody else. The page loads anew, so that nothing of one user is left for another. */
+export function switchTo(user: User): void {
+  localStorage.setItem(CURRENT, user.subject);
+  location.assign("/");
+}
+
+/** Sign in with a token; return whether it looks like one that is still good. */
+export function signIn(token: string): boolean {
+  const user = userOf(token.trim());
+  if (user) {
+    keep([...users.map(({ token: other }) => other), user.token]);
+    switchTo(user);
+  }
+  return user !== undefined;
+}
+
+export function signOut(): void {
+  keep(users.filter((user) => user !== currentUser).map(({ token }) => token));
+  localStorage.removeItem(CURRENT);
+  location.assign("/");
+}

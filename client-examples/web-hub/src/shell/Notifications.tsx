@@ -1,0 +1,195 @@
+import { useMutation, useQuery, useSubscription } from "@apollo/client/react";
+import { ActionIcon, Anchor, Button, Group, Indicator, Popover, ScrollArea, Text } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { notifications as toasts } from "@mantine/notifications";
+import { IconBell } from "@tabler/icons-react";
+import { type ReactNode, useState } from "react";
+import { Link } from "react-router";
+import { type FragmentType, getFragmentData, graphql } from "../gql";
+import type { NotificationOutcome } from "../gql/graphql";
+import { Ago } from "../ui/Ago";
+import { BUCKETS } from "../ui/StatusBadge";
+import { Loading } from "../ui/states";
+import { runTypeName, scopeOf } from "../ui/words";
+import { runPath } from "./paths";
+import type { TenantPlace } from "./tenant";
+
+const ENDED_MS = 12_000;
+const QUEUED_MS = 5_000;
+
+const NotificationItem = graphql(`
+  fragment NotificationItem on Notification {
+    id
+    outcome
+    createdAt
+    readAt
+    run { id runType context }
+  }
+`);
+
+const NotificationList = graphql(`
+  query NotificationList($tenant: ID!) {
+    tenant(id: $tenant) {
+      id
+      unreadNotificationCount
+      notifications(first: 20) {
+        edges { cursor node { id readAt ...NotificationItem } }
+      }
+    }
+  }
+`);
+
+const NewNotifications = graphql(`
+  subscription NewNotifications($tenant: ID!, $after: String) {
+    notifications(tenantId: $tenant, after: $after) {
+      cursor
+      ...NotificationItem
+    }
+  }
+`);
+
+const MarkRead = graphql(`
+  mutation MarkRead($input: MarkNotificationsReadInput!) {
+    markNotificationsRead(input: $input) {
+      notifications { id readAt }
+    }
+  }
+`);
+
+const VERBS: Record<NotificationOutcome, string> = {
+  QUEUED: "is queued",
+  SUCCEEDED: "succeeded",
+  PARTIALLY_SUCCEEDED: "partly failed",
+  FAILED: "failed",
+};
+
+/** The bell, what it has to tell, and a toast for everything new. */
+export function Notifications({ place }: { place: TenantPlace }): ReactNode {
+  const [opened, { toggle, close }] = useDisclosure();
+  const { data, refetch } = useQuery(NotificationList, { variables: { tenant: place.id } });
+  const [markRead] = useMutation(MarkRead);
+  const edges = data?.tenant.notifications.edges ?? [];
+  const unread = data?.tenant.unreadNotificationCount ?? 0;
+
+  async function markAllRead(): Promise<void> {
+    const notificationIds = edges.filter(({ node }) => !node.readAt).map(({ node }) => node.id);
+    await markRead({ variables: { input: { tenantId: place.id, notificationIds } } });
+    await refetch();
+  }
+
+  return (
+    <>
+      {data && (
+        <Toasts after={edges[0]?.cursor ?? null} onNew={() => void refetch()} place={place} />
+      )}
+      <Popover onDismiss={close} opened={opened} position="bottom-end" trapFocus width={340}>
+        <Popover.Target>
+          <Indicator disabled={unread === 0} label={unread} size={16}>
+            <ActionIcon
+              aria-label={unread ? `Notifications, ${unread} unread` : "Notifications"}
+              onClick={toggle}
+              size="lg"
+              variant="default"
+            >
+              <IconBell aria-hidden size={18} stroke={1.5} />
+            </ActionIcon>
+          </Indicator>
+        </Popover.Target>
+        <Popover.Dropdown aria-label="Notifications">
+          <Group justify="space-between" mb="xs">
+            <Text fw={600}>Notifications</Text>
+            <Button
+              disabled={unread === 0}
+              onClick={() => void markAllRead()}
+              size="compact-xs"
+              variant="subtle"
+            >
+              Mark all as read
+            </Button>
+          </Group>
+          <ScrollArea.Autosize mah={360}>
+            {!data ? (
+              <Loading rows={2} />
+            ) : edges.length === 0 ? (
+              <Text c="dimmed" size="sm">
+                Nothing yet. What you start is told here when it ends.
+              </Text>
+            ) : (
+              <ul className="plain">
+                {edges.map(({ node }) => (
+                  <Item item={node} key={node.id} onOpen={close} slug={place.slug} />
+                ))}
+              </ul>
+            )}
+          </ScrollArea.Autosize>
+        </Popover.Dropdown>
+      </Popover>
+    </>
+  );
+}
+
+interface ItemProps {
+  item: FragmentType<typeof NotificationItem>;
+  slug: string;
+  onOpen: () => void;
+}
+
+function Item({ item, slug, onOpen }: ItemProps): ReactNode {
+  const { outcome, createdAt, readAt, run } = getFragmentData(NotificationItem, item);
+  return (
+    <Text component="li" fw={readAt ? 400 : 600} mb="xs" size="sm">
+      {titleOf(run)} {VERBS[outcome]}{" "}
+      <Anchor component={Link} inherit onClick={onOpen} to={runPath(slug, run.id)}>
+        View run
+      </Anchor>
+      <Text c="dimmed" component="div" size="xs">
+        <Ago at={createdAt} />
+      </Text>
+    </Text>
+  );
+}
+
+interface ToastsProps {
+  place: TenantPlace;
+  /** Nothing that is newer than this may be missed. */
+  after: string | null;
+  onNew: () => void;
+}
+
+function Toasts({ place, after, onNew }: ToastsProps): ReactNode {
+  const [since] = useState(after);
+  useSubscription(NewNotifications, {
+    variables: { tenant: place.id, after: since },
+    onData: ({ data: { data } }) => {
+      if (data) {
+        const { outcome, run } = getFragmentData(NotificationItem, data.notifications);
+        // One toast for each run: that it ended takes the place of that it is queued.
+        const toast = {
+          id: run.id,
+          title: `${titleOf(run)} ${VERBS[outcome]}`,
+          message: (
+            <Anchor
+              component={Link}
+              inherit
+              onClick={() => toasts.hide(run.id)}
+              to={runPath(place.slug, run.id)}
+            >
+              View run
+            </Anchor>
+          ),
+          color: BUCKETS[outcome].color,
+          autoClose: outcome === "QUEUED" ? QUEUED_MS : ENDED_MS,
+        };
+        toasts.update(toast);
+        toasts.show(toast);
+        onNew();
+      }
+    },
+  });
+  return null;
+}
+
+function titleOf({ runType, context }: { runType: string; context: unknown }): string {
+  const scope = scopeOf(context);
+  return scope ? `${runTypeName(runType)} (${scope})` : runTypeName(runType);
+}

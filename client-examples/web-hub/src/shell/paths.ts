@@ -1,0 +1,17 @@
+/** The pages' addresses. The API makes the same ones for `OperationRun.url`. */
+
+export function operationsPath(slug: string): string {
+  return `/t/${slug}/operations`;
+}
+
+export function runPath(slug: string, runId: string): string {
+  return `${operationsPath(slug)}/${encodeURIComponent(runId)}`;
+}
+
+export function inventoryPath(slug: string, scopeKey: string): string {
+  return `/t/${slug}/inventory?${new URLSearchParams({ scope: scopeKey })}`;
+}
+
+export function backupSetPath(slug: string, setId: string): string {
+  return `/t/${slug}/backup-sets/${encodeURIComponent(setId)}`;
+}

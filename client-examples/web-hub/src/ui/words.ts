@@ -1,0 +1,67 @@
+/** How the hub says things: times, durations and names that the API keeps short. */
+
+const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+const ABSOLUTE = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" });
+const NUMBER = new Intl.NumberFormat("en");
+const UNITS = [
+  ["day", 86_400],
+  ["hour", 3_600],
+  ["minute", 60],
+] as const;
+
+export function count(value: number): string {
+  return NUMBER.format(value);
+}
+
+/** `1 policy`, `2 policies` */
+export function counted(value: number, one: string, many = `${one}s`): string {
+  return `${count(value)} ${value === 1 ? one : many}`;
+}
+
+export function moment(iso: string): string {
+  return ABSOLUTE.format(new Date(iso));
+}
+
+/** `5 minutes ago`, for a time in milliseconds. */
+export function ago(iso: string, now: number): string {
+  const seconds = (now - Date.parse(iso)) / 1000;
+  for (const [unit, size] of UNITS) {
+    if (seconds >= size) {
+      return RELATIVE.format(-Math.floor(seconds / size), unit);
+    }
+  }
+  return seconds < 10 ? "just now" : `${Math.floor(seconds)} seconds ago`;
+}
+
+/** `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min` */
+export function duration(seconds: number): string {
+  const whole = Math.floor(seconds);
+  if (seconds < 10) {
+    return `${Math.max(seconds, 0).toFixed(1)} s`;
+  }
+  if (whole < 60) {
+    return `${whole} s`;
+  }
+  if (whole < 3_600) {
+    return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  }
+  return `${Math.floor(whole / 3_600)} h ${Math.floor((whole % 3_600) / 60)} min`;
+}
+
+/** `POLICY_NOT_FOUND` and `add_policies` in words. */
+export function words(name: string): string {
+  const text = name.replaceAll("_", " ").toLowerCase();
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** `backup_set.add_policies` as `Backup set: add policies`; a type that is new tomorrow, too. */
+export function runTypeName(runType: string): string {
+  const [resource = "", action = ""] = runType.split(".");
+  return `${words(resource)}: ${words(action).toLowerCase()}`;
+}
+
+/** What a run works on, if its context names a scope. */
+export function scopeOf(context: unknown): string | undefined {
+  const scope = (context as { scopeKey?: unknown } | null)?.scopeKey;
+  return typeof scope === "string" ? scope : undefined;
+}
