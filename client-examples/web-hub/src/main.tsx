@@ -1,5 +1,5 @@
 import { ApolloProvider } from "@apollo/client/react";
-import { createTheme, MantineProvider } from "@mantine/core";
+import { MantineProvider } from "@mantine/core";
 import { Notifications as Toasts } from "@mantine/notifications";
 import "@mantine/core/styles.css";
 import "@mantine/notifications/styles.css";
@@ -17,6 +17,7 @@ import { currentUser } from "./session";
 import { Home } from "./shell/Home";
 import { Shell } from "./shell/Shell";
 import { SignIn } from "./shell/SignIn";
+import { readableColors, theme } from "./theme";
 
 const router = createBrowserRouter([
   {
@@ -47,12 +48,11 @@ const router = createBrowserRouter([
   },
 ]);
 
-const theme = createTheme({ primaryShade: { light: 8, dark: 5 }, autoContrast: true });
 const root = document.querySelector("#hub");
 
 if (root) {
   createRoot(root).render(
-    <MantineProvider defaultColorScheme="auto" theme={theme}>
+    <MantineProvider cssVariablesResolver={readableColors} defaultColorScheme="auto" theme={theme}>
       {currentUser ? (
         <ApolloProvider client={connect(currentUser.token)}>
           <RouterProvider router={router} />

@@ -71,7 +71,7 @@ export function AddPolicies({ setId, onAdded }: { setId: string; onAdded: () => 
         </Card>
       )}
       <Title order={2} size="h3">
-        Latest additions
+        Latest additions to backup sets
       </Title>
       <RunsTable
         caption="Additions to backup sets, newest first"

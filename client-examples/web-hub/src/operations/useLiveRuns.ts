@@ -2,7 +2,8 @@ import type { ApolloCache } from "@apollo/client";
 import { useQuery, useSubscription } from "@apollo/client/react";
 import { useRef } from "react";
 import { graphql } from "../gql";
-import type { OperationRunFilter, RunsFeedSubscription, RunsPageQuery } from "../gql/graphql";
+import type { OperationRunFilter, RunsPageQuery } from "../gql/graphql";
+import { applied, type Changed } from "./feed";
 
 export const RunsPage = graphql(`
   query RunsPage($tenant: ID!, $filter: OperationRunFilter!, $first: Int!, $after: String) {
@@ -42,29 +43,7 @@ const RunsFeed = graphql(`
   }
 `);
 
-type Changed = Extract<
-  RunsFeedSubscription["operationRuns"],
-  { __typename: "OperationRunChanged" }
->;
-type Connection = RunsPageQuery["tenant"]["operationRuns"];
 type Variables = { tenant: string; filter: OperationRunFilter; first: number };
-
-/** Put a run where it belongs, newest first, take it out, or leave it: the cache has its fields. */
-function applied({ change, run }: Changed, connection: Connection): Connection {
-  const { edges, pageInfo } = connection;
-  const isThere = edges.some(({ node }) => node.id === run.id);
-  if (change === "LEFT") {
-    return isThere
-      ? { ...connection, edges: edges.filter(({ node }) => node.id !== run.id) }
-      : connection;
-  }
-  const older = edges.findIndex(({ node }) => Date.parse(node.createdAt) < Date.parse(run.createdAt));
-  if (isThere || (older < 0 && pageInfo.hasNextPage)) {
-    return connection;
-  }
-  const edge = { __typename: "OperationRunEdge" as const, cursor: "", node: run };
-  return { ...connection, edges: edges.toSpliced(older < 0 ? edges.length : older, 0, edge) };
-}
 
 function apply(cache: ApolloCache, variables: Variables, event: Changed): void {
   cache.updateQuery({ query: RunsPage, variables }, (data) => {

@@ -112,7 +112,7 @@ function Failures({ run, reason, count: current }: FailuresProps): ReactNode {
         <Table>
           <Table.Thead>
             <Table.Tr>
-              <Table.Th>Item</Table.Th>
+              <Table.Th w="35%">Item</Table.Th>
               <Table.Th>What went wrong</Table.Th>
             </Table.Tr>
           </Table.Thead>

@@ -83,8 +83,8 @@ export function Notifications({ place }: { place: TenantPlace }): ReactNode {
         <Toasts after={edges[0]?.cursor ?? null} onNew={() => void refetch()} place={place} />
       )}
       <Popover onDismiss={close} opened={opened} position="bottom-end" trapFocus width={340}>
-        <Popover.Target>
-          <Indicator disabled={unread === 0} label={unread} size={16}>
+        <Indicator disabled={unread === 0} label={unread} size={16}>
+          <Popover.Target>
             <ActionIcon
               aria-label={unread ? `Notifications, ${unread} unread` : "Notifications"}
               onClick={toggle}
@@ -93,8 +93,8 @@ export function Notifications({ place }: { place: TenantPlace }): ReactNode {
             >
               <IconBell aria-hidden size={18} stroke={1.5} />
             </ActionIcon>
-          </Indicator>
-        </Popover.Target>
+          </Popover.Target>
+        </Indicator>
         <Popover.Dropdown aria-label="Notifications">
           <Group justify="space-between" mb="xs">
             <Text fw={600}>Notifications</Text>
@@ -178,6 +178,7 @@ function Toasts({ place, after, onNew }: ToastsProps): ReactNode {
             </Anchor>
           ),
           color: BUCKETS[outcome].color,
+          closeButtonProps: { "aria-label": "Dismiss" },
           autoClose: outcome === "QUEUED" ? QUEUED_MS : ENDED_MS,
         };
         toasts.update(toast);

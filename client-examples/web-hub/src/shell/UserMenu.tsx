@@ -1,4 +1,4 @@
-import { Button, Menu, Text } from "@mantine/core";
+import { Button, Menu } from "@mantine/core";
 import { IconCheck, IconLogout, IconUser } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 import type { TenantRole } from "../gql/graphql";
@@ -11,16 +11,15 @@ export function UserMenu({ role }: { role: TenantRole | undefined }): ReactNode 
     <Menu position="bottom-end" width={240}>
       <Menu.Target>
         <Button
-          aria-label={`Account: ${currentUser?.name}`}
           leftSection={<IconUser aria-hidden size={16} stroke={1.5} />}
           px="xs"
           size="xs"
           variant="default"
         >
-          <Text inherit visibleFrom="sm">
+          <span className="wide">
             {currentUser?.name}
             {role && ` · ${words(role)}`}
-          </Text>
+          </span>
         </Button>
       </Menu.Target>
       <Menu.Dropdown>

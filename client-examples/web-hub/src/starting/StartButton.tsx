@@ -46,6 +46,7 @@ export function StartButton(props: StartButtonProps): ReactNode {
       }
       if (payload.outcome === "REUSED_ACTIVE") {
         toasts.show({
+          closeButtonProps: { "aria-label": "Dismiss" },
           title: `${runTypeName(payload.run.runType)} is already under way`,
           message: (
             <Anchor component={Link} inherit to={runPath(slug, payload.run.id)}>

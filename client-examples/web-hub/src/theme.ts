@@ -1,0 +1,23 @@
+import { Anchor, type CSSVariablesResolver, createTheme } from "@mantine/core";
+
+export const theme = createTheme({
+  autoContrast: true,
+  primaryShade: 8,
+  // A link must be told from the text around it without seeing colours.
+  components: { Anchor: Anchor.extend({ defaultProps: { underline: "always" } }) },
+});
+
+function faint(color: string): Record<string, string> {
+  return { "--mantine-color-dimmed": color, "--mantine-color-placeholder": color };
+}
+
+/** Where Mantine's own colours have too little contrast to be read by everybody. */
+export const readableColors: CSSVariablesResolver = () => ({
+  variables: {},
+  light: {
+    ...faint("#5c636a"),
+    "--mantine-color-green-light-color": "#1f6b30",
+    "--mantine-color-orange-light-color": "#9c3606",
+  },
+  dark: faint("#a6adb5"),
+});
