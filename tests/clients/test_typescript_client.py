@@ -1,7 +1,6 @@
 """`client-examples/typescript-client`: typed from the schema, and it misses and repeats nothing."""
 
 import shutil
-import subprocess
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -10,24 +9,14 @@ import pytest
 
 from domain.tenancy.roles import TenantRole
 from tests.clients.conftest import NOBODY, Line, Product, assert_nothing_missed
+from tests.nodejs import needs_node, npm
 from tests.opsrun.commands import Command, running
 from tests.working import SCOPE, export, policy
 
 ROOT = Path(__file__).parents[2]
 NAME = Path("client-examples/typescript-client")
-NODE_MAJOR = 20
 
-
-def has_node() -> bool:
-    """Return whether npm and a Node that is new enough are here."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        return False
-    version = subprocess.check_output([node, "--version"], text=True)  # noqa: S603
-    return int(version.removeprefix("v").partition(".")[0]) >= NODE_MAJOR
-
-
-pytestmark = pytest.mark.skipif(not has_node(), reason=f"needs npm and Node {NODE_MAJOR} or newer")
+pytestmark = needs_node
 
 
 @pytest.fixture(scope="session")
@@ -38,14 +27,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     produced = shutil.ignore_patterns("node_modules", "build", "gql")
     shutil.copytree(ROOT / NAME, root / NAME, ignore=produced)
     for command in ("ci", "run check", "run prestart"):
-        done = subprocess.run(  # noqa: S603
-            ["npm", *command.split()],  # noqa: S607
-            cwd=root / NAME,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        npm(root / NAME, *command.split())
     return root / NAME
 
 
