@@ -17,6 +17,7 @@ from gql.transport.http import GraphQLView
 from opsrun.auth import Tokens, bearer, tokens
 from opsrun.database import Login
 from opsrun.health import health_routes
+from opsrun.hub import hub_app, hub_folder
 from opsrun.resources import open_resources, use_cases
 from opsrun.settings import Settings
 
@@ -87,6 +88,11 @@ async def open_api(settings: Settings, public_url: str) -> AsyncIterator[Api]:
             WebSocketRoute("/graphql", view),
             *graphiql_routes(),
             *health_routes(resources, stopping),
-            Route("/", lambda _: RedirectResponse("/graphiql/")),
         ]
-        yield Api(Starlette(routes=routes), view, stopping)
+        app = Starlette(routes=routes)
+        if (hub := hub_folder(settings)) is not None:
+            # Not a route: that would take `/graphiql`, which is to get its slash.
+            app.router.default = hub_app(hub)
+        else:
+            app.add_route("/", lambda _: RedirectResponse("/graphiql/"))
+        yield Api(app, view, stopping)

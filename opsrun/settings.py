@@ -1,5 +1,6 @@
 """All settings, read once from the environment and validated before anything starts."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -47,6 +48,12 @@ def _origin(value: str) -> str:
     return value
 
 
+def _built_hub(folder: Path) -> Path:
+    if not os.path.isfile(folder / "index.html"):  # noqa: PTH113 - this one never raises
+        raise ValueError("There is no index.html in this folder")
+    return folder.resolve()
+
+
 def _redis_url(value: SecretStr) -> SecretStr:
     if _url(value.get_secret_value(), "redis", "rediss") is None:
         raise ValueError("This is no Redis URL")
@@ -82,6 +89,9 @@ class Settings(BaseSettings):
     allowed_origins: Annotated[
         list[Annotated[str, AfterValidator(_origin)]], NoDecode, BeforeValidator(_split)
     ] = Field([], description="Origins of pages that may open a WebSocket, separated by commas")
+    hub_folder: Annotated[Path, AfterValidator(_built_hub)] | None = Field(
+        None, description="The built hub, a folder with index.html; the checkout's if not set"
+    )
 
     oidc_issuer: str | None = Field(None, description="The issuer that tokens must name")
     oidc_audience: str | None = Field(None, description="The audience that tokens must name")

@@ -50,8 +50,16 @@ async def test_it_serves_queries_health_and_graphiql(
             assert (await http.get("/readyz")).json()["checks"]["database"] == "ok"
             refused = await http.post("/graphql", json={"query": "{ viewer { name } }"})
             assert refused.status_code == 401
-            start_page = await http.get("/", follow_redirects=True)
-            assert (start_page.status_code, start_page.url.path) == (200, "/graphiql/")
+            assert (await http.get("/graphiql/")).status_code == 200
+
+
+async def test_it_serves_the_hub_of_a_folder(installation: Installation, tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("the hub")
+    async with (
+        api(installation, HUB_FOLDER=str(tmp_path)) as (_, base),
+        httpx.AsyncClient(base_url=base, trust_env=False) as http,
+    ):
+        assert (await http.get("/")).text == "the hub"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

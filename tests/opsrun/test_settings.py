@@ -151,6 +151,21 @@ def test_a_redis_url_is_taken_as_it_is(given: Given, url: str) -> None:
     assert given(REDIS_URL=url).require_redis_url() == url
 
 
+@pytest.mark.parametrize("made", ["", "folder/", "folder/index.html/"])
+def test_a_folder_without_the_hub_is_refused(given: Given, tmp_path: Path, made: str) -> None:
+    (tmp_path / made).mkdir(parents=True, exist_ok=True)
+    message = given.refused(HUB_FOLDER=str(tmp_path / "folder"))
+    assert message.startswith("OPSRUN_HUB_FOLDER: There is no index.html in this folder")
+
+
+def test_the_hub_is_found_from_everywhere(
+    given: Given, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "index.html").touch()
+    monkeypatch.chdir(tmp_path)
+    assert given(HUB_FOLDER=".").hub_folder == tmp_path
+
+
 def test_a_missing_url_is_named_with_its_form(given: Given) -> None:
     settings = given()
     with pytest.raises(SettingsError, match=r"OPSRUN_DATABASE_URL is not set.*postgresql://"):
