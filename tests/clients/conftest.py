@@ -73,14 +73,23 @@ class Line:
 
 
 @pytest.fixture
+def api_settings() -> dict[str, str]:
+    """What a module's tests want of the API."""
+    return {}
+
+
+@pytest.fixture
 async def line(
-    product: Product, installation: Installation, servers: EmbeddedServers
+    product: Product,
+    installation: Installation,
+    servers: EmbeddedServers,
+    api_settings: dict[str, str],
 ) -> AsyncIterator[Line]:
     """Let the next sync be in hand for as long as the line is not mended."""
     export(product.place, *(policy(str(number)) for number in range(POLICIES)))
     async with (
         Proxy() as proxy,
-        api(installation) as (first, url),
+        api(installation, **api_settings) as (first, url),
         no_policy_can_be_stored(servers) as lock,
     ):
         proxy.target = port(url)
@@ -98,11 +107,13 @@ def assert_nothing_missed(script: Command) -> None:
 
 
 @pytest.fixture
-async def product(installation: Installation, place: World) -> AsyncIterator[Product]:
+async def product(
+    installation: Installation, place: World, api_settings: dict[str, str]
+) -> AsyncIterator[Product]:
     """Run every kind of process."""
     async with (
         maintenance(installation),
         worker(installation),
-        api(installation) as (_, url),
+        api(installation, **api_settings) as (_, url),
     ):
         yield Product(url, place)

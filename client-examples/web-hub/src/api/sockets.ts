@@ -4,6 +4,11 @@ import { setConnection } from "./connection";
 const PING_MS = 10_000;
 const SILENCE_MS = 5_000;
 const MAX_WAIT_MS = 10_000;
+const FORBIDDEN = 4403;
+
+function isRefusal(thrown: unknown): boolean {
+  return (thrown as Partial<CloseEvent>).code === FORBIDDEN;
+}
 
 /** Wait before coming back, longer each time and never in step with others; less when back online. */
 function pause(retries: number): Promise<void> {
@@ -26,6 +31,8 @@ export function openSocket(url: string, authorization: string): Client {
     connectionParams: { authorization },
     retryAttempts: Infinity,
     retryWait: pause,
+    // A socket that could not be opened throws an event without a code.
+    shouldRetry: (thrown) => !isRefusal(thrown),
     connectionAckWaitTimeout: SILENCE_MS,
     // Only asking shows that a connection died without a word.
     keepAlive: PING_MS,
@@ -39,8 +46,7 @@ export function openSocket(url: string, authorization: string): Client {
       connected: () => setConnection("live"),
       closed: (event) => {
         clearTimeout(silence);
-        const { code } = event as CloseEvent;
-        setConnection(code === 4403 ? "refused" : "reconnecting");
+        setConnection(isRefusal(event) ? "refused" : "reconnecting");
       },
     },
   });

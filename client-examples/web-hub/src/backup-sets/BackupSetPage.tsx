@@ -7,6 +7,7 @@ import { useTenant } from "../shell/tenant";
 import { Ago } from "../ui/Ago";
 import { LoadMore } from "../ui/LoadMore";
 import { Page } from "../ui/Page";
+import { Scrollable } from "../ui/Scrollable";
 import { Empty, Failure, Loading } from "../ui/states";
 import { counted, moment } from "../ui/words";
 import { AddPolicies } from "./AddPolicies";
@@ -64,8 +65,7 @@ export function BackupSetPage(): ReactNode {
         {edges.length === 0 ? (
           <Empty title="The set is empty">Add policies of a synced scope.</Empty>
         ) : (
-          <Table.ScrollContainer minWidth={320}>
-            <Table>
+          <Scrollable label="Policies in this set">
               <Table.Thead>
                 <Table.Tr>
                   <Table.Th>Name</Table.Th>
@@ -86,8 +86,7 @@ export function BackupSetPage(): ReactNode {
                   </Table.Tr>
                 ))}
               </Table.Tbody>
-            </Table>
-          </Table.ScrollContainer>
+            </Scrollable>
         )}
         <LoadMore
           hasMore={pageInfo.hasNextPage}

@@ -9,6 +9,7 @@ import { useTenant } from "../shell/tenant";
 import { Ago } from "../ui/Ago";
 import { LoadMore } from "../ui/LoadMore";
 import { Page } from "../ui/Page";
+import { Scrollable } from "../ui/Scrollable";
 import { Empty, Failure, Loading } from "../ui/states";
 import { count } from "../ui/words";
 
@@ -55,8 +56,7 @@ export function BackupSetsPage(): ReactNode {
             : "A manager or an owner of the tenant can create one."}
         </Empty>
       ) : (
-        <Table.ScrollContainer minWidth={320}>
-          <Table verticalSpacing="sm">
+        <Scrollable label="Backup sets">
             <Table.Thead>
               <Table.Tr>
                 <Table.Th>Name</Table.Th>
@@ -81,8 +81,7 @@ export function BackupSetsPage(): ReactNode {
                 </Table.Tr>
               ))}
             </Table.Tbody>
-          </Table>
-        </Table.ScrollContainer>
+          </Scrollable>
       )}
       <LoadMore
         hasMore={sets?.pageInfo.hasNextPage ?? false}

@@ -2,6 +2,7 @@ import { Table, Title } from "@mantine/core";
 import type { ReactNode } from "react";
 import { useTenant } from "../shell/tenant";
 import { LoadMore } from "../ui/LoadMore";
+import { Scrollable } from "../ui/Scrollable";
 import { Empty, Failure, Loading } from "../ui/states";
 import { usePolicies } from "./policies";
 
@@ -21,8 +22,7 @@ export function PolicyTable({ scope }: { scope: string }): ReactNode {
       ) : policies.length === 0 ? (
         <Empty title="No policies">The scope was never synced as a whole, or it is empty.</Empty>
       ) : (
-        <Table.ScrollContainer minWidth={320}>
-          <Table>
+        <Scrollable label={`Policies of ${scope}`}>
             <Table.Thead>
               <Table.Tr>
                 <Table.Th>Name</Table.Th>
@@ -37,8 +37,7 @@ export function PolicyTable({ scope }: { scope: string }): ReactNode {
                 </Table.Tr>
               ))}
             </Table.Tbody>
-          </Table>
-        </Table.ScrollContainer>
+          </Scrollable>
       )}
       <LoadMore hasMore={hasMore} label="Show more policies" load={loadMore} />
     </section>

@@ -2,6 +2,9 @@ import { useQuery } from "@apollo/client/react";
 import { graphql } from "../gql";
 import type { ScopesQuery } from "../gql/graphql";
 
+/** The product looks for new scopes about as often. */
+const POLL_MS = 10_000;
+
 const Scopes = graphql(`
   query Scopes($tenant: ID!) {
     tenant(id: $tenant) {
@@ -21,6 +24,7 @@ export function useScopes(tenant: string): UsedScopes {
   const { data, error, refetch } = useQuery(Scopes, {
     variables: { tenant },
     fetchPolicy: "cache-and-network",
+    pollInterval: POLL_MS,
   });
   return { scopes: data?.tenant.inventoryScopes, error, refetch: () => void refetch() };
 }

@@ -1,7 +1,8 @@
-import { Table, VisuallyHidden } from "@mantine/core";
+import { Table } from "@mantine/core";
 import type { ReactNode } from "react";
 import { useTenant } from "../shell/tenant";
 import { LoadMore } from "../ui/LoadMore";
+import { Scrollable } from "../ui/Scrollable";
 import { Failure, Loading } from "../ui/states";
 import { RunRow } from "./RunRow";
 import type { LiveRuns } from "./useLiveRuns";
@@ -28,11 +29,7 @@ export function RunsTable({ live, caption, empty }: RunsTableProps): ReactNode {
       {runs.length === 0 ? (
         empty
       ) : (
-        <Table.ScrollContainer minWidth={320} tabIndex={-1}>
-          <Table highlightOnHover verticalSpacing="sm">
-            <Table.Caption>
-              <VisuallyHidden>{caption}</VisuallyHidden>
-            </Table.Caption>
+        <Scrollable label={caption}>
             <Table.Thead>
               <Table.Tr>
                 <Table.Th w={150}>Status</Table.Th>
@@ -50,8 +47,7 @@ export function RunsTable({ live, caption, empty }: RunsTableProps): ReactNode {
                 <RunRow key={run.id} run={run} slug={slug} />
               ))}
             </Table.Tbody>
-          </Table>
-        </Table.ScrollContainer>
+          </Scrollable>
       )}
       <LoadMore hasMore={hasMore} label="Show older operations" load={loadMore} />
     </>

@@ -100,7 +100,11 @@ export function useFilters(): UsedFilters {
       // A window that moved with the clock would be another list at every look.
       apiFilter: toApiFilter(filters, Date.now()),
       isFiltered: Object.values(filters).some(({ length }) => length > 0),
-      change: (part) => setParams(writeFilters({ ...filters, ...part }), { replace: true }),
+      change: (part) => {
+        // The address is ahead of what was rendered when two changes follow each other quickly.
+        const current = readFilters(new URLSearchParams(location.search));
+        setParams(writeFilters({ ...current, ...part }), { replace: true });
+      },
       clear: () => setParams({}, { replace: true }),
     };
   }, [key, setParams]);

@@ -4,6 +4,7 @@ import { type ReactNode, useState } from "react";
 import { type FragmentType, getFragmentData, graphql } from "../gql";
 import type { FailureReason } from "../gql/graphql";
 import { LoadMore } from "../ui/LoadMore";
+import { Scrollable } from "../ui/Scrollable";
 import { Failure, Loading } from "../ui/states";
 import { count, counted, words } from "../ui/words";
 
@@ -108,8 +109,7 @@ function Failures({ run, reason, count: current }: FailuresProps): ReactNode {
           </button>
         </Alert>
       )}
-      <Table.ScrollContainer minWidth={400}>
-        <Table>
+      <Scrollable label="Failed items">
           <Table.Thead>
             <Table.Tr>
               <Table.Th w="35%">Item</Table.Th>
@@ -131,8 +131,7 @@ function Failures({ run, reason, count: current }: FailuresProps): ReactNode {
               </Table.Tr>
             ))}
           </Table.Tbody>
-        </Table>
-      </Table.ScrollContainer>
+        </Scrollable>
       <LoadMore
         hasMore={pageInfo.hasNextPage}
         label={`Show more of ${count(current)}`}

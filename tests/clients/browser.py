@@ -1,0 +1,109 @@
+"""The hub, built as its README says, and users who look at it in Debian's Chromium."""
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright, expect
+
+from tests.nodejs import npm
+
+ROOT = Path(__file__).parents[2]
+HUB = Path("client-examples/web-hub")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+PATIENCE_MS = 20_000
+expect.set_options(timeout=PATIENCE_MS)
+
+# What this machine has none of, or what is not for tests.
+_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def copy_hub(parent: Path) -> Path:
+    """Copy the hub's sources and the schema; return the copy with its packages installed."""
+    shutil.copy(ROOT / "schema.graphql", parent)
+    produced = shutil.ignore_patterns("node_modules", "build", "gql")
+    folder = Path(shutil.copytree(ROOT / HUB, parent / HUB, ignore=produced))
+    npm(folder, "ci")
+    return folder
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """Run Debian's Chromium, not one of Playwright's own."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+@dataclass(slots=True)
+class Visitor:
+    """Somebody with a browser of their own, and what went wrong in it."""
+
+    context: BrowserContext
+    base: str
+    queries: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    @classmethod
+    @asynccontextmanager
+    async def comes(
+        cls,
+        browser: Browser,
+        base: str,
+        *,
+        scheme: Literal["light", "dark"] = "light",
+        width: int = 1280,
+    ) -> AsyncIterator["Visitor"]:
+        """Open a window; at the end see that no page of it raised an error."""
+        async with await browser.new_context(
+            viewport={"width": width, "height": 800},
+            color_scheme=scheme,
+            reduced_motion="reduce",
+            permissions=["clipboard-read", "clipboard-write"],
+        ) as context:
+            context.set_default_timeout(PATIENCE_MS)
+            visitor = cls(context, base)
+            context.on("request", lambda request: visitor._note(request))
+            context.on("weberror", lambda error: visitor.errors.append(str(error.error)))
+            yield visitor
+            assert visitor.errors == []
+
+    def _note(self, request: Request) -> None:
+        if request.url.endswith("/graphql") and request.method == "POST":
+            body = request.post_data_json
+            self.queries.append(body["operationName"] if isinstance(body, dict) else "?")
+
+    async def open(self, path: str = "/", *tokens: str) -> Page:
+        """Open a page, with tokens as `make dev` prints them."""
+        page = await self.context.new_page()
+        fragment = "&".join(f"token={token}" for token in tokens)
+        await page.goto(f"{self.base}{path}#{fragment}")
+        return page
+
+
+async def faults(page: Page, axe: str) -> list[str]:
+    """Return what axe finds that keeps somebody from using the page: serious and critical."""
+    await page.evaluate(axe)
+    found = await page.evaluate("axe.run(document)")
+    assert len(found["passes"]) > 10, "axe did not look at the page"
+    return [
+        f"{fault['impact']}: {fault['help']}: {node['html']}"
+        for fault in found["violations"]
+        if fault["impact"] in {"serious", "critical"}
+        for node in fault["nodes"]
+    ]

@@ -1,0 +1,411 @@
+"""`client-examples/web-hub`: what its users do, in a browser, on the product itself."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Locator, Page, expect
+
+from domain.tenancy.roles import TenantRole
+from opsrun.administration import save_member
+from opsrun.database import Login
+from opsrun.embedded import EmbeddedServers
+from opsrun.resources import Resources
+from tests.clients.browser import CHROMIUM, Visitor, chromium, copy_hub, faults
+from tests.clients.conftest import Line, Product
+from tests.nodejs import needs_node, npm
+from tests.opsrun.conftest import Installation
+from tests.opsrun.test_processes import maintenance, no_policy_can_be_stored, worker
+from tests.opsrun.test_serving import api
+from tests.working import SCOPE, export, policy
+from tests.world import World
+
+pytestmark = [
+    needs_node,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium, as Debian's package of that name"),
+]
+
+SYNC = f"Sync {SCOPE}"
+
+
+@pytest.fixture(scope="session")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The hub with its packages, types checked, its own tests passed, and built."""
+    folder = copy_hub(tmp_path_factory.mktemp("web-hub"))
+    for script in ("check", "test", "build"):
+        npm(folder, "run", script)
+    return folder
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def api_settings(hub: Path) -> dict[str, str]:
+    """Have the API serve the hub."""
+    return {"HUB_FOLDER": str(hub / "build")}
+
+
+@pytest.fixture(scope="module")
+async def served(installation: Installation, hub: Path) -> AsyncIterator[str]:
+    """Where the product runs for all of these tests: each of them has a tenant of its own."""
+    async with (
+        maintenance(installation),
+        worker(installation),
+        api(installation, HUB_FOLDER=str(hub / "build")) as (_, url),
+    ):
+        yield url
+
+
+@pytest.fixture
+def product(served: str, place: World) -> Product:
+    return Product(served, place)
+
+
+@pytest.fixture
+async def visitor(browser: Browser, product: Product) -> AsyncIterator[Visitor]:
+    async with Visitor.comes(browser, product.url) as visitor:
+        yield visitor
+
+
+@pytest.fixture
+async def page(visitor: Visitor, place: World) -> Page:
+    """The hub as an operator sees it at first."""
+    return await visitor.open("/", place.token())
+
+
+async def go(page: Page, name: str) -> None:
+    """Go to one of the pages that the navigation names."""
+    await page.get_by_role("navigation").get_by_role("link", name=name, exact=True).click()
+    await expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+
+
+async def offer(place: World, *policies: dict[str, Any]) -> None:
+    """Make the scope hold exactly these policies, and let it be known."""
+    export(place, *policies)
+    await place.maintenance().find_scopes()
+
+
+def rows(page: Page, text: str = "") -> Locator:
+    """The runs of the page's first table."""
+    return page.locator("tr[data-run]", has_text=text)
+
+
+async def sync(page: Page, ended: int, outcome: str = "Succeeded") -> None:
+    """Sync the scope from its page, and wait until so many syncs of it have ended so."""
+    await go(page, "Inventory")
+    await page.get_by_role("button", name=SYNC).click()
+    await expect(rows(page, outcome)).to_have_count(ended)
+
+
+async def test_two_syncs_and_a_comparison_lead_to_findings(page: Page, place: World) -> None:
+    await offer(place, policy("a", passwordRequired=False), policy("gone"))
+    await expect(page.get_by_text("Nothing ran in the last 30 days")).to_be_visible()
+    await sync(page, ended=1)
+    await offer(place, policy("a", passwordRequired=True), policy("new"))
+    await sync(page, ended=2)
+
+    await go(page, "Drift")
+    await page.get_by_role("button", name=f"Compare {SCOPE}").click()
+    await expect(page.get_by_role("heading", name="Drift in 3 policies")).to_be_visible()
+    await go(page, "Operations")
+    await expect(rows(page)).to_have_count(3)
+    await expect(page.get_by_role("group", name="Status")).to_contain_text("Succeeded 3")
+
+    await page.get_by_role("link", name="Drift: generate").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text(f"Drift: generate ({SCOPE})")
+    for kind, name in (("Added", "new"), ("Removed", "gone"), ("Modified", "a")):
+        found = page.get_by_role("button", name=re.compile(f"^{kind} Policy {name} "))
+        await expect(found).to_be_visible()
+    await page.get_by_role("button", name=re.compile("^Modified")).click()
+    difference = page.get_by_role("figure").filter(has_text="passwordRequired")
+    await expect(difference.locator("del")).to_have_text("− false")
+    await expect(difference.locator("ins")).to_have_text("+ true")
+
+    await page.locator("label", has_text="Removed").click()
+    await expect(page.get_by_role("button", name=re.compile("Policy "))).to_have_count(1)
+
+
+async def test_rows_enter_change_and_leave_without_asking_again(
+    visitor: Visitor, page: Page, place: World, servers: EmbeddedServers
+) -> None:
+    await offer(place, *(policy(str(number)) for number in range(35)))
+    running = await visitor.open(f"/t/{place.slug}/operations?status=RUNNING")
+    await expect(running.get_by_text("No operation matches the filter")).to_be_visible()
+    await expect(running.get_by_role("status").filter(has_text="Live")).to_be_visible()
+    await expect(page.get_by_text("Nothing ran")).to_be_visible()
+    await expect(page.get_by_role("status").filter(has_text="Live")).to_be_visible()
+    async with no_policy_can_be_stored(servers) as lock:
+        starting = await visitor.open(f"/t/{place.slug}/inventory")
+        await expect(starting.get_by_role("button", name=SYNC)).to_be_visible()
+        await starting.wait_for_load_state("networkidle")
+        visitor.queries.clear()
+        await starting.get_by_role("button", name=SYNC).click()
+
+        for watching in (page, running):
+            row = rows(watching, "Running")
+            await expect(row).to_contain_text("0 of 35")
+            await expect(row.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "0")
+        await expect(running.get_by_role("group", name="Status")).to_contain_text("Running 1")
+        await lock.execute("ROLLBACK")
+
+    await expect(rows(page, "Succeeded")).to_contain_text("35 of 35")
+    await expect(rows(running)).to_have_count(0)
+    await expect(running.get_by_role("group", name="Status")).to_contain_text("Succeeded 1")
+    assert "RunFacets" in visitor.queries
+    assert "RunsPage" not in visitor.queries
+
+
+async def test_a_failure_is_followed_from_its_notification(page: Page, place: World) -> None:
+    broken = [{"id": f"broken-{number:02}"} for number in range(25)]
+    await offer(place, policy("a"), *broken)
+    await sync(page, ended=1, outcome="Partly failed")
+    toast = page.get_by_role("alert").filter(has_text="partly failed")
+    await toast.get_by_role("link", name="View run").click()
+
+    await expect(page.get_by_role("heading", name="25 failures")).to_be_visible()
+    group = page.get_by_role("button", name=re.compile("^25 Invalid policy"))
+    await expect(group).to_contain_text("Starting again will not help.")
+    await group.click()
+    failures = page.get_by_role("table").locator("tbody tr")
+    await expect(failures).to_have_count(20)
+    await expect(failures.first).to_contain_text("broken-00.json")
+    await page.get_by_role("button", name="Show more of 25").click()
+    await expect(failures).to_have_count(25)
+
+    bell = page.get_by_role("button", name=re.compile("^Notifications"))
+    await expect(bell).to_have_accessible_name("Notifications, 2 unread")
+    await bell.click()
+    await page.get_by_role("button", name="Mark all as read").click()
+    await expect(bell).to_have_accessible_name("Notifications")
+
+
+async def test_it_shows_the_final_state_after_the_api_was_restarted(
+    browser: Browser, line: Line, place: World
+) -> None:
+    base = line.environment["OPSRUN_URL"].removesuffix("/graphql")
+    await place.maintenance().find_scopes()
+    async with Visitor.comes(browser, base) as visitor:
+        page = await visitor.open(f"/t/{place.slug}/inventory", place.token())
+        await page.get_by_role("button", name=SYNC).click()
+        other = await visitor.open(f"/t/{place.slug}/operations")
+        await rows(page, "Running").get_by_role("link").click()
+        await expect(page.get_by_text("0 of 35 items")).to_be_visible()
+        await expect(rows(other, "Running")).to_be_visible()
+        for watching in (page, other):
+            await watching.evaluate("window.isTheSame = true")
+
+        line.keep_down()
+        await line.api.stop()
+        for watching in (page, other):
+            await expect(watching.get_by_role("status", name="Reconnecting")).to_be_visible()
+        await line.mend()
+
+        await expect(page.get_by_text("35 of 35 items")).to_be_visible()
+        await expect(page.get_by_role("heading", level=1).locator("..")).to_contain_text(
+            "Succeeded"
+        )
+        await expect(rows(other, "Succeeded")).to_contain_text("35 of 35")
+        for watching in (page, other):
+            await expect(watching.get_by_role("status").filter(has_text="Live")).to_be_visible()
+            assert await watching.evaluate("window.isTheSame")
+
+
+async def test_a_reader_can_look_but_not_start(visitor: Visitor, place: World) -> None:
+    await offer(place, policy("a"))
+    page = await visitor.open("/", place.token(TenantRole.READONLY))
+    for name in ("Inventory", "Drift"):
+        await go(page, name)
+        await expect(page.get_by_role("alert")).to_contain_text("Your role READONLY may not do")
+        await expect(page.get_by_role("main").get_by_role("button")).to_have_count(0)
+    await go(page, "Backup sets")
+    await expect(page.get_by_text("A manager or an owner of the tenant can")).to_be_visible()
+    await expect(page.get_by_role("main").get_by_role("button")).to_have_count(0)
+
+
+async def test_a_backup_set_is_made_and_filled(visitor: Visitor, place: World) -> None:
+    await offer(place, policy("a"), policy("b"))
+    page = await visitor.open("/", place.token(TenantRole.MANAGER))
+    await sync(page, ended=1)
+    await go(page, "Backup sets")
+    name = page.get_by_label("New backup set")
+    for _ in range(2):
+        await name.fill("Before the move")
+        await page.get_by_role("button", name="Create").click()
+        await expect(page.get_by_role("link", name="Before the move")).to_be_visible()
+    await expect(page.locator("form")).to_contain_text("Choose another name")
+
+    await page.get_by_role("link", name="Before the move").click()
+    await page.get_by_label("Policy a").check()
+    await page.get_by_role("button", name="Add 1 policy").click()
+    await expect(rows(page, "Succeeded")).to_contain_text("1 of 1")
+    held = page.get_by_role("table").last
+    await expect(held.get_by_role("row")).to_have_count(2)
+    await expect(held).to_contain_text("Policy a")
+    await rows(page).get_by_role("link").click()
+    await expect(page.get_by_role("link", name="Before the move")).to_be_visible()
+
+
+async def test_a_filter_is_in_the_address(visitor: Visitor, page: Page, place: World) -> None:
+    await offer(place, policy("a"))
+    await sync(page, ended=1)
+    await go(page, "Operations")
+    await page.locator("label", has_text="Failed").last.click()
+    await expect(page).to_have_url(re.compile(r"\?status=FAILED$"))
+    await expect(page.get_by_text("No operation matches the filter")).to_be_visible()
+    await page.get_by_role("button", name="Clear filters").click()
+    await page.get_by_role("combobox", name="Type").click()
+    await page.get_by_role("option", name="Inventory: sync (1)").click()
+    await page.keyboard.press("Escape")
+    await page.get_by_label("Created").select_option("Last hour")
+    await page.get_by_role("combobox", name="Started by").click()
+    await page.get_by_role("option", name="A operator").click()
+    await page.keyboard.press("Escape")
+    await expect(page).to_have_url(re.compile(r"\?type=inventory\.sync&by=[\w-]+&range=1h$"))
+
+    shared = await visitor.open(page.url.removeprefix(visitor.base))
+    await expect(rows(shared)).to_have_count(1)
+    await expect(shared.get_by_label("Created")).to_have_value("1h")
+    await rows(shared).get_by_role("link").click()
+    await shared.get_by_role("link", name="All operations").click()
+    await expect(shared).to_have_url(page.url)
+
+
+async def test_a_copied_link_leads_to_the_run(page: Page, place: World) -> None:
+    await offer(place, policy("a"))
+    await sync(page, ended=1)
+    await rows(page).get_by_role("link").click()
+    await page.get_by_role("button", name="Copy link").click()
+    await expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert await page.evaluate("navigator.clipboard.readText()") == page.url
+
+
+async def test_one_goes_on_as_another_user_and_in_another_tenant(
+    visitor: Visitor, place: World, installed: dict[Login, Resources], tmp_path: Path
+) -> None:
+    other = await World.create(installed, tmp_path / "other")
+    keeper = installed[Login.MAINTENANCE].transactions
+    owner = place.members[TenantRole.OWNER]
+    await save_member(keeper, other.slug, owner, TenantRole.READONLY)
+    page = await visitor.open("/", place.token(TenantRole.OWNER), place.token())
+    account = page.get_by_role("button", name="A owner")
+    tenant = page.get_by_label("Tenant", exact=True)
+    for slug, role in ((place.slug, "Owner"), (other.slug, "Readonly")):
+        await tenant.select_option(f"Tenant {slug}")
+        await expect(page).to_have_url(re.compile(f"/t/{slug}/operations$"))
+        await expect(account).to_have_accessible_name(f"A owner · {role}")
+
+    await account.click()
+    await page.get_by_role("menuitem", name="A operator").click()
+    await expect(page.get_by_role("button", name="A operator · Operator")).to_be_visible()
+    await page.goto(f"{visitor.base}/t/{other.slug}/operations")
+    await expect(page.get_by_text(f"You are no member of “{other.slug}”")).to_be_visible()
+
+
+async def test_who_has_no_good_token_is_asked_to_sign_in(visitor: Visitor, place: World) -> None:
+    page = await visitor.open(f"/t/{place.slug}/operations")
+    token = page.get_by_label("Bearer token")
+    await token.fill("rubbish")
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_text("This is no token, or it has expired.")).to_be_visible()
+    good = place.token()
+    await token.fill(good[:-4] + ("AAAA" if good[-4:] != "AAAA" else "BBBB"))
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("alert")).to_contain_text("You are signed out")
+    await page.get_by_role("button", name="Sign in again").click()
+    await token.fill(good)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("heading", name="Operations")).to_be_visible()
+
+
+async def test_it_says_when_it_is_offline_and_comes_back(visitor: Visitor, page: Page) -> None:
+    live = page.get_by_role("status").filter(has_text="Live")
+    await expect(live).to_be_visible()
+    await visitor.context.set_offline(True)
+    await expect(page.get_by_role("status", name="Offline")).to_be_visible()
+    await visitor.context.set_offline(False)
+    await expect(live).to_be_visible()
+
+
+async def test_it_says_when_the_api_does_not_answer_and_tries_again(page: Page) -> None:
+    await expect(page.get_by_text("Nothing ran")).to_be_visible()
+    await page.route("**/graphql", lambda route: route.abort())
+    await page.get_by_role("link", name="Backup sets").click()
+    await expect(page.get_by_role("main").get_by_role("status", name="Loading")).to_be_visible()
+    await expect(page.get_by_role("alert")).to_contain_text("Opsrun does not answer")
+    await page.unroute("**/graphql")
+    await page.get_by_role("button", name="Try again").click()
+    await expect(page.get_by_text("No backup sets")).to_be_visible()
+
+
+async def test_it_is_used_by_keyboard_alone(page: Page, place: World) -> None:
+    await offer(place, policy("a"))
+    await sync(page, ended=1)
+    await go(page, "Operations")
+    await page.reload()
+    await expect(rows(page)).to_have_count(1)
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Skip to the page")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Tab")
+    queued = page.get_by_role("checkbox", name="Queued")
+    await page.keyboard.press("Space")
+    await expect(queued).to_be_checked()
+    await expect(page).to_have_url(re.compile(r"\?status=QUEUED"))
+    await page.keyboard.press("Space")
+    await expect(queued).not_to_be_checked()
+    await expect(rows(page)).to_have_count(1)
+    link = rows(page).get_by_role("link")
+    while not await link.evaluate("link => link === document.activeElement"):
+        await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name=f"Inventory: sync ({SCOPE})")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)], ids=str
+)
+async def test_axe_finds_no_serious_fault(
+    browser: Browser, product: Product, place: World, hub: Path, scheme: str, width: int
+) -> None:
+    axe = await asyncio.to_thread((hub / "node_modules/axe-core/axe.min.js").read_text)
+    await offer(place, policy("a", passwordRequired=False), policy("b"))
+    looks = {"scheme": scheme, "width": width}
+    async with Visitor.comes(browser, product.url, **looks) as visitor:  # type: ignore[arg-type]
+        for token in (None, place.token(TenantRole.READONLY), place.token(TenantRole.OWNER)):
+            page = await visitor.open("/", *([token] if token else []))
+            await expect(page.get_by_role("heading", level=1)).to_be_visible()
+            assert await faults(page, axe) == []
+        inventory = f"/t/{place.slug}/inventory"
+        for ended, more in ((1, []), (2, [{"id": "broken"}])):
+            await page.goto(visitor.base + inventory)
+            await page.get_by_role("button", name=SYNC).click()
+            await expect(rows(page, "ed")).to_have_count(ended)
+            assert await faults(page, axe) == []
+            await offer(place, policy("a", passwordRequired=True), policy("c"), *more)
+        await page.get_by_role("button", name=SYNC).click()
+        await expect(rows(page, "Partly failed")).to_have_count(1)
+        await rows(page, "Partly failed").get_by_role("link").click()
+        await page.get_by_role("button", name=re.compile("Invalid policy")).click()
+        await expect(page.get_by_role("cell", name="broken.json")).to_be_visible()
+        assert await faults(page, axe) == []
+        await page.get_by_role("button", name=re.compile("^Notifications")).click()
+        assert await faults(page, axe) == []
+
+        await page.goto(f"{visitor.base}/t/{place.slug}/drift")
+        await page.get_by_role("button", name=f"Compare {SCOPE}").click()
+        await page.get_by_role("button", name=re.compile("^Modified")).click()
+        await expect(page.get_by_role("figure")).to_be_visible()
+        assert await faults(page, axe) == []
+        await page.goto(f"{visitor.base}/t/{place.slug}/backup-sets")
+        await page.get_by_label("New backup set").fill("Set")
+        await page.get_by_role("button", name="Create").click()
+        await page.get_by_role("link", name="Set", exact=True).click()
+        await expect(page.get_by_label("Policy a")).to_be_visible()
+        assert await faults(page, axe) == []
