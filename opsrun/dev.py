@@ -9,7 +9,6 @@ import sys
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +18,18 @@ from sqlalchemy import URL
 from domain.runs.models import RunEventKind
 from domain.tenancy.transactions import Transactions
 from opsrun import demo
-from opsrun.auth import LocalTokens, kept_key, local_tokens
+from opsrun.auth import kept_key, local_tokens
 from opsrun.database import Login, open_engine, parse_url
 from opsrun.embedded import EmbeddedServerError, EmbeddedServers, embedded_servers
 from opsrun.embedded.child import PR_SET_PDEATHSIG, Child, spawn
+from opsrun.hub import hub_folder
+from opsrun.hub_build import build_hub
 from opsrun.listening import address, listening_socket
 from opsrun.progress import all_events, line
 from opsrun.provision import create_database, provision, require_own_logins
 from opsrun.settings import PREFIX, Settings
+from opsrun.welcome import welcome
 
-_TOKEN_LIFETIME = timedelta(days=7)
 _READY_SECONDS = 60.0
 # Instead of the defaults: a run of the demo is over sooner, and somebody waits.
 _HASTE = {"shutdown_grace_seconds": 2, "drain_seconds": 0}
@@ -54,20 +55,24 @@ async def develop(settings: Settings) -> None:
 
 async def _develop(settings: Settings) -> None:
     folder = settings.data_folder.resolve()
-    exports = folder / demo.EXPORTS_FOLDER
+    exports, logs = folder / demo.EXPORTS_FOLDER, folder / "logs"
     tokens = local_tokens(settings)
     click.echo(f"Starting; everything is kept in {folder} ...")
     async with _open_servers(settings, folder) as servers:
         urls = await provision(servers.database, _secret(folder))
+        logs.mkdir(exist_ok=True)
+        if settings.hub_folder is None:
+            await build_hub(logs / "hub.log")
+        hub = hub_folder(settings)
         async with open_engine(urls[Login.MAINTENANCE]) as engine:
             transactions = Transactions(engine)
             await demo.seed(transactions, exports)
             bound = listening_socket(settings)
             base, place = address(settings, bound), bound.getsockname()[:2]
-            environment = _environment(settings, folder, servers)
-            async with _processes(folder, environment, urls, bound) as processes:
+            environment = _environment(settings, folder, servers, hub)
+            async with _processes(folder, logs, environment, urls, bound) as processes:
                 await _while_alive(_until_ready(place, processes[0]), servers, processes)
-                click.echo(_welcome(tokens, base, folder))
+                click.echo(welcome(tokens, base, logs, hub=hub is not None))
                 await _while_alive(_watch(transactions, exports), servers, processes)
 
 
@@ -99,8 +104,12 @@ def _secret(folder: Path) -> bytes:
     return kept_key(folder / "logins.key").encode()
 
 
-def _environment(settings: Settings, folder: Path, servers: _Servers) -> dict[str, str]:
+def _environment(
+    settings: Settings, folder: Path, servers: _Servers, hub: Path | None
+) -> dict[str, str]:
     given = {"REDIS_URL": servers.redis_url, "DATA_FOLDER": str(folder)}
+    if hub is not None:
+        given["HUB_FOLDER"] = str(hub)
     for name, seconds in _HASTE.items():
         if name not in settings.model_fields_set:
             given[name.upper()] = str(seconds)
@@ -110,13 +119,12 @@ def _environment(settings: Settings, folder: Path, servers: _Servers) -> dict[st
 @asynccontextmanager
 async def _processes(
     folder: Path,
+    logs: Path,
     environment: Mapping[str, str],
     urls: Mapping[Login, str],
     bound: socket.socket,
 ) -> AsyncIterator[list[Child]]:
     """Run API, worker and maintenance, in this order; the API takes the socket over."""
-    logs = folder / "logs"
-    logs.mkdir(exist_ok=True)
     children = []
     try:
         with bound:
@@ -202,30 +210,6 @@ async def _watch(transactions: Transactions, exports: Path) -> None:
             and await asyncio.to_thread(demo.change_export, exports, slug)
         ):
             click.echo(f"          {slug:<10}  (demo: somebody changed policies of this scope)")
-
-
-def _welcome(tokens: LocalTokens, base: str, folder: Path) -> str:
-    lines = [
-        "",
-        f"  GraphQL   {base}/graphql",
-        f"  GraphiQL  {base}/graphiql/",
-        f"  Logs      {folder / 'logs'}",
-        "",
-    ]
-    for tenant in demo.TENANTS:
-        lines.append(f"  {tenant.name}")
-        for subject, role in tenant.roles.items():
-            user = demo.USERS[subject]
-            token = tokens.mint(subject, name=user.name, lifetime=_TOKEN_LIFETIME)
-            lines.append(f"    {role:<9} {user.name}")
-            lines.append(f"      {base}/graphiql/#token={token}")
-    lines += [
-        "",
-        "  Open an address to query as that user, or send what follows `#token=` as",
-        "  `Authorization: Bearer …`. Runs show up below; Ctrl-C stops everything.",
-        "",
-    ]
-    return "\n".join(lines)
 
 
 def stop_with_parent(parent: int) -> None:

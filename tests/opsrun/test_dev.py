@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Any
 
 import asyncpg
+import httpx
 import psutil  # type: ignore[import-untyped]
 import pytest
 
@@ -21,11 +22,12 @@ from opsrun import demo
 from opsrun.database import Login
 from opsrun.embedded import EmbeddedServers
 from opsrun.settings import PREFIX
+from tests.opsrun.checkouts import FAILS, LASTS, Checkout
 from tests.opsrun.clients import DRIFT, SYNC, User
 from tests.opsrun.commands import Command, gone, running, until
 from tests.opsrun.conftest import Installation
 from tests.opsrun.embedded.conftest import public_folder
-from tests.opsrun.embedded.observing import children, query
+from tests.opsrun.embedded.observing import children, named, query
 from tests.opsrun.embedded.observing import until as eventually
 
 REPOSITORY = Path(__file__).parents[2]
@@ -85,13 +87,34 @@ class Dev:
 
 
 @asynccontextmanager
-async def dev(folder: Path, *, ready: bool = True, **settings: str) -> AsyncIterator[Dev]:
-    """Run it in a folder; by default wait until it says what to do."""
+async def dev(
+    folder: Path, *, ready: bool = True, programs: Path | None = None, **settings: str
+) -> AsyncIterator[Dev]:
+    """Run it in a folder; by default wait until it says what to do.
+
+    It has a hub that is built, or builds it with what is in `programs`.
+    """
     environment = {PREFIX + name: value for name, value in settings.items()}
+    environment |= built_hub(folder) if programs is None else {"PATH": str(programs)}
     async with running("dev", environment=environment, folder=folder) as command:
         if ready:
             await command.says("Ctrl-C stops everything")
         yield Dev(command, folder)
+
+
+def built_hub(folder: Path) -> dict[str, str]:
+    """Put a hub into the folder; return the variable that names it."""
+    (folder / "hub").mkdir(exist_ok=True)
+    (folder / "hub" / "index.html").write_text("the hub")
+    return {f"{PREFIX}HUB_FOLDER": str(folder / "hub")}
+
+
+async def start_page(of: Dev) -> str:
+    """Return what a browser shows at the address that comes first."""
+    found = re.search(r"^  Hub +(http\S+/)#token=", of.command.output, re.MULTILINE)
+    assert found is not None
+    async with httpx.AsyncClient(trust_env=False) as http:
+        return (await http.get(found[1])).text
 
 
 def of_folder(folder: Path) -> list[Any]:
@@ -121,6 +144,13 @@ async def second_folder() -> AsyncIterator[Path]:
         yield folder
 
 
+@pytest.fixture(scope="module")
+async def checkout() -> AsyncIterator[Checkout]:
+    """A checkout that stays from test to test, and what it keeps."""
+    with public_folder() as folder:
+        yield Checkout.made(folder)
+
+
 async def test_the_first_start_prints_addresses_and_a_token_for_every_role(first: Dev) -> None:
     assert [(role, name) for role, name, _, _ in first.links] == [
         (role, demo.USERS[subject].name)
@@ -131,6 +161,10 @@ async def test_the_first_start_prints_addresses_and_a_token_for_every_role(first
     for role in ("OWNER", "MANAGER", "OPERATOR", "READONLY"):
         async with first.user(role) as user:
             assert user.role == role
+
+
+async def test_the_first_address_is_the_hubs(first: Dev) -> None:
+    assert await start_page(first) == "the hub"
 
 
 async def test_a_newcomer_syncs_twice_and_finds_drift(first: Dev) -> None:
@@ -197,7 +231,10 @@ async def test_whoever_kills_make_ends_everything(second_folder: Path, tmp_path:
     places = (f"RUNTIME={installed}", f"BIN={Path(sys.executable).parent}")
     async with running(
         *("--no-print-directory", "-C", str(REPOSITORY), "dev", *places),
-        environment={"OPSRUN_DATA_FOLDER": str(second_folder / ".opsrun")},
+        environment={
+            "OPSRUN_DATA_FOLDER": str(second_folder / ".opsrun"),
+            **built_hub(second_folder),
+        },
         folder=tmp_path,
         program=(make,),
     ) as command:
@@ -219,6 +256,39 @@ async def test_stopping_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
             assert (code, seconds < 10) == (0, True)
         assert "Stopped. Everything is kept" in starting.command.output
         assert of_folder(folder) == []
+
+
+async def test_stopping_while_the_hub_is_built_leaves_nothing(checkout: Checkout) -> None:
+    checkout.has_npm(then=LASTS)
+    async with dev(checkout.folder, ready=False, programs=checkout.programs) as building:
+        await building.command.says("Building the hub")
+        pid = building.command.pid
+        await eventually(lambda: named("sleep", children(pid)) is not None)
+        everything = children(pid)
+        # As a terminal does it: to the whole foreground group.
+        os.killpg(pid, signal.SIGINT)
+        assert await building.command.ends() == 0
+        await gone(everything)
+    assert "Stopped. Everything is kept" in building.command.output
+    assert "Traceback" not in building.command.output
+    assert not checkout.build.exists()
+    assert of_folder(checkout.folder) == []
+
+
+async def test_a_hub_that_cannot_be_built_costs_nothing_else(checkout: Checkout) -> None:
+    checkout.has_npm(then=FAILS)
+    async with dev(checkout.folder, programs=checkout.programs) as without:
+        assert "src/main.tsx: no such component" in without.command.lines
+        assert str(without.log("hub")) in without.command.output
+        assert "Hub  " not in without.command.output
+        async with without.user() as user:
+            assert await user.runs() == []
+
+
+async def test_a_hub_that_has_just_been_built_is_served(checkout: Checkout) -> None:
+    checkout.has_npm()
+    async with dev(checkout.folder, programs=checkout.programs) as built:
+        assert await start_page(built) == "the hub\n"
 
 
 async def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,84 @@
+"""A checkout with sources of a hub, and programs that pass for Node and npm."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import opsrun
+from tests.opsrun.commands import PATIENCE
+
+# Its `run build` writes what a bundler writes, and source code of its own before that.
+_NPM = """#!/bin/sh
+PATH=/usr/bin:/bin
+echo "$*" >> ../../calls
+echo "$OPSRUN_LOCAL_KEY" >> ../../secrets
+case "$1" in
+ci) mkdir -p node_modules && touch node_modules/.package-lock.json ;;
+run)
+  touch src/generated.ts
+  rm -rf build && mkdir -p build/assets
+  echo "the hub" > build/index.html
+  {then} ;;
+esac
+"""
+FAILS = "echo 'src/main.tsx: no such component' && exit 3"
+LASTS = f"sh -c 'sleep {PATIENCE:.0f}; true'"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """A folder that `python -m opsrun` takes for the checkout when it starts there."""
+
+    folder: Path
+
+    @classmethod
+    def made(cls, folder: Path) -> "Checkout":
+        """Put the sources there, and Node 20 with an npm that does what is asked of it."""
+        checkout = cls(folder)
+        (checkout.hub / "src").mkdir(parents=True)
+        (checkout.hub / "src" / "main.tsx").touch()
+        (checkout.hub / "package-lock.json").touch()
+        (folder / "schema.graphql").touch()
+        (folder / "opsrun").symlink_to(Path(opsrun.__file__).parent)
+        checkout.has_node("v20.0.0")
+        checkout.has_npm()
+        return checkout
+
+    @property
+    def hub(self) -> Path:
+        """The folder of the hub's sources."""
+        return self.folder / "client-examples" / "web-hub"
+
+    @property
+    def build(self) -> Path:
+        """The folder of the built hub."""
+        return self.hub / "build"
+
+    @property
+    def programs(self) -> Path:
+        """The folder to put on the PATH."""
+        return self.folder / "bin"
+
+    def has_node(self, version: str) -> None:
+        """Put a Node there that says it is of this version."""
+        self._program("node", f"#!/bin/sh\necho {version}\n")
+
+    def has_npm(self, then: str = "true") -> None:
+        """Put an npm there that does `then`, in the shell's words, when it has built."""
+        self._program("npm", _NPM.replace("{then}", then))
+
+    def _program(self, name: str, script: str) -> None:
+        self.programs.mkdir(exist_ok=True)
+        (self.programs / name).write_text(script)
+        (self.programs / name).chmod(0o755)
+
+    def calls(self) -> list[str]:
+        """Return the arguments of every call of npm."""
+        calls = self.folder / "calls"
+        return calls.read_text().splitlines() if calls.exists() else []
+
+    def change(self, path: str) -> None:
+        """Change a file of the checkout now, for everybody's clock."""
+        (self.folder / path).touch()
+        moment = (self.build / ".built").stat().st_mtime_ns + 1_000_000_000
+        os.utime(self.folder / path, ns=(moment, moment))
