@@ -25,7 +25,8 @@ async def build_hub(log: Path) -> None:
     which is no reason to do without the rest. What npm prints goes to `log`. Whoever
     cancels it leaves no process and no half of a hub behind. Call it on the main thread.
     """
-    lock, installed = hub.SOURCES / "package-lock.json", hub.SOURCES / "node_modules"
+    lock = hub.SOURCES / "package-lock.json"
+    installed = hub.SOURCES / "node_modules" / ".package-lock.json"
     # The last thing that is made, and the first that a build takes away.
     built = hub.BUILD / ".built"
     if not lock.exists() or _is_newer(built, _sources()):
@@ -36,7 +37,7 @@ async def build_hub(log: Path) -> None:
     click.echo("Building the hub; this happens once, and when its sources change ...")
     shutil.rmtree(hub.BUILD, ignore_errors=True)
     try:
-        if not _is_newer(installed / ".package-lock.json", [lock]):
+        if not _is_newer(installed, [lock]):
             await _npm(log, "ci", "--no-audit", "--no-fund")
         await _npm(log, "run", "build")
         built.touch()
