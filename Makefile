@@ -4,12 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 DEVELOPMENT := $(VENV)/.development
+# What npm writes when it has installed everything.
+CONTRACT_TOOLS := tests/contract/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test crash-test crash-check test-clients check format migrate schema bench lock clean
+.PHONY: help dev test crash-test crash-check test-clients check check-contract contract-tools format \
+  migrate schema reference bench lock clean
 
 help: ## Explain the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 dev: $(RUNTIME) ## Run the whole product here, on embedded servers; Ctrl-C stops it
 	@exec $(BIN)/opsrun dev --stop-with-parent $$PPID
@@ -33,6 +36,9 @@ check: $(DEVELOPMENT) ## Check format, lint, types, import contracts and schema.
 	$(BIN)/lint-imports
 	$(BIN)/opsrun schema --check
 
+check-contract: $(DEVELOPMENT) ## Check the schema, its changes and all documents as clients' tools do
+	@$(BIN)/python -m pytest -rs tests/contract
+
 format: $(DEVELOPMENT) ## Format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -42,6 +48,10 @@ migrate: $(RUNTIME) ## Bring the database of OPSRUN_DATABASE_URL to this version
 
 schema: $(RUNTIME) ## Write schema.graphql from the code
 	@$(BIN)/opsrun schema
+
+reference: $(CONTRACT_TOOLS) ## Write the API's reference as one page; needs Node
+	@made=$$(npm --prefix tests/contract run reference 2>&1) || { echo "$$made"; exit 1; }
+	@echo "The reference is in build/reference/index.html."
 
 bench: $(DEVELOPMENT) ## Measure the hub's reads on a large tenant; prints ratios
 	@$(BIN)/python -m tests.bench
@@ -58,6 +68,12 @@ lock: $(DEVELOPMENT) ## Pin the newest allowed dependencies, with hashes and no 
 clean: ## Remove the environment and what tools left behind; keeps .opsrun, the data
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache
+
+contract-tools: $(CONTRACT_TOOLS)
+
+$(CONTRACT_TOOLS): tests/contract/package-lock.json
+	@echo "Installing the tools of API users; this happens once ..."
+	@npm --prefix tests/contract ci --loglevel error
 
 $(BIN)/python:
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -1,0 +1,39 @@
+"""The tools of API users, and a copy of the project for them to look at."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent
+ROOT = FOLDER.parents[1]
+_MADE = shutil.ignore_patterns(
+    "node_modules", ".venv", "build", "gql", "__generated__", "__pycache__"
+)
+
+
+@pytest.fixture(scope="session")
+def tools() -> Path:
+    """Install what `package.json` names; return its folder."""
+    subprocess.run(["make", "contract-tools"], cwd=ROOT, check=True)  # noqa: S607
+    return FOLDER
+
+
+@pytest.fixture
+def project(tools: Path, tmp_path: Path) -> Path:
+    """A copy of schema, examples and tools, to be changed at will; nothing is unreleased yet."""
+    shutil.copy(ROOT / "schema.graphql", tmp_path)
+    (tmp_path / "docs" / "releases").mkdir(parents=True)
+    shutil.copy(ROOT / "schema.graphql", tmp_path / "docs" / "releases" / "0.9.0.graphql")
+    for folder in (ROOT / "client-examples", tools):
+        shutil.copytree(folder, tmp_path / folder.relative_to(ROOT), ignore=_MADE)
+    (tmp_path / "tests" / "contract" / "node_modules").symlink_to(tools / "node_modules")
+    return tmp_path
+
+
+def replace(file: Path, old: str, new: str) -> None:
+    """Change a file in its only place that reads `old`."""
+    text = file.read_text()
+    assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in {file.name}"
+    file.write_text(text.replace(old, new))
