@@ -2,7 +2,7 @@
 const EXAMPLES = {
   ID: "T3BlcmF0aW9uUnVuOjAxOTM",
   DateTime: "2026-01-31T12:00:00.000000Z",
-  JSON: { scope_key: "workstations" },
+  JSON: { scopeKey: "workstations" },
 };
 
 module.exports = ({ type, field, arg, inputField, underlyingType, isArray }) => {
