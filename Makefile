@@ -67,7 +67,7 @@ lock: $(DEVELOPMENT) ## Pin the newest allowed dependencies, with hashes and no 
 
 clean: ## Remove the environment and what tools left behind; keeps .opsrun, the data
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
-	  .import_linter_cache
+	  .import_linter_cache tests/contract/node_modules
 
 contract-tools: $(CONTRACT_TOOLS)
 
