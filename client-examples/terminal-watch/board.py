@@ -1,0 +1,122 @@
+"""The active runs of a tenant, and how runs look in a terminal."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from time import monotonic
+
+from rich.console import Group
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from opsrun_client.enums import FeedChange, StatusBucket
+from opsrun_client.feed import FeedEventFeedReset as Reset
+from opsrun_client.feed import FeedEventOperationRunChanged as Changed
+from opsrun_client.fragments import RunState
+from stream import Cut, Event
+
+ACTIVE = {StatusBucket.QUEUED, StatusBucket.RUNNING}
+STYLES = {
+    StatusBucket.QUEUED: "dim",
+    StatusBucket.RUNNING: "cyan",
+    StatusBucket.SUCCEEDED: "green",
+    StatusBucket.PARTIALLY_SUCCEEDED: "yellow",
+    StatusBucket.FAILED: "red",
+}
+BAR_WIDTH = 30
+
+
+class Board:
+    """A bar for each active run; rich draws it as it is at that moment."""
+
+    def __init__(self, slug: str) -> None:
+        self.as_of: datetime | None = None
+        self.state = "connecting"
+        self._slug = slug
+        # With the moment when it came, for the time that passes until it comes again.
+        self._active: dict[str, tuple[RunState, float]] = {}
+
+    def take(self, news: Event | Cut) -> list[RunState]:
+        """Take what the feed says; return the runs that moved, the oldest first."""
+        if isinstance(news, Cut):
+            self.state = f"disconnected ({news.reason}), coming back after {news.pause:.1f} s"
+            return []
+        moved: list[RunState] = []
+        if isinstance(news, Reset):
+            moved = [run for run in reversed(news.runs) if self._is_new(run)]
+            self._active = _came(news.runs)
+        elif isinstance(news, Changed):
+            moved = [news.run]
+            left = {key: one for key, one in self._active.items() if key != news.run.id}
+            self._active = left | _came([] if news.change is FeedChange.LEFT else moved)
+        self.state = "live"
+        self.as_of = news.occurred_at
+        return moved
+
+    def _is_new(self, run: RunState) -> bool:
+        """Tell whether a run of a snapshot is not where we saw it last, if we saw it at all."""
+        if run.id in self._active:
+            return run.version > self._active[run.id][0].version
+        return is_active(run) or (self.as_of is not None and run.created_at > self.as_of)
+
+    @property
+    def title(self) -> Text:
+        """How many runs are active, and whether it is still known."""
+        text = Text(f"{len(self._active)} active in {self._slug}, ", "bold")
+        return text.append(self.state, "green" if self.state == "live" else "red")
+
+    def __rich__(self) -> Group:
+        """Draw the bars, running ones first."""
+        active = sorted(self._active.values(), key=lambda one: (_waits(one[0]), one[0].created_at))
+        table = Table.grid(padding=(0, 2))
+        for run, came in active:
+            counts = run.counts
+            bar = ProgressBar(counts.total or None, counts.processed, BAR_WIDTH)
+            bucket = Text(run.status_bucket.value, STYLES[run.status_bucket])
+            table.add_row(run.run_type, bucket, bar, items(run), _elapsed(run, monotonic() - came))
+        return Group(self.title, table)
+
+
+def is_active(run: RunState) -> bool:
+    """Tell whether the run has not ended."""
+    return run.status_bucket in ACTIVE
+
+
+def items(run: RunState) -> str:
+    """Say how many items are done, as `20/37, 1 failed`."""
+    counts = run.counts
+    total = "?" if counts.total is None else counts.total
+    failed = f", {counts.failed} failed" if counts.failed else ""
+    return f"{counts.processed}/{total}{failed}"
+
+
+def line(run: RunState) -> Text:
+    """Say where a run stands and, once it has ended, after how long and what failed most often."""
+    text = Text(f"#{run.version:<3} {run.run_type}  ")
+    text.append(f"{run.status_bucket.value:<19}", STYLES[run.status_bucket])
+    text.append(f"  {items(run)}")
+    if not is_active(run):
+        text.append(f"  {_elapsed(run)}", "dim")
+        groups = run.failure_groups
+        if groups:
+            text.append(f"  {groups[0].count} × {' '.join(groups[0].example_message.split())}")
+        if len(groups) > 1:
+            text.append(f" And {len(groups) - 1} other reasons.", "dim")
+    return text
+
+
+def _came(runs: Sequence[RunState]) -> dict[str, tuple[RunState, float]]:
+    return {run.id: (run, monotonic()) for run in runs if is_active(run)}
+
+
+def _waits(run: RunState) -> bool:
+    return run.status_bucket is StatusBucket.QUEUED
+
+
+def _elapsed(run: RunState, since: float = 0.0) -> str:
+    """Say how long the run has been worked on, or else how long it has waited.
+
+    The server's clock counts, and from its last word on, `since` seconds ago, ours.
+    """
+    spent = run.queued_seconds if run.running_seconds is None else run.running_seconds
+    return str(timedelta(seconds=int(spent + since)))
