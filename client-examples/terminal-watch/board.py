@@ -101,7 +101,7 @@ def line(run: RunState) -> Text:
         if groups:
             text.append(f"  {groups[0].count} × {' '.join(groups[0].example_message.split())}")
         if len(groups) > 1:
-            text.append(f" And {len(groups) - 1} other reasons.", "dim")
+            text.append(f" Other reasons: {len(groups) - 1}.", "dim")
     return text
 
 
