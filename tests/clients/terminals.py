@@ -34,9 +34,8 @@ class Terminal:
         """Everything that was sent to the screen."""
         return self._drawn.decode(errors="replace")
 
-    @property
     def has_cursor(self) -> bool:
-        """Whether the cursor can be seen."""
+        """Tell whether the cursor can be seen."""
         return self.drawn.rfind(SHOW_CURSOR) >= self.drawn.rfind(HIDE_CURSOR)
 
     def press(self, key: bytes) -> None:

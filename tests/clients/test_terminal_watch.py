@@ -144,12 +144,12 @@ async def test_a_terminal_shows_a_bar_until_the_run_has_ended_and_ctrl_c_leaves_
         await terminal.shows("0 active in ", "live")
         await product.start_sync()
         await terminal.shows("1 active in ", "inventory.sync", "RUNNING", "━━━━", "0/35", "0:00:0")
-        assert not terminal.has_cursor
+        assert not terminal.has_cursor()
         line.proxy.cut()
         await terminal.shows("disconnected (")
         await line.mend()
         await terminal.shows("SUCCEEDED", "35/35", "0 active in ", "live")
         terminal.press(CTRL_C)
         assert await terminal.ends() == 0, terminal.drawn
-        assert terminal.has_cursor
+        assert terminal.has_cursor()
     assert "Traceback" not in terminal.drawn
