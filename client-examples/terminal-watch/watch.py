@@ -64,11 +64,8 @@ async def watch(wanted: OperationRunFilter) -> None:
     board = Board(slug)
     async with SseClient(url, {"Authorization": f"Bearer {token}"}) as client:
         tenant = await tenant_id(client, slug)
-        with (
-            Live(board, console=console, transient=True)
-            if console.is_interactive
-            else nullcontext()
-        ):
+        bars = Live(board, console=console, transient=True)
+        with bars if console.is_interactive else nullcontext():
             async for news in follow(client, tenant, wanted):
                 before = board.state
                 moved = board.take(news)
