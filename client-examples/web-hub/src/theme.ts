@@ -3,6 +3,7 @@ import { Anchor, type CSSVariablesResolver, createTheme } from "@mantine/core";
 export const theme = createTheme({
   autoContrast: true,
   primaryShade: 8,
+  respectReducedMotion: true,
   // A link must be told from the text around it without seeing colours.
   components: { Anchor: Anchor.extend({ defaultProps: { underline: "always" } }) },
 });

@@ -35,7 +35,8 @@ export function InventoryPage(): ReactNode {
   const ended = syncs.runs
     .map((run) => getFragmentData(RunLive, getFragmentData(RunRowFragment, run)).finishedAt)
     .filter(Boolean).length;
-  const chosen = params.get("scope") ?? scopes?.[0]?.key;
+  const synced = scopes?.find(({ lastSnapshotRunId }) => lastSnapshotRunId);
+  const chosen = params.get("scope") ?? synced?.key;
 
   // A sync that ended may have brought a new snapshot.
   useEffect(refetch, [ended]);
@@ -65,7 +66,7 @@ export function InventoryPage(): ReactNode {
                   </Anchor>
                 </Group>
                 <Text c="dimmed" size="sm">
-                  Seen <Ago at={lastSeenAt} inherit />
+                  Seen <Ago at={lastSeenAt} />
                   {". "}
                   {lastSnapshotRunId ? (
                     <Anchor component={Link} inherit to={runPath(slug, lastSnapshotRunId)}>

@@ -1,5 +1,5 @@
 import { Button, Chip, Group, MultiSelect, NativeSelect, Stack, TextInput } from "@mantine/core";
-import type { ReactNode } from "react";
+import { memo, type ReactNode } from "react";
 import type { RunFacetsQuery, StatusBucket } from "../gql/graphql";
 import { BUCKET_NAMES, BUCKETS } from "../ui/StatusBadge";
 import { count, runTypeName } from "../ui/words";
@@ -15,7 +15,7 @@ interface RunFiltersProps {
   initiators: ReadonlyMap<string, string>;
 }
 
-export function RunFilters(props: RunFiltersProps): ReactNode {
+export const RunFilters = memo(function RunFilters(props: RunFiltersProps): ReactNode {
   const { filters, change, clear, facets, initiators } = props;
   const counts = new Map(facets?.byStatusBucket.map((entry) => [entry.statusBucket, entry.count]));
   const types = new Map(facets?.byRunType.map((entry) => [entry.runType, entry.count]));
@@ -89,4 +89,4 @@ export function RunFilters(props: RunFiltersProps): ReactNode {
       </Group>
     </Stack>
   );
-}
+});

@@ -42,6 +42,7 @@ export function useFacets(
   const recount = useThrottledCallback(() => void refetch(), AT_MOST_EVERY_MS);
   useSubscription(SomethingChanged, {
     variables,
+    ignoreResults: true,
     onData: ({ data: { data: answer } }) => {
       if (answer?.operationRuns.__typename === "OperationRunChanged") {
         recount();

@@ -1,6 +1,6 @@
 import type { ApolloCache } from "@apollo/client";
 import { useQuery, useSubscription } from "@apollo/client/react";
-import { useRef } from "react";
+import { useRef, useState } from "react";
 import { graphql } from "../gql";
 import type { OperationRunFilter, RunsPageQuery } from "../gql/graphql";
 import { applied, type Changed } from "./feed";
@@ -48,10 +48,14 @@ type Variables = { tenant: string; filter: OperationRunFilter; first: number };
 function apply(cache: ApolloCache, variables: Variables, event: Changed): void {
   cache.updateQuery({ query: RunsPage, variables }, (data) => {
     if (!data) {
-      return data;
+      return undefined;
     }
-    const operationRuns = applied(event, data.tenant.operationRuns);
-    return { ...data, tenant: { ...data.tenant, operationRuns } };
+    const { tenant } = data;
+    const operationRuns = applied(event, tenant.operationRuns);
+    // Most events change a row and not the list, which then need not be written.
+    return operationRuns === tenant.operationRuns
+      ? undefined
+      : { ...data, tenant: { ...tenant, operationRuns } };
   });
 }
 
@@ -76,8 +80,12 @@ export function useLiveRuns(tenant: string, filter: OperationRunFilter, first = 
   const then = (step: () => unknown): Promise<unknown> =>
     (order.current = order.current.then(step).catch(() => undefined));
 
+  // The cache tells what changed; only an error is for the page itself to show.
+  const [refusal, setRefusal] = useState<Error>();
   const feed = useSubscription(RunsFeed, {
     variables: { tenant, filter },
+    ignoreResults: true,
+    onError: setRefusal,
     onData: ({ client, data: { data: answer } }) => {
       const event = answer?.operationRuns;
       if (event?.__typename === "FeedReset") {
@@ -94,8 +102,9 @@ export function useLiveRuns(tenant: string, filter: OperationRunFilter, first = 
     hasMore: connection?.pageInfo.hasNextPage ?? false,
     loadMore: () => then(() => fetchMore({ variables: { after: connection?.pageInfo.endCursor } })),
     loading: loading && !connection,
-    error: error ?? feed.error,
+    error: error ?? refusal,
     retry: () => {
+      setRefusal(undefined);
       feed.restart();
       void refetch();
     },

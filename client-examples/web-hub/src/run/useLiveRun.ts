@@ -1,5 +1,6 @@
 import { useQuery, useSubscription } from "@apollo/client/react";
 import { useThrottledCallback } from "@mantine/hooks";
+import { useState } from "react";
 import { graphql } from "../gql";
 import type { RunPageQuery } from "../gql/graphql";
 
@@ -51,15 +52,19 @@ export function useLiveRun(id: string): LiveRun {
   const { node } = data ?? {};
   const run = node?.__typename === "OperationRun" ? node : data && null;
   // The subscription begins with a snapshot and, on a run that has ended, completes with it.
+  const [refusal, setRefusal] = useState<Error>();
   const followed = useSubscription(FollowRun, {
     variables: { run: id },
+    ignoreResults: true,
+    onError: setRefusal,
     skip: run === null,
     onData: reread,
   });
   return {
     run,
-    error: error ?? followed.error,
+    error: error ?? refusal,
     retry: () => {
+      setRefusal(undefined);
       followed.restart();
       void refetch();
     },

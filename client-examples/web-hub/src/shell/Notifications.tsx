@@ -160,6 +160,7 @@ function Toasts({ place, after, onNew }: ToastsProps): ReactNode {
   const [since] = useState(after);
   useSubscription(NewNotifications, {
     variables: { tenant: place.id, after: since },
+    ignoreResults: true,
     onData: ({ data: { data } }) => {
       if (data) {
         const { outcome, run } = getFragmentData(NotificationItem, data.notifications);

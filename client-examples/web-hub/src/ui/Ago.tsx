@@ -1,29 +1,13 @@
-import { Text, type TextProps } from "@mantine/core";
-import { type ReactNode, useEffect, useState } from "react";
+import type { ReactNode } from "react";
+import { useClock } from "./clock";
 import { ago, duration, moment } from "./words";
 
-const EVERY_MS = 1_000;
-
-/** The time now, in milliseconds; ticks while `active`. */
-export function useNow(active = true): number {
-  const [now, setNow] = useState(Date.now);
-  useEffect(() => {
-    if (!active) {
-      return undefined;
-    }
-    setNow(Date.now());
-    const timer = setInterval(() => setNow(Date.now()), EVERY_MS);
-    return () => clearInterval(timer);
-  }, [active]);
-  return now;
-}
-
-export function Ago({ at, ...props }: TextProps & { at: string }): ReactNode {
-  const now = useNow();
+export function Ago({ at }: { at: string }): ReactNode {
+  const text = useClock((now) => ago(at, now));
   return (
-    <Text component="time" dateTime={at} inherit title={moment(at)} {...props}>
-      {ago(at, now)}
-    </Text>
+    <time dateTime={at} title={moment(at)}>
+      {text}
+    </time>
   );
 }
 
@@ -34,10 +18,11 @@ interface ElapsedProps {
 
 /** How long something took, or has taken so far. */
 export function Elapsed({ from, until }: ElapsedProps): ReactNode {
-  const now = useNow(from !== null && until === null);
-  if (from === null) {
-    return <span aria-label="not started">–</span>;
-  }
-  const end = until === null ? now : Date.parse(until);
-  return <span>{duration((end - Date.parse(from)) / 1000)}</span>;
+  return useClock((now) => {
+    if (from === null) {
+      return "–";
+    }
+    const end = until === null ? now : Date.parse(until);
+    return duration((end - Date.parse(from)) / 1000);
+  });
 }
