@@ -17,8 +17,8 @@ help: ## Explain the targets
 dev: $(RUNTIME) ## Run the whole product here, on embedded servers; Ctrl-C stops it
 	@exec $(BIN)/opsrun dev --stop-with-parent $$PPID
 
-test: $(DEVELOPMENT) ## Run all tests, on embedded servers
-	@$(BIN)/python -m pytest
+test: $(DEVELOPMENT) ## Run all tests, on embedded servers; those of clients where Node is
+	@$(BIN)/python -m pytest $(ARGS)
 
 crash-test: $(DEVELOPMENT) ## Break it on purpose: make crash-test ARGS="--seed 7 --minutes 10"
 	@$(BIN)/python -m tests.crash $(ARGS)
@@ -26,7 +26,9 @@ crash-test: $(DEVELOPMENT) ## Break it on purpose: make crash-test ARGS="--seed 
 crash-check: $(DEVELOPMENT) ## A short round of that, and proof that planted bugs are seen
 	@$(BIN)/python -m pytest tests/crash
 
-test-clients: $(DEVELOPMENT) ## Install the examples and run them against a real server
+test-clients: $(DEVELOPMENT) ## Run the examples against a real server; takes Node and Chromium
+	@for program in npm chromium; do command -v $$program >/dev/null || \
+	  { echo "The clients' tests take Node 20.19 or newer, npm and chromium: no $$program here."; exit 1; }; done
 	@$(BIN)/python -m pytest tests/clients
 
 check: $(DEVELOPMENT) ## Check format, lint, types, import contracts and schema.graphql

@@ -60,6 +60,12 @@ class LimitExceededError(DomainError):
     code = ErrorCode.LIMIT_EXCEEDED
 
 
+class UnavailableError(DomainError):
+    """The service cannot answer just now; try again in a moment."""
+
+    code = ErrorCode.UNAVAILABLE
+
+
 class UserErrorCode(StrEnum):
     """Stable codes of what a user can mend in a form."""
 

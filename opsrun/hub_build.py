@@ -15,7 +15,8 @@ from opsrun.embedded import EmbeddedServerError
 from opsrun.embedded.child import spawn
 from opsrun.settings import PREFIX
 
-_OLDEST_NODE = 20
+# As Vite wants it.
+_OLDEST_NODE = "20.19"
 
 
 async def build_hub(log: Path) -> None:
@@ -75,10 +76,13 @@ def _lack() -> str | None:
         return f"it takes Node {_OLDEST_NODE} or newer with npm"
     told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
     version = told.stdout.strip()
-    major = re.match(r"v(\d+)\.", version)
-    if major is None or int(major[1]) < _OLDEST_NODE:
+    if _numbers(version) < _numbers(_OLDEST_NODE):
         return f"it takes Node {_OLDEST_NODE} or newer, not {version or 'one that fails'}"
     return None
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
 
 
 async def _npm(log: Path, *arguments: str) -> None:

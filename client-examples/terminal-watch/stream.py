@@ -30,8 +30,6 @@ SILENCE = 20.0
 CONNECTING = 10.0
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 15.0
-# The database is away; the server stops.
-PASSING = {"UNAVAILABLE", "LIMIT_EXCEEDED"}
 
 Event = FeedEventFeedReset | FeedEventOperationRunChanged | FeedEventFeedHeartbeat
 
@@ -83,7 +81,7 @@ class SseClient(OpsrunClient):
 def passes(error: Exception) -> bool:
     """Tell whether the server may answer otherwise in a while."""
     if isinstance(error, GraphQLClientGraphQLMultiError):
-        return all((one.extensions or {}).get("code") in PASSING for one in error.errors)
+        return all((one.extensions or {}).get("code") == "UNAVAILABLE" for one in error.errors)
     if isinstance(error, GraphQLClientHttpError):
         return error.status_code >= 500
     return isinstance(error, httpx.TransportError)

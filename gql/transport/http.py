@@ -16,7 +16,7 @@ from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UnsetType
 
-from domain.errors import LimitExceededError
+from domain.errors import UnavailableError
 from gql.errors import error_body, public_error
 from gql.execution import OpsrunSchema
 from gql.transport.connections import OpenConnections
@@ -209,7 +209,7 @@ class GraphQLView(GraphQL[SocketSession, None]):
 
 
 def _stopping() -> Response:
-    error = LimitExceededError("The server is stopping: try again.")
+    error = UnavailableError("The server is stopping: try again.")
     return json_response(error_body(error), 503, MediaType.JSON)
 
 

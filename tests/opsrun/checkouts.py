@@ -40,7 +40,7 @@ class Checkout:
         (checkout.hub / "package-lock.json").touch()
         (folder / "schema.graphql").touch()
         (folder / "opsrun").symlink_to(Path(opsrun.__file__).parent)
-        checkout.has_node("v20.0.0")
+        checkout.has_node("v20.19.0")
         checkout.has_npm()
         return checkout
 

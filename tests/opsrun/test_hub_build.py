@@ -106,20 +106,20 @@ async def test_without_node_it_says_what_it_takes(
 ) -> None:
     (checkout.programs / missing).unlink()
     assert await build() == (
-        "The hub is not built: it takes Node 20 or newer with npm. All else works.\n"
+        "The hub is not built: it takes Node 20.19 or newer with npm. All else works.\n"
     )
     assert checkout.calls() == []
 
 
 @pytest.mark.parametrize(
-    ("version", "told"), [("v18.20.4", "v18.20.4"), ("v8.17.0", "v8.17.0"), ("", "one that fails")]
+    ("version", "told"), [("v20.18.3", "v20.18.3"), ("v8.17.0", "v8.17.0"), ("", "one that fails")]
 )
 async def test_an_old_node_is_told_by_its_version(
     checkout: Checkout, build: Terminal, version: str, told: str
 ) -> None:
     checkout.has_node(version)
     assert await build() == (
-        f"The hub is not built: it takes Node 20 or newer, not {told}. All else works.\n"
+        f"The hub is not built: it takes Node 20.19 or newer, not {told}. All else works.\n"
     )
     assert checkout.calls() == []
 

@@ -530,7 +530,9 @@ async def test_a_stopping_server_starts_no_streams(watch: Watch) -> None:
         starting = asyncio.create_task(post(http, "subscription { silence }", EVENTS))
         await asyncio.wait_for(watch.started.wait(), 2)
         await demo.view.close_sockets()
-        assert (await starting).status_code == 503
+        refused = await starting
+        assert (refused.status_code, code_of(refused)) == (503, "UNAVAILABLE")
+        assert refused.headers["retry-after"] == "2"
         assert watch.cleaned_up.is_set()
 
 

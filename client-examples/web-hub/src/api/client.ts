@@ -8,8 +8,6 @@ import { newestRunsLink } from "./newest";
 import { resume } from "./resume";
 import { openSocket } from "./sockets";
 
-const PASSING = new Set<unknown>(["UNAVAILABLE", "LIMIT_EXCEEDED"]);
-
 /** Return the stable code of an error that the API sent, if it sent one. */
 export function codeOf(error: unknown): unknown {
   return CombinedGraphQLErrors.is(error) ? error.errors[0]?.extensions?.["code"] : undefined;
@@ -20,7 +18,7 @@ const retry = new RetryLink({
   delay: { initial: 300, max: 5_000, jitter: true },
   attempts: (count, { operationType }, error) => {
     if (operationType === OperationTypeNode.SUBSCRIPTION) {
-      return PASSING.has(codeOf(error));
+      return codeOf(error) === "UNAVAILABLE";
     }
     return operationType === OperationTypeNode.QUERY && count <= 5;
   },
