@@ -368,6 +368,20 @@ async def test_it_is_used_by_keyboard_alone(page: Page, place: World) -> None:
     await expect(page.get_by_role("heading", name=f"Inventory: sync ({SCOPE})")).to_be_visible()
 
 
+async def test_on_a_phone_the_pages_are_behind_a_button(
+    browser: Browser, product: Product, place: World
+) -> None:
+    async with Visitor.comes(browser, product.url, width=390) as visitor:
+        page = await visitor.open("/", place.token())
+        link = page.get_by_role("navigation").get_by_role("link", name="Drift")
+        await expect(page.get_by_role("heading", name="Operations")).to_be_visible()
+        await expect(link).not_to_be_in_viewport()
+        await page.get_by_role("button", name="Menu").click()
+        await link.click()
+        await expect(page.get_by_role("heading", name="Drift")).to_be_focused()
+        await expect(link).not_to_be_in_viewport()
+
+
 @pytest.mark.parametrize(
     ("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)], ids=str
 )

@@ -7,23 +7,27 @@ import { LoadMore } from "../ui/LoadMore";
 import { BUCKETS } from "../ui/StatusBadge";
 import { count, moment } from "../ui/words";
 
+const EventPageFragment = graphql(`
+  fragment EventPage on RunEventConnection {
+    edges {
+      cursor
+      node {
+        kind
+        version
+        statusBucket
+        attempt
+        occurredAt
+        counts { processed total failed }
+      }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+`);
+
 const RunTimelineFragment = graphql(`
   fragment RunTimeline on OperationRun {
     id
-    events(first: 50) {
-      edges {
-        cursor
-        node {
-          kind
-          version
-          statusBucket
-          attempt
-          occurredAt
-          counts { processed total failed }
-        }
-      }
-      pageInfo { hasNextPage endCursor }
-    }
+    events(first: 50) { ...EventPage }
   }
 `);
 
@@ -32,20 +36,7 @@ const MoreEvents = graphql(`
     node(id: $run) {
       id
       ... on OperationRun {
-        events(first: 50, after: $after) {
-          edges {
-            cursor
-            node {
-              kind
-              version
-              statusBucket
-              attempt
-              occurredAt
-              counts { processed total failed }
-            }
-          }
-          pageInfo { hasNextPage endCursor }
-        }
+        events(first: 50, after: $after) { ...EventPage }
       }
     }
   }
@@ -62,14 +53,15 @@ const KINDS: Record<RunEventKind, string> = {
 /** What happened to a run, oldest first. */
 export function RunTimeline({ run }: { run: FragmentType<typeof RunTimelineFragment> }): ReactNode {
   const { id, events } = getFragmentData(RunTimelineFragment, run);
+  const { edges, pageInfo } = getFragmentData(EventPageFragment, events);
   const { fetchMore } = useQuery(MoreEvents, { variables: { run: id }, fetchPolicy: "standby" });
   return (
     <Card component="section" withBorder>
       <Title mb="md" order={2} size="h4">
         Timeline
       </Title>
-      <Timeline active={events.edges.length} bulletSize={14} lineWidth={2}>
-        {events.edges.map(({ node }) => {
+      <Timeline active={edges.length} bulletSize={14} lineWidth={2}>
+        {edges.map(({ node }) => {
           const { kind, version, statusBucket, attempt, occurredAt, counts } = node;
           const { label, color } = BUCKETS[statusBucket];
           return (
@@ -91,8 +83,8 @@ export function RunTimeline({ run }: { run: FragmentType<typeof RunTimelineFragm
         })}
       </Timeline>
       <LoadMore
-        hasMore={events.pageInfo.hasNextPage}
-        load={() => fetchMore({ variables: { run: id, after: events.pageInfo.endCursor } })}
+        hasMore={pageInfo.hasNextPage}
+        load={() => fetchMore({ variables: { run: id, after: pageInfo.endCursor } })}
       />
     </Card>
   );

@@ -1,5 +1,6 @@
 import { Group, Stack, Text, Title } from "@mantine/core";
-import { type ReactNode, useEffect } from "react";
+import { type ReactNode, useEffect, useRef } from "react";
+import { NavigationType, useNavigationType } from "react-router";
 
 interface PageProps {
   title: string;
@@ -8,16 +9,26 @@ interface PageProps {
   children: ReactNode;
 }
 
-/** A page's frame; its title names the browser's tab, too. */
+/**
+ * A page's frame. Its title names the browser's tab, too, and has the focus when one came here by a
+ * link: so a screen reader tells where one is.
+ */
 export function Page({ title, lead, actions, children }: PageProps): ReactNode {
+  const heading = useRef<HTMLHeadingElement>(null);
+  const cameByLink = useNavigationType() === NavigationType.Push;
   useEffect(() => {
     document.title = `${title} · Opsrun`;
   }, [title]);
+  useEffect(() => {
+    if (cameByLink) {
+      heading.current?.focus();
+    }
+  }, [cameByLink]);
   return (
     <Stack gap="lg">
       <Group align="flex-end" justify="space-between">
         <div>
-          <Title order={1} size="h2">
+          <Title className="title" order={1} ref={heading} size="h2" tabIndex={-1}>
             {title}
           </Title>
           {lead && (
