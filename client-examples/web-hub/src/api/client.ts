@@ -37,7 +37,8 @@ export function connect(token: string): ApolloClient {
       new HttpLink({ uri: url, headers: { authorization } }),
     ),
   ]);
-  return new ApolloClient({ link, cache: newCache() });
+  // What is asked again because something happened must not be answered by what is under way.
+  return new ApolloClient({ link, cache: newCache(), queryDeduplication: false });
 }
 
 function newCache(): InMemoryCache {
