@@ -307,6 +307,10 @@ async def test_one_goes_on_as_another_user_and_in_another_tenant(
     await page.goto(f"{visitor.base}/t/{other.slug}/operations")
     await expect(page.get_by_text(f"You are no member of “{other.slug}”")).to_be_visible()
 
+    await page.get_by_role("button", name="A operator").click()
+    await page.get_by_role("menuitem", name="Sign out").click()
+    await expect(page.get_by_role("heading", name="Sign in to Opsrun")).to_be_visible()
+
 
 async def test_who_has_no_good_token_is_asked_to_sign_in(visitor: Visitor, place: World) -> None:
     page = await visitor.open(f"/t/{place.slug}/operations")

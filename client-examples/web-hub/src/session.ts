@@ -32,7 +32,7 @@ function keep(tokens: string[]): User[] {
       users.set(user.subject, user);
     }
   }
-  localStorage.setItem(TOKENS, JSON.stringify([...users.values()].map(({ token }) => token)));
+  localStorage.setItem(TOKENS, [...users.values()].map(({ token }) => token).join(" "));
   return [...users.values()];
 }
 
@@ -45,7 +45,7 @@ function tokensOfAddress(): string[] {
   return tokens;
 }
 
-const kept = JSON.parse(localStorage.getItem(TOKENS) ?? "[]") as string[];
+const kept = (localStorage.getItem(TOKENS) ?? "").split(" ");
 const brought = tokensOfAddress();
 
 export const users: readonly User[] = keep([...kept, ...brought]);
@@ -74,8 +74,9 @@ export function signIn(token: string): boolean {
   return user !== undefined;
 }
 
+/** Forget all tokens: nobody becomes somebody else by leaving. */
 export function signOut(): void {
-  keep(users.filter((user) => user !== currentUser).map(({ token }) => token));
+  localStorage.removeItem(TOKENS);
   localStorage.removeItem(CURRENT);
   location.assign("/");
 }
