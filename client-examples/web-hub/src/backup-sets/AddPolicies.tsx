@@ -1,10 +1,10 @@
 import { useMutation } from "@apollo/client/react";
 import { Button, Card, Checkbox, Group, NativeSelect, Stack, Text, Title } from "@mantine/core";
 import { type ReactNode, useEffect, useState } from "react";
-import { getFragmentData, graphql } from "../gql";
+import { graphql } from "../gql";
 import { usePolicies } from "../inventory/policies";
 import { useScopes } from "../inventory/scopes";
-import { RunLive, RunRowFragment } from "../operations/RunRow";
+import { hasEnded } from "../operations/RunRow";
 import { RunsTable } from "../operations/RunsTable";
 import { useLiveRuns } from "../operations/useLiveRuns";
 import { useTenant } from "../shell/tenant";
@@ -32,9 +32,7 @@ export function AddPolicies({ setId, onAdded }: { setId: string; onAdded: () => 
   const [chosen, setChosen] = useState<string[]>([]);
   const [addToSet] = useMutation(AddToSet);
   const runs = useLiveRuns(id, { runTypes: [RUN_TYPE] }, 3);
-  const ended = runs.runs
-    .map((run) => getFragmentData(RunLive, getFragmentData(RunRowFragment, run)).finishedAt)
-    .filter(Boolean).length;
+  const ended = runs.runs.filter(hasEnded).length;
   useEffect(onAdded, [ended]);
   const key = scope || scopes?.find(({ lastSnapshotRunId }) => lastSnapshotRunId)?.key;
   return (

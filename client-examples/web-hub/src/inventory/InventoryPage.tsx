@@ -2,8 +2,8 @@ import { useMutation } from "@apollo/client/react";
 import { Anchor, Card, Group, SimpleGrid, Stack, Text, Title } from "@mantine/core";
 import { type ReactNode, useEffect } from "react";
 import { Link, useSearchParams } from "react-router";
-import { getFragmentData, graphql } from "../gql";
-import { RunLive, RunRowFragment } from "../operations/RunRow";
+import { graphql } from "../gql";
+import { hasEnded } from "../operations/RunRow";
 import { RunsTable } from "../operations/RunsTable";
 import { useLiveRuns } from "../operations/useLiveRuns";
 import { inventoryPath, runPath } from "../shell/paths";
@@ -32,9 +32,7 @@ export function InventoryPage(): ReactNode {
   const permission = useStartPermission(id, RUN_TYPE);
   const [startSync] = useMutation(StartSync);
   const syncs = useLiveRuns(id, { runTypes: [RUN_TYPE] }, 5);
-  const ended = syncs.runs
-    .map((run) => getFragmentData(RunLive, getFragmentData(RunRowFragment, run)).finishedAt)
-    .filter(Boolean).length;
+  const ended = syncs.runs.filter(hasEnded).length;
   const synced = scopes?.find(({ lastSnapshotRunId }) => lastSnapshotRunId);
   const chosen = params.get("scope") ?? synced?.key;
 

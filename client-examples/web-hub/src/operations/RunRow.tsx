@@ -35,6 +35,10 @@ export const RunRowFragment = graphql(`
   }
 `);
 
+export function hasEnded(run: FragmentType<typeof RunRowFragment>): boolean {
+  return getFragmentData(RunLive, getFragmentData(RunRowFragment, run)).finishedAt !== null;
+}
+
 const NEW_MS = 5_000;
 
 interface RunRowProps {
