@@ -1,0 +1,42 @@
+"""The API stands the public audits of GraphQL over HTTP, but for two that time has overtaken."""
+
+import asyncio
+import json
+import os
+from collections import Counter
+from pathlib import Path
+
+from tests.nodejs import needs_node
+from tests.opsrun.conftest import Installation, installation, installed, place
+from tests.opsrun.test_serving import api
+from tests.world import World
+
+__all__ = ["installation", "installed", "place"]
+
+pytestmark = needs_node
+
+# They want application/json for `Accept: */*`, as the draft did until 2025. Since then it asks for
+# application/graphql-response+json, and the audits' own source waits to follow.
+OVERTAKEN = {"47DE", "80D8"}
+
+
+async def test_it_stands_the_public_audits(
+    installation: Installation, place: World, tools: Path
+) -> None:
+    async with api(installation) as (command, base):
+        audit = await asyncio.create_subprocess_exec(
+            *("node", "audit.js"),
+            cwd=tools,
+            env={**os.environ, "OPSRUN_URL": f"{base}/graphql", "OPSRUN_TOKEN": place.token()},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(60):
+            told, _ = await audit.communicate()
+        assert audit.returncode == 0
+        assert "Traceback" not in command.output
+    audits = json.loads(told)
+    print(f"GraphQL over HTTP: {dict(Counter(each['status'] for each in audits))}")  # noqa: T201
+    failed = [each for each in audits if each["status"] != "ok"]
+    assert {each["id"] for each in failed} == OVERTAKEN, failed
+    assert {each["status"] for each in failed} == {"warn"}
+    assert len(audits) > 60
