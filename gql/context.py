@@ -69,6 +69,8 @@ class Context:
         self.links = links
         self.default_window = default_window
         self.request_id: str | None = None
+        # Behind this cursor a stream goes on, unless its argument `after` names another.
+        self.last_event_id: str | None = None
         self._identity = identity
         self._principal: Principal | None = None
         self._principal_read_at = 0.0

@@ -93,11 +93,14 @@ class Resumption:
 
 
 async def resume(context: Context, access: TenantAccess, after: str | None) -> Resumption:
-    """Read a feed cursor: one of another feed is no error, but leads to a snapshot.
+    """Read a feed cursor, the one given or that of the last event that the client had.
+
+    One of another feed is no error, but leads to a snapshot.
 
     Raises:
         BadInputError: no cursor at all. ForbiddenError: that of a tenant without membership.
     """
+    after = after or context.last_event_id
     if not after:
         return Resumption(None)
     cursor = Cursor.decode(after)

@@ -47,3 +47,10 @@ def with_request_id(context: object, request_id: str) -> object:
     if hasattr(context, "request_id"):
         context.request_id = request_id
     return context
+
+
+def with_last_event_id(context: object, event_id: str | None) -> object:
+    """Tell `context` which event its client had last, if it has a place for it."""
+    if hasattr(context, "last_event_id"):
+        context.last_event_id = event_id
+    return context

@@ -68,10 +68,21 @@ class EventStream(Response):
     def _next_event(self, result: ExecutionResult) -> str:
         body = cast("GraphQLHTTPResponse", body_of(result))
         try:
-            return self._transport.encode_next(body, _encode)
+            event = self._transport.encode_next(body, _encode)
         except TypeError as error:  # a value that JSON cannot hold
             body = cast("GraphQLHTTPResponse", error_body(error))
             return self._transport.encode_next(body, _encode)
+        cursor = _cursor_of(result)
+        return event if cursor is None else f"id: {cursor}\r\n{event}"
+
+
+def _cursor_of(result: ExecutionResult) -> str | None:
+    """Return the cursor of what a subscription's one field sent, if its client selected it."""
+    match list((result.data or {}).values()):
+        # Anything else could pass for a line of its own.
+        case [{"cursor": str(cursor)}] if cursor.isascii() and cursor.isprintable():
+            return cursor
+    return None
 
 
 def _encode(body: object) -> str:

@@ -154,12 +154,25 @@ class Client:
                 yield Stream(_messages(connection))
 
     def stream(
-        self, query: str, variables: Mapping[str, Any] | None = None
+        self,
+        query: str,
+        variables: Mapping[str, Any] | None = None,
+        last_event_id: str | None = None,
     ) -> AbstractAsyncContextManager[httpx.Response]:
         """Open a subscription over server-sent events and return the response as it begins."""
         payload = {"query": query, "variables": variables}
         headers = {**self._headers, "Accept": EVENTS}
+        if last_event_id is not None:
+            headers["Last-Event-ID"] = last_event_id
         return self._http.stream("POST", PATH, json=payload, headers=headers)
+
+    @asynccontextmanager
+    async def go_on(
+        self, last_event_id: str, query: str, variables: Mapping[str, Any]
+    ) -> AsyncIterator[Stream]:
+        """Open server-sent events behind the last one of an earlier stream."""
+        async with self.stream(query, variables, last_event_id) as response:
+            yield Stream(_events(response))
 
     @asynccontextmanager
     async def socket(self) -> AsyncIterator[ClientConnection]:

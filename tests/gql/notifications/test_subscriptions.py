@@ -85,6 +85,16 @@ async def test_whoever_comes_back_gets_exactly_what_they_missed(
             everything = await oldest_first(client, world)
 
 
+async def test_events_go_on_behind_the_last_event_id(world: World, client: Client) -> None:
+    await live(world)
+    await live(world)
+    everything = await oldest_first(client, world)
+    async with client.go_on(everything[0]["cursor"], WATCH, of(world)) as stream:
+        assert [(await stream.next())["id"] for _ in everything[1:]] == [
+            each["id"] for each in everything[1:]
+        ]
+
+
 async def test_nobody_is_told_what_concerns_another(
     api: RunningApi, world: World, client: Client
 ) -> None:

@@ -133,6 +133,30 @@ async def test_a_client_that_keeps_losing_its_connection_misses_nothing(
     assert cursors == [await cursor_at(world, seq) for _, _, seq in written]
 
 
+async def test_events_carry_their_cursor_as_id(world: World, client: Client) -> None:
+    run = await live(world)
+    cursors = [event["cursor"] for event in await recorded(client, world, run)]
+    start = await cursor_at(world, 0)
+    async with client.stream(WATCH_RUN, {"id": run, "after": start}) as response:
+        lines = [line async for line in response.aiter_lines()]
+    assert [line for line in lines if line.startswith("id")] == [f"id: {each}" for each in cursors]
+
+
+async def test_events_go_on_behind_the_last_event_id(world: World, client: Client) -> None:
+    run = await live(world)
+    events = await recorded(client, world, run)
+    last = events[1]["cursor"]
+    async with client.go_on(last, WATCH_RUN, {"id": run}) as stream:
+        assert await stream.rest() == events[2:]
+    async with client.go_on(last, WATCH_RUNS, of_tenant(world, after=None)) as stream:
+        told = [(await stream.next())["cursor"] for _ in events[2:]]
+        assert told == [event["cursor"] for event in events[2:]]
+    async with client.go_on(
+        last, WATCH_RUNS, of_tenant(world, after=events[3]["cursor"])
+    ) as stream:
+        assert (await stream.next())["cursor"] == events[4]["cursor"]
+
+
 async def test_two_subscribers_see_the_same(api: RunningApi, world: World, client: Client) -> None:
     reader = api.member(world, TenantRole.READONLY)
     async with (
@@ -214,6 +238,16 @@ async def assert_begins_anew(
         assert (told["kind"], told["run"]["version"]) == (None, 1)
         await (await claim(world, later)).finish()
         assert versions(await stream.rest()) == [(2, "STARTED"), (3, "FINISHED")]
+
+
+async def test_a_last_event_id_is_read_as_any_cursor(world: World, client: Client) -> None:
+    await live(world)
+    cursor = await cursor_at(world, 3)
+    await expire(world)
+    async with client.go_on(cursor, WATCH_RUNS, of_tenant(world)) as stream:
+        assert (await stream.next())["reason"] == "CURSOR_EXPIRED"
+    async with client.go_on("garbage", WATCH_RUNS, of_tenant(world)) as stream:
+        assert await stream.failure() == "BAD_USER_INPUT"
 
 
 async def test_a_new_epoch_under_a_stream_leads_to_a_snapshot(

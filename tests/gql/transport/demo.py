@@ -35,6 +35,7 @@ SECRET = "postgresql://opsrun:hunter2@db"
 class DemoContext:
     user: str
     request_id: str = ""
+    last_event_id: str | None = None
 
 
 Info = strawberry.Info[DemoContext, None]
@@ -100,6 +101,12 @@ class Mutation:
         return name
 
 
+@strawberry.type
+class Tick:
+    number: int
+    cursor: str
+
+
 @dataclass
 class Watch:
     """What the endless subscriptions of one test did."""
@@ -158,6 +165,16 @@ class Subscription:
         for number in range(first):
             yield number
         raise ERRORS[code]
+
+    @strawberry.subscription
+    async def ticks(self, info: Info, to: int, after: str | None = None) -> AsyncIterator[Tick]:
+        """Goes on behind `after`, or behind the last event that the client had."""
+        for number in range(int(after or info.context.last_event_id or 0) + 1, to + 1):
+            yield Tick(number=number, cursor=str(number))
+
+    @strawberry.subscription
+    async def cursor_of_our_own(self, cursor: str) -> AsyncIterator[Tick]:
+        yield Tick(number=1, cursor=cursor)
 
     @strawberry.subscription
     async def whoami(self, info: Info) -> AsyncIterator[str]:
