@@ -6,6 +6,8 @@ from collections.abc import Coroutine
 
 # How long, in seconds, a subscription may take to clean up after itself.
 CLEANUP_TIMEOUT = 5.0
+# Seconds for one event or message to leave; a client that reads slower than that has gone.
+SEND_TIMEOUT = 30.0
 
 
 class OpenConnections:

@@ -12,14 +12,12 @@ from strawberry.http.streaming import SSETransport
 from strawberry.types import ExecutionResult
 
 from gql.errors import error_body
-from gql.transport.connections import OpenConnections, end
+from gql.transport.connections import SEND_TIMEOUT, OpenConnections, end
 from gql.transport.responses import body_of
 from gql.transport.results import ResultStream
 
 # Seconds between keep-alive comments: under the idle limits that proxies commonly have.
 KEEP_ALIVE = 12.0
-# Seconds for one event to leave; a client that reads slower than that has gone.
-SEND_TIMEOUT = 30.0
 
 
 class EventStream(Response):

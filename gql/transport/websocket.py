@@ -1,5 +1,6 @@
 """Operations on a socket: the graphql-transport-ws protocol, hardened."""
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 from domain.errors import DomainError, ErrorCode, LimitExceededError
 from gql.errors import public_error
 from gql.execution import OpsrunSchema
+from gql.transport.connections import SEND_TIMEOUT
 from gql.transport.contexts import ContextFactory, with_request_id
 from gql.transport.responses import is_request_error
 from gql.transport.results import ResultStream
@@ -75,11 +77,15 @@ class SocketAdapter(ASGIWebSocketAdapter):
 
 
 async def close_socket(socket: WebSocket, code: int, reason: str) -> None:
-    """Close `socket` unless it is closed already; a long reason is cut."""
+    """Close `socket` unless it is closed already; a long reason is cut.
+
+    It does not wait for ever until a client reads what comes before.
+    """
     if socket.application_state is WebSocketState.CONNECTED:
         short = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
-        with suppress(WebSocketDisconnect):
-            await socket.close(code, short)
+        with suppress(WebSocketDisconnect, TimeoutError):
+            async with asyncio.timeout(SEND_TIMEOUT):
+                await socket.close(code, short)
 
 
 class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
@@ -90,6 +96,27 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
     """
 
     schema: OpsrunSchema
+    _conversation: asyncio.Task[None] | None = None
+
+    async def handle(self) -> None:
+        """Converse until one side leaves."""
+        self._conversation = asyncio.current_task()
+        await super().handle()
+
+    async def send_message(self, message: Message) -> None:
+        """Send one message; a client that does not take it in time loses the whole socket.
+
+        Raises:
+            WebSocketDisconnected: nobody is there any more, or nobody reads.
+        """
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT):
+                await super().send_message(message)
+        except TimeoutError as error:
+            # The conversation waits for the client's next message, which may never come.
+            if self._conversation is not None and not self._conversation.cancelling():
+                self._conversation.cancel()
+            raise WebSocketDisconnected from error
 
     async def handle_message(self, message: Message) -> None:
         """Act on one message of the client."""

@@ -115,6 +115,7 @@ class Watch:
     cleaned_up: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+# A subscription keeps the one it began with: it may clean up in a later test.
 watch = Watch()
 
 
@@ -130,33 +131,36 @@ class Subscription:
     @strawberry.subscription
     async def silence(self) -> AsyncIterator[int]:
         """Says nothing, and needs an `await` to clean up."""
-        watch.started.set()
+        seen = watch
+        seen.started.set()
         try:
             await asyncio.Event().wait()
             yield 0
         finally:
             await asyncio.sleep(0.01)
-            watch.cleaned_up.set()
+            seen.cleaned_up.set()
 
     @strawberry.subscription
     async def flood(self, size: int = 1) -> AsyncIterator[str]:
         """Never waits for anything."""
-        watch.started.set()
+        seen = watch
+        seen.started.set()
         try:
             while True:
                 yield "x" * size
         finally:
             await asyncio.sleep(0.01)
-            watch.cleaned_up.set()
+            seen.cleaned_up.set()
 
     @strawberry.subscription
     async def messy(self) -> AsyncIterator[int]:
         """Fails while it cleans up."""
+        seen = watch
         try:
             yield 1
             await asyncio.Event().wait()
         finally:
-            watch.cleaned_up.set()
+            seen.cleaned_up.set()
             raise ConnectionError(SECRET)
 
     @strawberry.subscription
@@ -230,7 +234,9 @@ class Demo:
 
 
 @asynccontextmanager
-async def serve(schema: OpsrunSchema | None = None, **options: Any) -> AsyncIterator[Demo]:
+async def serve(
+    schema: OpsrunSchema | None = None, *, ping_seconds: float = 20.0, **options: Any
+) -> AsyncIterator[Demo]:
     contexts = DemoContexts()
     view = GraphQLView(
         schema or demo_schema(),
@@ -245,7 +251,18 @@ async def serve(schema: OpsrunSchema | None = None, **options: Any) -> AsyncIter
             *graphiql_routes(),
         ]
     )
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            lifespan="off",
+            # As `opsrun api` has it.
+            ws="websockets-sansio",
+            ws_max_size=256 * 1024,
+            ws_ping_interval=ping_seconds,
+            ws_ping_timeout=ping_seconds,
+        )
+    )
     # asyncio sends small packets at once only on sockets that name their protocol.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))

@@ -261,6 +261,13 @@ async def test_other_protocols_are_refused(demo: Demo, protocol: str | None) -> 
         assert (await socket.closing())[0] == 4406
 
 
+async def test_of_several_protocols_the_known_one_is_taken(demo: Demo) -> None:
+    offered = [Subprotocol("graphql-ws"), Subprotocol(PROTOCOL)]
+    async with connect(f"ws://{demo.host}{PATH}", subprotocols=offered, proxy=None) as connection:
+        assert connection.subprotocol == PROTOCOL
+        await Socket(connection).sign_in()
+
+
 async def test_silence_is_not_waited_for(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
     assert demo.view.connection_init_wait_timeout == timedelta(seconds=10)
     monkeypatch.setattr(demo.view, "connection_init_wait_timeout", timedelta(seconds=0.01))

@@ -1,0 +1,228 @@
+"""Clients that break the rules get the right code at once, and nobody else notices."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from gql.transport import websocket as websocket_module
+from tests.gql.transport import demo as demo_module
+from tests.gql.transport.demo import Demo, Watch, serve
+from tests.gql.transport.frames import (
+    ABUSES,
+    BROKEN_UTF8,
+    CLOSE,
+    PING,
+    PONG,
+    RawSocket,
+    frame,
+    init,
+    raw_socket,
+    subscribe,
+    text,
+)
+
+SILENCE = "subscription { silence }"
+PINGS = 5_000
+
+
+@pytest.fixture(scope="module")
+async def demo() -> AsyncIterator[Demo]:
+    async with serve() as running:
+        yield running
+
+
+@pytest.fixture
+async def raw(demo: Demo) -> AsyncIterator[RawSocket]:
+    async with raw_socket(demo.port) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def bystander(demo: Demo) -> AsyncIterator[RawSocket]:
+    """Somebody else, who is there from before the abuse until after it."""
+    async with raw_socket(demo.port) as opened:
+        await opened.sign_in("eve")
+        yield opened
+        opened.writer.write(subscribe("subscription { count(to: 1) }"))
+        assert [(await opened.message())["type"] for _ in range(2)] == ["next", "complete"]
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    fresh = Watch()
+    monkeypatch.setattr(demo_module, "watch", fresh)
+    return fresh
+
+
+@pytest.fixture
+def errors(caplog: pytest.LogCaptureFixture) -> Any:
+    """Return the loggers of what was logged as an error."""
+    return lambda: [record.name for record in caplog.records if record.levelname == "ERROR"]
+
+
+def ends(watch: Watch) -> Any:
+    """Wait until the subscription has ended."""
+    return asyncio.wait_for(watch.cleaned_up.wait(), 5)
+
+
+# Abuses of every kind
+
+
+@pytest.mark.usefixtures("bystander")
+@pytest.mark.parametrize("abuse", ABUSES)
+async def test_an_abuse_ends_with_its_code(raw: RawSocket, abuse: str, errors: Any) -> None:
+    data, code = ABUSES[abuse]
+    raw.writer.write(data)
+    assert await raw.closing() == code
+    assert errors() == []
+
+
+@pytest.mark.usefixtures("bystander")
+@pytest.mark.parametrize("abuse", ABUSES)
+async def test_an_abuse_ends_subscriptions_too(
+    raw: RawSocket, abuse: str, watch: Watch, errors: Any
+) -> None:
+    data, code = ABUSES[abuse]
+    await raw.sign_in("ada")
+    raw.writer.write(subscribe(SILENCE))
+    await asyncio.wait_for(watch.started.wait(), 5)
+    raw.writer.write(data)
+    assert await raw.closing() == code
+    await ends(watch)
+    assert errors() == []
+
+
+@pytest.mark.usefixtures("bystander")
+@pytest.mark.parametrize("data", BROKEN_UTF8.values(), ids=BROKEN_UTF8)
+async def test_broken_utf8_ends_with_its_code(raw: RawSocket, data: bytes, errors: Any) -> None:
+    await raw.sign_in("ada")
+    raw.writer.write(data)
+    assert await raw.closing() == 1007
+    # The server's own record, and the only one that an abuse can cause.
+    assert errors() == ["uvicorn.error"]
+
+
+# What comes too early, too often or all at once
+
+
+async def test_an_operation_may_follow_the_opening_at_once(raw: RawSocket) -> None:
+    raw.writer.write(init("ada") + subscribe("{ hello }"))
+    assert [(await raw.message())["type"] for _ in range(3)] == [
+        "connection_ack",
+        "next",
+        "complete",
+    ]
+
+
+async def test_a_second_opening_does_not_wait_for_the_first(raw: RawSocket) -> None:
+    raw.writer.write(init("ada") * 2)
+    assert await raw.message() == {"type": "connection_ack"}
+    assert await raw.closing() == 4429
+
+
+async def test_an_operation_before_the_opening_is_not_run(raw: RawSocket, watch: Watch) -> None:
+    raw.writer.write(subscribe(SILENCE) + init("ada"))
+    assert await raw.closing() == 4401
+    assert not watch.started.is_set()
+
+
+async def test_an_id_cannot_be_taken_twice_at_once(raw: RawSocket) -> None:
+    raw.writer.write(init("ada") + subscribe(SILENCE) * 2)
+    assert await raw.closing() == 4409
+
+
+async def test_pinging_is_no_opening(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo.view, "connection_init_wait_timeout", timedelta(seconds=0.05))
+    async with raw_socket(demo.port) as raw:
+        raw.writer.write(text({"type": "ping"}))
+        assert await raw.message() == {"type": "pong"}
+        assert await raw.closing() == 4408
+
+
+@pytest.mark.usefixtures("bystander")
+async def test_a_flood_of_pings_is_answered_one_by_one(raw: RawSocket) -> None:
+    raw.writer.write(text({"type": "ping", "payload": {"any": 1}}) * PINGS)
+    for _ in range(PINGS):
+        assert await raw.message() == {"type": "pong"}
+    raw.writer.write(frame(PING, b"x") * PINGS)
+    for _ in range(PINGS):
+        assert await raw.next() == (PONG, b"x")
+    raw.writer.write(text({"type": "pong"}) * PINGS)
+    await raw.sign_in("ada")
+
+
+async def test_completing_unknown_operations_over_and_over_is_harmless(raw: RawSocket) -> None:
+    await raw.sign_in("ada")
+    raw.writer.write(text({"id": "unknown", "type": "complete"}) * PINGS)
+    raw.writer.write(text({"type": "ping"}))
+    assert await raw.message() == {"type": "pong"}
+
+
+@pytest.mark.parametrize("field", ["silence", "flood"])
+async def test_nothing_of_an_operation_follows_its_completion(
+    raw: RawSocket, watch: Watch, field: str
+) -> None:
+    await raw.sign_in("ada")
+    raw.writer.write(subscribe(f"subscription {{ {field} }}"))
+    await asyncio.wait_for(watch.started.wait(), 5)
+    raw.writer.write(text({"id": "1", "type": "complete"}) + text({"type": "ping"}))
+    while (await raw.message())["type"] != "pong":
+        pass
+    await ends(watch)
+    raw.writer.write(text({"type": "ping"}))
+    assert await raw.message() == {"type": "pong"}
+
+
+# Those who go, stop reading, or say nothing
+
+
+@pytest.mark.usefixtures("bystander")
+@pytest.mark.parametrize("farewell", [b"", frame(CLOSE), frame(CLOSE, (1000).to_bytes(2, "big"))])
+async def test_a_half_closed_socket_is_left(
+    raw: RawSocket, watch: Watch, farewell: bytes, errors: Any
+) -> None:
+    await raw.sign_in("ada")
+    raw.writer.write(subscribe(SILENCE))
+    await asyncio.wait_for(watch.started.wait(), 5)
+    raw.writer.write(farewell)
+    raw.writer.write_eof()
+    await ends(watch)
+    assert await asyncio.wait_for(raw.reader.read(), 5) == (farewell and frame_back(farewell))
+    assert errors() == []
+
+
+def frame_back(farewell: bytes) -> bytes:
+    """Return the server's echo of a closing frame: the same, without its mask."""
+    return bytes([farewell[0], farewell[1] & 127]) + farewell[6:]
+
+
+@pytest.mark.usefixtures("bystander")
+async def test_a_client_that_does_not_read_is_given_up(
+    demo: Demo, watch: Watch, monkeypatch: pytest.MonkeyPatch, errors: Any
+) -> None:
+    monkeypatch.setattr(websocket_module, "SEND_TIMEOUT", 0.1)
+    async with raw_socket(demo.port, packing=False) as raw:
+        await raw.sign_in("ada")
+        # Once a buffer is full nothing more is read.
+        raw.writer.write(subscribe("subscription { flood(size: 100000) }"))
+        await ends(watch)
+        # Its end it learns if it reads again before the server has stopped trying to tell.
+        with suppress(asyncio.IncompleteReadError):
+            assert await raw.closing() == 1012
+    assert errors() == []
+
+
+async def test_a_client_that_answers_no_ping_is_given_up(watch: Watch) -> None:
+    async with serve(ping_seconds=0.2) as demo, raw_socket(demo.port) as raw:
+        await raw.sign_in("ada")
+        raw.writer.write(subscribe(SILENCE))
+        opcode, payload = await raw.next()
+        assert opcode == PING
+        raw.writer.write(frame(PONG, payload))
+        assert (await raw.next())[0] == PING
+        assert await raw.closing() == 1011
+        await ends(watch)
