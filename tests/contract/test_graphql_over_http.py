@@ -15,8 +15,8 @@ __all__ = ["installation", "installed", "place"]
 
 pytestmark = needs_node
 
-# They want application/json for `Accept: */*`, as the draft did until 2025. Since then it asks for
-# application/graphql-response+json, and the audits' own source waits to follow.
+# They want application/json where a client does not care, as the draft did until 2025. It has since
+# come to prefer application/graphql-response+json; the audits have not followed yet.
 OVERTAKEN = {"47DE", "80D8"}
 
 
