@@ -27,12 +27,14 @@ def _run(main: Coroutine[Any, Any, None]) -> None:
     from opsrun.administration import UnknownTenantError
     from opsrun.database import UnsafeLoginError
     from opsrun.embedded import EmbeddedServerError
+    from opsrun.walls import OpenTableError
 
     try:
         uvloop.run(main)
     except (
         SettingsError,
         UnsafeLoginError,
+        OpenTableError,
         EmbeddedServerError,
         UnknownTenantError,
         DatabaseUnavailableError,

@@ -148,14 +148,15 @@ def _hang_up(
 # With USAGE a role's rights are there at once, with MEMBER they can be had by SET ROLE.
 _WHO = text(
     "SELECT me.rolname AS name,"
-    " pg_has_role(me.oid, n.nspowner, 'MEMBER') AS owns,"
+    " pg_has_role(me.oid, n.nspowner, 'MEMBER') OR EXISTS (SELECT FROM pg_class c"
+    " WHERE c.relnamespace = n.oid AND pg_has_role(me.oid, c.relowner, 'MEMBER')) AS owns,"
     " bool_or(role.rolsuper OR role.rolbypassrls) AS bypasses,"
     " array_agg(role.rolname::text) FILTER (WHERE pg_has_role(me.oid, role.oid, 'USAGE')) AS uses,"
     " array_agg(role.rolname::text) AS may_become"
     " FROM pg_roles me CROSS JOIN pg_namespace n"
     " JOIN pg_roles role ON pg_has_role(me.oid, role.oid, 'MEMBER')"
     " WHERE me.rolname = session_user AND n.nspname = 'opsrun'"
-    " GROUP BY me.oid, me.rolname, n.nspowner"
+    " GROUP BY me.oid, me.rolname, n.oid, n.nspowner"
 )
 
 
@@ -180,7 +181,7 @@ def _fault(who: Row[*tuple[Any, ...]], login: Login) -> str | None:
     if who.bypasses:
         return "bypasses row level security"
     if who.owns:
-        return "owns the schema"
+        return "owns the schema or a table in it"
     if login not in who.uses:
         return f"lacks the role {login}"
     if others := sorted({*Login} - {login} & {*who.may_become}):

@@ -19,6 +19,7 @@ from domain.tenancy.transactions import Transactions
 from opsrun.database import Login, open_engine, require_login
 from opsrun.settings import Settings
 from opsrun.wakeups import RedisWakeUps
+from opsrun.walls import require_walls
 
 if TYPE_CHECKING:
     from gql.context import UseCases
@@ -38,7 +39,7 @@ async def open_resources(settings: Settings, login: Login) -> AsyncIterator[Reso
     """Open them for one kind of process.
 
     Raises:
-        SettingsError, UnsafeLoginError: before anything is served.
+        SettingsError, UnsafeLoginError, OpenTableError: before anything is served.
     """
     async with (
         open_engine(
@@ -49,6 +50,7 @@ async def open_resources(settings: Settings, login: Login) -> AsyncIterator[Reso
         RedisWakeUps(settings.require_redis_url()) as wakeups,
     ):
         await require_login(engine, login)
+        await require_walls(engine)
         yield Resources(engine, Transactions(engine), wakeups)
 
 

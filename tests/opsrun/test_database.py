@@ -269,10 +269,11 @@ async def test_a_cancelled_statement_is_stopped_on_the_server(
 
 @pytest.fixture(scope="module")
 async def logins_database(servers: EmbeddedServers, logins: dict[Login, str]) -> str:
-    """A database with our schema in name only: who may log in is decided by that alone."""
+    """A database with our schema and one table: who may log in is decided by those alone."""
     url = await create_database(servers.postgres_url, "logins")
     async with open_engine(url) as engine, engine.begin() as connection:
         await connection.execute(text("CREATE SCHEMA IF NOT EXISTS opsrun"))
+        await connection.execute(text("CREATE TABLE IF NOT EXISTS opsrun.owned ()"))
     return url.render_as_string(hide_password=False)
 
 
@@ -326,7 +327,8 @@ async def test_a_login_that_was_granted_the_role_is_taken(logins_database: str) 
         (["ALTER ROLE {role} SUPERUSER"], "bypasses row level security"),
         (["ALTER ROLE {role} BYPASSRLS"], "bypasses row level security"),
         (["GRANT postgres TO {role}"], "bypasses row level security"),
-        (["ALTER SCHEMA opsrun OWNER TO {role}"], "owns the schema"),
+        (["ALTER SCHEMA opsrun OWNER TO {role}"], "owns the schema or a table in it"),
+        (["ALTER TABLE opsrun.owned OWNER TO {role}"], "owns the schema or a table in it"),
         (["GRANT opsrun_maintenance TO {role}"], "has the role opsrun_maintenance too"),
         (["GRANT opsrun_worker TO {role}"], "has the role opsrun_worker too"),
     ],

@@ -1,5 +1,6 @@
 """The command line: what it answers, and that it never answers with a trace."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from unittest.mock import Mock
@@ -144,6 +145,25 @@ def test_a_login_that_may_more_is_refused_without_a_trace(
     }
     message = failed(opsrun(command, environment=environment))
     assert "bypasses row level security" in message
+
+
+@pytest.mark.parametrize("command", ["api", "worker", "maintenance"])
+def test_a_database_that_keeps_tenants_apart_no_more_is_refused_without_a_trace(
+    opsrun: Opsrun, servers: EmbeddedServers, installation: Installation, command: str
+) -> None:
+    async def alter(change: str) -> None:
+        owner = servers.postgres_url.removesuffix("/postgres") + "/processes"
+        connection = await asyncpg.connect(owner)
+        await connection.execute(f"ALTER TABLE opsrun.outbox {change} ROW LEVEL SECURITY")
+        await connection.close()
+
+    environment = installation.environment(Login(f"opsrun_{command}"), PORT="0")
+    asyncio.run(alter("DISABLE"))
+    try:
+        message = failed(opsrun(command, environment=environment))
+    finally:
+        asyncio.run(alter("ENABLE"))
+    assert "outbox has row level security disabled" in message
 
 
 @pytest.mark.parametrize("command", ["token", "migrate", "dev", "api"])

@@ -1,0 +1,130 @@
+"""No process serves a database in which row level security is not what the migrations made it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from sqlalchemy import URL, text
+
+from opsrun.database import Login, open_engine
+from opsrun.embedded import EmbeddedServers
+from opsrun.provision import create_database, provision
+from opsrun.resources import open_resources
+from opsrun.walls import OpenTableError, require_walls
+from tests.conftest import settings_for
+from tests.opsrun.conftest import SECRET, Installation
+
+DISABLED = "has row level security disabled"
+NOT_FORCED = "does not force row level security on its owner"
+NO_POLICY = "has no policy for this login"
+
+
+@pytest.fixture(scope="module")
+async def owner(servers: EmbeddedServers, logins: dict[Login, str]) -> URL:
+    """A migrated database whose walls may be torn down, as its owner sees it."""
+    url = await create_database(servers.postgres_url, "walls")
+    await provision(url, SECRET)
+    return url
+
+
+def url_of(owner: URL, logins: dict[Login, str], login: Login) -> str:
+    """Return the URL of a login in that database."""
+    return f"{logins[login].rsplit('/', 1)[0]}/{owner.database}"
+
+
+@asynccontextmanager
+async def changed(owner: URL, change: str, undo: str) -> AsyncIterator[None]:
+    """Change the database until the context closes."""
+    async with open_engine(owner) as engine:
+        async with engine.begin() as connection:
+            await connection.execute(text(change))
+        try:
+            yield
+        finally:
+            async with engine.begin() as connection:
+                await connection.execute(text(undo))
+
+
+@pytest.mark.parametrize("login", Login)
+async def test_what_the_migrations_made_is_served(
+    owner: URL, logins: dict[Login, str], login: Login
+) -> None:
+    async with open_engine(url_of(owner, logins, login)) as engine:
+        await require_walls(engine)
+
+
+@pytest.mark.parametrize("login", Login)
+@pytest.mark.parametrize(
+    ("change", "undo", "says"),
+    [
+        (
+            "ALTER TABLE opsrun.run_item DISABLE ROW LEVEL SECURITY",
+            "ALTER TABLE opsrun.run_item ENABLE ROW LEVEL SECURITY",
+            f"run_item {DISABLED}",
+        ),
+        (
+            "ALTER TABLE opsrun.tenant NO FORCE ROW LEVEL SECURITY",
+            "ALTER TABLE opsrun.tenant FORCE ROW LEVEL SECURITY",
+            f"tenant {NOT_FORCED}",
+        ),
+        (
+            "CREATE TABLE opsrun.forgotten (tenant_id uuid)",
+            "DROP TABLE opsrun.forgotten",
+            f"forgotten {DISABLED}",
+        ),
+        (
+            "CREATE TABLE opsrun.parted (tenant_id uuid) PARTITION BY LIST (tenant_id)",
+            "DROP TABLE opsrun.parted",
+            f"parted {DISABLED}",
+        ),
+    ],
+)
+async def test_an_open_table_is_refused_by_name(
+    servers: EmbeddedServers,
+    owner: URL,
+    logins: dict[Login, str],
+    installation: Installation,
+    login: Login,
+    change: str,
+    undo: str,
+    says: str,
+) -> None:
+    settings = settings_for(url_of(owner, logins, login), servers.redis_url, installation.folder)
+    async with changed(owner, change, undo):
+        with pytest.raises(OpenTableError) as refused:
+            async with open_resources(settings, login):
+                pass
+    assert f"in this database: {says}. Put back" in str(refused.value)
+    assert "FORCE ROW LEVEL SECURITY" in str(refused.value)
+
+
+@pytest.mark.parametrize("login", [Login.API, Login.WORKER])
+async def test_the_policy_of_another_login_is_none(
+    owner: URL, logins: dict[Login, str], login: Login
+) -> None:
+    other = "ALTER POLICY tenant ON opsrun.run_event TO opsrun_maintenance"
+    async with (
+        changed(owner, other, "ALTER POLICY tenant ON opsrun.run_event TO PUBLIC"),
+        open_engine(url_of(owner, logins, login)) as engine,
+    ):
+        with pytest.raises(OpenTableError, match=f"run_event {NO_POLICY}"):
+            await require_walls(engine)
+
+
+async def test_all_open_tables_are_told_at_once(owner: URL, logins: dict[Login, str]) -> None:
+    made = "CREATE TABLE opsrun.{0} (tenant_id uuid)"
+    async with (
+        changed(owner, made.format("one"), "DROP TABLE opsrun.one"),
+        changed(owner, made.format("two"), "DROP TABLE opsrun.two"),
+        open_engine(url_of(owner, logins, Login.API)) as engine,
+    ):
+        with pytest.raises(OpenTableError, match=f"one {DISABLED}, two {DISABLED}"):
+            await require_walls(engine)
+
+
+async def test_a_table_of_no_tenant_needs_no_wall(owner: URL, logins: dict[Login, str]) -> None:
+    async with (
+        changed(owner, "CREATE TABLE opsrun.holiday (day date)", "DROP TABLE opsrun.holiday"),
+        open_engine(url_of(owner, logins, Login.API)) as engine,
+    ):
+        await require_walls(engine)
