@@ -231,26 +231,6 @@ async def test_every_table_has_its_wall(neighbours: Neighbours) -> None:
         assert row.policies == ["maintenance", "tenant"], row.relname
 
 
-async def test_a_unique_index_cannot_tell_of_another_tenant(neighbours: Neighbours) -> None:
-    here, _ = neighbours
-    rows = await here.rows(
-        "SELECT t.relname, i.relname AS index, a.attname FROM pg_index x"
-        " JOIN pg_class t ON t.oid = x.indrelid JOIN pg_class i ON i.oid = x.indexrelid"
-        " JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = x.indkey[0]"
-        " WHERE t.relnamespace = CAST(:schema AS regnamespace) AND x.indisunique"
-        " AND t.relname <> 'alembic_version'",
-        schema=SCHEMA,
-    )
-    assert {row.relname for row in rows} == {table.name for table in metadata.sorted_tables}
-    assert {(row.relname, row.attname) for row in rows if row.attname != "tenant_id"} == {
-        ("tenant", "id"),
-        ("tenant", "slug"),
-        ("app_user", "id"),
-        ("app_user", "issuer"),
-        ("outbox", "id"),
-    }
-
-
 async def test_no_login_is_more_than_it_should_be(neighbours: Neighbours) -> None:
     here, _ = neighbours
     rows = await here.rows(
