@@ -58,7 +58,9 @@ class World:
         tenant_id = await save_tenant(keeper, slug, f"Tenant {slug}", str(exports))
         members = {}
         for role in TenantRole:
-            members[role] = User(LOCAL_ISSUER, f"{role.lower()}@{slug}", f"A {role.lower()}")
+            members[role] = User(
+                LOCAL_ISSUER, f"{role.lower()}@{slug}", f"A {role.lower()} of {slug}"
+            )
             await save_member(keeper, slug, members[role], role)
         api, worker = resources[Login.API], resources[Login.WORKER]
         claimer = RunClaimer(worker.transactions, worker.wakeups, owner="test")

@@ -13,6 +13,7 @@ from graphql import (
     build_schema,
     get_named_type,
     get_nullable_type,
+    is_enum_type,
     is_leaf_type,
     is_list_type,
     is_required_argument,
@@ -41,6 +42,7 @@ _REACH = {
 _CURSORS = {"after", "before"}
 # Texts that no id or cursor hides in.
 _PLAIN = {"name", "runType", "runTypes", "scopeKey"}
+_WITHOUT_TEXT = {"Int", "Float", "Boolean", "DateTime"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +69,16 @@ class Argument:
     @property
     def document(self) -> str:
         """An operation that gives the argument, and all that the field requires."""
+        leaf = is_leaf_type(get_named_type(self.field.type))
+        return self.asking("" if leaf else "{ __typename }")
+
+    def asking(self, selection: str) -> str:
+        """Return such an operation with this selection of the field's type."""
         given = {name: arg for name, arg in self.field.args.items() if self._is_given(name, arg)}
-        selection = "" if is_leaf_type(get_named_type(self.field.type)) else " { __typename }"
         arguments = ", ".join(f"{name}: ${name}" for name in given)
         declared = ", ".join(f"${name}: {arg.type}" for name, arg in given.items())
-        return _REACH[self.type_name] % (declared, f"{self.field_name}({arguments}){selection}")
+        assert self.type_name in _REACH, f"How does one get to {self}?"
+        return _REACH[self.type_name] % (declared, f"{self.field_name}({arguments}) {selection}")
 
     def variables(self, tenant: Furnished, value: Any) -> dict[str, Any]:
         """Return the variables with `value` for this argument, and the tenant's for all others."""
@@ -87,6 +94,7 @@ class Argument:
                     for key, inner in type_.fields.items()
                     if is_required_input_field(inner) or key in rest[:1]
                 }
+            assert here or name in owned, f"What may {name} be, which {self} requires?"
             return value if here else owned[name]
 
         return {"tenant": owned["tenant"]} | {
@@ -122,7 +130,8 @@ class Argument:
 def arguments() -> list[Argument]:
     """Return every argument that holds text from a client.
 
-    Fails for a text of which `_PLAIN` does not say that it is neither id nor cursor.
+    Fails for a text of which `_PLAIN` does not say that it is neither id nor cursor, and for
+    a scalar of which `_WITHOUT_TEXT` does not say that no text fits into it.
     """
     return [
         Argument(type_.name, name, path, kind, is_list)
@@ -130,21 +139,26 @@ def arguments() -> list[Argument]:
         if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__")
         for name, field in type_.fields.items()
         for argument, arg in field.args.items()
-        for path, kind, is_list in _leaves((argument,), arg.type)
+        for path, kind, is_list in _leaves(f"{type_.name}.{name}", (argument,), arg.type)
     ]
 
 
-def _leaves(path: tuple[str, ...], type_: Any) -> Iterator[tuple[tuple[str, ...], str, bool]]:
+def _leaves(
+    field: str, path: tuple[str, ...], type_: Any
+) -> Iterator[tuple[tuple[str, ...], str, bool]]:
     named = get_named_type(type_)
     if isinstance(named, GraphQLInputObjectType):
-        for name, field in named.fields.items():
-            yield from _leaves((*path, name), field.type)
+        for name, part in named.fields.items():
+            yield from _leaves(field, (*path, name), part.type)
     elif named.name == "ID":
         yield path, "id", is_list_type(get_nullable_type(type_))
     elif named.name == "String":
-        assert path[-1] in _CURSORS | _PLAIN, f"Is {path} an id, a cursor or neither?"
+        assert path[-1] in _CURSORS | _PLAIN, f"{field} {path}: an id, a cursor or neither?"
         kind = "cursor" if path[-1] in _CURSORS else "text"
         yield path, kind, is_list_type(get_nullable_type(type_))
+    else:
+        known = is_enum_type(named) or named.name in _WITHOUT_TEXT
+        assert known, f"{field} {path}: may a {named.name} hold text?"
 
 
 def owner(api: RunningApi, tenant: Furnished) -> Client:

@@ -1,7 +1,7 @@
 """A tenant that has something of everything, made the way users make it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,10 +38,12 @@ ADD_POLICIES = """mutation ($input: AddPoliciesToBackupSetInput!) {
 POLICIES = """query ($tenant: ID!, $scope: String!) {
   tenant(id: $tenant) { policies(scopeKey: $scope) { nodes { id name } } }
 }"""
-_EVERYTHING = """query ($tenant: ID!, $drift: ID!, $broken: ID!, $backup: ID!) {
+_EVERYTHING = """query (
+  $tenant: ID!, $scope: String!, $drift: ID!, $broken: ID!, $backup: ID!
+) {
   tenant(id: $tenant) {
     operationRuns { edges { cursor node { initiator { id } } } }
-    policies(scopeKey: "servers") { edges { cursor node { id } } }
+    policies(scopeKey: $scope) { edges { cursor node { id } } }
     driftFindings(runId: $drift) { edges { cursor node { id } } }
     backupSets { edges { cursor node { id } } }
     notifications { edges { cursor node { id } } }
@@ -54,9 +56,10 @@ _EVERYTHING = """query ($tenant: ID!, $drift: ID!, $broken: ID!, $backup: ID!) {
 
 @dataclass(frozen=True, slots=True)
 class Furnished:
-    """A tenant's ids by type and cursors by list."""
+    """A tenant's ids by type, cursors by list, and the names that it gave."""
 
     world: World
+    names: Sequence[str]
     ids: Mapping[str, str]
     cursors: Mapping[str, str]
     drift_run: str
@@ -83,30 +86,31 @@ async def sync(world: World, client: Client, scope: str = SCOPE) -> str:
     return await _done(world, answer)
 
 
-async def drift(world: World, client: Client) -> str:
+async def drift(world: World, client: Client, scope: str = SCOPE) -> str:
     """Generate drift and return the run's id."""
-    answer = await client.data(START_DRIFT, input={"tenantId": world.global_id, "scopeKey": SCOPE})
+    answer = await client.data(START_DRIFT, input={"tenantId": world.global_id, "scopeKey": scope})
     return await _done(world, answer)
 
 
-async def drifted(world: World, client: Client) -> str:
+async def drifted(world: World, client: Client, mark: str = "") -> str:
     """Sync two versions of an export, generate drift, and return the drift run's id.
 
-    Policy a is modified, b stays, c is removed and d is added.
+    Policy a is modified, b stays, c is removed and d is added. All names end with the mark.
     """
+    scope = SCOPE + mark
     for policy_id in "abc":
-        write_policy(world, SCOPE, policy_id, minimum=10, gone="soon")
-    await sync(world, client)
-    write_policy(world, SCOPE, "a", minimum=12, fresh=True)
-    (world.exports / SCOPE / "c.json").unlink()
-    write_policy(world, SCOPE, "d")
-    await sync(world, client)
-    return await drift(world, client)
+        write_policy(world, scope, policy_id + mark, minimum=10, gone="soon" + mark)
+    await sync(world, client, scope)
+    write_policy(world, scope, "a" + mark, minimum=12, fresh=True)
+    (world.exports / scope / f"c{mark}.json").unlink()
+    write_policy(world, scope, "d" + mark)
+    await sync(world, client, scope)
+    return await drift(world, client, scope)
 
 
-async def policy_ids(world: World, client: Client) -> dict[str, str]:
+async def policy_ids(world: World, client: Client, scope: str = SCOPE) -> dict[str, str]:
     """Return the ids of the scope's policies by name."""
-    data = await client.data(POLICIES, tenant=world.global_id, scope=SCOPE)
+    data = await client.data(POLICIES, tenant=world.global_id, scope=scope)
     return {node["name"]: node["id"] for node in data["tenant"]["policies"]["nodes"]}
 
 
@@ -123,25 +127,36 @@ async def add_policies(world: World, client: Client, set_id: str, policies: list
     return await _done(world, await client.data(ADD_POLICIES, input=given))
 
 
-def break_scope(world: World, broken: int) -> None:
+def break_scope(world: World, broken: int, mark: str = "") -> None:
     """Make a scope of one good policy and some that are no JSON."""
-    write_policy(world, BROKEN_SCOPE, "good")
+    write_policy(world, BROKEN_SCOPE + mark, "good" + mark)
     for number in range(broken):
-        (world.exports / BROKEN_SCOPE / f"{number}.json").write_text("{")
+        (world.exports / (BROKEN_SCOPE + mark) / f"{number}{mark}.json").write_text("{")
 
 
-async def furnish(api: RunningApi, resources: dict[Login, Resources], folder: Path) -> Furnished:
-    """Add a tenant and use every part of the product in it, as its manager."""
+async def furnish(
+    api: RunningApi, resources: dict[Login, Resources], folder: Path, *, marked: bool = False
+) -> Furnished:
+    """Add a tenant and use every part of the product in it, as its manager.
+
+    If marked, all names that the tenant gives to anything end with its slug.
+    """
     world = await World.create(resources, folder)
+    mark = world.slug if marked else ""
     client = api.member(world, TenantRole.MANAGER)
-    drift_run = await drifted(world, client)
-    break_scope(world, broken=5)
-    broken_run = await sync(world, client, BROKEN_SCOPE)
-    set_id = await backup_set(world, client, "Everything")
-    policies = await policy_ids(world, client)
+    drift_run = await drifted(world, client, mark)
+    break_scope(world, 5, mark)
+    broken_run = await sync(world, client, BROKEN_SCOPE + mark)
+    set_id = await backup_set(world, client, "Everything" + mark)
+    policies = await policy_ids(world, client, SCOPE + mark)
     backup_run = await add_policies(world, client, set_id, list(policies.values()))
     found = await client.data(
-        _EVERYTHING, tenant=world.global_id, drift=drift_run, broken=broken_run, backup=set_id
+        _EVERYTHING,
+        tenant=world.global_id,
+        scope=SCOPE + mark,
+        drift=drift_run,
+        broken=broken_run,
+        backup=set_id,
     )
     cursors = {
         "feed": await _feed_cursor(world, client),
@@ -160,7 +175,8 @@ async def furnish(api: RunningApi, resources: dict[Login, Resources], folder: Pa
         ids[type_name], cursors[field] = edge["node"]["id"], edge["cursor"]
     run = found["tenant"]["operationRuns"]["edges"][0]
     ids["Initiator"], cursors["operationRuns"] = run["node"]["initiator"]["id"], run["cursor"]
-    return Furnished(world, ids, cursors, drift_run, broken_run, backup_run)
+    names = [SCOPE + mark, BROKEN_SCOPE + mark, "Everything" + mark, *policies]
+    return Furnished(world, names, ids, cursors, drift_run, broken_run, backup_run)
 
 
 async def _feed_cursor(world: World, client: Client) -> str:
