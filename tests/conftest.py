@@ -1,5 +1,6 @@
 """Real servers for every test: one embedded pair, one migrated database, tenants of their own."""
 
+import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -14,6 +15,10 @@ from opsrun.settings import Settings
 from tests.world import LOCAL_KEY, World
 
 pytest_plugins = ["tests.valkey"]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's background job ignores Ctrl-C, and so would the programs that tests send it to.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
