@@ -17,6 +17,7 @@ from opsrun.resources import Resources
 from tests.clients.browser import CHROMIUM, Visitor, chromium, copy_hub, faults
 from tests.clients.conftest import Line, Product
 from tests.nodejs import needs_node, npm
+from tests.opsrun.commands import until
 from tests.opsrun.conftest import Installation
 from tests.opsrun.test_processes import maintenance, no_policy_can_be_stored, worker
 from tests.opsrun.test_serving import api
@@ -141,10 +142,15 @@ async def test_rows_enter_change_and_leave_without_asking_again(
     await expect(running.get_by_role("status").filter(has_text="Live")).to_be_visible()
     await expect(page.get_by_text("Nothing ran")).to_be_visible()
     await expect(page.get_by_role("status").filter(has_text="Live")).to_be_visible()
+
+    async def all_pages_were_read() -> bool:
+        """Each of the three reads its page at first, and once more when its feed begins."""
+        return visitor.queries.count("RunsPage") == 3 * 2
+
     async with no_policy_can_be_stored(servers) as lock:
         starting = await visitor.open(f"/t/{place.slug}/inventory")
         await expect(starting.get_by_role("button", name=SYNC)).to_be_visible()
-        await starting.wait_for_load_state("networkidle")
+        await until(all_pages_were_read)
         visitor.queries.clear()
         await starting.get_by_role("button", name=SYNC).click()
 
