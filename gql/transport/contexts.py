@@ -42,15 +42,9 @@ def request_id_of(headers: Mapping[str, str]) -> str:
     return given if _REQUEST_ID.fullmatch(given) else uuid4().hex
 
 
-def with_request_id(context: object, request_id: str) -> object:
-    """Tell `context` the id of its request, if it has a place for it."""
-    if hasattr(context, "request_id"):
-        context.request_id = request_id
-    return context
-
-
-def with_last_event_id(context: object, event_id: str | None) -> object:
-    """Tell `context` which event its client had last, if it has a place for it."""
-    if hasattr(context, "last_event_id"):
-        context.last_event_id = event_id
+def told(context: object, **facts: str | None) -> object:
+    """Tell `context` those facts about its request that it has a place for."""
+    for name, fact in facts.items():
+        if hasattr(context, name):
+            setattr(context, name, fact)
     return context

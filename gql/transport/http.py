@@ -20,12 +20,7 @@ from domain.errors import UnavailableError
 from gql.errors import error_body, public_error
 from gql.execution import OpsrunSchema
 from gql.transport.connections import OpenConnections
-from gql.transport.contexts import (
-    ContextFactory,
-    request_id_of,
-    with_last_event_id,
-    with_request_id,
-)
+from gql.transport.contexts import ContextFactory, request_id_of, told
 from gql.transport.negotiation import MediaType, acceptable
 from gql.transport.requests import GraphQLRequest, UnusableRequestError, read_request
 from gql.transport.responses import STATUS, body_of, json_response, status_of
@@ -120,8 +115,11 @@ class GraphQLView(GraphQL[SocketSession, None]):
 
     async def _answer(self, request: Request, media_types: list[MediaType]) -> Response:
         context = await self._context_factory.for_http(request.headers.get("authorization"))
-        context = with_request_id(context, request.state.request_id)
-        context = with_last_event_id(context, request.headers.get("last-event-id"))
+        context = told(
+            context,
+            request_id=request.state.request_id,
+            last_event_id=request.headers.get("last-event-id"),
+        )
         asked = await read_request(request, self._body_limit)
         if media_types[0] is MediaType.EVENT_STREAM:
             streamed = _operation_types(request.method) | {OperationType.SUBSCRIPTION}

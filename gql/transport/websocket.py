@@ -24,7 +24,7 @@ from domain.errors import DomainError, ErrorCode, LimitExceededError
 from gql.errors import public_error
 from gql.execution import OpsrunSchema
 from gql.transport.connections import SEND_TIMEOUT
-from gql.transport.contexts import ContextFactory, with_request_id
+from gql.transport.contexts import ContextFactory, told
 from gql.transport.responses import is_request_error
 from gql.transport.results import ResultStream
 
@@ -43,7 +43,7 @@ class SocketSession:
     async def new_context(self) -> object:
         """Return a fresh context: sessions, loaders and rights of an earlier one are stale."""
         context = await self.context_factory.for_socket(self.connection_params)
-        return with_request_id(context, self.request_id)
+        return told(context, request_id=self.request_id)
 
     async def admit(self) -> None:
         """Check that the client may use the socket.
