@@ -8,17 +8,11 @@ import httpx
 import pytest
 
 import gql.transport
-from tests.gql.transport.demo import PATH, Demo, client, serve
+from tests.gql.transport.demo import PATH, Demo, client
 
 FOLDER = Path(gql.transport.__file__).with_name("graphiql_files")
 FILES = sorted(path.name for path in FOLDER.iterdir())
 OWN = ("index.html", "opsrun.css", "opsrun.js", "welcome.graphql")
-
-
-@pytest.fixture(scope="module")
-async def demo() -> AsyncIterator[Demo]:
-    async with serve() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -21,12 +21,6 @@ EVENTS = "text/event-stream"
 
 
 @pytest.fixture(scope="module")
-async def demo() -> AsyncIterator[Demo]:
-    async with serve() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 async def http(demo: Demo) -> AsyncIterator[httpx.AsyncClient]:
     async with client(demo) as opened:
         yield opened

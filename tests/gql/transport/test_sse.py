@@ -7,15 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.gql.transport.demo import PATH, Demo, client, serve
+from tests.gql.transport.demo import PATH, Demo, client
 
 TICKS = "subscription ($to: Int!, $after: String) { ticks(to: $to, after: $after) { cursor } }"
-
-
-@pytest.fixture(scope="module")
-async def demo() -> AsyncIterator[Demo]:
-    async with serve() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -29,12 +29,6 @@ SILENCE = "subscription { silence }"
 PINGS = 5_000
 
 
-@pytest.fixture(scope="module")
-async def demo() -> AsyncIterator[Demo]:
-    async with serve() as running:
-        yield running
-
-
 @pytest.fixture
 async def raw(demo: Demo) -> AsyncIterator[RawSocket]:
     async with raw_socket(demo.port) as opened:
