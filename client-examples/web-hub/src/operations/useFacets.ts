@@ -12,7 +12,6 @@ const RunFacets = graphql(`
       operationRunFacets(filter: $filter) {
         byStatusBucket { statusBucket count }
         byRunType { runType count }
-        truncated
       }
     }
   }

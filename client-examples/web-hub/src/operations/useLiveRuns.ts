@@ -5,7 +5,7 @@ import { graphql } from "../gql";
 import type { OperationRunFilter, RunsPageQuery } from "../gql/graphql";
 import { applied, type Changed } from "./feed";
 
-export const RunsPage = graphql(`
+const RunsPage = graphql(`
   query RunsPage($tenant: ID!, $filter: OperationRunFilter!, $first: Int!, $after: String) {
     tenant(id: $tenant) {
       id

@@ -8,7 +8,7 @@ import { backupSetPath, inventoryPath } from "../shell/paths";
 import { useTenant } from "../shell/tenant";
 import { counted } from "../ui/words";
 
-export const RunRelatedFragmentDocument = graphql(`
+const RunRelatedFragmentDocument = graphql(`
   fragment RunRelated on OperationRun {
     id
     related {

@@ -16,7 +16,7 @@ const RunPageDocument = graphql(`
         context
         createdAt
         url
-        initiator { name kind }
+        initiator { name }
         ...RunLive
         ...RunTimeline
         ...RunFailures
