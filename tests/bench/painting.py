@@ -13,7 +13,7 @@ from time import time
 import click
 from playwright.async_api import Page, expect
 
-from tests.clients.browser import Visitor, chromium
+from tests.clients.browser import Visitor, base_and_tokens, chromium
 from tests.gql.api import SSE
 from tests.opsrun.clients import SYNC, TENANTS, User
 
@@ -75,8 +75,7 @@ def row(name: str, seconds: list[float]) -> str:
 
 async def main(address: str) -> None:
     """Watch the list in a browser while runs go on, and print what it took."""
-    base, _, fragment = address.partition("/#")
-    token = fragment.split("&")[0].removeprefix("token=")
+    base, (token, *_) = base_and_tokens(address)
     committed: Moments = {}
     arrived: Moments = {}
     async with (

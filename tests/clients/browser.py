@@ -1,18 +1,13 @@
-"""The hub, built as its README says, and users who look at it in Debian's Chromium."""
+"""Users who look at the hub in Debian's Chromium."""
 
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright, expect
 
-from tests.nodejs import npm
-
-ROOT = Path(__file__).parents[2]
-HUB = Path("client-examples/web-hub")
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 PATIENCE_MS = 20_000
@@ -28,15 +23,6 @@ _ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-
-
-def copy_hub(parent: Path) -> Path:
-    """Copy the hub's sources and the schema; return the copy with its packages installed."""
-    shutil.copy(ROOT / "schema.graphql", parent)
-    produced = shutil.ignore_patterns("node_modules", "build", "gql")
-    folder = Path(shutil.copytree(ROOT / HUB, parent / HUB, ignore=produced))
-    npm(folder, "ci")
-    return folder
 
 
 @asynccontextmanager
@@ -94,6 +80,18 @@ class Visitor:
         fragment = "&".join(f"token={token}" for token in tokens)
         await page.goto(f"{self.base}{path}#{fragment}")
         return page
+
+
+def base_and_tokens(address: str) -> tuple[str, list[str]]:
+    """Take the hub's address apart, as `make dev` prints it."""
+    base, _, fragment = address.partition("/#")
+    return base, [token.removeprefix("token=") for token in fragment.split("&")]
+
+
+async def go(page: Page, name: str) -> None:
+    """Go to one of the pages that the navigation names."""
+    await page.get_by_role("navigation").get_by_role("link", name=name, exact=True).click()
+    await expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
 
 
 async def faults(page: Page, axe: str) -> list[str]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Literal
 
 import asyncpg
 import pytest
@@ -18,6 +19,8 @@ from tests.working import SCOPE, export, policy
 from tests.world import World
 
 __all__ = ["installation", "installed", "place"]
+
+Fault = Literal["cut", "restart", "silence"]
 
 POLICIES = 35
 NOBODY = 1  # a port that no test listens on
@@ -66,9 +69,15 @@ class Line:
     _product: Product
     _lock: asyncpg.Connection
 
-    def keep_down(self) -> None:
-        """From now on nobody gets through anew."""
+    async def fail(self, fault: Fault) -> None:
+        """End what is connected, in this way; from now on nobody gets through anew."""
         self.proxy.target = NOBODY
+        if fault == "cut":
+            self.proxy.cut()
+        elif fault == "restart":
+            await self.api.stop()
+        else:
+            self.proxy.fall_silent()
 
     async def mend(self) -> None:
         """Let the sync end unseen, and clients through again."""
@@ -77,10 +86,27 @@ class Line:
         self.proxy.target = port(self._product.url)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def api_settings() -> dict[str, str]:
     """What a module's tests want of the API."""
     return {}
+
+
+@pytest.fixture(scope="module")
+async def served(installation: Installation, api_settings: dict[str, str]) -> AsyncIterator[str]:
+    """Where every kind of process runs, for all tests of a module: each has its own tenant."""
+    async with (
+        maintenance(installation),
+        worker(installation),
+        api(installation, **api_settings) as (_, url),
+    ):
+        yield url
+
+
+@pytest.fixture
+def product(served: str, place: World) -> Product:
+    """The product, and a tenant of the test's own in it."""
+    return Product(served, place)
 
 
 @pytest.fixture
@@ -109,16 +135,3 @@ def assert_nothing_missed(script: Command) -> None:
     assert len(versions) > 4, script.output
     assert script.output.count("SUCCEEDED") == 1
     assert f"SUCCEEDED  {POLICIES}/{POLICIES}" in re.sub(" +", "  ", script.lines[-1])
-
-
-@pytest.fixture
-async def product(
-    installation: Installation, place: World, api_settings: dict[str, str]
-) -> AsyncIterator[Product]:
-    """Run every kind of process."""
-    async with (
-        maintenance(installation),
-        worker(installation),
-        api(installation, **api_settings) as (_, url),
-    ):
-        yield Product(url, place)

@@ -13,6 +13,18 @@ from tests.opsrun.commands import Command, running
 ROOT = Path(__file__).parents[2]
 
 
+_MADE = shutil.ignore_patterns(
+    ".venv", "node_modules", "build", "gql", "opsrun_client", "__pycache__", ".*_cache"
+)
+
+
+def copied(name: str, parent: Path) -> Path:
+    """Copy an example's sources, and `schema.graphql` to where it looks; return its folder."""
+    shutil.copy(ROOT / "schema.graphql", parent)
+    example = Path("client-examples") / name
+    return Path(shutil.copytree(ROOT / example, parent / example, ignore=_MADE))
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """A copy of a Python example and the environment beside it."""
@@ -22,12 +34,7 @@ class Example:
     @classmethod
     def installed(cls, name: str, parent: Path) -> "Example":
         """Copy the example's sources and `schema.graphql`, and install what it pins."""
-        shutil.copy(ROOT / "schema.graphql", parent)
-        example = cls(parent / "client-examples" / name)
-        example.folder.mkdir(parents=True)
-        for source in (ROOT / "client-examples" / name).iterdir():
-            if source.is_file():
-                shutil.copy(source, example.folder)
+        example = cls(copied(name, parent))
         example.call(sys.executable, "-m", "venv", ".venv")
         example.call(example.tool("python"), "-m", "pip", "install", "--quiet", ".[check]")
         return example

@@ -10,16 +10,10 @@ from pathlib import Path
 
 from playwright.async_api import Page, expect
 
-from tests.clients.browser import Visitor, chromium
+from tests.clients.browser import Visitor, base_and_tokens, chromium, go
 
 SCOPE = "workstations"
 BROKEN = "broken-export"
-
-
-async def go(page: Page, name: str) -> None:
-    """Go to one of the pages that the navigation names."""
-    await page.get_by_role("navigation").get_by_role("link", name=name, exact=True).click()
-    await expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
 
 
 async def ended(page: Page, runs: int) -> None:
@@ -39,8 +33,7 @@ async def take(page: Page, folder: Path, name: str) -> None:
 
 async def main(address: str, folder: Path) -> None:
     """Work with the demo, and take a picture of each page."""
-    base, _, fragment = address.partition("/#")
-    tokens = [token.removeprefix("token=") for token in fragment.split("&")]
+    base, tokens = base_and_tokens(address)
     async with chromium() as browser, Visitor.comes(browser, base) as visitor:
         page = await visitor.open("/", *tokens)
         await go(page, "Inventory")

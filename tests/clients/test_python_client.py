@@ -5,7 +5,7 @@ import re
 import pytest
 
 from domain.tenancy.roles import TenantRole
-from tests.clients.conftest import Line, Product, assert_nothing_missed
+from tests.clients.conftest import Fault, Line, Product, assert_nothing_missed
 from tests.clients.environments import Example
 from tests.working import SCOPE, export, policy
 
@@ -60,18 +60,15 @@ async def test_it_tells_what_to_mend(example: Example, product: Product) -> None
         assert "Traceback" not in script.output
 
 
-@pytest.mark.parametrize("restarts", [False, True], ids=["cut", "restart"])
+@pytest.mark.parametrize("fault", ["cut", "restart"])
 async def test_it_misses_and_repeats_nothing_while_it_is_disconnected(
-    example: Example, line: Line, restarts: bool
+    example: Example, line: Line, fault: Fault
 ) -> None:
     async with example.script(SCRIPT, SCOPE, environment=line.environment) as script:
         await script.says("RUNNING")
-        line.keep_down()
-        if restarts:
-            await line.api.stop()
+        await line.fail(fault)
+        if fault == "restart":
             assert "1012" in await script.says("Disconnected")
-        else:
-            line.proxy.cut()
         await script.says("Disconnected", times=2)
         await line.mend()
         assert await script.ends() == 0, script.output

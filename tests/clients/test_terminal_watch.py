@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from tests.clients.conftest import NOBODY, Line, Product, assert_nothing_missed
+from tests.clients.conftest import NOBODY, Fault, Line, Product, assert_nothing_missed
 from tests.clients.environments import Example
 from tests.clients.terminals import CTRL_C, in_terminal
 from tests.opsrun.commands import Command
@@ -70,19 +70,13 @@ async def test_it_tells_of_no_other_runs_than_were_asked_for(
 
 @pytest.mark.parametrize("fault", ["cut", "restart", "silence"])
 async def test_it_misses_and_repeats_nothing_while_it_is_disconnected(
-    example: Example, product: Product, line: Line, fault: str
+    example: Example, product: Product, line: Line, fault: Fault
 ) -> None:
     async with example.script(SCRIPT, environment=line.environment) as script:
         await script.says(LIVE)
         await product.start_sync()
         await script.says("RUNNING              0/35")
-        line.keep_down()
-        if fault == "cut":
-            line.proxy.cut()
-        elif fault == "restart":
-            await line.api.stop()
-        else:
-            line.proxy.fall_silent()
+        await line.fail(fault)
         await script.says("1 active in ", times=2)
         assert "disconnected (" in await script.says("coming back after", times=2)
         await line.mend()
@@ -99,8 +93,7 @@ async def test_it_starts_over_when_the_server_does_not_know_its_cursor(
         await script.says(LIVE)
         await product.start_sync()
         await script.says("RUNNING              0/35")
-        line.keep_down()
-        line.proxy.cut()
+        await line.fail("cut")
         await script.says("coming back after")
         await product.start_sync("nowhere")
         await product.place.write(

@@ -1,6 +1,5 @@
 """`client-examples/typescript-client`: typed from the schema, and it misses and repeats nothing."""
 
-import shutil
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -8,13 +7,11 @@ from pathlib import Path
 import pytest
 
 from domain.tenancy.roles import TenantRole
-from tests.clients.conftest import NOBODY, Line, Product, assert_nothing_missed
+from tests.clients.conftest import NOBODY, Fault, Line, Product, assert_nothing_missed
+from tests.clients.environments import copied
 from tests.nodejs import needs_node, npm
 from tests.opsrun.commands import Command, running
 from tests.working import SCOPE, export, policy
-
-ROOT = Path(__file__).parents[2]
-NAME = Path("client-examples/typescript-client")
 
 pytestmark = needs_node
 
@@ -22,13 +19,10 @@ pytestmark = needs_node
 @pytest.fixture(scope="session")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the example with its packages installed, types checked and script compiled."""
-    root = tmp_path_factory.mktemp("typescript-client")
-    shutil.copy(ROOT / "schema.graphql", root)
-    produced = shutil.ignore_patterns("node_modules", "build", "gql")
-    shutil.copytree(ROOT / NAME, root / NAME, ignore=produced)
+    folder = copied("typescript-client", tmp_path_factory.mktemp("typescript-client"))
     for command in ("ci", "run check", "run prestart"):
-        npm(root / NAME, *command.split())
-    return root / NAME
+        npm(folder, *command.split())
+    return folder
 
 
 def follow_run(
@@ -83,17 +77,11 @@ async def test_it_tells_what_to_mend(example: Path, product: Product) -> None:
 
 @pytest.mark.parametrize("fault", ["cut", "restart", "silence"])
 async def test_it_misses_and_repeats_nothing_while_it_is_disconnected(
-    example: Path, line: Line, fault: str
+    example: Path, line: Line, fault: Fault
 ) -> None:
     async with follow_run(example, SCOPE, environment=line.environment) as script:
         await script.says("RUNNING  0/35")
-        line.keep_down()
-        if fault == "cut":
-            line.proxy.cut()
-        elif fault == "restart":
-            await line.api.stop()
-        else:
-            line.proxy.fall_silent()
+        await line.fail(fault)
         assert ("1012" if fault == "restart" else "1006") in await script.says("Coming back")
         await script.says("Coming back", times=2)
         await line.mend()

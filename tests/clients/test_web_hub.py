@@ -14,13 +14,12 @@ from opsrun.administration import save_member
 from opsrun.database import Login
 from opsrun.embedded import EmbeddedServers
 from opsrun.resources import Resources
-from tests.clients.browser import CHROMIUM, Visitor, chromium, copy_hub, faults
+from tests.clients.browser import CHROMIUM, Visitor, chromium, faults, go
 from tests.clients.conftest import Line, Product
+from tests.clients.environments import copied
 from tests.nodejs import needs_node, npm
 from tests.opsrun.commands import until
-from tests.opsrun.conftest import Installation
-from tests.opsrun.test_processes import maintenance, no_policy_can_be_stored, worker
-from tests.opsrun.test_serving import api
+from tests.opsrun.test_processes import no_policy_can_be_stored
 from tests.working import SCOPE, export, policy
 from tests.world import World
 
@@ -35,9 +34,9 @@ SYNC = f"Sync {SCOPE}"
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The hub with its packages, types checked, its own tests passed, and built."""
-    folder = copy_hub(tmp_path_factory.mktemp("web-hub"))
-    for script in ("check", "test", "build"):
-        npm(folder, "run", script)
+    folder = copied("web-hub", tmp_path_factory.mktemp("web-hub"))
+    for command in ("ci", "run check", "run test", "run build"):
+        npm(folder, *command.split())
     return folder
 
 
@@ -47,26 +46,10 @@ async def browser() -> AsyncIterator[Browser]:
         yield browser
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def api_settings(hub: Path) -> dict[str, str]:
     """Have the API serve the hub."""
     return {"HUB_FOLDER": str(hub / "build")}
-
-
-@pytest.fixture(scope="module")
-async def served(installation: Installation, hub: Path) -> AsyncIterator[str]:
-    """Where the product runs for all of these tests: each of them has a tenant of its own."""
-    async with (
-        maintenance(installation),
-        worker(installation),
-        api(installation, HUB_FOLDER=str(hub / "build")) as (_, url),
-    ):
-        yield url
-
-
-@pytest.fixture
-def product(served: str, place: World) -> Product:
-    return Product(served, place)
 
 
 @pytest.fixture
@@ -79,12 +62,6 @@ async def visitor(browser: Browser, product: Product) -> AsyncIterator[Visitor]:
 async def page(visitor: Visitor, place: World) -> Page:
     """The hub as an operator sees it at first."""
     return await visitor.open("/", place.token())
-
-
-async def go(page: Page, name: str) -> None:
-    """Go to one of the pages that the navigation names."""
-    await page.get_by_role("navigation").get_by_role("link", name=name, exact=True).click()
-    await expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
 
 
 async def offer(place: World, *policies: dict[str, Any]) -> None:
@@ -207,8 +184,7 @@ async def test_it_shows_the_final_state_after_the_api_was_restarted(
         for watching in (page, other):
             await watching.evaluate("window.isTheSame = true")
 
-        line.keep_down()
-        await line.api.stop()
+        await line.fail("restart")
         for watching in (page, other):
             await expect(watching.get_by_role("status", name="Reconnecting")).to_be_visible()
         await line.mend()
