@@ -5,7 +5,9 @@ reads the answer and says what to do. The edges (GraphQL, command line) map
 codes to their own forms, each in one place.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
+from math import ceil
 from typing import ClassVar
 
 
@@ -17,6 +19,8 @@ class ErrorCode(StrEnum):
     BAD_USER_INPUT = "BAD_USER_INPUT"
     NOT_FOUND = "NOT_FOUND"
     LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+    RATE_LIMITED = "RATE_LIMITED"
+    PERSISTED_QUERY_NOT_FOUND = "PERSISTED_QUERY_NOT_FOUND"
     UNAVAILABLE = "UNAVAILABLE"
     INTERNAL = "INTERNAL"
 
@@ -25,6 +29,8 @@ class DomainError(Exception):
     """Base of every error whose message is safe to show to the caller."""
 
     code: ClassVar[ErrorCode]
+    # What a program may want to know beside the code.
+    details: Mapping[str, object] = {}
 
 
 class UnauthenticatedError(DomainError):
@@ -55,9 +61,26 @@ class NotFoundError(DomainError):
 
 
 class LimitExceededError(DomainError):
-    """A bound of the service was met; try later or ask for less."""
+    """The request is larger than it may be; ask for less."""
 
     code = ErrorCode.LIMIT_EXCEEDED
+
+
+class RateLimitedError(DomainError):
+    """Too much in a short time, or too much at a time; the same request may be good later."""
+
+    code = ErrorCode.RATE_LIMITED
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        """`retry_after` is the time to wait, in seconds."""
+        super().__init__(message)
+        self.details = {"retryAfter": max(1, ceil(retry_after))}
+
+
+class UnknownDocumentError(DomainError):
+    """No document with this hash was registered, or only registered ones are run here."""
+
+    code = ErrorCode.PERSISTED_QUERY_NOT_FOUND
 
 
 class UnavailableError(DomainError):

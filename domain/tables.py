@@ -91,6 +91,17 @@ membership = Table(
     CheckConstraint("role IN ('OWNER', 'MANAGER', 'OPERATOR', 'READONLY')", name="role"),
 )
 
+# Clients' GraphQL documents, whose text is nobody's secret; no tenant has a part in them.
+trusted_document = Table(
+    "trusted_document",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("registered_at", _true_time, nullable=False, server_default=_now),
+    CheckConstraint("sha256 = encode(sha256(convert_to(text, 'UTF8')), 'hex')", name="sha256"),
+)
+
 tenant_feed = Table(
     "tenant_feed",
     metadata,

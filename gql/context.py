@@ -59,6 +59,14 @@ class Links(Protocol):
         ...
 
 
+class Slot(Protocol):
+    """What one long connection takes of what may be open at a time."""
+
+    def enter(self, tenant_id: UUID) -> None:
+        """Count the connection for a tenant; RateLimitedError when that has too many."""
+        ...
+
+
 class Context:
     """The context of one operation; a subscription keeps its own as long as it lives."""
 
@@ -71,10 +79,17 @@ class Context:
         self.request_id: str | None = None
         # Behind this cursor a stream goes on, unless its argument `after` names another.
         self.last_event_id: str | None = None
+        # What the connection of a socket or a stream takes.
+        self.slot: Slot | None = None
         self._identity = identity
         self._principal: Principal | None = None
         self._principal_read_at = 0.0
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
+
+    @property
+    def user_id(self) -> UUID:
+        """Who is calling, whether known here or not."""
+        return self._identity.user_id
 
     async def principal(self) -> Principal:
         """Return the caller with the roles of now, or of a few seconds ago in a stream.
@@ -92,8 +107,16 @@ class Context:
         return self._principal
 
     async def enter(self, tenant_id: UUID) -> TenantAccess:
-        """Return the caller's access to a tenant; ForbiddenError without a membership."""
-        return (await self.principal()).enter(tenant_id)
+        """Return the caller's access to a tenant.
+
+        Raises:
+            ForbiddenError: there is no membership.
+            RateLimitedError: too many connections read from the tenant.
+        """
+        access = (await self.principal()).enter(tenant_id)
+        if self.slot is not None:
+            self.slot.enter(tenant_id)
+        return access
 
     async def locate(self, id_: str, type_name: str) -> tuple[TenantAccess, GlobalId]:
         """Read an id of a certain type; the tenant in it is checked before anything else.

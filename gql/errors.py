@@ -98,7 +98,7 @@ def _public(error: Exception, error_ids: dict[int, str]) -> PublicError:
         return error
     cause = _root_cause(error)
     if isinstance(cause, DomainError):
-        return _located(error, str(cause), {"code": cause.code.value})
+        return _located(error, str(cause), {"code": cause.code.value, **cause.details})
     if isinstance(cause, DatabaseUnavailableError):
         logger.warning("The database is away: %s", cause)
         return _located(error, UNAVAILABLE_MESSAGE, {"code": ErrorCode.UNAVAILABLE.value})

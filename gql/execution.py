@@ -1,18 +1,23 @@
-"""How documents are run: Strawberry's schema, with our errors and one clear operation."""
+"""How documents are run: Strawberry's schema, with a gate, our errors and one clear operation."""
 
+import copy
 from collections.abc import Iterator
 from contextlib import aclosing
 from typing import Any, cast
 
-from graphql import GraphQLError, OperationDefinitionNode
+from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode
 from strawberry import Schema
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.exceptions import CannotGetOperationTypeError
-from strawberry.schema.schema import SubscriptionResult
+from strawberry.schema.schema import (
+    StrawberryGraphQLCoreExecutionContext,
+    SubscriptionResult,
+)
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
 from gql.errors import ErrorMapping, map_errors, public_error
+from gql.limits.admission import Admission, Gate
 
 
 class AmbiguousOperationError(CannotGetOperationTypeError):
@@ -41,12 +46,36 @@ class ChosenOperation(SchemaExtension):
             raise AmbiguousOperationError
 
 
+class NoSuggestions(StrawberryGraphQLCoreExecutionContext):
+    """Does not tell in errors of variables which names the schema has."""
+
+    @classmethod
+    def build(cls, *args: Any, **kwargs: Any) -> Any:
+        """Prepare to run an operation."""
+        return super().build(*args, **{**kwargs, "hide_suggestions": True})
+
+
 class OpsrunSchema(Schema):
     """A schema whose every answer, also that of a broken extension, has public errors only."""
 
+    _gate: Gate | None = None
+
+    def behind(self, gate: Gate) -> "OpsrunSchema":
+        """Return the same schema, of which only what passes the gate is run."""
+        guarded = copy.copy(self)
+        guarded._gate = gate
+        if not gate.limits.suggestions:
+            guarded.execution_context_class = NoSuggestions
+        return guarded
+
+    def as_graphql_core(self) -> GraphQLSchema:
+        """Return the schema as graphql-core knows it."""
+        return self._schema
+
     def get_extensions(self, sync: bool = False) -> list[SchemaExtension]:
         """Return the extensions; ours are innermost, so that all others see mapped errors."""
-        return [*super().get_extensions(sync), ChosenOperation(), ErrorMapping()]
+        gate = () if self._gate is None else (Admission(self._gate),)
+        return [*super().get_extensions(sync), *gate, ChosenOperation(), ErrorMapping()]
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None

@@ -12,6 +12,7 @@ from domain.errors import BadInputError, LimitExceededError
 from gql.ids import decode_base64, encode_base64, shown, storable
 
 MAX_PAGE = 100
+DEFAULT_PAGE = 25
 
 T = TypeVar("T")
 M = TypeVar("M")
@@ -83,12 +84,12 @@ def bad_cursor(text: str) -> BadInputError:
 
 
 def page_size(asked: int | None) -> int:
-    """Return how many members a page has; 25 for null.
+    """Return how many members a page has; `DEFAULT_PAGE` for null.
 
     Raises:
         BadInputError: negative. LimitExceededError: more than MAX_PAGE.
     """
-    size = 25 if asked is None else asked
+    size = DEFAULT_PAGE if asked is None else asked
     if size < 0:
         raise BadInputError("A page has 0 members or more.")
     if size > MAX_PAGE:

@@ -14,8 +14,10 @@ from gql.context import Context, UseCases
 from gql.schema import schema
 from gql.transport.graphiql import graphiql_routes
 from gql.transport.http import GraphQLView
+from gql.transport.slots import Slots
 from opsrun.auth import Tokens, bearer, tokens
 from opsrun.database import Login
+from opsrun.gate import open_gate
 from opsrun.health import health_routes
 from opsrun.hub import hub_app, hub_folder
 from opsrun.resources import open_resources, use_cases
@@ -69,7 +71,10 @@ class Api:
 @asynccontextmanager
 async def open_api(settings: Settings, public_url: str) -> AsyncIterator[Api]:
     """Open the API's resources and put the application together."""
-    async with open_resources(settings, Login.API) as resources:
+    async with (
+        open_resources(settings, Login.API) as resources,
+        open_gate(settings, resources.transactions) as gate,
+    ):
         contexts = TokenContexts(
             use_cases(resources, max_active_runs=settings.tenant_max_active_runs),
             tokens(settings),
@@ -77,10 +82,14 @@ async def open_api(settings: Settings, public_url: str) -> AsyncIterator[Api]:
             timedelta(days=settings.default_window_days),
         )
         view = GraphQLView(
-            schema,
+            schema.behind(gate),
             context_factory=contexts,
             allowed_origins=settings.allowed_origins,
             graphiql_path="/graphiql/",
+            slots=Slots(
+                per_user=settings.connections_per_user, per_tenant=settings.connections_per_tenant
+            ),
+            operations_per_socket=settings.operations_per_socket,
         )
         stopping = asyncio.Event()
         routes = [

@@ -135,6 +135,37 @@ class Settings(BaseSettings):
     )
     default_window_days: int = Field(30, ge=1, le=3650, description="How far back lists look")
 
+    limit_tokens: int = Field(
+        2000, ge=100, le=100_000, description="Tokens that a GraphQL document may have"
+    )
+    limit_depth: int = Field(16, ge=1, le=100, description="Levels of fields inside fields")
+    limit_fields: int = Field(
+        1000, ge=1, le=100_000, description="Selections of an operation, fragments written out"
+    )
+    limit_aliases: int = Field(50, ge=0, le=100_000, description="Aliases of an operation")
+    limit_directives: int = Field(50, ge=0, le=100_000, description="Directives of an operation")
+    limit_duplicates: int = Field(
+        50, ge=0, le=100_000, description="Selections of an operation that repeat one beside them"
+    )
+    limit_cost: int = Field(10_000, ge=10, description="Points that an operation may cost")
+    points_per_minute: int = Field(
+        100_000, ge=10, description="Points that a user may spend in a minute, at all APIs together"
+    )
+    operations_per_socket: int = Field(
+        100, ge=1, le=10_000, description="Operations that may run at a time on a socket"
+    )
+    connections_per_user: int = Field(
+        100, ge=1, description="Sockets and event streams of a user that an API may have open"
+    )
+    connections_per_tenant: int = Field(
+        2000, ge=1, description="Sockets and event streams reading a tenant that an API may have"
+    )
+    introspection: bool = Field(True, description="Whether clients may ask for the schema")
+    suggestions: bool = Field(True, description="Whether errors suggest names of the schema")
+    trusted_documents: Literal["optional", "required"] = Field(
+        "optional", description="Whether documents that nobody registered are run as well"
+    )
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="The least severity that is logged"
     )

@@ -12,13 +12,14 @@ from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.backoff import EqualJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from domain.wakeups import Waiter
+from opsrun.redis_pool import redis_pool
 
 logger = logging.getLogger(__name__)
 
@@ -62,19 +63,8 @@ class RedisWakeUps:
 
     def __init__(self, url: str) -> None:
         """Prepare for the Redis or Valkey server at `url`; nothing is connected yet."""
-        # No retries: redis-py would mend the connection unnoticed, and nobody would make up
-        # for the nudges lost meanwhile. No socket timeout: with one it sends through
-        # asyncio.wait_for, which in Python 3.11 can swallow the cancellation that closes us.
-        self._redis = Redis.from_pool(
-            BlockingConnectionPool.from_url(
-                url,
-                max_connections=8,
-                retry=None,
-                socket_timeout=None,
-                socket_connect_timeout=PATIENCE,
-                protocol=2,
-            )
-        )
+        # It mends no connection by itself: nobody would make up for the nudges lost meanwhile.
+        self._redis = Redis.from_pool(redis_pool(url))
         self._topics: dict[bytes, _Topic] = {}
         self._topics_changed = False
         self._reading: asyncio.Timeout | None = None

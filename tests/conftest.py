@@ -50,7 +50,7 @@ async def resources(
         }
 
 
-def settings_for(database_url: str, redis_url: str, data_folder: Path) -> Settings:
+def settings_for(database_url: str, redis_url: str, data_folder: Path, **more: object) -> Settings:
     """Return the settings that a process of these servers would read."""
     return Settings.model_validate(
         {
@@ -59,6 +59,7 @@ def settings_for(database_url: str, redis_url: str, data_folder: Path) -> Settin
             "data_folder": data_folder,
             "local_key": LOCAL_KEY,
             "port": 0,
+            **more,
         }
     )
 

@@ -15,6 +15,7 @@ from domain.tenancy.models import TenantAccess
 from domain.tenancy.roles import refusal, start_permission
 from gql.arguments import After, First
 from gql.context import Info
+from gql.limits.cost import POINTS
 from gql.pages import (
     Connection,
     Cursor,
@@ -108,7 +109,10 @@ class TenantRuns:
             return backward_page(rows, size, before=before, node=node, cursor=_cursor)
         return forward_page(rows, size, after=after, node=node, cursor=_cursor)
 
-    @strawberry.field(description="How many runs of the filter are in each bucket and type.")
+    @strawberry.field(
+        description="How many runs of the filter are in each bucket and type.",
+        metadata={POINTS: 25},
+    )
     async def operation_run_facets(
         self,
         root: strawberry.Parent[TenantAccess],

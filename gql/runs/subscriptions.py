@@ -21,6 +21,7 @@ from domain.tenancy.models import TenantAccess
 from domain.tenancy.transactions import DatabaseUnavailableError
 from gql.context import Context, Info
 from gql.enums import FeedChange, FeedResetReason
+from gql.limits.cost import MEMBERS
 from gql.pages import Cursor, cursor_number
 from gql.runs.filters import run_filter
 from gql.runs.queries import Filter
@@ -52,7 +53,8 @@ class FeedReset:
 
     reason: FeedResetReason = strawberry.field(description="Why.")
     runs: list[OperationRun] = strawberry.field(
-        description="The newest runs of the filter, at most 50; page on with `operationRuns`."
+        description="The newest runs of the filter, at most 50; page on with `operationRuns`.",
+        metadata={MEMBERS: SNAPSHOT_RUNS},
     )
     cursor: str = strawberry.field(description="Pass it as `after` to continue from here.")
     occurred_at: datetime = strawberry.field(description="When the snapshot was taken.")

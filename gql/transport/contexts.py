@@ -42,7 +42,7 @@ def request_id_of(headers: Mapping[str, str]) -> str:
     return given if _REQUEST_ID.fullmatch(given) else uuid4().hex
 
 
-def told(context: object, **facts: str | None) -> object:
+def told(context: object, **facts: object) -> object:
     """Tell `context` those facts about its request that it has a place for."""
     for name, fact in facts.items():
         if hasattr(context, name):

@@ -1,6 +1,7 @@
 """The GraphQL endpoint: HTTP, server-sent events and sockets at one path."""
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -25,6 +26,7 @@ from gql.transport.negotiation import MediaType, acceptable
 from gql.transport.requests import GraphQLRequest, UnusableRequestError, read_request
 from gql.transport.responses import STATUS, body_of, json_response, status_of
 from gql.transport.results import ResultStream
+from gql.transport.slots import Slots
 from gql.transport.sse import EventStream
 from gql.transport.websocket import SocketAdapter, SocketHandler, SocketSession, close_socket
 
@@ -41,6 +43,8 @@ class GraphQLView(GraphQL[SocketSession, None]):
         allowed_origins: origins, besides our own, whose pages may open a socket.
         body_limit: the most bytes a request body may have.
         graphiql_path: where a person is sent who opens the endpoint in a browser.
+        slots: how many sockets and streams may be open.
+        operations_per_socket: how many may run at a time.
     """
 
     schema: OpsrunSchema
@@ -55,6 +59,8 @@ class GraphQLView(GraphQL[SocketSession, None]):
         allowed_origins: Sequence[str] = (),
         body_limit: int = 256 * 1024,
         graphiql_path: str | None = None,
+        slots: Slots | None = None,
+        operations_per_socket: int = 100,
     ) -> None:
         super().__init__(
             schema,
@@ -63,10 +69,12 @@ class GraphQLView(GraphQL[SocketSession, None]):
             connection_init_wait_timeout=timedelta(seconds=10),
             allowed_origins=allowed_origins,
         )
+        self.max_subscriptions_per_connection = operations_per_socket
         self._context_factory = context_factory
         self._body_limit = body_limit
         self._graphiql_path = graphiql_path
         self._connections = OpenConnections()
+        self._slots = slots or Slots(per_user=sys.maxsize, per_tenant=sys.maxsize)
 
     async def close_sockets(self, code: int = 1012, *, spread: float = 0.0) -> None:
         """End all sockets, with `code`, and all event streams, so that the server can stop.
@@ -149,10 +157,15 @@ class GraphQLView(GraphQL[SocketSession, None]):
     async def _stream(
         self, asked: GraphQLRequest, context: object, allowed: set[OperationType]
     ) -> Response:
+        slot = self._slots.new()
+        slot.take(context)
         results = ResultStream(
             await self.schema.stream(
-                **asked.arguments(), context_value=context, allowed_operation_types=allowed
-            )
+                **asked.arguments(),
+                context_value=told(context, slot=slot),
+                allowed_operation_types=allowed,
+            ),
+            at_end=slot.give_back,
         )
         try:
             first = await results.peek(FIRST_RESULT_TIMEOUT)
@@ -170,6 +183,7 @@ class GraphQLView(GraphQL[SocketSession, None]):
 
     async def _serve_socket(self, socket: WebSocket) -> None:
         socket.state.request_id = request_id_of(socket.headers)
+        socket.state.slot = self._slots.new()
         try:
             if self._connections.close_code is None:
                 await self.run(socket)
@@ -178,13 +192,16 @@ class GraphQLView(GraphQL[SocketSession, None]):
             await self.create_websocket_response(socket, GRAPHQL_TRANSPORT_WS_PROTOCOL)
         except asyncio.CancelledError:
             pass
+        finally:
+            socket.state.slot.give_back()
         await close_socket(socket, self._connections.close_code or 1012, "Service Restart")
 
     async def get_context(
         self, request: Request | WebSocket, response: Response | WebSocket
     ) -> SocketSession:
         """Return what the operations of a socket share; requests over HTTP do not come here."""
-        return SocketSession(self._context_factory, request.state.request_id)
+        state = request.state
+        return SocketSession(self._context_factory, state.request_id, state.slot)
 
     async def create_websocket_response(
         self, request: WebSocket, subprotocol: str | None

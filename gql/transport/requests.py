@@ -9,6 +9,7 @@ import orjson
 from starlette.requests import Request
 
 from domain.errors import BadInputError
+from gql.limits.trusted import by_document_id, names_document
 
 BODY_TIMEOUT = 30.0
 
@@ -26,7 +27,8 @@ class UnusableRequestError(BadInputError):
 class GraphQLRequest:
     """What a client asks for, well-formed but not yet parsed."""
 
-    query: str
+    # None if the document is named in the extensions.
+    query: str | None
     variables: dict[str, Any] | None
     operation_name: str | None
     extensions: dict[str, Any] | None
@@ -82,21 +84,21 @@ def _from_url(query_params: Mapping[str, str]) -> dict[str, object]:
 
 
 def _checked(parameters: Mapping[str, Any]) -> GraphQLRequest:
-    query = parameters.get("query")
-    if not isinstance(query, str) or not query:
-        raise UnusableRequestError(
-            400, "`query` is missing: send the GraphQL document as a string."
-        )
     for name in ("variables", "extensions"):
         if not isinstance(parameters.get(name), dict | None):
             raise UnusableRequestError(400, f"`{name}` must be an object.")
     if not isinstance(parameters.get("operationName"), str | None):
         raise UnusableRequestError(400, "`operationName` must be a string.")
+    query = parameters.get("query")
+    if not isinstance(query, str | None) or not (query or names_document(parameters)):
+        raise UnusableRequestError(
+            400, "`query` is missing: send the GraphQL document as a string."
+        )
     return GraphQLRequest(
         query=query,
         variables=parameters.get("variables"),
         operation_name=parameters.get("operationName"),
-        extensions=parameters.get("extensions"),
+        extensions=by_document_id(parameters),
     )
 
 

@@ -1,6 +1,7 @@
 """GraphQL over HTTP: from a result to an HTTP response."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import orjson
 from starlette.responses import Response
@@ -15,7 +16,9 @@ STATUS: Mapping[str, int] = {
     ErrorCode.FORBIDDEN: 403,
     ErrorCode.BAD_USER_INPUT: 400,
     ErrorCode.NOT_FOUND: 404,
-    ErrorCode.LIMIT_EXCEEDED: 429,
+    ErrorCode.LIMIT_EXCEEDED: 400,
+    ErrorCode.PERSISTED_QUERY_NOT_FOUND: 400,
+    ErrorCode.RATE_LIMITED: 429,
     ErrorCode.UNAVAILABLE: 503,
     ErrorCode.INTERNAL: 500,
 }
@@ -33,14 +36,14 @@ def status_of(result: ExecutionResult, media_type: MediaType) -> int:
     """Return the HTTP status for `result`.
 
     Partial data is a success. Where nothing was answered, not even one field of `data`,
-    401 and 403 are told in every media type. All other errors without data are told only
+    401, 403 and 429 are told in every media type. All other errors without data are told only
     where the client can tell our status from a proxy's, which `application/json` does not
     allow (GraphQL over HTTP, "Status Codes").
     """
     if not result.errors or any(value is not None for value in (result.data or {}).values()):
         return 200
     codes = [str((error.extensions or {}).get("code")) for error in result.errors]
-    for code in (ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN):
+    for code in (ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN, ErrorCode.RATE_LIMITED):
         if code in codes:
             return STATUS[code]
     if result.data is not None:
@@ -75,6 +78,15 @@ def json_response(
     response.headers["Cache-Control"] = "no-store"
     if status == STATUS[ErrorCode.UNAUTHENTICATED]:
         response.headers["WWW-Authenticate"] = "Bearer"
-    if status == STATUS[ErrorCode.UNAVAILABLE]:
-        response.headers["Retry-After"] = "2"
+    if (seconds := _retry_after(body, status)) is not None:
+        response.headers["Retry-After"] = str(seconds)
     return response
+
+
+def _retry_after(body: Mapping[str, object], status: int) -> object:
+    if status == STATUS[ErrorCode.UNAVAILABLE]:
+        return 2
+    if status == STATUS[ErrorCode.RATE_LIMITED]:
+        errors: Any = body["errors"]
+        return max(error["extensions"].get("retryAfter", 1) for error in errors)
+    return None

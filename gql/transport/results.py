@@ -1,7 +1,7 @@
 """The results of one operation, as a stream that is safe to leave at any time."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 
 from strawberry.types import ExecutionResult
@@ -17,10 +17,17 @@ class ResultStream:
     result is read ahead.
     """
 
-    def __init__(self, results: AsyncGenerator[ExecutionResult, None]) -> None:
+    def __init__(
+        self,
+        results: AsyncGenerator[ExecutionResult, None],
+        *,
+        at_end: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Begin; `at_end` is called once it is over, for whatever reason."""
         self._queue: asyncio.Queue[ExecutionResult | None] = asyncio.Queue(maxsize=1)
         self._peeked: list[ExecutionResult | None] = []
         self._task = asyncio.create_task(self._produce(results))
+        self._task.add_done_callback(lambda _: at_end())
 
     async def next(self, timeout: float | None = None) -> ExecutionResult | None:
         """Return the next result, or None after the last.

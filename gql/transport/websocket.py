@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from starlette.websockets import WebSocketDisconnected as SocketIsClosedError
@@ -23,10 +24,12 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 from domain.errors import DomainError, ErrorCode, LimitExceededError
 from gql.errors import public_error
 from gql.execution import OpsrunSchema
+from gql.limits.trusted import by_document_id, names_document
 from gql.transport.connections import SEND_TIMEOUT
 from gql.transport.contexts import ContextFactory, told
 from gql.transport.responses import is_request_error
 from gql.transport.results import ResultStream
+from gql.transport.slots import Slot
 
 # RFC 6455: a control frame holds 125 bytes, of which the close code takes two.
 MAX_REASON_BYTES = 123
@@ -38,23 +41,26 @@ class SocketSession:
 
     context_factory: ContextFactory
     request_id: str
+    slot: Slot
     connection_params: Mapping[str, object] = field(default_factory=dict)
 
     async def new_context(self) -> object:
         """Return a fresh context: sessions, loaders and rights of an earlier one are stale."""
         context = await self.context_factory.for_socket(self.connection_params)
-        return told(context, request_id=self.request_id)
+        return told(context, request_id=self.request_id, slot=self.slot)
 
     async def admit(self) -> None:
         """Check that the client may use the socket.
 
         Raises:
             ConnectionRejectionError: it may not.
+            RateLimitedError: not now, since its user has too many open.
         """
         try:
-            await self.new_context()
+            context = await self.new_context()
         except DomainError as error:
             raise ConnectionRejectionError from error
+        self.slot.take(context)
 
 
 class SocketAdapter(ASGIWebSocketAdapter):
@@ -98,6 +104,11 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
     schema: OpsrunSchema
     _conversation: asyncio.Task[None] | None = None
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Of operations that are about to start; Strawberry keeps the query and variables only.
+        self._payloads: dict[str, Mapping[str, object]] = {}
+
     async def handle(self) -> None:
         """Converse until one side leaves."""
         self._conversation = asyncio.current_task()
@@ -126,7 +137,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
             await super().handle_message(message)
 
     async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
-        """Open the conversation, or refuse it: with 4403, or 1013 while the database is away."""
+        """Open the conversation, or refuse it: with 4403, or with 1013 for the time being."""
         message["payload"] = message.get("payload") or {}
         try:
             await super().handle_connection_init(message)
@@ -134,7 +145,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
             raise
         except Exception as error:  # noqa: BLE001 - the client must learn that it is our fault
             shown = public_error(error)
-            if shown.code is ErrorCode.UNAVAILABLE:
+            if shown.code in (ErrorCode.UNAVAILABLE, ErrorCode.RATE_LIMITED):
                 # One of the codes after which clients connect again; 4500 is none.
                 await self.websocket.close(1013, shown.message)
                 return
@@ -150,6 +161,9 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
                 {"id": message["id"], "type": "error", "payload": [error.formatted]}
             )
         else:
+            payload = message["payload"]
+            self._payloads[message["id"]] = payload
+            payload["query"] = payload.get("query") or ""
             await super().handle_subscribe(message)
 
     async def run_operation(self, operation: Operation[SocketSession, None]) -> None:
@@ -163,6 +177,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
                 await operation.send_initial_errors([public_error(error)])
 
     async def _answer(self, operation: Operation[SocketSession, None]) -> None:
+        payload = self._payloads.pop(operation.id)
         context = await self.context.new_context()
         results = ResultStream(
             await self.schema.stream(
@@ -170,6 +185,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
                 variable_values=operation.variables,
                 context_value=context,
                 operation_name=operation.operation_name,
+                operation_extensions=by_document_id(payload),
             )
         )
         try:
@@ -195,7 +211,8 @@ def _fault_of(message: object) -> str | None:
             return "The id of an operation must be a string"
         case "subscribe" if not (
             isinstance(payload, dict)
-            and isinstance(payload.get("query"), str)
+            and isinstance(payload.get("extensions"), dict | None)
+            and isinstance(payload.get("query"), str | None if names_document(payload) else str)
             and isinstance(payload.get("variables"), dict | None)
             and isinstance(payload.get("operationName"), str | None)
         ):

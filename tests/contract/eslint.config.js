@@ -76,7 +76,7 @@ const documents = {
     ...configs["flat/operations-recommended"].rules,
     // Only of use to a client with a normalized cache.
     "@graphql-eslint/require-selections": "off",
-    // The API sets no limit, and examples have styles of their own.
+    // The API limits depth itself; examples have styles of their own.
     "@graphql-eslint/selection-set-depth": "off",
     "@graphql-eslint/naming-convention": "off",
   },

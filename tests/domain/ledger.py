@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import func, insert, literal, select, union_all
 
 from domain.runs.lifecycle import ACTIVE_STATUSES, RunStatus
-from domain.tables import metadata, operation_run, tenant
+from domain.tables import metadata, operation_run, tenant, trusted_document
 from opsrun.database import Login
 from tests.world import World
 
@@ -18,6 +18,10 @@ TENANT_COLUMNS = {
     for table in metadata.sorted_tables
     if table is tenant or "tenant_id" in table.c
 }
+
+# What belongs to the whole installation and not to its tenants or people.
+OF_INSTALLATION = {trusted_document}
+WALLED = [table for table in metadata.sorted_tables if table not in OF_INSTALLATION]
 
 _FAULTY_RUNS = """
     SELECT r.id, r.status, r.version, e.events, e.finished, n.terminal, i.*, f.failures

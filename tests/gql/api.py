@@ -18,6 +18,7 @@ from websockets.typing import Subprotocol
 from domain.tenancy.roles import TenantRole
 from gql.context import UseCases
 from gql.ids import GlobalId
+from gql.transport.http import GraphQLView
 from opsrun.asgi import open_api
 from opsrun.resources import Resources, use_cases
 from opsrun.settings import Settings
@@ -216,6 +217,7 @@ class RunningApi:
     http: httpx.AsyncClient
     resources: Resources
     cases: UseCases
+    view: GraphQLView
 
     def client(self, token: str | None) -> Client:
         """Return a client with this token."""
@@ -273,7 +275,7 @@ async def running_api(settings: Settings) -> AsyncIterator[RunningApi]:
                     trust_env=False,
                     verify=False,  # noqa: S501 - no TLS here, and certificates load slowly
                 ) as http:
-                    yield RunningApi(http, opened[0], built[0])
+                    yield RunningApi(http, opened[0], built[0], api.view)
             finally:
                 await api.view.close_sockets()
                 server.should_exit = True

@@ -18,9 +18,22 @@ from tests.gql.furnished import Furnished, furnish
 async def api(
     servers: EmbeddedServers, logins: dict[Login, str], tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[RunningApi]:
-    """The API on a free port, under its own database login."""
-    folder = tmp_path_factory.mktemp("api")
-    async with running_api(settings_for(logins[Login.API], servers.redis_url, folder)) as running:
+    """The API on a free port, under its own database login.
+
+    Its limits leave room for documents that ask for everything there is; `tests/gql/limits`
+    has an API of its own.
+    """
+    settings = settings_for(
+        logins[Login.API],
+        servers.redis_url,
+        tmp_path_factory.mktemp("api"),
+        limit_tokens=100_000,
+        limit_fields=100_000,
+        limit_aliases=100_000,
+        limit_cost=10_000_000,
+        points_per_minute=1_000_000_000,
+    )
+    async with running_api(settings) as running:
         yield running
 
 

@@ -11,6 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from domain.documents.models import sha256_of
 from domain.tenancy.models import user_id
 from opsrun import __main__ as command_line
 from opsrun.auth import LOCAL_ISSUER
@@ -67,6 +68,7 @@ def test_the_commands_are_those_of_the_guide() -> None:
     assert COMMANDS == [
         "api",
         "dev",
+        "documents",
         "maintenance",
         "member",
         "migrate",
@@ -359,6 +361,36 @@ def test_a_member_is_given_a_role_or_removed(
     opsrun: Opsrun, keeper: dict[str, str], what: tuple[str, ...]
 ) -> None:
     assert "--role" in failed(opsrun("member", "any", "ada", *what, environment=keeper), 2)
+
+
+# Documents of clients
+
+
+def test_documents_are_registered_listed_and_removed(
+    opsrun: Opsrun, keeper: dict[str, str], tmp_path: Path
+) -> None:
+    text = f"query Own {{ viewer {{ a{uuid4().hex}: name }} }}"
+    (tmp_path / "own.graphql").write_text(text)
+    for new in (1, 0):
+        told = succeeded(opsrun("documents", "add", "own.graphql", environment=keeper))
+        assert told == f"Registered {new} new documents; {1 - new} were there.\n"
+    line = f"{sha256_of(text)}  Own"
+    assert line in succeeded(opsrun("documents", "list", environment=keeper)).splitlines()
+    arguments = ("documents", "remove", sha256_of(text))
+    assert "Removed" in succeeded(opsrun(*arguments, environment=keeper))
+    assert "No document has the hash" in failed(opsrun(*arguments, environment=keeper))
+    assert line not in succeeded(opsrun("documents", "list", environment=keeper)).splitlines()
+
+
+def test_one_bad_document_keeps_all_of_them_out(
+    opsrun: Opsrun, keeper: dict[str, str], tmp_path: Path
+) -> None:
+    good = f"query Own {{ viewer {{ a{uuid4().hex}: name }} }}"
+    (tmp_path / "good.graphql").write_text(good)
+    (tmp_path / "bad.graphql").write_text("{ nonsense }")
+    message = failed(opsrun("documents", "add", "good.graphql", "bad.graphql", environment=keeper))
+    assert message.startswith("Error: Nothing was registered.\nbad.graphql: (anonymous): ")
+    assert sha256_of(good) not in succeeded(opsrun("documents", "list", environment=keeper))
 
 
 # Demo data

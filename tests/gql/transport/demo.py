@@ -20,6 +20,7 @@ from domain.errors import (
     ForbiddenError,
     LimitExceededError,
     NotFoundError,
+    RateLimitedError,
     UnauthenticatedError,
 )
 from domain.tenancy.transactions import DatabaseUnavailableError
@@ -58,7 +59,8 @@ ERRORS = {
     "UNAUTHENTICATED": UnauthenticatedError("Your token has expired."),
     "FORBIDDEN": ForbiddenError(),
     "NOT_FOUND": NotFoundError("There is no such run."),
-    "LIMIT_EXCEEDED": LimitExceededError("Try later."),
+    "LIMIT_EXCEEDED": LimitExceededError("Ask for less."),
+    "RATE_LIMITED": RateLimitedError("Try later.", 7),
     "INTERNAL": RuntimeError(SECRET),
 }
 
@@ -209,7 +211,7 @@ class DemoContexts:
         if user == "unlucky":
             raise DatabaseUnavailableError(SECRET)
         if user == "busy":
-            raise LimitExceededError("Too many requests.")
+            raise RateLimitedError("Too many requests.", 2.5)
         if not user or self.revoked:
             raise UnauthenticatedError("Sign in first.")
         self.made += 1

@@ -345,7 +345,8 @@ async def test_other_refusals_of_a_context_keep_their_code(demo: Demo) -> None:
     async with client(demo, "busy") as http:
         response = await post(http, "{ hello }")
     assert response.status_code == 429
-    assert code_of(response) == "LIMIT_EXCEEDED"
+    assert code_of(response) == "RATE_LIMITED"
+    assert response.headers["retry-after"] == "3"
 
 
 @pytest.mark.parametrize("given", ["abc-123", "A" * 64])

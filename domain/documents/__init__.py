@@ -1,0 +1,1 @@
+"""The GraphQL documents of clients that an operator trusts."""

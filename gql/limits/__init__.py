@@ -1,0 +1,1 @@
+"""What one operation, one user and one connection may take, and how that is counted."""

@@ -1,0 +1,34 @@
+"""How many points a user has left, wherever the account of it is kept."""
+
+from typing import Protocol
+from uuid import UUID
+
+
+class Budgets(Protocol):
+    """Keeps the account of every user, across all processes."""
+
+    def require(self, user_id: UUID) -> None:
+        """Refuse a user who is known to have nothing left; asks nobody, so it costs nothing.
+
+        Raises:
+            RateLimitedError: with the time to wait.
+        """
+        ...
+
+    async def spend(self, user_id: UUID, points: int) -> None:
+        """Take points from the user's account.
+
+        Raises:
+            RateLimitedError: there are not that many left; none were taken.
+        """
+        ...
+
+
+class Unlimited:
+    """Budgets without a bound."""
+
+    def require(self, user_id: UUID) -> None:
+        """Refuse nobody."""
+
+    async def spend(self, user_id: UUID, points: int) -> None:
+        """Keep no account."""

@@ -1,0 +1,104 @@
+"""How large a document is, before the schema is asked about it."""
+
+from collections.abc import Mapping, Sequence
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    InlineFragmentNode,
+    Node,
+    OperationDefinitionNode,
+    SelectionNode,
+    SelectionSetNode,
+)
+
+from domain.errors import LimitExceededError
+from gql.limits.limits import Limits
+
+
+def require_shape(document: DocumentNode, limits: Limits) -> None:
+    """Refuse a document whose operations are larger than they may be.
+
+    Takes time in proportion to the limits at most, whatever the fragments are like.
+
+    Raises:
+        LimitExceededError: with what there is too much of.
+    """
+    fragments = {
+        node.name.value: node
+        for node in document.definitions
+        if isinstance(node, FragmentDefinitionNode)
+    }
+    for node in document.definitions:
+        if isinstance(node, OperationDefinitionNode):
+            _Measure(limits, fragments).operation(node)
+
+
+class _Measure:
+    """Counts one operation, and stops as soon as there is too much."""
+
+    def __init__(self, limits: Limits, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
+        self._limits = limits
+        self._fragments = fragments
+        self._counts = {"fields": 0, "aliases": 0, "directives": 0, "duplicates": 0}
+
+    def operation(self, node: OperationDefinitionNode) -> None:
+        self._directives(node, *(node.variable_definitions or ()))
+        try:
+            self._selections(node.selection_set, 1, frozenset())
+        except RecursionError:  # fragments in fragments, without a field between them
+            raise _too_much("levels of depth", self._limits.depth) from None
+
+    def _selections(self, selections: SelectionSetNode, depth: int, inside: frozenset[str]) -> None:
+        if depth > self._limits.depth:
+            raise _too_much("levels of depth", self._limits.depth)
+        self._duplicates(selections.selections)
+        for selection in selections.selections:
+            # A fragment counts as well: else millions of empty ones could be spread.
+            self._count("fields", 1)
+            self._directives(selection)
+            if isinstance(selection, FieldNode):
+                self._count("aliases", selection.alias is not None)
+                if selection.selection_set is not None:
+                    self._selections(selection.selection_set, depth + 1, inside)
+            elif isinstance(selection, FragmentSpreadNode):
+                name = selection.name.value
+                fragment = self._fragments.get(name)
+                # What is missing or spreads itself is left to the validation.
+                if fragment is not None and name not in inside:
+                    self._directives(fragment)
+                    self._selections(fragment.selection_set, depth, inside | {name})
+            elif isinstance(selection, InlineFragmentNode):
+                self._selections(selection.selection_set, depth, inside)
+
+    def _directives(self, *nodes: Node) -> None:
+        self._count(
+            "directives", sum(len(getattr(node, "directives", None) or ()) for node in nodes)
+        )
+
+    def _duplicates(self, selections: Sequence[SelectionNode]) -> None:
+        names = [_name(node) for node in selections]
+        self._count("duplicates", len(names) - len(set(names)))
+
+    def _count(self, what: str, more: int) -> None:
+        self._counts[what] += more
+        if self._counts[what] > (limit := getattr(self._limits, what)):
+            raise _too_much(what, limit)
+
+
+def _name(node: SelectionNode) -> object:
+    """Return what two selections that repeat each other have in common."""
+    if isinstance(node, FieldNode):
+        return (node.alias or node.name).value
+    if isinstance(node, FragmentSpreadNode):
+        return f"...{node.name.value}"
+    return id(node)
+
+
+def _too_much(what: str, limit: int) -> LimitExceededError:
+    return LimitExceededError(
+        f"The operation has more than {limit} {what}, with its fragments written out."
+        " Ask for less at a time."
+    )

@@ -1,0 +1,87 @@
+"""Documents that clients name by their SHA-256 instead of sending them."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from domain.documents.models import sha256_of
+from domain.errors import BadInputError, UnknownDocumentError
+
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+class TrustedDocuments(Protocol):
+    """The documents that were registered."""
+
+    async def find(self, sha256: str) -> str | None:
+        """Return the document's text; None when there is none with this hash, in hexadecimals."""
+        ...
+
+
+def names_document(parameters: Mapping[str, Any]) -> bool:
+    """Return whether a request names a document, rightly or not, and so need not send it."""
+    extensions = parameters.get("extensions")
+    return "documentId" in parameters or "persistedQuery" in (extensions or {})
+
+
+def by_document_id(parameters: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the request's `extensions`; an id given as `documentId` is put into them.
+
+    So both ways of naming a document come to one: `documentId: "sha256:…"` (GraphQL over
+    HTTP, persisted documents) and `extensions.persistedQuery.sha256Hash` (Apollo).
+
+    Raises:
+        BadInputError: the id is none.
+    """
+    id_, extensions = parameters.get("documentId"), parameters.get("extensions")
+    if id_ is None:
+        return extensions
+    kind, _, sha256 = id_.partition(":") if isinstance(id_, str) else ("", "", "")
+    if kind != "sha256":
+        raise BadInputError("`documentId` must be `sha256:` and the document's hash.")
+    return {**(extensions or {}), "persistedQuery": {"version": 1, "sha256Hash": sha256}}
+
+
+async def requested_text(
+    text: str | None,
+    extensions: Mapping[str, Any] | None,
+    trusted: TrustedDocuments,
+    *,
+    only_trusted: bool,
+) -> str | None:
+    """Return the text of the document that a request sends or names.
+
+    Raises:
+        BadInputError: the hash is none, or not the one of the text beside it.
+        UnknownDocumentError: nobody registered it, but it has to be.
+    """
+    named = _named(extensions)
+    if text:
+        sha256 = sha256_of(text)
+        if named not in (None, sha256):
+            raise BadInputError("The hash is not the SHA-256 of the `query` beside it.")
+        if not only_trusted or await trusted.find(sha256) is not None:
+            return text
+        raise UnknownDocumentError(
+            "Only registered documents are run here. Have the operator register this one"
+            " (`opsrun documents add`)."
+        )
+    if named is None:
+        return text
+    found = await trusted.find(named)
+    if found is None:
+        raise UnknownDocumentError(
+            "No document with this hash is registered. Have the operator register your client's"
+            " build (`opsrun documents add`), or send the whole `query`."
+        )
+    return found
+
+
+def _named(extensions: Mapping[str, Any] | None) -> str | None:
+    query = (extensions or {}).get("persistedQuery")
+    if query is None:
+        return None
+    sha256 = query.get("sha256Hash") if isinstance(query, dict) else None
+    if not isinstance(sha256, str) or _SHA256.fullmatch(sha256) is None:
+        raise BadInputError("`persistedQuery.sha256Hash` must be a SHA-256 in small hexadecimals.")
+    return sha256

@@ -1,0 +1,106 @@
+"""Every user's points per minute, counted in Redis for all API processes together."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+from uuid import UUID
+
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.strategies import FixedWindowRateLimiter
+from redis.exceptions import RedisError
+
+from domain.errors import RateLimitedError
+from opsrun.redis_pool import redis_pool
+
+logger = logging.getLogger(__name__)
+
+# Seconds that Redis may take to count, and for which it is left alone when it did not.
+_PATIENCE = 0.5
+_PAUSE = 5.0
+# uvloop raises RuntimeError when a connection is used that the peer has reset.
+_OUTAGE = (RedisError, OSError, TimeoutError, RuntimeError)
+_REFUSED_CAPACITY = 10_000
+
+
+class RedisBudgets:
+    """The `gql.limits.budgets.Budgets` of an installation.
+
+    A user's minute begins with the first operation in it. While Redis is away each process
+    counts by itself: nobody is refused for an outage, and nobody is let through without bound.
+    """
+
+    def __init__(self, redis: RedisStorage, points_per_minute: int) -> None:
+        self._item = RateLimitItemPerMinute(points_per_minute)
+        self._shared = FixedWindowRateLimiter(redis)
+        self._own = FixedWindowRateLimiter(MemoryStorage())
+        self._away_until = float("-inf")
+        self._refused_until: dict[UUID, float] = {}
+
+    def require(self, user_id: UUID) -> None:
+        """Refuse a user who has nothing left, as far as this process knows."""
+        until = self._refused_until.get(user_id)
+        if until is None:
+            return
+        seconds = until - time.time()
+        if seconds > 0:
+            raise self._refusal(seconds)
+        del self._refused_until[user_id]
+
+    async def spend(self, user_id: UUID, points: int) -> None:
+        """Take points from what is left of the user's minute.
+
+        Raises:
+            RateLimitedError: there are not that many left.
+        """
+        if (reset_at := await self._reset_at(str(user_id), points)) is None:
+            return
+        if len(self._refused_until) >= _REFUSED_CAPACITY:
+            self._refused_until.clear()
+        self._refused_until[user_id] = reset_at
+        raise self._refusal(reset_at - time.time())
+
+    async def _reset_at(self, user: str, points: int) -> float | None:
+        """Return when the user's minute ends if it is used up; None if it is not."""
+        if time.monotonic() >= self._away_until:
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    return await self._hit(self._shared, user, points)
+            except _OUTAGE as error:
+                logger.warning(
+                    "Redis cannot count points, this process counts by itself: %r", error
+                )
+                self._away_until = time.monotonic() + _PAUSE
+        return await self._hit(self._own, user, points)
+
+    async def _hit(self, limiter: FixedWindowRateLimiter, user: str, points: int) -> float | None:
+        if await limiter.hit(self._item, user, cost=points):
+            return None
+        return (await limiter.get_window_stats(self._item, user)).reset_time
+
+    def _refusal(self, seconds: float) -> RateLimitedError:
+        return RateLimitedError(
+            f"You have used your {self._item.amount} points of this minute. Try again in"
+            f" {max(1, round(seconds))} s, and ask for less or less often.",
+            seconds,
+        )
+
+
+@asynccontextmanager
+async def open_budgets(redis_url: str, points_per_minute: int) -> AsyncIterator[RedisBudgets]:
+    """Open the accounts in Redis; closing them leaves what was counted."""
+    pool = redis_pool(redis_url)
+    try:
+        storage = RedisStorage(
+            f"async+{redis_url}",
+            implementation="redispy",
+            key_prefix="opsrun:points",
+            # Typed too narrowly: a pool is handed on as it is.
+            connection_pool=cast("Any", pool),
+        )
+        yield RedisBudgets(storage, points_per_minute)
+    finally:
+        await pool.aclose()

@@ -1,0 +1,112 @@
+"""The price of a document, point by point."""
+
+from typing import Any
+
+import pytest
+from graphql import FragmentDefinitionNode, get_operation_ast, parse
+
+from domain.errors import LimitExceededError
+from gql.limits.cost import ACT, BASE, LIST, CostModel
+from gql.pages import DEFAULT_PAGE, MAX_PAGE
+from gql.runs.subscriptions import SNAPSHOT_RUNS
+from gql.schema import schema
+
+MODEL = CostModel(schema.as_graphql_core())
+FACETS = 25
+
+
+def points(text: str, **variables: Any) -> int:
+    document = parse(text)
+    operation = get_operation_ast(document)
+    assert operation is not None
+    fragments = {
+        node.name.value: node
+        for node in document.definitions
+        if isinstance(node, FragmentDefinitionNode)
+    }
+    return MODEL.points(operation, fragments, variables)
+
+
+def page(arguments: str, selection: str = "nodes { id }") -> str:
+    return f'{{ tenant(id: "t") {{ operationRuns{arguments} {{ {selection} }} }} }}'
+
+
+# The tenant, the connection.
+ABOVE = BASE + 2
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{ __typename }", BASE),
+        ("{ viewer { name email } }", BASE + 1),
+        ("{ viewer { memberships { role tenant { slug } } } }", BASE + 1 + LIST * 2),
+        ('{ node(id: "x") { id ... on OperationRun { counts { total } } } }', BASE + 2),
+        ('{ nodes(ids: ["a", "b", "c"]) { id } }', BASE + 3),
+        (page(""), ABOVE + DEFAULT_PAGE),
+        (page("(first: 3)"), ABOVE + 3),
+        (page("(first: 0)"), ABOVE),
+        (page("(first: null)"), ABOVE + DEFAULT_PAGE),
+        (page("(last: 4)"), ABOVE + 4),
+        (page("(first: 2, last: 4)"), ABOVE + 4),
+        (page("(first: -5)"), ABOVE),
+        (page("(first: 3)", "edges { cursor node { id } } pageInfo { endCursor }"), ABOVE + 7),
+        (page("(first: 3)", "nodes { failures(first: 2) { nodes { message } } }"), ABOVE + 12),
+        (
+            page("(first: 3)", "nodes { initiator { name } related { __typename } }"),
+            ABOVE + 3 * (2 + LIST),
+        ),
+        ('{ tenant(id: "t") { operationRunFacets { truncated } } }', BASE + 2 + FACETS),
+        ("mutation { markNotificationsRead(input: {}) { unreadCount } }", BASE + 1 + ACT),
+        ('subscription { notifications(tenantId: "t") { id } }', BASE + 1 + ACT),
+        (
+            'subscription { operationRuns(tenantId: "t") { ... on FeedReset { runs { id } } } }',
+            BASE + 1 + ACT + SNAPSHOT_RUNS,
+        ),
+        ("{ __schema { types { fields { name } } } }", BASE),
+    ],
+)
+def test_the_points_of(text: str, expected: int) -> None:
+    assert points(text) == expected
+
+
+def test_a_fragment_costs_wherever_it_is_spread() -> None:
+    text = page("(first: 3)", "nodes { ...F } edges { node { ...F } }")
+    fragment = " fragment F on OperationRun { initiator { name } }"
+    assert points(text + fragment) == ABOVE + 3 * 2 + 3 * 3
+
+
+@pytest.mark.parametrize(
+    ("declared", "given", "size"),
+    [
+        ("$n: Int", {"n": 7}, 7),
+        ("$n: Int = 6", {}, 6),
+        ("$n: Int = 6", {"n": 5}, 5),
+        ("$n: Int = 6", {"n": None}, DEFAULT_PAGE),
+        ("$n: Int", {}, DEFAULT_PAGE),
+        ("$n: Int", {"n": "7"}, DEFAULT_PAGE),
+    ],
+)
+def test_a_page_may_be_a_variable(declared: str, given: dict[str, Any], size: int) -> None:
+    assert points(f"query ({declared}) {page('(first: $n)')}", **given) == ABOVE + size
+
+
+def test_ids_may_be_a_variable() -> None:
+    assert points("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=["a", "b"]) == BASE + 2
+
+
+@pytest.mark.parametrize(
+    ("text", "variables"),
+    [
+        (page(f"(first: {MAX_PAGE + 1})"), {}),
+        (page(f"(last: {MAX_PAGE + 1})"), {}),
+        (f"query ($n: Int) {page('(first: $n)')}", {"n": 10**9}),
+        (f"query ($n: Int = 101) {page('(first: $n)')}", {}),
+        ("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": ["x"] * 101}),
+    ],
+)
+def test_a_page_that_is_too_large_is_refused_before_it_is_asked_for(
+    text: str, variables: dict[str, Any]
+) -> None:
+    with pytest.raises(LimitExceededError, match=f"at most {MAX_PAGE} members"):
+        points(text, **variables)

@@ -1,0 +1,162 @@
+"""Sockets and streams are counted by user and by tenant, and given back however they end."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from domain.errors import RateLimitedError
+from domain.tenancy.roles import TenantRole
+from gql.transport.slots import Slots
+from opsrun.database import Login
+from opsrun.embedded import EmbeddedServers
+from tests.conftest import settings_for
+from tests.gql.api import PATH, SOCKET, SSE, Client, RunningApi, eventually, running_api
+from tests.world import World
+
+FEED = "subscription ($t: ID!) { operationRuns(tenantId: $t) { __typename } }"
+
+
+@dataclass
+class Somebody:
+    """A context that names its user."""
+
+    user_id: UUID
+
+
+def test_a_slot_is_taken_once_by_each_connection() -> None:
+    slots, ada = Slots(per_user=1, per_tenant=9), Somebody(uuid4())
+    first, second = slots.new(), slots.new()
+    first.take(ada)
+    first.take(ada)
+    with pytest.raises(RateLimitedError, match="1 sockets and streams open"):
+        second.take(ada)
+    second.take(Somebody(uuid4()))
+    first.give_back()
+    slots.new().take(ada)
+
+
+def test_tenants_have_slots_of_their_own() -> None:
+    slots, tenant = Slots(per_user=9, per_tenant=2), uuid4()
+    first, second, third = slots.new(), slots.new(), slots.new()
+    for slot in (first, second, first):
+        slot.enter(tenant)
+    with pytest.raises(RateLimitedError):
+        third.enter(tenant)
+    third.enter(uuid4())
+    second.give_back()
+    third.enter(tenant)
+
+
+def test_nothing_is_left_of_what_was_given_back() -> None:
+    slots = Slots(per_user=1, per_tenant=1)
+    slot = slots.new()
+    slot.take(Somebody(uuid4()))
+    slot.enter(uuid4())
+    slot.take(object())
+    slot.give_back()
+    slot.give_back()
+    assert not slots.taken
+
+
+@pytest.fixture(scope="module")
+async def narrow(
+    servers: EmbeddedServers, logins: dict[Login, str], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[RunningApi]:
+    """Two connections for each user, three for each tenant."""
+    settings = settings_for(
+        logins[Login.API],
+        servers.redis_url,
+        tmp_path_factory.mktemp("narrow"),
+        connections_per_user=2,
+        connections_per_tenant=3,
+    )
+    async with running_api(settings) as running:
+        yield running
+
+
+@pytest.mark.parametrize("first", [SOCKET, SSE])
+async def test_a_user_cannot_open_more_than_that(
+    narrow: RunningApi, world: World, first: str
+) -> None:
+    client, variables = narrow.member(world), {"t": world.global_id}
+    async with AsyncExitStack() as stack:
+        for transport in (first, SOCKET):
+            await _open(stack, client, transport, world)
+        async with client.stream(FEED, variables) as response:
+            assert response.status_code == 429
+            assert response.headers["retry-after"] == "10"
+            body = json.loads(await response.aread())
+            assert body["errors"][0]["extensions"] == {"code": "RATE_LIMITED", "retryAfter": 10}
+        assert await _closing(narrow, world) == 1013
+        # Requests are no connections, and others are not concerned.
+        await client.data("{ viewer { name } }")
+        other = narrow.member(world, TenantRole.OWNER)
+        async with other.subscribe(SOCKET, FEED, variables) as stream:
+            await stream.next()
+    await eventually(lambda: not _taken(narrow))
+    async with client.subscribe(first, FEED, variables) as stream:
+        await stream.next()
+
+
+@pytest.mark.parametrize("transport", [SOCKET, SSE])
+async def test_a_tenant_cannot_have_more_than_that(
+    narrow: RunningApi, world: World, transport: str
+) -> None:
+    variables = {"t": world.global_id}
+    members = [TenantRole.OWNER, TenantRole.MANAGER, TenantRole.READONLY]
+    async with AsyncExitStack() as stack:
+        for role in members:
+            await _open(stack, narrow.member(world, role), transport, world)
+        async with narrow.member(world).subscribe(transport, FEED, variables) as stream:
+            assert await stream.failure() == "RATE_LIMITED"
+        # Reading on by requests goes on.
+        await narrow.member(world).data(
+            "query ($t: ID!) { tenant(id: $t) { operationRuns { nodes { id } } } }", **variables
+        )
+    await eventually(lambda: not _taken(narrow))
+
+
+async def test_a_stream_that_fails_at_once_gives_back_its_slot(
+    narrow: RunningApi, world: World
+) -> None:
+    for _ in range(5):
+        async with narrow.member(world).subscribe(SSE, FEED, {"t": "nonsense"}) as stream:
+            assert await stream.failure() == "BAD_USER_INPUT"
+    assert not _taken(narrow)
+
+
+async def _open(stack: AsyncExitStack, client: Client, transport: str, world: World) -> None:
+    """Watch the tenant until the stack unwinds."""
+    stream = await stack.enter_async_context(
+        client.subscribe(transport, FEED, {"t": world.global_id})
+    )
+    await stream.next()
+    # What nobody holds is closed.
+    stack.callback(lambda: stream)
+
+
+async def _closing(running: RunningApi, world: World) -> int:
+    """Return the code with which a new socket of the operator is closed."""
+    url = f"ws://{running.http.base_url.netloc.decode()}{PATH}"
+    init = {"type": "connection_init", "payload": {"authorization": f"Bearer {world.token()}"}}
+    async with connect(
+        url, subprotocols=[Subprotocol("graphql-transport-ws")], proxy=None
+    ) as socket:
+        await socket.send(json.dumps(init))
+        with pytest.raises(ConnectionClosed) as closed:
+            async with asyncio.timeout(10):
+                await socket.recv()
+    assert closed.value.rcvd is not None
+    return closed.value.rcvd.code
+
+
+def _taken(running: RunningApi) -> bool:
+    return bool(running.view._slots.taken)
