@@ -7,7 +7,11 @@ const config: CodegenConfig = {
   generates: {
     "src/gql/": {
       preset: "client",
-      presetConfig: { fragmentMasking: false },
+      presetConfig: {
+        fragmentMasking: false,
+        // Writes persisted-documents.json, which an operator registers.
+        persistedDocuments: { hashAlgorithm: "sha256" },
+      },
       config: {
         avoidOptionals: { field: true },
         enumsAsTypes: true,

@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from domain.tenancy.roles import TenantRole
+from opsrun.database import Login
 from tests.clients.conftest import NOBODY, Fault, Line, Product, assert_nothing_missed
 from tests.clients.environments import copied
 from tests.nodejs import needs_node, npm
 from tests.opsrun.commands import Command, running
+from tests.opsrun.conftest import Installation
+from tests.opsrun.test_serving import api
 from tests.working import SCOPE, export, policy
 
 pytestmark = needs_node
@@ -73,6 +76,30 @@ async def test_it_tells_what_to_mend(example: Path, product: Product) -> None:
         async with follow_run(example, *scope, environment=environment) as script:
             assert await script.ends() == 2, script.output
         assert message in script.lines[-1]
+
+
+async def test_its_build_is_registered_and_then_runs_where_nothing_else_does(
+    example: Path, product: Product, installation: Installation
+) -> None:
+    export(product.place, policy("a"))
+    keeper = installation.environment(Login.MAINTENANCE)
+    manifest = str(example / "src" / "gql" / "persisted-documents.json")
+    async with api(installation, TRUSTED_DOCUMENTS="required") as (_, url):
+        environment = {**product.environment(), "OPSRUN_URL": f"{url}/graphql"}
+        by_hash = {**environment, "OPSRUN_BY_HASH": "1"}
+        async with follow_run(example, SCOPE, environment=by_hash) as script:
+            assert await script.ends() == 2
+        assert "No document with this hash is registered" in script.lines[-1]
+        arguments = ("documents", "add", manifest)
+        async with running(*arguments, environment=keeper, folder=example) as opsrun:
+            assert await opsrun.ends() == 0, opsrun.output
+        assert opsrun.lines[-1] == "Registered 5 new documents; 0 were there."
+        async with follow_run(example, SCOPE, environment=by_hash) as script:
+            assert await script.ends() == 0, script.output
+        assert script.lines[-1].endswith("SUCCEEDED  1/1")
+        async with follow_run(example, SCOPE, environment=environment) as script:
+            assert await script.ends() == 2
+        assert "Only registered documents are run here" in script.lines[-1]
 
 
 @pytest.mark.parametrize("fault", ["cut", "restart", "silence"])

@@ -1,5 +1,5 @@
 import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
-import { type GraphQLFormattedError, print } from "graphql";
+import { type DocumentNode, type GraphQLFormattedError, print } from "graphql";
 
 const TIMEOUT_MS = 30_000;
 
@@ -7,6 +7,23 @@ export interface Api {
   url: string;
   /** The whole Authorization header; sockets send it as a connection parameter. */
   authorization: string;
+  /** Name documents instead of sending them; the build's must be registered. */
+  byHash: boolean;
+}
+
+/** What a request says about its document, over HTTP as on a socket. */
+export interface Asked {
+  [part: string]: unknown;
+  query: string;
+  extensions?: { persistedQuery: { version: 1; sha256Hash: string } };
+}
+
+export function asked({ byHash }: Api, document: DocumentNode): Asked {
+  // Where the client preset leaves the hash of the document's normalized text.
+  const { __meta__: meta } = document as { __meta__?: { hash?: string } };
+  return byHash && meta?.hash
+    ? { query: "", extensions: { persistedQuery: { version: 1, sha256Hash: meta.hash } } }
+    : { query: print(document) };
 }
 
 /** What the API says in `errors`, with the first one's stable code. */
@@ -33,14 +50,15 @@ export function dataOf<Data>({ data, errors }: Answer<Data>): Data {
 
 /** Run a query or mutation. */
 export async function request<Data, Variables>(
-  { url, authorization }: Api,
+  api: Api,
   document: TypedDocumentNode<Data, Variables>,
   variables: Variables,
 ): Promise<Data> {
+  const { url, authorization } = api;
   const response = await fetch(url, {
     method: "POST",
     headers: { authorization, "content-type": "application/json" },
-    body: JSON.stringify({ query: print(document), variables }),
+    body: JSON.stringify({ ...asked(api, document), variables }),
     signal: AbortSignal.timeout(TIMEOUT_MS),
   }).catch((cause: unknown) => {
     throw new Error(`${url} does not answer.`, { cause });

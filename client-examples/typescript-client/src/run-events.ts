@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type GraphQLFormattedError, print } from "graphql";
+import type { GraphQLFormattedError } from "graphql";
 import { type Client, createClient } from "graphql-ws";
 import WebSocket from "ws";
-import { type Api, ApiError, dataOf } from "./api.js";
+import { type Api, ApiError, asked, dataOf } from "./api.js";
 import { graphql } from "./gql/gql.js";
 import type { FollowRunSubscription, FollowRunSubscriptionVariables } from "./gql/graphql.js";
 
@@ -37,7 +37,7 @@ export async function* runEvents(api: Api, run: string): AsyncGenerator<RunEvent
     const client = connectTo(api);
     const variables: FollowRunSubscriptionVariables = { run, after };
     try {
-      const results = client.iterate<FollowRunSubscription>({ query: print(FollowRun), variables });
+      const results = client.iterate<FollowRunSubscription>({ ...asked(api, FollowRun), variables });
       for await (const result of results) {
         const event = dataOf(result).operationRun;
         after = event.cursor;

@@ -21,5 +21,6 @@ export function readSettings(
   if (!scopeKey || more.length > 0) {
     throw new Error("Name one scope to sync, for example: npm start workstations");
   }
-  return { api: { url, authorization: `Bearer ${token}` }, tenantSlug, scopeKey };
+  const byHash = environment["OPSRUN_BY_HASH"] === "1";
+  return { api: { url, authorization: `Bearer ${token}`, byHash }, tenantSlug, scopeKey };
 }
