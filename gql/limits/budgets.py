@@ -22,13 +22,3 @@ class Budgets(Protocol):
             RateLimitedError: there are not that many left; none were taken.
         """
         ...
-
-
-class Unlimited:
-    """Budgets without a bound."""
-
-    def require(self, user_id: UUID) -> None:
-        """Refuse nobody."""
-
-    async def spend(self, user_id: UUID, points: int) -> None:
-        """Keep no account."""
