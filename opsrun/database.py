@@ -151,6 +151,7 @@ _WHO = text(
     " pg_has_role(me.oid, n.nspowner, 'MEMBER') OR EXISTS (SELECT FROM pg_class c"
     " WHERE c.relnamespace = n.oid AND pg_has_role(me.oid, c.relowner, 'MEMBER')) AS owns,"
     " bool_or(role.rolsuper OR role.rolbypassrls) AS bypasses,"
+    " bool_or(role.rolcreaterole OR role.rolcreatedb OR role.rolreplication) AS administers,"
     " array_agg(role.rolname::text) FILTER (WHERE pg_has_role(me.oid, role.oid, 'USAGE')) AS uses,"
     " array_agg(role.rolname::text) AS may_become"
     " FROM pg_roles me CROSS JOIN pg_namespace n"
@@ -182,8 +183,12 @@ def _fault(who: Row[*tuple[Any, ...]], login: Login) -> str | None:
         return "bypasses row level security"
     if who.owns:
         return "owns the schema or a table in it"
+    if who.administers:
+        return "may create roles or databases, or replicate"
     if login not in who.uses:
         return f"lacks the role {login}"
-    if others := sorted({*Login} - {login} & {*who.may_become}):
+    # Of Postgres' own roles some read or write everything, or run programs.
+    own = {role for role in who.may_become if role.startswith("pg_")}
+    if others := sorted({*Login} - {login} & {*who.may_become} | own):
         return f"has the role {' and '.join(others)} too"
     return None

@@ -5,15 +5,32 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-# A policy counts only if it is for this login: without one it would see nothing at all.
+# A policy counts only if it is for this login: without one it would see nothing at all. It is a
+# wall only if it asks for what the transaction names; but maintenance, by one of its own, sees all.
 _WALLS = text(
-    "SELECT c.relname AS table, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,"
-    " EXISTS (SELECT FROM pg_policy p, unnest(p.polroles) role WHERE p.polrelid = c.oid"
-    " AND (role = 0 OR pg_has_role(session_user, role, 'USAGE'))) AS has_policy"
-    " FROM pg_class c WHERE c.relnamespace = CAST('opsrun' AS regnamespace)"
-    " AND c.relkind IN ('r', 'p') AND (c.relname IN ('tenant', 'app_user') OR EXISTS"
-    " (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id'))"
-    " ORDER BY c.relname"
+    r"""
+    SELECT c.relname AS table, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,
+        mine.policies, mine.open
+    FROM pg_class c CROSS JOIN LATERAL (
+        SELECT count(*) AS policies,
+            string_agg(p.polname, ', ' ORDER BY p.polname) FILTER (
+                WHERE p.polpermissive AND role <> CAST('opsrun_maintenance' AS regrole)
+                AND EXISTS (
+                    SELECT FROM unnest(ARRAY[
+                        pg_get_expr(p.polqual, c.oid), pg_get_expr(p.polwithcheck, c.oid)
+                    ]) AS asked
+                    WHERE asked !~ '(current_(tenant|user)_id\(\)|opsrun.claimed_slugs|^false$)'
+                )
+            ) AS open
+        FROM pg_policy p, unnest(p.polroles) AS role
+        WHERE p.polrelid = c.oid AND (role = 0 OR pg_has_role(session_user, role, 'USAGE'))
+    ) AS mine
+    WHERE c.relnamespace = CAST('opsrun' AS regnamespace) AND c.relkind IN ('r', 'p')
+        AND (c.relname IN ('tenant', 'app_user') OR EXISTS (
+            SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id'
+        ))
+    ORDER BY c.relname
+    """
 )
 
 
@@ -42,6 +59,8 @@ def _fault(row: Row[*tuple[Any, ...]]) -> str | None:
         return "has row level security disabled"
     if not row.forced:
         return "does not force row level security on its owner"
-    if not row.has_policy:
+    if not row.policies:
         return "has no policy for this login"
+    if row.open:
+        return f"has a policy for this login that asks for no tenant ({row.open})"
     return None

@@ -296,6 +296,7 @@ async def as_role(admin_url: str, *definition: str) -> AsyncIterator[AsyncEngine
                 await connection.execute(text(f"REASSIGN OWNED BY {role} TO postgres"))
                 await connection.execute(text(f"DROP OWNED BY {role}"))
                 await connection.execute(text(f"DROP ROLE {role}"))
+                await connection.execute(text(f"DROP ROLE IF EXISTS {role}_2"))
 
 
 async def refusal(engine: AsyncEngine, login: Login) -> str:
@@ -327,6 +328,26 @@ async def test_a_login_that_was_granted_the_role_is_taken(logins_database: str) 
         (["ALTER ROLE {role} SUPERUSER"], "bypasses row level security"),
         (["ALTER ROLE {role} BYPASSRLS"], "bypasses row level security"),
         (["GRANT postgres TO {role}"], "bypasses row level security"),
+        (["ALTER ROLE {role} CREATEROLE"], "may create roles or databases, or replicate"),
+        (["ALTER ROLE {role} CREATEDB"], "may create roles or databases, or replicate"),
+        (["ALTER ROLE {role} REPLICATION"], "may create roles or databases, or replicate"),
+        (
+            ["CREATE ROLE {role}_2 CREATEROLE", "GRANT {role}_2 TO {role}"],
+            "may create roles or databases, or replicate",
+        ),
+        (["GRANT pg_read_all_data TO {role}"], "has the role pg_read_all_data too"),
+        (
+            ["GRANT pg_execute_server_program TO {role} WITH INHERIT FALSE"],
+            "has the role pg_execute_server_program too",
+        ),
+        (
+            [
+                "CREATE ROLE {role}_2",
+                "GRANT pg_write_all_data TO {role}_2",
+                "GRANT {role}_2 TO {role}",
+            ],
+            "has the role pg_write_all_data too",
+        ),
         (["ALTER SCHEMA opsrun OWNER TO {role}"], "owns the schema or a table in it"),
         (["ALTER TABLE opsrun.owned OWNER TO {role}"], "owns the schema or a table in it"),
         (["GRANT opsrun_maintenance TO {role}"], "has the role opsrun_maintenance too"),

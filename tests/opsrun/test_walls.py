@@ -16,6 +16,7 @@ from tests.opsrun.conftest import SECRET, Installation
 
 DISABLED = "has row level security disabled"
 NOT_FORCED = "does not force row level security on its owner"
+IN_SESSION = "opsrun.current_tenant_id()"
 NO_POLICY = "has no policy for this login"
 
 
@@ -109,6 +110,52 @@ async def test_the_policy_of_another_login_is_none(
     ):
         with pytest.raises(OpenTableError, match=f"run_event {NO_POLICY}"):
             await require_walls(engine)
+
+
+OPEN = "has a policy for this login that asks for no tenant"
+
+
+@pytest.mark.parametrize("login", Login)
+@pytest.mark.parametrize(
+    ("definition", "table"),
+    [
+        ("USING (true)", "run_item"),
+        ("FOR SELECT USING (tenant_id IS NOT NULL)", "run_item"),
+        ("FOR INSERT WITH CHECK (true)", "run_event"),
+        (f"USING (tenant_id = {IN_SESSION}) WITH CHECK (true)", "notification"),
+        ("FOR SELECT USING (true)", "tenant"),
+    ],
+)
+async def test_a_policy_that_lets_everything_through_is_no_wall(
+    owner: URL, logins: dict[Login, str], login: Login, definition: str, table: str
+) -> None:
+    made = f"CREATE POLICY extra ON opsrun.{table} {definition}"
+    async with (
+        changed(owner, made, f"DROP POLICY extra ON opsrun.{table}"),
+        open_engine(url_of(owner, logins, login)) as engine,
+    ):
+        with pytest.raises(OpenTableError, match=rf"{table} {OPEN} \(extra\)"):
+            await require_walls(engine)
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        "AS RESTRICTIVE USING (true)",
+        "TO opsrun_worker USING (true)",
+        f"FOR SELECT USING (tenant_id = {IN_SESSION})",
+        "FOR INSERT WITH CHECK (false)",
+    ],
+)
+async def test_a_policy_that_opens_nothing_for_this_login_may_be_there(
+    owner: URL, logins: dict[Login, str], definition: str
+) -> None:
+    made = f"CREATE POLICY extra ON opsrun.run_item {definition}"
+    async with (
+        changed(owner, made, "DROP POLICY extra ON opsrun.run_item"),
+        open_engine(url_of(owner, logins, Login.API)) as engine,
+    ):
+        await require_walls(engine)
 
 
 async def test_all_open_tables_are_told_at_once(owner: URL, logins: dict[Login, str]) -> None:
