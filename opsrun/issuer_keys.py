@@ -4,13 +4,17 @@ import asyncio
 import logging
 from time import monotonic
 
+import httpx
 import jwt
+import orjson
 
-from domain.errors import UnauthenticatedError
+from domain.errors import UnauthenticatedError, UnavailableError
 
 logger = logging.getLogger(__name__)
 
+# For the whole answer, however slowly it drips.
 FETCH_SECONDS = 5.0
+MAX_BYTES = 256 * 1024
 # Seconds after which kept keys are fetched anew, while they go on to serve.
 REFRESH_SECONDS = 300.0
 # Seconds that kept keys serve at most while the issuer cannot be reached.
@@ -23,7 +27,7 @@ class IssuerKeys:
     """Looks keys up by their id; only who needs a key that is not there waits for the issuer."""
 
     def __init__(self, jwks_url: str) -> None:
-        self._client = jwt.PyJWKClient(jwks_url, cache_jwk_set=False, timeout=FETCH_SECONDS)
+        self._url = jwks_url
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched_at = self._tried_at = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
@@ -32,7 +36,8 @@ class IssuerKeys:
         """Return the key of this id.
 
         Raises:
-            UnauthenticatedError: the issuer has no such key, or cannot be reached.
+            UnauthenticatedError: the issuer has no such key.
+            UnavailableError: the issuer cannot be reached, or publishes no keys.
         """
         now = monotonic()
         if now - self._fetched_at > LIFETIME_SECONDS:
@@ -44,16 +49,43 @@ class IssuerKeys:
         if key_id not in self._keys and self._fetching is not None:
             await asyncio.wait([self._fetching])
         if not self._keys:
-            raise UnauthenticatedError("Tokens cannot be checked right now. Try again in a moment.")
+            raise UnavailableError("Tokens cannot be checked right now. Try again in a moment.")
         if key_id not in self._keys:
             raise UnauthenticatedError("The token is signed with an unknown key. Sign in again.")
         return self._keys[key_id]
 
     async def _fetch(self) -> None:
         try:
-            keys = await asyncio.to_thread(self._client.get_signing_keys)
+            async with asyncio.timeout(FETCH_SECONDS):
+                self._keys = _signing_keys(await _download(self._url))
         except Exception as error:  # noqa: BLE001 - whatever it answered, it was no set of keys
-            logger.warning("Cannot fetch the issuer's keys from %s: %s", self._client.uri, error)
+            logger.warning("Cannot fetch the issuer's keys from %s: %r", self._url, error)
         else:
-            self._keys = {key.key_id: key for key in keys if key.key_id is not None}
             self._fetched_at = monotonic()
+
+
+async def _download(url: str) -> bytes:
+    """Return the body of a plain 200; a redirect could lead anywhere, so none is followed."""
+    plain = {"Accept": "application/json", "Accept-Encoding": "identity"}
+    body = bytearray()
+    # In a thread, since it reads the certificates of all authorities.
+    new_client = await asyncio.to_thread(httpx.AsyncClient)
+    async with new_client as client, client.stream("GET", url, headers=plain) as got:
+        if got.status_code != httpx.codes.OK:
+            raise ValueError(f"it answered {got.status_code}")
+        async for chunk in got.aiter_raw():
+            body += chunk
+            if len(body) > MAX_BYTES:
+                raise ValueError(f"it answered with more than {MAX_BYTES} bytes")
+    return bytes(body)
+
+
+def _signing_keys(answer: bytes) -> dict[str, jwt.PyJWK]:
+    keys = {
+        key.key_id: key
+        for key in jwt.PyJWKSet.from_dict(orjson.loads(answer)).keys
+        if isinstance(key.key_id, str) and key.public_key_use in ("sig", None)
+    }
+    if not keys:
+        raise ValueError("it publishes no key that signs and has an id")
+    return keys

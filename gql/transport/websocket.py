@@ -21,7 +21,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     SubscribeMessage,
 )
 
-from domain.errors import DomainError, ErrorCode, LimitExceededError
+from domain.errors import DomainError, ErrorCode, LimitExceededError, UnavailableError
 from gql.errors import public_error
 from gql.execution import OpsrunSchema
 from gql.limits.trusted import by_document_id, names_document
@@ -54,10 +54,12 @@ class SocketSession:
 
         Raises:
             ConnectionRejectionError: it may not.
-            RateLimitedError: not now, since its user has too many open.
+            RateLimitedError, UnavailableError: not just now.
         """
         try:
             context = await self.new_context()
+        except UnavailableError:
+            raise
         except DomainError as error:
             raise ConnectionRejectionError from error
         self.slot.take(context)

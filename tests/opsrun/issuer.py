@@ -40,6 +40,7 @@ class Issuer:
     def __init__(self) -> None:
         self.url = ""
         self.answer: tuple[int, bytes] | None = None
+        self.redirect: str | None = None
         self.asked = 0
         self.keys: dict[str, rsa.RSAPrivateKey] = {}
         self.rotate("first")
@@ -75,6 +76,8 @@ def serving(issuer: Issuer) -> Iterator[None]:
             status, body = issuer.published()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
+            if issuer.redirect is not None:
+                self.send_header("Location", issuer.redirect)
             self.end_headers()
             self.wfile.write(body)
 

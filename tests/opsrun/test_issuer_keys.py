@@ -1,11 +1,16 @@
 """The issuer's keys: found, followed as they change, and kept while it is away."""
 
 import asyncio
+import json
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
 
-from domain.errors import UnauthenticatedError
+from domain.errors import UnauthenticatedError, UnavailableError
 from opsrun import issuer_keys
 from opsrun.issuer_keys import IssuerKeys
 from tests.opsrun.issuer import Issuer, serving
@@ -38,14 +43,23 @@ def shared() -> Iterator[Issuer]:
 @pytest.fixture
 def issuer(shared: Issuer) -> Issuer:
     shared.answer = None
+    shared.redirect = None
     shared.asked = 0
     shared.keys = {"first": next(iter(shared.keys.values()))}
     return shared
 
 
+def jwks(changes: dict[str, Any]) -> bytes:
+    """Return a set of one key, changed."""
+    public = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
+    return json.dumps({"keys": [{**RSAAlgorithm.to_jwk(public, as_dict=True), **changes}]}).encode()
+
+
 async def refusal(keys: IssuerKeys, key_id: str) -> str:
-    with pytest.raises(UnauthenticatedError) as refused:
+    with pytest.raises((UnauthenticatedError, UnavailableError)) as refused:
         await keys.find(key_id)
+    # Whoever has a good token is not to be signed out because the issuer is away.
+    assert isinstance(refused.value, UnavailableError) == ("right now" in str(refused.value))
     return str(refused.value)
 
 
@@ -123,6 +137,12 @@ async def test_kept_keys_serve_while_the_issuer_is_away_but_not_for_ever(
         (302, b""),
         (200, b"\xff" * 100),
         (200, b"[" * 100_000),
+        (200, b'{"keys": [' + b" " * issuer_keys.MAX_BYTES + b"]}"),
+        (200, jwks({"kid": "first", "use": "enc"})),
+        (200, jwks({"kid": ["first"]})),
+        (200, jwks({"kid": None})),
+        (200, jwks({"kid": "first", "alg": ["RS256"]})),
+        (200, jwks({"kid": "first", "alg": "none"})),
     ],
 )
 async def test_an_answer_that_is_no_set_of_keys_is_logged_and_refuses(
@@ -133,6 +153,40 @@ async def test_an_answer_that_is_no_set_of_keys_is_logged_and_refuses(
     assert "Cannot fetch the issuer's keys" in caplog.text
 
 
+async def test_a_key_of_no_use_takes_none_of_the_others_away(issuer: Issuer) -> None:
+    _, good = issuer.published()
+    odd = [{"kid": ["odd"], **json.loads(jwks({}))["keys"][0]}, {"kty": "?"}, 7]
+    issuer.answer = (200, json.dumps({"keys": [*odd, *json.loads(good)["keys"]]}).encode())
+    assert (await IssuerKeys(issuer.url).find("first")).key_id == "first"
+
+
+async def test_a_redirect_is_not_followed(issuer: Issuer, caplog: pytest.LogCaptureFixture) -> None:
+    issuer.redirect = issuer.url
+    issuer.answer = (302, b"")
+    await refusal(IssuerKeys(issuer.url), "first")
+    assert issuer.asked == 1
+    assert "it answered 302" in caplog.text
+
+
+async def test_an_issuer_that_drips_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(issuer_keys, "FETCH_SECONDS", 0.1)
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        with suppress(ConnectionError):
+            while not writer.is_closing():
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        writer.close()
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    async with server, asyncio.timeout(5):
+        port = server.sockets[0].getsockname()[1]
+        keys = IssuerKeys(f"http://127.0.0.1:{port}/keys")
+        assert "cannot be checked right now" in await refusal(keys, "first")
+
+
 async def test_an_issuer_that_is_down_is_asked_again_later(clock: Clock) -> None:
     issuer = Issuer()
     with serving(issuer):
@@ -140,7 +194,7 @@ async def test_an_issuer_that_is_down_is_asked_again_later(clock: Clock) -> None
     keys = IssuerKeys(issuer.url)
     assert "cannot be checked right now" in await refusal(keys, "first")
     with serving(issuer):
-        keys._client.uri = issuer.url  # the new server has another port
+        keys._url = issuer.url  # the new server has another port
         assert "cannot be checked right now" in await refusal(keys, "first")
         clock.now += issuer_keys.PAUSE_SECONDS + 1
         assert (await keys.find("first")).key_id == "first"
