@@ -17,6 +17,7 @@ from domain.inventory.service import Inventory
 from domain.notifications.service import Notifications
 from domain.runs.feed import TenantFeeds
 from domain.runs.queries import RunQueries
+from domain.tenancy.claims import ClaimedUser
 from domain.tenancy.models import Principal, TenantAccess
 from domain.tenancy.service import Tenancy
 from gql.ids import GlobalId
@@ -49,6 +50,12 @@ class Identity:
 
     user_id: UUID
     expires_at: datetime
+    # Set where the token, and no table, says where this user belongs.
+    claimed: ClaimedUser | None = None
+
+
+# Verifies the caller's token, again each time: it may have run out, or its key been withdrawn.
+Identify = Callable[[], Awaitable[Identity]]
 
 
 class Links(Protocol):
@@ -71,7 +78,7 @@ class Context:
     """The context of one operation; a subscription keeps its own as long as it lives."""
 
     def __init__(
-        self, cases: UseCases, identity: Identity, links: Links, default_window: timedelta
+        self, cases: UseCases, identify: Identify, links: Links, default_window: timedelta
     ) -> None:
         self.cases = cases
         self.links = links
@@ -81,30 +88,40 @@ class Context:
         self.last_event_id: str | None = None
         # What the connection of a socket or a stream takes.
         self.slot: Slot | None = None
-        self._identity = identity
+        self._identify = identify
+        self._identity: Identity | None = None
         self._principal: Principal | None = None
-        self._principal_read_at = 0.0
+        self._read_at = 0.0
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
 
     @property
-    def user_id(self) -> UUID:
-        """Who is calling, whether known here or not."""
-        return self._identity.user_id
+    def actor_id(self) -> UUID | None:
+        """The caller's id, once their token was verified."""
+        return self._identity.user_id if self._identity else None
 
     async def principal(self) -> Principal:
         """Return the caller with the roles of now, or of a few seconds ago in a stream.
 
         Raises:
-            UnauthenticatedError: the token has run out, or nobody added this user.
+            UnauthenticatedError: the token is not or no longer good, or nobody added this user.
+            UnavailableError: the token cannot be checked just now.
         """
-        if datetime.now(UTC) >= self._identity.expires_at:
+        identity, read_at = self._identity, monotonic()
+        if identity is None or read_at - self._read_at > PRINCIPAL_SECONDS:
+            identity = await self._identify()
+            self._principal = await self._read_principal(identity)
+            self._identity, self._read_at = identity, read_at
+        if datetime.now(UTC) >= identity.expires_at:
             raise UnauthenticatedError("The token has expired. Sign in again.")
-        if self._principal is None or monotonic() - self._principal_read_at > PRINCIPAL_SECONDS:
-            self._principal = await self.cases.tenancy.principal(self._identity.user_id)
-            self._principal_read_at = monotonic()
         if self._principal is None:
             raise UnauthenticatedError("This user is not known here. Ask an owner for access.")
         return self._principal
+
+    async def _read_principal(self, identity: Identity) -> Principal | None:
+        if identity.claimed is None:
+            return await self.cases.tenancy.principal(identity.user_id)
+        principal, _is_new = await self.cases.tenancy.claimed_principal(identity.claimed)
+        return principal
 
     async def enter(self, tenant_id: UUID) -> TenantAccess:
         """Return the caller's access to a tenant.

@@ -4,7 +4,6 @@ A command imports what it runs when it runs: it starts sooner, and so does `opsr
 which starts three of them.
 """
 
-import re
 import sys
 from collections.abc import Coroutine
 from datetime import timedelta
@@ -14,6 +13,7 @@ from typing import Any
 import click
 import uvloop
 
+from domain.tenancy.models import SLUG
 from domain.tenancy.roles import TenantRole
 from opsrun.logging import configure_logging
 from opsrun.settings import Settings, SettingsError, load_settings
@@ -54,7 +54,7 @@ def _settings() -> Settings:
 
 
 def _slug(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    if not re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", value):
+    if not SLUG.fullmatch(value):
         raise click.BadParameter("It is part of links: small letters, digits and hyphens.")
     return value
 
@@ -153,15 +153,28 @@ def seed(exports: Path | None) -> None:
 @click.argument("subject")
 @click.option("--name", help="The name to show; the subject if not given.")
 @click.option("--hours", type=click.IntRange(1, 24 * 365), default=24, show_default=True)
-def token(subject: str, name: str | None, hours: int) -> None:
+@click.option(
+    "--membership",
+    "memberships",
+    multiple=True,
+    metavar="SLUG:ROLE",
+    help="Where the user belongs, with OPSRUN_MEMBERSHIPS=claim; may be repeated.",
+)
+def token(subject: str, name: str | None, hours: int, memberships: tuple[str, ...]) -> None:
     """Print a locally signed token for SUBJECT, as `opsrun token olivia`."""
     from opsrun.auth import local_tokens
 
+    settings = _settings()
+    if memberships and settings.memberships != "claim":
+        raise click.UsageError("Memberships are in a table here: use `opsrun member`.")
     try:
-        tokens = local_tokens(_settings())
+        tokens = local_tokens(settings)
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(tokens.mint(subject, name=name or subject, lifetime=timedelta(hours=hours)))
+    lifetime = timedelta(hours=hours)
+    click.echo(
+        tokens.mint(subject, name=name or subject, lifetime=lifetime, memberships=memberships)
+    )
 
 
 @main.command()

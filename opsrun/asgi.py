@@ -48,8 +48,10 @@ class TokenContexts:
 
     async def for_http(self, authorization: str | None) -> Context:
         """Return the context of an HTTP request; UnauthenticatedError without a good token."""
-        identity = await self._verifier.verify(bearer(authorization))
-        context = Context(self._cases, identity, self._links, self._default_window)
+        token = bearer(authorization)
+        context = Context(
+            self._cases, lambda: self._verifier.verify(token), self._links, self._default_window
+        )
         await context.principal()
         return context
 

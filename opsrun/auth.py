@@ -2,49 +2,76 @@
 
 import os
 import secrets
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import jwt
 
 from domain.errors import UnauthenticatedError
-from domain.tenancy.models import user_id
+from opsrun.identities import BAD_TOKEN, FAULTS, Trust
 from opsrun.issuer_keys import IssuerKeys
-from opsrun.settings import LOCAL_KEY_LENGTH, Settings, SettingsError
+from opsrun.settings import (
+    LEEWAY_SECONDS,
+    LOCAL_KEY_LENGTH,
+    OIDC_ALGORITHMS,
+    Settings,
+    SettingsError,
+)
 
 if TYPE_CHECKING:
     from gql.context import Identity
 
 LOCAL_ISSUER = "opsrun-local"
 LOCAL_AUDIENCE = "opsrun"
+# Far above what issuers make; decoding takes time by length.
+MAX_TOKEN_LENGTH = 16 * 1024
 _LOCAL_ALGORITHM = "HS256"
-_OIDC_ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"]
-_REQUIRED = ["exp", "iss", "aud", "sub"]
-_LEEWAY = timedelta(seconds=30)
-_BAD_TOKEN = "The token is not valid here. Sign in again."  # noqa: S105
-# Of a token made to confuse a decoder, or of claims out of every range.
-_FAULTS = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 
 
 class Tokens(Protocol):
     """Verifies tokens."""
 
     async def verify(self, token: str) -> "Identity":
-        """Return who the token speaks for; UnauthenticatedError for any fault of it."""
+        """Return who the token speaks for.
+
+        Raises:
+            UnauthenticatedError: for any fault of the token.
+            UnavailableError: it cannot be checked just now.
+        """
         ...
 
 
 class LocalTokens:
     """Tokens signed with a key that this installation keeps."""
 
-    def __init__(self, key: str) -> None:
+    def __init__(
+        self,
+        key: str,
+        *,
+        leeway: timedelta = timedelta(seconds=LEEWAY_SECONDS),
+        memberships_claim: str | None = None,
+    ) -> None:
         self._key = key
+        self._trust = Trust(
+            LOCAL_ISSUER, LOCAL_AUDIENCE, [_LOCAL_ALGORITHM], leeway, memberships_claim
+        )
 
-    def mint(self, subject: str, *, name: str, lifetime: timedelta) -> str:
-        """Return a token for a user of the local issuer."""
+    def mint(
+        self,
+        subject: str,
+        *,
+        name: str,
+        lifetime: timedelta,
+        memberships: Sequence[str] = (),
+    ) -> str:
+        """Return a token for a user of the local issuer.
+
+        `memberships`, each as `slug:ROLE`, are claimed where the claim counts.
+        """
         now = datetime.now(UTC)
         claims = {
             "iss": LOCAL_ISSUER,
@@ -54,64 +81,59 @@ class LocalTokens:
             "iat": now,
             "exp": now + lifetime,
         }
+        if self._trust.memberships_claim is not None:
+            claims[self._trust.memberships_claim] = [*memberships]
         return jwt.encode(claims, self._key, algorithm=_LOCAL_ALGORITHM)
 
     async def verify(self, token: str) -> "Identity":
-        """Check signature, issuer, audience and times."""
-        return _identity(token, self._key, [_LOCAL_ALGORITHM], LOCAL_ISSUER, LOCAL_AUDIENCE)
+        """Check the token, with our key."""
+        return self._trust.identity(token, self._key)
 
 
 class OidcTokens:
     """Tokens of an OpenID Connect issuer."""
 
-    def __init__(self, issuer: str, audience: str, jwks_url: str) -> None:
-        self._issuer = issuer
-        self._audience = audience
+    def __init__(
+        self,
+        issuer: str,
+        audience: str,
+        jwks_url: str,
+        *,
+        algorithms: Sequence[str] = OIDC_ALGORITHMS,
+        leeway: timedelta = timedelta(seconds=LEEWAY_SECONDS),
+        memberships_claim: str | None = None,
+    ) -> None:
+        self._trust = Trust(issuer, audience, algorithms, leeway, memberships_claim)
         self._keys = IssuerKeys(jwks_url)
 
     async def verify(self, token: str) -> "Identity":
-        """Check signature, issuer, audience and times."""
+        """Check the token, with the issuer's key that it names.
+
+        Raises:
+            UnauthenticatedError: for any fault of the token.
+            UnavailableError: the issuer's keys cannot be had.
+        """
         try:
-            key_id = str(jwt.get_unverified_header(token)["kid"])
-        except (KeyError, *_FAULTS) as error:
-            raise UnauthenticatedError(_BAD_TOKEN) from error
-        key = await self._keys.find(key_id)
-        return _identity(token, key, _OIDC_ALGORITHMS, self._issuer, self._audience)
-
-
-def _identity(
-    token: str, key: Any, algorithms: list[str], issuer: str, audience: str
-) -> "Identity":
-    # Whoever only mints tokens starts sooner without the schema's library.
-    from gql.context import Identity
-
-    try:
-        claims = jwt.decode(
-            token,
-            key,
-            algorithms=algorithms,
-            issuer=issuer,
-            audience=audience,
-            leeway=_LEEWAY,
-            options={"require": _REQUIRED},
-        )
-        expires_at = datetime.fromtimestamp(claims["exp"], UTC) + _LEEWAY
-        return Identity(user_id(claims["iss"], claims["sub"]), expires_at)
-    except jwt.ExpiredSignatureError as error:
-        raise UnauthenticatedError("The token has expired. Sign in again.") from error
-    except _FAULTS as error:
-        raise UnauthenticatedError(_BAD_TOKEN) from error
+            header = jwt.get_unverified_header(token)
+            if header["alg"] not in self._trust.algorithms:
+                raise ValueError("alg")
+            key_id = str(header["kid"])
+        except (KeyError, *FAULTS) as error:
+            raise UnauthenticatedError(BAD_TOKEN) from error
+        return self._trust.identity(token, await self._keys.find(key_id))
 
 
 def bearer(authorization: object) -> str:
     """Return the token of an Authorization value.
 
     Raises:
-        UnauthenticatedError: there is none.
+        UnauthenticatedError: there is none, or one longer than any issuer's.
     """
     scheme, _, token = str(authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise UnauthenticatedError("Send a token as `Authorization: Bearer …`.")
+    if len(token) > MAX_TOKEN_LENGTH:
+        raise UnauthenticatedError(f"A token has at most {MAX_TOKEN_LENGTH} characters.")
     return token.strip()
 
 
@@ -132,14 +154,25 @@ def local_tokens(settings: Settings) -> LocalTokens:
             " Get a token there, or unset the OPSRUN_OIDC_… settings."
         )
     if settings.local_key is not None:
-        return LocalTokens(settings.local_key.get_secret_value())
-    return LocalTokens(kept_key(settings.data_folder / "local-token.key"))
+        key = settings.local_key.get_secret_value()
+    else:
+        key = kept_key(settings.data_folder / "local-token.key")
+    return LocalTokens(
+        key, leeway=settings.token_leeway, memberships_claim=settings.trusted_memberships_claim
+    )
 
 
 def tokens(settings: Settings) -> Tokens:
     """Return what verifies this installation's tokens."""
     if settings.oidc_issuer and settings.oidc_audience and settings.oidc_jwks_url:
-        return OidcTokens(settings.oidc_issuer, settings.oidc_audience, str(settings.oidc_jwks_url))
+        return OidcTokens(
+            settings.oidc_issuer,
+            settings.oidc_audience,
+            str(settings.oidc_jwks_url),
+            algorithms=settings.oidc_algorithms,
+            leeway=settings.token_leeway,
+            memberships_claim=settings.trusted_memberships_claim,
+        )
     return local_tokens(settings)
 
 

@@ -3,7 +3,7 @@
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
@@ -19,6 +19,12 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "OPSRUN_"
+# A symmetric one would make a secret of what the issuer publishes, and `none` needs no key.
+OidcAlgorithm = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
+]
+OIDC_ALGORITHMS: tuple[OidcAlgorithm, ...] = get_args(OidcAlgorithm)
+LEEWAY_SECONDS = 30
 # Characters; HS256 wants a key of at least as many bytes as its digest has.
 LOCAL_KEY_LENGTH = 32
 
@@ -96,6 +102,22 @@ class Settings(BaseSettings):
     oidc_issuer: str | None = Field(None, description="The issuer that tokens must name")
     oidc_audience: str | None = Field(None, description="The audience that tokens must name")
     oidc_jwks_url: AnyHttpUrl | None = Field(None, description="Where the issuer's keys are")
+    oidc_algorithms: Annotated[
+        list[OidcAlgorithm], NoDecode, BeforeValidator(_split), Field(min_length=1)
+    ] = Field(
+        [*OIDC_ALGORITHMS],
+        description="How the issuer may sign, separated by commas, of "
+        + ", ".join(OIDC_ALGORITHMS),
+    )
+    token_leeway_seconds: int = Field(
+        LEEWAY_SECONDS, ge=0, le=120, description="How far an issuer's clock may be off"
+    )
+    memberships: Literal["table", "claim"] = Field(
+        "table", description="Who holds the roles: what `opsrun member` wrote, or a claim of tokens"
+    )
+    memberships_claim: str = Field(
+        "opsrun_memberships", min_length=1, description="The claim's name, with `claim`"
+    )
     local_key: Annotated[SecretStr, AfterValidator(_long_enough)] | None = Field(
         None,
         description="Signs local tokens where there is no OIDC issuer;"
@@ -184,6 +206,16 @@ class Settings(BaseSettings):
         if all(oidc) and self.local_key is not None:
             raise ValueError("Set either OPSRUN_LOCAL_KEY or the OPSRUN_OIDC_… settings, not both")
         return self
+
+    @property
+    def token_leeway(self) -> timedelta:
+        """How far an issuer's clock may be off."""
+        return timedelta(seconds=self.token_leeway_seconds)
+
+    @property
+    def trusted_memberships_claim(self) -> str | None:
+        """The claim that holds the roles; None where the table of memberships does."""
+        return self.memberships_claim if self.memberships == "claim" else None
 
     @property
     def lease(self) -> timedelta:

@@ -1,11 +1,15 @@
 """Who acts, and where: the caller travels with every use case (style rule 3)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
 from domain.errors import ForbiddenError
 from domain.tenancy.roles import TenantRole, refusal
+
+SLUG = re.compile("[a-z0-9]+(-[a-z0-9]+)*")
+"""How a tenant is named in links and claims."""
 
 SYSTEM_INITIATOR_ID = UUID(int=0)
 _USER_NAMESPACE = UUID("6e1f6b5a-9d6c-4f43-8c5c-3f2f0d8f1a77")

@@ -1,43 +1,70 @@
 """All SQL about tenants, users and memberships."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.tables import app_user, membership, tenant, tenant_feed
+from domain.tenancy.claims import ClaimedUser
 from domain.tenancy.models import Principal, Tenant, TenantAccess
 from domain.tenancy.roles import TenantRole
+
+# Lets the transaction see these tenants; the wall needs to know, as it does the tenant's id.
+_SHOW_CLAIMED = text("SELECT set_config('opsrun.claimed_slugs', :slugs, true)")
 
 
 def _tenant(row: Row[*tuple[object, ...]]) -> Tenant:
     return Tenant(row.tenant_id, row.slug, row.tenant_name, row.retention_days)
 
 
+_PRINCIPAL = (
+    app_user.c.name,
+    app_user.c.email,
+    tenant.c.id.label("tenant_id"),
+    tenant.c.slug,
+    tenant.c.name.label("tenant_name"),
+    tenant.c.retention_days,
+)
+
+
 async def principal(connection: AsyncConnection, user_id: UUID) -> Principal | None:
     """Return the user with every membership; None for a user nobody ever added."""
-    rows = (
-        await connection.execute(
-            select(
-                app_user.c.name,
-                app_user.c.email,
-                membership.c.role,
-                tenant.c.id.label("tenant_id"),
-                tenant.c.slug,
-                tenant.c.name.label("tenant_name"),
-                tenant.c.retention_days,
+    rows = await connection.execute(
+        select(*_PRINCIPAL, membership.c.role)
+        .select_from(
+            app_user.outerjoin(membership, membership.c.user_id == app_user.c.id).outerjoin(
+                tenant, tenant.c.id == membership.c.tenant_id
             )
-            .select_from(
-                app_user.outerjoin(membership, membership.c.user_id == app_user.c.id).outerjoin(
-                    tenant, tenant.c.id == membership.c.tenant_id
-                )
-            )
-            .where(app_user.c.id == user_id)
-            .order_by(tenant.c.name, tenant.c.id)
         )
-    ).all()
+        .where(app_user.c.id == user_id)
+        .order_by(tenant.c.name, tenant.c.id)
+    )
+    return _principal(user_id, rows.all(), lambda row: row.role)
+
+
+async def claimed_principal(
+    connection: AsyncConnection, user_id: UUID, roles: Mapping[str, TenantRole]
+) -> Principal | None:
+    """Return the user with these roles, by slug, in tenants that exist; None for a new user."""
+    await connection.execute(_SHOW_CLAIMED, {"slugs": ",".join(roles)})
+    rows = await connection.execute(
+        select(*_PRINCIPAL)
+        .select_from(app_user.outerjoin(tenant, tenant.c.slug.in_([*roles])))
+        .where(app_user.c.id == user_id)
+        .order_by(tenant.c.name, tenant.c.id)
+    )
+    return _principal(user_id, rows.all(), lambda row: roles[row.slug])
+
+
+def _principal(
+    user_id: UUID,
+    rows: Sequence[Row[*tuple[Any, ...]]],
+    role_of: Callable[[Row[*tuple[Any, ...]]], str],
+) -> Principal | None:
     if not rows:
         return None
     return Principal(
@@ -45,7 +72,7 @@ async def principal(connection: AsyncConnection, user_id: UUID) -> Principal | N
         rows[0].name,
         rows[0].email,
         {
-            row.tenant_id: TenantAccess(user_id, row.name, _tenant(row), TenantRole(row.role))
+            row.tenant_id: TenantAccess(user_id, row.name, _tenant(row), TenantRole(role_of(row)))
             for row in rows
             if row.tenant_id is not None
         },
@@ -97,6 +124,34 @@ async def save_user(
         adding.on_conflict_do_update(
             index_elements=[app_user.c.id],
             set_={"name": adding.excluded.name, "email": adding.excluded.email},
+        )
+    )
+
+
+async def add_claimed_user(connection: AsyncConnection, user: ClaimedUser) -> bool:
+    """Add the user of this session unless somebody just did; False then."""
+    added = await connection.execute(
+        insert(app_user)
+        .values(
+            id=user.id,
+            issuer=user.issuer,
+            subject=user.subject,
+            name=user.name or user.subject,
+            email=user.email,
+        )
+        .on_conflict_do_nothing()
+    )
+    return added.rowcount > 0
+
+
+async def rename_claimed_user(connection: AsyncConnection, user: ClaimedUser) -> None:
+    """Take over what the token tells of the user of this session, and only that."""
+    await connection.execute(
+        update(app_user)
+        .where(app_user.c.id == user.id)
+        .values(
+            name=func.coalesce(user.name, app_user.c.name),
+            email=func.coalesce(user.email, app_user.c.email),
         )
     )
 

@@ -1,14 +1,20 @@
 """The use cases around tenants: who is calling, and what an owner may set."""
 
+import logging
 from uuid import UUID
 
 from domain.errors import UserErrorCode, UserInputError
 from domain.tenancy import repository
+from domain.tenancy.claims import ClaimedUser
 from domain.tenancy.models import Principal, Tenant, TenantAccess
 from domain.tenancy.roles import CHANGE_SETTINGS
 from domain.tenancy.transactions import Transactions
 
+logger = logging.getLogger(__name__)
+
 RETENTION_DAYS = range(1, 3651)
+# Names to log and keep in mind at most; a directory may have very many groups.
+_MAX_IGNORED = 1000
 
 
 class Tenancy:
@@ -16,11 +22,38 @@ class Tenancy:
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
+        self._ignored: set[str] = set()
 
     async def principal(self, user_id: UUID) -> Principal | None:
         """Return the user with the roles of this moment; None for a user nobody added."""
         async with self._transactions.open(None, user_id) as connection:
             return await repository.principal(connection, user_id)
+
+    async def claimed_principal(self, user: ClaimedUser) -> tuple[Principal, bool]:
+        """Return the user with the roles that the token claims, and whether they are new here.
+
+        What the token tells of them is taken over. Names of no tenant or role count for nothing.
+        """
+        roles, is_new = user.roles, False
+        async with self._transactions.open(None, user.id) as connection:
+            found = await repository.claimed_principal(connection, user.id, roles)
+            if found is None:
+                is_new = await repository.add_claimed_user(connection, user)
+                found = await repository.claimed_principal(connection, user.id, roles)
+            elif not user.is_told_by(found):
+                await repository.rename_claimed_user(connection, user)
+                found = await repository.claimed_principal(connection, user.id, roles)
+        assert found is not None, "a user who was just added is there"
+        self._log_ignored(user, found)
+        return found, is_new
+
+    def _log_ignored(self, user: ClaimedUser, principal: Principal) -> None:
+        """Log claimed names that count for nothing, each once in the life of the process."""
+        taken = {access.tenant.slug for access in principal.accesses.values()}
+        ignored = {f"{slug}:{role}" for slug, role in user.memberships if slug not in taken}
+        if (new := ignored - self._ignored) and len(self._ignored) < _MAX_IGNORED:
+            self._ignored |= new
+            logger.info("Tokens claim what is no tenant or role here: %s", ", ".join(sorted(new)))
 
     async def set_retention(self, access: TenantAccess, days: int) -> Tenant:
         """Set for how many days finished runs are kept (R8).

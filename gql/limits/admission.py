@@ -50,7 +50,7 @@ class Admission(SchemaExtension):
     async def on_operation(self) -> AsyncIterator[None]:
         """Find the document; afterwards charge what was refused."""
         operation, gate = self.execution_context, self._gate
-        gate.budgets.require(operation.context.user_id)
+        gate.budgets.require(operation.context.actor_id)
         operation.query = await requested_text(
             operation.query,
             operation.operation_extensions,
@@ -61,7 +61,7 @@ class Admission(SchemaExtension):
         if self._points is None:
             # It tells the next request of this user, not the one that is answered already.
             with suppress(RateLimitedError):
-                await gate.budgets.spend(operation.context.user_id, BASE)
+                await gate.budgets.spend(operation.context.actor_id, BASE)
 
     def on_parse(self) -> Iterator[None]:
         """Take a document that was read before, or bound the parser and measure what it read."""
@@ -98,7 +98,7 @@ class Admission(SchemaExtension):
     async def on_execute(self) -> AsyncIterator[None]:
         """Charge what is about to run."""
         assert self._points is not None
-        await self._gate.budgets.spend(self.execution_context.context.user_id, self._points)
+        await self._gate.budgets.spend(self.execution_context.context.actor_id, self._points)
         yield
 
     def get_results(self) -> dict[str, Any]:

@@ -35,9 +35,9 @@ class Slot:
         Raises:
             RateLimitedError: the user has none left.
         """
-        user_id = getattr(context, "user_id", None)
-        if user_id is not None:
-            self._take(user_id, self._slots.per_user, "You have")
+        actor_id = getattr(context, "actor_id", None)
+        if actor_id is not None:
+            self._take(actor_id, self._slots.per_user, "You have")
 
     def enter(self, tenant_id: UUID) -> None:
         """Take a slot of a tenant; one connection takes at most one.

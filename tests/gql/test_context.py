@@ -26,7 +26,11 @@ def context_of(world: World, user_id: UUID | None = None, lifetime: timedelta = 
     identity = Identity(
         user_id or world.members[TenantRole.OPERATOR].id, datetime.now(UTC) + lifetime
     )
-    return Context(world.cases, identity, HubLinks("https://ops.example"), timedelta(days=30))
+
+    async def identify() -> Identity:
+        return identity
+
+    return Context(world.cases, identify, HubLinks("https://ops.example"), timedelta(days=30))
 
 
 # Who asks
@@ -55,6 +59,26 @@ async def test_roles_are_read_again_after_a_while(
     assert (await context.enter(world.tenant_id)).role is TenantRole.READONLY
     await remove_member(keeper, world.slug, member)
     with pytest.raises(ForbiddenError):
+        await context.enter(world.tenant_id)
+
+
+async def test_the_token_is_checked_again_after_a_while(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = Identity(world.members[TenantRole.OPERATOR].id, datetime.now(UTC) + HOUR)
+    withdrawn = UnauthenticatedError("The token is signed with an unknown key. Sign in again.")
+    verified: list[Identity | UnauthenticatedError] = [good, withdrawn]
+
+    async def identify() -> Identity:
+        if isinstance(answer := verified.pop(0), UnauthenticatedError):
+            raise answer
+        return answer
+
+    context = Context(world.cases, identify, HubLinks("https://ops.example"), HOUR)
+    await context.enter(world.tenant_id)
+    await context.enter(world.tenant_id)
+    monkeypatch.setattr(context_module, "PRINCIPAL_SECONDS", 0.0)
+    with pytest.raises(UnauthenticatedError, match="unknown key"):
         await context.enter(world.tenant_id)
 
 

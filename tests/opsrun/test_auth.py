@@ -51,7 +51,7 @@ def local_claims(**changes: Any) -> dict[str, Any]:
     return claims(LOCAL_ISSUER, LOCAL_AUDIENCE, **changes)
 
 
-def signed(key: str = KEY, **changes: Any) -> str:
+def signed(key: str = KEY, /, **changes: Any) -> str:
     return jwt.encode(local_claims(**changes), key, algorithm="HS256")
 
 
@@ -109,21 +109,38 @@ async def test_an_expired_token_is_told_so() -> None:
         {"exp": -(10**30)},
         {"exp": float("inf")},
         {"exp": [1]},
+        {"exp": True},
+        {"exp": -1},
+        {"exp": float("nan")},
+        {"exp": 253402300799},  # the last second that a date can have
         {"nbf": datetime.now(UTC) + HOUR},
+        {"nbf": "soon"},
+        {"iat": datetime.now(UTC) + HOUR},
+        {"iat": [1]},
+        {"sub": ""},
+        {"sub": "a" * 256},
+        {"sub": "ada\0"},
+        {"sub": "ada\n"},
+        {"sub": "ad\ud800a"},
+        {"aud": []},
+        {"aud": [LOCAL_AUDIENCE, 7]},
+        {"aud": {"is": LOCAL_AUDIENCE}},
+        {"iss": LOCAL_ISSUER.upper()},
     ],
 )
 async def test_a_token_with_a_wrong_or_missing_claim_is_refused(changes: dict[str, Any]) -> None:
     await refusal(LocalTokens(KEY), signed(**changes))
 
 
-async def test_a_subject_that_is_no_text_is_refused() -> None:
-    payload = json.dumps({**local_claims(exp=1893456000), "sub": 7}).encode()
+@pytest.mark.parametrize("odd", [{"sub": 7}, {"sub": ["ada"]}, {"iss": [LOCAL_ISSUER]}])
+async def test_a_claim_that_is_no_text_is_refused(odd: dict[str, object]) -> None:
+    payload = json.dumps({**local_claims(exp=1893456000), **odd}).encode()
     token = hs256({"alg": "HS256", "typ": "JWT"}, payload, KEY.encode())
     await refusal(LocalTokens(KEY), token)
 
 
 async def test_a_token_of_another_key_is_refused() -> None:
-    await refusal(LocalTokens(KEY), signed(key=KEY[::-1]))
+    await refusal(LocalTokens(KEY), signed(KEY[::-1]))
 
 
 async def test_a_changed_token_is_refused() -> None:
@@ -157,6 +174,10 @@ GARBAGE = {
     "lone surrogate": "\ud800",
     "null characters": "\0.\0.\0",
     "deep header": f"{encoded(nested(100_000))}.e30.e30",
+    "no key id": f"{encoded({'alg': 'RS256'})}.e30.e30",
+    "no algorithm": f"{encoded({'kid': 'first'})}.e30.e30",
+    "odd algorithm": f"{encoded({'alg': ['RS256'], 'kid': 'first'})}.e30.e30",
+    "odd critical header": f"{encoded({'alg': 'RS256', 'kid': 'a', 'crit': ['x']})}.e30.e30",
     "odd key id": f"{encoded({'alg': 'HS256', 'kid': ['first']})}.e30.e30",
     "critical header": f"{encoded({'alg': 'HS256', 'crit': ['b64'], 'b64': False})}.e30.e30",
     "huge": "e" * 10_000_000,
@@ -264,6 +285,120 @@ async def test_a_new_key_of_the_issuer_is_followed(
     await refusal(oidc, old)
 
 
+async def test_a_key_that_comes_along_in_the_token_is_not_used(
+    issuer: Issuer, oidc: OidcTokens
+) -> None:
+    [(key_id, _)] = issuer.keys.items()
+    stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    theirs = RSAAlgorithm.to_jwk(stranger.public_key(), as_dict=True)
+    for header in ({"jwk": theirs}, {"jku": issuer.url + "/theirs"}, {"x5u": issuer.url}):
+        headers = {"kid": key_id, **header}
+        await refusal(oidc, jwt.encode(claims(), stranger, algorithm="RS256", headers=headers))
+
+
+@pytest.mark.parametrize(
+    "published",
+    [
+        {"alg": "PS256"},
+        {"alg": "RSA-OAEP"},
+        {"use": "enc"},
+        {"kty": "oct", "k": encoded(KEY.encode())},
+    ],
+)
+async def test_a_key_that_is_not_for_this_is_not_used(published: dict[str, Any]) -> None:
+    issuer = Issuer()
+    [(key_id, key)] = issuer.keys.items()
+    jwk = {**RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": key_id, **published}
+    issuer.answer = (200, json.dumps({"keys": [jwk]}).encode())
+    header = {"alg": "HS256", "kid": key_id}
+    with serving(issuer):
+        oidc = OidcTokens(ISSUER, AUDIENCE, issuer.url)
+        await refusal(oidc, issuer.token())
+        await refusal(
+            oidc, hs256(header, json.dumps(claims(exp=1893456000)).encode(), KEY.encode())
+        )
+
+
+async def test_a_weak_key_is_not_used() -> None:
+    issuer = Issuer()
+    weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505
+    issuer.keys = {"weak": weak}
+    with pytest.warns(jwt.InsecureKeyLengthWarning):
+        token = issuer.token()
+    with serving(issuer):
+        await refusal(OidcTokens(ISSUER, AUDIENCE, issuer.url), token)
+
+
+async def test_only_algorithms_of_the_list_are_taken(issuer: Issuer) -> None:
+    oidc = OidcTokens(ISSUER, AUDIENCE, issuer.url, algorithms=["ES256", "RS512"])
+    asked = issuer.asked
+    await refusal(oidc, issuer.token("RS256"))
+    assert issuer.asked == asked, "nothing is fetched for a token that is not taken anyway"
+
+
+@pytest.mark.parametrize(("leeway", "is_taken"), [(0, False), (30, False), (120, True)])
+@pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
+async def test_clocks_may_differ_by_the_leeway(leeway: int, is_taken: bool, claim: str) -> None:
+    seconds = -60 if claim == "exp" else 60
+    token = signed(**{claim: datetime.now(UTC) + timedelta(seconds=seconds)})
+    tokens = LocalTokens(KEY, leeway=timedelta(seconds=leeway))
+    if is_taken:
+        assert (await tokens.verify(token)).expires_at > datetime.now(UTC)
+    else:
+        await refusal(tokens, token)
+
+
+# Where a claim holds the roles
+
+CLAIM = "opsrun_memberships"
+
+
+@pytest.mark.parametrize(
+    ("claim", "read"),
+    [
+        ({"aurora": "OPERATOR"}, {"aurora": "OPERATOR"}),
+        (["aurora:OPERATOR", "borealis:OWNER"], {"aurora": "OPERATOR", "borealis": "OWNER"}),
+        ("aurora:OPERATOR", {"aurora": "OPERATOR"}),
+        (["aurora:OWNER", "aurora:READONLY"], {"aurora": "OWNER"}),
+        (["staff", "aurora:KING", "vpn:x:y", 7, None, ":", "A B:OWNER", "x\0:OWNER"], {}),
+        ({"aurora": ["OWNER"], "borealis": None, "a,b": "OWNER", "": "OWNER"}, {}),
+        (None, {}),
+        (7, {}),
+        ([], {}),
+    ],
+)
+async def test_the_claim_holds_the_roles(claim: object, read: dict[str, str]) -> None:
+    told = {"name": "Ada\0 ", "email": "ada@example.com"}
+    tokens = LocalTokens(KEY, memberships_claim=CLAIM)
+    claimed = (await tokens.verify(signed(**told, **{CLAIM: claim}))).claimed
+    assert claimed is not None
+    assert claimed.roles == read
+    assert (claimed.name, claimed.email) == ("Ada", "ada@example.com")
+    assert claimed.id == user_id(LOCAL_ISSUER, "ada")
+
+
+@pytest.mark.parametrize("told", [{}, {"name": 7, "email": []}, {"name": " \0", "email": ""}])
+async def test_what_the_token_does_not_tell_is_not_made_up(told: dict[str, Any]) -> None:
+    claimed = (await LocalTokens(KEY, memberships_claim=CLAIM).verify(signed(**told))).claimed
+    assert claimed is not None
+    assert (claimed.name, claimed.email, claimed.roles) == (None, None, {})
+
+
+async def test_a_claim_counts_for_nothing_where_a_table_holds_the_roles() -> None:
+    assert (await LocalTokens(KEY).verify(signed(**{CLAIM: {"aurora": "OWNER"}}))).claimed is None
+
+
+async def test_a_minted_token_claims_what_it_is_given() -> None:
+    tokens = LocalTokens(KEY, memberships_claim=CLAIM)
+    minted = tokens.mint("ada", name="Ada", lifetime=HOUR, memberships=["aurora:OWNER"])
+    claimed = (await tokens.verify(minted)).claimed
+    assert claimed is not None
+    assert claimed.roles == {"aurora": "OWNER"}
+
+
+# An issuer that is away
+
+
 async def test_an_issuer_that_is_down_refuses_and_does_not_crash() -> None:
     issuer = Issuer()
     with serving(issuer):
@@ -293,6 +428,29 @@ async def test_an_issuer_that_is_set_is_the_only_one(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="OPSRUN_OIDC_ISSUER"):
         local_tokens(trusting)
     assert files(tmp_path) == [], "no key is made where none is used"
+
+
+async def test_the_settings_say_how_tokens_are_checked(issuer: Issuer, tmp_path: Path) -> None:
+    given = {
+        **OIDC_SETTINGS,
+        "oidc_jwks_url": issuer.url,
+        "oidc_algorithms": "RS512",
+        "token_leeway_seconds": 120,
+        "memberships": "claim",
+        "memberships_claim": "groups",
+    }
+    checking = tokens(settings(data_folder=tmp_path, **given))
+    past = datetime.now(UTC) - timedelta(seconds=60)
+    [(key_id, key)] = issuer.keys.items()
+    jwk = {**RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": key_id, "alg": "RS512"}
+    issuer.answer = (200, json.dumps({"keys": [jwk]}).encode())
+    try:
+        identity = await checking.verify(issuer.token("RS512", exp=past, groups=["aurora:OWNER"]))
+    finally:
+        issuer.answer = None
+    assert identity.claimed is not None
+    assert identity.claimed.roles == {"aurora": "OWNER"}
+    await refusal(checking, issuer.token("RS256"))
 
 
 async def test_a_key_that_is_set_signs(tmp_path: Path) -> None:
@@ -375,6 +533,12 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 
 
 # The header
+
+
+def test_a_token_of_absurd_length_is_not_looked_at() -> None:
+    assert bearer(f"Bearer {'e' * 16_000}")
+    with pytest.raises(UnauthenticatedError, match="at most 16384 characters"):
+        bearer(f"Bearer {'e' * 16_400}")
 
 
 @pytest.mark.parametrize("header", ["Bearer abc", "bearer abc", "BEARER   abc ", "Bearer\u0020abc"])

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import asyncpg
 import click
+import jwt
 import pytest
 from click.testing import CliRunner, Result
 
@@ -242,6 +243,15 @@ def test_tokens_need_no_server_but_a_place_for_their_key(opsrun: Opsrun, tmp_pat
 def test_no_token_is_printed_that_nobody_would_take(opsrun: Opsrun) -> None:
     environment = {PREFIX + name: value for name, value in OIDC.items()}
     assert "OPSRUN_OIDC_ISSUER" in failed(opsrun("token", "ada", environment=environment))
+
+
+def test_a_token_claims_memberships_where_claims_count(opsrun: Opsrun) -> None:
+    arguments = ("token", "ada", "--membership", "aurora:OWNER", "--membership", "b:READONLY")
+    assert "use `opsrun member`" in failed(opsrun(*arguments), 2)
+    claiming = {f"{PREFIX}MEMBERSHIPS": "claim", f"{PREFIX}MEMBERSHIPS_CLAIM": "groups"}
+    printed = succeeded(opsrun(*arguments, environment=claiming)).strip()
+    claims = jwt.decode(printed, options={"verify_signature": False})
+    assert claims["groups"] == ["aurora:OWNER", "b:READONLY"]
 
 
 # Tenants and members

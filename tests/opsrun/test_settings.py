@@ -68,6 +68,12 @@ def test_an_empty_variable_counts_as_not_set(given: Given) -> None:
         ("PORT", "65536", "8000 or a free one"),
         ("PUBLIC_URL", f"ops.example/{SECRET}", "How people reach the API"),
         ("OIDC_JWKS_URL", "nowhere", "Where the issuer's keys are"),
+        ("OIDC_ALGORITHMS", "RS256,HS256", "of RS256, RS384"),
+        ("OIDC_ALGORITHMS", "none", "of RS256, RS384"),
+        ("OIDC_ALGORITHMS", "RS256,,", "of RS256, RS384"),
+        ("TOKEN_LEEWAY_SECONDS", "121", "clock may be off"),
+        ("TOKEN_LEEWAY_SECONDS", "-1", "clock may be off"),
+        ("MEMBERSHIPS", "both", "Who holds the roles"),
         ("LOCAL_KEY", SECRET, "at least 32 characters"),
         ("LOCAL_KEY", "k" * 31, "at least 32 characters"),
         ("REDIS_URL", f"http://:{SECRET}@cache:6379", "redis://:password@host:port/0"),
@@ -143,6 +149,11 @@ def test_origins_are_separated_by_commas(given: Given) -> None:
     origins = given(ALLOWED_ORIGINS="https://a.example, http://localhost:5173").allowed_origins
     assert origins == ["https://a.example", "http://localhost:5173"]
     assert given(ALLOWED_ORIGINS="*").allowed_origins == ["*"]
+
+
+def test_the_claim_counts_only_where_it_is_chosen(given: Given) -> None:
+    assert given(MEMBERSHIPS_CLAIM="groups").trusted_memberships_claim is None
+    assert given(MEMBERSHIPS="claim").trusted_memberships_claim == "groups"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The second wall: what each login can see and do, whatever a query forgets to ask (T3)."""
 
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import (
@@ -123,7 +123,7 @@ async def test_no_row_can_be_put_into_another_tenant(neighbours: Neighbours, log
     insertable = await privileged(here, login, "INSERT")
     assert operation_run in insertable or login is Login.WORKER
     before = await count_rows(there)
-    for table in insertable:
+    for table in {*insertable} & {*TENANT_COLUMNS}:
         with pytest.raises(DBAPIError, match="violates row-level security policy"):
             async with transactions.open(here.tenant_id) as connection:
                 await connection.execute(_copy_into(table, there.tenant_id))
@@ -152,6 +152,8 @@ async def test_no_row_can_be_moved_or_changed_across_tenants(
     async with transactions.open(here.tenant_id) as connection:
         for name, column in changeable:
             table = metadata.tables[f"{SCHEMA}.{name}"]
+            if table is app_user:
+                continue
             changed = await connection.execute(
                 table.update()
                 .where(TENANT_COLUMNS[table] == there.tenant_id)
@@ -168,6 +170,7 @@ async def test_the_api_may_write_little_and_delete_nothing(neighbours: Neighbour
         "outbox",
         "notification",
         "backup_set",
+        "app_user",
     }
     updatable = await here.rows(
         "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema ="
@@ -180,7 +183,85 @@ async def test_the_api_may_write_little_and_delete_nothing(neighbours: Neighbour
         ("tenant_feed", "seq"),
         ("notification", "read_at"),
         ("tenant", "retention_days"),
+        ("app_user", "name"),
+        ("app_user", "email"),
     }
+
+
+# Where a claim holds the memberships
+
+
+ADD_USER = (
+    "INSERT INTO opsrun.app_user (id, issuer, subject, name)"
+    " VALUES (:id, 'https://id.example', gen_random_uuid(), 'Somebody')"
+)
+CLAIM = "SELECT set_config('opsrun.claimed_slugs', :slugs, true)"
+
+
+async def test_the_api_adds_and_renames_nobody_but_the_user_who_asks(
+    neighbours: Neighbours,
+) -> None:
+    here, there = neighbours
+    transactions = here.resources[Login.API].transactions
+    me = uuid4()
+    for tenant_id in (None, here.tenant_id):
+        for user_id in (None, me):
+            with pytest.raises(DBAPIError, match="violates row-level security policy"):
+                async with transactions.open(tenant_id, user_id) as connection:
+                    await connection.execute(text(ADD_USER), {"id": uuid4()})
+    async with transactions.open(None, me) as connection:
+        await connection.execute(text(ADD_USER), {"id": me})
+        renamed = await connection.execute(app_user.update().values(name="Me"))
+        assert renamed.rowcount == 1
+        await connection.rollback()
+    # Members of one's tenant are visible, and yet not one's own.
+    with pytest.raises(DBAPIError, match="violates row-level security policy"):
+        async with transactions.open(here.tenant_id, me) as connection:
+            await connection.execute(app_user.update().values(name="Mine"))
+    async with transactions.open(here.tenant_id, me) as connection:
+        theirs = app_user.c.id == there.members[TenantRole.OWNER].id
+        assert (
+            await connection.execute(app_user.update().where(theirs).values(name="x"))
+        ).rowcount == 0
+
+
+@pytest.mark.parametrize("column", ["id", "issuer", "subject"])
+async def test_an_identity_cannot_be_taken_over(neighbours: Neighbours, column: str) -> None:
+    here, _ = neighbours
+    owner = here.members[TenantRole.OWNER].id
+    with pytest.raises(DBAPIError, match="permission denied"):
+        async with here.resources[Login.API].transactions.open(None, owner) as connection:
+            await connection.execute(app_user.update().values({column: app_user.c[column]}))
+
+
+async def test_a_claimed_tenant_is_seen_and_nothing_in_it(neighbours: Neighbours) -> None:
+    here, there = neighbours
+    for login, slugs, seen in (
+        (Login.API, here.slug, {here.tenant_id}),
+        (Login.API, f"{here.slug},{there.slug},nobody", {here.tenant_id, there.tenant_id}),
+        (Login.API, "", set()),
+        (Login.API, "*,%,", set()),
+        (Login.WORKER, here.slug, set()),
+    ):
+        async with here.resources[login].transactions.open(None, uuid4()) as connection:
+            await connection.execute(text(CLAIM), {"slugs": slugs})
+            tenants = {row.id for row in await connection.execute(select(tenant.c.id))}
+            assert tenants == seen, slugs
+            for table, owner in TENANT_COLUMNS.items():
+                if table is not tenant:
+                    assert (await connection.execute(select(owner).limit(1))).all() == [], table
+            with pytest.raises(DBAPIError):
+                await connection.execute(tenant.update().values(retention_days=1, name="x"))
+
+
+async def test_a_claim_ends_with_its_transaction(neighbours: Neighbours) -> None:
+    here, _ = neighbours
+    async with here.resources[Login.API].engine.connect() as connection:
+        for end in (connection.rollback, connection.commit):
+            await connection.execute(text(CLAIM), {"slugs": here.slug})
+            assert (await connection.execute(select(tenant.c.id))).all()
+            await end()
+            assert (await connection.execute(select(tenant.c.id))).all() == []
 
 
 @pytest.mark.parametrize("login", CONFINED)
@@ -230,7 +311,8 @@ async def test_every_table_has_its_wall(neighbours: Neighbours) -> None:
     assert {row.relname for row in rows} == {table.name for table in WALLED}
     for row in rows:
         assert row.forced, row.relname
-        assert row.policies == ["maintenance", "tenant"], row.relname
+        claimed = ["claimed"] if row.relname == tenant.name else []
+        assert row.policies == [*claimed, "maintenance", "tenant"], row.relname
 
 
 async def test_no_login_is_more_than_it_should_be(neighbours: Neighbours) -> None:

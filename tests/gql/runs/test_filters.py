@@ -23,8 +23,10 @@ WINDOW = timedelta(days=30)
 
 
 async def filter_of(world: World, **parts: Any) -> RunFilter:
-    identity = Identity(world.members[TenantRole.OPERATOR].id, NOW + timedelta(hours=1))
-    context = Context(world.cases, identity, HubLinks("https://ops.example"), WINDOW)
+    async def identify() -> Identity:
+        return Identity(world.members[TenantRole.OPERATOR].id, NOW + timedelta(hours=1))
+
+    context = Context(world.cases, identify, HubLinks("https://ops.example"), WINDOW)
     asked = OperationRunFilter(**parts) if parts else None
     return await run_filter(asked, await world.access(), context)
 

@@ -28,7 +28,7 @@ FEED = "subscription ($t: ID!) { operationRuns(tenantId: $t) { __typename } }"
 class Somebody:
     """A context that names its user."""
 
-    user_id: UUID
+    actor_id: UUID
 
 
 def test_a_slot_is_taken_once_by_each_connection() -> None:
