@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from math import ceil
 from typing import ClassVar
+from uuid import UUID
 
 
 class ErrorCode(StrEnum):
@@ -26,11 +27,21 @@ class ErrorCode(StrEnum):
 
 
 class DomainError(Exception):
-    """Base of every error whose message is safe to show to the caller."""
+    """Base of every error whose message is safe to show to the caller.
+
+    The tenant and the user that it is about, if any, are for the audit log and not shown.
+    """
 
     code: ClassVar[ErrorCode]
     # What a program may want to know beside the code.
     details: Mapping[str, object] = {}
+
+    def __init__(
+        self, message: str, *, tenant_id: UUID | None = None, user_id: UUID | None = None
+    ) -> None:
+        super().__init__(message)
+        self.tenant_id = tenant_id
+        self.user_id = user_id
 
 
 class UnauthenticatedError(DomainError):
@@ -44,8 +55,13 @@ class ForbiddenError(DomainError):
 
     code = ErrorCode.FORBIDDEN
 
-    def __init__(self, message: str = "You have no access to this tenant.") -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str = "You have no access to this tenant.",
+        *,
+        tenant_id: UUID | None = None,
+    ) -> None:
+        super().__init__(message, tenant_id=tenant_id)
 
 
 class BadInputError(DomainError):

@@ -20,6 +20,7 @@ from domain.runs.queries import RunQueries
 from domain.tenancy.claims import ClaimedUser
 from domain.tenancy.models import Principal, TenantAccess
 from domain.tenancy.service import Tenancy
+from gql.audit import audit
 from gql.ids import GlobalId
 from gql.pages import Cursor, bad_cursor
 
@@ -84,6 +85,7 @@ class Context:
         self.links = links
         self.default_window = default_window
         self.request_id: str | None = None
+        self.transport: str | None = None
         # Behind this cursor a stream goes on, unless its argument `after` names another.
         self.last_event_id: str | None = None
         # What the connection of a socket or a stream takes.
@@ -91,7 +93,7 @@ class Context:
         self._identify = identify
         self._identity: Identity | None = None
         self._principal: Principal | None = None
-        self._read_at = 0.0
+        self._read_at = float("-inf")
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
 
     @property
@@ -106,21 +108,26 @@ class Context:
             UnauthenticatedError: the token is not or no longer good, or nobody added this user.
             UnavailableError: the token cannot be checked just now.
         """
-        identity, read_at = self._identity, monotonic()
-        if identity is None or read_at - self._read_at > PRINCIPAL_SECONDS:
+        identity, now = self._identity, monotonic()
+        if identity is None or now - self._read_at > PRINCIPAL_SECONDS:
             identity = await self._identify()
+            self._identity = identity
             self._principal = await self._read_principal(identity)
-            self._identity, self._read_at = identity, read_at
+            self._read_at = now
         if datetime.now(UTC) >= identity.expires_at:
             raise UnauthenticatedError("The token has expired. Sign in again.")
         if self._principal is None:
-            raise UnauthenticatedError("This user is not known here. Ask an owner for access.")
+            raise UnauthenticatedError(
+                "This user is not known here. Ask an owner for access.", user_id=identity.user_id
+            )
         return self._principal
 
     async def _read_principal(self, identity: Identity) -> Principal | None:
         if identity.claimed is None:
             return await self.cases.tenancy.principal(identity.user_id)
-        principal, _is_new = await self.cases.tenancy.claimed_principal(identity.claimed)
+        principal, is_new = await self.cases.tenancy.claimed_principal(identity.claimed)
+        if is_new:
+            audit("membership.provisioned", self)
         return principal
 
     async def enter(self, tenant_id: UUID) -> TenantAccess:

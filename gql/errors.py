@@ -10,7 +10,7 @@ import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from graphql import GraphQLError, ValueNode
 from strawberry.exceptions import MissingQueryError
@@ -37,6 +37,9 @@ _QUOTED_EXCEPTION = re.compile(r", but encountered error '.*'; found: ", re.DOTA
 
 class PublicError(GraphQLError):
     """A GraphQL error that may leave the server as it is."""
+
+    # What it is about, for the audit log; it does not leave the server.
+    tenant_id: UUID | None = None
 
     @property
     def code(self) -> ErrorCode:
@@ -71,10 +74,12 @@ class Result(Protocol):
     errors: list[GraphQLError] | None
 
 
-def map_errors(result: Result) -> None:
-    """Replace the errors of `result` by their public forms."""
-    if result.errors:
-        result.errors = [*public_errors(result.errors)]
+def map_errors(result: Result) -> list[PublicError]:
+    """Replace the errors of `result` by their public forms, and return those."""
+    shown = public_errors(result.errors or [])
+    if shown:
+        result.errors = [*shown]
+    return shown
 
 
 class ErrorMapping(SchemaExtension):
@@ -98,7 +103,9 @@ def _public(error: Exception, error_ids: dict[int, str]) -> PublicError:
         return error
     cause = _root_cause(error)
     if isinstance(cause, DomainError):
-        return _located(error, str(cause), {"code": cause.code.value, **cause.details})
+        shown = _located(error, str(cause), {"code": cause.code.value, **cause.details})
+        shown.tenant_id = cause.tenant_id
+        return shown
     if isinstance(cause, DatabaseUnavailableError):
         logger.warning("The database is away: %s", cause)
         return _located(error, UNAVAILABLE_MESSAGE, {"code": ErrorCode.UNAVAILABLE.value})

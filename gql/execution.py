@@ -16,6 +16,7 @@ from strawberry.schema.schema import (
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
+from gql.audit import audit_refusals
 from gql.errors import ErrorMapping, map_errors, public_error
 from gql.limits.admission import Admission, Gate
 
@@ -85,20 +86,24 @@ class OpsrunSchema(Schema):
     async def execute(self, *args: Any, **kwargs: Any) -> ExecutionResult:
         """Run a query or mutation; see Strawberry's `Schema.execute`."""
         result = await super().execute(*args, **kwargs)
-        map_errors(result)  # an extension that failed kept the result from ErrorMapping
+        # An extension that failed kept the result from ErrorMapping.
+        audit_refusals(map_errors(result), kwargs.get("context_value"))
         return result
 
     async def stream(self, *args: Any, **kwargs: Any) -> SubscriptionResult:
         """Run any operation as a stream that ends with an error instead of raising it."""
         # Other kinds of results come of incremental delivery only, which is off.
         results = cast("SubscriptionResult", await super().stream(*args, **kwargs))
-        return _ending_with_error(results)
+        return _ending_with_error(results, kwargs.get("context_value"))
 
 
-async def _ending_with_error(results: SubscriptionResult) -> SubscriptionResult:
+async def _ending_with_error(results: SubscriptionResult, context: object) -> SubscriptionResult:
     try:
         async with aclosing(results):
             async for result in results:
+                audit_refusals(map_errors(result), context)
                 yield result
     except Exception as error:  # noqa: BLE001 - whatever an extension raises has to be answered
-        yield PreExecutionError(data=None, errors=[public_error(error)])
+        shown = public_error(error)
+        audit_refusals([shown], context)
+        yield PreExecutionError(data=None, errors=[shown])

@@ -21,6 +21,18 @@ from domain.sanitizer import sanitize
 IDS = ("error_id", "run_id", "tenant_id", "request_id")
 """What `extra` may add to a record; other fields of it are not written."""
 
+AUDIT = (
+    "event",
+    "outcome",
+    "actor_id",
+    "run_type",
+    "error_code",
+    "transport",
+    "reason",
+    "repeated",
+)
+"""What records of the logger `audit` tell besides, all of our own making, at every level."""
+
 _LIBRARIES = ("alembic", "asyncio", "sqlalchemy", "strawberry", "taskiq", "uvicorn")
 
 logger = logging.getLogger(__name__)
@@ -40,6 +52,7 @@ def configure_logging(level: str, log_format: Literal["text", "json"]) -> None:
             library = logging.getLogger(name)
             library.handlers.clear()
             library.propagate = True
+    logging.getLogger("audit").setLevel(logging.INFO)
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
     threading.excepthook = _log_uncaught_in_thread
@@ -48,7 +61,7 @@ def configure_logging(level: str, log_format: Literal["text", "json"]) -> None:
 
 class _TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        ids = "".join(f" {name}={value}" for name, value in _ids(record))
+        ids = "".join(f" {name}={_quoted(value)}" for name, value in _ids(record))
         traces = "".join(f"\n{trace}" for _, trace in _traces(record))
         told = f"{sanitize(record.getMessage())}{ids}{traces}"
         # Indented, so that no message can pass for a record of its own.
@@ -84,10 +97,17 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _ids(record: logging.LogRecord) -> Iterator[tuple[str, str]]:
+    for name in AUDIT:
+        if (value := getattr(record, name, None)) is not None:
+            yield name, value
     for name in IDS:
         if (value := getattr(record, name, None)) is not None:
             # Some ids look like keys; their name tells `sanitize` that they are none.
             yield name, sanitize(f"{name}={value}").removeprefix(f"{name}=")
+
+
+def _quoted(value: str) -> str:
+    return orjson.dumps(value).decode() if " " in value else value
 
 
 def _traces(record: logging.LogRecord) -> Iterator[tuple[str, str]]:

@@ -68,7 +68,7 @@ class TenantAccess:
     def require(self, permission: str) -> None:
         """Raise ForbiddenError, with what is missing, unless the role covers the permission."""
         if reason := refusal(self.role, permission):
-            raise ForbiddenError(reason)
+            raise ForbiddenError(reason, tenant_id=self.tenant_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,5 +88,5 @@ class Principal:
         """
         access = self.accesses.get(tenant_id)
         if access is None:
-            raise ForbiddenError
+            raise ForbiddenError(tenant_id=tenant_id)
         return access

@@ -5,6 +5,7 @@ from typing import Annotated
 import strawberry
 
 from domain.errors import BadInputError, UserInputError
+from gql.audit import audit
 from gql.backups.types import BackupSet
 from gql.context import Info
 from gql.inventory.queries import policy_key
@@ -56,6 +57,7 @@ class BackupMutations:
             created = await info.context.cases.backups.create_set(access, input.name)
         except UserInputError as error:
             return CreateBackupSetPayload(backup_set=None, user_errors=[UserError.of(error)])
+        audit("backup_set.create", info.context, access)
         return CreateBackupSetPayload(backup_set=BackupSet.of(created, access), user_errors=[])
 
     @strawberry.mutation(

@@ -5,6 +5,7 @@ from typing import Annotated
 import strawberry
 
 from domain.errors import BadInputError, LimitExceededError
+from gql.audit import audit
 from gql.context import Info
 from gql.notifications.types import Notification
 from gql.pages import MAX_PAGE
@@ -50,6 +51,8 @@ class NotificationMutations:
                 raise BadInputError("A notification belongs to another tenant.")
             ids.append(decoded.uuid_key())
         marked = await info.context.cases.notifications.mark_read(access, ids)
+        if marked:
+            audit("notifications.read", info.context, access)
         return MarkNotificationsReadPayload(
             notifications=[Notification.of(row, access, info) for row in marked],
             unread_count=await info.context.cases.notifications.unread_count(access),

@@ -3,8 +3,9 @@
 from collections.abc import Awaitable
 
 from domain.errors import UserInputError
-from domain.runs.models import StartedRun
+from domain.runs.models import StartedRun, StartOutcome
 from domain.tenancy.models import TenantAccess
+from gql.audit import audit
 from gql.context import Info
 from gql.runs.types import StartRunPayload
 from gql.user_errors import UserError
@@ -18,4 +19,6 @@ async def start_payload(
         started = await starting
     except UserInputError as error:
         return StartRunPayload(run=None, outcome=None, user_errors=[UserError.of(error)])
+    event = "run.start" if started.outcome is StartOutcome.CREATED else "run.reuse"
+    audit(event, info.context, access, run_id=started.run.id, run_type=started.run.run_type)
     return StartRunPayload.of(started, access, info)

@@ -6,6 +6,7 @@ from typing import Annotated
 import strawberry
 
 from domain.errors import UserInputError
+from gql.audit import audit
 from gql.context import Info
 from gql.tenancy.types import Tenant
 from gql.user_errors import UserError
@@ -46,6 +47,7 @@ class TenancyMutations:
             tenant = await info.context.cases.tenancy.set_retention(access, input.retention_days)
         except UserInputError as error:
             return UpdateTenantSettingsPayload(tenant=None, user_errors=[UserError.of(error)])
+        audit("settings.change", info.context, access)
         return UpdateTenantSettingsPayload(
             tenant=replace(access, tenant=tenant),  # type: ignore[arg-type]
             user_errors=[],

@@ -1,9 +1,12 @@
 """Who asks: the seam to whatever turns a token into the context of an operation."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Protocol
 from uuid import uuid4
+
+from domain.errors import DomainError
+from gql.audit import audit_refusal_at_door
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
@@ -40,6 +43,19 @@ def request_id_of(headers: Mapping[str, str]) -> str:
     """Return the client's own X-Request-Id when it is well-formed, else a new one."""
     given = headers.get("x-request-id", "")
     return given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+
+
+async def opened(opening: Awaitable[object], **facts: str | None) -> object:
+    """Await an operation's context and tell it of its request; a refusal is audited.
+
+    Raises:
+        DomainError: whatever keeps the operation from having a context.
+    """
+    try:
+        return told(await opening, **facts)
+    except DomainError as error:
+        audit_refusal_at_door(error, **facts)
+        raise
 
 
 def told(context: object, **facts: object) -> object:

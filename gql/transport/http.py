@@ -21,7 +21,7 @@ from domain.errors import UnavailableError
 from gql.errors import error_body, public_error
 from gql.execution import OpsrunSchema
 from gql.transport.connections import OpenConnections
-from gql.transport.contexts import ContextFactory, request_id_of, told
+from gql.transport.contexts import ContextFactory, opened, request_id_of
 from gql.transport.negotiation import MediaType, acceptable
 from gql.transport.requests import GraphQLRequest, UnusableRequestError, read_request
 from gql.transport.responses import STATUS, body_of, json_response, status_of
@@ -122,10 +122,10 @@ class GraphQLView(GraphQL[SocketSession, None]):
             return json_response(error_body(shown), status, error_type)
 
     async def _answer(self, request: Request, media_types: list[MediaType]) -> Response:
-        context = await self._context_factory.for_http(request.headers.get("authorization"))
-        context = told(
-            context,
+        context = await opened(
+            self._context_factory.for_http(request.headers.get("authorization")),
             request_id=request.state.request_id,
+            transport="sse" if media_types[0] is MediaType.EVENT_STREAM else "http",
             last_event_id=request.headers.get("last-event-id"),
         )
         asked = await read_request(request, self._body_limit)

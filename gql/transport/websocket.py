@@ -26,7 +26,7 @@ from gql.errors import public_error
 from gql.execution import OpsrunSchema
 from gql.limits.trusted import by_document_id, names_document
 from gql.transport.connections import SEND_TIMEOUT
-from gql.transport.contexts import ContextFactory, told
+from gql.transport.contexts import ContextFactory, opened, told
 from gql.transport.responses import is_request_error
 from gql.transport.results import ResultStream
 from gql.transport.slots import Slot
@@ -46,8 +46,9 @@ class SocketSession:
 
     async def new_context(self) -> object:
         """Return a fresh context: sessions, loaders and rights of an earlier one are stale."""
-        context = await self.context_factory.for_socket(self.connection_params)
-        return told(context, request_id=self.request_id, slot=self.slot)
+        opening = self.context_factory.for_socket(self.connection_params)
+        context = await opened(opening, request_id=self.request_id, transport="socket")
+        return told(context, slot=self.slot)
 
     async def admit(self) -> None:
         """Check that the client may use the socket.

@@ -74,6 +74,19 @@ async def test_whoever_the_issuer_lets_in_is_in(
     assert answer == {"run": {"initiator": {"name": "Ada"}}, "userErrors": []}
 
 
+async def test_whoever_is_added_is_audited_once(
+    api: RunningApi, issuer: Issuer, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "audit")
+    client = api.client(token(issuer, world, "READONLY"))
+    for _ in range(3):
+        await client.data(VIEWER)
+    (record,) = [record for record in caplog.records if record.name == "audit"]
+    told = vars(record)
+    assert (told["event"], told["outcome"]) == ("membership.provisioned", "done")
+    assert await world.rows("SELECT 1 FROM opsrun.app_user WHERE id = :id", id=told["actor_id"])
+
+
 async def test_a_role_ends_where_the_claim_does(
     api: RunningApi, issuer: Issuer, world: World, tmp_path: Path
 ) -> None:

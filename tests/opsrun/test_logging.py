@@ -111,6 +111,28 @@ def test_stack_is_written(log_format: Format, capsys: Captured) -> None:
     assert "test_stack_is_written" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("level", ["DEBUG", "WARNING", "ERROR"])
+def test_the_audit_log_is_written_at_every_level(
+    log_format: Format, level: str, capsys: Captured
+) -> None:
+    configure_logging(level, log_format)
+    reason = "Your role may not do this."
+    ids = {name: str(uuid4()) for name in ("actor_id", "tenant_id", "run_id", "request_id")}
+    told = {"event": "run.start", "outcome": "done", **ids, "reason": reason, "repeated": "7"}
+    logging.getLogger("audit").info("Audited", extra=told)
+
+    (line,) = capsys.readouterr().err.splitlines()
+    if log_format == "json":
+        written = orjson.loads(line)
+        assert {**written, **told, "logger": "audit", "message": "Audited"} == written
+    else:
+        start, _, fields = line.partition(" INFO audit: Audited ")
+        assert start
+        for name, value in told.items():
+            assert f"{name}={value}" in fields or f'{name}="{value}"' in fields
+        assert f'reason="{reason}"' in fields
+
+
 def test_warnings_show_no_secret(log_format: Format, capsys: Captured) -> None:
     configure_logging("INFO", log_format)
     with warnings.catch_warnings():

@@ -1,0 +1,248 @@
+"""Who started or changed what, and who was refused: a record each, and nothing confidential."""
+
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from domain.tenancy.roles import TenantRole
+from gql import audit as module
+from gql.ids import GlobalId
+from opsrun.administration import User, remove_member
+from opsrun.auth import LOCAL_ISSUER, LocalTokens
+from opsrun.database import Login
+from tests.gql.api import SOCKET, SSE, RunningApi
+from tests.world import LOCAL_KEY, World
+
+VIEWER = "{ viewer { name } }"
+TENANT = "query ($id: ID!) { tenant(id: $id) { slug } }"
+FEED = "subscription ($id: ID!) { operationRuns(tenantId: $id) { __typename } }"
+START = """mutation ($id: ID!, $scope: String!) {
+  startInventorySync(input: {tenantId: $id, scopeKey: $scope}) { run { id } userErrors { code } }
+}"""
+CREATE = """mutation ($id: ID!, $name: String!) {
+  createBackupSet(input: {tenantId: $id, name: $name}) { userErrors { code } }
+}"""
+SET = """mutation ($id: ID!, $days: Int!) {
+  updateTenantSettings(input: {tenantId: $id, retentionDays: $days}) { userErrors { code } }
+}"""
+MARK = """mutation ($id: ID!, $ids: [ID!]!) {
+  markNotificationsRead(input: {tenantId: $id, notificationIds: $ids}) { unreadCount }
+}"""
+FIELDS = (
+    *("event", "outcome", "actor_id", "tenant_id", "run_id", "run_type", "error_code"),
+    *("transport", "reason", "repeated"),
+)
+Told = dict[str, str]
+
+
+class Trail:
+    """What the audit log holds."""
+
+    def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
+        self._caplog = caplog
+
+    @property
+    def records(self) -> list[logging.LogRecord]:
+        return [record for record in self._caplog.records if record.name == "audit"]
+
+    @property
+    def told(self) -> list[Told]:
+        return [
+            {name: value for name in FIELDS if (value := getattr(record, name, None)) is not None}
+            for record in self.records
+        ]
+
+
+@pytest.fixture
+def trail(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Trail:
+    monkeypatch.setattr(module, "_repeats", module._Repeats())
+    caplog.set_level(logging.INFO, "audit")
+    return Trail(caplog)
+
+
+def done(event: str, world: World, role: TenantRole, **more: str) -> Told:
+    return {
+        "event": event,
+        "outcome": "done",
+        "actor_id": str(world.members[role].id),
+        "tenant_id": str(world.tenant_id),
+        "transport": "http",
+        **more,
+    }
+
+
+async def test_a_start_is_told_with_its_run(api: RunningApi, world: World, trail: Trail) -> None:
+    (world.exports / "a").mkdir()
+    client = api.member(world)
+    ids = []
+    for _ in range(2):
+        answer = await client.data(START, id=world.global_id, scope="a")
+        ids.append(GlobalId.decode(answer["startInventorySync"]["run"]["id"]).uuid_key())
+    run = {"run_id": str(ids[0]), "run_type": "inventory.sync"}
+    assert ids[0] == ids[1]
+    assert trail.told == [
+        done("run.start", world, TenantRole.OPERATOR, **run),
+        done("run.reuse", world, TenantRole.OPERATOR, **run),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("event", "role", "document", "given"),
+    [
+        ("backup_set.create", TenantRole.MANAGER, CREATE, {"name": "Everything"}),
+        ("settings.change", TenantRole.OWNER, SET, {"days": 7}),
+    ],
+)
+async def test_a_change_is_told(
+    api: RunningApi,
+    world: World,
+    trail: Trail,
+    event: str,
+    role: TenantRole,
+    document: str,
+    given: Mapping[str, Any],
+) -> None:
+    await api.member(world, role).data(document, id=world.global_id, **given)
+    assert trail.told == [done(event, world, role)]
+
+
+async def test_reading_notifications_is_a_change_where_one_was_unread(
+    api: RunningApi, world: World, trail: Trail
+) -> None:
+    await world.start()
+    (row,) = await world.rows("SELECT id FROM opsrun.notification WHERE tenant_id = :tenant_id")
+    for key in (row.id, uuid4()):
+        ids = [GlobalId("Notification", world.tenant_id, key.hex).encode()]
+        await api.member(world).data(MARK, id=world.global_id, ids=ids)
+    assert trail.told == [done("notifications.read", world, TenantRole.OPERATOR)]
+
+
+async def test_what_changed_nothing_is_not_told(
+    api: RunningApi, world: World, trail: Trail
+) -> None:
+    owner = api.member(world, TenantRole.OWNER)
+    await owner.data(START, id=world.global_id, scope="../b")
+    await owner.data(CREATE, id=world.global_id, name="")
+    await owner.data(SET, id=world.global_id, days=0)
+    await owner.data(TENANT, id=world.global_id)
+    assert (await owner.ask("{ nonsense }")).code == "BAD_USER_INPUT"
+    assert trail.told == []
+
+
+def refused(
+    code: str, reason: str, *, actor: UUID | None = None, tenant: UUID | None = None
+) -> Told:
+    told = {"actor_id": actor, "tenant_id": tenant}
+    return {
+        "event": "token.refused" if code == "UNAUTHENTICATED" else "access.refused",
+        "outcome": "refused",
+        "error_code": code,
+        "transport": "http",
+        "reason": reason,
+        **{name: str(id_) for name, id_ in told.items() if id_},
+    }
+
+
+async def test_a_tenant_or_role_that_one_has_not_is_told(
+    api: RunningApi, world: World, trail: Trail
+) -> None:
+    reader, elsewhere = api.member(world, TenantRole.READONLY), uuid4()
+    actor = world.members[TenantRole.READONLY].id
+    await reader.ask(TENANT, {"id": GlobalId("Tenant", elsewhere).encode()})
+    await reader.ask(START, {"id": world.global_id, "scope": "a"})
+    too_weak = "Your role READONLY may not do this; it takes OPERATOR or above."
+    assert trail.told == [
+        refused("FORBIDDEN", "You have no access to this tenant.", actor=actor, tenant=elsewhere),
+        refused("FORBIDDEN", too_weak, actor=actor, tenant=world.tenant_id),
+    ]
+
+
+async def test_a_limit_that_was_met_is_told(api: RunningApi, world: World, trail: Trail) -> None:
+    answer = await api.member(world).ask(MARK, {"id": world.global_id, "ids": ["x"] * 101})
+    assert answer.code == "LIMIT_EXCEEDED"
+    actor = world.members[TenantRole.OPERATOR].id
+    reason = "Mark at most 100 notifications at a time."
+    assert trail.told == [refused("LIMIT_EXCEEDED", reason, actor=actor)]
+
+
+async def test_a_token_that_is_not_taken_is_told(
+    api: RunningApi, world: World, trail: Trail
+) -> None:
+    stranger = User(LOCAL_ISSUER, uuid4().hex, "Nobody Atall")
+    unknown = LocalTokens(LOCAL_KEY).mint(
+        stranger.subject, name=stranger.name, lifetime=timedelta(hours=1)
+    )
+    for token in (None, "garbage", unknown):
+        assert (await api.client(token).ask(VIEWER)).status == 401
+    code = "UNAUTHENTICATED"
+    assert trail.told == [
+        refused(code, "Send a token as `Authorization: Bearer …`."),
+        refused(code, "The token is not valid here. Sign in again."),
+        refused(code, "This user is not known here. Ask an owner for access.", actor=stranger.id),
+    ]
+    for record in trail.records:
+        assert unknown not in repr(vars(record))
+        assert stranger.name not in repr(vars(record))
+        assert stranger.subject not in repr(vars(record))
+
+
+@pytest.mark.parametrize("transport", [SOCKET, SSE])
+async def test_what_ends_a_live_subscription_is_told(
+    api: RunningApi, world: World, trail: Trail, transport: str, often: None
+) -> None:
+    member = world.members[TenantRole.OPERATOR]
+    async with api.member(world).subscribe(transport, FEED, {"id": world.global_id}) as stream:
+        await stream.next()
+        await remove_member(world.resources[Login.MAINTENANCE].transactions, world.slug, member)
+        assert await stream.failure() == "FORBIDDEN"
+    reason = "You have no access to this tenant."
+    told = refused("FORBIDDEN", reason, actor=member.id, tenant=world.tenant_id)
+    assert trail.told == [{**told, "transport": transport}]
+
+
+async def test_a_request_is_told_by_its_id(api: RunningApi, world: World, trail: Trail) -> None:
+    headers = {"Authorization": f"Bearer {world.token(TenantRole.OWNER)}", "X-Request-Id": "mine-1"}
+    given = {"query": SET, "variables": {"id": world.global_id, "days": 7}}
+    await api.http.post("/graphql", json=given, headers=headers)
+    (record,) = trail.records
+    assert vars(record)["request_id"] == "mine-1"
+
+
+async def test_a_flood_of_refusals_is_counted_and_not_written(
+    api: RunningApi, world: World, trail: Trail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(module, "monotonic", lambda: now)
+    for _ in range(5):
+        await api.client(None).ask(VIEWER)
+        await api.client("garbage").ask(VIEWER)
+    foreign = GlobalId("Tenant", uuid4()).encode()
+    many = " ".join(f'a{n}: tenant(id: "{foreign}") {{ id }}' for n in range(5))
+    for role in (TenantRole.READONLY, TenantRole.OWNER):
+        await api.member(world, role).ask(f"{{ {many} }}")
+    # One of each kind and caller, whatever the others do.
+    assert len(trail.told) == 4
+    assert not any("repeated" in told for told in trail.told)
+    now += module.PAUSE_SECONDS + 0.1
+    await api.client(None).ask(VIEWER)
+    assert trail.told[-1]["repeated"] == "4"
+    await api.client(None).ask(VIEWER)
+    assert len(trail.told) == 5
+
+
+def test_kinds_of_refusals_are_kept_in_bounds() -> None:
+    repeats = module._Repeats()
+    for number in range(module.MAX_KINDS * 3):
+        assert repeats.admit(number) == 0
+    assert len(repeats._held) <= module.MAX_KINDS
+
+
+async def test_starts_are_never_held_back(api: RunningApi, world: World, trail: Trail) -> None:
+    (world.exports / "a").mkdir()
+    for _ in range(10):
+        await api.member(world).data(START, id=world.global_id, scope="a")
+    assert len(trail.told) == 10
