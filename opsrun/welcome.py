@@ -12,7 +12,9 @@ _TOKEN_LIFETIME = timedelta(days=7)
 def welcome(tokens: LocalTokens, base: str, logs: Path, *, hub: bool) -> str:
     """Return the text for a product at the address `base`, with the hub or without."""
     minted = {
-        subject: tokens.mint(subject, name=user.name, lifetime=_TOKEN_LIFETIME)
+        subject: tokens.mint(
+            subject, name=user.name, lifetime=_TOKEN_LIFETIME, memberships=_memberships(subject)
+        )
         for subject, user in demo.USERS.items()
     }
     lines = [""]
@@ -39,3 +41,8 @@ def welcome(tokens: LocalTokens, base: str, logs: Path, *, hub: bool) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _memberships(subject: str) -> list[str]:
+    roles = ((tenant.slug, tenant.roles.get(subject)) for tenant in demo.TENANTS)
+    return [f"{slug}:{role}" for slug, role in roles if role is not None]

@@ -62,6 +62,17 @@ async def test_roles_are_read_again_after_a_while(
         await context.enter(world.tenant_id)
 
 
+async def test_a_user_who_was_removed_is_nobody_after_a_while(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, member = context_of(world), world.members[TenantRole.OPERATOR]
+    await context.enter(world.tenant_id)
+    await world.write("DELETE FROM opsrun.app_user WHERE id = :id", id=member.id)
+    monkeypatch.setattr(context_module, "PRINCIPAL_SECONDS", 0.0)
+    with pytest.raises(UnauthenticatedError, match="Ask an owner"):
+        await context.enter(world.tenant_id)
+
+
 async def test_the_token_is_checked_again_after_a_while(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

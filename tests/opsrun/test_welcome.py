@@ -28,6 +28,18 @@ async def test_the_hub_comes_first_with_a_token_of_every_user_and_olivias_first(
     assert users[0] == user_id(LOCAL_ISSUER, "olivia")
 
 
+async def test_the_tokens_claim_the_demos_roles_where_claims_count() -> None:
+    claiming = LocalTokens("k" * 32, memberships_claim="roles")
+    told = welcome(claiming, BASE, Path("logs"), hub=True)
+    (everybody,) = re.findall(r"Hub       \S+/#(\S+)", told)
+    identities = [await claiming.verify(part[len("token=") :]) for part in everybody.split("&")]
+    for subject, identity in zip(demo.USERS, identities, strict=True):
+        assert identity.claimed is not None
+        assert identity.claimed.roles == {
+            tenant.slug: tenant.roles[subject] for tenant in demo.TENANTS if subject in tenant.roles
+        }
+
+
 async def test_without_the_hub_nothing_is_said_of_it() -> None:
     assert "hub" not in text(hub=False).lower()
     assert text(hub=False).splitlines()[1] == f"  GraphQL   {BASE}/graphql"

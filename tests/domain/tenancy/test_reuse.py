@@ -24,8 +24,10 @@ REQUESTS = 150
 AT_ONCE = 6
 PATIENCE = 60.0
 SETTINGS = (
-    "SELECT current_setting('opsrun.tenant_id', true), current_setting('opsrun.user_id', true)"
+    "SELECT current_setting('opsrun.tenant_id', true), current_setting('opsrun.user_id', true),"
+    " current_setting('opsrun.claimed_slugs', true)"
 )
+CLAIM = text("SELECT set_config('opsrun.claimed_slugs', :slug, true)")
 # Without any condition: only the wall keeps the other tenant's rows away.
 TABLES = ("operation_run", "run_event", "notification", "run_failure")
 
@@ -101,6 +103,7 @@ async def request(
         # Also while it waits for a connection, or enters the tenant.
         asyncio.get_running_loop().call_later(random.uniform(0, 0.01), itself().cancel)
     async with transactions.open(tenant_id, user.id, snapshot=random.random() < 0.5) as connection:
+        await connection.execute(CLAIM, {"slug": world.slug})
         for step, table in enumerate(random.sample(TABLES, len(TABLES))):
             query = text(f"SELECT tenant_id, count(*) AS rows FROM opsrun.{table} GROUP BY 1")
             seen = {row.tenant_id: row.rows for row in await connection.execute(query)}
