@@ -24,7 +24,11 @@ _REFUSALS = {
     ErrorCode.UNAUTHENTICATED: "token.refused",
     ErrorCode.FORBIDDEN: "access.refused",
     ErrorCode.LIMIT_EXCEEDED: "access.refused",
+    ErrorCode.RATE_LIMITED: "access.refused",
+    ErrorCode.PERSISTED_QUERY_NOT_FOUND: "access.refused",
 }
+# How much is too much, and for how long, may be told with changing numbers.
+_WITH_NUMBERS = (ErrorCode.LIMIT_EXCEEDED, ErrorCode.RATE_LIMITED)
 
 
 class ShownError(Protocol):
@@ -64,8 +68,7 @@ def _asker(context: object) -> dict[str, object]:
 def _refuse(code: ErrorCode, reason: str, told: Mapping[str, object]) -> None:
     if code not in _REFUSALS:
         return
-    # How much is too much may be told with changing numbers.
-    kind = reason if code is not ErrorCode.LIMIT_EXCEEDED else None
+    kind = None if code in _WITH_NUMBERS else reason
     held_back = _repeats.admit((code, kind, told.get("actor_id")))
     if held_back is not None:
         facts = {**told, "error_code": code, "reason": reason, "repeated": held_back or None}

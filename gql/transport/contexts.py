@@ -5,8 +5,10 @@ from collections.abc import Awaitable, Mapping
 from typing import Protocol
 from uuid import uuid4
 
-from domain.errors import DomainError
-from gql.audit import audit_refusal_at_door
+from domain.errors import DomainError, RateLimitedError
+from gql.audit import audit_refusal_at_door, audit_refusals
+from gql.errors import public_error
+from gql.transport.slots import Slot
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
@@ -56,6 +58,20 @@ async def opened(opening: Awaitable[object], **facts: str | None) -> object:
     except DomainError as error:
         audit_refusal_at_door(error, **facts)
         raise
+
+
+def seated(context: object, slot: Slot) -> object:
+    """Take a slot for the connection that a context is of; a refusal is audited.
+
+    Raises:
+        RateLimitedError: there is none left.
+    """
+    try:
+        slot.take(context)
+    except RateLimitedError as error:
+        audit_refusals([public_error(error)], context)
+        raise
+    return told(context, slot=slot)
 
 
 def told(context: object, **facts: object) -> object:

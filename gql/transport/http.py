@@ -21,7 +21,7 @@ from domain.errors import UnavailableError
 from gql.errors import error_body, public_error
 from gql.execution import OpsrunSchema
 from gql.transport.connections import OpenConnections
-from gql.transport.contexts import ContextFactory, opened, request_id_of
+from gql.transport.contexts import ContextFactory, opened, request_id_of, seated
 from gql.transport.negotiation import MediaType, acceptable
 from gql.transport.requests import GraphQLRequest, UnusableRequestError, read_request
 from gql.transport.responses import STATUS, body_of, json_response, status_of
@@ -158,11 +158,11 @@ class GraphQLView(GraphQL[SocketSession, None]):
         self, asked: GraphQLRequest, context: object, allowed: set[OperationType]
     ) -> Response:
         slot = self._slots.new()
-        slot.take(context)
+        seated(context, slot)
         results = ResultStream(
             await self.schema.stream(
                 **asked.arguments(),
-                context_value=told(context, slot=slot),
+                context_value=context,
                 allowed_operation_types=allowed,
             ),
             at_end=slot.give_back,

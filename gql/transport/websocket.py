@@ -26,7 +26,7 @@ from gql.errors import public_error
 from gql.execution import OpsrunSchema
 from gql.limits.trusted import by_document_id, names_document
 from gql.transport.connections import SEND_TIMEOUT
-from gql.transport.contexts import ContextFactory, opened, told
+from gql.transport.contexts import ContextFactory, opened, seated, told
 from gql.transport.responses import is_request_error
 from gql.transport.results import ResultStream
 from gql.transport.slots import Slot
@@ -63,7 +63,7 @@ class SocketSession:
             raise
         except DomainError as error:
             raise ConnectionRejectionError from error
-        self.slot.take(context)
+        seated(context, self.slot)
 
 
 class SocketAdapter(ASGIWebSocketAdapter):

@@ -8,7 +8,7 @@ it more tenants than before to anybody whose token names none.
 from alembic import op
 
 revision = "0006"
-down_revision = "0003"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 

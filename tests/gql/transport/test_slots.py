@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -121,6 +122,22 @@ async def test_a_tenant_cannot_have_more_than_that(
         await narrow.member(world).data(
             "query ($t: ID!) { tenant(id: $t) { operationRuns { nodes { id } } } }", **variables
         )
+    await eventually(lambda: not _taken(narrow))
+
+
+async def test_who_has_too_many_is_audited(
+    narrow: RunningApi, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = narrow.member(world)
+    async with AsyncExitStack() as stack:
+        for _ in range(2):
+            await _open(stack, client, SOCKET, world)
+        with caplog.at_level(logging.INFO, "audit"):
+            async with client.subscribe(SSE, FEED, {"t": world.global_id}) as stream:
+                assert await stream.failure() == "RATE_LIMITED"
+    [told] = [vars(record) for record in caplog.records if record.name == "audit"]
+    actor = str(world.members[TenantRole.OPERATOR].id)
+    assert (told["error_code"], told["actor_id"]) == ("RATE_LIMITED", actor)
     await eventually(lambda: not _taken(narrow))
 
 
