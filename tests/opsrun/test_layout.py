@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from opsrun.settings import Settings
+
 REPOSITORY = Path(__file__).parents[2]
 OURS = ("opsrun", "gql", "workers", "domain", "migrations")
 
@@ -77,3 +79,14 @@ def test_locks_pin_by_hash_and_name_no_address(lock: str) -> None:
     entries = re.split(r"^(?=\S+==)", text, flags=re.MULTILINE)[1:]
     assert len(pins) == len(entries) > 20
     assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+def test_the_security_page_names_tests_and_settings_that_are_there() -> None:
+    page = (REPOSITORY / "docs" / "security.md").read_text()
+    tests = set(re.findall(r"`(\S+/test_\w+\.py)`", page))
+    assert len(tests) > 20
+    assert {test for test in tests if not (REPOSITORY / "tests" / test).is_file()} == set()
+    limits = page.partition("## Limits")[2].partition("\n## ")[0]
+    settings = set(re.findall(r"`(?:OPSRUN_)?([A-Z_]{4,})(?:=\w+)?`", limits))
+    assert settings - {name.upper() for name in Settings.model_fields} == set()
+    assert {name.upper() for name in Settings.model_fields if "limit_" in name} <= settings
