@@ -47,16 +47,20 @@ def line(run: RunState) -> str:
     return f"{run.run_type}  {run.status_bucket.value:<19}  {counts.processed}/{total}{failed}"
 
 
+# The database is away; too much was asked for in a short time.
+MAY_PASS = ("UNAVAILABLE", "RATE_LIMITED")
+
+
 def is_final(error: Exception) -> bool:
     """Tell whether the server would answer the same again.
 
-    It closes with 1012 when it restarts and with 1013 when its database is away: come back. Its
+    It closes with 1012 when it restarts and with 1013 when it cannot serve just now: come back. Its
     own codes, from 4000 on, are about us.
     """
     if isinstance(error, ConnectionClosed):
         return error.rcvd is not None and error.rcvd.code >= 4000
     if isinstance(error, GraphQLClientGraphQLMultiError):
-        return not any((one.extensions or {}).get("code") == "UNAVAILABLE" for one in error.errors)
+        return not any((one.extensions or {}).get("code") in MAY_PASS for one in error.errors)
     return False
 
 

@@ -78,10 +78,14 @@ class SseClient(OpsrunClient):
         return super().get_data(response)
 
 
+# The database is away; too much was asked for in a short time.
+MAY_PASS = ("UNAVAILABLE", "RATE_LIMITED")
+
+
 def passes(error: Exception) -> bool:
     """Tell whether the server may answer otherwise in a while."""
     if isinstance(error, GraphQLClientGraphQLMultiError):
-        return all((one.extensions or {}).get("code") == "UNAVAILABLE" for one in error.errors)
+        return all((one.extensions or {}).get("code") in MAY_PASS for one in error.errors)
     if isinstance(error, GraphQLClientHttpError):
         return error.status_code >= 500
     return isinstance(error, httpx.TransportError)

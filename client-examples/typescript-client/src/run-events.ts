@@ -13,6 +13,9 @@ const MAX_WAIT_MS = 10_000;
 // Going away, cut without or with a word, restarting, try again later; 4504: not acknowledged.
 const COME_BACK = new Set([1001, 1005, 1006, 1012, 1013, 4504]);
 
+// The database is away; too much was asked for in a short time.
+const MAY_PASS = new Set<unknown>(["UNAVAILABLE", "RATE_LIMITED"]);
+
 const FollowRun = graphql(`
   subscription FollowRun($run: ID!, $after: String) {
     operationRun(id: $run, after: $after) {
@@ -88,7 +91,7 @@ function connectTo({ url, authorization }: Api): Client {
 /** What ended a subscription early, and whether it may go better another time. */
 function endOf(thrown: unknown): { message: string; mayPass: boolean } {
   if (thrown instanceof Error) {
-    const mayPass = thrown instanceof ApiError && thrown.code === "UNAVAILABLE";
+    const mayPass = thrown instanceof ApiError && MAY_PASS.has(thrown.code);
     return { message: thrown.message, mayPass };
   }
   if (isErrors(thrown)) {

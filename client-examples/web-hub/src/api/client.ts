@@ -13,12 +13,15 @@ export function codeOf(error: unknown): unknown {
   return CombinedGraphQLErrors.is(error) ? error.errors[0]?.extensions?.["code"] : undefined;
 }
 
+// The database is away; too much was asked for in a short time.
+const MAY_PASS = new Set<unknown>(["UNAVAILABLE", "RATE_LIMITED"]);
+
 /** Only what changes nothing is tried again, and only when it may go better. */
 const retry = new RetryLink({
   delay: { initial: 300, max: 5_000, jitter: true },
   attempts: (count, { operationType }, error) => {
     if (operationType === OperationTypeNode.SUBSCRIPTION) {
-      return codeOf(error) === "UNAVAILABLE";
+      return MAY_PASS.has(codeOf(error));
     }
     return operationType === OperationTypeNode.QUERY && count <= 5;
   },
