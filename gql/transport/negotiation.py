@@ -5,10 +5,10 @@ from enum import StrEnum
 
 
 class MediaType(StrEnum):
-    """What we can answer with, the preferred first."""
+    """What we can answer with; what comes first is for clients that do not care."""
 
-    GRAPHQL_RESPONSE = "application/graphql-response+json"
     JSON = "application/json"
+    GRAPHQL_RESPONSE = "application/graphql-response+json"
     EVENT_STREAM = "text/event-stream"
 
 
@@ -16,11 +16,14 @@ def acceptable(accept: str) -> list[MediaType]:
     """Return the media types that `accept` allows, the best first.
 
     An empty header allows the two JSON types, as `*/*` does: a stream is only for
-    clients that name it. Of types wanted equally the order of `MediaType` decides.
+    clients that name it. Of types wanted equally, the one of GraphQL is the best for a
+    client that names it; else the order of `MediaType` decides.
     """
     ranges = list(_media_ranges(accept or "*/*"))
     qualities = {media: _quality(media, ranges) for media in MediaType}
     allowed = [media for media in MediaType if qualities[media] > 0]
+    if any(name == MediaType.GRAPHQL_RESPONSE for name, _ in ranges):
+        allowed.sort(key=lambda media: media is not MediaType.GRAPHQL_RESPONSE)
     return sorted(allowed, key=lambda media: -qualities[media])
 
 

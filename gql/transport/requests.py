@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from domain.errors import BadInputError
@@ -44,7 +45,7 @@ class GraphQLRequest:
 
 
 async def read_request(request: Request, body_limit: int) -> GraphQLRequest:
-    """Read the GraphQL request from the URL of a GET or the body of a POST.
+    """Read the GraphQL request from the URL of a GET or the body of a POST, whose URL is ignored.
 
     Args:
         request: a GET or POST request.
@@ -56,6 +57,10 @@ async def read_request(request: Request, body_limit: int) -> GraphQLRequest:
     if request.method == "GET":
         return _checked(_from_url(request.query_params))
     _check_content_type(request.headers.get("content-type", ""))
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnusableRequestError(
+            415, "Send the body as it is: no Content-Encoding.", {"Accept-Encoding": "identity"}
+        )
     body = await _read_body(request, body_limit)
     try:
         parameters = orjson.loads(body)
@@ -70,8 +75,11 @@ async def read_request(request: Request, body_limit: int) -> GraphQLRequest:
     return _checked(parameters)
 
 
-def _from_url(query_params: Mapping[str, str]) -> dict[str, object]:
+def _from_url(query_params: QueryParams) -> dict[str, object]:
     parameters: dict[str, object] = dict(query_params)
+    for name in ("query", "operationName", "variables", "extensions"):
+        if len(query_params.getlist(name)) > 1:
+            raise UnusableRequestError(400, f"Send `{name}` once.")
     for name in ("variables", "extensions"):
         if text := query_params.get(name):
             try:

@@ -1,6 +1,7 @@
 """The endpoint over HTTP: GraphQL over HTTP, server-sent events, and clients that misbehave."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -60,9 +61,16 @@ def events_of(text: str) -> list[tuple[str, Any]]:
 @pytest.mark.parametrize(
     ("accept", "expected"),
     [
-        (None, RESPONSE_JSON),
-        ("*/*", RESPONSE_JSON),
-        ("application/*", RESPONSE_JSON),
+        (None, JSON),
+        ("", JSON),
+        ("*/*", JSON),
+        ("application/*", JSON),
+        ("application/*;q=0.2, */*;q=0", JSON),
+        (f"{JSON}, text/plain, */*", JSON),
+        (f"{JSON};q=0, */*", RESPONSE_JSON),
+        (f"{RESPONSE_JSON}, */*", RESPONSE_JSON),
+        (f"*/*, {RESPONSE_JSON};q=0.9", JSON),
+        (f"{RESPONSE_JSON};q=nonsense, {RESPONSE_JSON}; Q=1; charset=UTF-8", RESPONSE_JSON),
         (JSON, JSON),
         (f"{JSON}; charset=utf-8", JSON),
         (f"{RESPONSE_JSON}, {JSON}", RESPONSE_JSON),
@@ -78,14 +86,25 @@ async def test_the_client_chooses_the_media_type(
 ) -> None:
     async with client(demo) as http:
         http.headers.pop("accept")
-        headers = {"Accept": accept} if accept else {}
+        headers = {} if accept is None else {"Accept": accept}
         response = await http.post(PATH, json={"query": "{ hello }"}, headers=headers)
     assert response.status_code == 200
     assert response.headers["content-type"] == f"{expected}; charset=utf-8"
     assert response.json() == {"data": {"hello": "Hello, world!"}}
 
 
-@pytest.mark.parametrize("accept", ["text/plain", "image/*", f"{JSON};q=0", "nonsense", ";;,"])
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "text/plain",
+        "image/*",
+        f"{JSON};q=0",
+        "*/*;q=0",
+        "application/*;q=0, */*",
+        "nonsense",
+        ";;,",
+    ],
+)
 async def test_an_unknown_media_type_is_not_acceptable(
     http: httpx.AsyncClient, accept: str
 ) -> None:
@@ -174,6 +193,7 @@ async def test_partial_data_is_a_success(http: httpx.AsyncClient, code: str, acc
         b'{"query": "query A { hello } query B { hello }"}',
         b'{"query": "fragment F on Query { hello }"}',
         b'{"query": "\\ud800"}',
+        b'\xef\xbb\xbf{"query": "{ hello }"}',
         b"[" * 5000,
     ],
 )
@@ -214,12 +234,33 @@ async def test_only_json_in_utf8_is_read(
         assert code_of(response) == "BAD_USER_INPUT"
 
 
-@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize("encoding", ["gzip", "br", "identity, gzip", "nonsense"])
+async def test_a_packed_body_is_not_unpacked(http: httpx.AsyncClient, encoding: str) -> None:
+    body = gzip.compress(b'{"query": "{ hello }"}')
+    headers = {"Content-Type": JSON, "Content-Encoding": encoding}
+    response = await http.post(PATH, content=body, headers=headers)
+    assert response.status_code == 415
+    assert response.headers["accept-encoding"] == "identity"
+    assert code_of(response) == "BAD_USER_INPUT"
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"])
 async def test_other_methods_are_not_allowed(http: httpx.AsyncClient, method: str) -> None:
     response = await http.request(method, PATH, json={"query": "{ hello }"})
     assert response.status_code == 405
     assert response.headers["allow"] == "GET, POST"
-    assert code_of(response) == "BAD_USER_INPUT"
+    if method == "HEAD":
+        assert response.content == b""
+    else:
+        assert code_of(response) == "BAD_USER_INPUT"
+
+
+async def test_what_we_do_not_know_is_ignored(http: httpx.AsyncClient) -> None:
+    body = {"query": "{ hello }", "id": 7, "operationname": []}
+    response = await http.post(PATH, params={"query": "{ whoami }", "variables": "{"}, json=body)
+    assert response.json() == {"data": {"hello": "Hello, world!"}}
+    response = await http.get(PATH, params={"query": "{ hello }", "id": ["7", "8"]})
+    assert response.json() == {"data": {"hello": "Hello, world!"}}
 
 
 async def test_a_query_may_come_in_the_url(http: httpx.AsyncClient) -> None:
@@ -234,8 +275,23 @@ async def test_a_query_may_come_in_the_url(http: httpx.AsyncClient) -> None:
     assert response.json() == {"data": {"hello": "Hello, Ada!"}}
 
 
+@pytest.mark.parametrize("value", ["", "null", "{}", " {}\n"])
+async def test_variables_in_the_url_may_be_empty(http: httpx.AsyncClient, value: str) -> None:
+    parameters = {"query": "{ hello }", "variables": value, "extensions": value}
+    response = await http.get(PATH, params=parameters)
+    assert response.json() == {"data": {"hello": "Hello, world!"}}
+
+
+@pytest.mark.parametrize("name", ["query", "operationName", "variables", "extensions"])
+async def test_a_parameter_in_the_url_comes_once(http: httpx.AsyncClient, name: str) -> None:
+    response = await http.get(PATH, params={"query": "{ hello }", name: ["{}", "{}"]})
+    assert response.status_code == 400
+    assert f"`{name}`" in response.json()["errors"][0]["message"]
+    assert code_of(response) == "BAD_USER_INPUT"
+
+
 @pytest.mark.parametrize("name", ["variables", "extensions"])
-@pytest.mark.parametrize("value", ["{", "[]", "7"])
+@pytest.mark.parametrize("value", ["{", "[]", "7", '"{}"'])
 async def test_a_faulty_url_is_400(http: httpx.AsyncClient, name: str, value: str) -> None:
     response = await http.get(PATH, params={"query": "{ hello }", name: value})
     assert response.status_code == 400
