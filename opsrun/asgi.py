@@ -12,6 +12,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from gql.context import Context, UseCases
 from gql.schema import schema
+from gql.transport.cors import cross_origin
 from gql.transport.graphiql import graphiql_routes
 from gql.transport.http import GraphQLView
 from gql.transport.slots import Slots
@@ -95,7 +96,7 @@ async def open_api(settings: Settings, public_url: str) -> AsyncIterator[Api]:
         )
         stopping = asyncio.Event()
         routes = [
-            Route("/graphql", view),
+            Route("/graphql", cross_origin(view, settings.allowed_origins)),
             WebSocketRoute("/graphql", view),
             *graphiql_routes(),
             *health_routes(resources, stopping),

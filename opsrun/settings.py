@@ -94,7 +94,9 @@ class Settings(BaseSettings):
     )
     allowed_origins: Annotated[
         list[Annotated[str, AfterValidator(_origin)]], NoDecode, BeforeValidator(_split)
-    ] = Field([], description="Origins of pages that may open a WebSocket, separated by commas")
+    ] = Field(
+        [], description="Origins of pages that may use the API, separated by commas; `*` for all"
+    )
     hub_folder: Annotated[Path, AfterValidator(_built_hub)] | None = Field(
         None, description="The built hub, a folder with index.html; the checkout's if not set"
     )

@@ -53,6 +53,17 @@ async def test_it_serves_queries_health_and_graphiql(
             assert (await http.get("/graphiql/")).status_code == 200
 
 
+async def test_it_serves_pages_of_the_origins_that_are_listed(installation: Installation) -> None:
+    listed = "https://hub.example"
+    async with (
+        api(installation, ALLOWED_ORIGINS=listed) as (_, base),
+        httpx.AsyncClient(base_url=base, trust_env=False) as http,
+    ):
+        for origin, allowed in ((listed, listed), ("https://evil.example", None)):
+            answer = await http.post("/graphql", headers={"Origin": origin})
+            assert answer.headers.get("access-control-allow-origin") == allowed
+
+
 async def test_it_serves_the_hub_of_a_folder(installation: Installation, tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("the hub")
     async with (

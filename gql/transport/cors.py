@@ -1,0 +1,24 @@
+"""Cross-origin requests: which pages of others may read what the endpoint answers."""
+
+from collections.abc import Sequence
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+
+def cross_origin(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
+    """Return `app` with CORS headers for pages of `origins`, `*` for all; as it is without any.
+
+    Tokens travel in a header that a page sets itself, so cookies and other credentials of
+    the browser are never allowed.
+    """
+    if not origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=("GET", "POST"),
+        allow_headers=("Authorization", "Content-Type", "Last-Event-ID", "X-Request-Id"),
+        expose_headers=("Retry-After", "X-Request-Id"),
+        max_age=3600,
+    )
