@@ -12,6 +12,7 @@ import uvicorn
 
 from opsrun.asgi import Api, open_api
 from opsrun.listening import address
+from opsrun.protocols import HttpProtocol, SocketProtocol
 from opsrun.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -64,8 +65,10 @@ async def serve_api(settings: Settings, bound: socket.socket) -> None:
             log_config=None,
             access_log=False,
             lifespan="off",
-            ws="websockets-sansio",
+            http=HttpProtocol,
+            ws=SocketProtocol,
             ws_ping_interval=20,
+            ws_ping_timeout=20,
             ws_max_size=256 * 1024,
             timeout_graceful_shutdown=settings.shutdown_grace_seconds,
         )

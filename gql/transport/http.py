@@ -28,10 +28,20 @@ from gql.transport.responses import STATUS, body_of, json_response, status_of
 from gql.transport.results import ResultStream
 from gql.transport.slots import Slots
 from gql.transport.sse import EventStream
-from gql.transport.websocket import SocketAdapter, SocketHandler, SocketSession, close_socket
+from gql.transport.websocket import (
+    FROZEN,
+    SocketAdapter,
+    SocketHandler,
+    SocketSession,
+    close_socket,
+)
 
 # Seconds in which a stream may still fail with an HTTP status; then its answer begins.
 FIRST_RESULT_TIMEOUT = 0.5
+
+
+class _StoppingError(Exception):
+    """A socket was opened while the server closes all of them."""
 
 
 class GraphQLView(GraphQL[SocketSession, None]):
@@ -185,21 +195,22 @@ class GraphQLView(GraphQL[SocketSession, None]):
         socket.state.request_id = request_id_of(socket.headers)
         socket.state.slot = self._slots.new()
         try:
-            if self._connections.close_code is None:
-                await self.run(socket)
-                return
-            # A refused handshake could not tell the code.
-            await self.create_websocket_response(socket, GRAPHQL_TRANSPORT_WS_PROTOCOL)
-        except asyncio.CancelledError:
-            pass
+            await self.run(socket)
+        except (asyncio.CancelledError, _StoppingError):
+            if (code := self._connections.close_code) is not None:
+                await close_socket(socket, code, "Service Restart")
+            else:
+                await close_socket(socket, FROZEN, "The client does not read")
         finally:
             socket.state.slot.give_back()
-        await close_socket(socket, self._connections.close_code or 1012, "Service Restart")
 
     async def get_context(
         self, request: Request | WebSocket, response: Response | WebSocket
     ) -> SocketSession:
         """Return what the operations of a socket share; requests over HTTP do not come here."""
+        if self._connections.close_code is not None:
+            # Only now, for a handshake that is refused could not tell the code.
+            raise _StoppingError
         state = request.state
         return SocketSession(self._context_factory, state.request_id, state.slot)
 

@@ -20,6 +20,7 @@ from gql.context import UseCases
 from gql.ids import GlobalId
 from gql.transport.http import GraphQLView
 from opsrun.asgi import open_api
+from opsrun.protocols import HttpProtocol, SocketProtocol
 from opsrun.resources import Resources, use_cases
 from opsrun.settings import Settings
 from tests.world import World
@@ -258,7 +259,7 @@ async def running_api(settings: Settings) -> AsyncIterator[RunningApi]:
         patch.setattr("opsrun.asgi.use_cases", note)
         async with open_api(settings, PUBLIC_URL) as api:
             config = uvicorn.Config(
-                api.app, log_config=None, lifespan="off", ws="websockets-sansio"
+                api.app, log_config=None, lifespan="off", http=HttpProtocol, ws=SocketProtocol
             )
             server = uvicorn.Server(config)
             # asyncio sends small packets at once only on sockets that name their protocol.

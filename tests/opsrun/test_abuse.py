@@ -42,6 +42,5 @@ async def test_nobody_else_notices(installation: Installation, place: World) -> 
         await user.start(SYNC, SCOPE)
         assert (await stream.next())["__typename"] == "OperationRunChanged"
         await command.stop()
-        # Broken UTF-8 is what uvicorn itself tells of, each time; nothing else is worth a trace.
-        assert command.output.count("Traceback") == ROUNDS * len(BROKEN_UTF8)
-        assert command.output.count(" ERROR ") == ROUNDS * len(BROKEN_UTF8)
+        for sign in ("Traceback", " ERROR ", " WARNING "):
+            assert sign not in command.output

@@ -27,6 +27,7 @@ from domain.tenancy.transactions import DatabaseUnavailableError
 from gql.execution import OpsrunSchema
 from gql.transport.graphiql import graphiql_routes
 from gql.transport.http import GraphQLView
+from opsrun.protocols import HttpProtocol, SocketProtocol
 
 PATH = "/graphql"
 SECRET = "postgresql://opsrun:hunter2@db"
@@ -259,7 +260,8 @@ async def serve(
             log_config=None,
             lifespan="off",
             # As `opsrun api` has it.
-            ws="websockets-sansio",
+            http=HttpProtocol,
+            ws=SocketProtocol,
             ws_max_size=256 * 1024,
             ws_ping_interval=ping_seconds,
             ws_ping_timeout=ping_seconds,

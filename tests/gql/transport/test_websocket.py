@@ -339,6 +339,16 @@ async def test_pages_of_strangers_may_not_open_a_socket(demo: Demo) -> None:
             await socket.sign_in()
 
 
+async def test_a_stopping_server_still_looks_at_origins() -> None:
+    async with serve(allowed_origins=["https://hub.example"]) as demo:
+        await demo.view.close_sockets()
+        with pytest.raises(InvalidStatus):
+            async with opened(demo, origin="https://evil.example"):
+                pass
+        async with opened(demo, origin="https://hub.example") as late:
+            assert await late.closing() == (1012, "Service Restart")
+
+
 # Messages that break the protocol
 
 
