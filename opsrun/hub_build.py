@@ -32,7 +32,7 @@ async def build_hub(log: Path) -> None:
     built = hub.BUILD / ".built"
     if not lock.exists() or _is_newer(built, _sources()):
         return
-    if (lack := _lack()) is not None:
+    if (lack := lack_of_node()) is not None:
         click.echo(f"The hub is not built: {lack}. All else works.")
         return
     click.echo("Building the hub; this happens once, and when its sources change ...")
@@ -69,8 +69,8 @@ def _is_newer(made: Path, sources: Iterable[Path]) -> bool:
     return all(source.lstat().st_mtime_ns <= moment for source in sources)
 
 
-def _lack() -> str | None:
-    """Say what is missing here to build the hub, if anything is."""
+def lack_of_node() -> str | None:
+    """Say what is missing here to run npm's programs, if anything is."""
     node = shutil.which("node")
     if node is None or shutil.which("npm") is None:
         return f"it takes Node {_OLDEST_NODE} or newer with npm"

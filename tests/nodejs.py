@@ -1,24 +1,15 @@
 """Node and npm: whether they are here, and how tests call them."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-NODE_MAJOR = 20
+from opsrun.hub_build import lack_of_node
 
+_LACK = lack_of_node()
 
-def has_node() -> bool:
-    """Return whether npm and a Node that is new enough are here."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        return False
-    version = subprocess.check_output([node, "--version"], text=True)  # noqa: S603
-    return int(version.removeprefix("v").partition(".")[0]) >= NODE_MAJOR
-
-
-needs_node = pytest.mark.skipif(not has_node(), reason=f"needs npm and Node {NODE_MAJOR} or newer")
+needs_node = pytest.mark.skipif(_LACK is not None, reason=_LACK or "")
 
 
 def npm(folder: Path, *arguments: str) -> str:
