@@ -116,6 +116,7 @@ class Watch:
 
     started: asyncio.Event = field(default_factory=asyncio.Event)
     cleaned_up: asyncio.Event = field(default_factory=asyncio.Event)
+    announced: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 # A subscription keeps the one it began with: it may clean up in a later test.
@@ -142,6 +143,12 @@ class Subscription:
         finally:
             await asyncio.sleep(0.01)
             seen.cleaned_up.set()
+
+    @strawberry.subscription
+    async def announced(self) -> AsyncIterator[int]:
+        """Says something when the test wants it."""
+        await watch.announced.wait()
+        yield 1
 
     @strawberry.subscription
     async def flood(self, size: int = 1) -> AsyncIterator[str]:
@@ -206,7 +213,7 @@ class DemoContexts:
     revoked: bool = False
 
     async def for_http(self, authorization: str | None) -> object:
-        user = (authorization or "").removeprefix("Bearer ")
+        user = (authorization or "").removeprefix("Bearer").strip()
         if user == "broken":
             raise RuntimeError(SECRET)
         if user == "unlucky":

@@ -1,0 +1,209 @@
+"""The npm clients of both protocols, at the endpoint: what their users see, and the server too."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gql.transport import http as http_module
+from gql.transport import sse
+from tests.contract.npm_clients import EVENTS, SOCKETS, scenario
+from tests.gql.transport import demo as demo_module
+from tests.gql.transport.demo import Demo, Watch, serve
+from tests.nodejs import needs_node
+
+pytestmark = needs_node
+
+PROTOCOL = "graphql-transport-ws"
+PACKAGES = (SOCKETS, EVENTS)
+HELLO = {"results": [{"data": {"hello": "Hello, world!"}}], "error": None}
+
+
+@pytest.fixture(scope="module")
+async def demo() -> AsyncIterator[Demo]:
+    async with serve() as running:
+        yield running
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    fresh = Watch()
+    monkeypatch.setattr(demo_module, "watch", fresh)
+    return fresh
+
+
+@pytest.fixture
+def facts(tools: Path, demo: Demo) -> Any:
+    """Run a scenario to its end and return what it told."""
+
+    async def run(package: str, name: str, *given: str, user: str = "ada") -> Any:
+        async with scenario(tools, package, demo.host, user, name, *given) as running:
+            return await running.facts()
+
+    return run
+
+
+def counted(field: str, to: int) -> Any:
+    return {"results": [{"data": {field: n}} for n in range(1, to + 1)], "error": None}
+
+
+# Both
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+async def test_operations_run_side_by_side_and_complete(facts: Any, package: str) -> None:
+    told = await facts(
+        package,
+        "operations",
+        *("subscription { count(to: 3) }", "subscription { count(to: 500) }"),
+        *("{ hello }", 'mutation { rename(name: "x") }'),
+    )
+    assert told["ends"] == [
+        counted("count", 3),
+        counted("count", 500),
+        HELLO,
+        {"results": [{"data": {"rename": "x"}}], "error": None},
+    ]
+    assert told.get("opened", 1) == 1
+
+
+@pytest.mark.parametrize(("package", "name"), [(SOCKETS, "completing"), (EVENTS, "leaving")])
+async def test_a_client_that_leaves_frees_its_subscription(
+    tools: Path, demo: Demo, watch: Watch, package: str, name: str
+) -> None:
+    async with scenario(tools, package, demo.host, "ada", name) as running:
+        await asyncio.wait_for(watch.started.wait(), 20)
+        running.go_on()
+        told = await running.facts()
+        await asyncio.wait_for(watch.cleaned_up.wait(), 5)
+    if package == SOCKETS:
+        assert told == {"end": HELLO, "results": 0, "opened": 1, "closed": []}
+    else:
+        assert "next" not in told["seen"]
+        assert "error" not in told["seen"]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+async def test_a_stream_that_breaks_ends_with_its_error(facts: Any, package: str) -> None:
+    [end] = (
+        await facts(package, "operations", 'subscription { breaks(code: "FORBIDDEN", first: 1) }')
+    )["ends"]
+    assert end["results"][0] == {"data": {"breaks": 0}}
+    # Of graphql-sse's protocol errors are results, of graphql-transport-ws' they are the end.
+    [error] = end["error"] if package == SOCKETS else end["results"][1]["errors"]
+    assert error["extensions"]["code"] == "FORBIDDEN"
+
+
+# graphql-ws
+
+
+async def test_a_lazy_client_opens_its_socket_when_needed(facts: Any) -> None:
+    told = await facts(SOCKETS, "lazily")
+    assert told == {"before": 0, "opened": 2, "closed": [1000, 1000]}
+
+
+async def test_pings_of_a_client_are_answered_meanwhile(facts: Any) -> None:
+    assert await facts(SOCKETS, "pinging") == {"end": HELLO, "opened": 1, "closed": []}
+
+
+async def test_a_bad_document_is_an_error_of_its_operation_only(facts: Any) -> None:
+    told = await facts(SOCKETS, "operations", "{ goodbye }", "{", "{ hello }")
+    *faulty, good = told["ends"]
+    for end in faulty:
+        assert end["results"] == []
+        assert [error["extensions"]["code"] for error in end["error"]] == ["BAD_USER_INPUT"]
+    assert good == HELLO
+    assert (told["opened"], told["closed"]) == (1, [])
+
+
+async def test_a_refused_client_does_not_try_for_ever(facts: Any) -> None:
+    told = await facts(SOCKETS, "refused", user="")
+    assert told == {"code": 4403, "reason": "Forbidden", "opened": 0, "closed": [4403] * 6}
+
+
+async def test_a_refused_client_may_give_up_at_once(facts: Any) -> None:
+    told = await facts(SOCKETS, "refusedForGood", user="")
+    assert told == {"code": 4403, "opened": 0, "closed": [4403]}
+
+
+async def test_a_client_that_was_given_up_comes_back(tools: Path) -> None:
+    async with (
+        serve(ping_seconds=1) as demo,
+        scenario(tools, SOCKETS, demo.host, "ada", "silent") as running,
+    ):
+        assert await running.facts() == {"end": HELLO, "opened": 2, "closed": [4499]}
+
+
+def message(kind: str, **more: object) -> str:
+    return json.dumps({"type": kind, **more})
+
+
+INIT = message("connection_init", payload={"authorization": "Bearer ada"})
+SILENCE = message("subscribe", id="1", payload={"query": "subscription { silence }"})
+
+
+@pytest.mark.parametrize(
+    ("protocol", "messages", "code"),
+    [
+        pytest.param(PROTOCOL, ["{"], 4400, id="no JSON"),
+        pytest.param(PROTOCOL, [INIT, message("start", id="1")], 4400, id="legacy message"),
+        pytest.param(PROTOCOL, [SILENCE], 4401, id="not opened"),
+        pytest.param(PROTOCOL, [message("connection_init")], 4403, id="nobody"),
+        pytest.param("", [INIT], 4406, id="no subprotocol"),
+        pytest.param(PROTOCOL, [INIT, SILENCE, SILENCE], 4409, id="id taken"),
+        pytest.param(PROTOCOL, [INIT, INIT], 4429, id="opened twice"),
+    ],
+)
+async def test_a_broken_rule_has_its_code(
+    facts: Any, protocol: str, messages: list[str], code: int
+) -> None:
+    assert await facts(SOCKETS, "raw", protocol, *messages) == {"code": code}
+
+
+async def test_a_client_that_says_nothing_is_not_waited_for(
+    facts: Any, demo: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo.view, "connection_init_wait_timeout", timedelta(seconds=0.05))
+    assert await facts(SOCKETS, "raw", PROTOCOL) == {"code": 4408}
+
+
+async def test_the_legacy_protocol_is_not_spoken(facts: Any) -> None:
+    """The server chooses none, which ends it on the client's side before our 4406 comes."""
+    told = await facts(SOCKETS, "raw", "graphql-ws", message("connection_init"))
+    assert told == {"error": "Server sent no subprotocol"}
+
+
+# graphql-sse
+
+
+@pytest.mark.parametrize(
+    ("query", "user", "status", "code"),
+    [
+        ("subscription { nope }", "ada", 400, "BAD_USER_INPUT"),
+        ('subscription { breaks(code: "FORBIDDEN") }', "ada", 403, "FORBIDDEN"),
+        ("subscription { silence }", "", 401, "UNAUTHENTICATED"),
+        ("subscription { silence }", "busy", 429, "LIMIT_EXCEEDED"),
+        ("subscription { silence }", "unlucky", 503, "UNAVAILABLE"),
+    ],
+)
+async def test_a_stream_that_cannot_start_tells_why(
+    facts: Any, query: str, user: str, status: int, code: str
+) -> None:
+    told = await facts(EVENTS, "refused", query, user=user)
+    assert (told["results"], told["status"]) == ([], status)
+    assert [error["extensions"]["code"] for error in told["body"]["errors"]] == [code]
+
+
+async def test_comments_do_not_disturb(
+    tools: Path, demo: Demo, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_module, "FIRST_RESULT_TIMEOUT", 0.01)
+    monkeypatch.setattr(sse, "KEEP_ALIVE", 0.01)
+    async with scenario(tools, EVENTS, demo.host, "ada", "commented") as running:
+        assert await running.facts() == {"comments": 3}
+        watch.announced.set()
+        assert await running.facts() == counted("announced", 1)

@@ -1,0 +1,91 @@
+"""The npm clients at `opsrun api`: tokens that ran out, and a restart in the middle."""
+
+import asyncio
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from domain.tenancy.roles import TenantRole
+from gql.ids import GlobalId
+from opsrun.auth import LocalTokens
+from opsrun.database import Login
+from opsrun.listening import listening_socket
+from opsrun.settings import Settings
+from tests.contract.npm_clients import EVENTS, SOCKETS, Scenario, scenario
+from tests.nodejs import needs_node
+from tests.opsrun.commands import Command, running
+from tests.opsrun.conftest import Installation, installation, installed, place
+from tests.opsrun.test_serving import api
+from tests.world import LOCAL_KEY, World
+
+__all__ = ["installation", "installed", "place"]
+
+pytestmark = needs_node
+
+CLIENTS = (
+    (SOCKETS, "resuming"),
+    (EVENTS, "resumingByVariable"),
+    (EVENTS, "resumingByHeader"),
+)
+
+
+async def change(client: Scenario) -> Any:
+    """Return what comes next, but for heartbeats and that a socket closed."""
+    while (told := await client.facts()).get("kind") == "FeedHeartbeat" or "closed" in told:
+        pass
+    return told
+
+
+async def test_clients_miss_nothing_across_a_restart(
+    installation: Installation, place: World, tools: Path
+) -> None:
+    # The port stays open, so who comes back between the two waits.
+    with listening_socket(Settings.model_validate({"port": 0})) as bound:
+        bound.set_inheritable(True)
+        host = f"127.0.0.1:{bound.getsockname()[1]}"
+
+        def server() -> AbstractAsyncContextManager[Command]:
+            return running(
+                *("api", "--fd", str(bound.fileno())),
+                environment=installation.environment(Login.API),
+                folder=installation.folder,
+                inherit=[bound.fileno()],
+            )
+
+        async with AsyncExitStack() as stack:
+            async with server() as first:
+                await first.says("Listening on ")
+                clients = [
+                    await stack.enter_async_context(
+                        scenario(tools, package, host, place.token(), name, place.global_id)
+                    )
+                    for package, name in CLIENTS
+                ]
+                began = await asyncio.gather(*map(change, clients))
+                assert [told["kind"] for told in began] == ["FeedReset"] * 3
+                assert (await first.stop())[0] == 0
+                assert await clients[0].facts() == {"closed": 1012}
+            run = (await place.start()).run
+            async with server() as second:
+                told = await asyncio.gather(*map(change, clients))
+                assert [one["kind"] for one in told] == ["OperationRunChanged"] * 3, told
+                assert {GlobalId.decode(one["run"]).uuid_key() for one in told} == {run.id}
+                assert "Traceback" not in second.output
+
+
+async def test_a_token_that_ran_out_lets_nobody_in(
+    installation: Installation, place: World, tools: Path
+) -> None:
+    user = place.members[TenantRole.OPERATOR]
+    expired = LocalTokens(LOCAL_KEY).mint(
+        user.subject, name=user.name, lifetime=timedelta(hours=-1)
+    )
+    async with api(installation) as (_, base):
+        host = base.removeprefix("http://")
+        async with scenario(tools, SOCKETS, host, expired, "refusedForGood") as client:
+            assert await client.facts() == {"code": 4403, "opened": 0, "closed": [4403]}
+        async with scenario(tools, EVENTS, host, expired, "refused", "{ __typename }") as client:
+            told = await client.facts()
+    assert told["status"] == 401
+    assert told["body"]["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
