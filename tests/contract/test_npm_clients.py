@@ -186,7 +186,7 @@ async def test_the_legacy_protocol_is_not_spoken(facts: Any) -> None:
         ("subscription { nope }", "ada", 400, "BAD_USER_INPUT"),
         ('subscription { breaks(code: "FORBIDDEN") }', "ada", 403, "FORBIDDEN"),
         ("subscription { silence }", "", 401, "UNAUTHENTICATED"),
-        ("subscription { silence }", "busy", 429, "LIMIT_EXCEEDED"),
+        ("subscription { silence }", "busy", 429, "RATE_LIMITED"),
         ("subscription { silence }", "unlucky", 503, "UNAVAILABLE"),
     ],
 )
