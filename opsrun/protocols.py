@@ -1,5 +1,6 @@
 """Uvicorn's protocols, where clients that misbehave need another answer than uvicorn's."""
 
+import asyncio
 from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -7,14 +8,27 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from gql.transport.websocket import FROZEN
 
+# What a request may have before its body, in bytes, and the seconds in which it has to come.
 HEAD_LIMIT = 64 * 1024
+HEAD_TIMEOUT = 30.0
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Refuses a request whose URL and headers do not end, which uvicorn would collect."""
+    """Gives up a request whose URL and headers do not end; uvicorn would collect and wait."""
 
     _in_head = False
     _head = 0
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for a request, but not for ever."""
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        self._end_head()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse what came."""
@@ -26,13 +40,28 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin to count."""
+        self._expect_head()
         self._in_head, self._head = True, 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Stop counting."""
-        self._in_head = False
+        self._end_head()
         super().on_headers_complete()
+
+    def _expect_head(self) -> None:
+        self._end_head()
+        self._deadline = self.loop.call_later(HEAD_TIMEOUT, self._give_up)
+
+    def _end_head(self) -> None:
+        self._in_head = False
+        if self._deadline is not None:
+            self._deadline.cancel()
+
+    def _give_up(self) -> None:
+        if self._in_head and not self.transport.is_closing():
+            self.send_400_response(f"URL and headers did not end within {HEAD_TIMEOUT} s.")
+        self.transport.close()
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
