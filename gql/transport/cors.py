@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
+from strawberry.http.websocket_origin import normalize_allowed_origins
 
 
 def cross_origin(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
@@ -16,7 +17,8 @@ def cross_origin(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
         return app
     return CORSMiddleware(
         app,
-        allow_origins=origins,
+        # As for sockets; browsers send lower case, and no usual port.
+        allow_origins=normalize_allowed_origins(origins),
         allow_methods=("GET", "POST"),
         allow_headers=("Authorization", "Content-Type", "Last-Event-ID", "X-Request-Id"),
         expose_headers=("Retry-After", "X-Request-Id"),

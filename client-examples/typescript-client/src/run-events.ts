@@ -10,8 +10,9 @@ const SILENCE_MS = 5_000;
 const MAX_TRIES = 10;
 const MAX_WAIT_MS = 10_000;
 
-// Going away, cut without or with a word, restarting, try again later; 4504: not acknowledged.
-const COME_BACK = new Set([1001, 1005, 1006, 1012, 1013, 4504]);
+// Going away, cut without or with a word, restarting, try again later; 4499: the server heard nothing
+// from us, 4504: we nothing from it.
+const COME_BACK = new Set([1001, 1005, 1006, 1012, 1013, 4499, 4504]);
 
 // The database is away; too much was asked for in a short time.
 const MAY_PASS = new Set<unknown>(["UNAVAILABLE", "RATE_LIMITED"]);

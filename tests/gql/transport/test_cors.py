@@ -40,7 +40,12 @@ async def preflight(http: httpx.AsyncClient, method: str, headers: str) -> httpx
 
 
 @pytest.mark.parametrize(
-    ("origins", "allowed"), [([HUB, "http://localhost:5173"], HUB), (["*"], "*")]
+    ("origins", "allowed"),
+    [
+        ([HUB, "http://localhost:5173"], HUB),
+        (["https://Hub.example:443"], HUB),
+        (["*"], "*"),
+    ],
 )
 async def test_an_allowed_page_reads_every_answer(origins: list[str], allowed: str) -> None:
     async with page(HUB, origins) as http:
