@@ -14,6 +14,7 @@ from domain.backups.service import Backups
 from domain.drift.service import Drift
 from domain.errors import BadInputError, UnauthenticatedError
 from domain.inventory.service import Inventory
+from domain.log_ids import note_ids
 from domain.notifications.service import Notifications
 from domain.runs.feed import TenantFeeds
 from domain.runs.queries import RunQueries
@@ -138,6 +139,7 @@ class Context:
             RateLimitedError: too many connections read from the tenant.
         """
         access = (await self.principal()).enter(tenant_id)
+        note_ids(tenant_id=tenant_id)
         if self.slot is not None:
             self.slot.enter(tenant_id)
         return access

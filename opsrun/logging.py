@@ -16,10 +16,11 @@ from typing import Literal, TextIO
 
 import orjson
 
+from domain.log_ids import log_ids
 from domain.sanitizer import sanitize
 
-IDS = ("error_id", "run_id", "tenant_id", "request_id")
-"""What `extra` may add to a record; other fields of it are not written."""
+IDS = ("error_id", "run_id", "tenant_id", "request_id", "trace_id")
+"""What `extra` and `log_ids` may add to a record; other fields of them are not written."""
 
 AUDIT = (
     "event",
@@ -100,8 +101,9 @@ def _ids(record: logging.LogRecord) -> Iterator[tuple[str, str]]:
     for name in AUDIT:
         if (value := getattr(record, name, None)) is not None:
             yield name, value
+    served = log_ids()
     for name in IDS:
-        if (value := getattr(record, name, None)) is not None:
+        if (value := getattr(record, name, served.get(name))) is not None:
             # Some ids look like keys; their name tells `sanitize` that they are none.
             yield name, sanitize(f"{name}={value}").removeprefix(f"{name}=")
 

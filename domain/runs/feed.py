@@ -10,6 +10,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from contextvars import Context
 from dataclasses import dataclass
 from itertools import islice
 from uuid import UUID
@@ -137,7 +138,9 @@ class TenantFeeds:
         """Share the tenant's feed; its reader starts with the first and ends with the last."""
         if tenant_id not in self._feeds:
             started = TenantFeed(self._transactions, self._wakeups, tenant_id, self._poll_seconds)
-            self._feeds[tenant_id] = (started, asyncio.create_task(started.run()))
+            # In a context of its own: it outlives whoever came first, whose request it is not.
+            reading = asyncio.create_task(started.run(), context=Context())
+            self._feeds[tenant_id] = (started, reading)
         feed_, reader = self._feeds[tenant_id]
         feed_.followers += 1
         try:
