@@ -141,6 +141,7 @@ operation_run = Table(
     Column("created_at", _true_time, nullable=False, server_default=_now),
     Column("started_at", _true_time),
     Column("finished_at", _true_time),
+    Column("traceparent", Text),  # whose trace the run continues (W3C); null without one
     PrimaryKeyConstraint("tenant_id", "id"),
     CheckConstraint(f"status IN ({_quoted(RunStatus)})", name="status"),
     CheckConstraint("attempt <= max_attempts", name="attempts"),

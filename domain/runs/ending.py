@@ -6,13 +6,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.notifications import repository as notifications
 from domain.notifications.models import NotificationOutcome
-from domain.runs.models import RunEventKind
+from domain.runs.models import OperationRun, RunEventKind
 from domain.runs.repository import feed, reading
 from domain.tenancy.models import SYSTEM_INITIATOR_ID
 
 
-async def announce_end(connection: AsyncConnection, tenant_id: UUID, run_id: UUID) -> None:
-    """Emit the terminal event and notify the initiator, in the transaction that ended the run."""
+async def announce_end(connection: AsyncConnection, tenant_id: UUID, run_id: UUID) -> OperationRun:
+    """Emit the terminal event and notify the initiator, in the transaction that ended the run.
+
+    Returns the run as it ended.
+    """
     seq = await feed.emit(connection, tenant_id, run_id, RunEventKind.FINISHED)
     (run,) = await reading.by_ids(connection, tenant_id, [run_id])
     if run.initiator.id != SYSTEM_INITIATOR_ID:
@@ -24,3 +27,4 @@ async def announce_end(connection: AsyncConnection, tenant_id: UUID, run_id: UUI
             seq,
             NotificationOutcome(run.status_bucket),
         )
+    return run

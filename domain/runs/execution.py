@@ -108,17 +108,17 @@ class RunExecution:
             if not await transitions.heartbeat(connection, self.lease, duration):
                 raise LeaseLostError
 
-    async def finish(self) -> None:
-        """End the run as its counts say."""
-        await self._end(None, None)
+    async def finish(self) -> OperationRun:
+        """End the run as its counts say; return it as it ended."""
+        return await self._end(None, None)
 
     async def fail(
         self, reason: FailureReason, message: str, *, error_id: str | None = None
-    ) -> None:
-        """End the run as failed as a whole."""
-        await self._end(ProducerError(reason, message), error_id)
+    ) -> OperationRun:
+        """End the run as failed as a whole; return it as it ended."""
+        return await self._end(ProducerError(reason, message), error_id)
 
-    async def _end(self, error: ProducerError | None, error_id: str | None) -> None:
+    async def _end(self, error: ProducerError | None, error_id: str | None) -> OperationRun:
         async with self._transactions.open(self.tenant_id) as connection:
             if not await transitions.finish(connection, self.lease, failed=error is not None):
                 raise LeaseLostError
@@ -132,8 +132,9 @@ class RunExecution:
                     attempt=self.lease.attempt,
                     error_id=error_id,
                 )
-            await announce_end(connection, self.tenant_id, self.lease.run_id)
+            ended = await announce_end(connection, self.tenant_id, self.lease.run_id)
         await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(self.tenant_id))
+        return ended
 
     async def release(self, delay: timedelta) -> None:
         """Hand the run back for another worker, not before `delay`; the attempt is not charged."""

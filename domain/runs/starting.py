@@ -1,6 +1,6 @@
 """Start a run, or meet the one that is already at it (R6, R7)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -28,12 +28,21 @@ class RunStarter:
     """The one door through which runs enter the ledger."""
 
     def __init__(
-        self, transactions: Transactions, wakeups: WakeUps, *, max_active_runs: int
+        self,
+        transactions: Transactions,
+        wakeups: WakeUps,
+        *,
+        max_active_runs: int,
+        traceparent: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """Prepare to start runs, of each tenant up to `max_active_runs` at a time."""
+        """Prepare to start runs, of each tenant up to `max_active_runs` at a time.
+
+        `traceparent` names the trace of whoever starts one, which the run then continues.
+        """
         self._transactions = transactions
         self._wakeups = wakeups
         self._max_active_runs = max_active_runs
+        self._traceparent = traceparent
 
     async def start(
         self,
@@ -67,6 +76,7 @@ class RunStarter:
                     subject=subject,
                     context=context,
                     initiator=access.initiator,
+                    traceparent=self._traceparent(),
                 )
                 if run_id is not None:
                     outcome = StartOutcome.CREATED

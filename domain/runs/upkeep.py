@@ -5,6 +5,7 @@ maintenance processes may call them at the same time.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -13,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.runs.ending import announce_end
 from domain.runs.failures import FailureReason
 from domain.runs.lifecycle import RunStatus
-from domain.runs.models import RunEventKind
+from domain.runs.models import OperationRun, RunEventKind
 from domain.runs.repository import feed, transitions, upkeep
+from domain.runs.repository.backlog import Backlog, read_backlog
 from domain.runs.repository.upkeep import Dispatch, PinnedRuns, RunKey
 from domain.tenancy.transactions import Transactions
 from domain.wakeups import OUTBOX_TOPIC, WakeUps, feed_topic
@@ -28,6 +30,13 @@ class DispatchUnavailableError(Exception):
 
 
 Send = Callable[[Dispatch], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rescued:
+    """A run was taken from its worker: for the next one, or, if that was the last, it `ended`."""
+
+    ended: OperationRun | None
 
 
 class Upkeep:
@@ -72,19 +81,20 @@ class Upkeep:
             await self._wakeups.nudge(OUTBOX_TOPIC)
         return count
 
-    async def rescue(self, *, grace: timedelta) -> bool:
-        """Take one run from a worker that stopped sending heartbeats; False when there is none."""
+    async def rescue(self, *, grace: timedelta) -> Rescued | None:
+        """Take one run from a worker that stopped sending heartbeats; None when there is none."""
+        ended: OperationRun | None = None
         async with self._transactions.open(None) as connection:
             run = await upkeep.take_expired(connection, grace=grace)
             if run is None:
-                return False
+                return None
             if run.attempts_left:
                 delay = _RETRY_DELAY * run.attempt
                 await upkeep.requeue(connection, run, delay=delay)
                 await transitions.order_again(connection, run.tenant_id, run.run_id, delay)
                 await feed.emit(connection, run.tenant_id, run.run_id, RunEventKind.REQUEUED)
             else:
-                await self._end(
+                ended = await self._end(
                     connection,
                     run,
                     RunStatus.FAILED,
@@ -93,15 +103,15 @@ class Upkeep:
                     " if that happens once more, tell the operator.",
                 )
         await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(run.tenant_id))
-        return True
+        return Rescued(ended)
 
-    async def abort_forgotten(self, *, limit: timedelta) -> bool:
-        """End one run that no worker took within `limit`; False when there is none."""
+    async def abort_forgotten(self, *, limit: timedelta) -> OperationRun | None:
+        """End one run that no worker took within `limit`, and return it if there is any."""
         async with self._transactions.open(None) as connection:
             run = await upkeep.take_forgotten(connection, limit=limit)
             if run is None:
-                return False
-            await self._end(
+                return None
+            ended = await self._end(
                 connection,
                 run,
                 RunStatus.ABORTED,
@@ -109,7 +119,7 @@ class Upkeep:
                 "No worker took the run in time. Start it again when workers are available.",
             )
         await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(run.tenant_id))
-        return True
+        return ended
 
     async def _end(
         self,
@@ -118,7 +128,7 @@ class Upkeep:
         status: RunStatus,
         reason: FailureReason,
         message: str,
-    ) -> None:
+    ) -> OperationRun:
         await upkeep.end(connection, run, status)
         await transitions.add_failure(
             connection,
@@ -128,7 +138,12 @@ class Upkeep:
             message=message,
             attempt=run.attempt,
         )
-        await announce_end(connection, run.tenant_id, run.run_id)
+        return await announce_end(connection, run.tenant_id, run.run_id)
+
+    async def backlog(self) -> Backlog:
+        """Tell how much waits and runs, of all tenants."""
+        async with self._transactions.open(None) as connection:
+            return await read_backlog(connection)
 
     async def purge(self, tenant_id: UUID, *, pinned: PinnedRuns) -> int:
         """Delete one batch of the tenant's finished runs past retention; return how many."""

@@ -47,6 +47,7 @@ async def insert_pending(
     subject: str,
     context: Mapping[str, Any],
     initiator: Initiator,
+    traceparent: str | None,
 ) -> UUID | None:
     """Add a pending run; None when an active one holds the key."""
     adding = upsert(operation_run).values(
@@ -59,6 +60,7 @@ async def insert_pending(
         context=context,
         initiator_id=initiator.id,
         initiator_name=initiator.name,
+        traceparent=traceparent,
     )
     run_id: UUID | None = (
         await connection.execute(

@@ -44,6 +44,7 @@ class Dispatch:
     tenant_id: UUID
     run_id: UUID
     run_type: str
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +84,22 @@ async def take_dispatches(
         .with_for_update(skip_locked=True)
         .lateral("next_ones")
     )
-    rows = await connection.execute(
-        select(next_ones).select_from(tenants, dispatched, next_ones).limit(limit)
+    traceparent = (
+        select(operation_run.c.traceparent)
+        .where(
+            operation_run.c.tenant_id == next_ones.c.tenant_id,
+            operation_run.c.id == next_ones.c.run_id,
+        )
+        .scalar_subquery()
     )
-    return [Dispatch(row.id, row.tenant_id, row.run_id, row.run_type) for row in rows]
+    rows = await connection.execute(
+        select(next_ones, traceparent.label("traceparent"))
+        .select_from(tenants, dispatched, next_ones)
+        .limit(limit)
+    )
+    return [
+        Dispatch(row.id, row.tenant_id, row.run_id, row.run_type, row.traceparent) for row in rows
+    ]
 
 
 def _tenants_with_orders() -> CTE:

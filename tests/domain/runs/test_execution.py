@@ -82,7 +82,7 @@ async def test_a_message_that_comes_too_early_or_too_late_takes_nothing(
     assert await world.claimer.claim(world.tenant_id, execution.run.id, LEASE) is None
 
 
-WRITES: dict[str, Callable[[RunExecution], Awaitable[None]]] = {
+WRITES: dict[str, Callable[[RunExecution], Awaitable[object]]] = {
     "set_total": lambda execution: execution.set_total(3),
     "heartbeat": lambda execution: execution.heartbeat(LEASE),
     "record": lambda execution: record(execution, {"a": ItemOutcome.FAILED}),

@@ -1,0 +1,14 @@
+"""Where a run's trace goes on, so that whoever sends or executes it continues that trace."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the column, without a rewrite of the table."""
+    op.add_column("operation_run", sa.Column("traceparent", sa.Text), schema="opsrun")
