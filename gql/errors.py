@@ -21,6 +21,7 @@ from strawberry.types.execution import StreamExecutionResult
 
 from domain.errors import DomainError, ErrorCode
 from domain.tenancy.transactions import DatabaseUnavailableError
+from gql.serving import serving
 
 logger = logging.getLogger("gql")
 
@@ -56,11 +57,16 @@ def public_errors(errors: Iterable[Exception]) -> list[PublicError]:
     """Return the forms of the errors of one result that may be shown.
 
     Unexpected errors are logged, each cause once: a failed batch that many fields
-    waited for has one trace and one error id. Errors that were mapped before are
-    returned as they are.
+    waited for has one trace and one error id. Each code is counted once. Errors that
+    were mapped before are returned as they are.
     """
     error_ids: dict[int, str] = {}
-    return [_public(error, error_ids) for error in errors]
+    given = list(errors)
+    shown = [_public(error, error_ids) for error in given]
+    counted = serving().telemetry.metrics.errors
+    for code in {new.code for new, old in zip(shown, given, strict=True) if new is not old}:
+        counted.labels(code.value).inc()
+    return shown
 
 
 def error_body(error: Exception) -> dict[str, object]:

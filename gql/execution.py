@@ -19,6 +19,7 @@ from strawberry.types.execution import PreExecutionError
 from gql.audit import audit_refusals
 from gql.errors import ErrorMapping, map_errors, public_error
 from gql.limits.admission import Admission, Gate
+from gql.observation import OperationObservation
 
 
 class AmbiguousOperationError(CannotGetOperationTypeError):
@@ -74,9 +75,18 @@ class OpsrunSchema(Schema):
         return self._schema
 
     def get_extensions(self, sync: bool = False) -> list[SchemaExtension]:
-        """Return the extensions; ours are innermost, so that all others see mapped errors."""
+        """Return the extensions; ours are innermost, so that all others see mapped errors.
+
+        But the one that watches is outermost, so that it sees what the others refuse.
+        """
         gate = () if self._gate is None else (Admission(self._gate),)
-        return [*super().get_extensions(sync), *gate, ChosenOperation(), ErrorMapping()]
+        return [
+            OperationObservation(),
+            *super().get_extensions(sync),
+            *gate,
+            ChosenOperation(),
+            ErrorMapping(),
+        ]
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None

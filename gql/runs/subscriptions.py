@@ -22,6 +22,7 @@ from domain.tenancy.transactions import DatabaseUnavailableError
 from gql.context import Context, Info
 from gql.enums import FeedChange, FeedResetReason
 from gql.limits.cost import MEMBERS
+from gql.observation import telling
 from gql.pages import Cursor, cursor_number
 from gql.runs.filters import run_filter
 from gql.runs.queries import Filter
@@ -170,6 +171,8 @@ class RunSubscriptions:
         cursor = (await resume(context, access, after)).cursor
 
         def told(event: Event | None, run: Run, seen: FeedCursor) -> OperationRunEvent:
+            if event is not None:
+                telling(event.occurred_at)
             return OperationRunEvent(
                 kind=event.kind if event else None,
                 run=OperationRun.of(run, access, info),
@@ -234,6 +237,7 @@ class RunSubscriptions:
                         async for cursor, event in events:
                             change = event and _change(wanted, event)
                             if event and change:
+                                telling(event.occurred_at)
                                 yield OperationRunChanged(
                                     change=change,
                                     run=OperationRun.of(event.run, access, info),

@@ -4,6 +4,8 @@ import asyncio
 import random
 from collections.abc import Coroutine
 
+from gql.serving import serving
+
 # How long, in seconds, a subscription may take to clean up after itself.
 CLEANUP_TIMEOUT = 5.0
 # Seconds for one event or message to leave; a client that reads slower than that has gone.
@@ -26,10 +28,11 @@ class OpenConnections:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        try:
-            await asyncio.wait({task})
-        finally:
-            await end(task)
+        with serving().connection():
+            try:
+                await asyncio.wait({task})
+            finally:
+                await end(task)
         if not task.cancelled():
             task.result()
 

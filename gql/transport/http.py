@@ -20,6 +20,7 @@ from strawberry.types.unset import UnsetType
 from domain.errors import UnavailableError
 from gql.errors import error_body, public_error
 from gql.execution import OpsrunSchema
+from gql.serving import Serving, Telemetry, serve, serving
 from gql.transport.connections import OpenConnections
 from gql.transport.contexts import ContextFactory, opened, request_id_of, seated
 from gql.transport.negotiation import MediaType, acceptable
@@ -55,6 +56,7 @@ class GraphQLView(GraphQL[SocketSession, None]):
         graphiql_path: where a person is sent who opens the endpoint in a browser.
         slots: how many sockets and streams may be open.
         operations_per_socket: how many may run at a time.
+        telemetry: where metrics and traces go.
     """
 
     schema: OpsrunSchema
@@ -71,6 +73,7 @@ class GraphQLView(GraphQL[SocketSession, None]):
         graphiql_path: str | None = None,
         slots: Slots | None = None,
         operations_per_socket: int = 100,
+        telemetry: Telemetry | None = None,
     ) -> None:
         super().__init__(
             schema,
@@ -85,6 +88,7 @@ class GraphQLView(GraphQL[SocketSession, None]):
         self._graphiql_path = graphiql_path
         self._connections = OpenConnections()
         self._slots = slots or Slots(per_user=sys.maxsize, per_tenant=sys.maxsize)
+        self._telemetry = telemetry or Telemetry()
 
     async def close_sockets(self, code: int = 1012, *, spread: float = 0.0) -> None:
         """End all sockets, with `code`, and all event streams, so that the server can stop.
@@ -97,11 +101,14 @@ class GraphQLView(GraphQL[SocketSession, None]):
         """Serve one request or one socket."""
         if scope["type"] == "websocket":
             socket = WebSocket(scope, receive, send)
-            await self._connections.serve(self._serve_socket(socket))
+            socket.state.request_id = request_id_of(socket.headers)
+            with serve(Serving(self._telemetry, "websocket"), socket.state.request_id):
+                await self._connections.serve(self._serve_socket(socket))
             return
         request = Request(scope, receive)
         request.state.request_id = request_id_of(request.headers)
-        with suppress(ClientDisconnect):
+        served = Serving(self._telemetry, traceparent=request.headers.get("traceparent"))
+        with suppress(ClientDisconnect), serve(served, request.state.request_id):
             try:
                 response = await self._respond(request)
             except asyncio.CancelledError:
@@ -167,6 +174,7 @@ class GraphQLView(GraphQL[SocketSession, None]):
     async def _stream(
         self, asked: GraphQLRequest, context: object, allowed: set[OperationType]
     ) -> Response:
+        serving().transport = "sse"
         slot = self._slots.new()
         seated(context, slot)
         results = ResultStream(
@@ -192,7 +200,6 @@ class GraphQLView(GraphQL[SocketSession, None]):
         return json_response(body_of(first), status, MediaType.JSON)
 
     async def _serve_socket(self, socket: WebSocket) -> None:
-        socket.state.request_id = request_id_of(socket.headers)
         socket.state.slot = self._slots.new()
         try:
             await self.run(socket)

@@ -6,7 +6,10 @@ from contextlib import aclosing, suppress
 
 from strawberry.types import ExecutionResult
 
+from gql.observation import delivery, nothing
 from gql.transport.connections import end
+
+_Result = tuple[ExecutionResult | None, Callable[[], None]]
 
 
 class ResultStream:
@@ -21,11 +24,12 @@ class ResultStream:
         self,
         results: AsyncGenerator[ExecutionResult, None],
         *,
-        at_end: Callable[[], None] = lambda: None,
+        at_end: Callable[[], None] = nothing,
     ) -> None:
         """Begin; `at_end` is called once it is over, for whatever reason."""
-        self._queue: asyncio.Queue[ExecutionResult | None] = asyncio.Queue(maxsize=1)
-        self._peeked: list[ExecutionResult | None] = []
+        self._queue: asyncio.Queue[_Result] = asyncio.Queue(maxsize=1)
+        self._peeked: list[_Result] = []
+        self._sent = nothing
         self._task = asyncio.create_task(self._produce(results))
         self._task.add_done_callback(lambda _: at_end())
 
@@ -35,20 +39,25 @@ class ResultStream:
         Raises:
             TimeoutError: there was none within `timeout` seconds.
         """
-        if self._peeked:
-            return self._peeked.pop()
-        async with asyncio.timeout(timeout):
-            return await self._queue.get()
+        # Whoever asks for the next one has sent the last.
+        sent, self._sent = self._sent, nothing
+        sent()
+        result, self._sent = self._peeked.pop() if self._peeked else await self._take(timeout)
+        return result
 
     async def peek(self, timeout: float) -> ExecutionResult | None:
         """Return the next result but leave it there; None without one in `timeout` seconds."""
         with suppress(TimeoutError):
-            self._peeked = [await self.next(timeout)]
-        return self._peeked[0] if self._peeked else None
+            self._peeked = [await self._take(timeout)]
+        return self._peeked[0][0] if self._peeked else None
 
     async def aclose(self) -> None:
         """End the operation and wait until it has cleaned up."""
         await end(self._task)
+
+    async def _take(self, timeout: float | None) -> _Result:
+        async with asyncio.timeout(timeout):
+            return await self._queue.get()
 
     async def _produce(self, results: AsyncGenerator[ExecutionResult, None]) -> None:
         async with aclosing(results):
@@ -56,8 +65,8 @@ class ResultStream:
                 # A subscription whose clean-up fails answers a cancellation with an error.
                 if _is_cancelled():
                     return
-                await self._queue.put(result)
-        await self._queue.put(None)
+                await self._queue.put((result, delivery()))
+        await self._queue.put((None, nothing))
 
 
 def _is_cancelled() -> bool:
