@@ -1,6 +1,5 @@
 """The API as an ASGI application."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,7 +10,9 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route, WebSocketRoute
 
 from gql.context import Context, UseCases
+from gql.metrics import ApiMetrics
 from gql.schema import schema
+from gql.serving import Telemetry
 from gql.transport.cors import cross_origin
 from gql.transport.graphiql import graphiql_routes
 from gql.transport.http import GraphQLView
@@ -19,10 +20,12 @@ from gql.transport.slots import Slots
 from opsrun.auth import Tokens, bearer, tokens
 from opsrun.database import Login
 from opsrun.gate import open_gate
-from opsrun.health import health_routes
+from opsrun.health import Check, database_check
 from opsrun.hub import hub_app, hub_folder
-from opsrun.resources import open_resources, use_cases
+from opsrun.monitoring import Monitor
+from opsrun.resources import Resources, open_resources, use_cases
 from opsrun.settings import Settings
+from opsrun.tracing import open_tracer
 
 
 class HubLinks:
@@ -68,16 +71,27 @@ class Api:
 
     app: Starlette
     view: GraphQLView
-    stopping: asyncio.Event
+    monitor: Monitor
+
+
+def checks(resources: Resources) -> Mapping[str, Check]:
+    """Return what the API needs."""
+    return {
+        "database": database_check(resources.engine),
+        # Only a wake-up: without it the API serves on, a little later.
+        "redis": Check(resources.wakeups.ping, is_needed=False),
+    }
 
 
 @asynccontextmanager
 async def open_api(settings: Settings, public_url: str) -> AsyncIterator[Api]:
     """Open the API's resources and put the application together."""
     async with (
+        open_tracer(settings, "api") as tracer,
         open_resources(settings, Login.API) as resources,
         open_gate(settings, resources.transactions) as gate,
     ):
+        monitor = Monitor(checks(resources), wakeups=resources.wakeups)
         contexts = TokenContexts(
             use_cases(resources, max_active_runs=settings.tenant_max_active_runs),
             tokens(settings),
@@ -93,13 +107,13 @@ async def open_api(settings: Settings, public_url: str) -> AsyncIterator[Api]:
                 per_user=settings.connections_per_user, per_tenant=settings.connections_per_tenant
             ),
             operations_per_socket=settings.operations_per_socket,
+            telemetry=Telemetry(ApiMetrics(monitor.registry), tracer),
         )
-        stopping = asyncio.Event()
         routes = [
             Route("/graphql", cross_origin(view, settings.allowed_origins)),
             WebSocketRoute("/graphql", view),
             *graphiql_routes(),
-            *health_routes(resources, stopping),
+            *monitor.health,
         ]
         app = Starlette(routes=routes)
         if (hub := hub_folder(settings)) is not None:
@@ -107,4 +121,4 @@ async def open_api(settings: Settings, public_url: str) -> AsyncIterator[Api]:
             app.router.default = hub_app(hub)
         else:
             app.add_route("/", lambda _: RedirectResponse("/graphiql/"))
-        yield Api(app, view, stopping)
+        yield Api(app, view, monitor)

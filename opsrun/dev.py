@@ -6,9 +6,10 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import count, repeat
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,8 @@ async def _develop(settings: Settings) -> None:
             bound = listening_socket(settings)
             base, place = address(settings, bound), bound.getsockname()[:2]
             environment = _environment(settings, folder, servers, hub)
-            async with _processes(folder, logs, environment, urls, bound) as processes:
+            ports = _metrics_ports(settings)
+            async with _processes(folder, logs, environment, urls, bound, ports) as processes:
                 await _while_alive(_until_ready(place, processes[0]), servers, processes)
                 click.echo(welcome(tokens, base, logs, hub=hub is not None))
                 await _while_alive(_watch(transactions, exports), servers, processes)
@@ -116,6 +118,14 @@ def _environment(
     return {**os.environ, **{PREFIX + name: value for name, value in given.items()}}
 
 
+def _metrics_ports(settings: Settings) -> Iterator[dict[str, str]]:
+    """Return the variables that give each process its port: the one that is set, and the next."""
+    port = settings.metrics_port
+    if port is None:
+        return repeat({})
+    return ({f"{PREFIX}METRICS_PORT": str(port and number)} for number in count(port))
+
+
 @asynccontextmanager
 async def _processes(
     folder: Path,
@@ -123,6 +133,7 @@ async def _processes(
     environment: Mapping[str, str],
     urls: Mapping[Login, str],
     bound: socket.socket,
+    metrics_ports: Iterator[dict[str, str]],
 ) -> AsyncIterator[list[Child]]:
     """Run API, worker and maintenance, in this order; the API takes the socket over."""
     children = []
@@ -142,7 +153,11 @@ async def _processes(
                         log=logs / f"{name}.log",
                         stop_signal=signal.SIGTERM,
                         inherit=[bound.fileno()] if arguments else [],
-                        env={**environment, f"{PREFIX}DATABASE_URL": urls[login]},
+                        env={
+                            **environment,
+                            **next(metrics_ports),
+                            f"{PREFIX}DATABASE_URL": urls[login],
+                        },
                     )
                 )
         yield children

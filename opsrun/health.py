@@ -1,32 +1,46 @@
-"""Health endpoints: whether the process lives, and whether it can serve, with the reason."""
+"""Health endpoints: whether the process lives, and whether it can do its work, with the reason."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from opsrun.resources import Resources
+from opsrun.database import PATIENCE_SECONDS
 
-_TIMEOUT_SECONDS = 2.0
+# Long enough for the pool to find out that its connections are silent, and to replace one.
+_TIMEOUT_SECONDS = PATIENCE_SECONDS + 2.0
 
 
-def health_routes(resources: Resources, stopping: asyncio.Event) -> list[Route]:
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Something that may keep the process from its work."""
+
+    ask: Callable[[], Awaitable[None]]
+    """Raises what is wrong, if anything is."""
+    is_needed: bool = True
+    """Without the others the work goes on, only later."""
+
+
+def database_check(engine: AsyncEngine) -> Check:
+    """Ask whether statements are answered."""
+
+    async def ask() -> None:
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    return Check(ask)
+
+
+def health_routes(checks: Mapping[str, Check], stopping: asyncio.Event) -> list[Route]:
     """Return `/healthz`, which answers while the process does, and `/readyz`, which asks around.
 
     Once `stopping` is set we are not ready, so that nobody new is sent to us.
     """
-
-    async def database() -> None:
-        async with resources.engine.connect() as connection:
-            await connection.execute(text("SELECT 1"))
-
-    checks: dict[str, Callable[[], Awaitable[None]]] = {
-        "database": database,
-        "redis": resources.wakeups.ping,
-    }
 
     async def alive(_: Request) -> JSONResponse:
         return JSONResponse({"status": "ok"})
@@ -36,19 +50,19 @@ def health_routes(resources: Resources, stopping: asyncio.Event) -> list[Route]:
             return JSONResponse({"status": "stopping"}, 503)
         outcomes = await asyncio.gather(*(_outcome(check) for check in checks.values()))
         found = dict(zip(checks, outcomes, strict=True))
-        # Redis is only a wake-up: without it the API serves on, a little later.
-        status = 200 if found["database"] == "ok" else 503
+        is_ready = all(found[name] == "ok" for name, check in checks.items() if check.is_needed)
         return JSONResponse(
-            {"status": "ok" if status == 200 else "unavailable", "checks": found}, status
+            {"status": "ok" if is_ready else "unavailable", "checks": found},
+            200 if is_ready else 503,
         )
 
     return [Route("/healthz", alive), Route("/readyz", ready)]
 
 
-async def _outcome(check: Callable[[], Awaitable[None]]) -> str:
+async def _outcome(check: Check) -> str:
     try:
         async with asyncio.timeout(_TIMEOUT_SECONDS):
-            await check()
+            await check.ask()
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
         return type(error).__name__
     return "ok"

@@ -1,6 +1,7 @@
 """The API's socket, and the address under which people find it."""
 
 import socket
+from contextlib import suppress
 
 from opsrun.settings import Settings, SettingsError
 
@@ -13,24 +14,34 @@ def listening_socket(settings: Settings) -> socket.socket:
     Raises:
         SettingsError: the port that is set is taken, or the host is not ours.
     """
-    for port in (DEFAULT_PORT, 0) if settings.port is None else (settings.port,):
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        # The protocol is named so that the event loop turns off Nagle's algorithm.
-        bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            bound.bind((settings.host, port))
-            # Two sockets may be bound to one port; that it is ours is sure only now.
-            bound.listen()
-        except OSError as error:
-            bound.close()
-            failure = error
-            continue
-        return bound
-    raise SettingsError(
-        f"OPSRUN_PORT: Cannot listen on {settings.host}:{port}: {failure.strerror}."
-        " Set another port or OPSRUN_HOST, or no port to get a free one."
-    )
+    if settings.port is not None:
+        return listen(settings.host, settings.port)
+    with suppress(SettingsError):
+        return listen(settings.host, DEFAULT_PORT)
+    return listen(settings.host, 0)
+
+
+def listen(host: str, port: int, kind: str = "") -> socket.socket:
+    """Listen on a port; `kind` stands before HOST and PORT in the names of the settings.
+
+    Raises:
+        SettingsError: the port is taken, or the host is not ours.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # The protocol is named so that the event loop turns off Nagle's algorithm.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+        # Two sockets may be bound to one port; that it is ours is sure only now.
+        bound.listen()
+    except OSError as error:
+        bound.close()
+        raise SettingsError(
+            f"OPSRUN_{kind}PORT: Cannot listen on {host}:{port}: {error.strerror}."
+            f" Set another port or OPSRUN_{kind}HOST, or no port."
+        ) from error
+    return bound
 
 
 def inherited_socket(descriptor: int) -> socket.socket:

@@ -14,10 +14,14 @@ from taskiq.receiver import Receiver
 
 from domain.runs.execution import RunClaimer
 from opsrun.database import Login
+from opsrun.health import Check, database_check
+from opsrun.monitoring import Monitor, shown
 from opsrun.resources import open_resources
 from opsrun.settings import Settings
+from opsrun.tracing import open_tracer
 from workers.broker import RunBroker
 from workers.maintenance import Maintenance
+from workers.metrics import MaintenanceMetrics, RunMetrics
 from workers.producers import PRODUCERS
 from workers.runner import RunRunner
 from workers.tasks import register_tasks, sender
@@ -32,13 +36,27 @@ HAND_BACK_SECONDS = 5.0
 async def work(settings: Settings) -> None:
     """Execute runs until SIGTERM or SIGINT; then finish or hand back what is in hand."""
     broker = RunBroker(settings.require_redis_url())
-    async with open_resources(settings, Login.WORKER) as resources:
+    async with (
+        open_tracer(settings, "worker") as tracer,
+        open_resources(settings, Login.WORKER) as resources,
+    ):
+        monitor = Monitor(
+            {
+                "database": database_check(resources.engine),
+                "queue": Check(broker.ping),
+                "listener": Check(broker.require_listener),
+            },
+            wakeups=resources.wakeups,
+            queue=broker,
+        )
         owner = f"{socket.gethostname()}:{os.getpid()}"
         runner = RunRunner(
             RunClaimer(resources.transactions, resources.wakeups, owner=owner),
             PRODUCERS,
             lease=settings.lease,
             run_timeout=timedelta(seconds=settings.run_timeout_seconds),
+            metrics=RunMetrics(monitor.registry),
+            tracer=tracer,
         )
         register_tasks(broker, PRODUCERS, runner)
         receiver = Receiver(
@@ -50,10 +68,11 @@ async def work(settings: Settings) -> None:
             wait_tasks_timeout=settings.shutdown_grace_seconds,
         )
         await broker.startup()
-        stop = _stop_event()
+        _set_by_signals(monitor.stopping)
         logger.info("Executing runs, %d at a time", settings.worker_concurrency)
         try:
-            await receiver.listen(stop)
+            async with shown(settings, monitor):
+                await receiver.listen(monitor.stopping)
         finally:
             await _hand_back(runner)
             await broker.shutdown()
@@ -68,30 +87,48 @@ async def _hand_back(runner: RunRunner) -> None:
 
 
 @asynccontextmanager
-async def open_maintenance(settings: Settings) -> AsyncIterator[Maintenance]:
-    """Open what maintenance needs."""
+async def open_maintenance(settings: Settings) -> AsyncIterator[tuple[Maintenance, Monitor]]:
+    """Open what maintenance needs, and what shows how it gets on."""
     broker = RunBroker(settings.require_redis_url())
-    async with open_resources(settings, Login.MAINTENANCE) as resources:
+    async with (
+        open_tracer(settings, "maintenance") as tracer,
+        open_resources(settings, Login.MAINTENANCE) as resources,
+    ):
+
+        async def relay() -> None:
+            maintenance.steps.require("relay")
+
+        monitor = Monitor(
+            {
+                "database": database_check(resources.engine),
+                "queue": Check(broker.ping),
+                "relay": Check(relay),
+            },
+            wakeups=resources.wakeups,
+        )
+        maintenance = Maintenance(
+            resources.transactions,
+            resources.wakeups,
+            sender(broker, tracer),
+            broker.age,
+            lease=settings.lease,
+            redispatch_after=timedelta(seconds=settings.redispatch_seconds),
+            queue_timeout=timedelta(seconds=settings.queue_timeout_seconds),
+            tenant_concurrency=settings.tenant_concurrency,
+            metrics=MaintenanceMetrics(monitor.registry),
+        )
         await broker.startup()
         try:
-            yield Maintenance(
-                resources.transactions,
-                resources.wakeups,
-                sender(broker),
-                broker.age,
-                lease=settings.lease,
-                redispatch_after=timedelta(seconds=settings.redispatch_seconds),
-                queue_timeout=timedelta(seconds=settings.queue_timeout_seconds),
-                tenant_concurrency=settings.tenant_concurrency,
-            )
+            yield maintenance, monitor
         finally:
             await broker.shutdown()
 
 
 async def maintain(settings: Settings) -> None:
     """Run the maintenance loops until SIGTERM or SIGINT."""
-    async with open_maintenance(settings) as maintenance:
-        stop = _stop_event()
+    async with open_maintenance(settings) as (maintenance, monitor), shown(settings, monitor):
+        stop = monitor.stopping
+        _set_by_signals(stop)
         logger.info("Dispatching, rescuing and purging runs")
         loops = asyncio.create_task(maintenance.run())
         waiting = asyncio.create_task(stop.wait())
@@ -103,9 +140,7 @@ async def maintain(settings: Settings) -> None:
             loops.result()
 
 
-def _stop_event() -> asyncio.Event:
+def _set_by_signals(stop: asyncio.Event) -> None:
     """From now on a signal to stop sets the event; until now it ended us at once."""
-    stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop

@@ -18,6 +18,7 @@ from domain.tenancy.service import Tenancy
 from domain.tenancy.transactions import Transactions
 from opsrun.database import Login, open_engine, require_login
 from opsrun.settings import Settings
+from opsrun.tracing import current_traceparent
 from opsrun.wakeups import RedisWakeUps
 from opsrun.walls import require_walls
 
@@ -60,7 +61,9 @@ def use_cases(resources: Resources, *, max_active_runs: int) -> "UseCases":
     from gql.context import UseCases
 
     transactions, wakeups = resources.transactions, resources.wakeups
-    starter = RunStarter(transactions, wakeups, max_active_runs=max_active_runs)
+    starter = RunStarter(
+        transactions, wakeups, max_active_runs=max_active_runs, traceparent=current_traceparent
+    )
     return UseCases(
         tenancy=Tenancy(transactions),
         runs=RunQueries(transactions),

@@ -12,6 +12,7 @@ import uvicorn
 
 from opsrun.asgi import Api, open_api
 from opsrun.listening import address
+from opsrun.monitoring import shown
 from opsrun.protocols import HttpProtocol, SocketProtocol
 from opsrun.settings import Settings
 
@@ -37,7 +38,7 @@ class _Server(uvicorn.Server):
     async def _drain(self) -> None:
         half = self._drain_seconds / 2
         logger.info("Stopping, after %s seconds in which all is served as before", half)
-        self._api.stopping.set()
+        self._api.monitor.stopping.set()
         try:
             await asyncio.sleep(half)
             await self._api.view.close_sockets(spread=half)
@@ -59,7 +60,7 @@ class _Server(uvicorn.Server):
 async def serve_api(settings: Settings, bound: socket.socket) -> None:
     """Serve the API on a listening socket until SIGTERM or SIGINT."""
     base = address(settings, bound)
-    async with open_api(settings, base) as api:
+    async with open_api(settings, base) as api, shown(settings, api.monitor):
         config = uvicorn.Config(
             api.app,
             log_config=None,

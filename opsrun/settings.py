@@ -189,6 +189,18 @@ class Settings(BaseSettings):
     trusted_documents: Literal["optional", "required"] = Field(
         "optional", description="Whether documents that nobody registered are run as well"
     )
+    metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="Where each process shows metrics and health; 0 takes a free port",
+    )
+    metrics_host: str | None = Field(
+        None, description="The address for that; OPSRUN_HOST if not set"
+    )
+    otlp_endpoint: AnyHttpUrl | None = Field(
+        None, description="The collector of traces (OTLP/HTTP), as http://collector:4318"
+    )
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="The least severity that is logged"

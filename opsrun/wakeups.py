@@ -70,6 +70,7 @@ class RedisWakeUps:
         self._reading: asyncio.Timeout | None = None
         self._read_failures = 0
         self._nudging_fails = False
+        self.outages = 0
 
     async def __aenter__(self) -> Self:
         self._reader = asyncio.create_task(self._read_forever(), name="wake-ups")
@@ -86,6 +87,11 @@ class RedisWakeUps:
             await asyncio.wait([self._reader])
         finally:
             await self._redis.aclose()
+
+    @property
+    def is_away(self) -> bool:
+        """Whether wake-ups do not reach us, so that readers poll."""
+        return self._read_failures > 0
 
     async def nudge(self, *topics: str) -> None:
         """Wake whoever waits on one of them, anywhere. Never raises; takes `PATIENCE` at most."""
@@ -144,6 +150,7 @@ class RedisWakeUps:
             except Exception as error:
                 # Anything else, too: a reader that ended would go unnoticed.
                 if not self._read_failures:
+                    self.outages += 1
                     unforeseen = not isinstance(error, _OUTAGE)
                     logger.warning("Lost the wake-ups: %s", _reason(error), exc_info=unforeseen)
                 self._read_failures += 1

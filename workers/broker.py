@@ -36,6 +36,10 @@ _BACKOFF = EqualJitterBackoff(cap=3.0, base=0.1)
 _BACKOFF_STEPS = 10
 
 
+class NotListeningError(Exception):
+    """Nobody listens, or not yet."""
+
+
 class RunBroker(RedisStreamBroker):
     """A Redis stream with one consumer group, for any number of workers.
 
@@ -77,6 +81,14 @@ class RunBroker(RedisStreamBroker):
         )
         self.reclaim_interval = reclaim_interval
         self._redis = Redis(connection_pool=self.connection_pool)
+        self.outages = 0
+        self.fault: Exception | None = NotListeningError()
+        """What keeps the listener from its queue; None while nothing does."""
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the listener is kept from its queue, or nobody listens."""
+        return self.fault is not None
 
     async def startup(self) -> None:
         """Start, even without Redis: `listen` makes the group as soon as it can."""
@@ -102,6 +114,16 @@ class RunBroker(RedisStreamBroker):
         """
         async with asyncio.timeout(COMMAND_TIMEOUT):
             await super().kick(message)
+
+    async def require_listener(self) -> None:
+        """Raise what keeps the listener from its queue, if anything does."""
+        if self.fault is not None:
+            raise self.fault.with_traceback(None)
+
+    async def ping(self) -> None:
+        """Raise what keeps us from the queue, if anything does."""
+        async with asyncio.timeout(COMMAND_TIMEOUT):
+            await self._redis.ping()
 
     async def age(self) -> timedelta | None:
         """Return for how long the oldest message that nobody read has been waiting.
@@ -163,7 +185,9 @@ class RunBroker(RedisStreamBroker):
                         if reclaim_from == _START:
                             reclaim_at = clock() + self.reclaim_interval
             except _OUTAGE as error:
+                self.fault = error
                 if not failures:
+                    self.outages += 1
                     logger.warning(
                         "Lost the run queue, trying again until it is back: %s", _reason(error)
                     )
@@ -172,6 +196,7 @@ class RunBroker(RedisStreamBroker):
                 group_exists, reclaim_from = False, _START
                 await asyncio.sleep(_BACKOFF.compute(min(failures, _BACKOFF_STEPS)))
                 continue
+            self.fault = None
             if failures:
                 logger.info("The run queue is back")
                 failures = 0

@@ -7,12 +7,15 @@ from datetime import timedelta
 from uuid import UUID
 
 from domain.inventory import repository as inventory
+from domain.log_ids import logged
 from domain.runs.failures import ProducerError
-from domain.runs.upkeep import BATCH, DispatchUnavailableError, Send, Upkeep
+from domain.runs.upkeep import BATCH, Send, Upkeep
 from domain.tenancy import repository as tenancy
-from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
+from domain.tenancy.transactions import Transactions
 from domain.wakeups import OUTBOX_TOPIC, WakeUps
+from workers.metrics import MaintenanceMetrics
 from workers.providers import provider_of
+from workers.steps import Steps
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +25,7 @@ _RESCUE_SECONDS = 3.0
 _MOST_GRACE = timedelta(seconds=5)
 _HOUSEKEEPING_SECONDS = 60.0
 _SCOPES_SECONDS = 10.0
+_MEASURE_SECONDS = 15.0
 _UNUSED_DOCUMENTS = timedelta(days=1)
 
 # For how long the oldest message has been waiting; None while the queue is out of reach.
@@ -42,6 +46,7 @@ class Maintenance:
         redispatch_after: timedelta,
         queue_timeout: timedelta,
         tenant_concurrency: int,
+        metrics: MaintenanceMetrics | None = None,
     ) -> None:
         self._transactions = transactions
         self._wakeups = wakeups
@@ -52,6 +57,8 @@ class Maintenance:
         self._redispatch_after = redispatch_after
         self._queue_timeout = queue_timeout
         self._tenant_concurrency = tenant_concurrency
+        self._metrics = metrics or MaintenanceMetrics(None)
+        self.steps = Steps(self._metrics)
 
     async def run(self) -> None:
         """Run all loops until cancelled."""
@@ -61,8 +68,9 @@ class Maintenance:
                 (self.rescue, _RESCUE_SECONDS),
                 (self.find_scopes, _SCOPES_SECONDS),
                 (self.housekeeping, _HOUSEKEEPING_SECONDS),
+                (self.measure, _MEASURE_SECONDS),
             ):
-                group.create_task(_repeat(step, seconds))
+                group.create_task(self.steps.repeat(step, seconds))
 
     async def _relay_loop(self) -> None:
         async with self._wakeups.subscribe(OUTBOX_TOPIC) as waiter:
@@ -73,27 +81,34 @@ class Maintenance:
                     pass
                 await waiter.wait(_RELAY_POLL_SECONDS)
 
-            await _repeat(relay, 0)
+            await self.steps.repeat(relay, 0)
 
     async def rescue(self) -> None:
         """Take runs from lost workers and order lost messages anew."""
-        while await self._upkeep.rescue(grace=self._grace):
-            pass
-        while await self._upkeep.abort_forgotten(limit=self._queue_timeout):
-            pass
+        while rescued := await self._upkeep.rescue(grace=self._grace):
+            self._metrics.lease_expiries.inc()
+            if rescued.ended is not None:
+                self._metrics.runs.ended(rescued.ended)
+        while aborted := await self._upkeep.abort_forgotten(limit=self._queue_timeout):
+            self._metrics.runs.ended(aborted)
         waiting = await self._queue_age()
         if waiting is not None:
             # What was sent before the oldest message that still waits has been read, or is lost.
             await self._upkeep.redispatch(stale=waiting + self._redispatch_after)
 
+    async def measure(self) -> None:
+        """Read how long the queues are; scrapes in between see the same."""
+        self._metrics.backlog(await self._upkeep.backlog())
+
     async def housekeeping(self) -> None:
         """Delete what is past retention and what nothing refers to any more."""
         for tenant_id in await self._tenants():
-            pinned = inventory.pinned_runs(tenant_id)
-            while await self._upkeep.purge(tenant_id, pinned=pinned) == BATCH:
-                pass
-            while await self._collect(tenant_id) == BATCH:
-                pass
+            with logged(tenant_id=tenant_id):
+                pinned = inventory.pinned_runs(tenant_id)
+                while await self._upkeep.purge(tenant_id, pinned=pinned) == BATCH:
+                    pass
+                while await self._collect(tenant_id) == BATCH:
+                    pass
 
     async def _tenants(self) -> list[UUID]:
         async with self._transactions.open(None) as connection:
@@ -117,19 +132,3 @@ class Maintenance:
                 continue
             async with self._transactions.open(tenant_id) as connection:
                 await inventory.save_scopes(connection, tenant_id, scopes)
-
-
-async def _repeat(step: Callable[[], Awaitable[None]], seconds: float) -> None:
-    """Take the step for ever: an outage delays it, and an unexpected error is told and survived."""
-    failures = 0
-    while True:
-        try:
-            await step()
-            failures = 0
-        except (DatabaseUnavailableError, DispatchUnavailableError) as error:
-            failures += 1
-            logger.warning("Maintenance waits: %s", error)
-        except Exception:
-            failures += 1
-            logger.exception("A maintenance step failed")
-        await asyncio.sleep(min(seconds + failures, 30.0))

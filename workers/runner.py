@@ -6,10 +6,15 @@ from collections.abc import Iterable
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+from opentelemetry.trace import NoOpTracer, StatusCode, Tracer, get_current_span
+
+from domain.log_ids import logged
 from domain.runs.execution import LeaseLostError, RunClaimer, RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.tenancy.transactions import DatabaseUnavailableError
+from workers.metrics import RunMetrics
 from workers.producers.producer import Producer
+from workers.tracing import attempt
 
 logger = logging.getLogger(__name__)
 
@@ -27,11 +32,15 @@ class RunRunner:
         *,
         lease: timedelta,
         run_timeout: timedelta,
+        metrics: RunMetrics | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._claimer = claimer
         self._producers = {producer.run_type: producer for producer in producers}
         self._lease = lease
         self._run_timeout = run_timeout
+        self._metrics = metrics or RunMetrics(None)
+        self._tracer = tracer or NoOpTracer()
         self._active: set[asyncio.Task[None]] = set()
 
     async def execute(self, run_type: str, tenant_id: UUID, run_id: UUID) -> None:
@@ -40,6 +49,10 @@ class RunRunner:
         Never raises but when cancelled: how the work ended is told by the ledger. A run of
         a type that this worker doesn't know is left to one that does.
         """
+        with logged(tenant_id=tenant_id, run_id=run_id):
+            await self._execute(run_type, tenant_id, run_id)
+
+    async def _execute(self, run_type: str, tenant_id: UUID, run_id: UUID) -> None:
         producer = self._producers.get(run_type)
         if producer is None:
             logger.warning("Run %s is of type %s, which is not known here", run_id, run_type)
@@ -51,7 +64,7 @@ class RunRunner:
             return
         if execution is None:
             return
-        task = asyncio.create_task(self._work(producer, execution))
+        task = asyncio.create_task(self._attempt(producer, execution))
         self._active.add(task)
         task.add_done_callback(self._active.discard)
         await asyncio.wait([task])
@@ -63,12 +76,16 @@ class RunRunner:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _attempt(self, producer: Producer, execution: RunExecution) -> None:
+        with attempt(self._tracer, execution):
+            await self._work(producer, execution)
+
     async def _work(self, producer: Producer, execution: RunExecution) -> None:
         run_id = execution.run.id
         logger.info("Run %s (%s) began", run_id, producer.run_type)
         try:
             await self._produce(producer, execution)
-            await execution.finish()
+            self._metrics.ended(await execution.finish())
         except LeaseLostError:
             logger.warning("Run %s was taken away; what it had in hand is dropped", run_id)
         except ProducerError as error:
@@ -82,8 +99,7 @@ class RunRunner:
             await self._release(execution, timedelta(0))
         except Exception as error:
             error_id = uuid4().hex
-            extra = {"error_id": error_id, "run_id": str(run_id)}
-            logger.exception("Run %s failed unexpectedly", run_id, extra=extra)
+            logger.exception("Run %s failed unexpectedly", run_id, extra={"error_id": error_id})
             # Not the error's text: that may quote what the tenant's policies hold.
             message = f"Unexpected {type(error).__name__}; the server's log tells more."
             await self._fail(execution, FailureReason.INTERNAL_ERROR, message, error_id)
@@ -130,8 +146,9 @@ class RunRunner:
         error_id: str | None = None,
     ) -> None:
         logger.info("Run %s failed: %s", execution.run.id, reason)
+        get_current_span().set_status(StatusCode.ERROR, reason)
         try:
-            await execution.fail(reason, message, error_id=error_id)
+            self._metrics.ended(await execution.fail(reason, message, error_id=error_id))
         except LeaseLostError:
             logger.warning("Run %s was taken away before it could fail", execution.run.id)
         except DatabaseUnavailableError as error:

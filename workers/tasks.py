@@ -1,9 +1,11 @@
 """Taskiq's side: one task per run type. A message is a hint, never the truth."""
 
 from collections.abc import Iterable
+from typing import Annotated
 from uuid import UUID
 
-from taskiq import AsyncBroker
+from opentelemetry.trace import NoOpTracer, Tracer
+from taskiq import AsyncBroker, Context, TaskiqDepends
 from taskiq.exceptions import SendTaskError
 from taskiq.kicker import AsyncKicker
 
@@ -11,6 +13,7 @@ from domain.runs.repository.upkeep import Dispatch
 from domain.runs.upkeep import DispatchUnavailableError, Send
 from workers.producers.producer import Producer
 from workers.runner import RunRunner
+from workers.tracing import continued, sending
 
 
 def register_tasks(broker: AsyncBroker, producers: Iterable[Producer], runner: RunRunner) -> None:
@@ -20,21 +23,26 @@ def register_tasks(broker: AsyncBroker, producers: Iterable[Producer], runner: R
 
 
 def _task(run_type: str, runner: RunRunner):  # type: ignore[no-untyped-def]
-    async def execute(tenant_id: str, run_id: str) -> None:
-        await runner.execute(run_type, UUID(tenant_id), UUID(run_id))
+    async def execute(
+        tenant_id: str, run_id: str, context: Annotated[Context, TaskiqDepends()]
+    ) -> None:
+        with continued(context.message.labels):
+            await runner.execute(run_type, UUID(tenant_id), UUID(run_id))
 
     return execute
 
 
-def sender(broker: AsyncBroker) -> Send:
-    """Return the way from the outbox to the workers."""
+def sender(broker: AsyncBroker, tracer: Tracer | None = None) -> Send:
+    """Return the way from the outbox to the workers; each message has a span."""
+    tracing = tracer or NoOpTracer()
 
     async def send(dispatch: Dispatch) -> None:
-        kicker: AsyncKicker[[str, str], None] = AsyncKicker(dispatch.run_type, broker, {})
-        try:
-            await kicker.kiq(str(dispatch.tenant_id), str(dispatch.run_id))
-        except SendTaskError as error:
-            # With its kind: a timeout has no text of its own.
-            raise DispatchUnavailableError(repr(error.__cause__)) from error
+        with sending(tracing, dispatch) as labels:
+            kicker: AsyncKicker[[str, str], None] = AsyncKicker(dispatch.run_type, broker, labels)
+            try:
+                await kicker.kiq(str(dispatch.tenant_id), str(dispatch.run_id))
+            except SendTaskError as error:
+                # With its kind: a timeout has no text of its own.
+                raise DispatchUnavailableError(repr(error.__cause__)) from error
 
     return send

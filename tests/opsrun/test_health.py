@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from starlette.applications import Starlette
 
 from domain.tenancy.transactions import Transactions
+from opsrun.asgi import checks
 from opsrun.database import Login, parse_url
 from opsrun.health import health_routes
 from opsrun.resources import Resources
@@ -24,7 +25,7 @@ async def answer(resources: Resources, path: str, *, is_stopping: bool = False) 
     stopping = asyncio.Event()
     if is_stopping:
         stopping.set()
-    transport = httpx.ASGITransport(Starlette(routes=health_routes(resources, stopping)))
+    transport = httpx.ASGITransport(Starlette(routes=health_routes(checks(resources), stopping)))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         response = await client.get(path)
     return response.status_code, response.json()

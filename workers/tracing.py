@@ -1,0 +1,58 @@
+"""A run's trace, on its way from the order through the broker to the worker."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from opentelemetry.context import attach, detach
+from opentelemetry.trace import SpanKind, Tracer, format_trace_id
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from domain.log_ids import logged
+from domain.runs.execution import RunExecution
+from domain.runs.repository.upkeep import Dispatch
+
+LABEL = "traceparent"
+_TRACES = TraceContextTextMapPropagator()
+
+
+@contextmanager
+def sending(tracer: Tracer, dispatch: Dispatch) -> Iterator[dict[str, str]]:
+    """Open the span of a message; returns the labels with which its receiver continues it."""
+    order = {LABEL: dispatch.traceparent} if dispatch.traceparent else {}
+    labels: dict[str, str] = {}
+    with tracer.start_as_current_span(
+        f"send {dispatch.run_type}",
+        context=_TRACES.extract(order),
+        kind=SpanKind.PRODUCER,
+        attributes={"opsrun.run.id": str(dispatch.run_id)},
+        # The text of an exception may hold secrets, and is scrubbed in the log only.
+        record_exception=False,
+        set_status_on_exception=False,
+    ):
+        _TRACES.inject(labels)
+        yield {name: value for name, value in labels.items() if name == LABEL}
+
+
+@contextmanager
+def continued(labels: Mapping[str, object]) -> Iterator[None]:
+    """Be part of the trace that a message's labels name, if they name one."""
+    token = attach(_TRACES.extract({LABEL: str(labels.get(LABEL, ""))}))
+    try:
+        yield
+    finally:
+        detach(token)
+
+
+@contextmanager
+def attempt(tracer: Tracer, execution: RunExecution) -> Iterator[None]:
+    """Open the span of one attempt at a run."""
+    run = execution.run
+    with tracer.start_as_current_span(
+        f"run {run.run_type}",
+        kind=SpanKind.CONSUMER,
+        attributes={"opsrun.run.id": str(run.id), "opsrun.run.attempt": execution.lease.attempt},
+        record_exception=False,
+    ) as span:
+        trace = span.get_span_context()
+        with logged(**{"trace_id": format_trace_id(trace.trace_id)} if trace.is_valid else {}):
+            yield
