@@ -1,6 +1,7 @@
 """What a process shows to those who run it: metrics and health, on a port of its own."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol
@@ -18,6 +19,8 @@ from starlette.routing import Route
 from opsrun.health import Check, health_routes
 from opsrun.listening import listen
 from opsrun.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 
 class RedisUse(Protocol):
@@ -104,6 +107,7 @@ async def shown(settings: Settings, monitor: Monitor) -> AsyncIterator[int | Non
         )
         server = _Server(config)
         serving = asyncio.create_task(server.serve([bound]))
+        logger.info("Showing metrics and health on port %d of %s", port, host)
         try:
             yield port
         finally:

@@ -39,14 +39,16 @@ async def exported(endpoint: str, process: str) -> AsyncIterator[Tracer]:
     )
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     sender = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_SECONDS)
-    provider.add_span_processor(BatchSpanProcessor(_OutagesToldOnce(sender)))
+    provider.add_span_processor(BatchSpanProcessor(OutagesToldOnce(sender)))
     try:
         yield provider.get_tracer("opsrun")
     finally:
         await _stop(provider)
 
 
-class _OutagesToldOnce(SpanExporter):
+class OutagesToldOnce(SpanExporter):
+    """An exporter that tells the log when it begins to fail, and when it no longer does."""
+
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
         self._is_away = False

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from prometheus_client import CollectorRegistry
 from sqlalchemy import event
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
@@ -219,6 +220,7 @@ class RunningApi:
     resources: Resources
     cases: UseCases
     view: GraphQLView
+    registry: CollectorRegistry
 
     def client(self, token: str | None) -> Client:
         """Return a client with this token."""
@@ -276,7 +278,9 @@ async def running_api(settings: Settings) -> AsyncIterator[RunningApi]:
                     trust_env=False,
                     verify=False,  # noqa: S501 - no TLS here, and certificates load slowly
                 ) as http:
-                    yield RunningApi(http, opened[0], built[0], api.view)
+                    yield RunningApi(
+                        http, opened[0], built[0], api.view, api.monitor.registry
+                    )
             finally:
                 await api.view.close_sockets()
                 server.should_exit = True
