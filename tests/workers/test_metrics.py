@@ -1,0 +1,219 @@
+"""What workers and maintenance count, and the ids of what they log."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from domain.runs.execution import RunExecution
+from domain.runs.failures import FailureReason, ProducerError
+from domain.runs.repository import backlog
+from domain.runs.repository.upkeep import Dispatch
+from domain.runs.upkeep import DispatchUnavailableError
+from opsrun.database import Login
+from tests.noting import noted
+from tests.workers.scripted import Scripted, execute
+from tests.working import until
+from tests.world import LEASE, TENANT_CONCURRENCY, World, nothing_waits
+from workers.maintenance import Maintenance
+from workers.metrics import MaintenanceMetrics, RunMetrics
+from workers.runner import RunRunner
+from workers.steps import StalledError, Steps
+
+SYNC = "inventory.sync"
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+def runner_of(
+    world: World,
+    work: Callable[[RunExecution], Awaitable[None]],
+    metrics: RunMetrics | None = None,
+) -> RunRunner:
+    return RunRunner(
+        world.claimer,
+        [Scripted(work)],
+        lease=LEASE,
+        run_timeout=timedelta(minutes=1),
+        metrics=metrics,
+    )
+
+
+async def one_of_two(execution: RunExecution) -> None:
+    await execution.set_total(2)
+    async with execution.batch() as batch:
+        batch.succeeded("a")
+        batch.failed("b", ProducerError(FailureReason.INVALID_JSON, "No JSON."))
+
+
+async def fail(_: RunExecution) -> None:
+    raise ProducerError(FailureReason.SCOPE_NOT_FOUND, "No such scope.")
+
+
+async def stumble(_: RunExecution) -> None:
+    raise RuntimeError
+
+
+def maintenance(world: World, registry: CollectorRegistry) -> Maintenance:
+    keeper = world.resources[Login.MAINTENANCE]
+
+    async def send(_: Dispatch) -> None:
+        raise DispatchUnavailableError("Nobody takes messages here")
+
+    return Maintenance(
+        keeper.transactions,
+        keeper.wakeups,
+        send,
+        nothing_waits,
+        lease=timedelta(0),
+        redispatch_after=timedelta(hours=1),
+        queue_timeout=timedelta(days=1),
+        tenant_concurrency=TENANT_CONCURRENCY,
+        metrics=MaintenanceMetrics(registry),
+    )
+
+
+async def add_run(world: World, action: str, **columns: str) -> None:
+    """Write a run of a type of its own, which no other test counts."""
+    names, values = "".join(f", {n}" for n in columns), "".join(f", {v}" for v in columns.values())
+    await world.write(
+        "INSERT INTO opsrun.operation_run (tenant_id, id, resource, action, idempotency_key,"
+        f" initiator_id, initiator_name, context, subject{names}) VALUES (:tenant_id,"
+        " gen_random_uuid(), 'counted', :action, uuid_send(gen_random_uuid()),"
+        f" gen_random_uuid(), 'Somebody', '{{}}', 'prod'{values})",
+        action=action,
+    )
+
+
+class TestRuns:
+    async def test_are_counted_as_they_end(self, world: World, registry: CollectorRegistry) -> None:
+        metrics = RunMetrics(registry)
+        for work in (one_of_two, fail, stumble):
+            await execute(runner_of(world, work, metrics), await world.start())
+        for bucket, times in (("PARTIALLY_SUCCEEDED", 1), ("FAILED", 2), ("SUCCEEDED", None)):
+            labels = {"run_type": SYNC, "bucket": bucket}
+            assert registry.get_sample_value("opsrun_runs_ended_total", labels) == times
+            assert registry.get_sample_value("opsrun_run_seconds_count", labels) == times
+
+    async def test_that_come_twice_are_counted_once(
+        self, world: World, registry: CollectorRegistry
+    ) -> None:
+        runner, started = runner_of(world, fail, RunMetrics(registry)), await world.start()
+        await execute(runner, started)
+        await execute(runner, started)
+        labels = {"run_type": SYNC, "bucket": "FAILED"}
+        assert registry.get_sample_value("opsrun_runs_ended_total", labels) == 1
+
+    async def test_are_named_by_all_that_is_logged_about_them(self, world: World) -> None:
+        started = await world.start()
+        with noted("workers") as log:
+            await execute(runner_of(world, stumble), started)
+        assert len(log.lines) == 3
+        for _, ids in log.lines:
+            assert ids == {"tenant_id": str(world.tenant_id), "run_id": str(started.run.id)}
+
+
+class TestMaintenance:
+    async def test_counts_what_it_rescues_and_aborts(
+        self, world: World, registry: CollectorRegistry
+    ) -> None:
+        lost, forgotten = uuid4().hex, uuid4().hex
+        await add_run(
+            world,
+            lost,
+            status="'running'",
+            attempt="3",
+            started_at="now() - interval '2 hours'",
+            lease_token="gen_random_uuid()",
+            lease_expires_at="now() - interval '1 hour'",
+        )
+        await add_run(world, forgotten, not_before="now() - interval '2 days'")
+        await maintenance(world, registry).rescue()
+        assert (registry.get_sample_value("opsrun_lease_expiries_total") or 0) >= 1
+        for action in (lost, forgotten):
+            labels = {"run_type": f"counted.{action}", "bucket": "FAILED"}
+            assert registry.get_sample_value("opsrun_runs_ended_total", labels) == 1
+        # One that never started took no time.
+        assert registry.get_sample_value("opsrun_run_seconds_count", labels) is None
+
+    async def test_shows_the_queues_of_all_tenants(
+        self, world: World, registry: CollectorRegistry
+    ) -> None:
+        action, keeping = uuid4().hex, maintenance(world, registry)
+
+        def active(bucket: str) -> float | None:
+            labels = {"run_type": f"counted.{action}", "bucket": bucket}
+            return registry.get_sample_value("opsrun_active_runs", labels)
+
+        for _ in range(3):
+            await add_run(world, action, not_before="now() - interval '1 hour'")
+        await world.start()
+        await keeping.measure()
+        assert (active("QUEUED"), active("RUNNING")) == (3, None)
+        assert (registry.get_sample_value("opsrun_oldest_queued_run_seconds") or 0) >= 3600
+        assert (registry.get_sample_value("opsrun_outbox_orders") or 0) >= 1
+        await world.write("DELETE FROM opsrun.operation_run WHERE action = :action", action=action)
+        await keeping.measure()
+        assert active("QUEUED") is None
+
+    async def test_counts_no_more_than_a_bounded_number(
+        self, world: World, registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(backlog, "MOST", 2)
+        for _ in range(3):
+            await world.start()
+        await maintenance(world, registry).measure()
+        assert registry.get_sample_value("opsrun_outbox_orders") == 2
+
+
+class TestSteps:
+    async def test_tell_whether_they_succeed(self, registry: CollectorRegistry) -> None:
+        steps, done, fault = Steps(MaintenanceMetrics(registry)), asyncio.Event(), [True]
+
+        async def relay() -> None:
+            if fault and fault.pop():
+                raise DispatchUnavailableError("no")
+            done.set()
+
+        with pytest.raises(StalledError):
+            steps.require("relay")
+        repeating = asyncio.create_task(steps.repeat(relay, 0))
+        try:
+            async with asyncio.timeout(10):
+                await done.wait()
+        finally:
+            repeating.cancel()
+            await asyncio.wait([repeating])
+        labels = {"step": "relay"}
+        assert registry.get_sample_value("opsrun_maintenance_step_failures_total", labels) == 1
+        name = "opsrun_maintenance_step_success_timestamp_seconds"
+        assert (registry.get_sample_value(name, labels) or 0) > 1e9
+        steps.require("relay")
+
+    async def test_that_fail_for_long_say_why(
+        self, registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("workers.steps.STALL_SECONDS", 0)
+        steps = Steps(MaintenanceMetrics(registry))
+
+        async def relay() -> None:
+            raise DispatchUnavailableError("no")
+
+        async def has_failed() -> bool:
+            labels = {"step": "relay"}
+            return bool(registry.get_sample_value("opsrun_maintenance_step_failures_total", labels))
+
+        repeating = asyncio.create_task(steps.repeat(relay, 0))
+        try:
+            await until(has_failed)
+        finally:
+            repeating.cancel()
+            await asyncio.wait([repeating])
+        with pytest.raises(DispatchUnavailableError):
+            steps.require("relay")
