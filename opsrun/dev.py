@@ -71,7 +71,7 @@ async def _develop(settings: Settings) -> None:
             bound = listening_socket(settings)
             base, place = address(settings, bound), bound.getsockname()[:2]
             environment = _environment(settings, folder, servers, hub)
-            ports = _metrics_ports(settings)
+            ports = metrics_ports(settings)
             async with _processes(folder, logs, environment, urls, bound, ports) as processes:
                 await _while_alive(_until_ready(place, processes[0]), servers, processes)
                 click.echo(welcome(tokens, base, logs, hub=hub is not None))
@@ -118,7 +118,7 @@ def _environment(
     return {**os.environ, **{PREFIX + name: value for name, value in given.items()}}
 
 
-def _metrics_ports(settings: Settings) -> Iterator[dict[str, str]]:
+def metrics_ports(settings: Settings) -> Iterator[dict[str, str]]:
     """Return the variables that give each process its port: the one that is set, and the next."""
     port = settings.metrics_port
     if port is None:

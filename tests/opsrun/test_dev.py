@@ -20,8 +20,9 @@ import pytest
 
 from opsrun import demo
 from opsrun.database import Login
+from opsrun.dev import metrics_ports
 from opsrun.embedded import EmbeddedServers
-from opsrun.settings import PREFIX
+from opsrun.settings import PREFIX, Settings
 from tests.opsrun.checkouts import FAILS, LASTS, Checkout
 from tests.opsrun.clients import DRIFT, SYNC, User
 from tests.opsrun.commands import Command, gone, running, until
@@ -370,3 +371,13 @@ async def storing_blocked(on: Dev) -> AsyncIterator[Any]:
         yield in_hand
     finally:
         lock.terminate()
+
+
+def test_each_process_shows_its_metrics_on_a_port_of_its_own() -> None:
+    def ports(port: int | None) -> list[str | None]:
+        given = metrics_ports(Settings.model_validate({"metrics_port": port}))
+        return [next(given).get("OPSRUN_METRICS_PORT") for _ in range(3)]
+
+    assert ports(9100) == ["9100", "9101", "9102"]
+    assert ports(0) == ["0", "0", "0"]
+    assert ports(None) == [None, None, None]

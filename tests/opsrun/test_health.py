@@ -11,11 +11,13 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from starlette.applications import Starlette
 
 from domain.tenancy.transactions import Transactions
+from opsrun import database, health
 from opsrun.asgi import checks
-from opsrun.database import Login, parse_url
+from opsrun.database import Login, open_engine, parse_url
 from opsrun.health import health_routes
 from opsrun.resources import Resources
 from opsrun.wakeups import RedisWakeUps
+from tests.crash.proxy import Proxy
 from tests.valkey import Valkey
 
 ALL_WELL = {"status": "ok", "checks": {"database": "ok", "redis": "ok"}}
@@ -109,3 +111,19 @@ async def test_a_check_that_hangs_counts_as_failed(
             await connection.close()
     assert (status, body["checks"]["database"]) == (503, "TimeoutError")
     assert await answer(api, "/readyz") == (200, ALL_WELL)
+
+
+async def test_idle_connections_that_fell_silent_are_replaced_and_we_are_ready(
+    api: Resources, logins: dict[Login, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whoever asks has more patience than the pool, which has to find out first.
+    assert health._TIMEOUT_SECONDS > database.PATIENCE_SECONDS
+    monkeypatch.setattr(database, "PATIENCE_SECONDS", 0.1)
+    async with Proxy() as proxy:
+        proxy.target = parse_url(logins[Login.API]).port or 0
+        url = parse_url(logins[Login.API]).set(port=proxy.port)
+        async with open_engine(url, pool_size=3, statement_timeout_seconds=1) as engine:
+            far = Resources(engine, Transactions(engine), api.wakeups)
+            assert await answer(far, "/readyz") == (200, ALL_WELL)
+            proxy.fall_silent()
+            assert await answer(far, "/readyz") == (200, ALL_WELL)

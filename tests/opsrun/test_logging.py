@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 
+from domain.log_ids import logged, note_ids
 from opsrun.logging import configure_logging
 from tests.domain.secrets_corpus import BASE62, chars, seeded
 
@@ -282,3 +283,35 @@ def test_text_of_a_message_cannot_pass_for_a_record(capsys: Captured) -> None:
     first, second = capsys.readouterr().err.splitlines()
     assert first.endswith("INFO tests.logging: one")
     assert second.startswith("    2026")
+
+
+def test_lines_carry_the_ids_of_what_is_served(log_format: Format, capsys: Captured) -> None:
+    configure_logging("INFO", log_format)
+    with logged(request_id="r-1", tenant_id=UUID(int=7)):
+        with logged(run_id="r-2"):
+            logger.info("Within")
+        logger.info("Own", extra={"request_id": "of the call"})
+    logger.info("Behind")
+    within, own, behind = capsys.readouterr().err.splitlines()
+    for known in ("r-1", str(UUID(int=7)), "r-2"):
+        assert known in within
+    assert "r-2" not in own
+    assert "of the call" in own
+    assert "r-1" not in own
+    assert "tenant_id" not in behind
+
+
+async def test_tasks_inherit_the_ids_and_keep_their_own(capsys: Captured) -> None:
+    configure_logging("INFO", "json")
+
+    async def task(number: int) -> None:
+        note_ids(run_id=number)
+        await asyncio.sleep(0)
+        logger.info("In a task")
+
+    with logged(request_id="r-1"):
+        await asyncio.gather(task(1), task(2))
+        logger.info("Outside")
+    lines = [orjson.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line.get("run_id") for line in lines] == ["1", "2", None]
+    assert {line["request_id"] for line in lines} == {"r-1"}
