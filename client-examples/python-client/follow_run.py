@@ -54,8 +54,8 @@ MAY_PASS = ("UNAVAILABLE", "RATE_LIMITED")
 def is_final(error: Exception) -> bool:
     """Tell whether the server would answer the same again.
 
-    It closes with 1012 when it restarts, with 1013 when it cannot serve just now, and with 4499 when
-    it heard nothing from us: come back. Its other codes from 4000 on are about us.
+    It closes with 1012 when it restarts, with 1013 when it cannot serve just now, and with 4499
+    when it heard nothing from us: come back. Its other codes from 4000 on are about us.
     """
     if isinstance(error, ConnectionClosed):
         return error.rcvd is not None and error.rcvd.code >= 4000 and error.rcvd.code != 4499

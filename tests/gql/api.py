@@ -278,9 +278,7 @@ async def running_api(settings: Settings) -> AsyncIterator[RunningApi]:
                     trust_env=False,
                     verify=False,  # noqa: S501 - no TLS here, and certificates load slowly
                 ) as http:
-                    yield RunningApi(
-                        http, opened[0], built[0], api.view, api.monitor.registry
-                    )
+                    yield RunningApi(http, opened[0], built[0], api.view, api.monitor.registry)
             finally:
                 await api.view.close_sockets()
                 server.should_exit = True
