@@ -149,7 +149,9 @@ query Hub($tenant: ID!, $first: Int!) {
 """
 
 
-async def _hub(subject: Subject) -> Read:
+async def hub_page(subject: Subject) -> Read:
+    """Ask over HTTP as the hub does."""
+
     async def read() -> object:
         data = await subject.client.data(_HUB, tenant=subject.global_id, first=PAGE)
         return data["tenant"]["operationRuns"]["edges"]
@@ -192,5 +194,5 @@ READS = [
     Case("feed: the newest 200 events", _newest_events, explained=True),
     Case("feed: events of one run", _missed_events),
     Case("the last two snapshots of a scope", _last_snapshots, explained=True),
-    Case("GraphQL: a page of 50 over HTTP", _hub),
+    Case("GraphQL: a page of 50 over HTTP", hub_page),
 ]
