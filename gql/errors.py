@@ -63,9 +63,7 @@ def public_errors(errors: Iterable[Exception]) -> list[PublicError]:
     error_ids: dict[int, str] = {}
     given = list(errors)
     shown = [_public(error, error_ids) for error in given]
-    counted = serving().telemetry.metrics.errors
-    for code in {new.code for new, old in zip(shown, given, strict=True) if new is not old}:
-        counted.labels(code.value).inc()
+    serving().refused(new.code for new, old in zip(shown, given, strict=True) if new is not old)
     return shown
 
 

@@ -4,13 +4,14 @@ It spares every layer between the transport and the resolvers an argument that i
 pass on. Tasks inherit it, so an operation on a socket finds the socket's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from opentelemetry.trace import NoOpTracer, Tracer
 
+from domain.errors import ErrorCode
 from domain.log_ids import logged
 from gql.metrics import ApiMetrics
 
@@ -30,6 +31,11 @@ class Serving:
     telemetry: Telemetry
     transport: str = "http"
     traceparent: str | None = None
+
+    def refused(self, codes: Iterable[ErrorCode]) -> None:
+        """Count an answer with errors, by their codes."""
+        for code in set(codes):
+            self.telemetry.metrics.errors.labels(code.value).inc()
 
     @contextmanager
     def connection(self) -> Iterator[None]:

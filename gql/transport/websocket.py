@@ -25,6 +25,7 @@ from domain.errors import DomainError, ErrorCode, LimitExceededError, Unavailabl
 from gql.errors import public_error
 from gql.execution import OpsrunSchema
 from gql.limits.trusted import by_document_id, names_document
+from gql.serving import serving
 from gql.transport.connections import SEND_TIMEOUT
 from gql.transport.contexts import ContextFactory, opened, seated, told
 from gql.transport.responses import is_request_error
@@ -64,6 +65,7 @@ class SocketSession:
         except UnavailableError:
             raise
         except DomainError as error:
+            serving().refused([error.code])
             raise ConnectionRejectionError from error
         seated(context, self.slot)
 

@@ -15,7 +15,7 @@ from domain.notifications import repository as notifications
 from domain.runs.execution import RunExecution
 from domain.runs.feed import FeedCursor
 from domain.runs.lifecycle import RunStatus
-from domain.runs.models import Lease, RunEventKind, RunFilter
+from domain.runs.models import Lease, OperationRun, RunEventKind, RunFilter
 from domain.runs.queries import ResumedRun, RunQueries, Snapshot
 from domain.runs.repository import feed, transitions
 from domain.runs.repository.feed import FeedPosition
@@ -136,17 +136,18 @@ def _late_notification(hit: Hit) -> None:
         else:
             waiting.append(arguments)
 
-    async def end_then_tell(self: RunExecution, *arguments: Any) -> None:
+    async def end_then_tell(self: RunExecution, *arguments: Any) -> OperationRun:
         waiting: list[tuple[Any, ...]] = []
         token = told.set(waiting)
         try:
-            await end(self, *arguments)
+            ended = await end(self, *arguments)
         finally:
             told.reset(token)
         hit("late-notification.before")
         async with self._transactions.open(self.tenant_id) as connection:
             for notification in waiting:
                 await add(connection, *notification)
+        return ended
 
     _replace(notifications, "add", add_later)
     _replace(RunExecution, "_end", end_then_tell)

@@ -3,8 +3,8 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 import pytest
@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 from prometheus_client import CollectorRegistry, generate_latest
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from gql.metrics import MOST_OPERATIONS, OTHER, ApiMetrics
@@ -44,6 +44,19 @@ class Seen:
 
     def times(self, operation: str, kind: str, outcome: str) -> float:
         return self.value(OPERATIONS, operation=operation, type=kind, outcome=outcome)
+
+    @asynccontextmanager
+    async def socket(self, user: str) -> AsyncIterator[ClientConnection]:
+        """Ask to be let in as `user`, and tell of a trace."""
+        async with connect(
+            f"ws://{self.http.base_url.netloc.decode()}{PATH}",
+            subprotocols=[Subprotocol("graphql-transport-ws")],
+            additional_headers={"traceparent": TRACEPARENT},
+            proxy=None,
+        ) as socket:
+            init = {"type": "connection_init", "payload": {"authorization": user}}
+            await socket.send(json.dumps(init))
+            yield socket
 
     @property
     def spans(self) -> list[ReadableSpan]:
@@ -95,15 +108,7 @@ class TestSpans:
         assert seen.spans[0].name == "subscription Counting"
 
     async def test_each_operation_of_a_socket_begins_a_trace(self, seen: Seen) -> None:
-        host = seen.http.base_url.netloc.decode()
-        async with connect(
-            f"ws://{host}{PATH}",
-            subprotocols=[Subprotocol("graphql-transport-ws")],
-            additional_headers={"traceparent": TRACEPARENT},
-            proxy=None,
-        ) as socket:
-            payload: dict[str, Any] = {"authorization": "ada"}
-            await socket.send(json.dumps({"type": "connection_init", "payload": payload}))
+        async with seen.socket("ada") as socket:
             for number in "12":
                 payload = {"query": "query Short { hello }"}
                 await socket.send(
@@ -135,8 +140,10 @@ class TestMeasurements:
         await seen.ask("{ hello }", Authorization="")
         await seen.ask("{ hello")
         await seen.http.put(PATH)
+        async with seen.socket("") as socket:
+            await socket.wait_closed()
         assert errors("NOT_FOUND") == 1
-        assert errors("UNAUTHENTICATED") == 1
+        assert errors("UNAUTHENTICATED") == 2
         assert errors("BAD_USER_INPUT") == 2
 
     async def test_give_names_of_clients_a_bounded_number_of_places(self, seen: Seen) -> None:
