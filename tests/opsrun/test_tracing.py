@@ -29,6 +29,8 @@ from opsrun.tracing import open_tracer
 from tests.conftest import settings_for
 from tests.gql.api import RunningApi, running_api
 from tests.opsrun.collector import Collected, Collector, collector
+from tests.opsrun.conftest import Installation
+from tests.opsrun.test_monitoring import process
 from tests.workers.scripted import Scripted
 from tests.working import export, lose_worker, policy, until, upkeep
 from tests.world import LEASE, TENANT_CONCURRENCY, World
@@ -242,3 +244,30 @@ async def test_a_collector_that_says_nothing_holds_up_no_stop(
             async with open_tracer(silent, "api") as tracer:
                 tracer.start_span("one").end()
             await asked.wait()
+
+
+async def test_processes_send_their_last_spans_before_they_end(
+    installation: Installation, place: World, collected: Collector
+) -> None:
+    export(place, policy("a"))
+    to_collector = {"OTLP_ENDPOINT": collected.endpoint}
+    async with (
+        process(installation, "worker", **to_collector) as worker,
+        process(installation, "maintenance", **to_collector) as maintenance,
+    ):
+        started = await place.cases.inventory.start_sync(await place.access(), "prod")
+
+        async def is_over() -> bool:
+            return (await state(place, started.run.id)).is_terminal
+
+        await until(is_over)
+        for one in (maintenance, worker):
+            assert (await one.stop())[0] == 0
+    spans = [
+        one for one in collected.spans if one.attributes["opsrun.run.id"] == str(started.run.id)
+    ]
+    assert told(spans) == [
+        ("opsrun-maintenance", "send inventory.sync"),
+        ("opsrun-worker", "run inventory.sync"),
+    ]
+    assert len({one.span.trace_id for one in spans}) == 1
