@@ -43,6 +43,7 @@ class Admission(SchemaExtension):
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
+        self._refusal: Exception | None = None
         self._known = False
         self._points: int | None = None
         self._told = False
@@ -50,21 +51,28 @@ class Admission(SchemaExtension):
     async def on_operation(self) -> AsyncIterator[None]:
         """Find the document; afterwards charge what was refused."""
         operation, gate = self.execution_context, self._gate
-        gate.budgets.require(operation.context.actor_id)
-        operation.query = await requested_text(
-            operation.query,
-            operation.operation_extensions,
-            gate.trusted,
-            only_trusted=gate.only_trusted,
-        )
+        try:
+            gate.budgets.require(operation.context.actor_id)
+            operation.query = await requested_text(
+                operation.query,
+                operation.operation_extensions,
+                gate.trusted,
+                only_trusted=gate.only_trusted,
+            )
+        except Exception as error:  # noqa: BLE001
+            # Raised here, it would leave open for ever what other extensions have begun.
+            self._refusal = error
+            operation.query = operation.query or "# named by its hash"
         yield
-        if self._points is None:
+        if self._points is None and not isinstance(self._refusal, RateLimitedError):
             # It tells the next request of this user, not the one that is answered already.
             with suppress(RateLimitedError):
                 await gate.budgets.spend(operation.context.actor_id, BASE)
 
     def on_parse(self) -> Iterator[None]:
         """Take a document that was read before, or bound the parser and measure what it read."""
+        if self._refusal is not None:
+            raise self._refusal
         operation, limits = self.execution_context, self._gate.limits
         operation.graphql_document = self._gate.documents.get(operation.query or "")
         self._known = operation.graphql_document is not None
