@@ -1,0 +1,109 @@
+"""A server to shoot at, two tenants that have something of everything, and a plan."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from opsrun.database import Login
+from opsrun.embedded import EmbeddedServers
+from opsrun.provision import create_database, provision
+from opsrun.resources import Resources, open_resources
+from tests.conftest import settings_for
+from tests.fuzz.cases import PLAN
+from tests.fuzz.pool import Pool
+from tests.fuzz.server import Server, serving
+from tests.gql.api import running_api
+from tests.gql.furnished import furnish
+from tests.opsrun.conftest import SECRET, Installation
+
+TALLIES = pytest.StashKey[dict[str, Counter[str]]]()
+# Sockets and streams that a user may have open.
+SEATS = 3
+# What the two kinds of server have in common: rates would hide what lies behind them.
+COMMON = {"LOG_FORMAT": "json", "POINTS_PER_MINUTE": "1000000000"}
+ROOM = {
+    "LIMIT_TOKENS": "100000",
+    "LIMIT_FIELDS": "20000",
+    "LIMIT_DEPTH": "40",
+    "LIMIT_ALIASES": "10000",
+    "LIMIT_DUPLICATES": "10000",
+    "LIMIT_COST": "1000000",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Ask for a longer round."""
+    group = parser.getgroup("fuzz")
+    group.addoption("--examples", type=int, default=0, help="cases of each test, instead of few")
+    group.addoption("--seed", type=int, default=None, help="draw other cases than the usual ones")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell the tests, which are read later."""
+    PLAN.examples = config.getoption("examples", 0)
+    PLAN.seed = config.getoption("seed", None)
+    config.stash[TALLIES] = {}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many cases there were, and how they were answered."""
+    for file, tally in terminalreporter.config.stash[TALLIES].items():
+        told = ", ".join(f"{count} {name}" for name, count in tally.most_common())
+        terminalreporter.write_line(f"{file}: {told}")
+
+
+@pytest.fixture(scope="session")
+async def fuzzed(
+    servers: EmbeddedServers, logins: object, tmp_path_factory: pytest.TempPathFactory
+) -> Installation:
+    """A database of the fuzzers' own; `logins` is there for its roles."""
+    urls = await provision(await create_database(servers.postgres_url, "fuzz"), SECRET)
+    redis_url = servers.redis_url.removesuffix("/0") + "/2"
+    return Installation(urls, redis_url, tmp_path_factory.mktemp("fuzz"))
+
+
+@pytest.fixture(scope="session")
+async def pool(fuzzed: Installation, tmp_path_factory: pytest.TempPathFactory) -> Pool:
+    """What two tenants have, made by users before anybody shoots."""
+    async with AsyncExitStack() as stack:
+        given = {
+            login: settings_for(url, fuzzed.redis_url, fuzzed.folder, limit_cost=1_000_000)
+            for login, url in fuzzed.urls.items()
+        }
+        resources: dict[Login, Resources] = {
+            login: await stack.enter_async_context(open_resources(settings, login))
+            for login, settings in given.items()
+        }
+        api = await stack.enter_async_context(running_api(given[Login.API]))
+        return Pool(
+            await furnish(api, resources, tmp_path_factory.mktemp("ours")),
+            await furnish(api, resources, tmp_path_factory.mktemp("theirs")),
+        )
+
+
+@pytest.fixture(scope="session")
+def strict(fuzzed: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An API with the limits of every installation, and room for few sockets of a user."""
+    environment = fuzzed.environment(Login.API, **COMMON, CONNECTIONS_PER_USER=str(SEATS))
+    with serving(environment, tmp_path_factory.mktemp("strict")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def roomy(fuzzed: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An API whose limits let documents through that ask for much."""
+    environment = fuzzed.environment(Login.API, **COMMON, **ROOM)
+    with serving(environment, tmp_path_factory.mktemp("roomy")) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True, scope="module")
+def tallied(request: pytest.FixtureRequest) -> Counter[str]:
+    """What the tests of this file are answered; much of it has to get past all checks."""
+    tally = request.config.stash[TALLIES].setdefault(request.path.name, Counter())
+    for name in ("strict", "roomy"):
+        if name in request.fixturenames:
+            request.getfixturevalue(name).tally = tally
+    return tally

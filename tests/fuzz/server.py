@@ -1,0 +1,108 @@
+"""The API in a process of its own, asked by clients that judge every answer."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from opsrun.embedded.child import end_with_owner
+from opsrun.settings import PREFIX
+from tests.fuzz.oracle import DEADLINE, Log, check_answer
+
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class Server:
+    """A running API, its log, and what it has answered to the tests of one file."""
+
+    http: httpx.Client
+    log: Log
+    process: subprocess.Popen[bytes]
+    tally: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def socket_url(self) -> str:
+        """Where sockets are opened."""
+        return f"ws://{self.http.base_url.netloc.decode()}/graphql"
+
+    def ask(self, token: str, query: str, variables: Any = None, **headers: str) -> set[str]:
+        """Send an operation as JSON; return the codes of its errors."""
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        more = {"Content-Type": "application/json", **headers}
+        return self.request("POST", token, content=body, headers=more)
+
+    def request(
+        self, method: str, token: str, *, headers: Mapping[str, str], **request: Any
+    ) -> set[str]:
+        """Send a request; return the codes of its errors. Of a stream the beginning is read."""
+        sent = [("Authorization", f"Bearer {token}"), *headers.items()]
+        with self.http.stream(method, "/graphql", headers=_encoded(sent), **request) as answer:
+            if answer.headers.get("content-type", "").partition(";")[0] != "text/event-stream":
+                answer.read()
+        return self.judge(answer)
+
+    def judge(self, answer: httpx.Response) -> set[str]:
+        """Return the codes of the errors in the answer; AssertionError if it may not be."""
+        codes = check_answer(answer)
+        self.count(*codes or {"good"})
+        return codes
+
+    def count(self, *outcomes: str) -> None:
+        """Note a case with these outcomes, and look into the log."""
+        self.tally["cases"] += 1
+        self.tally.update(outcomes)
+        self.check()
+
+    def check(self) -> None:
+        """AssertionError if the server is gone or its log tells of a fault."""
+        self.log.check()
+        assert self.process.poll() is None, "The server is gone"
+
+
+@contextmanager
+def serving(environment: Mapping[str, str], folder: Path) -> Iterator[Server]:
+    """Run the API until the context closes; then its whole log is checked."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    path = folder / "log"
+    with socket.create_server(("127.0.0.1", 0)) as bound, path.open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "opsrun", "api", "--fd", str(bound.fileno())],
+            cwd=folder,
+            env={**kept, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            pass_fds=[bound.fileno()],
+            preexec_fn=end_with_owner(signal.SIGKILL),
+        )
+        base = f"http://127.0.0.1:{bound.getsockname()[1]}"
+    with process:
+        try:
+            with httpx.Client(base_url=base, timeout=DEADLINE, trust_env=False) as http:
+                server = Server(http, Log(path), process)
+                # The socket is there already: what comes early waits.
+                assert http.get("/healthz", timeout=START_SECONDS).status_code == 200
+                yield server
+                server.check()
+            process.terminate()
+            assert process.wait(STOP_SECONDS) == 0
+            server.log.check()
+        finally:
+            process.kill()
+
+
+def _encoded(headers: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode(), value.encode("utf-8", "surrogatepass")) for name, value in headers]

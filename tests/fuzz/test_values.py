@@ -1,0 +1,79 @@
+"""Ids, cursors, texts, filters and numbers, right and wrong, in every argument that takes them."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fuzz.cases import cases
+from tests.fuzz.pool import JSON, NUMBERS, Pool, filters
+from tests.fuzz.server import Server
+from tests.gql.arguments import Argument, arguments
+
+EVENTS = "text/event-stream"
+LIST = """query ($tenant: ID!, $filter: OperationRunFilter,
+  $first: Int, $after: String, $last: Int, $before: String) {
+  tenant(id: $tenant) {
+    operationRuns(filter: $filter, first: $first, after: $after, last: $last, before: $before) {
+      edges { cursor node { id status progress } } pageInfo { endCursor hasPreviousPage } }
+    operationRunFacets(filter: $filter) { truncated byRunType { runType count } } } }"""
+FEED = """subscription ($tenant: ID!, $filter: OperationRunFilter, $after: String) {
+  operationRuns(tenantId: $tenant, filter: $filter, after: $after) { __typename } }"""
+SETTINGS = """mutation ($tenant: ID!, $days: Int!) {
+  updateTenantSettings(input: {tenantId: $tenant, retentionDays: $days}) {
+    tenant { retentionDays } userErrors { code field } } }"""
+
+
+def value_of(argument: Argument, pool: Pool) -> st.SearchStrategy[Any]:
+    """What to give for the argument."""
+    one = {"id": pool.ids, "cursor": pool.cursors, "text": pool.texts}[argument.kind]
+    good = (
+        st.lists(one, max_size=6) | st.lists(one, min_size=99, max_size=102)
+        if argument.is_list
+        else one
+    )
+    return st.one_of(good, good, good, JSON)
+
+
+@pytest.mark.parametrize("argument", arguments(), ids=str)
+@given(data=st.data())
+@cases(15)
+def test_arguments(roomy: Server, pool: Pool, argument: Argument, data: st.DataObject) -> None:
+    value = data.draw(value_of(argument, pool))
+    headers = {"Accept": EVENTS} if argument.type_name == "Subscription" else {}
+    roomy.ask(pool.token(), argument.document, argument.variables(pool.ours, value), **headers)
+
+
+@given(data=st.data())
+@cases(100)
+def test_pages_of_a_filter(strict: Server, pool: Pool, data: st.DataObject) -> None:
+    variables = {
+        "filter": st.none() | filters(pool),
+        "first": st.none() | NUMBERS,
+        "after": st.none() | pool.cursors,
+        "last": st.none() | NUMBERS,
+        "before": st.none() | pool.cursors,
+    }
+    given_ = data.draw(st.fixed_dictionaries({}, optional=variables))
+    strict.ask(pool.token(), LIST, {"tenant": pool.ours.world.global_id, **given_})
+
+
+@given(data=st.data())
+@cases(40)
+def test_feeds_of_a_filter(roomy: Server, pool: Pool, data: st.DataObject) -> None:
+    variables = {"filter": filters(pool), "after": st.none() | pool.cursors}
+    given_ = data.draw(st.fixed_dictionaries({"tenant": pool.ids}, optional=variables))
+    given_["tenant"] = data.draw(st.sampled_from([pool.ours.world.global_id, given_["tenant"]]))
+    roomy.ask(pool.token(), FEED, given_, Accept=EVENTS)
+
+
+@given(days=NUMBERS | st.integers() | JSON)
+@cases(25)
+def test_numbers(strict: Server, pool: Pool, days: Any) -> None:
+    strict.ask(pool.token(), SETTINGS, {"tenant": pool.ours.world.global_id, "days": days})
+
+
+def test_enough_of_it_is_answered(tallied: Counter[str]) -> None:
+    assert tallied["good"] >= tallied["cases"] / 10
