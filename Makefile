@@ -8,8 +8,8 @@ DEVELOPMENT := $(VENV)/.development
 CONTRACT_TOOLS := tests/contract/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test crash-test crash-check fuzz test-clients check check-contract contract-tools format \
-  migrate schema reference bench lock clean
+.PHONY: help dev test crash-test crash-check fuzz test-clients check check-contract contract-tools \
+  format migrate schema reference bench lock clean
 
 help: ## Explain the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16

@@ -13,14 +13,12 @@ from opsrun.resources import Resources, open_resources
 from tests.conftest import settings_for
 from tests.fuzz.cases import PLAN
 from tests.fuzz.pool import Pool
-from tests.fuzz.server import Server, serving
+from tests.fuzz.server import SEATS, Server, serving
 from tests.gql.api import running_api
 from tests.gql.furnished import furnish
 from tests.opsrun.conftest import SECRET, Installation
 
 TALLIES = pytest.StashKey[dict[str, Counter[str]]]()
-# Sockets and streams that a user may have open.
-SEATS = 3
 # What the two kinds of server have in common: rates would hide what lies behind them.
 COMMON = {"LOG_FORMAT": "json", "POINTS_PER_MINUTE": "1000000000"}
 ROOM = {
@@ -86,7 +84,8 @@ async def pool(fuzzed: Installation, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(scope="session")
 def strict(fuzzed: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """An API with the limits of every installation, and room for few sockets of a user."""
-    environment = fuzzed.environment(Login.API, **COMMON, CONNECTIONS_PER_USER=str(SEATS))
+    few = {"CONNECTIONS_PER_USER": str(SEATS), "OPERATIONS_PER_SOCKET": "5"}
+    environment = fuzzed.environment(Login.API, **COMMON, **few)
     with serving(environment, tmp_path_factory.mktemp("strict")) as server:
         yield server
 

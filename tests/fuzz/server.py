@@ -21,6 +21,8 @@ from tests.fuzz.oracle import DEADLINE, Log, check_answer
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
+# Sockets and streams that a user of the strict server may have open.
+SEATS = 3
 
 
 @dataclass(slots=True)
@@ -40,15 +42,15 @@ class Server:
     def ask(self, token: str, query: str, variables: Any = None, **headers: str) -> set[str]:
         """Send an operation as JSON; return the codes of its errors."""
         body = json.dumps({"query": query, "variables": variables}).encode()
-        more = {"Content-Type": "application/json", **headers}
-        return self.request("POST", token, content=body, headers=more)
+        more = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", **headers}
+        return self.request("POST", "/graphql", headers=more, content=body)
 
     def request(
-        self, method: str, token: str, *, headers: Mapping[str, str], **request: Any
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes = b""
     ) -> set[str]:
-        """Send a request; return the codes of its errors. Of a stream the beginning is read."""
-        sent = [("Authorization", f"Bearer {token}"), *headers.items()]
-        with self.http.stream(method, "/graphql", headers=_encoded(sent), **request) as answer:
+        """Send a request; return the codes of its errors. Streams are left when they begin."""
+        sent = [(name.encode(), value.encode()) for name, value in headers.items()]
+        with self.http.stream(method, url, headers=sent, content=content) as answer:
             if answer.headers.get("content-type", "").partition(";")[0] != "text/event-stream":
                 answer.read()
         return self.judge(answer)
@@ -102,7 +104,3 @@ def serving(environment: Mapping[str, str], folder: Path) -> Iterator[Server]:
             server.log.check()
         finally:
             process.kill()
-
-
-def _encoded(headers: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode(), value.encode("utf-8", "surrogatepass")) for name, value in headers]

@@ -39,7 +39,7 @@ def value_of(argument: Argument, pool: Pool) -> st.SearchStrategy[Any]:
 
 @pytest.mark.parametrize("argument", arguments(), ids=str)
 @given(data=st.data())
-@cases(15)
+@cases(12)
 def test_arguments(roomy: Server, pool: Pool, argument: Argument, data: st.DataObject) -> None:
     value = data.draw(value_of(argument, pool))
     headers = {"Accept": EVENTS} if argument.type_name == "Subscription" else {}

@@ -1,0 +1,65 @@
+"""Operations that schemathesis makes of the schema, with values that reach the database."""
+
+import re
+from collections import Counter
+
+import pytest
+import schemathesis
+from graphql import get_introspection_query
+from hypothesis import given
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.graphql import nodes
+from schemathesis.specs.graphql.schemas import GraphQLSchema
+
+from tests.fuzz.cases import cases
+from tests.fuzz.pool import MOMENTS, NUMBERS, Pool
+from tests.fuzz.server import Server
+from tests.gql.arguments import BUILT
+
+ROOTS = (BUILT.query_type, BUILT.mutation_type)
+LABELS = [f"{root.name}.{field}" for root in ROOTS if root for field in root.fields]
+# Few ids are a tenant's, but only with ours does anything below it run.
+_TENANT = re.compile(r'((?:tenant\(id|tenantId): )"(?:[^"\\]|\\.)*"')
+
+
+@pytest.fixture(scope="module")
+def served(roomy: Server, pool: Pool) -> GraphQLSchema:
+    """The schema as the server tells it, and what schemathesis has to know of our scalars."""
+    headers = {"Authorization": f"Bearer {pool.token()}"}
+    told = roomy.http.post("/graphql", json={"query": get_introspection_query()}, headers=headers)
+    small = st.integers(0, 5)
+    for name, strategy in {
+        "ID": st.one_of(st.sampled_from(pool.real_ids), pool.ids).map(nodes.String),
+        "String": st.one_of(pool.cursors, pool.texts, st.sampled_from(pool.ours.names)).map(
+            nodes.String
+        ),
+        "DateTime": MOMENTS.map(nodes.String),
+        "Int": st.one_of(small, small, small, NUMBERS).map(nodes.Int),
+    }.items():
+        schemathesis.graphql.scalar(name, strategy)
+    return schemathesis.graphql.from_dict(told.json()["data"])
+
+
+@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize("mode", GenerationMode)
+@given(data=st.data())
+@cases(16)
+def test_operations(
+    roomy: Server,
+    pool: Pool,
+    served: GraphQLSchema,
+    label: str,
+    mode: GenerationMode,
+    data: st.DataObject,
+) -> None:
+    operation = served.find_operation_by_label(label)
+    assert operation is not None
+    document = str(data.draw(operation.as_strategy(mode)).body)
+    if data.draw(st.booleans()):
+        document = _TENANT.sub(f'\\1"{pool.ours.world.global_id}"', document)
+    roomy.ask(pool.token(), document)
+
+
+def test_enough_of_it_is_answered(tallied: Counter[str]) -> None:
+    assert tallied["good"] >= tallied["cases"] / 10
