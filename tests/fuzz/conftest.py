@@ -82,27 +82,36 @@ async def pool(fuzzed: Installation, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
-def strict(fuzzed: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def strict(
+    fuzzed: Installation, tally: Counter[str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     """An API with the limits of every installation, and room for few sockets of a user."""
     few = {"CONNECTIONS_PER_USER": str(SEATS), "OPERATIONS_PER_SOCKET": "5"}
     environment = fuzzed.environment(Login.API, **COMMON, **few)
-    with serving(environment, tmp_path_factory.mktemp("strict")) as server:
+    with serving(environment, tmp_path_factory.mktemp("strict"), tally) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def roomy(fuzzed: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def roomy(
+    fuzzed: Installation, tally: Counter[str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     """An API whose limits let documents through that ask for much."""
     environment = fuzzed.environment(Login.API, **COMMON, **ROOM)
-    with serving(environment, tmp_path_factory.mktemp("roomy")) as server:
+    with serving(environment, tmp_path_factory.mktemp("roomy"), tally) as server:
         yield server
 
 
+@pytest.fixture(scope="session")
+def tally() -> Counter[str]:
+    """How often the servers gave which answer, to the tests of one file."""
+    return Counter()
+
+
 @pytest.fixture(autouse=True, scope="module")
-def tallied(request: pytest.FixtureRequest) -> Counter[str]:
-    """What the tests of this file are answered; much of it has to get past all checks."""
-    tally = request.config.stash[TALLIES].setdefault(request.path.name, Counter())
-    for name in ("strict", "roomy"):
-        if name in request.fixturenames:
-            request.getfixturevalue(name).tally = tally
-    return tally
+def tallied(request: pytest.FixtureRequest, tally: Counter[str]) -> Iterator[Counter[str]]:
+    """Count the answers of this file alone."""
+    tally.clear()
+    yield tally
+    if tally:
+        request.config.stash[TALLIES][request.path.name] = Counter(tally)

@@ -120,19 +120,31 @@ class Pool:
 
 def filters(pool: Pool) -> st.SearchStrategy[Any]:
     """Filters of the list, mostly of the right form."""
-    types = st.sampled_from(["inventory.sync", "drift.generate"]) | pool.texts
+    types = st.sampled_from(["inventory.sync", "drift.generate"]) | TRICKY | st.text(max_size=20)
     buckets = st.sampled_from(["QUEUED", "RUNNING", "SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED"])
+    moments = st.datetimes(timezones=st.timezones()).map(lambda moment: moment.isoformat())
+    initiators = st.just(pool.ours.ids["Initiator"])
+    right = _filters(types, buckets, moments, initiators)
+    wrong = _filters(pool.texts | JSON, buckets | TRICKY, MOMENTS, pool.ids)
+    return st.one_of(right, right, right, wrong, st.dictionaries(TRICKY, JSON, max_size=2))
 
+
+def _filters(
+    types: st.SearchStrategy[Any],
+    buckets: st.SearchStrategy[str],
+    moments: st.SearchStrategy[str],
+    initiators: st.SearchStrategy[str],
+) -> st.SearchStrategy[Any]:
     def some(each: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-        return st.one_of(st.none(), each, st.lists(each, max_size=5), st.lists(each, max_size=60))
+        return st.one_of(st.none(), each, st.lists(each, max_size=5), st.lists(each, max_size=52))
 
     return st.fixed_dictionaries(
         {},
         optional={
             "runTypes": some(types),
-            "statusBuckets": some(buckets | TRICKY),
-            "createdFrom": st.none() | MOMENTS,
-            "createdUntil": st.none() | MOMENTS,
-            "initiatorIds": some(pool.ids),
+            "statusBuckets": some(buckets),
+            "createdFrom": st.none() | moments,
+            "createdUntil": st.none() | moments,
+            "initiatorIds": some(initiators),
         },
-    ) | st.dictionaries(TRICKY, JSON, max_size=2)
+    )

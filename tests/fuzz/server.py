@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,12 @@ SEATS = 3
 
 @dataclass(slots=True)
 class Server:
-    """A running API, its log, and what it has answered to the tests of one file."""
+    """A running API, its log, and the count of what it has answered."""
 
     http: httpx.Client
     log: Log
     process: subprocess.Popen[bytes]
-    tally: Counter[str] = field(default_factory=Counter)
+    tally: Counter[str]
 
     @property
     def socket_url(self) -> str:
@@ -74,7 +74,7 @@ class Server:
 
 
 @contextmanager
-def serving(environment: Mapping[str, str], folder: Path) -> Iterator[Server]:
+def serving(environment: Mapping[str, str], folder: Path, tally: Counter[str]) -> Iterator[Server]:
     """Run the API until the context closes; then its whole log is checked."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     path = folder / "log"
@@ -94,7 +94,7 @@ def serving(environment: Mapping[str, str], folder: Path) -> Iterator[Server]:
     with process:
         try:
             with httpx.Client(base_url=base, timeout=DEADLINE, trust_env=False) as http:
-                server = Server(http, Log(path), process)
+                server = Server(http, Log(path), process, tally)
                 # The socket is there already: what comes early waits.
                 assert http.get("/healthz", timeout=START_SECONDS).status_code == 200
                 yield server
