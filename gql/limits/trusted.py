@@ -20,8 +20,8 @@ class TrustedDocuments(Protocol):
 
 def names_document(parameters: Mapping[str, Any]) -> bool:
     """Return whether a request names a document, rightly or not, and so need not send it."""
-    extensions = parameters.get("extensions")
-    return "documentId" in parameters or "persistedQuery" in (extensions or {})
+    named = (parameters.get("extensions") or {}).get("persistedQuery")
+    return parameters.get("documentId") is not None or named is not None
 
 
 def by_document_id(parameters: Mapping[str, Any]) -> dict[str, Any] | None:

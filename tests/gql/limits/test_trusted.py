@@ -6,7 +6,7 @@ import pytest
 
 from domain.documents.models import sha256_of
 from domain.errors import BadInputError, UnknownDocumentError
-from gql.limits.trusted import by_document_id, requested_text
+from gql.limits.trusted import by_document_id, names_document, requested_text
 
 KNOWN, UNKNOWN = "{ viewer { name } }", "{ viewer { email } }"
 
@@ -62,6 +62,13 @@ async def test_a_hash_of_something_else_is_refused() -> None:
 async def test_a_hash_that_is_none_is_refused(persisted: object) -> None:
     with pytest.raises(BadInputError, match="must be a SHA-256"):
         await meant(None, {"persistedQuery": persisted}, only_trusted=False)
+
+
+@pytest.mark.parametrize("given", [None, "", 7, "sha256:a"])
+def test_null_names_no_document(given: object) -> None:
+    named = given is not None
+    assert names_document({"documentId": given}) == named
+    assert names_document({"extensions": {"persistedQuery": given}}) == named
 
 
 def test_a_document_id_is_a_hash_too() -> None:

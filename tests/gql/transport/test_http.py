@@ -184,6 +184,8 @@ async def test_partial_data_is_a_success(http: httpx.AsyncClient, code: str, acc
         b'{"query": null}',
         b'{"query": ""}',
         b'{"query": 7}',
+        b'{"documentId": null}',
+        b'{"extensions": {"persistedQuery": null}}',
         b'{"query": ["{ hello }"]}',
         b'{"query": "{ hello }", "variables": [7]}',
         b'{"query": "{ hello }", "variables": "{}"}',
