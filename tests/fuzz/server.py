@@ -57,15 +57,17 @@ class Server:
 
     def judge(self, answer: httpx.Response) -> set[str]:
         """Return the codes of the errors in the answer; AssertionError if it may not be."""
+        # First, so that no other case is blamed for what the log tells of this one.
+        self.check()
         codes = check_answer(answer)
         self.count(*codes or {"good"})
         return codes
 
     def count(self, *outcomes: str) -> None:
         """Note a case with these outcomes, and look into the log."""
+        self.check()
         self.tally["cases"] += 1
         self.tally.update(outcomes)
-        self.check()
 
     def check(self) -> None:
         """AssertionError if the server is gone or its log tells of a fault."""
