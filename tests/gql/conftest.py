@@ -1,6 +1,7 @@
 """The API, served once for all tests of it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 
@@ -13,27 +14,32 @@ from tests.conftest import settings_for
 from tests.gql.api import TRANSPORTS, RunningApi, running_api
 from tests.gql.furnished import Furnished, furnish
 
+Serving = Callable[..., AbstractAsyncContextManager[RunningApi]]
+
 
 @pytest.fixture(scope="session")
-async def api(
+def serving(
     servers: EmbeddedServers, logins: dict[Login, str], tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[RunningApi]:
-    """The API on a free port, under its own database login.
+) -> Serving:
+    """Serves the API on a free port, under its own database login, with settings of one's own."""
 
-    Its limits leave room for documents that ask for everything there is; `tests/gql/limits`
-    has an API of its own.
-    """
-    settings = settings_for(
-        logins[Login.API],
-        servers.redis_url,
-        tmp_path_factory.mktemp("api"),
+    def serve(**settings: object) -> AbstractAsyncContextManager[RunningApi]:
+        folder = tmp_path_factory.mktemp("api")
+        return running_api(settings_for(logins[Login.API], servers.redis_url, folder, **settings))
+
+    return serve
+
+
+@pytest.fixture(scope="session")
+async def api(serving: Serving) -> AsyncIterator[RunningApi]:
+    """The API, with limits that leave room for documents that ask for everything there is."""
+    async with serving(
         limit_tokens=100_000,
         limit_fields=100_000,
         limit_aliases=100_000,
         limit_cost=10_000_000,
         points_per_minute=1_000_000_000,
-    )
-    async with running_api(settings) as running:
+    ) as running:
         yield running
 
 

@@ -4,21 +4,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from opsrun.database import Login
-from opsrun.embedded import EmbeddedServers
-from tests.conftest import settings_for
-from tests.gql.api import RunningApi, running_api
+from tests.gql.api import RunningApi
+from tests.gql.conftest import Serving
 
 
 @pytest.fixture(scope="session")
-async def strict(
-    servers: EmbeddedServers, logins: dict[Login, str], tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[RunningApi]:
+async def strict(serving: Serving) -> AsyncIterator[RunningApi]:
     """Small documents, no introspection, no suggestions."""
-    settings = settings_for(
-        logins[Login.API],
-        servers.redis_url,
-        tmp_path_factory.mktemp("strict"),
+    async with serving(
         limit_tokens=100,
         limit_depth=6,
         limit_fields=20,
@@ -29,6 +22,5 @@ async def strict(
         operations_per_socket=2,
         introspection=False,
         suggestions=False,
-    )
-    async with running_api(settings) as running:
+    ) as running:
         yield running

@@ -10,9 +10,8 @@ import pytest
 from domain.documents.models import TrustedDocument, sha256_of
 from opsrun.client_documents import forget, register
 from opsrun.database import Login
-from opsrun.embedded import EmbeddedServers
-from tests.conftest import settings_for
-from tests.gql.api import SOCKET, RunningApi, running_api
+from tests.gql.api import SOCKET, RunningApi
+from tests.gql.conftest import Serving
 from tests.world import World
 
 VIEWER = "query Viewer { viewer { name } }"
@@ -20,17 +19,9 @@ FEED = "subscription Feed($t: ID!) { operationRuns(tenantId: $t) { __typename } 
 
 
 @pytest.fixture(scope="module")
-async def closed(
-    servers: EmbeddedServers, logins: dict[Login, str], tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[RunningApi]:
+async def closed(serving: Serving) -> AsyncIterator[RunningApi]:
     """An API that runs registered documents only."""
-    settings = settings_for(
-        logins[Login.API],
-        servers.redis_url,
-        tmp_path_factory.mktemp("closed"),
-        trusted_documents="required",
-    )
-    async with running_api(settings) as running:
+    async with serving(trusted_documents="required") as running:
         yield running
 
 

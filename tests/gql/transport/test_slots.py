@@ -16,10 +16,8 @@ from websockets.typing import Subprotocol
 from domain.errors import RateLimitedError
 from domain.tenancy.roles import TenantRole
 from gql.transport.slots import Slots
-from opsrun.database import Login
-from opsrun.embedded import EmbeddedServers
-from tests.conftest import settings_for
-from tests.gql.api import PATH, SOCKET, SSE, Client, RunningApi, eventually, running_api
+from tests.gql.api import PATH, SOCKET, SSE, Client, RunningApi, eventually
+from tests.gql.conftest import Serving
 from tests.world import World
 
 FEED = "subscription ($t: ID!) { operationRuns(tenantId: $t) { __typename } }"
@@ -68,18 +66,9 @@ def test_nothing_is_left_of_what_was_given_back() -> None:
 
 
 @pytest.fixture(scope="module")
-async def narrow(
-    servers: EmbeddedServers, logins: dict[Login, str], tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[RunningApi]:
+async def narrow(serving: Serving) -> AsyncIterator[RunningApi]:
     """Two connections for each user, three for each tenant."""
-    settings = settings_for(
-        logins[Login.API],
-        servers.redis_url,
-        tmp_path_factory.mktemp("narrow"),
-        connections_per_user=2,
-        connections_per_tenant=3,
-    )
-    async with running_api(settings) as running:
+    async with serving(connections_per_user=2, connections_per_tenant=3) as running:
         yield running
 
 
