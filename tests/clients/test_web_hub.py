@@ -18,8 +18,10 @@ from tests.clients.browser import CHROMIUM, Visitor, chromium, faults, go
 from tests.clients.conftest import Line, Product
 from tests.clients.environments import copied
 from tests.nodejs import needs_node, npm
-from tests.opsrun.commands import until
+from tests.opsrun.commands import running, until
+from tests.opsrun.conftest import Installation
 from tests.opsrun.test_processes import no_policy_can_be_stored
+from tests.opsrun.test_serving import api
 from tests.working import SCOPE, export, policy
 from tests.world import World
 
@@ -108,6 +110,36 @@ async def test_two_syncs_and_a_comparison_lead_to_findings(page: Page, place: Wo
 
     await page.locator("label", has_text="Removed").click()
     await expect(page.get_by_role("button", name=re.compile("Policy "))).to_have_count(1)
+
+
+async def test_its_build_is_registered_and_then_runs_where_nothing_else_does(
+    browser: Browser,
+    product: Product,
+    place: World,
+    installation: Installation,
+    hub: Path,
+    api_settings: dict[str, str],
+) -> None:
+    await offer(place, policy("a"))
+    arguments = ("documents", "add", "build/persisted-documents.json")
+    keeper = installation.environment(Login.MAINTENANCE)
+    async with api(installation, TRUSTED_DOCUMENTS="required", **api_settings) as (_, url):
+        async with Visitor.comes(browser, url) as visitor:
+            page = await visitor.open("/", place.token())
+            refusal = "Only registered documents are run here"
+            await expect(page.get_by_text(refusal).first).to_be_visible()
+        async with running(*arguments, environment=keeper, folder=hub) as opsrun:
+            assert await opsrun.ends() == 0, opsrun.output
+        async with Visitor.comes(browser, url) as visitor:
+            page = await visitor.open("/", place.token())
+            await sync(page, ended=1)
+            await go(page, "Operations")
+            await expect(page.get_by_role("status").filter(has_text="Live")).to_be_visible()
+            await rows(page).get_by_role("link").first.click()
+            await expect(page.get_by_role("heading", level=1)).to_contain_text(SCOPE)
+            for name in ("Drift", "Backup sets", "Inventory"):
+                await go(page, name)
+            await expect(page.get_by_text(refusal)).to_have_count(0)
 
 
 async def test_rows_enter_change_and_leave_without_asking_again(
