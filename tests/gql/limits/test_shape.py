@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from graphql import parse
+from graphql import get_introspection_query, parse
 
 from domain.errors import LimitExceededError
 from gql.limits.limits import Limits
@@ -67,6 +67,17 @@ def test_fragments_that_would_take_for_ever_are_refused(text: str) -> None:
     document = parse(text)
     with pytest.raises(LimitExceededError):
         require_shape(document, Limits(fields=100_000))
+
+
+def test_the_introspection_of_the_usual_tools_fits() -> None:
+    everything = get_introspection_query(
+        specified_by_url=True,
+        directive_is_repeatable=True,
+        schema_description=True,
+        input_value_deprecation=True,
+        one_of=True,
+    )
+    measure(everything)
 
 
 @pytest.mark.parametrize(
