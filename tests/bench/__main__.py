@@ -17,7 +17,7 @@ from tests.bench.cases import READS
 from tests.bench.filling import fill
 from tests.bench.plans import explain
 from tests.bench.report import Row, table
-from tests.bench.subject import add_tenant, enter
+from tests.bench.subject import UNLIMITED, add_tenant, enter
 from tests.bench.timing import compare
 from tests.bench.writes import live
 from tests.conftest import settings_for
@@ -54,7 +54,7 @@ async def _measure(servers: EmbeddedServers, folder: Path, rows: int, rounds: in
 
     worker_settings = settings_for(urls[Login.WORKER], servers.redis_url, folder)
     async with (
-        running_api(settings_for(urls[Login.API], servers.redis_url, folder)) as api,
+        running_api(settings_for(urls[Login.API], servers.redis_url, folder, **UNLIMITED)) as api,
         open_resources(worker_settings, Login.WORKER) as worker,
     ):
         load_before = _load()

@@ -16,7 +16,7 @@ from opsrun.embedded import embedded_servers
 from opsrun.provision import create_database, provision
 from opsrun.resources import open_resources
 from tests.bench.filling import fill
-from tests.bench.subject import PAGE, add_tenant, enter
+from tests.bench.subject import PAGE, UNLIMITED, add_tenant, enter
 from tests.bench.timing import Timing, compare
 from tests.conftest import settings_for
 from tests.gql.api import running_api
@@ -44,9 +44,7 @@ async def main() -> None:
             ):
                 tenant_id = await add_tenant(Transactions(keeper), "small")
                 await fill(owner, {tenant_id: RUNS})
-            settings = settings_for(
-                urls[Login.API], servers.redis_url, folder, points_per_minute=10**9
-            )
+            settings = settings_for(urls[Login.API], servers.redis_url, folder, **UNLIMITED)
             worker = settings_for(urls[Login.WORKER], servers.redis_url, folder)
             async with (
                 open_resources(worker, Login.WORKER) as behind,

@@ -18,7 +18,7 @@ from opsrun.resources import open_resources
 from opsrun.settings import Settings
 from tests.bench.cases import hub_page
 from tests.bench.filling import fill
-from tests.bench.subject import add_tenant, enter
+from tests.bench.subject import UNLIMITED, add_tenant, enter
 from tests.bench.timing import WARM_UP, Timing
 from tests.conftest import settings_for
 from tests.gql.api import running_api
@@ -36,7 +36,7 @@ async def _measure(folder: Path) -> dict[str, Timing]:
         urls = await provision(database, b"bench")
         async with open_engine(urls[Login.MAINTENANCE]) as keeper, open_engine(database) as owner:
             await fill(owner, {await add_tenant(Transactions(keeper), SLUG): RUNS})
-        plain = settings_for(urls[Login.API], servers.redis_url, folder)
+        plain = settings_for(urls[Login.API], servers.redis_url, folder, **UNLIMITED)
         collected = await stack.enter_async_context(collector())
         traced = Settings.model_validate(
             {**plain.model_dump(), "otlp_endpoint": collected.endpoint}
