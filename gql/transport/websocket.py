@@ -173,6 +173,11 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
             payload["query"] = payload.get("query") or ""
             await super().handle_subscribe(message)
 
+    async def cleanup_operation(self, operation_id: str) -> None:
+        """End an operation, which may not even have begun."""
+        self._payloads.pop(operation_id, None)
+        await super().cleanup_operation(operation_id)
+
     async def run_operation(self, operation: Operation[SocketSession, None]) -> None:
         """Run one operation to its end, in a context of its own."""
         with suppress(WebSocketDisconnected):

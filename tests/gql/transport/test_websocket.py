@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from gql.errors import UNAVAILABLE_MESSAGE
+from gql.transport.websocket import SocketHandler
 from tests.gql.transport import demo as demo_module
 from tests.gql.transport.demo import PATH, SECRET, Demo, Watch, serve
 
@@ -408,3 +409,23 @@ async def test_completing_an_unknown_operation_is_harmless(demo: Demo) -> None:
     async with signed_in(demo) as socket:
         await socket.send({"id": "unknown", "type": "complete"})
         assert await socket.is_alive()
+
+
+async def test_nothing_is_kept_of_operations_that_end_before_they_begin(
+    demo: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handlers: list[SocketHandler] = []
+    handle = SocketHandler.handle
+
+    async def noted(handler: SocketHandler) -> None:
+        handlers.append(handler)
+        await handle(handler)
+
+    monkeypatch.setattr(SocketHandler, "handle", noted)
+    async with signed_in(demo) as socket:
+        for number in range(50):
+            await socket.subscribe("subscription { silence }", id=str(number))
+            await socket.send({"id": str(number), "type": "complete"})
+        await socket.send({"type": "ping"})
+        assert await socket.receive() == {"type": "pong"}
+    assert handlers[0]._payloads == {}
