@@ -11,18 +11,15 @@ from uuid import UUID
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter
-from redis.exceptions import RedisError
 
 from domain.errors import RateLimitedError
-from opsrun.redis_pool import redis_pool
+from opsrun.redis_pool import OUTAGE, redis_pool
 
 logger = logging.getLogger(__name__)
 
 # Seconds that Redis may take to count, and for which it is left alone when it did not.
 _PATIENCE = 0.5
 _PAUSE = 5.0
-# uvloop raises RuntimeError when a connection is used that the peer has reset.
-_OUTAGE = (RedisError, OSError, TimeoutError, RuntimeError)
 _REFUSED_CAPACITY = 10_000
 
 
@@ -69,7 +66,7 @@ class RedisBudgets:
             try:
                 async with asyncio.timeout(_PATIENCE):
                     return await self._hit(self._shared, user, points)
-            except _OUTAGE as error:
+            except OUTAGE as error:
                 logger.warning(
                     "Redis cannot count points, this process counts by itself: %r", error
                 )

@@ -64,10 +64,12 @@ class _Redis(Collector):
         yield outages
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
+    """Leaves signals to whoever runs the process."""
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave signals to whoever runs the process."""
+        """Capture none."""
         yield
 
 
@@ -105,7 +107,7 @@ async def shown(settings: Settings, monitor: Monitor) -> AsyncIterator[int | Non
             ws="none",
             timeout_graceful_shutdown=1,
         )
-        server = _Server(config)
+        server = Server(config)
         serving = asyncio.create_task(server.serve([bound]))
         logger.info("Showing metrics and health on port %d of %s", port, host)
         try:

@@ -1,7 +1,11 @@
 """Connections to Redis, made so that an outage is noticed and a cancellation is not lost."""
 
 from redis.asyncio import BlockingConnectionPool
+from redis.exceptions import RedisError
 
+# What a command raises that Redis did not answer in time, or at all; uvloop raises RuntimeError
+# when a connection is used that the peer has reset.
+OUTAGE = (RedisError, OSError, TimeoutError, RuntimeError)
 # Seconds that a connection may take to be made.
 CONNECT_SECONDS = 1.0
 

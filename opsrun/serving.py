@@ -4,23 +4,21 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
 
 from opsrun.asgi import Api, open_api
 from opsrun.listening import address
-from opsrun.monitoring import shown
+from opsrun.monitoring import Server, shown
 from opsrun.protocols import HttpProtocol, SocketProtocol
 from opsrun.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 
-class _Server(uvicorn.Server):
-    """Leaves signals to us, and ends sockets and streams first: it would wait for them."""
+class _Server(Server):
+    """Drains at a signal, and ends sockets and streams first: it would wait for them."""
 
     def __init__(self, config: uvicorn.Config, api: Api, drain_seconds: float) -> None:
         super().__init__(config)
@@ -44,10 +42,6 @@ class _Server(uvicorn.Server):
             await self._api.view.close_sockets(spread=half)
         finally:
             self.should_exit = True
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:

@@ -16,10 +16,9 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.backoff import EqualJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
 
 from domain.wakeups import Waiter
-from opsrun.redis_pool import redis_pool
+from opsrun.redis_pool import OUTAGE, redis_pool
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +29,6 @@ PING_INTERVAL = 5.0
 
 # Always subscribed, so that the connection is in use however few topics there are.
 _CHANNEL = b"opsrun:wakeups"
-# uvloop raises RuntimeError when a connection is used that the peer has reset.
-_OUTAGE = (RedisError, OSError, TimeoutError, RuntimeError)
 _BACKOFF = EqualJitterBackoff(cap=3.0, base=0.1)
 # The backoff turns 2**failures into a float, which overflows after an hour of outage.
 _BACKOFF_STEPS = 10
@@ -103,7 +100,7 @@ class RedisWakeUps:
                 for topic in topics:
                     pipeline.publish(_channel(topic), b"")
                 await pipeline.execute()
-        except _OUTAGE as error:
+        except OUTAGE as error:
             if not self._nudging_fails:
                 logger.warning("Cannot send wake-ups, their readers must poll: %s", _reason(error))
             self._nudging_fails = True
@@ -151,7 +148,7 @@ class RedisWakeUps:
                 # Anything else, too: a reader that ended would go unnoticed.
                 if not self._read_failures:
                     self.outages += 1
-                    unforeseen = not isinstance(error, _OUTAGE)
+                    unforeseen = not isinstance(error, OUTAGE)
                     logger.warning("Lost the wake-ups: %s", _reason(error), exc_info=unforeseen)
                 self._read_failures += 1
                 for topic in self._topics.values():
