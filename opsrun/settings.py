@@ -18,6 +18,8 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from gql.limits.limits import Limits
+
 PREFIX = "OPSRUN_"
 # A symmetric one would make a secret of what the issuer publishes, and `none` needs no key.
 OidcAlgorithm = Literal[
@@ -25,6 +27,7 @@ OidcAlgorithm = Literal[
 ]
 OIDC_ALGORITHMS: tuple[OidcAlgorithm, ...] = get_args(OidcAlgorithm)
 LEEWAY_SECONDS = 30
+_LIMITS = Limits()
 # Characters; HS256 wants a key of at least as many bytes as its digest has.
 LOCAL_KEY_LENGTH = 32
 
@@ -160,18 +163,30 @@ class Settings(BaseSettings):
     default_window_days: int = Field(30, ge=1, le=3650, description="How far back lists look")
 
     limit_tokens: int = Field(
-        2000, ge=100, le=100_000, description="Tokens that a GraphQL document may have"
+        _LIMITS.tokens, ge=100, le=100_000, description="Tokens that a GraphQL document may have"
     )
-    limit_depth: int = Field(16, ge=1, le=100, description="Levels of fields inside fields")
+    limit_depth: int = Field(
+        _LIMITS.depth, ge=1, le=100, description="Levels of fields inside fields"
+    )
     limit_fields: int = Field(
-        1000, ge=1, le=100_000, description="Selections of an operation, fragments written out"
+        _LIMITS.fields,
+        ge=1,
+        le=100_000,
+        description="Selections of an operation, fragments written out",
     )
-    limit_aliases: int = Field(50, ge=0, le=100_000, description="Aliases of an operation")
-    limit_directives: int = Field(50, ge=0, le=100_000, description="Directives of an operation")
+    limit_aliases: int = Field(
+        _LIMITS.aliases, ge=0, le=100_000, description="Aliases of an operation"
+    )
+    limit_directives: int = Field(
+        _LIMITS.directives, ge=0, le=100_000, description="Directives of an operation"
+    )
     limit_duplicates: int = Field(
-        50, ge=0, le=100_000, description="Selections of an operation that repeat one beside them"
+        _LIMITS.duplicates,
+        ge=0,
+        le=100_000,
+        description="Selections of an operation that repeat one beside them",
     )
-    limit_cost: int = Field(10_000, ge=10, description="Points that an operation may cost")
+    limit_cost: int = Field(_LIMITS.cost, ge=10, description="Points that an operation may cost")
     points_per_minute: int = Field(
         100_000, ge=10, description="Points that a user may spend in a minute, at all APIs together"
     )
@@ -184,8 +199,12 @@ class Settings(BaseSettings):
     connections_per_tenant: int = Field(
         2000, ge=1, description="Sockets and event streams reading a tenant that an API may have"
     )
-    introspection: bool = Field(True, description="Whether clients may ask for the schema")
-    suggestions: bool = Field(True, description="Whether errors suggest names of the schema")
+    introspection: bool = Field(
+        _LIMITS.introspection, description="Whether clients may ask for the schema"
+    )
+    suggestions: bool = Field(
+        _LIMITS.suggestions, description="Whether errors suggest names of the schema"
+    )
     trusted_documents: Literal["optional", "required"] = Field(
         "optional", description="Whether documents that nobody registered are run as well"
     )

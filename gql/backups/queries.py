@@ -10,7 +10,7 @@ from domain.tenancy.models import TenantAccess
 from gql.arguments import After, First
 from gql.backups.types import BackupSet
 from gql.context import Info
-from gql.pages import Connection, Cursor, forward_page, page_size
+from gql.pages import DEFAULT_PAGE, Connection, Cursor, forward_page, page_size
 from gql.scalars import moment
 
 
@@ -23,7 +23,7 @@ class TenantBackups:
         self,
         root: strawberry.Parent[TenantAccess],
         info: Info,
-        first: First = 25,
+        first: First = DEFAULT_PAGE,
         after: After = UNSET,
     ) -> Connection[BackupSet]:
         size = page_size(first)

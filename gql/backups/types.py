@@ -10,7 +10,7 @@ from domain.tenancy.models import TenantAccess
 from gql.arguments import After, First
 from gql.context import Info
 from gql.ids import GlobalId, Node
-from gql.pages import Connection, Cursor, forward_page, page_size
+from gql.pages import DEFAULT_PAGE, Connection, Cursor, forward_page, page_size
 
 
 @strawberry.type(description="A copy of a policy in a backup set.")
@@ -50,7 +50,7 @@ class BackupSet(Node):
 
     @strawberry.field(description="The copies by name.")
     async def policies(
-        self, info: Info, first: First = 25, after: After = UNSET
+        self, info: Info, first: First = DEFAULT_PAGE, after: After = UNSET
     ) -> Connection[BackedUpPolicy]:
         size = page_size(first)
         kind = f"copies {self.model.id.hex}"

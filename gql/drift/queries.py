@@ -11,7 +11,7 @@ from domain.tenancy.models import TenantAccess
 from gql.arguments import After, First
 from gql.context import Info
 from gql.drift.types import DriftFinding, Kinds, findings_page
-from gql.pages import Connection, forward_page
+from gql.pages import DEFAULT_PAGE, Connection, forward_page
 
 
 @strawberry.type
@@ -27,7 +27,7 @@ class TenantDrift:
             strawberry.ID, strawberry.argument(description="The run of type `drift.generate`.")
         ],
         kinds: Kinds = UNSET,
-        first: First = 25,
+        first: First = DEFAULT_PAGE,
         after: After = UNSET,
     ) -> Connection[DriftFinding]:
         access, decoded = await info.context.locate(run_id, "OperationRun")

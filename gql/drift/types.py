@@ -15,7 +15,7 @@ from domain.tenancy.models import TenantAccess
 from gql.arguments import After, First
 from gql.context import Info
 from gql.ids import GlobalId, Node
-from gql.pages import Connection, Cursor, forward_page, page_size
+from gql.pages import DEFAULT_PAGE, Connection, Cursor, forward_page, page_size
 
 
 @strawberry.type(description="One setting that differs between two versions of a policy.")
@@ -129,6 +129,6 @@ class DriftReport:
 
     @strawberry.field(description="The findings by policy name.")
     async def findings(
-        self, info: Info, kinds: Kinds = UNSET, first: First = 25, after: After = UNSET
+        self, info: Info, kinds: Kinds = UNSET, first: First = DEFAULT_PAGE, after: After = UNSET
     ) -> Connection[DriftFinding]:
         return await findings_page(info, self.access, self.comparison, kinds, first, after)

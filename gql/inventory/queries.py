@@ -13,7 +13,7 @@ from gql.arguments import After, First, plain_text
 from gql.context import Info
 from gql.ids import GlobalId, shown
 from gql.inventory.types import InventoryScope, Policy
-from gql.pages import Connection, Cursor, forward_page, page_size
+from gql.pages import DEFAULT_PAGE, Connection, Cursor, forward_page, page_size
 
 
 @strawberry.type
@@ -32,7 +32,7 @@ class TenantInventory:
         root: strawberry.Parent[TenantAccess],
         info: Info,
         scope_key: Annotated[str, strawberry.argument(description="The scope's key.")],
-        first: First = 25,
+        first: First = DEFAULT_PAGE,
         after: After = UNSET,
     ) -> Connection[Policy]:
         size = page_size(first)

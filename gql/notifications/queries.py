@@ -9,7 +9,7 @@ from domain.tenancy.models import TenantAccess
 from gql.arguments import After, First
 from gql.context import Info
 from gql.notifications.types import NOTIFICATION_CURSOR, Notification
-from gql.pages import Connection, cursor_number, forward_page, page_size
+from gql.pages import DEFAULT_PAGE, Connection, cursor_number, forward_page, page_size
 
 
 @strawberry.type
@@ -21,7 +21,7 @@ class TenantNotifications:
         self,
         root: strawberry.Parent[TenantAccess],
         info: Info,
-        first: First = 25,
+        first: First = DEFAULT_PAGE,
         after: After = UNSET,
         unread_only: Annotated[
             bool, strawberry.argument(description="Leave out those marked as read.")

@@ -17,6 +17,7 @@ from gql.arguments import After, First
 from gql.context import Info
 from gql.limits.cost import POINTS
 from gql.pages import (
+    DEFAULT_PAGE,
     Connection,
     Cursor,
     backward_page,
@@ -79,7 +80,7 @@ class TenantRuns:
         self,
         root: strawberry.Parent[TenantAccess],
         info: Info,
-        first: First = 25,
+        first: First = DEFAULT_PAGE,
         after: After = UNSET,
         last: Annotated[
             int | None, strawberry.argument(description="How many at most, from the end.")

@@ -17,7 +17,7 @@ from gql.arguments import After, First
 from gql.context import Info
 from gql.enums import InitiatorKind
 from gql.ids import GlobalId, Node
-from gql.pages import Connection, Cursor, cursor_number, forward_page, page_size
+from gql.pages import DEFAULT_PAGE, Connection, Cursor, cursor_number, forward_page, page_size
 from gql.runs.related import RelatedResource, related_to
 from gql.user_errors import UserError
 
@@ -177,7 +177,7 @@ class OperationRun(Node):
     async def failures(
         self,
         info: Info,
-        first: First = 25,
+        first: First = DEFAULT_PAGE,
         after: After = UNSET,
         reason_codes: Annotated[
             list[FailureReason] | None,
@@ -209,7 +209,7 @@ class OperationRun(Node):
 
     @strawberry.field(description="The timeline, oldest first.")
     async def events(
-        self, info: Info, first: First = 25, after: After = UNSET
+        self, info: Info, first: First = DEFAULT_PAGE, after: After = UNSET
     ) -> Connection[RunEvent]:
         size = page_size(first)
         kind = f"events {self.model.id.hex}"
