@@ -26,14 +26,19 @@ def require_shape(document: DocumentNode, limits: Limits) -> None:
     Raises:
         LimitExceededError: with what there is too much of.
     """
-    fragments = {
+    fragments = fragments_of(document)
+    for node in document.definitions:
+        if isinstance(node, OperationDefinitionNode):
+            _Measure(limits, fragments).operation(node)
+
+
+def fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
+    """Return a document's fragments by name."""
+    return {
         node.name.value: node
         for node in document.definitions
         if isinstance(node, FragmentDefinitionNode)
     }
-    for node in document.definitions:
-        if isinstance(node, OperationDefinitionNode):
-            _Measure(limits, fragments).operation(node)
 
 
 class _Measure:

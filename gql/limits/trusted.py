@@ -56,7 +56,7 @@ async def requested_text(
         UnknownDocumentError: nobody registered it, but it has to be.
     """
     named = _named(extensions)
-    if text:
+    if text and (named is not None or only_trusted):
         sha256 = sha256_of(text)
         if named not in (None, sha256):
             raise BadInputError("The hash is not the SHA-256 of the `query` beside it.")

@@ -2,7 +2,6 @@
 
 from graphql import (
     DocumentNode,
-    FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
     NoSchemaIntrospectionCustomRule,
@@ -16,6 +15,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from domain.errors import LimitExceededError
 from gql.limits.cost import CostModel, Variables
 from gql.limits.limits import Limits
+from gql.limits.shape import fragments_of
 
 # Of one document; more help nobody.
 _MAX_FAULTS = 20
@@ -47,12 +47,7 @@ def require_price(
     Raises:
         LimitExceededError: they are too many, or a page is too large.
     """
-    fragments = {
-        node.name.value: node
-        for node in document.definitions
-        if isinstance(node, FragmentDefinitionNode)
-    }
-    points = costs.points(operation, fragments, variables)
+    points = costs.points(operation, fragments_of(document), variables)
     if points > limits.cost:
         raise LimitExceededError(
             f"The operation may cost {points} points, and {limits.cost} are the most."

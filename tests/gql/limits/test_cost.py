@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
-from graphql import FragmentDefinitionNode, get_operation_ast, parse
+from graphql import get_operation_ast, parse
 
 from domain.errors import LimitExceededError
 from gql.limits.cost import ACT, BASE, LIST, CostModel
+from gql.limits.shape import fragments_of
 from gql.pages import DEFAULT_PAGE, MAX_PAGE
 from gql.runs.subscriptions import SNAPSHOT_RUNS
 from gql.schema import schema
@@ -19,12 +20,7 @@ def points(text: str, **variables: Any) -> int:
     document = parse(text)
     operation = get_operation_ast(document)
     assert operation is not None
-    fragments = {
-        node.name.value: node
-        for node in document.definitions
-        if isinstance(node, FragmentDefinitionNode)
-    }
-    return MODEL.points(operation, fragments, variables)
+    return MODEL.points(operation, fragments_of(document), variables)
 
 
 def page(arguments: str, selection: str = "nodes { id }") -> str:
