@@ -16,8 +16,6 @@ from graphql import GraphQLError, ValueNode
 from strawberry.exceptions import MissingQueryError
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.types import ExecutionResult
-from strawberry.types.execution import StreamExecutionResult
 
 from domain.errors import DomainError, ErrorCode
 from domain.tenancy.transactions import DatabaseUnavailableError
@@ -87,19 +85,13 @@ def map_errors(result: Result) -> list[PublicError]:
 
 
 class ErrorMapping(SchemaExtension):
-    """Puts the public form of its errors into every result, of a stream too."""
+    """Puts the public form of its errors into the result of a query or mutation."""
 
     def on_operation(self) -> Iterator[None]:
-        """Map the result of a query or mutation."""
+        """Map it once it is there."""
         yield
         if self.execution_context.result is not None:
             map_errors(self.execution_context.result)
-
-    def on_stream_result(self, result: StreamExecutionResult) -> Iterator[None]:
-        """Map one result of a stream before it is sent."""
-        if isinstance(result, ExecutionResult):
-            map_errors(result)
-        yield
 
 
 def _public(error: Exception, error_ids: dict[int, str]) -> PublicError:

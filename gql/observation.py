@@ -150,7 +150,7 @@ class OperationObservation(SchemaExtension):
     def on_stream_result(self, result: StreamExecutionResult) -> Iterator[None]:
         """Take the first result of a stream for its answer."""
         if isinstance(result, ExecutionResult):
-            map_errors(result)  # we come before whoever does
+            map_errors(result)  # here first of all, so that every other extension sees them mapped
             self._observed.answered(self.execution_context, result.errors)
         yield
 
