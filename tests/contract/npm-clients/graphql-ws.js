@@ -91,7 +91,8 @@ await main({
   },
 
   async resuming(tenant) {
-    const { client } = connect({ retryAttempts: Infinity });
+    // A handshake that fails throws an event without a code, which is final unless it is named here.
+    const { client } = connect({ retryAttempts: Infinity, shouldRetry: () => true });
     client.on('closed', ({ code }) => tell({ closed: code }));
     follow(client, { tenant });
     await told();

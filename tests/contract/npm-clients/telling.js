@@ -1,6 +1,7 @@
 // How a scenario talks with the test that runs it: it prints facts as lines of JSON, and waits for lines.
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { inspect } from 'node:util';
 
 export const { OPSRUN_URL: url, OPSRUN_TOKEN: token } = process.env;
 export const authorization = `Bearer ${token}`;
@@ -40,7 +41,7 @@ export const follow = (client, variables) =>
         variables.after = event.cursor;
         tell({ kind: event.__typename, run: event.run?.id });
       },
-      error: (error) => tell({ error: String(error) }),
+      error: (error) => tell({ error: inspect(error) }),
       complete: () => tell({ complete: true }),
     },
   );
