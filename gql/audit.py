@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Protocol
 from uuid import UUID
 
-from domain.errors import DomainError, ErrorCode
+from domain.errors import DomainError, ErrorCode, UserErrorCode, UserInputError
 from domain.tenancy.models import TenantAccess
 
 logger = logging.getLogger("audit")
@@ -20,15 +20,20 @@ PAUSE_SECONDS = 1.0
 # Of refusals, that are told from each other.
 MAX_KINDS = 1000
 
-_REFUSALS = {
+_REFUSALS: dict[ErrorCode | UserErrorCode, str] = {
     ErrorCode.UNAUTHENTICATED: "token.refused",
     ErrorCode.FORBIDDEN: "access.refused",
     ErrorCode.LIMIT_EXCEEDED: "access.refused",
     ErrorCode.RATE_LIMITED: "access.refused",
     ErrorCode.PERSISTED_QUERY_NOT_FOUND: "access.refused",
+    UserErrorCode.TOO_MANY_ACTIVE_RUNS: "run.refused",
 }
 # How much is too much, and for how long, may be told with changing numbers.
-_WITH_NUMBERS = (ErrorCode.LIMIT_EXCEEDED, ErrorCode.RATE_LIMITED)
+_WITH_NUMBERS = (
+    ErrorCode.LIMIT_EXCEEDED,
+    ErrorCode.RATE_LIMITED,
+    UserErrorCode.TOO_MANY_ACTIVE_RUNS,
+)
 
 
 class ShownError(Protocol):
@@ -49,6 +54,11 @@ def audit(event: str, context: object, access: TenantAccess | None = None, **fac
     _write(event, "done", {**_asker(context), **where, **facts})
 
 
+def audit_refused_start(error: UserInputError, context: object, access: TenantAccess) -> None:
+    """Write it if a start was refused for more than what its input says."""
+    _refuse(error.code, error.message, {**_asker(context), "tenant_id": access.tenant_id})
+
+
 def audit_refusals(errors: Iterable[ShownError], context: object) -> None:
     """Write which of the errors of an operation refused something."""
     for error in errors:
@@ -65,7 +75,7 @@ def _asker(context: object) -> dict[str, object]:
     return {name: getattr(context, name, None) for name in ("actor_id", "request_id", "transport")}
 
 
-def _refuse(code: ErrorCode, reason: str, told: Mapping[str, object]) -> None:
+def _refuse(code: ErrorCode | UserErrorCode, reason: str, told: Mapping[str, object]) -> None:
     if code not in _REFUSALS:
         return
     kind = None if code in _WITH_NUMBERS else reason

@@ -237,6 +237,12 @@ def member(
 
     _run(run())
     click.echo(f"{subject} has {role or 'no role'} in {tenant} now.")
+    if settings.memberships == "claim":
+        click.echo(
+            "With OPSRUN_MEMBERSHIPS=claim, as set here, this counts for nobody: the claim"
+            f" {settings.memberships_claim!r} of their token does.",
+            err=True,
+        )
 
 
 @main.group()

@@ -6,7 +6,8 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 # A policy counts only if it is for this login: without one it would see nothing at all. It is a
-# wall only if it asks for what the transaction names; but maintenance, by one of its own, sees all.
+# wall only if it asks for what the transaction names, on either side of an OR too; but maintenance,
+# by one of its own, sees all.
 _WALLS = text(
     r"""
     SELECT c.relname AS table, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,
@@ -18,7 +19,7 @@ _WALLS = text(
                 AND EXISTS (
                     SELECT FROM unnest(ARRAY[
                         pg_get_expr(p.polqual, c.oid), pg_get_expr(p.polwithcheck, c.oid)
-                    ]) AS asked
+                    ]) AS condition, regexp_split_to_table(condition, '\mOR\M') AS asked
                     WHERE asked !~ '(current_(tenant|user)_id\(\)|opsrun.claimed_slugs|^false$)'
                 )
             ) AS open

@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 from domain.errors import UserInputError
 from domain.runs.models import StartedRun, StartOutcome
 from domain.tenancy.models import TenantAccess
-from gql.audit import audit
+from gql.audit import audit, audit_refused_start
 from gql.context import Info
 from gql.runs.types import StartRunPayload
 from gql.user_errors import UserError
@@ -18,6 +18,7 @@ async def start_payload(
     try:
         started = await starting
     except UserInputError as error:
+        audit_refused_start(error, info.context, access)
         return StartRunPayload(run=None, outcome=None, user_errors=[UserError.of(error)])
     event = "run.start" if started.outcome is StartOutcome.CREATED else "run.reuse"
     audit(event, info.context, access, run_id=started.run.id, run_type=started.run.run_type)

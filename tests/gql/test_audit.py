@@ -15,6 +15,7 @@ from opsrun.administration import User, remove_member
 from opsrun.auth import LOCAL_ISSUER, LocalTokens
 from opsrun.database import Login
 from tests.gql.api import SOCKET, SSE, RunningApi
+from tests.gql.conftest import Serving
 from tests.world import LOCAL_KEY, World
 
 VIEWER = "{ viewer { name } }"
@@ -137,8 +138,9 @@ def refused(
     code: str, reason: str, *, actor: UUID | None = None, tenant: UUID | None = None
 ) -> Told:
     told = {"actor_id": actor, "tenant_id": tenant}
+    events = {"UNAUTHENTICATED": "token.refused", "TOO_MANY_ACTIVE_RUNS": "run.refused"}
     return {
-        "event": "token.refused" if code == "UNAUTHENTICATED" else "access.refused",
+        "event": events.get(code, "access.refused"),
         "outcome": "refused",
         "error_code": code,
         "transport": "http",
@@ -167,6 +169,24 @@ async def test_a_limit_that_was_met_is_told(api: RunningApi, world: World, trail
     actor = world.members[TenantRole.OPERATOR].id
     reason = "Mark at most 100 notifications at a time."
     assert trail.told == [refused("LIMIT_EXCEEDED", reason, actor=actor)]
+
+
+async def test_a_start_that_finds_the_queue_full_is_told(
+    serving: Serving, world: World, trail: Trail
+) -> None:
+    async with serving(tenant_max_active_runs=1) as full:
+        client = full.member(world)
+        await client.data(START, id=world.global_id, scope="a")
+        answer = await client.data(START, id=world.global_id, scope="b")
+        mistaken = await client.data(START, id=world.global_id, scope=" ")
+    code = "TOO_MANY_ACTIVE_RUNS"
+    assert answer["startInventorySync"]["userErrors"] == [{"code": code}]
+    assert mistaken["startInventorySync"]["userErrors"] == [{"code": "INVALID_SCOPE_KEY"}]
+    # A mistake in the input is none of the log's business.
+    _, told = trail.told
+    actor = world.members[TenantRole.OPERATOR].id
+    assert told == refused(code, told["reason"], actor=actor, tenant=world.tenant_id)
+    assert told["reason"].startswith("1 runs are queued or running")
 
 
 async def test_a_token_that_is_not_taken_is_told(

@@ -357,6 +357,15 @@ def test_members_belong_to_the_issuer_that_is_trusted(
     assert rows.member(tenant, subject) == ("READONLY", subject, None)
 
 
+def test_who_gives_a_role_is_told_that_only_claims_count(
+    opsrun: Opsrun, keeper: dict[str, str], tenant: str
+) -> None:
+    claiming = {**keeper, f"{PREFIX}MEMBERSHIPS": "claim", f"{PREFIX}MEMBERSHIPS_CLAIM": "groups"}
+    arguments = ("member", tenant, uuid4().hex, "--role", "OWNER")
+    assert "the claim 'groups'" in opsrun(*arguments, environment=claiming).stderr
+    assert opsrun(*arguments, environment=keeper).stderr == ""
+
+
 @pytest.mark.parametrize("what", [("--role", "OWNER"), ("--remove",)])
 def test_an_unknown_tenant_is_named(
     opsrun: Opsrun, keeper: dict[str, str], what: tuple[str, ...]

@@ -124,6 +124,8 @@ OPEN = "has a policy for this login that asks for no tenant"
         ("FOR INSERT WITH CHECK (true)", "run_event"),
         (f"USING (tenant_id = {IN_SESSION}) WITH CHECK (true)", "notification"),
         ("FOR SELECT USING (true)", "tenant"),
+        (f"USING (tenant_id = {IN_SESSION} OR tenant_id IS NOT NULL)", "run_item"),
+        (f"FOR SELECT USING (true OR id = {IN_SESSION})", "tenant"),
     ],
 )
 async def test_a_policy_that_lets_everything_through_is_no_wall(
@@ -144,6 +146,7 @@ async def test_a_policy_that_lets_everything_through_is_no_wall(
         "AS RESTRICTIVE USING (true)",
         "TO opsrun_worker USING (true)",
         f"FOR SELECT USING (tenant_id = {IN_SESSION})",
+        f"USING (tenant_id = {IN_SESSION} OR {IN_SESSION} = tenant_id)",
         "FOR INSERT WITH CHECK (false)",
     ],
 )
