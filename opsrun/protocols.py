@@ -3,7 +3,8 @@
 import asyncio
 from http import HTTPStatus
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from gql.transport.websocket import FROZEN
@@ -13,55 +14,66 @@ HEAD_LIMIT = 64 * 1024
 HEAD_TIMEOUT = 30.0
 
 
-class HttpProtocol(HttpToolsProtocol):
-    """Gives up a request whose URL and headers do not end; uvicorn would collect and wait."""
+class HttpProtocol(H11Protocol):
+    """Gives up a request whose URL and headers do not end.
 
-    _in_head = False
-    _head = 0
+    On h11, because httptools loses the body of a request that offers to go on in HTTP/2, as every
+    Java client's does by default.
+    """
+
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request, but not for ever."""
         super().connection_made(transport)
-        self._expect_head()
+        self.conn = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT)
+        self._watch_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
-        self._end_head()
         super().connection_lost(exc)
+        self._end_head()
 
     def data_received(self, data: bytes) -> None:
         """Parse what came."""
         super().data_received(data)
-        if self._in_head and not self.transport.is_closing():
-            self._head += len(data)
-            if self._head > HEAD_LIMIT:
-                self.send_400_response(f"URL and headers are larger than {HEAD_LIMIT} bytes.")
+        self._watch_head()
 
-    def on_message_begin(self) -> None:
-        """Begin to count."""
-        self._expect_head()
-        self._in_head, self._head = True, 0
-        super().on_message_begin()
+    def on_response_complete(self) -> None:
+        """Expect the next request, of which there may be a part already."""
+        super().on_response_complete()
+        self._watch_head()
 
-    def on_headers_complete(self) -> None:
-        """Stop counting."""
-        self._end_head()
-        super().on_headers_complete()
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request, unless it is answered already."""
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.close()
+            return
+        if len(self._unread()) > HEAD_LIMIT:
+            msg = f"URL and headers are larger than {HEAD_LIMIT} bytes."
+        super().send_400_response(msg)
 
-    def _expect_head(self) -> None:
-        self._end_head()
-        self._deadline = self.loop.call_later(HEAD_TIMEOUT, self._give_up)
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing of an offer that a server may overlook."""
+
+    def _watch_head(self) -> None:
+        if self.conn.their_state is not h11.IDLE:
+            self._end_head()
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(HEAD_TIMEOUT, self._give_up)
 
     def _end_head(self) -> None:
-        self._in_head = False
         if self._deadline is not None:
             self._deadline.cancel()
+            self._deadline = None
 
     def _give_up(self) -> None:
-        if self._in_head and not self.transport.is_closing():
+        if self._unread() and not self.transport.is_closing():
             self.send_400_response(f"URL and headers did not end within {HEAD_TIMEOUT} s.")
         self.transport.close()
+
+    def _unread(self) -> bytes:
+        return self.conn.trailing_data[0]
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):

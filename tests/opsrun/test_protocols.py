@@ -72,6 +72,47 @@ async def test_a_length_that_lies_is_400(demo: Demo, lengths: bytes) -> None:
     assert answer.count(b"HTTP/1.1") == 1
 
 
+BODY = b'{"query": "{ hello }"}'
+OFFERING = (
+    b"POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ada\r\n"
+    b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB\r\n"
+    b"Content-Type: application/json\r\n"
+)
+LENGTH = b"Content-Length: %d\r\n\r\n" % len(BODY)
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
+
+
+@pytest.mark.parametrize("request_", [LENGTH + BODY, CHUNKED], ids=["whole", "chunked"])
+@pytest.mark.parametrize("apart", [False, True], ids=["at once", "in parts"])
+async def test_an_offer_to_go_on_in_http_2_is_overlooked(
+    demo: Demo, request_: bytes, apart: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent = OFFERING + request_
+    parts = [sent[:-30], sent[-30:]] if apart else [sent]
+    # A second one, to show that the connection stays what it was.
+    answer = await answer_to(demo, *parts, WHOLE[:-2] + b"Connection: close\r\n\r\n")
+    assert answer.count(b"HTTP/1.1 200 ") == answer.count(b'"hello"') == 2
+    assert not caplog.records
+
+
+async def test_nonsense_behind_an_answer_ends_the_connection(
+    demo: Demo, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", demo.port)
+    try:
+        # Refused for its token before its body is read.
+        writer.write(
+            OFFERING.replace(b"Bearer ada", b"Bearer") + b"Transfer-Encoding: chunked\r\n\r\n"
+        )
+        assert await asyncio.wait_for(reader.readline(), 5) == b"HTTP/1.1 401 Unauthorized\r\n"
+        writer.write(b"no chunk\r\n")
+        rest = await asyncio.wait_for(reader.read(), 5)
+    finally:
+        writer.transport.abort()
+    assert b"HTTP/1.1" not in rest
+    assert [record.getMessage() for record in caplog.records] == ["Invalid HTTP request received."]
+
+
 UPGRADE = b"Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
 KEY = b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
 
