@@ -1,6 +1,7 @@
 """How documents are run: Strawberry's schema, with a gate, our errors and one clear operation."""
 
 import copy
+import sys
 from collections.abc import Iterator
 from contextlib import aclosing
 from typing import Any, cast
@@ -8,6 +9,8 @@ from typing import Any, cast
 from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode
 from strawberry import Schema
 from strawberry.extensions import SchemaExtension
+from strawberry.extensions.context import OperationContextManager
+from strawberry.extensions.runner import SchemaExtensionsRunner
 from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.schema.schema import (
     StrawberryGraphQLCoreExecutionContext,
@@ -57,6 +60,26 @@ class NoSuggestions(StrawberryGraphQLCoreExecutionContext):
         return super().build(*args, **{**kwargs, "hide_suggestions": True})
 
 
+class _Operation(OperationContextManager):
+    async def __aenter__(self) -> None:
+        try:
+            await super().__aenter__()
+        except BaseException:
+            await self.__aexit__(*sys.exc_info())
+            raise
+
+
+class ExtensionsRunner(SchemaExtensionsRunner):
+    """Ends what extensions have begun when the next one fails or is cancelled at its beginning.
+
+    Strawberry leaves that to the garbage collector.
+    """
+
+    def operation(self) -> OperationContextManager:
+        """Return the context of the whole operation."""
+        return _Operation(self.extensions)
+
+
 class OpsrunSchema(Schema):
     """A schema whose every answer, also that of a broken extension, has public errors only."""
 
@@ -87,6 +110,12 @@ class OpsrunSchema(Schema):
             ChosenOperation(),
             ErrorMapping(),
         ]
+
+    def create_extensions_runner(
+        self, execution_context: ExecutionContext, extensions: list[SchemaExtension]
+    ) -> SchemaExtensionsRunner:
+        """Return what runs the extensions of one operation."""
+        return ExtensionsRunner(execution_context, extensions)
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None

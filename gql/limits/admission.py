@@ -60,7 +60,7 @@ class Admission(SchemaExtension):
                 only_trusted=gate.only_trusted,
             )
         except Exception as error:  # noqa: BLE001
-            # Raised here, it would leave open for ever what other extensions have begun.
+            # Raised here, it would be in the answer, but in no result that other extensions see.
             self._refusal = error
             operation.query = operation.query or "# named by its hash"
         yield

@@ -1,8 +1,9 @@
 """What of an error may leave the server, for results and for streams."""
 
+import asyncio
 import logging
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, ClassVar
 
 import pytest
 from graphql import GraphQLError
@@ -13,6 +14,7 @@ from domain.errors import ForbiddenError
 from domain.tenancy.transactions import DatabaseUnavailableError
 from gql.errors import INTERNAL_MESSAGE, UNAVAILABLE_MESSAGE, public_error, public_errors
 from gql.execution import OpsrunSchema
+from tests.gql.api import eventually
 from tests.gql.transport.demo import SECRET, DemoContext, demo_schema
 
 
@@ -208,6 +210,35 @@ async def test_a_broken_extension_leaks_nothing(extension: type[SchemaExtension]
     ):
         assert [code_of(error) for error in errors] == ["INTERNAL"]
         assert SECRET not in repr(errors)
+
+
+class Begun(SchemaExtension):
+    open: ClassVar[list[SchemaExtension]] = []
+
+    def on_operation(self) -> Iterator[None]:
+        self.open.append(self)
+        try:
+            yield
+        finally:
+            self.open.remove(self)
+
+
+class StuckAtStart(SchemaExtension):
+    async def on_operation(self) -> AsyncIterator[None]:
+        await asyncio.Event().wait()
+        yield
+
+
+@pytest.mark.parametrize("stuck", [False, True])
+async def test_what_an_extension_began_ends_with_what_comes_next(stuck: bool) -> None:
+    schema = demo_schema([Begun, StuckAtStart if stuck else BrokenAtStart])
+    running = asyncio.create_task(schema.execute("{ hello }", context_value=DemoContext("ada")))
+    if stuck:
+        await eventually(lambda: len(Begun.open) == 1)
+        running.cancel()
+    # Whoever holds the outcome holds what was never ended.
+    _outcome = (await asyncio.gather(running, return_exceptions=True))[0]
+    assert Begun.open == []
 
 
 class SeesCodes(SchemaExtension):
