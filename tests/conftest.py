@@ -1,8 +1,10 @@
 """Real servers for every test: one embedded pair, one migrated database, tenants of their own."""
 
+import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,9 @@ from opsrun.provision import create_database, provision
 from opsrun.resources import Resources, open_resources
 from opsrun.settings import Settings
 from tests.world import LOCAL_KEY, World
+
+# A superuser's URL of another Postgres to test on; databases and roles are left there.
+OTHER_POSTGRES = "TEST_POSTGRES_URL"
 
 pytest_plugins = ["tests.valkey"]
 
@@ -26,7 +31,7 @@ async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Emb
     """Postgres and Valkey, kept only as long as the tests run."""
     folder = tmp_path_factory.mktemp("embedded") / "servers"
     async with embedded_servers(folder, durable=False) as running:
-        yield running
+        yield replace(running, postgres_url=os.environ.get(OTHER_POSTGRES, running.postgres_url))
 
 
 @pytest.fixture(scope="session")

@@ -337,7 +337,11 @@ async def test_a_login_that_was_granted_the_role_is_taken(logins_database: str) 
         ),
         (["GRANT pg_read_all_data TO {role}"], "has the role pg_read_all_data too"),
         (
-            ["GRANT pg_execute_server_program TO {role} WITH INHERIT FALSE"],
+            [
+                "CREATE ROLE {role}_2 NOINHERIT",
+                "GRANT pg_execute_server_program TO {role}_2",
+                "GRANT {role}_2 TO {role}",
+            ],
             "has the role pg_execute_server_program too",
         ),
         (

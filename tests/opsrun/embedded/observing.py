@@ -56,6 +56,15 @@ class Started:
         return new + [process for child in new for process in children(child.pid)]
 
 
+def working_in(folder: Path) -> list[Any]:
+    """Return all processes that work in the folder or below, whoever started them."""
+    return [
+        process
+        for process in psutil.process_iter(["cwd"])
+        if process.info["cwd"] and Path(process.info["cwd"]).is_relative_to(folder)
+    ]
+
+
 def named(name: str, processes: list[Any]) -> Any | None:
     """Return the first living process with this program name."""
     for process in processes:
