@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 from uuid import uuid4
 
 import pytest
+import uvloop
 from redis.asyncio import Redis
 
 from domain.wakeups import WakeUps
@@ -165,6 +166,24 @@ class TestOutage:
             assert not await waiter.wait(0.7), "a quiet server is not silent"
             await redis.client_pause(1000)
             assert await waiter.wait(SOON)
+
+    async def test_a_quiet_server_is_kept(
+        self, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(wakeups_module, "PING_INTERVAL", 0.02)
+
+        async def be_pinged() -> int:
+            async with Redis.from_url(valkey.url) as redis, RedisWakeUps(valkey.url) as wakeups:
+
+                async def often() -> bool:
+                    calls: int = (await redis.info("commandstats"))["cmdstat_ping"]["calls"]
+                    return calls > 50
+
+                await until(often)
+                return wakeups.outages
+
+        # On the loop of `opsrun`, whose clock is coarser.
+        assert await asyncio.to_thread(uvloop.run, be_pinged()) == 0
 
     async def test_nudges_without_redis_cost_little_and_raise_nothing(
         self, valkey: Valkey, topic: str, caplog: pytest.LogCaptureFixture
