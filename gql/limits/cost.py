@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 from graphql import (
@@ -35,6 +36,8 @@ BASE = 10
 ACT = 20
 # Members of a list that neither a page nor its metadata bound.
 LIST = 10
+# Objects of introspection for a point: they are in memory.
+INTROSPECTED = 50
 # Keys in a field's metadata: what it costs besides its objects, and how long its list may be.
 POINTS, MEMBERS = "points", "members"
 # Arguments that say how many members there are: numbers, or a list of them.
@@ -61,8 +64,8 @@ class CostModel:
 
     The objects are as many as the answer has when every list is full: a page has as many
     members as were asked for, any other list as many as its metadata say, or `LIST`. What
-    stands inside a list counts for each member. Branches that exclude each other count both,
-    and introspection nothing: it reads nothing, and its depth is bounded.
+    stands inside a list counts for each member. Branches that exclude each other count both.
+    `INTROSPECTED` objects of introspection cost 1; graphql-core bounds its depth.
     """
 
     def __init__(self, schema: GraphQLSchema) -> None:
@@ -74,8 +77,13 @@ class CostModel:
             }
             for name, type_ in schema.type_map.items()
             if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType)
-            and not name.startswith("__")
         }
+        assert schema.query_type is not None
+        self._rules[schema.query_type.name] |= {
+            "__schema": _Rule(0, "__Schema", 1, {}),
+            "__type": _Rule(0, "__Type", 1, {}),
+        }
+        self._rules["__Schema"]["types"] = _Rule(0, "__Type", len(schema.type_map), {})
         self._schema = schema
 
     def points(
@@ -132,7 +140,10 @@ class _Sum:
         if rule.sizing:
             page = self._page(node, rule.sizing)
         members = page if rule.members is None else rule.members
-        return rule.weight + members * (1 + self.selections(node.selection_set, rule.inside, page))
+        inside = members * (1 + self.selections(node.selection_set, rule.inside, page))
+        if node.name.value.startswith("__"):
+            inside = ceil(inside / INTROSPECTED)
+        return rule.weight + inside
 
     def _page(self, node: FieldNode, sizing: Mapping[str, object]) -> int:
         given = [
@@ -151,7 +162,9 @@ class _Sum:
 
     def _given(self, value: ValueNode) -> object:
         if isinstance(value, VariableNode):
-            return self.variables.get(value.name.value)
+            given = self.variables.get(value.name.value)
+            # As GraphQL takes it for an Int.
+            return int(given) if isinstance(given, float) and given.is_integer() else given
         if isinstance(value, ListValueNode):
             return value.values
         return int(value.value) if isinstance(value, IntValueNode) else None

@@ -14,7 +14,7 @@ from graphql import (
     SelectionSetNode,
 )
 
-from domain.errors import LimitExceededError
+from domain.errors import BadInputError, LimitExceededError
 from gql.limits.limits import Limits
 
 
@@ -25,11 +25,17 @@ def require_shape(document: DocumentNode, limits: Limits) -> None:
 
     Raises:
         LimitExceededError: with what there is too much of.
+        BadInputError: a fragment is in no operation, so that nothing bounds it.
     """
     fragments = fragments_of(document)
+    unused = set(fragments)
     for node in document.definitions:
         if isinstance(node, OperationDefinitionNode):
-            _Measure(limits, fragments).operation(node)
+            measure = _Measure(limits, fragments)
+            measure.operation(node)
+            unused -= measure.spread
+    if unused:
+        raise BadInputError(f"Fragment '{min(unused)}' is never used.")
 
 
 def fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
@@ -47,6 +53,7 @@ class _Measure:
     def __init__(self, limits: Limits, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
         self._limits = limits
         self._fragments = fragments
+        self.spread: set[str] = set()
         self._counts = {"fields": 0, "aliases": 0, "directives": 0, "duplicates": 0}
 
     def operation(self, node: OperationDefinitionNode) -> None:
@@ -70,6 +77,7 @@ class _Measure:
                     self._selections(selection.selection_set, depth + 1, inside)
             elif isinstance(selection, FragmentSpreadNode):
                 name = selection.name.value
+                self.spread.add(name)
                 fragment = self._fragments.get(name)
                 # What is missing or spreads itself is left to the validation.
                 if fragment is not None and name not in inside:

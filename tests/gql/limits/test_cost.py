@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
-from graphql import get_operation_ast, parse
+from graphql import get_introspection_query, get_operation_ast, parse
 
 from domain.errors import LimitExceededError
 from gql.limits.cost import ACT, BASE, LIST, CostModel
+from gql.limits.limits import Limits
 from gql.limits.shape import fragments_of
 from gql.pages import DEFAULT_PAGE, MAX_PAGE
 from gql.runs.subscriptions import SNAPSHOT_RUNS
@@ -59,7 +60,8 @@ ABOVE = BASE + 2
             'subscription { operationRuns(tenantId: "t") { ... on FeedReset { runs { id } } } }',
             BASE + 1 + ACT + SNAPSHOT_RUNS,
         ),
-        ("{ __schema { types { fields { name } } } }", BASE),
+        ('{ __type(name: "Query") { name } }', BASE + 1),
+        ('{ __type(name: "Query") { fields { args { name } } } }', BASE + 3),
     ],
 )
 def test_the_points_of(text: str, expected: int) -> None:
@@ -80,11 +82,25 @@ def test_a_fragment_costs_wherever_it_is_spread() -> None:
         ("$n: Int = 6", {"n": 5}, 5),
         ("$n: Int = 6", {"n": None}, DEFAULT_PAGE),
         ("$n: Int", {}, DEFAULT_PAGE),
+        ("$n: Int", {"n": 7.0}, 7),
+        ("$n: Int", {"n": 7.5}, DEFAULT_PAGE),
+        ("$n: Int", {"n": float("inf")}, DEFAULT_PAGE),
         ("$n: Int", {"n": "7"}, DEFAULT_PAGE),
     ],
 )
 def test_a_page_may_be_a_variable(declared: str, given: dict[str, Any], size: int) -> None:
     assert points(f"query ({declared}) {page('(first: $n)')}", **given) == ABOVE + size
+
+
+def test_tools_may_ask_for_the_whole_schema_but_not_again_and_again() -> None:
+    whole = points(get_introspection_query())
+    assert 500 < whole < Limits().cost / 2
+    again = "types { fields { args { type { name } } type { name } } }"
+    once = points(f"{{ __schema {{ {again} }} }}")
+    forty = " ".join(f"a{number}: __schema {{ {again} }}" for number in range(40))
+    inside = " ".join(f"a{number}: {again}" for number in range(40))
+    for text in (f"{{ {forty} }}", f"{{ __schema {{ {inside} }} }}"):
+        assert points(text) > max(Limits().cost, 39 * (once - BASE - 1))
 
 
 def test_ids_may_be_a_variable() -> None:
@@ -97,6 +113,7 @@ def test_ids_may_be_a_variable() -> None:
         (page(f"(first: {MAX_PAGE + 1})"), {}),
         (page(f"(last: {MAX_PAGE + 1})"), {}),
         (f"query ($n: Int) {page('(first: $n)')}", {"n": 10**9}),
+        (f"query ($n: Int) {page('(first: $n)')}", {"n": 1e9}),
         (f"query ($n: Int = 101) {page('(first: $n)')}", {}),
         ("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": ["x"] * 101}),
     ],

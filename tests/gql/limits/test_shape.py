@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from graphql import get_introspection_query, parse
 
-from domain.errors import LimitExceededError
+from domain.errors import BadInputError, LimitExceededError
 from gql.limits.limits import Limits
 from gql.limits.shape import require_shape
 
@@ -67,6 +67,14 @@ def test_fragments_that_would_take_for_ever_are_refused(text: str) -> None:
     document = parse(text)
     with pytest.raises(LimitExceededError):
         require_shape(document, Limits(fields=100_000))
+
+
+def test_a_fragment_that_no_operation_has_is_refused() -> None:
+    rest = "fragment F on T { ...G } fragment G on T { a }"
+    measure("query A { a } query B { ...F }" + rest)
+    for operation in ("{ a }", "{ ...G }"):
+        with pytest.raises(BadInputError, match="Fragment 'F' is never used"):
+            measure(operation + rest)
 
 
 def test_the_introspection_of_the_usual_tools_fits() -> None:
