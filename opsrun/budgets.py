@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 from uuid import UUID
 
-from limits import RateLimitItemPerMinute
+from limits import RateLimitItemPerMinute, WindowStats
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter
 
 from domain.errors import RateLimitedError
+from gql.limits.cost import BASE
 from opsrun.redis_pool import OUTAGE, redis_pool
 
 logger = logging.getLogger(__name__)
@@ -42,48 +43,57 @@ class RedisBudgets:
         until = self._refused_until.get(user_id)
         if until is None:
             return
-        seconds = until - time.time()
-        if seconds > 0:
-            raise self._refusal(seconds)
+        if until > time.time():
+            raise _refusal(f"You have used your {self._item.amount} points of this minute.", until)
         del self._refused_until[user_id]
 
     async def spend(self, user_id: UUID, points: int) -> None:
-        """Take points from what is left of the user's minute.
+        """Take points from what is left of the user's minute, or `BASE` for a refusal.
 
         Raises:
             RateLimitedError: there are not that many left.
         """
-        if (reset_at := await self._reset_at(str(user_id), points)) is None:
+        if (window := await self._short_of(str(user_id), points)) is None:
             return
-        if len(self._refused_until) >= _REFUSED_CAPACITY:
-            self._refused_until.clear()
-        self._refused_until[user_id] = reset_at
-        raise self._refusal(reset_at - time.time())
+        if window.remaining < BASE:
+            if len(self._refused_until) >= _REFUSED_CAPACITY:
+                self._refused_until.clear()
+            self._refused_until[user_id] = window.reset_time
+        raise _refusal(
+            f"This costs {points} points, and {window.remaining} of your {self._item.amount} of"
+            " this minute are left.",
+            window.reset_time,
+        )
 
-    async def _reset_at(self, user: str, points: int) -> float | None:
-        """Return when the user's minute ends if it is used up; None if it is not."""
+    async def _short_of(self, user: str, points: int) -> WindowStats | None:
+        """Return the user's minute if there is less left in it; None if they were taken."""
         if time.monotonic() >= self._away_until:
             try:
                 async with asyncio.timeout(_PATIENCE):
-                    return await self._hit(self._shared, user, points)
+                    return await self._take(self._shared, user, points)
             except OUTAGE as error:
                 logger.warning(
                     "Redis cannot count points, this process counts by itself: %r", error
                 )
                 self._away_until = time.monotonic() + _PAUSE
-        return await self._hit(self._own, user, points)
+        return await self._take(self._own, user, points)
 
-    async def _hit(self, limiter: FixedWindowRateLimiter, user: str, points: int) -> float | None:
+    async def _take(
+        self, limiter: FixedWindowRateLimiter, user: str, points: int
+    ) -> WindowStats | None:
         if await limiter.hit(self._item, user, cost=points):
             return None
-        return (await limiter.get_window_stats(self._item, user)).reset_time
+        # The strategy counts what it refuses.
+        key, seconds = self._item.key_for(user), self._item.get_expiry()
+        await limiter.storage.incr(key, seconds, amount=BASE - points)
+        return await limiter.get_window_stats(self._item, user)
 
-    def _refusal(self, seconds: float) -> RateLimitedError:
-        return RateLimitedError(
-            f"You have used your {self._item.amount} points of this minute. Try again in"
-            f" {max(1, round(seconds))} s, and ask for less or less often.",
-            seconds,
-        )
+
+def _refusal(reason: str, until: float) -> RateLimitedError:
+    seconds = max(1.0, until - time.time())
+    return RateLimitedError(
+        f"{reason} Try again in {round(seconds)} s, and ask for less or less often.", seconds
+    )
 
 
 @asynccontextmanager

@@ -16,9 +16,9 @@ class Budgets(Protocol):
         ...
 
     async def spend(self, user_id: UUID, points: int) -> None:
-        """Take points from the user's account.
+        """Take points from the user's account, or a few for having been asked.
 
         Raises:
-            RateLimitedError: there are not that many left; none were taken.
+            RateLimitedError: there are not that many left.
         """
         ...

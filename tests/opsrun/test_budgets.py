@@ -12,6 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from domain.errors import RateLimitedError
+from gql.limits.cost import BASE
 from opsrun import budgets
 from opsrun.budgets import RedisBudgets, open_budgets
 from opsrun.database import Login
@@ -63,7 +64,8 @@ async def test_who_was_refused_is_refused_at_once_until_the_minute_is_over(
     here, there = two
     ada = uuid4()
     here.require(ada)
-    seconds = await refused(here, ada, POINTS + 1)
+    await here.spend(ada, POINTS)
+    seconds = await refused(here, ada, BASE)
     with pytest.raises(RateLimitedError):
         here.require(ada)
     # The other process has not asked yet.
@@ -71,6 +73,22 @@ async def test_who_was_refused_is_refused_at_once_until_the_minute_is_over(
     later = time.time() + seconds + 1
     monkeypatch.setattr(time, "time", lambda: later)
     here.require(ada)
+
+
+async def test_what_is_too_much_leaves_room_for_less(
+    two: tuple[RedisBudgets, RedisBudgets],
+) -> None:
+    here, there = two
+    ada = uuid4()
+    await here.spend(ada, 40)
+    with pytest.raises(RateLimitedError, match="costs 61 points, and 50 of your 100 of this"):
+        await here.spend(ada, 61)
+    # A refusal has its price as well, or it could be had without end.
+    here.require(ada)
+    await there.spend(ada, 50)
+    await refused(here, ada, BASE)
+    with pytest.raises(RateLimitedError, match="used your 100 points"):
+        here.require(ada)
 
 
 async def test_the_account_is_full_again_after_its_minute(
