@@ -161,8 +161,9 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         """Start an operation, unless too many of them run."""
-        limit = self.max_subscriptions_per_connection
-        if limit is not None and len(self.operations) >= limit:
+        limit, running = self.max_subscriptions_per_connection, self.operations
+        # One that runs already is for Strawberry to refuse, with 4409.
+        if limit is not None and len(running) >= limit and message["id"] not in running:
             error = public_error(LimitExceededError(f"At most {limit} operations per socket."))
             await self.send_message(
                 {"id": message["id"], "type": "error", "payload": [error.formatted]}

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from tests.gql.api import RESPONSE_JSON, SOCKET, SSE, Client, RunningApi
 from tests.world import World
@@ -153,6 +154,12 @@ async def test_too_many_operations_of_one_socket_are_refused_one_by_one(
         assert [message["id"] for message in refused] == ["3"]
         assert refused[0]["payload"][0]["extensions"]["code"] == "LIMIT_EXCEEDED"
         assert {message["id"] for message in seen if message["type"] == "next"} == {"1", "2"}
+        await send("1")
+        with pytest.raises(ConnectionClosed) as closed:
+            while (await receive())["type"] != "error":
+                pass
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4409
 
 
 @asynccontextmanager
