@@ -24,10 +24,11 @@ from gql.serving import serving
 logger = logging.getLogger("gql")
 
 INTERNAL_MESSAGE = "Something went wrong on our side. Quote the errorId to support."
+MUTATION_MESSAGE = "Send mutations by POST."
 UNAVAILABLE_MESSAGE = "The service cannot reach its database just now. Try again in a moment."
 
 # Strawberry raises these for a request without a query, or whose operation cannot be run.
-_REQUEST_ERRORS = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
+_REQUEST_ERRORS = (MissingQueryError, CannotGetOperationTypeError)
 
 # How graphql-core quotes an exception of a scalar's parser. Greedy, so that no quote in the
 # exception's text can keep a part of it.
@@ -105,6 +106,11 @@ def _public(error: Exception, error_ids: dict[int, str]) -> PublicError:
     if isinstance(cause, DatabaseUnavailableError):
         logger.warning("The database is away: %s", cause)
         return _located(error, UNAVAILABLE_MESSAGE, {"code": ErrorCode.UNAVAILABLE.value})
+    if isinstance(cause, InvalidOperationTypeError):
+        # Of a stream: only a mutation in a URL is refused so. The transport has a status for it.
+        shown = _located(error, MUTATION_MESSAGE, {"code": ErrorCode.BAD_USER_INPUT.value})
+        shown.original_error = cause
+        return shown
     if isinstance(error, GraphQLError) and _is_fault_of_request(error, cause):
         message = _QUOTED_EXCEPTION.sub(", found: ", error.message)
         return _located(error, message, {"code": ErrorCode.BAD_USER_INPUT.value})

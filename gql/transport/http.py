@@ -14,11 +14,12 @@ from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UnsetType
 
 from domain.errors import UnavailableError
-from gql.errors import error_body, public_error
+from gql.errors import MUTATION_MESSAGE, error_body, public_error
 from gql.execution import OpsrunSchema
 from gql.serving import Serving, Telemetry, serve, serving
 from gql.transport.connections import OpenConnections
@@ -159,9 +160,7 @@ class GraphQLView(GraphQL[SocketSession, None]):
             raise UnusableRequestError(400, error.as_http_error_reason()) from None
         except InvalidOperationTypeError as error:
             if error.operation_type is OperationType.MUTATION:
-                raise UnusableRequestError(
-                    405, "Send mutations by POST.", {"Allow": "POST"}
-                ) from None
+                raise UnusableRequestError(405, MUTATION_MESSAGE, {"Allow": "POST"}) from None
             if MediaType.EVENT_STREAM in media_types:
                 return await self._stream(asked, context, {OperationType.SUBSCRIPTION})
             raise UnusableRequestError(
@@ -197,6 +196,8 @@ class GraphQLView(GraphQL[SocketSession, None]):
         if first is None or status == 200:
             return EventStream(results, self._connections)
         await results.aclose()
+        if _is_refused_mutation(first):
+            return json_response(body_of(first), 405, MediaType.JSON, {"Allow": "POST"})
         return json_response(body_of(first), status, MediaType.JSON)
 
     async def _serve_socket(self, socket: WebSocket) -> None:
@@ -261,6 +262,11 @@ def _operation_types(method: str) -> set[OperationType]:
     # A GET must not change anything, since a mere link makes one.
     queries = {OperationType.QUERY}
     return queries if method == "GET" else queries | {OperationType.MUTATION}
+
+
+def _is_refused_mutation(result: ExecutionResult) -> bool:
+    causes = (error.original_error for error in result.errors or ())
+    return any(isinstance(cause, InvalidOperationTypeError) for cause in causes)
 
 
 def _json_type(media_types: Sequence[MediaType]) -> MediaType:
