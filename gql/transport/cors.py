@@ -20,7 +20,15 @@ def cross_origin(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
         # As for sockets; browsers send lower case, and no usual port.
         allow_origins=normalize_allowed_origins(origins),
         allow_methods=("GET", "POST"),
-        allow_headers=("Authorization", "Content-Type", "Last-Event-ID", "X-Request-Id"),
+        allow_headers=(
+            "Authorization",
+            "Content-Type",
+            "Last-Event-ID",
+            "X-Request-Id",
+            # Who traces sends both, though we go on with the first only.
+            "traceparent",
+            "tracestate",
+        ),
         expose_headers=("Retry-After", "X-Request-Id"),
         max_age=3600,
     )

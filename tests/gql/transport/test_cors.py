@@ -12,6 +12,7 @@ from gql.transport.cors import cross_origin
 from gql.transport.http import GraphQLView
 from tests.gql.transport.demo import PATH, DemoContexts, demo_schema
 
+OURS = "authorization, content-type, last-event-id, traceparent, tracestate, x-request-id"
 HUB, EVIL = "https://hub.example", "https://evil.example"
 COUNT = {"query": "subscription { count(to: 1) }"}
 
@@ -50,9 +51,7 @@ async def preflight(http: httpx.AsyncClient, method: str, headers: str) -> httpx
 async def test_an_allowed_page_reads_every_answer(origins: list[str], allowed: str) -> None:
     async with page(HUB, origins) as http:
         for method in ("GET", "POST"):
-            asked = await preflight(
-                http, method, "authorization, content-type, last-event-id, x-request-id"
-            )
+            asked = await preflight(http, method, OURS)
             assert asked.status_code == 200
             assert asked.headers["access-control-allow-origin"] == allowed
             assert asked.headers["access-control-max-age"] == "3600"
