@@ -16,8 +16,8 @@ def acceptable(accept: str) -> list[MediaType]:
     """Return the media types that `accept` allows, the best first.
 
     An empty header allows the two JSON types, as `*/*` does: a stream is only for
-    clients that name it. Of types wanted equally, the one of GraphQL is the best for a
-    client that names it; else the order of `MediaType` decides.
+    clients that name it, which `text/*` does not. Of types wanted equally, the one of
+    GraphQL is the best for a client that names it; else the order of `MediaType` decides.
     """
     ranges = list(_media_ranges(accept or "*/*"))
     qualities = {media: _quality(media, ranges) for media in MediaType}
@@ -38,9 +38,9 @@ def _media_ranges(accept: str) -> Iterator[tuple[str, float]]:
 
 
 def _quality(media: MediaType, ranges: list[tuple[str, float]]) -> float:
-    patterns = [media.value, media.split("/")[0] + "/*"]
+    patterns = [media.value]
     if media is not MediaType.EVENT_STREAM:
-        patterns.append("*/*")
+        patterns += ["application/*", "*/*"]
     # The most specific range that matches decides, even when it forbids (RFC 9110, 12.5.1).
     for pattern in patterns:
         for name, quality in ranges:

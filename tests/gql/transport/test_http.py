@@ -79,6 +79,7 @@ def events_of(text: str) -> list[tuple[str, Any]]:
         (f"{RESPONSE_JSON};q=0, */*", JSON),
         ("text/html, APPLICATION/JSON;q=0.1", JSON),
         (f"{EVENTS}, {JSON}", JSON),
+        ("text/html, text/*;q=0.9, */*;q=0.8", JSON),
     ],
 )
 async def test_the_client_chooses_the_media_type(
@@ -97,6 +98,7 @@ async def test_the_client_chooses_the_media_type(
     "accept",
     [
         "text/plain",
+        "text/*",
         "image/*",
         f"{JSON};q=0",
         "*/*;q=0",
