@@ -77,7 +77,7 @@ async def read_request(request: Request, body_limit: int) -> GraphQLRequest:
 
 def _from_url(query_params: QueryParams) -> dict[str, object]:
     parameters: dict[str, object] = dict(query_params)
-    for name in ("query", "operationName", "variables", "extensions"):
+    for name in ("query", "documentId", "operationName", "variables", "extensions"):
         if len(query_params.getlist(name)) > 1:
             raise UnusableRequestError(400, f"Send `{name}` once.")
     for name in ("variables", "extensions"):
