@@ -255,7 +255,8 @@ def _stopping() -> Response:
 
 def _is_from_address_bar(request: Request) -> bool:
     wants_page = "text/html" in request.headers.get("accept", "")
-    return request.method == "GET" and wants_page and "query" not in request.query_params
+    asks = any(name in request.query_params for name in ("query", "documentId", "extensions"))
+    return request.method == "GET" and wants_page and not asks
 
 
 def _operation_types(method: str) -> set[OperationType]:

@@ -605,3 +605,7 @@ async def test_a_browser_is_sent_to_graphiql(http: httpx.AsyncClient) -> None:
     assert response.headers["location"] == "/graphiql/"
     asked = await http.get(PATH, params={"query": "{ hello }"}, headers=headers)
     assert asked.json() == {"data": {"hello": "Hello, world!"}}
+    for name, value in (("documentId", "md5:1"), ("extensions", '{"persistedQuery": {}}')):
+        named = await http.get(PATH, params={name: value}, headers=headers)
+        assert not named.is_redirect
+        assert code_of(named) == "BAD_USER_INPUT"
