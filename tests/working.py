@@ -181,8 +181,8 @@ async def age(world: World, run_id: UUID, days: int) -> None:
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until the condition holds; fail when it does not within 10 seconds."""
-    async with asyncio.timeout(10):
+    """Wait until the condition holds; fail when it does not within 30 seconds."""
+    async with asyncio.timeout(30):
         while True:
             if await condition():
                 return
