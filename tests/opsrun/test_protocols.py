@@ -1,13 +1,19 @@
 """Clients of `opsrun api` that do not even speak HTTP or open a socket well."""
 
 import asyncio
+import socket
+from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from gql.transport import http, sse
+from gql.transport import http, sse, websocket
 from opsrun import protocols
+from opsrun.protocols import SocketProtocol
+from tests.gql.api import eventually
 from tests.gql.transport.demo import Demo, serve
+from tests.gql.transport.frames import CONTINUATION, PING, TEXT, frame, init, subscribe
 
 
 @pytest.fixture(scope="module")
@@ -16,18 +22,31 @@ async def demo() -> AsyncIterator[Demo]:
         yield running
 
 
-async def answer_to(demo: Demo, *sent: bytes) -> bytes:
-    """Return what the server says to these bytes before it closes."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", demo.port)
+@asynccontextmanager
+async def connected(demo: Demo) -> AsyncIterator[tuple[StreamReader, StreamWriter]]:
+    """Connect a client that can take very little before it reads."""
+    end = socket.socket()
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    end.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(end, ("127.0.0.1", demo.port))
+    reader, writer = await asyncio.open_connection(sock=end, limit=1024)
     try:
-        for data in sent:
-            writer.write(data)
-        return await asyncio.wait_for(reader.read(), 5)
+        yield reader, writer
     finally:
         writer.transport.abort()
 
 
+async def answer_to(demo: Demo, *sent: bytes) -> bytes:
+    """Return what the server says to these bytes before it closes."""
+    async with connected(demo) as (reader, writer):
+        for data in sent:
+            writer.write(data)
+        return await asyncio.wait_for(reader.read(), 5)
+
+
 FIRST = b"GET /graphql?query={hello} HTTP/1.1\r\nHost: x\r\n"
+ACCEPT = b"Accept: text/event-stream\r\n"
+WHOLE = FIRST + b"Authorization: Bearer ada\r\n\r\n"
 
 
 @pytest.mark.parametrize(
@@ -98,8 +117,7 @@ async def test_an_offer_to_go_on_in_http_2_is_overlooked(
 async def test_nonsense_behind_an_answer_ends_the_connection(
     demo: Demo, caplog: pytest.LogCaptureFixture
 ) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", demo.port)
-    try:
+    async with connected(demo) as (reader, writer):
         # Refused for its token before its body is read.
         writer.write(
             OFFERING.replace(b"Bearer ada", b"Bearer") + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -107,10 +125,133 @@ async def test_nonsense_behind_an_answer_ends_the_connection(
         assert await asyncio.wait_for(reader.readline(), 5) == b"HTTP/1.1 401 Unauthorized\r\n"
         writer.write(b"no chunk\r\n")
         rest = await asyncio.wait_for(reader.read(), 5)
-    finally:
-        writer.transport.abort()
     assert b"HTTP/1.1" not in rest
     assert [record.getMessage() for record in caplog.records] == ["Invalid HTTP request received."]
+
+
+NO_CHUNK = b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"PUT /graphql HTTP/1.1\r\nHost: x\r\n",
+        b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n",
+        OFFERING,
+        FIRST + b"Authorization: Bearer ada\r\n",
+    ],
+    ids=["method", "token", "whole", "GET"],
+)
+async def test_nonsense_in_place_of_a_body_has_one_answer(
+    demo: Demo, head: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = await answer_to(demo, head + NO_CHUNK)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert [record.getMessage() for record in caplog.records] == ["Invalid HTTP request received."]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n",
+        b"POST /elsewhere HTTP/1.1\r\nHost: x\r\n",
+        FIRST + b"Authorization: Bearer ada\r\n",
+    ],
+    ids=["401", "404", "200"],
+)
+async def test_a_body_that_goes_on_behind_its_answer_is_given_up(
+    demo: Demo, head: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocols, "HEAD_TIMEOUT", 0.3)
+    async with connected(demo) as (reader, writer):
+        writer.write(head + b"Content-Length: 100000\r\n\r\n")
+        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+
+        async def drip() -> None:
+            while True:
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+
+        dripping = asyncio.create_task(drip())
+        with suppress(ConnectionError):
+            await asyncio.wait_for(reader.read(), 5)
+        dripping.cancel()
+        await asyncio.wait({dripping})
+
+
+async def test_a_target_may_have_scheme_and_host(demo: Demo) -> None:
+    for host in (b"http://x", b"HTTPS://x:8000"):
+        target = b"GET " + host + b"/graphql?"
+        sent = WHOLE.replace(b"GET /graphql?", target)[:-2] + b"Connection: close\r\n\r\n"
+        assert (await answer_to(demo, sent)).startswith(b"HTTP/1.1 200 ")
+    assert b" 404 " in await answer_to(demo, b"GET http://x HTTP/1.0\r\n\r\n")
+
+
+def server_end(demo: Demo) -> SocketProtocol:
+    """Return the one socket that the server has."""
+    (end,) = (
+        one for one in demo.server.server_state.connections if isinstance(one, SocketProtocol)
+    )
+    return end
+
+
+SOCKET = (
+    b"GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+    b"Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
+)
+FLOOD = "subscription { flood(size: 100000) }"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        init("ada") + subscribe(FLOOD),
+        FIRST.replace(b"{hello}", b"subscription{flood(size:100000)}")
+        + b"Authorization: Bearer ada\r\nAccept: text/event-stream\r\n\r\n",
+        WHOLE.replace(b"{hello}", b"{hello(name:%22" + b"x" * 30_000 + b"%22)}") * 300,
+    ],
+    ids=["socket", "events", "answers"],
+)
+async def test_a_client_that_takes_nothing_is_cut_off(
+    demo: Demo, sent: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(protocols, "STALL_TIMEOUT", 0.3)
+    for module in (websocket, sse):
+        monkeypatch.setattr(module, "SEND_TIMEOUT", 0.2)
+    before = demo.server.server_state.connections.copy()
+    async with connected(demo) as (reader, writer):
+        await eventually(lambda: len(demo.server.server_state.connections - before) == 1)
+        if not sent.startswith(b"GET"):
+            writer.write(SOCKET)
+            await reader.readuntil(b"\r\n\r\n")
+        writer.write(sent)
+        await eventually(lambda: not demo.server.server_state.connections - before)
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_pings_of_a_client_that_takes_no_answers_fill_nothing(demo: Demo) -> None:
+    async with connected(demo) as (reader, writer):
+        writer.write(SOCKET)
+        await reader.readexactly(12)
+        end = server_end(demo)
+        writer.write(frame(PING, b"x" * 125) * 100_000)
+        await asyncio.wait_for(writer.drain(), 20)
+        await eventually(lambda: not end.writable.is_set())
+        assert end.transport.get_write_buffer_size() < 500_000
+
+
+async def test_empty_parts_of_a_message_are_not_kept(demo: Demo) -> None:
+    async with connected(demo) as (reader, writer):
+        writer.write(SOCKET)
+        await reader.readuntil(b"\r\n\r\n")
+        end = server_end(demo)
+        writer.write(frame(TEXT, b"", final=False))
+        writer.write(frame(CONTINUATION, b"", final=False) * 1000 + frame(PING, b"read"))
+        await asyncio.wait_for(reader.readuntil(b"read"), 5)
+        assert len(end.frames) == 1
 
 
 UPGRADE = b"Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
@@ -133,10 +274,6 @@ async def test_what_is_no_handshake_is_400(demo: Demo, handshake: bytes, reason:
     assert reason in answer
 
 
-ACCEPT = b"Accept: text/event-stream\r\n"
-WHOLE = FIRST + b"Authorization: Bearer ada\r\n\r\n"
-
-
 @pytest.mark.parametrize(
     ("sent", "answers"),
     [(b"", []), (FIRST, [b"400"]), (WHOLE + FIRST, [b"200", b"400"])],
@@ -146,6 +283,8 @@ async def test_a_head_that_never_comes_is_given_up(
     demo: Demo, sent: bytes, answers: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(protocols, "HEAD_TIMEOUT", 0.3)
+    # Only a connection without the beginning of a request is idle.
+    monkeypatch.setattr(demo.server.config, "timeout_keep_alive", 0.1)
     answer = await answer_to(demo, sent)
     assert [part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]] == answers
     assert (b"did not end within" in answer) == (b"400" in answers)
@@ -155,11 +294,8 @@ async def test_a_stream_is_no_head(demo: Demo, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(protocols, "HEAD_TIMEOUT", 0.3)
     monkeypatch.setattr(http, "FIRST_RESULT_TIMEOUT", 0.01)
     monkeypatch.setattr(sse, "KEEP_ALIVE", 0.01)
-    reader, writer = await asyncio.open_connection("127.0.0.1", demo.port)
-    try:
+    async with connected(demo) as (reader, writer):
         path = b"/graphql?query=subscription{silence}"
         writer.write(WHOLE.replace(b"/graphql?query={hello}", path)[:-2] + ACCEPT + b"\r\n")
         for _ in range(50):
             await asyncio.wait_for(reader.readuntil(b": ping"), 5)
-    finally:
-        writer.transport.abort()
