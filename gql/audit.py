@@ -4,14 +4,16 @@ All it tells is in fixed fields of the records of the logger `audit`. No token, 
 parameter of a run is among them.
 """
 
+import asyncio
 import logging
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Coroutine, Hashable, Iterable, Mapping
 from time import monotonic
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from domain.errors import DomainError, ErrorCode, UserErrorCode, UserInputError
 from domain.tenancy.models import TenantAccess
+from gql.errors import public_error
 
 logger = logging.getLogger("audit")
 
@@ -19,6 +21,12 @@ logger = logging.getLogger("audit")
 PAUSE_SECONDS = 1.0
 # Of refusals, that are told from each other.
 MAX_KINDS = 1000
+# Seconds that changes may still take whose clients have left when the server stops.
+LAST_SECONDS = 2.0
+
+T = TypeVar("T")
+
+_under_way: set[asyncio.Task[Any]] = set()
 
 _REFUSALS: dict[ErrorCode | UserErrorCode, str] = {
     ErrorCode.UNAUTHENTICATED: "token.refused",
@@ -46,6 +54,35 @@ class ShownError(Protocol):
     def code(self) -> ErrorCode:
         """The code that the client gets."""
         ...
+
+
+async def to_the_end(work: Coroutine[Any, Any, T], context: object) -> T:
+    """Let a change and its record be one: a client that leaves meanwhile stops neither.
+
+    A cancellation comes only afterwards. Then an error, which has no answer to be in any more,
+    is logged and audited here.
+    """
+    task = asyncio.create_task(work)
+    _under_way.add(task)
+    task.add_done_callback(_under_way.discard)
+    cancellation: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancellation = error
+    if cancellation is None:
+        return task.result()
+    failure = None if task.cancelled() else task.exception()
+    if isinstance(failure, Exception):
+        audit_refusals([public_error(failure)], context)
+    raise cancellation
+
+
+async def all_told() -> None:
+    """Wait, but not for ever, for changes that nobody else waits for."""
+    if _under_way:
+        await asyncio.wait(_under_way, timeout=LAST_SECONDS)
 
 
 def audit(event: str, context: object, access: TenantAccess | None = None, **facts: object) -> None:

@@ -21,7 +21,7 @@ from domain.runs.queries import RunQueries
 from domain.tenancy.claims import ClaimedUser
 from domain.tenancy.models import Principal, TenantAccess
 from domain.tenancy.service import Tenancy
-from gql.audit import audit
+from gql.audit import audit, to_the_end
 from gql.ids import GlobalId
 from gql.pages import Cursor, bad_cursor
 
@@ -126,7 +126,10 @@ class Context:
     async def _read_principal(self, identity: Identity) -> Principal | None:
         if identity.claimed is None:
             return await self.cases.tenancy.principal(identity.user_id)
-        principal, is_new = await self.cases.tenancy.claimed_principal(identity.claimed)
+        return await to_the_end(self._claimed_principal(identity.claimed), self)
+
+    async def _claimed_principal(self, claimed: ClaimedUser) -> Principal:
+        principal, is_new = await self.cases.tenancy.claimed_principal(claimed)
         if is_new:
             audit("membership.provisioned", self)
         return principal

@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.responses import RedirectResponse
 from starlette.routing import Route, WebSocketRoute
 
+from gql.audit import all_told
 from gql.context import Context, UseCases
 from gql.metrics import ApiMetrics
 from gql.schema import schema
@@ -121,4 +122,7 @@ async def open_api(settings: Settings, public_url: str) -> AsyncIterator[Api]:
             app.router.default = hub_app(hub)
         else:
             app.add_route("/", lambda _: RedirectResponse("/graphiql/"))
-        yield Api(app, view, monitor)
+        try:
+            yield Api(app, view, monitor)
+        finally:
+            await all_told()

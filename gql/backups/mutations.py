@@ -5,7 +5,8 @@ from typing import Annotated
 import strawberry
 
 from domain.errors import BadInputError, UserInputError
-from gql.audit import audit
+from domain.tenancy.models import TenantAccess
+from gql.audit import audit, to_the_end
 from gql.backups.types import BackupSet
 from gql.context import Info
 from gql.inventory.queries import policy_key
@@ -53,12 +54,7 @@ class BackupMutations:
         ],
     ) -> CreateBackupSetPayload:
         access, _ = await info.context.locate(input.tenant_id, "Tenant")
-        try:
-            created = await info.context.cases.backups.create_set(access, input.name)
-        except UserInputError as error:
-            return CreateBackupSetPayload(backup_set=None, user_errors=[UserError.of(error)])
-        audit("backup_set.create", info.context, access)
-        return CreateBackupSetPayload(backup_set=BackupSet.of(created, access), user_errors=[])
+        return await to_the_end(_create(input.name, access, info), info.context)
 
     @strawberry.mutation(
         description="Start `backup_set.add_policies`: copy policies of the current snapshots."
@@ -79,3 +75,12 @@ class BackupMutations:
             policies.append(policy_key(policy))
         starting = info.context.cases.backups.start_adding(access, backup_set.uuid_key(), policies)
         return await start_payload(starting, access, info)
+
+
+async def _create(name: str, access: TenantAccess, info: Info) -> CreateBackupSetPayload:
+    try:
+        created = await info.context.cases.backups.create_set(access, name)
+    except UserInputError as error:
+        return CreateBackupSetPayload(backup_set=None, user_errors=[UserError.of(error)])
+    audit("backup_set.create", info.context, access)
+    return CreateBackupSetPayload(backup_set=BackupSet.of(created, access), user_errors=[])

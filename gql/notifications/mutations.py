@@ -1,11 +1,15 @@
 """Marking notifications as read."""
 
+from collections.abc import Sequence
 from typing import Annotated
+from uuid import UUID
 
 import strawberry
 
 from domain.errors import BadInputError, LimitExceededError
-from gql.audit import audit
+from domain.notifications import models
+from domain.tenancy.models import TenantAccess
+from gql.audit import audit, to_the_end
 from gql.context import Info
 from gql.notifications.types import Notification
 from gql.pages import MAX_PAGE
@@ -50,10 +54,17 @@ class NotificationMutations:
             if located.tenant_id != access.tenant_id:
                 raise BadInputError("A notification belongs to another tenant.")
             ids.append(decoded.uuid_key())
-        marked = await info.context.cases.notifications.mark_read(access, ids)
-        if marked:
-            audit("notifications.read", info.context, access)
+        marked = await to_the_end(_mark(ids, access, info), info.context)
         return MarkNotificationsReadPayload(
             notifications=[Notification.of(row, access, info) for row in marked],
             unread_count=await info.context.cases.notifications.unread_count(access),
         )
+
+
+async def _mark(
+    ids: Sequence[UUID], access: TenantAccess, info: Info
+) -> Sequence[models.Notification]:
+    marked = await info.context.cases.notifications.mark_read(access, ids)
+    if marked:
+        audit("notifications.read", info.context, access)
+    return marked

@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 from domain.errors import UserInputError
 from domain.runs.models import StartedRun, StartOutcome
 from domain.tenancy.models import TenantAccess
-from gql.audit import audit, audit_refused_start
+from gql.audit import audit, audit_refused_start, to_the_end
 from gql.context import Info
 from gql.runs.types import StartRunPayload
 from gql.user_errors import UserError
@@ -14,7 +14,13 @@ from gql.user_errors import UserError
 async def start_payload(
     starting: Awaitable[StartedRun], access: TenantAccess, info: Info
 ) -> StartRunPayload:
-    """Await a start and wrap its answer."""
+    """Await a start, also when its client leaves, and wrap its answer."""
+    return await to_the_end(_start(starting, access, info), info.context)
+
+
+async def _start(
+    starting: Awaitable[StartedRun], access: TenantAccess, info: Info
+) -> StartRunPayload:
     try:
         started = await starting
     except UserInputError as error:

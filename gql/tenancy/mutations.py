@@ -6,7 +6,8 @@ from typing import Annotated
 import strawberry
 
 from domain.errors import UserInputError
-from gql.audit import audit
+from domain.tenancy.models import TenantAccess
+from gql.audit import audit, to_the_end
 from gql.context import Info
 from gql.tenancy.types import Tenant
 from gql.user_errors import UserError
@@ -43,12 +44,19 @@ class TenancyMutations:
         ],
     ) -> UpdateTenantSettingsPayload:
         access, _ = await info.context.locate(input.tenant_id, "Tenant")
-        try:
-            tenant = await info.context.cases.tenancy.set_retention(access, input.retention_days)
-        except UserInputError as error:
-            return UpdateTenantSettingsPayload(tenant=None, user_errors=[UserError.of(error)])
-        audit("settings.change", info.context, access)
-        return UpdateTenantSettingsPayload(
-            tenant=replace(access, tenant=tenant),  # type: ignore[arg-type]
-            user_errors=[],
-        )
+        changing = _change(input.retention_days, access, info)
+        return await to_the_end(changing, info.context)
+
+
+async def _change(
+    retention_days: int, access: TenantAccess, info: Info
+) -> UpdateTenantSettingsPayload:
+    try:
+        tenant = await info.context.cases.tenancy.set_retention(access, retention_days)
+    except UserInputError as error:
+        return UpdateTenantSettingsPayload(tenant=None, user_errors=[UserError.of(error)])
+    audit("settings.change", info.context, access)
+    return UpdateTenantSettingsPayload(
+        tenant=replace(access, tenant=tenant),  # type: ignore[arg-type]
+        user_errors=[],
+    )

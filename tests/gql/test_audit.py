@@ -1,20 +1,31 @@
 """Who started or changed what, and who was refused: a record each, and nothing confidential."""
 
+import asyncio
+import gc
+import json
 import logging
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from websockets.asyncio.client import ClientConnection
 
+from domain.errors import ForbiddenError
+from domain.tenancy.claims import ClaimedUser
+from domain.tenancy.models import Principal
 from domain.tenancy.roles import TenantRole
 from gql import audit as module
+from gql.audit import all_told, to_the_end
+from gql.context import Context, Identity
 from gql.ids import GlobalId
 from opsrun.administration import User, remove_member
+from opsrun.asgi import HubLinks
 from opsrun.auth import LOCAL_ISSUER, LocalTokens
 from opsrun.database import Login
-from tests.gql.api import SOCKET, SSE, RunningApi
+from tests.gql.api import PATIENCE, SOCKET, SSE, RunningApi, eventually
 from tests.gql.conftest import Serving
 from tests.world import LOCAL_KEY, World
 
@@ -266,3 +277,157 @@ async def test_starts_are_never_held_back(api: RunningApi, world: World, trail: 
     for _ in range(10):
         await api.member(world).data(START, id=world.global_id, scope="a")
     assert len(trail.told) == 10
+
+
+# Clients that leave
+
+
+class Pause:
+    """A place where work waits until it may go on."""
+
+    def __init__(self) -> None:
+        self.reached, self.over = asyncio.Event(), asyncio.Event()
+
+    async def here(self, *_: object) -> None:
+        self.reached.set()
+        await self.over.wait()
+
+
+async def send_and_give_up(
+    connection: ClientConnection, document: str, given: Mapping[str, Any], pause: Pause
+) -> None:
+    """Send an operation and complete it at the pause; the server knows when this returns."""
+    payload = {"query": document, "variables": given}
+    await connection.send(json.dumps({"id": "1", "type": "subscribe", "payload": payload}))
+    async with asyncio.timeout(PATIENCE):
+        await pause.reached.wait()
+        await connection.send(json.dumps({"id": "1", "type": "complete"}))
+        await connection.send(json.dumps({"type": "ping"}))
+        assert json.loads(await connection.recv())["type"] == "pong"
+
+
+@pytest.mark.parametrize(
+    ("event", "role", "document"),
+    [
+        ("run.start", TenantRole.OPERATOR, START),
+        ("backup_set.create", TenantRole.MANAGER, CREATE),
+        ("settings.change", TenantRole.OWNER, SET),
+        ("notifications.read", TenantRole.OPERATOR, MARK),
+    ],
+)
+async def test_what_was_done_is_told_though_its_client_left(
+    api: RunningApi,
+    world: World,
+    trail: Trail,
+    monkeypatch: pytest.MonkeyPatch,
+    event: str,
+    role: TenantRole,
+    document: str,
+) -> None:
+    (world.exports / "a").mkdir()
+    await world.start()
+    (row,) = await world.rows("SELECT id FROM opsrun.notification WHERE tenant_id = :tenant_id")
+    ids = [GlobalId("Notification", world.tenant_id, row.id.hex).encode()]
+    given = {"id": world.global_id, "scope": "a", "name": "All", "days": 7, "ids": ids}
+    committed, member = Pause(), api.resources.transactions.member
+
+    @asynccontextmanager
+    async def slow_to_return(*args: Any) -> AsyncIterator[Any]:
+        async with member(*args) as connection:
+            yield connection
+        await committed.here()
+
+    monkeypatch.setattr(api.resources.transactions, "member", slow_to_return)
+    async with api.member(world, role).socket() as connection:
+        await send_and_give_up(connection, document, given, committed)
+        assert trail.told == []
+        committed.over.set()
+        await eventually(lambda: trail.told != [])
+    (told,) = trail.told
+    assert {**done(event, world, role), "transport": "socket"}.items() <= told.items()
+
+
+async def test_a_new_user_is_told_though_they_left(world: World, trail: Trail) -> None:
+    user = ClaimedUser(LOCAL_ISSUER, uuid4().hex, "Someone", None, ())
+    committed, claimed = Pause(), world.cases.tenancy.claimed_principal
+
+    async def identify() -> Identity:
+        return Identity(user.id, datetime.now(UTC) + timedelta(hours=1), user)
+
+    async def slow_to_return(user: ClaimedUser) -> tuple[Principal, bool]:
+        found = await claimed(user)
+        await committed.here()
+        return found
+
+    context = Context(world.cases, identify, HubLinks("https://ops.example"), timedelta(days=30))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.cases.tenancy, "claimed_principal", slow_to_return)
+        asking = asyncio.create_task(context.principal())
+        async with asyncio.timeout(PATIENCE):
+            await committed.reached.wait()
+            asking.cancel()
+            committed.over.set()
+            await asyncio.wait([asking])
+    assert asking.cancelled()
+    assert [told["event"] for told in trail.told] == ["membership.provisioned"]
+
+
+async def test_an_error_that_has_no_answer_is_told_once(
+    trail: Trail, caplog: pytest.LogCaptureFixture
+) -> None:
+    elsewhere = uuid4()
+    for error in (ForbiddenError(tenant_id=elsewhere), RuntimeError("a surprise")):
+        pause = Pause()
+
+        async def fail(pause: Pause = pause, error: Exception = error) -> None:
+            await pause.here()
+            raise error
+
+        working = asyncio.create_task(to_the_end(fail(), None))
+        async with asyncio.timeout(PATIENCE):
+            await pause.reached.wait()
+            # Once by the client and once by a server that stops.
+            for _ in range(2):
+                working.cancel()
+                await asyncio.sleep(0)
+            assert not working.done()
+            pause.over.set()
+            await asyncio.wait([working])
+        assert working.cancelled()
+    (told,) = trail.told
+    assert told["tenant_id"] == str(elsewhere)
+    gc.collect()
+    (surprise,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert len(vars(surprise)["error_id"]) == 32
+    assert str(surprise.exc_info and surprise.exc_info[1]) == "a surprise"
+
+
+async def test_a_server_stops_when_all_is_told(
+    serving: Serving, world: World, trail: Trail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (world.exports / "a").mkdir()
+    committed = Pause()
+
+    async def wait_at_last() -> None:
+        committed.over.set()
+        await all_told()
+
+    monkeypatch.setattr("opsrun.asgi.all_told", wait_at_last)
+    async with serving() as stopping:
+        monkeypatch.setattr(stopping.resources.wakeups, "nudge", committed.here)
+        async with stopping.member(world).socket() as connection:
+            given = {"id": world.global_id, "scope": "a"}
+            await send_and_give_up(connection, START, given, committed)
+    assert [told["event"] for told in trail.told] == ["run.start"]
+
+
+async def test_a_server_waits_not_for_ever_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LAST_SECONDS", 0.01)
+    pause = Pause()
+    working = asyncio.create_task(to_the_end(pause.here(), None))
+    async with asyncio.timeout(PATIENCE):
+        await pause.reached.wait()
+        await all_told()
+        assert not working.done()
+        pause.over.set()
+        await working
