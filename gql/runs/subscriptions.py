@@ -126,6 +126,24 @@ def feed_cursor(access: TenantAccess, cursor: FeedCursor) -> str:
     return Cursor(_KIND, access.tenant_id, (cursor.epoch.hex, cursor.seq)).encode()
 
 
+async def require_access(context: Context, access: TenantAccess) -> None:
+    """Check, before each thing that a stream tells, that its caller may still see it.
+
+    A client that reads slowly makes a batch last for minutes, and what is inside its events is
+    read as late as they are sent. Without the database the stream waits.
+
+    Raises:
+        UnauthenticatedError, ForbiddenError: the caller lost the right to see more.
+    """
+    while True:
+        try:
+            await context.enter(access.tenant_id)
+        except DatabaseUnavailableError:
+            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            return
+
+
 async def live_events(
     context: Context, access: TenantAccess, feed: TenantFeed, cursor: FeedCursor
 ) -> AsyncGenerator[tuple[FeedCursor, Event | None], None]:
@@ -138,14 +156,13 @@ async def live_events(
     while True:
         try:
             events = await feed.after(cursor, HEARTBEAT_SECONDS)
-            await context.enter(access.tenant_id)
         except DatabaseUnavailableError:
             await asyncio.sleep(RETRY_SECONDS)
             continue
-        if not events:
-            yield cursor, None
-        for event in events:
-            cursor = FeedCursor(cursor.epoch, event.seq)
+        for event in events or (None,):
+            await require_access(context, access)
+            if event is not None:
+                cursor = FeedCursor(cursor.epoch, event.seq)
             yield cursor, event
 
 
@@ -182,10 +199,12 @@ class RunSubscriptions:
 
         async with context.cases.feeds.follow(access.tenant_id) as feed:
             while True:
+                await require_access(context, access)
                 resumed = await context.cases.runs.resume_run(access, run_id, cursor)
                 if resumed is None:
                     raise NotFoundError("There is no such run.")
                 for past in resumed.missed or ():
+                    await require_access(context, access)
                     yield told(past, past.run, FeedCursor(resumed.cursor.epoch, past.seq))
                 if resumed.missed is None or (not resumed.missed and resumed.run.is_terminal):
                     yield told(None, resumed.run, resumed.cursor)
@@ -223,6 +242,7 @@ class RunSubscriptions:
         async with context.cases.feeds.follow(access.tenant_id) as feed:
             while True:
                 if cursor is None:
+                    await require_access(context, access)
                     snapshot = await context.cases.runs.snapshot(access, wanted, SNAPSHOT_RUNS)
                     cursor = snapshot.cursor
                     yield FeedReset(

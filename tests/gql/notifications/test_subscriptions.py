@@ -13,7 +13,7 @@ from opsrun.administration import remove_member
 from opsrun.database import Login
 from tests.gql.api import SOCKET, Client, RunningApi, Stream, eventually
 from tests.gql.notifications.reading import listed
-from tests.gql.runs.watching import claim, live, queue
+from tests.gql.runs.watching import claim, live, lose_the_database_once, queue, slow_reader
 from tests.world import World
 
 WATCH = """subscription ($tenant: ID!, $after: String) {
@@ -137,6 +137,31 @@ async def test_whoever_loses_the_role_loses_the_stream(
         await stream.next()
         await remove_member(keeper, world.slug, world.members[TenantRole.OPERATOR])
         assert await stream.failure() == "FORBIDDEN"
+
+
+async def test_a_slow_reader_is_told_nothing_more_either(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await live(world)
+    keeper = world.resources[Login.MAINTENANCE].transactions
+    start = Cursor("notifications", world.tenant_id, (0,)).encode()
+    async with slow_reader(world, monkeypatch, WATCH, of(world, after=start)) as pull:
+        assert (await pull())["outcome"] == "QUEUED"
+        await remove_member(keeper, world.slug, world.members[TenantRole.OPERATOR])
+        assert await pull() == "FORBIDDEN"
+
+
+async def test_a_slow_reader_outlives_an_outage_between_two_notifications(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await live(world)
+    start = Cursor("notifications", world.tenant_id, (0,)).encode()
+    async with slow_reader(world, monkeypatch, WATCH, of(world, after=start)) as pull:
+        seen = [(await pull())["outcome"]]
+        lost = lose_the_database_once(monkeypatch)
+        seen.append((await pull())["outcome"])
+    assert lost.is_set()
+    assert seen == ["QUEUED", "PARTIALLY_SUCCEEDED"]
 
 
 async def test_a_client_that_leaves_leaves_no_follower_behind(

@@ -25,9 +25,12 @@ from tests.gql.runs.watching import (
     WATCH_RUN,
     WATCH_RUNS,
     claim,
+    cursor_at,
     live,
+    lose_the_database_once,
     of_tenant,
     queue,
+    slow_reader,
 )
 from tests.world import LOCAL_KEY, World
 
@@ -108,6 +111,56 @@ async def test_nothing_more_is_told_to_whoever_lost_the_role(
         await remove_member(keeper, world.slug, world.members[TenantRole.OPERATOR])
         await claim(world, run)
         assert (await stream.message())[0] == "error"
+
+
+async def watching(world: World, *, whole: bool, after: int | None) -> tuple[str, dict[str, Any]]:
+    """A document and its variables, to watch the list or a run that has ended."""
+    run = await live(world)
+    place = None if after is None else await cursor_at(world, after)
+    if whole:
+        return WATCH_RUNS, of_tenant(world, after=place)
+    return WATCH_RUN, {"id": run, "after": place}
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_slow_reader_is_told_nothing_more_either(
+    world: World, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    query, variables = await watching(world, whole=whole, after=0)
+    keeper = world.resources[Login.MAINTENANCE].transactions
+    async with slow_reader(world, monkeypatch, query, variables) as pull:
+        assert (await pull())["run"]["version"] == 1
+        await remove_member(keeper, world.slug, world.members[TenantRole.OPERATOR])
+        assert await pull() == "FORBIDDEN"
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_nor_a_snapshot_in_place_of_a_gap(
+    world: World, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    run = await queue(world)
+    query, variables = (WATCH_RUNS, of_tenant(world)) if whole else (WATCH_RUN, {"id": run})
+    keeper = world.resources[Login.MAINTENANCE].transactions
+    async with slow_reader(world, monkeypatch, query, variables) as pull:
+        await pull()
+        await remove_member(keeper, world.slug, world.members[TenantRole.OPERATOR])
+        await world.write(
+            "UPDATE opsrun.tenant_feed SET epoch = gen_random_uuid() WHERE tenant_id = :tenant_id"
+        )
+        assert await pull() == "FORBIDDEN"
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_slow_reader_outlives_an_outage_between_two_events(
+    world: World, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    query, variables = await watching(world, whole=whole, after=0)
+    async with slow_reader(world, monkeypatch, query, variables) as pull:
+        seen = [(await pull())["run"]["version"]]
+        lost = lose_the_database_once(monkeypatch)
+        seen += [(await pull())["run"]["version"] for _ in LIFE[1:]]
+    assert lost.is_set()
+    assert seen == [version for version, _ in LIFE]
 
 
 @pytest.mark.usefixtures("often")

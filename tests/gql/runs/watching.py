@@ -1,12 +1,24 @@
 """Runs to watch, moved by hand, and the documents to watch them with."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
+
+import pytest
 
 from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
+from domain.tenancy.models import Principal
+from domain.tenancy.service import Tenancy
+from domain.tenancy.transactions import DatabaseUnavailableError
+from gql import context as context_module
 from gql.ids import GlobalId
 from gql.pages import Cursor
+from gql.runs import subscriptions as subscriptions_module
+from gql.schema import schema
+from tests.gql.api import PATIENCE
+from tests.gql.test_context import context_of
 from tests.world import LEASE, World
 
 WATCH_RUN = """subscription ($id: ID!, $after: String) {
@@ -100,3 +112,46 @@ async def cursor_at(world: World, seq: int) -> str:
 def changed(event: Mapping[str, Any]) -> tuple[str, int]:
     """Return how an event moved its run."""
     return event["change"], event["run"]["version"]
+
+
+Pull = Callable[[], Awaitable[Any]]
+
+
+@asynccontextmanager
+async def slow_reader(
+    world: World, monkeypatch: pytest.MonkeyPatch, query: str, variables: Mapping[str, Any]
+) -> AsyncIterator[Pull]:
+    """Subscribe for a client that reads nothing ahead, and whose roles are read for each event.
+
+    What it pulls is what the subscription's one field sends, or the code of its error.
+    """
+    monkeypatch.setattr(context_module, "PRINCIPAL_SECONDS", 0.0)
+    results = await schema.stream(
+        query, variable_values=dict(variables), context_value=context_of(world)
+    )
+
+    async def pull() -> Any:
+        async with asyncio.timeout(PATIENCE):
+            result = await anext(results)
+        if result.errors:
+            return (result.errors[0].extensions or {})["code"]
+        (value,) = (result.data or {}).values()
+        return value
+
+    async with aclosing(results):
+        yield pull
+
+
+def lose_the_database_once(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Let the next look at a role find no database; returns what tells that it has."""
+    monkeypatch.setattr(subscriptions_module, "RETRY_SECONDS", 0.01)
+    lost, principal = asyncio.Event(), Tenancy.principal
+
+    async def away(*args: Any) -> Principal | None:
+        if lost.is_set():
+            return await principal(*args)
+        lost.set()
+        raise DatabaseUnavailableError("gone")
+
+    monkeypatch.setattr(Tenancy, "principal", away)
+    return lost
