@@ -52,6 +52,7 @@ def attempt(tracer: Tracer, execution: RunExecution) -> Iterator[None]:
         kind=SpanKind.CONSUMER,
         attributes={"opsrun.run.id": str(run.id), "opsrun.run.attempt": execution.lease.attempt},
         record_exception=False,
+        set_status_on_exception=False,
     ) as span:
         trace = span.get_span_context()
         with logged(**{"trace_id": format_trace_id(trace.trace_id)} if trace.is_valid else {}):
