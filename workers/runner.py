@@ -62,6 +62,9 @@ class RunRunner:
         except DatabaseUnavailableError as error:
             logger.warning("Run %s waits for the database: %s", run_id, error)
             return
+        except Exception:
+            logger.exception("Run %s was not claimed", run_id, extra={"error_id": uuid4().hex})
+            return
         if execution is None:
             return
         task = asyncio.create_task(self._attempt(producer, execution))
@@ -78,7 +81,14 @@ class RunRunner:
 
     async def _attempt(self, producer: Producer, execution: RunExecution) -> None:
         with attempt(self._tracer, execution):
-            await self._work(producer, execution)
+            try:
+                await self._work(producer, execution)
+            except Exception:
+                # Not even its end could be written; the lease runs out, and it is tried again.
+                get_current_span().set_status(StatusCode.ERROR, FailureReason.INTERNAL_ERROR)
+                error_id = uuid4().hex
+                run_id = execution.run.id
+                logger.exception("Run %s was given up", run_id, extra={"error_id": error_id})
 
     async def _work(self, producer: Producer, execution: RunExecution) -> None:
         run_id = execution.run.id

@@ -1,6 +1,7 @@
 """One run in one worker: kept alive, taken away, failed, handed back, never told wrongly."""
 
 import asyncio
+import gc
 import io
 import logging
 import sys
@@ -17,6 +18,7 @@ from domain.runs.execution import LeaseLostError, RunExecution
 from domain.runs.failures import FailureReason, ProducerError, RunFailure
 from domain.runs.lifecycle import RunStatus, StatusBucket
 from domain.runs.models import RunCounts, StartedRun
+from domain.tenancy.transactions import DatabaseUnavailableError
 from opsrun.logging import configure_logging
 from tests.domain.ledger import ledger_faults, tables_that_tell
 from tests.workers.scripted import (
@@ -193,6 +195,38 @@ class TestAFailure:
         assert (await ended(world, started)).counts.succeeded == 1
 
 
+class TestAnEndThatCannotBeWritten:
+    """The run is tried again once its lease has run out, and the log says why, under an id."""
+
+    @pytest.mark.parametrize("method", ["fail", "release"])
+    async def test_is_logged(
+        self,
+        world: World,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+        method: str,
+    ) -> None:
+        async def work(_: RunExecution) -> None:
+            if method == "release":
+                raise DatabaseUnavailableError("gone")
+            raise ProducerError(FailureReason.SCOPE_NOT_FOUND, "There is no such scope.")
+
+        async def refuse(*_: object, **__: object) -> None:
+            raise RuntimeError("cannot encode it")
+
+        started = await world.start()
+        with monkeypatch.context() as patch:
+            patch.setattr(RunExecution, method, refuse)
+            await execute(runner_of(world, Scripted(work)), started)
+        # Of an error that nobody looked at asyncio tells now.
+        gc.collect()
+        (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+        assert len(vars(record)["error_id"]) == 32
+        assert (await ended(world, started)).status is RunStatus.RUNNING
+        await lose_worker(world, started.run.id)
+        assert (await ended(world, started)).status is RunStatus.PENDING
+
+
 class TestHandingBack:
     async def test_gives_the_run_to_the_next_worker_at_once_and_uncharged(
         self, world: World
@@ -290,6 +324,20 @@ class TestAMessage:
         ):
             await runner.execute("inventory.sync", tenant_id, run_id)
         assert producer.runs == 0
+        assert (await ended(world, started)).status is RunStatus.PENDING
+
+    async def test_whose_run_cannot_be_claimed_is_logged(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def refuse(*_: object) -> None:
+            raise RuntimeError("cannot read it")
+
+        started = await world.start()
+        with monkeypatch.context() as patch:
+            patch.setattr(world.claimer, "claim", refuse)
+            await execute(runner_of(world, Blocked()), started)
+        (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+        assert len(vars(record)["error_id"]) == 32
         assert (await ended(world, started)).status is RunStatus.PENDING
 
     async def test_of_an_unknown_type_leaves_the_run_to_others(self, world: World) -> None:
