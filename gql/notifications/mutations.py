@@ -11,6 +11,7 @@ from domain.notifications import models
 from domain.tenancy.models import TenantAccess
 from gql.audit import audit, to_the_end
 from gql.context import Info
+from gql.limits.cost import MEMBERS
 from gql.notifications.types import Notification
 from gql.pages import MAX_PAGE
 
@@ -28,7 +29,8 @@ class MarkNotificationsReadPayload:
     """The notifications as they are now."""
 
     notifications: list[Notification] = strawberry.field(
-        description="Those that exist and are the caller's own."
+        description="Those that exist and are the caller's own.",
+        metadata={MEMBERS: MAX_PAGE},
     )
     unread_count: int = strawberry.field(description="How many are left unread.")
 

@@ -55,6 +55,10 @@ ABOVE = BASE + 2
         ),
         ('{ tenant(id: "t") { operationRunFacets { truncated } } }', BASE + 2 + FACETS),
         ("mutation { markNotificationsRead(input: {}) { unreadCount } }", BASE + 1 + ACT),
+        (
+            "mutation { markNotificationsRead(input: {}) { notifications { run { id } } } }",
+            BASE + 1 + ACT + MAX_PAGE * 2,
+        ),
         ('subscription { notifications(tenantId: "t") { id } }', BASE + 1 + ACT),
         (
             'subscription { operationRuns(tenantId: "t") { ... on FeedReset { runs { id } } } }',
