@@ -17,6 +17,8 @@ FETCH_SECONDS = 5.0
 MAX_BYTES = 256 * 1024
 # Seconds after which kept keys are fetched anew, while they go on to serve.
 REFRESH_SECONDS = 300.0
+# Seconds for which they serve on without waiting for that; then only while the issuer is away.
+GRACE_SECONDS = 30.0
 # Seconds that kept keys serve at most while the issuer cannot be reached.
 LIFETIME_SECONDS = 3600.0
 # Seconds between two tries, so that invented key ids do not make us a nuisance to the issuer.
@@ -24,12 +26,12 @@ PAUSE_SECONDS = 5.0
 
 
 class IssuerKeys:
-    """Looks keys up by their id; only who needs a key that is not there waits for the issuer."""
+    """Looks keys up by their id; who needs one that is not there or old waits for the issuer."""
 
     def __init__(self, jwks_url: str) -> None:
         self._url = jwks_url
         self._keys: dict[str, jwt.PyJWK] = {}
-        self._fetched_at = self._tried_at = float("-inf")
+        self._fetched_at = self._tried_at = self._failed_at = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
 
     async def find(self, key_id: str) -> jwt.PyJWK:
@@ -40,13 +42,16 @@ class IssuerKeys:
             UnavailableError: the issuer cannot be reached, or publishes no keys.
         """
         now = monotonic()
-        if now - self._fetched_at > LIFETIME_SECONDS:
+        age = now - self._fetched_at
+        if age > LIFETIME_SECONDS:
             self._keys = {}
-        due = key_id not in self._keys or now - self._fetched_at > REFRESH_SECONDS
+        due = key_id not in self._keys or age > REFRESH_SECONDS
         if due and now - self._tried_at > PAUSE_SECONDS:
             self._tried_at = now
             self._fetching = asyncio.create_task(self._fetch())
-        if key_id not in self._keys and self._fetching is not None:
+        # While the issuer is away, not everybody is to wait for it.
+        is_old = age > REFRESH_SECONDS + GRACE_SECONDS and now - self._failed_at > GRACE_SECONDS
+        if (key_id not in self._keys or is_old) and self._fetching is not None:
             await asyncio.wait([self._fetching])
         if not self._keys:
             raise UnavailableError("Tokens cannot be checked right now. Try again in a moment.")
@@ -59,6 +64,7 @@ class IssuerKeys:
             async with asyncio.timeout(FETCH_SECONDS):
                 self._keys = _signing_keys(await _download(self._url))
         except Exception as error:  # noqa: BLE001 - whatever it answered, it was no set of keys
+            self._failed_at = monotonic()
             logger.warning("Cannot fetch the issuer's keys from %s: %r", self._url, error)
         else:
             self._fetched_at = monotonic()

@@ -110,6 +110,17 @@ async def test_a_withdrawn_key_goes_without_anybody_asking_for_another(
             await asyncio.sleep(0.005)
 
 
+async def test_a_key_withdrawn_while_nobody_asked_is_refused_at_once(
+    issuer: Issuer, clock: Clock
+) -> None:
+    keys = IssuerKeys(issuer.url)
+    await keys.find("first")
+    issuer.keys = {"second": issuer.keys["first"]}
+    clock.now += issuer_keys.LIFETIME_SECONDS - 1
+    found = await asyncio.gather(*(refusal(keys, "first") for _ in range(3)))
+    assert all("unknown key" in refused for refused in found)
+
+
 async def test_kept_keys_serve_while_the_issuer_is_away_but_not_for_ever(
     issuer: Issuer, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -185,6 +196,34 @@ async def test_an_issuer_that_drips_keeps_nobody_waiting(monkeypatch: pytest.Mon
         port = server.sockets[0].getsockname()[1]
         keys = IssuerKeys(f"http://127.0.0.1:{port}/keys")
         assert "cannot be checked right now" in await refusal(keys, "first")
+
+
+async def test_while_the_issuer_is_silent_only_the_first_waits_for_it(
+    issuer: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = IssuerKeys(issuer.url)
+    await keys.find("first")
+    asked = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    async with server, asyncio.timeout(5):
+        keys._url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/keys"
+        clock.now += issuer_keys.REFRESH_SECONDS + issuer_keys.GRACE_SECONDS + 1
+        monkeypatch.setattr(issuer_keys, "FETCH_SECONDS", 0.1)
+        assert (await keys.find("first")).key_id == "first"
+        assert asked.is_set()
+        asked.clear()
+        clock.now += issuer_keys.PAUSE_SECONDS + 1
+        monkeypatch.setattr(issuer_keys, "FETCH_SECONDS", 60.0)
+        assert (await keys.find("first")).key_id == "first"
+        await asked.wait()
+        assert keys._fetching is not None
+        keys._fetching.cancel()
 
 
 async def test_an_issuer_that_is_down_is_asked_again_later(clock: Clock) -> None:
