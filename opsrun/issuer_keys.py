@@ -63,6 +63,8 @@ class IssuerKeys:
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 self._keys = _signing_keys(await _download(self._url))
+            if not self._keys:
+                raise ValueError("it publishes no key that signs and has an id")
         except Exception as error:  # noqa: BLE001 - whatever it answered, it was no set of keys
             self._failed_at = monotonic()
             logger.warning("Cannot fetch the issuer's keys from %s: %r", self._url, error)
@@ -87,11 +89,16 @@ async def _download(url: str) -> bytes:
 
 
 def _signing_keys(answer: bytes) -> dict[str, jwt.PyJWK]:
-    keys = {
+    """Return the keys of a set, which may have withdrawn all; whatever is no set raises."""
+    published = orjson.loads(answer)
+    if not isinstance(published["keys"], list):
+        raise TypeError("it answered with no set of keys")
+    try:
+        usable = jwt.PyJWKSet.from_dict(published).keys
+    except jwt.PyJWKSetError:
+        usable = []
+    return {
         key.key_id: key
-        for key in jwt.PyJWKSet.from_dict(orjson.loads(answer)).keys
+        for key in usable
         if isinstance(key.key_id, str) and key.public_key_use in ("sig", None)
     }
-    if not keys:
-        raise ValueError("it publishes no key that signs and has an id")
-    return keys
