@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from domain.errors import ErrorCode
+
 OTHER = "other"
 # Each takes a histogram per outcome. Names come from clients, who might invent new ones for ever.
 MOST_OPERATIONS = 100
@@ -27,6 +29,8 @@ class ApiMetrics:
             ["code"],
             registry=registry,
         )
+        for code in ErrorCode:
+            self.errors.labels(code.value)  # a rate does not see what a series begins with
         self.connections = Gauge(
             "opsrun_open_connections",
             "Sockets and event streams that are open.",

@@ -14,8 +14,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind
 from prometheus_client import CollectorRegistry, generate_latest
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from domain.tenancy.transactions import DatabaseUnavailableError
 from gql.metrics import MOST_OPERATIONS, OTHER, ApiMetrics
 from gql.serving import Telemetry
 from tests.gql.api import EVENTS, SSE, RunningApi, eventually
@@ -145,6 +147,25 @@ class TestMeasurements:
         assert errors("NOT_FOUND") == 1
         assert errors("UNAUTHENTICATED") == 2
         assert errors("BAD_USER_INPUT") == 2
+
+    async def test_count_an_outage_that_lets_no_operation_begin(
+        self, api: RunningApi, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def away(*_: object) -> None:
+            raise DatabaseUnavailableError("gone")
+
+        def errors() -> float | None:
+            return api.registry.get_sample_value("opsrun_errors_total", {"code": "UNAVAILABLE"})
+
+        before = errors()
+        assert before is not None, "a rate does not see what a series begins with"
+        monkeypatch.setattr(api.cases.tenancy, "principal", away)
+        member = api.member(world)
+        assert (await member.ask("{ viewer { id } }")).status == 503
+        with pytest.raises(ConnectionClosed):
+            async with member.socket():
+                pytest.fail("nobody was let in")
+        assert errors() == before + 2
 
     async def test_give_names_of_clients_a_bounded_number_of_places(self, seen: Seen) -> None:
         await asyncio.gather(*(seen.ask(f"query Bad{n} {{ nothing }}") for n in range(20)))

@@ -65,6 +65,15 @@ def test_alerts_are_about_series_that_there_are(
         assert named or alert["expr"].startswith("up{"), alert["alert"]
 
 
+def test_an_alert_on_failures_needs_no_operation_that_began(alerts: list[dict[str, Any]]) -> None:
+    # With the database away all are refused at the door, which no histogram of operations shows.
+    (alert,) = [alert for alert in alerts if alert["alert"] == "OpsrunOperationsFail"]
+    failures, operations = alert["expr"].split(" > ")
+    assert NAME.findall(failures) == ["opsrun_errors_total"]
+    assert 'code=~"INTERNAL|UNAVAILABLE"' in failures
+    assert operations.endswith(" or vector(0))"), "nothing compares with no series"
+
+
 def test_panels_are_about_series_that_there_are_and_show_every_metric(
     dashboard: dict[str, Any], series: set[str]
 ) -> None:
