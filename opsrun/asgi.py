@@ -21,7 +21,7 @@ from gql.transport.slots import Slots
 from opsrun.auth import Tokens, bearer, tokens
 from opsrun.database import Login
 from opsrun.gate import open_gate
-from opsrun.health import Check, database_check
+from opsrun.health import Check, open_database_check
 from opsrun.hub import hub_app, hub_folder
 from opsrun.monitoring import Monitor
 from opsrun.resources import Resources, open_resources, use_cases
@@ -75,10 +75,10 @@ class Api:
     monitor: Monitor
 
 
-def checks(resources: Resources) -> Mapping[str, Check]:
+def checks(database: Check, resources: Resources) -> Mapping[str, Check]:
     """Return what the API needs."""
     return {
-        "database": database_check(resources.engine),
+        "database": database,
         # Only a wake-up: without it the API serves on, a little later.
         "redis": Check(resources.wakeups.ping, is_needed=False),
     }
@@ -90,9 +90,10 @@ async def open_api(settings: Settings, public_url: str) -> AsyncIterator[Api]:
     async with (
         open_tracer(settings, "api") as tracer,
         open_resources(settings, Login.API) as resources,
+        open_database_check(settings) as database,
         open_gate(settings, resources.transactions) as gate,
     ):
-        monitor = Monitor(checks(resources), wakeups=resources.wakeups)
+        monitor = Monitor(checks(database, resources), wakeups=resources.wakeups)
         contexts = TokenContexts(
             use_cases(resources, max_active_runs=settings.tenant_max_active_runs),
             tokens(settings),

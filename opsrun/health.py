@@ -1,7 +1,8 @@
 """Health endpoints: whether the process lives, and whether it can do its work, with the reason."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import text
@@ -10,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from opsrun.database import PATIENCE_SECONDS
+from opsrun.database import PATIENCE_SECONDS, open_engine
+from opsrun.settings import Settings
 
 # Long enough for the pool to find out that its connections are silent, and to replace one.
 _TIMEOUT_SECONDS = PATIENCE_SECONDS + 2.0
@@ -24,6 +26,21 @@ class Check:
     """Raises what is wrong, if anything is."""
     is_needed: bool = True
     """Without the others the work goes on, only later."""
+
+
+@asynccontextmanager
+async def open_database_check(settings: Settings) -> AsyncIterator[Check]:
+    """Ask over a connection of its own: that all others are busy is no reason not to be ready.
+
+    Raises:
+        SettingsError: the database cannot be reached, or does not let us in.
+    """
+    async with open_engine(
+        settings.require_database_url(),
+        pool_size=1,
+        statement_timeout_seconds=settings.statement_timeout_seconds,
+    ) as engine:
+        yield database_check(engine)
 
 
 def database_check(engine: AsyncEngine) -> Check:

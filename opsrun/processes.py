@@ -14,7 +14,7 @@ from taskiq.receiver import Receiver
 
 from domain.runs.execution import RunClaimer
 from opsrun.database import Login
-from opsrun.health import Check, database_check
+from opsrun.health import Check, open_database_check
 from opsrun.monitoring import Monitor, shown
 from opsrun.resources import open_resources
 from opsrun.settings import Settings
@@ -39,10 +39,11 @@ async def work(settings: Settings) -> None:
     async with (
         open_tracer(settings, "worker") as tracer,
         open_resources(settings, Login.WORKER) as resources,
+        open_database_check(settings) as database,
     ):
         monitor = Monitor(
             {
-                "database": database_check(resources.engine),
+                "database": database,
                 "queue": Check(broker.ping),
                 "listener": Check(broker.require_listener),
             },
@@ -93,6 +94,7 @@ async def open_maintenance(settings: Settings) -> AsyncIterator[tuple[Maintenanc
     async with (
         open_tracer(settings, "maintenance") as tracer,
         open_resources(settings, Login.MAINTENANCE) as resources,
+        open_database_check(settings) as database,
     ):
 
         async def relay() -> None:
@@ -100,7 +102,7 @@ async def open_maintenance(settings: Settings) -> AsyncIterator[tuple[Maintenanc
 
         monitor = Monitor(
             {
-                "database": database_check(resources.engine),
+                "database": database,
                 "queue": Check(broker.ping),
                 "relay": Check(relay),
             },

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,10 +15,13 @@ from domain.tenancy.transactions import Transactions
 from opsrun import database, health
 from opsrun.asgi import checks
 from opsrun.database import Login, open_engine, parse_url
-from opsrun.health import health_routes
+from opsrun.embedded import EmbeddedServers
+from opsrun.health import database_check, health_routes
 from opsrun.resources import Resources
 from opsrun.wakeups import RedisWakeUps
+from tests.conftest import settings_for
 from tests.crash.proxy import Proxy
+from tests.gql.api import running_api
 from tests.valkey import Valkey
 
 ALL_WELL = {"status": "ok", "checks": {"database": "ok", "redis": "ok"}}
@@ -27,7 +31,8 @@ async def answer(resources: Resources, path: str, *, is_stopping: bool = False) 
     stopping = asyncio.Event()
     if is_stopping:
         stopping.set()
-    transport = httpx.ASGITransport(Starlette(routes=health_routes(checks(resources), stopping)))
+    asked = checks(database_check(resources.engine), resources)
+    transport = httpx.ASGITransport(Starlette(routes=health_routes(asked, stopping)))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         response = await client.get(path)
     return response.status_code, response.json()
@@ -111,6 +116,18 @@ async def test_a_check_that_hangs_counts_as_failed(
             await connection.close()
     assert (status, body["checks"]["database"]) == (503, "TimeoutError")
     assert await answer(api, "/readyz") == (200, ALL_WELL)
+
+
+async def test_a_pool_that_is_busy_leaves_us_ready(
+    servers: EmbeddedServers, logins: dict[Login, str], tmp_path: Path
+) -> None:
+    url = logins[Login.API]
+    settings = settings_for(url, servers.redis_url, tmp_path, database_pool_size=2)
+    async with running_api(settings) as busy, AsyncExitStack() as stack:
+        for _ in range(2):
+            await stack.enter_async_context(busy.resources.engine.connect())
+        response = await busy.http.get("/readyz")
+    assert (response.status_code, response.json()) == (200, ALL_WELL)
 
 
 async def test_idle_connections_that_fell_silent_are_replaced_and_we_are_ready(
