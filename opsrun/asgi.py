@@ -18,7 +18,7 @@ from gql.transport.cors import cross_origin
 from gql.transport.graphiql import graphiql_routes
 from gql.transport.http import GraphQLView
 from gql.transport.slots import Slots
-from opsrun.auth import Tokens, bearer, tokens
+from opsrun.auth import OidcTokens, Tokens, bearer, tokens
 from opsrun.database import Login
 from opsrun.gate import open_gate
 from opsrun.health import Check, open_database_check
@@ -75,13 +75,17 @@ class Api:
     monitor: Monitor
 
 
-def checks(database: Check, resources: Resources) -> Mapping[str, Check]:
+def checks(database: Check, resources: Resources, verifier: Tokens) -> Mapping[str, Check]:
     """Return what the API needs."""
-    return {
+    found = {
         "database": database,
         # Only a wake-up: without it the API serves on, a little later.
         "redis": Check(resources.wakeups.ping, is_needed=False),
     }
+    if isinstance(verifier, OidcTokens):
+        # Kept keys serve on, and no other replica would have more.
+        found["issuer"] = Check(verifier.keys.require, is_needed=False)
+    return found
 
 
 @asynccontextmanager
@@ -93,10 +97,11 @@ async def open_api(settings: Settings, public_url: str) -> AsyncIterator[Api]:
         open_database_check(settings) as database,
         open_gate(settings, resources.transactions) as gate,
     ):
-        monitor = Monitor(checks(database, resources), wakeups=resources.wakeups)
+        verifier = tokens(settings)
+        monitor = Monitor(checks(database, resources, verifier), wakeups=resources.wakeups)
         contexts = TokenContexts(
             use_cases(resources, max_active_runs=settings.tenant_max_active_runs),
-            tokens(settings),
+            verifier,
             HubLinks(public_url),
             timedelta(days=settings.default_window_days),
         )

@@ -104,7 +104,7 @@ class OidcTokens:
         memberships_claim: str | None = None,
     ) -> None:
         self._trust = Trust(issuer, audience, algorithms, leeway, memberships_claim)
-        self._keys = IssuerKeys(jwks_url)
+        self.keys = IssuerKeys(jwks_url)
 
     async def verify(self, token: str) -> "Identity":
         """Check the token, with the issuer's key that it names.
@@ -120,7 +120,7 @@ class OidcTokens:
             key_id = str(header["kid"])
         except (KeyError, *FAULTS) as error:
             raise UnauthenticatedError(BAD_TOKEN) from error
-        return self._trust.identity(token, await self._keys.find(key_id))
+        return self._trust.identity(token, await self.keys.find(key_id))
 
 
 def bearer(authorization: object) -> str:

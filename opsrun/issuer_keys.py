@@ -32,6 +32,7 @@ class IssuerKeys:
         self._url = jwks_url
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched_at = self._tried_at = self._failed_at = float("-inf")
+        self._failure: Exception | None = None
         self._fetching: asyncio.Task[None] | None = None
 
     async def find(self, key_id: str) -> jwt.PyJWK:
@@ -45,10 +46,8 @@ class IssuerKeys:
         age = now - self._fetched_at
         if age > LIFETIME_SECONDS:
             self._keys = {}
-        due = key_id not in self._keys or age > REFRESH_SECONDS
-        if due and now - self._tried_at > PAUSE_SECONDS:
-            self._tried_at = now
-            self._fetching = asyncio.create_task(self._fetch())
+        if key_id not in self._keys or age > REFRESH_SECONDS:
+            self._try(now)
         # While the issuer is away, not everybody is to wait for it.
         is_old = age > REFRESH_SECONDS + GRACE_SECONDS and now - self._failed_at > GRACE_SECONDS
         if (key_id not in self._keys or is_old) and self._fetching is not None:
@@ -59,6 +58,21 @@ class IssuerKeys:
             raise UnauthenticatedError("The token is signed with an unknown key. Sign in again.")
         return self._keys[key_id]
 
+    async def require(self) -> None:
+        """Raise why the last try to fetch them failed, if it did; only the first is waited for."""
+        now = monotonic()
+        if self._failure is not None or now - self._fetched_at > REFRESH_SECONDS:
+            self._try(now)
+        if self._failure is None and not self._keys and self._fetching is not None:
+            await asyncio.wait([self._fetching])
+        if self._failure is not None:
+            raise self._failure.with_traceback(None)
+
+    def _try(self, now: float) -> None:
+        if now - self._tried_at > PAUSE_SECONDS:
+            self._tried_at = now
+            self._fetching = asyncio.create_task(self._fetch())
+
     async def _fetch(self) -> None:
         try:
             async with asyncio.timeout(FETCH_SECONDS):
@@ -66,10 +80,10 @@ class IssuerKeys:
             if not self._keys:
                 raise ValueError("it publishes no key that signs and has an id")
         except Exception as error:  # noqa: BLE001 - whatever it answered, it was no set of keys
-            self._failed_at = monotonic()
+            self._failure, self._failed_at = error, monotonic()
             logger.warning("Cannot fetch the issuer's keys from %s: %r", self._url, error)
         else:
-            self._fetched_at = monotonic()
+            self._failure, self._fetched_at = None, monotonic()
 
 
 async def _download(url: str) -> bytes:

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from starlette.applications import Starlette
 
 from domain.tenancy.transactions import Transactions
-from opsrun import database, health
+from opsrun import database, health, issuer_keys
 from opsrun.asgi import checks
+from opsrun.auth import LocalTokens
 from opsrun.database import Login, open_engine, parse_url
 from opsrun.embedded import EmbeddedServers
 from opsrun.health import database_check, health_routes
@@ -22,7 +23,10 @@ from opsrun.wakeups import RedisWakeUps
 from tests.conftest import settings_for
 from tests.crash.proxy import Proxy
 from tests.gql.api import running_api
+from tests.opsrun.commands import until
+from tests.opsrun.issuer import AUDIENCE, ISSUER, Issuer, serving
 from tests.valkey import Valkey
+from tests.world import LOCAL_KEY
 
 ALL_WELL = {"status": "ok", "checks": {"database": "ok", "redis": "ok"}}
 
@@ -31,7 +35,8 @@ async def answer(resources: Resources, path: str, *, is_stopping: bool = False) 
     stopping = asyncio.Event()
     if is_stopping:
         stopping.set()
-    asked = checks(database_check(resources.engine), resources)
+    local = LocalTokens(LOCAL_KEY)
+    asked = checks(database_check(resources.engine), resources, local)
     transport = httpx.ASGITransport(Starlette(routes=health_routes(asked, stopping)))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         response = await client.get(path)
@@ -128,6 +133,34 @@ async def test_a_pool_that_is_busy_leaves_us_ready(
             await stack.enter_async_context(busy.resources.engine.connect())
         response = await busy.http.get("/readyz")
     assert (response.status_code, response.json()) == (200, ALL_WELL)
+
+
+async def test_without_the_issuers_keys_we_are_ready_and_name_it(
+    servers: EmbeddedServers,
+    logins: dict[Login, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(issuer_keys, "PAUSE_SECONDS", 0.0)
+    issuer = Issuer()
+    issuer.answer = (503, b"")
+    with serving(issuer):
+        trusted = {"oidc_issuer": ISSUER, "oidc_audience": AUDIENCE, "oidc_jwks_url": issuer.url}
+        url = logins[Login.API]
+        settings = settings_for(url, servers.redis_url, tmp_path, local_key=None, **trusted)
+        async with running_api(settings) as api:
+
+            async def told(issuer_says: str) -> bool:
+                response = await api.http.get("/readyz")
+                body = response.json()
+                assert (response.status_code, body["status"]) == (200, "ok")
+                said: str = body["checks"]["issuer"]
+                assert issuer.url not in str(body)
+                return said == issuer_says
+
+            assert await told("ValueError")
+            issuer.answer = None
+            await until(lambda: told("ok"))
 
 
 async def test_idle_connections_that_fell_silent_are_replaced_and_we_are_ready(

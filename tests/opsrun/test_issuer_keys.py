@@ -262,3 +262,26 @@ async def test_an_issuer_that_is_down_is_asked_again_later(clock: Clock) -> None
         assert "cannot be checked right now" in await refusal(keys, "first")
         clock.now += issuer_keys.PAUSE_SECONDS + 1
         assert (await keys.find("first")).key_id == "first"
+
+
+async def test_health_hears_of_the_last_try_and_waits_for_the_first_only(
+    issuer: Issuer, clock: Clock
+) -> None:
+    keys = IssuerKeys(issuer.url)
+    await keys.require()
+    for answer, pause in (
+        ((503, b""), issuer_keys.REFRESH_SECONDS),
+        (None, issuer_keys.PAUSE_SECONDS),
+    ):
+        before, issuer.answer = keys._failure, answer
+        clock.now += pause + 1
+        with suppress(ValueError):
+            await keys.require()
+        assert keys._failure is before, "it was not waited for"
+        assert keys._fetching is not None
+        await keys._fetching
+        assert (await keys.find("first")).key_id == "first"
+        if answer is not None:
+            with pytest.raises(ValueError, match="503"):
+                await keys.require()
+    await keys.require()
