@@ -1,10 +1,20 @@
 """What workers and maintenance count. No label names a tenant or holds what one wrote."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from collections.abc import Iterator
+from itertools import product
+from time import monotonic
 
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from domain.runs.lifecycle import BUCKET_RULES, TRANSITIONS
 from domain.runs.models import OperationRun
 from domain.runs.repository.backlog import Backlog
+from workers.producers import PRODUCERS
 
+# Seconds for which the queues are shown as they were read: an old number may be far off.
+FRESH_SECONDS = 60.0
 _DURATIONS = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 
 
@@ -25,6 +35,11 @@ class RunMetrics:
             registry=registry,
             buckets=_DURATIONS,
         )
+        # From the start, since a rate does not see what a series begins with.
+        ends = {rule.bucket.value for rule in BUCKET_RULES if not TRANSITIONS[rule.status]}
+        for run_type, bucket in product((one.run_type for one in PRODUCERS), sorted(ends)):
+            self._ended.labels(run_type, bucket)
+            self._seconds.labels(run_type, bucket)
 
     def ended(self, run: OperationRun) -> None:
         """Count a run that has just ended."""
@@ -56,27 +71,38 @@ class MaintenanceMetrics:
             ["step"],
             registry=registry,
         )
-        self._orders = Gauge(
-            "opsrun_outbox_orders",
-            "Orders in the outbox, due or not; counted up to 100,000.",
-            registry=registry,
-        )
-        self._oldest = Gauge(
-            "opsrun_oldest_queued_run_seconds",
-            "For how long the run has been due that waits for a worker the longest.",
-            registry=registry,
-        )
-        self._active = Gauge(
-            "opsrun_active_runs",
-            "Queued and running runs; counted up to 100,000 of each status.",
-            ["run_type", "bucket"],
-            registry=registry,
-        )
+        self._queues = _Queues()
+        if registry is not None:
+            registry.register(self._queues)
 
     def backlog(self, backlog: Backlog) -> None:
         """Show the queues as they were just read."""
-        self._orders.set(backlog.orders)
-        self._oldest.set(backlog.oldest_wait.total_seconds())
-        self._active.clear()
-        for (run_type, bucket), runs in backlog.active.items():
-            self._active.labels(run_type, bucket.value).set(runs)
+        self._queues.read, self._queues.read_at = backlog, monotonic()
+
+
+class _Queues(Collector):
+    """The queues as they were last read, and nothing once that is long ago."""
+
+    def __init__(self) -> None:
+        self.read: Backlog | None = None
+        self.read_at = 0.0
+
+    def collect(self) -> Iterator[Metric]:
+        orders = GaugeMetricFamily(
+            "opsrun_outbox_orders", "Orders in the outbox, due or not; counted up to 100,000."
+        )
+        oldest = GaugeMetricFamily(
+            "opsrun_oldest_queued_run_seconds",
+            "For how long the run has been due that waits for a worker the longest.",
+        )
+        active = GaugeMetricFamily(
+            "opsrun_active_runs",
+            "Queued and running runs; counted up to 100,000 of each status.",
+            labels=["run_type", "bucket"],
+        )
+        if self.read is not None and monotonic() - self.read_at < FRESH_SECONDS:
+            orders.add_metric([], self.read.orders)
+            oldest.add_metric([], self.read.oldest_wait.total_seconds())
+            for (run_type, bucket), runs in self.read.active.items():
+                active.add_metric([run_type, bucket.value], runs)
+        yield from (orders, oldest, active)

@@ -30,6 +30,9 @@ class Steps:
     async def repeat(self, step: Callable[[], Awaitable[None]], seconds: float) -> None:
         """Take the step for ever: an outage delays it; what is unexpected is told and survived."""
         name, failures = step.__name__, 0
+        # From the start: a rate does not see what a series begins with, and 0 is long ago.
+        self._metrics.step_failures.labels(name)
+        self._metrics.step_succeeded.labels(name)
         while True:
             try:
                 await step()

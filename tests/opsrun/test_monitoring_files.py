@@ -65,6 +65,26 @@ def test_alerts_are_about_series_that_there_are(
         assert named or alert["expr"].startswith("up{"), alert["alert"]
 
 
+def test_what_alerts_count_is_there_before_the_first_event(alerts: list[dict[str, Any]]) -> None:
+    registry = CollectorRegistry()
+    ApiMetrics(registry)
+    MaintenanceMetrics(registry)
+    begun = {
+        (sample.name, label, value)
+        for family in registry.collect()
+        for sample in family.samples
+        for label, value in sample.labels.items()
+    }
+    counted = {
+        (name, label, value)
+        for alert in alerts
+        for name, label, values in re.findall(r'(\w+_total)\{(\w+)=~?"(.+?)"\}', alert["expr"])
+        for value in values.split("|")
+    }
+    assert len(counted) >= 5
+    assert counted <= begun
+
+
 def test_an_alert_on_failures_needs_no_operation_that_began(alerts: list[dict[str, Any]]) -> None:
     # With the database away all are refused at the door, which no histogram of operations shows.
     (alert,) = [alert for alert in alerts if alert["alert"] == "OpsrunOperationsFail"]

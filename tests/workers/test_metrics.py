@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 
 from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
@@ -18,6 +18,7 @@ from tests.noting import noted
 from tests.workers.scripted import Scripted, execute
 from tests.working import until
 from tests.world import LEASE, TENANT_CONCURRENCY, World, nothing_waits
+from workers import metrics as shown
 from workers.maintenance import Maintenance
 from workers.metrics import MaintenanceMetrics, RunMetrics
 from workers.runner import RunRunner
@@ -94,12 +95,21 @@ async def add_run(world: World, action: str, **columns: str) -> None:
 class TestRuns:
     async def test_are_counted_as_they_end(self, world: World, registry: CollectorRegistry) -> None:
         metrics = RunMetrics(registry)
+        counts = {"PARTIALLY_SUCCEEDED": 1, "FAILED": 2, "SUCCEEDED": 0}
+
+        def counted(name: str) -> dict[str, float | None]:
+            return {
+                bucket: registry.get_sample_value(name, {"run_type": SYNC, "bucket": bucket})
+                for bucket in counts
+            }
+
+        names = ("opsrun_runs_ended_total", "opsrun_run_seconds_count")
+        for name in names:
+            assert counted(name) == dict.fromkeys(counts, 0), "a rate would miss the first one"
         for work in (one_of_two, fail, stumble):
             await execute(runner_of(world, work, metrics), await world.start())
-        for bucket, times in (("PARTIALLY_SUCCEEDED", 1), ("FAILED", 2), ("SUCCEEDED", None)):
-            labels = {"run_type": SYNC, "bucket": bucket}
-            assert registry.get_sample_value("opsrun_runs_ended_total", labels) == times
-            assert registry.get_sample_value("opsrun_run_seconds_count", labels) == times
+        for name in names:
+            assert counted(name) == counts
 
     async def test_that_come_twice_are_counted_once(
         self, world: World, registry: CollectorRegistry
@@ -162,6 +172,19 @@ class TestMaintenance:
         await keeping.measure()
         assert active("QUEUED") is None
 
+    async def test_shows_no_queues_that_it_has_not_read_for_long(
+        self, world: World, registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        names = ("opsrun_outbox_orders", "opsrun_oldest_queued_run_seconds")
+        keeping = maintenance(world, registry)
+        assert [registry.get_sample_value(name) for name in names] == [None, None]
+        await world.start()
+        await keeping.measure()
+        assert None not in [registry.get_sample_value(name) for name in names]
+        monkeypatch.setattr(shown, "FRESH_SECONDS", 0.0)
+        assert [registry.get_sample_value(name) for name in names] == [None, None]
+        assert b"opsrun_active_runs{" not in generate_latest(registry)
+
     async def test_counts_no_more_than_a_bounded_number(
         self, world: World, registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -175,8 +198,12 @@ class TestMaintenance:
 class TestSteps:
     async def test_tell_whether_they_succeed(self, registry: CollectorRegistry) -> None:
         steps, done, fault = Steps(MaintenanceMetrics(registry)), asyncio.Event(), [True]
+        failures = "opsrun_maintenance_step_failures_total"
+        name = "opsrun_maintenance_step_success_timestamp_seconds"
+        labels, seen = {"step": "relay"}, list[list[float | None]]()
 
         async def relay() -> None:
+            seen.append([registry.get_sample_value(one, labels) for one in (failures, name)])
             if fault and fault.pop():
                 raise DispatchUnavailableError("no")
             done.set()
@@ -190,9 +217,8 @@ class TestSteps:
         finally:
             repeating.cancel()
             await asyncio.wait([repeating])
-        labels = {"step": "relay"}
-        assert registry.get_sample_value("opsrun_maintenance_step_failures_total", labels) == 1
-        name = "opsrun_maintenance_step_success_timestamp_seconds"
+        assert seen[0] == [0, 0], "no alert sees what begins with its first event"
+        assert registry.get_sample_value(failures, labels) == 1
         assert (registry.get_sample_value(name, labels) or 0) > 1e9
         steps.require("relay")
 
