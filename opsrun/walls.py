@@ -34,24 +34,48 @@ _WALLS = text(
     """
 )
 
+# A view reads with its owner's rights unless told otherwise, and a materialized one has done so.
+_WAYS_AROUND = text(
+    """
+    SELECT c.relname || CASE c.relkind
+        WHEN 'm' THEN ' is a materialized view that this login may use'
+        ELSE ' is a view that this login may use with the rights of its owner' END
+    FROM pg_class c
+    WHERE c.relnamespace = CAST('opsrun' AS regnamespace)
+        AND (c.relkind = 'm' OR c.relkind = 'v' AND NOT EXISTS (
+            SELECT FROM pg_options_to_table(c.reloptions) AS option
+            WHERE CASE option_name WHEN 'security_invoker' THEN CAST(option_value AS boolean) END
+        ))
+        AND (has_any_column_privilege(session_user, c.oid, 'SELECT, INSERT, UPDATE')
+            OR has_table_privilege(session_user, c.oid, 'DELETE'))
+    UNION ALL
+    SELECT 'this login may create in the schema opsrun'
+    WHERE has_schema_privilege(session_user, 'opsrun', 'CREATE')
+    ORDER BY 1
+    """
+)
+
 
 class OpenTableError(Exception):
-    """A table with rows of tenants lacks row level security, or a policy for this login."""
+    """Rows of tenants are not behind row level security, or this login has a way around it."""
 
 
 async def require_walls(engine: AsyncEngine) -> None:
-    """Refuse to go on unless every table with rows of tenants is behind row level security.
+    """Refuse to go on unless row level security stands before all rows of tenants, on all ways.
 
     Raises:
         OpenTableError: with what is missing and what to do.
     """
     async with engine.connect() as connection:
         tables = (await connection.execute(_WALLS)).all()
-    if faults := [f"{row.table} {fault}" for row in tables if (fault := _fault(row))]:
+        ways_around = (await connection.execute(_WAYS_AROUND)).scalars().all()
+    faults = [f"{row.table} {fault}" for row in tables if (fault := _fault(row))]
+    if faults := [*faults, *ways_around]:
         raise OpenTableError(
             f"Tenants are not kept apart in this database: {', '.join(faults)}. Put back what the"
             " migrations made: ALTER TABLE opsrun.… ENABLE ROW LEVEL SECURITY,"
-            " FORCE ROW LEVEL SECURITY, and its policies."
+            " FORCE ROW LEVEL SECURITY, and its policies; views only WITH (security_invoker),"
+            " and no right to create."
         )
 
 

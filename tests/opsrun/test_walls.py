@@ -178,3 +178,62 @@ async def test_a_table_of_no_tenant_needs_no_wall(owner: URL, logins: dict[Login
         open_engine(url_of(owner, logins, Login.API)) as engine,
     ):
         await require_walls(engine)
+
+
+@pytest.mark.parametrize("login", Login)
+@pytest.mark.parametrize(
+    ("made", "granted", "says"),
+    [
+        ("VIEW", "SELECT", "extra is a view that this login may use with the rights of its owner"),
+        ("VIEW", "SELECT (id)", "extra is a view"),
+        ("VIEW", "DELETE", "extra is a view"),
+        ("MATERIALIZED VIEW", "SELECT", "extra is a materialized view that this login may use"),
+    ],
+)
+async def test_a_view_that_asks_with_others_rights_is_a_way_around(
+    owner: URL, logins: dict[Login, str], login: Login, made: str, granted: str, says: str
+) -> None:
+    create = f"CREATE {made} opsrun.extra AS SELECT id FROM opsrun.operation_run"
+    grant, revoke = (
+        f"{granted} ON opsrun.extra TO {login}",
+        f"{granted} ON opsrun.extra FROM {login}",
+    )
+    async with (
+        changed(owner, create, f"DROP {made} opsrun.extra"),
+        open_engine(url_of(owner, logins, login)) as engine,
+    ):
+        await require_walls(engine)
+        async with changed(owner, f"GRANT {grant}", f"REVOKE {revoke}"):
+            with pytest.raises(OpenTableError, match=f"in this database: {says}"):
+                await require_walls(engine)
+
+
+@pytest.mark.parametrize(
+    "asks", ["security_invoker", "check_option = local, security_invoker = on"]
+)
+async def test_a_view_that_asks_with_the_readers_rights_may_be_there(
+    owner: URL, logins: dict[Login, str], asks: str
+) -> None:
+    create = f"CREATE VIEW opsrun.extra WITH ({asks}) AS SELECT id FROM opsrun.operation_run"
+    right = "SELECT ON opsrun.extra"
+    async with (
+        changed(owner, create, "DROP VIEW opsrun.extra"),
+        changed(owner, f"GRANT {right} TO PUBLIC", f"REVOKE {right} FROM PUBLIC"),
+        open_engine(url_of(owner, logins, Login.API)) as engine,
+    ):
+        await require_walls(engine)
+
+
+async def test_a_login_that_may_create_in_the_schema_is_refused(
+    owner: URL, logins: dict[Login, str]
+) -> None:
+    async with (
+        changed(
+            owner,
+            "GRANT CREATE ON SCHEMA opsrun TO PUBLIC",
+            "REVOKE CREATE ON SCHEMA opsrun FROM PUBLIC",
+        ),
+        open_engine(url_of(owner, logins, Login.API)) as engine,
+    ):
+        with pytest.raises(OpenTableError, match="this login may create in the schema opsrun"):
+            await require_walls(engine)
