@@ -80,7 +80,14 @@ class _JsonFormatter(logging.Formatter):
             **dict(_ids(record)),
             **dict(_traces(record)),
         }
-        return orjson.dumps(fields).decode()
+        try:
+            return orjson.dumps(fields).decode()
+        except orjson.JSONEncodeError:  # half a surrogate pair, most likely
+            plain = {
+                name: str(value).encode(errors="backslashreplace").decode()
+                for name, value in fields.items()
+            }
+            return orjson.dumps(plain).decode()
 
 
 class _SafeHandler(logging.StreamHandler[TextIO]):
@@ -88,8 +95,10 @@ class _SafeHandler(logging.StreamHandler[TextIO]):
         # The inherited one prints the message and its arguments as they are.
         with suppress(Exception):
             place = f"{record.pathname}:{record.lineno}"
-            error = f"A record of {place} could not be logged: {record.msg}\n"
-            self.stream.write(sanitize(error + traceback.format_exc()))
+            told = {name: value for name, value in vars(record).items() if name not in AUDIT}
+            told["msg"] = f"A record of {place} could not be logged: {record.msg}"
+            told |= {"args": None, "exc_info": sys.exc_info(), "stack_info": None}
+            self.stream.write(self.format(logging.makeLogRecord(told)) + self.terminator)
             self.flush()
 
 

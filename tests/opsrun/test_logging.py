@@ -212,6 +212,26 @@ def test_record_that_cannot_be_formatted_shows_no_secret(
     assert EMAIL not in told
 
 
+def test_record_that_cannot_be_formatted_is_one_object_with_its_ids(capsys: Captured) -> None:
+    configure_logging("INFO", "json")
+    with logged(request_id="r-1"):
+        logger.error("%d pieces", "no", extra={"run_id": "r-2", "event": b"?"})
+
+    (line,) = capsys.readouterr().err.splitlines()
+    told = orjson.loads(line)
+    assert (told["level"], told["request_id"], told["run_id"]) == ("ERROR", "r-1", "r-2")
+    assert "could not be logged: %d pieces" in told["message"]
+    assert "TypeError" in told["traceback"]
+
+
+def test_text_that_is_no_unicode_is_written_as_far_as_it_is(capsys: Captured) -> None:
+    configure_logging("INFO", "json")
+    logging.getLogger("audit").info("Audited", extra={"event": "e", "reason": "no \ud800"})
+
+    told = orjson.loads(capsys.readouterr().err)
+    assert (told["event"], told["reason"]) == ("e", "no \\ud800")
+
+
 def test_closed_stream_is_no_error(
     log_format: Format, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
