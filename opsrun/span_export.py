@@ -11,11 +11,14 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import Sampler, SamplingResult
 from opentelemetry.trace import Tracer
 
 # Seconds that one batch may take, with its retries.
@@ -38,12 +41,29 @@ async def exported(endpoint: str, process: str) -> AsyncIterator[Tracer]:
         }
     )
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    if process == "api":
+        provider.sampler = OwnDecision(provider.sampler)
     sender = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_SECONDS)
     provider.add_span_processor(BatchSpanProcessor(OutagesToldOnce(sender)))
     try:
         yield provider.get_tracer("opsrun")
     finally:
         await _stop(provider)
+
+
+class OwnDecision(Sampler):
+    """Samples as if it was first to decide: whether a client is traced is not for it to say."""
+
+    def __init__(self, sampler: Sampler) -> None:
+        self._sampler = sampler
+
+    def should_sample(
+        self, parent_context: Context | None, trace_id: int, *span: Any, **more: Any
+    ) -> SamplingResult:
+        return self._sampler.should_sample(Context(), trace_id, *span, **more)
+
+    def get_description(self) -> str:
+        return self._sampler.get_description()
 
 
 class OutagesToldOnce(SpanExporter):

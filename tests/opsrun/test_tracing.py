@@ -154,6 +154,27 @@ async def test_one_trace_leads_from_the_request_to_the_producer(
     ]
 
 
+@pytest.mark.parametrize(
+    ("sampler", "flag", "is_traced"), [("on", "00", True), ("off", "01", False)]
+)
+async def test_whether_a_client_is_traced_is_the_operators_decision(
+    world: World,
+    settings: Settings,
+    collected: Collector,
+    servers: EmbeddedServers,
+    monkeypatch: pytest.MonkeyPatch,
+    sampler: str,
+    flag: str,
+    is_traced: bool,
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", f"parentbased_always_{sampler}")
+    export(world, policy("a"))
+    async with traced(settings) as (api, relay, worker):
+        run_id = await start(api, world, f"00-{TRACE}-{SPAN}-{flag}")
+        await send_and_work(world, servers.redis_url, run_id, relay, runner_of(world, worker))
+    assert [one.span.trace_id.hex() for one in collected.spans] == [TRACE] * 3 * is_traced
+
+
 async def test_a_rescued_run_goes_on_in_its_trace(
     world: World, settings: Settings, collected: Collector, servers: EmbeddedServers
 ) -> None:
