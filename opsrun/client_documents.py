@@ -9,7 +9,7 @@ from graphql import GraphQLError, OperationDefinitionNode, parse
 
 from domain.documents import repository
 from domain.documents.models import TrustedDocument
-from domain.errors import LimitExceededError
+from domain.errors import BadInputError, LimitExceededError
 from domain.tenancy.transactions import Transactions
 from gql.limits.cost import CostModel
 from gql.limits.limits import Limits
@@ -91,7 +91,7 @@ class _Checks:
                 return document, "; ".join(fault.message for fault in wrong)
             for operation in operations:
                 require_price(self._costs, parsed, operation, {}, self._limits)
-        except LimitExceededError as error:
+        except (BadInputError, LimitExceededError) as error:
             return document, str(error)
         return document, None
 
