@@ -39,20 +39,26 @@ def _bits(before: str, char: str) -> float:
 
 _BITS = {before + char: _bits(before, char) for before in _KINDS for char in _KINDS}
 
-_SHORTEST = 24
+_SHORTEST = 22
 _LONGEST = 1024
 _ENOUGH_BITS = 14.0
 _FEWEST_CHARS = 7
 # Shorter stretches in a longer run are ids, such as 16 hex digits in a path.
-_SHORTEST_STRETCH = 22
+_SHORTEST_STRETCH = 20
 
-_RUN = re.compile(rf"[A-Za-z0-9+/_-]{{{_SHORTEST},}}+={{0,2}}")
+# In an address the signs of base64 are three characters each, two of which say nothing.
+_ESCAPED = re.compile(r"%2[BFbf]")
+_RUN = re.compile(rf"(?:[A-Za-z0-9+/_-](?:%%)?){{{_SHORTEST},}}+={{0,2}}")
 # GUIDs, and the hash of a publisher at the end of the name of a Windows package.
 _KNOWN = re.compile(
     r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?![0-9a-fA-F])"
     r"|(?<=[a-z]_)[0-9a-hjkmnp-tv-z]{13}(?![A-Za-z0-9+/=-])"
 )
-_HEX = re.compile(r"(?:[0-9a-f]{24,}|[0-9A-F]{24,})")
+# Names hardly change this often between letters and digits, and have more than six letters.
+_ONE_CASE = re.compile(r"[0-9a-z]{24,}|[0-9A-Z]{24,}")
+_FEWEST_CHANGES = 7
+_HEX = re.compile(r"[0-9a-f]+|[0-9A-F]+")
+_FEWEST_CHANGES_IN_HEX = 3
 _LOWER = re.compile(r"[a-z/_-]+")
 _PART = re.compile(r"[A-Za-z0-9]+")
 _WORD = re.compile(r"[A-Z]?[a-z]+|(?:[A-Z]?[a-z]{3,})+|[vV]?[0-9]{1,4}")
@@ -69,6 +75,7 @@ def random_spans(text: str) -> Iterator[tuple[int, int]]:
 
     Hashes and ids are left out where a word before them says what they are, GUIDs always.
     """
+    text = _ESCAPED.sub("/%%", text)
     for run in _RUN.finditer(text):
         if run.end() - run.start() > _LONGEST:
             yield run.span()
@@ -94,9 +101,10 @@ def _candidates(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         if span[1] - span[0] >= _SHORTEST_STRETCH:
             yield span
             return
-    for match in _HEX.finditer(text, start, end):
-        digits_in_it = sum(map(str.isdigit, match[0]))
-        if 3 <= digits_in_it <= len(match[0]) - 3:
+    for match in _ONE_CASE.finditer(text, start, end):
+        changes = sum(a.isdigit() != b.isdigit() for a, b in pairwise(match[0]))
+        is_hex = _HEX.fullmatch(match[0])
+        if changes >= (_FEWEST_CHANGES_IN_HEX if is_hex else _FEWEST_CHANGES):
             yield match.span()
 
 
@@ -104,8 +112,12 @@ def _stretch(run: str) -> tuple[float, int, int]:
     """Return the highest sum of bits of any stretch, and where it starts and ends."""
     best = total = 0.0
     first = last = begin = 0
-    for at, (before, char) in enumerate(pairwise("-" + run)):
+    before = "-"
+    for at, char in enumerate(run):
+        if char == "%":
+            continue
         total += _BITS[before + char]
+        before = char
         if total <= 0:
             total, begin = 0.0, at + 1
         elif total > best:

@@ -90,6 +90,9 @@ VENDOR_KEYS: dict[str, Callable[[Random], str]] = {
     "sendgrid": lambda r: "SG" + "." + chars(r, BASE64URL, 22) + "." + chars(r, BASE64URL, 43),
     "random-base62": lambda r: chars(r, BASE62, r.choice([24, 32, 40, 64])),
     "random-base64url": lambda r: _base64url(r.randbytes(r.choice([24, 32, 48]))),
+    "random-22": lambda r: _base64url(r.randbytes(16)),
+    "random-escaped": lambda r: quote(base64.b64encode(r.randbytes(30)), safe=""),
+    "random-lower": lambda r: chars(r, string.ascii_lowercase + string.digits, 32),
     "random-hex": lambda r: r.randbytes(r.choice([16, 20, 32])).hex(),
 }
 

@@ -4,6 +4,7 @@ import base64
 import string
 from collections.abc import Callable
 from random import Random
+from urllib.parse import quote
 
 import pytest
 
@@ -38,6 +39,24 @@ def test_random_strings_are_found(make: Callable[[Random], str]) -> None:
     assert len(missed) <= 5
 
 
+@pytest.mark.parametrize(
+    ("make", "at_most"),
+    [
+        (lambda rnd: base64.urlsafe_b64encode(rnd.randbytes(16)).decode().rstrip("="), 30),
+        (lambda rnd: chars(rnd, string.ascii_lowercase + string.digits, 32), 10),
+        (lambda rnd: quote(base64.b64encode(rnd.randbytes(30)), safe=""), 10),
+    ],
+    ids=["22 characters", "lower case and digits", "escaped base64"],
+)
+def test_of_shorter_and_tamer_ones_few_are_missed(
+    make: Callable[[Random], str], at_most: int
+) -> None:
+    rnd = seeded(19)
+    missed = [key for key in (make(rnd) for _ in range(500)) if not found(key)]
+
+    assert len(missed) <= at_most
+
+
 def test_a_key_behind_a_path_is_found_alone() -> None:
     key = chars(seeded(10), BASE62, 40)
 
@@ -69,6 +88,8 @@ def test_two_keys_in_one_text_are_found() -> None:
         "1234567890123456789012345678901234567890",
         "deadbeefdeadbeefdeadbee",
         "=" * 40,
+        "%2Fsubscriptions%2FresourceGroups%2FDeviceConfiguration2%2Fassignments",
+        "windows10endpointprotection24h2baseline",
     ],
 )
 def test_names_paths_and_numbers_are_not_random(text: str) -> None:
