@@ -106,9 +106,14 @@ _COMPLAINT = (
     r"|(?:string|input) should|value error)[ ,]"
 )
 _STOP = r"[,;&](?:\s|$|\\?[\"']|[\w.% -]{1,40}=)|[)\]}>\"'`]{1,8}(?:[\s,;:.&\\]|$)|\\{1,7}[\"']"
+_WORDS = rf"(?:[^\s,;&()\[\]{{}}<>\"'`\\]++|(?!{_STOP})\S)"
+_FLAT = r"[^\[\](){}\n]"
+_INNER = rf"[\[({{](?:{_FLAT}|[\[({{]{_FLAT}{{0,256}}+[\])}}]?){{0,512}}+[\])}}]?"
+# Up to where it is closed, if it is: no value in it may be left without the key that tells of it.
+LISTED = rf"[\[({{](?:{_FLAT}|{_INNER}){{1,512}}+"
 BARE = (
-    rf"(?!{QUOTE}|\[[\"']{_COMPLAINT})(?:[\[({{][\"'][^\])}}\n]{{1,512}}"
-    rf"|(?:[^\s,;&()\[\]{{}}<>\"'`\\]++|(?!{_STOP})\S)++)"
+    rf"(?!{QUOTE}|\[[\"']{_COMPLAINT})"
+    rf"(?:{LISTED}{_WORDS}*+|{_WORDS}++)"
 )
 QUOTED = r"(?:[^\\\"'`%&\n]++|(?P=q){2}|(?!(?<!\\)(?P=q))[^\n])++"
 _QUOTED_PROSE = rf"{_STATE}[.!]?(?P=q)|{_COMPLAINT}|{NO_VALUE}"

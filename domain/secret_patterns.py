@@ -14,6 +14,7 @@ from domain.secret_fields import (
     BLANKS,
     CODE_NAME,
     IN_KEY,
+    LISTED,
     MARKERS,
     NO_VALUE,
     PASSWORD_KEY,
@@ -306,7 +307,7 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
         "secret",
         "passwords secrets tokens cookies",
         rf"(?P<keep>[pstcPSTC](?i:asswords|ecrets|okens|ookies){QUOTE}?[ ]?[:=][ ]?)"
-        r"[\[{(][\"'][^\])}\n]{1,512}",
+        rf"(?=[\[{{(]{{1,3}}[ ]?{QUOTE}){LISTED}",
         rf"{_KEPT}[redacted:secret]",
         "lists and mappings of them",
     ),

@@ -141,6 +141,11 @@ NAMED_PLACES = [
     "['opsrun', 'worker', '--client-secret', '{value}']",
     "azure.core.exceptions.HttpResponseError: SharedAccessKey={value} is not valid",
     "_authToken={value}",
+    '{{"passwordCredentials":[{{"secretText":"{value}","keyId":"1"}}]}}',
+    "auth=[{{'token': '{value}'}}]",
+    '{{"secrets":[{{"name":"a","value":"x"}},{{"name":"b","value":"{value}"}}]}} was refused',
+    '{{\\"credentials\\":[{{\\"kind\\":\\"a\\",\\"data\\":{{\\"of\\":\\"{value}',
+    "secret={{value: {value}}}",
 ]
 PASSWORD_PLACES = [
     "password is {value}",
@@ -171,6 +176,8 @@ PASSWORD_PLACES = [
     "login with password {value!r} failed",
     "wrong passphrase: {value}",
     "pwd={value}",
+    "credentials=(bob, {value}) were refused",
+    "auth: {{user: bob, pass: {value}}}",
 ]
 URL_PLACES = [
     "asyncpg.exceptions.InvalidPasswordError: cannot reach postgresql://opsrun:{value}@db:5432/opsrun",
