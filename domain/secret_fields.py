@@ -34,7 +34,13 @@ _SECRETS = (
 _KEYS = """api access account private signing master subscription function functions storage
     encryption shared shared.access sharedaccess"""
 _TOKENS = (
-    *("k(?<=to.)en", "j(?<![A-Za-z].)wt", "u(?<=a.)thorization", "u(?<![A-Za-z]..)(?<=a.)th"),
+    # Tokens that lead to the next page are none.
+    *(
+        "k(?<=to.)(?<!skipto.)(?<!deltato.)en",
+        "j(?<![A-Za-z].)wt",
+        "u(?<=a.)thorization",
+        "u(?<![A-Za-z]..)(?<=a.)th",
+    ),
     "k(?:{})ey".format("|".join(f"(?<={use}.)|(?<={use}[_. -].)" for use in _KEYS.split())),
 )
 PASSWORD_KEY = _any_case(*_PASSWORDS, r"p(?<![A-Za-z].)ass")
@@ -75,9 +81,12 @@ _PROSE = """a about access already always an and are as at auth authentication a
 _END = r"(?=[.,;:!?)\]}>\"'`]{0,4}(?:[\s&\\\"'{<]|$))"
 _STATE = r"(?i:required|missing|invalid|expired|empty|revoked|incorrect|wrong|unset)"
 PROSE_WORD = rf"(?:{_any_case(*_PROSE.split())}|(?i:[a-z]{{2,20}}(?:ed|able|ible))|\d{{1,3}}){_END}"
+_ALGORITHM = rf"(?i:aes|rsa|sha|hmac|[ehpr]s)-?\d{{3,4}}(?:-[A-Z]{{3}})?{_END}"
 TITLE = r"[A-Z][a-z]{1,20}[ ][a-z]{2,20}\b|[A-Z][A-Za-z]{2,40}(?:Error|Exception|Timeout)\b"
 # Nobody's token is two plain words; a password may be.
-SENTENCE = rf"[a-z]{{1,20}}[ ][a-z]{{2,20}}\b|HTTP\b|[A-Z][a-z]+[A-Z][A-Za-z]*\)|{TITLE}"
+SENTENCE = (
+    rf"[a-z]{{1,20}}[ ][a-z]{{2,20}}\b|HTTP\b|[A-Z][a-z]+[A-Z][A-Za-z]*\)|{_ALGORITHM}|{TITLE}"
+)
 
 _HIDDEN = r"(?i:redacted|filtered|hidden|masked|secure|removed|omitted)"
 NO_VALUE = (
@@ -88,7 +97,8 @@ NO_VALUE = (
 )
 _OBJECTS = "self|cls|settings|config|options|args|env|os|request|credentials?|ctx"
 _CODE = (
-    r"(?:await|not|lambda|yield|str|bytes|int|bool|Any|Optional|SecretStr|String|ID)(?![\w+/=-])"
+    r"(?:raise|return)[ ]"
+    r"|(?:await|not|lambda|yield|str|bytes|int|bool|Any|Optional|SecretStr|String|ID)(?![\w+/=-])"
     rf"|(?:{_OBJECTS})(?:\.[A-Za-z_]{{1,40}})+(?:\((?![\"'])|[,)\s\[]|$)"
     r"|(?:[A-Za-z_]{1,40}\.){0,6}_?(?:get|pop|getenv|environ|read|load)[A-Za-z_]{0,40}[(\[]"
     r"|[a-z]{1,40}(?:[_.][a-z]{1,40}){1,6}\((?![\"'])|(?:list|dict|tuple|set|type)\["

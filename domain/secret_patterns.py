@@ -183,10 +183,11 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
     (
         "basic-credentials",
         "basic",
-        r"(?P<keep>[bB](?i:asic)[ \t]{1,4}+)(?=[A-Za-z0-9+/_-]*?(?:=|\d|[a-z][A-Z]))"
-        r"[A-Za-z0-9+/_-]{8,}+={0,2}",
+        r"(?P<keep>[bB](?i:asic)(?:[ \t]|%20){1,4}+)(?:[\w+/-]{6,}+={1,2}(?!\w)"
+        r"|(?=[\w+/-]*?(?:\d|[a-z][A-Z]))"
+        r"(?:[A-Za-f][A-HQ-Xg-nw-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][\w+/-]){2}[\w+/-]*+={0,2})",
         rf"{_KEPT}[redacted:basic-credentials]",
-        "base64 of user:password, seldom long enough for the entropy rule",
+        "base64 of user:password, seldom long enough for the entropy rule; of ASCII, if unpadded",
     ),
     (
         "authorization",
@@ -222,18 +223,20 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
     ),
     (
         "code",
-        "code=",
-        r"(?P<keep>[?&]code=)[^\s&\"'<>]{12,}+",
+        "code= key=",
+        r"(?P<keep>[?&](?:code=|key=(?=[^\s&a-z]*+[a-z])(?=[^\s&A-Z]*+[A-Z])"
+        r"(?=[\w-]{0,64}?[A-Za-z\d]{12})))(?=[^\s&\"'<>\d]*+\d)[^\s&\"'<>]{12,}+",
         rf"{_KEPT}[redacted:code]",
         "an authorization code, or a function's key",
     ),
     (
         "connection-string",
         ";",
-        r"(?P<keep>;[ ]?[pPuU](?i:assword|wd|id|ser id|ser)[ ]?=[ ]?)(?![\"'{])"
+        r"(?P<keep>;[ ]?(?:[pP](?i:assword|wd)|[uU](?i:id|ser(?: id)?)"
+        r"(?=[ ]?=[^\n]{1,256}?;[ ]?[pP](?i:assword|wd)[ ]?=))[ ]?=[ ]?)(?![\"'{])"
         r"[^;\n\"'=]{1,128}+(?=;)",
         rf"{_KEPT}[redacted:connection-string]",
-        "between semicolons a password may hold blanks; the user goes with it",
+        "between semicolons a password may hold blanks; a user before it goes with it",
     ),
     (
         "password",
@@ -252,7 +255,7 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
     (
         "token",
         "token auth key jwt",
-        rf"(?<!nexpected ){assigned(TOKEN_KEY, SENTENCE, CODE_NAME)}",
+        rf"(?<!nexpected to){assigned(TOKEN_KEY, SENTENCE, CODE_NAME)}",
         rf"{_KEPT}[redacted:token]",
         "the same places, for values that machines make",
     ),
@@ -329,9 +332,9 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
     (
         "email",
         "@ %40",
-        r"(?<![\w.+-])(?!git@)[\w.+-]++(?:@|%40)(?!odata\.)(?:[\w-]++\.)+(?:xn--[\w-]+|[^\W\d_]{2,}+)",
+        r"(?<![\w.+-])(?!git@)[\w.+-]++(?:@|%40)(?!odata\.|\dx\.)(?:[\w-]++\.)+(?:xn--[\w-]+|[^\W\d_]{2,}+)",
         "[redacted:email]",
-        "personal data; OData annotations only look like it",
+        "personal data; OData annotations and pictures of double size only look like it",
     ),
 )
 

@@ -108,6 +108,34 @@ passwords: 3 changed, 0 failed
 tokens: 1024 in, 312 out
 max_tokens=4096
 Password - D - Complexity - v2.0
+Unexpected token: '<'
+Unexpected token: '‹'
+pid=123;user=postgres;db=opsrun;
+encryption key: AES-256
+signing key algorithm is RS256
+Basic Win32App failed
+Basic Mobility4Business is assigned to 3 groups
+GET https://login.test/callback?code=ResourceNotFound&state=7
+GET https://api.test/v1/settings?key=deviceLockPasswordHistory&page=2
+    if not secret: raise ValueError("secret is missing")
+https://host.test:8443/pictures/path@2x.png
+{"secrets": [], "tokens": {}, "credentials": []}
+Key (tenant_id, slug)=(3f2504e0-4f89-41d3-9a0c-0305e82c3301, aurora) already exists.
+could not log in (bad token): AADSTS50126 happened
+The setting 'secret' is 'required'
+[SQL: INSERT INTO users (name, password) VALUES ($1, $2)]
+[SQL: INSERT INTO tokens (id, token) VALUES (%(id)s, %(token)s)]
+docker run -u 1000:1000 -p 8080:80 failed with 125
+curl: (7) Failed to connect to host.test port 443
+redis-cli -p 6379 is not found
+mysql -h db -u root -p refused
+ghcr.io/opsrun/api:v1.2@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+bypass=true, compass=north
+a policy identified by 'Win - A' is missing
+Field required [type=missing, input_value={'token_type': 'Bearer'}, input_type=dict]
+opsrun-worker-7d9f8b6c5d-x2x4z was evicted
+Win11-Multi-User-Kiosk-v2
+CIS_Windows_11_24H2_L1_v3
 """.strip().splitlines()
 _AREAS = """antivirus bitlocker browser compliance credentialproviders defender devicelock
     firewall kerberos laps onedrive passwordpolicy privacy smartscreen tokenprotection update"""
@@ -134,6 +162,10 @@ def harmless_texts(seed: int = 21) -> Iterator[str]:
         yield f"INVALID_POLICY: {path}: line 3, column {rnd.randrange(80)}: Expecting value"
         yield f'{{"settingDefinitionId": "{setting}~policy~{rule}", "value": {rnd.randrange(90)}}}'
         yield f"configurationPolicies('{guid(rnd)}')/settings('{rnd.randrange(40)}')"
+        yield (
+            f"GET https://graph.test/beta/deviceManagement/{rule}?$filter=path%20eq%20"
+            f"'%2Fexports%2F{area}%2F{title.split()[4]}'&$skiptoken={rnd.randrange(90)}"
+        )
         yield f"run {guid(rnd)} of tenant {guid(rnd)} failed: TIMEOUT"
         yield f"run {rnd.randbytes(16).hex()} is pending"
         yield (
