@@ -26,8 +26,13 @@ _PASSWORDS = (
     r"password(?:[_-]?(?:hash|value|text|confirm(?:ation)?)|\d{1,4})?",
     *("passwd", "passphrase", "passcode", "pwd", "requirepass", "masterauth"),
 )
+# Too short to be sought within longer names, but for the names that they often end.
+_OWNERS = "admin db ftp ldap mail my pg redis root smtp sql user"
+_SHORT_PASSWORDS = "p(?:(?<![A-Za-z].)(?:ass|w|sk)|(?:{})ass)".format(
+    "|".join(f"(?<={owner}.)" for owner in _OWNERS.split())
+)
 _SECRETS = (
-    r"secret(?:[_-]?(?:access[_-]?)?key|[_-]?(?:text|value|string)|_id)?",
+    r"secret(?:[_-]?(?:access[_-]?)?key)?(?:[_-]?(?:text|value|string|base)|_id)?",
     *(r"sess(?:ion)?[_-]?id", "credentials?", r"connection[_-]?string"),
 )
 # Sought from a rare letter on, since the first ones are too common to be quick.
@@ -43,7 +48,7 @@ _TOKENS = (
     ),
     "k(?:{})ey".format("|".join(f"(?<={use}.)|(?<={use}[_. -].)" for use in _KEYS.split())),
 )
-PASSWORD_KEY = _any_case(*_PASSWORDS, r"p(?<![A-Za-z].)ass")
+PASSWORD_KEY = _any_case(*_PASSWORDS, _SHORT_PASSWORDS)
 SECRET_KEY = _any_case(*_SECRETS)
 TOKEN_KEY = _any_case(*_TOKENS)
 PASSWORD_WORD = _any_case(*_PASSWORDS)
@@ -53,17 +58,20 @@ _LAST_WORDS = """password passwd passphrase pwd secret token authorization cooki
     secret_key apikey api_key api-key accesskey access_key access-key account_key private_key"""
 IN_KEY = "(?:{})".format("|".join(f"(?<=(?i:{word}))" for word in _LAST_WORDS.split()))
 
-QUOTE = r"(?:\\{0,7}[\"'`]|%22|&quot;)"
+QUOTE = r"(?:\\{0,7}[\"'`]|\\{1,7}u002[27]|%22|&quot;)"
 BLANKS = r"[ \t]{0,8}+"
 _IS = (
     r"(?::|[ \t]{1,4}+(?i:is|was|are|equals|(?:(?:is|was) )?(?:re)?set to"
     r"|(?:is |was )?changed to):?)"
 )
+# YAML's tags and blocks, and how jsonschema shows what it refused.
+_INDENTED = r"(?:![\w:/.-]{1,40}+[ ]|[|>][+-]?\n[ ]{1,8}+|(?<=\]:)\n[ ]{1,8}+(?=[\"']))"
 _ASSIGNED = (
-    rf"(?:{QUOTE}?\]?{BLANKS}"
+    rf"(?:{QUOTE}?(?:\]|[\w, ]{{0,64}}+\)(?==\())?{BLANKS}"
     rf"(?:(?P<eq>:=|={{1,2}}+>?|%3[Dd]|:[ ]?(?:str|bytes|SecretStr)(?: \| None)?[ ]?=)"
-    rf"|-{{1,2}}>|:(?![:=])|%3[Aa]){BLANKS}"
-    rf"|(?:[ \t](?:for|of)(?:[ \t][^\s:=]{{1,64}}){{1,4}}?(?:{_IS}|[ \t]=)"
+    rf"|-{{1,2}}>|:(?::(?=[ ])|(?![:=]))|%3[Aa]){BLANKS}{_INDENTED}?"
+    rf"|{QUOTE}{_IS}[ \t]{{1,4}}+(?={QUOTE})"
+    rf"|(?:[ \t](?i:for|of)(?:[ \t][^\s:=]{{1,64}}){{1,4}}?(?:{_IS}|[ \t]=)"
     rf"|(?:[ \t](?:provided|supplied|given|value))?{_IS})[ \t]{{1,4}}+)"
 )
 
@@ -93,6 +101,7 @@ NO_VALUE = (
     rf"(?i:none|null|nil|true|false|undefined|{_HIDDEN}|\.{{3}}|…|\*{{3,}}|%[srd]|\$\d){_END}"
     rf"|[\[<({{]{_HIDDEN}\b|SecretStr\(['\"](?:\*+)?['\"]"
     r"|\$\{\w|\$[A-Z_]{3}|%\(\w|<[A-Za-z_. -]{1,60}>|<[\w.]{1,80}[ ]|\[Errno|[(\[{\\]{1,3}(?:\s|$)"
+    rf"|(?:\[\]|\(\)|\{{\}}){_END}|[|>][+-]?\n[ ]{{1,8}}[{MARKERS}]"
     rf"|[{MARKERS}]++(?:[\s\"'`,;&)\]}}>\\.]|$)|[A-Za-z][\w-]{{1,40}}[ ]{{1,4}}[{MARKERS}]"
 )
 _OBJECTS = "self|cls|settings|config|options|args|env|os|request|credentials?|ctx"

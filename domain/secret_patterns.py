@@ -45,6 +45,9 @@ class SecretPattern(NamedTuple):
 
 
 _KEPT = r"\g<keep>"
+_OPTION = r"\b[^\n]{0,200}?[ \"']-"
+# What is between two arguments of a command, also in a list.
+_NEXT = r"(?:[\"'],[ ]?[\"']|[ ]{1,4}+[\"']?)"
 
 _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
     (
@@ -166,6 +169,14 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
         "Oracle's form, user/password@",
     ),
     (
+        "url-credentials",
+        "@",
+        rf"(?<![\w.+-])[\w.+-]{{1,64}}+:[^\s/\"'<>{MARKERS}]{{1,128}}"
+        r"@(?=(?:tcp|udp|unix)\(|[\w.-]{1,64}+:\d{2,5}+\b)",
+        "[redacted:url-credentials]@",
+        "user:password@host:port without a scheme, and the DSNs of Go",
+    ),
+    (
         "authorization",
         "digest hawk oauth aws4",
         r"(?P<keep>(?:Digest|Hawk|OAuth|AWS4-HMAC-SHA256)[ \t]{1,4})(?=\w{1,40}=)[^\n]++",
@@ -175,7 +186,7 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
     (
         "bearer-token",
         "bearer",
-        rf"(?P<keep>[bB](?i:earer(?: token)?):?[ \t]{{1,4}}+[\"']?)"
+        rf"(?P<keep>[bB](?i:earer(?: token)?):?(?:[ \t]|%20){{1,4}}+[\"']?)"
         rf"(?!{SENTENCE}|{PROSE_WORD}|realm=|error=|(?![{MARKERS}])(?:{NO_VALUE})){BARE}",
         rf"{_KEPT}[redacted:bearer-token]",
         "opaque tokens too, whatever their length",
@@ -240,7 +251,7 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
     ),
     (
         "password",
-        "pass pwd masterauth",
+        "pass pwd pw psk masterauth",
         assigned(PASSWORD_KEY, TITLE),
         rf"{_KEPT}[redacted:password]",
         "prose, JSON (escaped too), headers, query strings, DSNs, keyword arguments",
@@ -261,10 +272,12 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
     ),
     (
         "password",
-        "pass pwd masterauth identified",
-        rf"(?P<keep>(?:{PASSWORD_WORD}|IDENTIFIED BY)[ \t]{{1,4}}+(?P<q>{QUOTE})){QUOTED}",
+        "pass pwd masterauth identified secret",
+        rf"(?P<keep>(?:{PASSWORD_WORD}|[cC](?i:lient[ _]?secret)"
+        r"|(?P<by>IDENTIFIED (?:WITH \S{1,40} )?BY))"
+        rf"[ \t]{{1,4}}+(?P<q>{QUOTE})?)(?(q){QUOTED}|(?(by)(?!PASSWORD|{NO_VALUE}){BARE}|(?!)))",
         rf"{_KEPT}[redacted:password]",
-        "SQL: ALTER ROLE … PASSWORD 'x', IDENTIFIED BY 'x'",
+        "SQL: ALTER ROLE … PASSWORD 'x', IDENTIFIED BY x; and in prose",
     ),
     (
         "secret",
@@ -282,6 +295,47 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
         rf"(?:[\"'],[ ]?[\"']|[ \t]{{1,4}}+[\"']?))(?![-|<]|{PROSE_WORD})[^\s\"',]++",
         rf"{_KEPT}[redacted:secret]",
         "command lines, plain or as a list",
+    ),
+    (
+        "password",
+        "curl sshpass docker redis-cli mysql mariadb",
+        rf"(?P<keep>[cdmrs](?:(?<=c)url{_OPTION}(?:[uU]|-(?:proxy-)?user)(?:{_NEXT}|=)?"
+        rf"[^\s:\"']{{1,64}}:|(?:(?<=s)shpass|(?<=d)ocker\W{{1,4}}login){_OPTION}p{_NEXT}"
+        rf"|(?<=r)edis-cli{_OPTION}a{_NEXT}"
+        rf"|(?<=m)(?:ysql|ariadb)(?:-?(?:dump|admin|import|show|check))?{_OPTION}p(?=\w)))"
+        rf"(?![{MARKERS}])[^\s\"']++",
+        rf"{_KEPT}[redacted:password]",
+        "options of one letter, of commands that take passwords by them",
+    ),
+    (
+        "password",
+        "auth(",
+        rf"(?P<keep>Auth\([^,()\n]{{1,80}},[ ]{{0,4}}b?(?P<q>{QUOTE})){QUOTED}",
+        rf"{_KEPT}[redacted:password]",
+        "HTTPBasicAuth('user', 'x') and its likes",
+    ),
+    (
+        "secret",
+        "values",
+        rf"(?P<keep>\([^()\n]{{0,256}}?{ANY_WORD}[\"`\]]?(?:,[^()\n]{{0,256}})?\)"
+        r"\s{1,8}(?i:values)\s{0,8}\()(?=[^)'\n]{0,256}')[^\n]++",
+        rf"{_KEPT}[redacted:secret]",
+        "SQL's INSERT: which value belongs to which column is not for a regex",
+    ),
+    (
+        "secret",
+        "input_value=",
+        rf"(?P<keep>{ANY_WORD}\n[ ]{{2}}[^\n]{{1,256}}?input_value=b?(?P<q>[\"'])){QUOTED}",
+        rf"{_KEPT}[redacted:secret]",
+        "pydantic: the field is on a line of its own",
+    ),
+    (
+        "secret",
+        "validating",
+        rf"(?P<keep>(?:^|(?<=Error: ))b?(?P<q>[\"'])){QUOTED}"
+        rf"(?=(?P=q)[^\n]{{1,128}}\n\nFailed validating [^\n]{{1,256}}?{ANY_WORD}'\])",
+        rf"{_KEPT}[redacted:secret]",
+        "jsonschema: the field is named two lines below",
     ),
     (
         "secret",

@@ -88,7 +88,7 @@ VENDOR_KEYS: dict[str, Callable[[Random], str]] = {
     "openai": lambda r: "s" + "k-" + r.choice(["", "proj-"]) + chars(r, BASE62, 48),
     "jwt": jwt,
     "sendgrid": lambda r: "SG" + "." + chars(r, BASE64URL, 22) + "." + chars(r, BASE64URL, 43),
-    "random-base62": lambda r: chars(r, BASE62, r.choice([24, 32, 40, 64])),
+    "random-base62": lambda r: chars(r, BASE62, r.choice([22, 24, 32, 40, 64])),
     "random-base64url": lambda r: _base64url(r.randbytes(r.choice([24, 32, 48]))),
     "random-22": lambda r: _base64url(r.randbytes(16)),
     "random-escaped": lambda r: quote(base64.b64encode(r.randbytes(30)), safe=""),
@@ -141,11 +141,17 @@ NAMED_PLACES = [
     "['opsrun', 'worker', '--client-secret', '{value}']",
     "azure.core.exceptions.HttpResponseError: SharedAccessKey={value} is not valid",
     "_authToken={value}",
+    "DETAIL:  Key (token)=({value}) already exists.",
+    "DETAIL:  Key (tenant_id, api_key, name)=(7, {value}, bob) already exists.",
+    '{{"error": {{"body": "{{\\u0022clientSecret\\u0022:\\u0022{value}\\u0022}}"}}}}',
+    "GET /me?header=Authorization%3ABearer%20{value} HTTP/1.1",
+    "SECRET_KEY_BASE={value}",
     '{{"passwordCredentials":[{{"secretText":"{value}","keyId":"1"}}]}}',
     "auth=[{{'token': '{value}'}}]",
     '{{"secrets":[{{"name":"a","value":"x"}},{{"name":"b","value":"{value}"}}]}} was refused',
     '{{\\"credentials\\":[{{\\"kind\\":\\"a\\",\\"data\\":{{\\"of\\":\\"{value}',
     "secret={{value: {value}}}",
+    "invalid_client: client secret '{value}' is wrong",
 ]
 PASSWORD_PLACES = [
     "password is {value}",
@@ -176,8 +182,33 @@ PASSWORD_PLACES = [
     "login with password {value!r} failed",
     "wrong passphrase: {value}",
     "pwd={value}",
+    "DETAIL:  Key (password)=({value}) already exists.",
+    "pydantic_core._pydantic_core.ValidationError: 1 validation error for Settings\n"
+    "database_password\n  Value error, too short [type=value_error, input_value='{value}', "
+    "input_type=str]",
+    "jsonschema.exceptions.ValidationError: '{value}' is too short\n\n"
+    "Failed validating 'minLength' in schema['properties']['password']:\n"
+    "    {{'minLength': 12, 'type': 'string'}}\n\nOn instance['password']:\n    '{value}'",
+    "mysql: invalid DSN root:{value}@tcp(db:3306)/ops",
+    "http_proxy=bob:{value}@proxy:3128 is not reachable",
+    "requests.get(url, auth=HTTPBasicAuth('bob', '{value}'))",
+    "Command 'curl -u admin:{value} https://api.test' returned 22",
+    "Command '['curl', '--user', 'admin:{value}', 'https://api.test']' returned 22",
+    "sshpass -p {value} ssh db: exit status 5",
+    "Command '['mysqldump', '-u', 'root', '-p{value}', 'ops']' returned 2",
+    "LDAP modify: userPassword:: {value}",
+    "KeyError: environ({{'DBPASS': '{value}', 'HOME': '/root'}})",
+    "SMTPPASS={value}",
+    "pw={value}",
+    "wifi profile: psk: {value}",
+    "Value for 'adminPassword' is '{value}', which is too weak",
+    "[SQL: INSERT INTO users (name, password) VALUES ('bob', '{value}')]",
+    "SET PASSWORD FOR bob = '{value}'",
+    "CREATE USER bob IDENTIFIED BY {value}",
     "credentials=(bob, {value}) were refused",
     "auth: {{user: bob, pass: {value}}}",
+    "password: !vault {value}",
+    "password: |\n  {value}\nuser: bob",
 ]
 URL_PLACES = [
     "asyncpg.exceptions.InvalidPasswordError: cannot reach postgresql://opsrun:{value}@db:5432/opsrun",
@@ -211,6 +242,7 @@ OTHER_PLACES = [
     "ResponseError('WRONGPASS'), command ('AUTH', 'default', '{value}')",
     "stored $2b$12$" + "{value}{value}",
     "SCRAM-SHA-256" + "$4096:{value}==$x:y",
+    "GET https://maps.test/v1/items?key={value}&alt=json",
     "invalid token '{value}'",
     "Incorrect API key provided: {value}.",
 ]

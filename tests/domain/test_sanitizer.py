@@ -59,6 +59,13 @@ def test_harmless_texts_stay_as_they_are(capsys: pytest.CaptureFixture[str]) -> 
         ("for bob@contoso.test.", "for [redacted:email]."),
         ("Cookie: a=b; c=d\nHost: api", "Cookie: [redacted:cookie]\nHost: api"),
         (
+            "curl -u admin:hunter2 https://api.test",
+            "curl -u admin:[redacted:password] https://api.test",
+        ),
+        ("root:hunter2@tcp(db:3306)/x", "[redacted:url-credentials]@tcp(db:3306)/x"),
+        ("auth=[{'token': 'a'}, {'token': 'b'}], b=1", "auth=[redacted:token]], b=1"),
+        ("password: |\n  hunter2\nuser: bob", "password: |\n  [redacted:password]\nuser: bob"),
+        (
             "Server=db;User Id=sa;Password=a b;Encrypt=True",
             "Server=db;User Id=[redacted:connection-string];"
             "Password=[redacted:connection-string];Encrypt=True",
@@ -166,7 +173,7 @@ HOSTILE = r"""a A0 " \ \' · - = / a@a. ://a: eyJ. é -----BEGIN·PRIVATE·KEY--
     password·is· password:· password=" token=\" token=( token·=·a. password·for·a·b·c·d·
     Authorization:· Bearer· Cookie:·a= ;pwd=a·b Server=a;Password=b; ('a <password>a
     name:·'password',·value:·' aB3/ aB3dE5gH7jK9mN1pQ3rS5tU7· f2b9ab89-5c6f-426d-9de6-f980d220168f
-    [redacted: [redacted:jwt] deadbeef01"""
+    [redacted: [redacted:jwt] deadbeef01 secret=([{ (password,·a a:b@c: curl·-u· x%2F"""
 UNITS = [unit.replace("·", " ") for unit in HOSTILE.split()]
 
 
