@@ -31,15 +31,17 @@ def by_document_id(parameters: Mapping[str, Any]) -> dict[str, Any] | None:
     HTTP, persisted documents) and `extensions.persistedQuery.sha256Hash` (Apollo).
 
     Raises:
-        BadInputError: the id is none.
+        BadInputError: the id or the hash is none.
     """
     id_, extensions = parameters.get("documentId"), parameters.get("extensions")
-    if id_ is None:
-        return extensions
-    kind, _, sha256 = id_.partition(":") if isinstance(id_, str) else ("", "", "")
-    if kind != "sha256":
-        raise BadInputError("`documentId` must be `sha256:` and the document's hash.")
-    return {**(extensions or {}), "persistedQuery": {"version": 1, "sha256Hash": sha256}}
+    if id_ is not None:
+        kind, _, sha256 = id_.partition(":") if isinstance(id_, str) else ("", "", "")
+        if kind != "sha256":
+            raise BadInputError("`documentId` must be `sha256:` and the document's hash.")
+        named = {"version": 1, "sha256Hash": sha256}
+        extensions = {**(extensions or {}), "persistedQuery": named}
+    _named(extensions)
+    return extensions
 
 
 async def requested_text(
@@ -83,5 +85,5 @@ def _named(extensions: Mapping[str, Any] | None) -> str | None:
         return None
     sha256 = query.get("sha256Hash") if isinstance(query, dict) else None
     if not isinstance(sha256, str) or _SHA256.fullmatch(sha256) is None:
-        raise BadInputError("`persistedQuery.sha256Hash` must be a SHA-256 in small hexadecimals.")
+        raise BadInputError("A document's hash must be a SHA-256 in small hexadecimals.")
     return sha256

@@ -1,7 +1,6 @@
 """GraphQL over HTTP: from an HTTP request to a GraphQL request."""
 
 import asyncio
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,6 @@ from domain.errors import BadInputError
 from gql.limits.trusted import by_document_id, names_document
 
 BODY_TIMEOUT = 30.0
-_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class UnusableRequestError(BadInputError):
@@ -104,19 +102,11 @@ def _checked(parameters: Mapping[str, Any]) -> GraphQLRequest:
         raise UnusableRequestError(
             400, "`query` is missing: send the GraphQL document as a string."
         )
-    extensions = by_document_id(parameters)
-    match (extensions or {}).get("persistedQuery"):
-        case None:
-            pass
-        case {"sha256Hash": str(sha256)} if _SHA256.fullmatch(sha256):
-            pass
-        case _:
-            raise UnusableRequestError(400, "The document's SHA-256 must be 64 small hexadecimals.")
     return GraphQLRequest(
         query=query,
         variables=parameters.get("variables"),
         operation_name=parameters.get("operationName"),
-        extensions=extensions,
+        extensions=by_document_id(parameters),
     )
 
 
