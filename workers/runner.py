@@ -86,9 +86,8 @@ class RunRunner:
             except Exception:
                 # Not even its end could be written; the lease runs out, and it is tried again.
                 get_current_span().set_status(StatusCode.ERROR, FailureReason.INTERNAL_ERROR)
-                error_id = uuid4().hex
-                run_id = execution.run.id
-                logger.exception("Run %s was given up", run_id, extra={"error_id": error_id})
+                told = {"error_id": uuid4().hex}
+                logger.exception("Run %s was given up", execution.run.id, extra=told)
 
     async def _work(self, producer: Producer, execution: RunExecution) -> None:
         run_id = execution.run.id
