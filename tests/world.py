@@ -98,13 +98,13 @@ class World:
         self, context: Mapping[str, Any] | None = None, *, action: str = "sync"
     ) -> StartedRun:
         """Start a run, by default one of its own kind: with a random context."""
-        scope = uuid4().hex
+        context = context if context is not None else {"scopeKey": uuid4().hex}
         return await self.starter.start(
             await self.access(),
             resource="inventory",
             action=action,
-            subject=scope,
-            context=context if context is not None else {"scopeKey": scope},
+            subject=context.get("scopeKey", "none"),
+            context=context,
         )
 
     async def claimed(self, lease: timedelta = LEASE) -> RunExecution:

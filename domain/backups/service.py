@@ -85,7 +85,8 @@ class Backups:
             for scope_key, policy_id in policies
         ):
             raise BadInputError("A policy id names no policy. Send ids back as received.")
-        if not await self.by_ids(access, [backup_set_id]):
+        backup_set = (await self.by_ids(access, [backup_set_id])).get(backup_set_id)
+        if backup_set is None:
             raise UserInputError(
                 UserErrorCode.BACKUP_SET_NOT_FOUND,
                 "This backup set does not exist. Create it first.",
@@ -95,7 +96,7 @@ class Backups:
             access,
             resource=RESOURCE,
             action=ACTION,
-            subject=str(backup_set_id),
+            subject=backup_set.name,
             context=AddPolicies(backup_set_id, policies).context,
         )
 

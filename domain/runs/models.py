@@ -63,6 +63,7 @@ class OperationRun:
     status: RunStatus
     counts: RunCounts
     initiator: Initiator
+    subject: str
     context: Mapping[str, Any]
     attempt: int
     version: int
@@ -180,10 +181,15 @@ class RunFilter:
 
 @dataclass(frozen=True, slots=True)
 class RunFacets:
-    """Counts within a filter's window; `truncated` when it holds more than were counted."""
+    """Counts within a filter's window; `truncated` when it holds more than were counted.
+
+    `by_initiator` holds only the initiators with the most runs, each under the name of their
+    newest run.
+    """
 
     by_bucket: Mapping[StatusBucket, int]
     by_run_type: Mapping[str, int]
+    by_initiator: Mapping[Initiator, int]
     truncated: bool
 
 

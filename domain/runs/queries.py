@@ -8,6 +8,7 @@ from domain.runs.failures import FailureReason, RunFailure
 from domain.runs.feed import FeedCursor
 from domain.runs.models import FailureGroup, OperationRun, RunEvent, RunFacets, RunFilter
 from domain.runs.repository import feed, reading
+from domain.runs.repository.facets import facets
 from domain.runs.repository.reading import Keyset
 from domain.tenancy.models import TenantAccess
 from domain.tenancy.roles import VIEW
@@ -61,7 +62,7 @@ class RunQueries:
     async def facets(self, access: TenantAccess, wanted: RunFilter) -> RunFacets:
         """Return the counts for a filter bar (H4)."""
         async with self._transactions.member(access, VIEW) as connection:
-            return await reading.facets(connection, access.tenant_id, wanted)
+            return await facets(connection, access.tenant_id, wanted)
 
     async def failures(
         self,

@@ -55,8 +55,8 @@ class RunStarter:
     ) -> StartedRun:
         """Write the run, its dispatch order, its first event and its notification at once.
 
-        `subject` is what the run is about (a scope, a backup set); `context` are
-        the parameters it runs with, and makes up its identity.
+        `subject` names what the run works on as people know it (a scope's key, a backup
+        set's name); `context` are the parameters it runs with, and makes up its identity.
 
         Raises:
             ForbiddenError: the role may not start this type.

@@ -10,12 +10,13 @@ from strawberry import UNSET
 from domain.errors import BadInputError
 from domain.runs.lifecycle import StatusBucket
 from domain.runs.models import OperationRun as Run
+from domain.runs.repository.facets import INITIATOR_LIMIT
 from domain.runs.repository.reading import Keyset
 from domain.tenancy.models import TenantAccess
 from domain.tenancy.roles import refusal, start_permission
 from gql.arguments import After, First
 from gql.context import Info
-from gql.limits.cost import POINTS
+from gql.limits.cost import MEMBERS, POINTS
 from gql.pages import (
     DEFAULT_PAGE,
     Connection,
@@ -25,7 +26,7 @@ from gql.pages import (
     page_size,
 )
 from gql.runs.filters import OperationRunFilter, run_filter
-from gql.runs.types import OperationRun
+from gql.runs.types import Initiator, OperationRun
 from gql.scalars import moment
 
 Filter = Annotated[
@@ -49,6 +50,16 @@ class RunTypeCount:
     count: int = strawberry.field(description="How many runs of the filter are of it.")
 
 
+@strawberry.type(description="How many runs an initiator started.")
+class InitiatorCount:
+    """One facet by initiator."""
+
+    initiator: Initiator = strawberry.field(
+        description="The initiator, under the name of their newest run of the filter."
+    )
+    count: int = strawberry.field(description="How many runs of the filter they started.")
+
+
 @strawberry.type(description="The counts that a filter bar needs, within the same filter.")
 class OperationRunFacets:
     """GraphQL form of `domain.runs.models.RunFacets`."""
@@ -57,6 +68,10 @@ class OperationRunFacets:
         description="Every bucket, empty ones too."
     )
     by_run_type: list[RunTypeCount] = strawberry.field(description="Every type that occurs.")
+    by_initiator: list[InitiatorCount] = strawberry.field(
+        description=f"The {INITIATOR_LIMIT} initiators with the most runs, in that order.",
+        metadata={MEMBERS: INITIATOR_LIMIT},
+    )
     truncated: bool = strawberry.field(
         description="Whether only the newest 100,000 runs of the filter were counted."
     )
@@ -111,7 +126,7 @@ class TenantRuns:
         return forward_page(rows, size, after=after, node=node, cursor=_cursor)
 
     @strawberry.field(
-        description="How many runs of the filter are in each bucket and type.",
+        description="How many runs of the filter are in each bucket, of each type, by initiator.",
         metadata={POINTS: 25},
     )
     async def operation_run_facets(
@@ -130,6 +145,10 @@ class TenantRuns:
             by_run_type=[
                 RunTypeCount(run_type=run_type, count=count)
                 for run_type, count in facets.by_run_type.items()
+            ],
+            by_initiator=[
+                InitiatorCount(initiator=Initiator.of(initiator, root.tenant_id), count=count)
+                for initiator, count in facets.by_initiator.items()
             ],
             truncated=facets.truncated,
             created_from=wanted.created_from,

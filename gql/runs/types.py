@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, cast
+from uuid import UUID
 
 import strawberry
 from strawberry import UNSET
@@ -12,6 +13,7 @@ from domain.runs.failures import FailureReason
 from domain.runs.failures import RunFailure as Failure
 from domain.runs.lifecycle import StatusBucket
 from domain.runs.models import RunEventKind, StartOutcome
+from domain.tenancy import models as tenancy
 from domain.tenancy.models import TenantAccess
 from gql.arguments import After, First
 from gql.context import Info
@@ -54,6 +56,15 @@ class Initiator:
     id: strawberry.ID = strawberry.field(description="For the filter `initiatorIds`.")
     kind: InitiatorKind = strawberry.field(description="A person or the product itself.")
     name: str = strawberry.field(description="The display name.")
+
+    @classmethod
+    def of(cls, initiator: tenancy.Initiator, tenant_id: UUID) -> "Initiator":
+        """Wrap the domain's initiator; its id is good for the filter of this tenant."""
+        return cls(
+            id=GlobalId("Initiator", tenant_id, initiator.id.hex).encode(),
+            kind=InitiatorKind.SYSTEM if initiator.is_system else InitiatorKind.USER,
+            name=initiator.name,
+        )
 
 
 @strawberry.type(description="One failure: of an item, or of the run as a whole.")
@@ -115,6 +126,9 @@ class OperationRun(Node):
         description="Between 0 and 1; null while the total is unknown."
     )
     initiator: Initiator = strawberry.field(description="Who started it.")
+    subject: str = strawberry.field(
+        description="What the run works on, by name: a scope's key, or a backup set's name."
+    )
     context: JSON = strawberry.field(description="The parameters it runs with.")
     attempt: int = strawberry.field(description="How many workers took it so far.")
     version: int = strawberry.field(
@@ -148,11 +162,8 @@ class OperationRun(Node):
             status_explanation=run.status_explanation,
             counts=RunCounts.of(run.counts),
             progress=run.progress,
-            initiator=Initiator(
-                id=GlobalId("Initiator", run.tenant_id, run.initiator.id.hex).encode(),
-                kind=InitiatorKind.SYSTEM if run.initiator.is_system else InitiatorKind.USER,
-                name=run.initiator.name,
-            ),
+            initiator=Initiator.of(run.initiator, run.tenant_id),
+            subject=run.subject,
             context=cast("JSON", run.context),
             attempt=run.attempt,
             version=run.version,

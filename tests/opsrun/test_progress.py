@@ -33,6 +33,7 @@ def run(
         status=status,
         counts=RunCounts(total, succeeded or 0, failed or 0, skipped or 0),
         initiator=SYSTEM,
+        subject="prod",
         context={},
         attempt=1,
         version=1,

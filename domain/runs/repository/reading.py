@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, func, literal, select, text, tuple_
+from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.runs.failures import RETRYABLE, FailureReason, RunFailure
@@ -15,13 +15,10 @@ from domain.runs.models import (
     FailureGroup,
     OperationRun,
     RunEvent,
-    RunFacets,
     RunFilter,
 )
 from domain.runs.repository.rows import AnyRow, event_of, run_of, select_events, select_runs
 from domain.tables import operation_run, run_event, run_failure, run_item
-
-FACET_LIMIT = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +30,13 @@ class Keyset:
     backward: bool = False
 
 
-def _any(source: ColumnElement[Any], allowed: Collection[Any]) -> ColumnElement[bool]:
+def any_of(source: ColumnElement[Any], allowed: Collection[Any]) -> ColumnElement[bool]:
+    """Return the condition that a column has one of the values."""
     return source == any_(literal(sorted(allowed), ARRAY(source.type)))
 
 
-def _window(tenant_id: UUID, wanted: RunFilter) -> list[ColumnElement[bool]]:
+def window(tenant_id: UUID, wanted: RunFilter) -> list[ColumnElement[bool]]:
+    """Return the conditions for a tenant's runs within the filter's time range."""
     conditions = [
         operation_run.c.tenant_id == tenant_id,
         operation_run.c.created_at >= wanted.created_from,
@@ -76,7 +75,7 @@ async def page(
     runs there are nor on how rare the wanted ones are.
     """
     run = operation_run.c
-    conditions = _window(tenant_id, wanted)
+    conditions = window(tenant_id, wanted)
     if keyset.start is not None:
         key, start = tuple_(run.created_at, run.id), tuple_(*map(literal, keyset.start))
         conditions.append(key > start if keyset.backward else key < start)
@@ -95,7 +94,7 @@ async def page(
         conditions.append(column == place)
         places.append(place.scalar_alias)
     if wanted.initiator_ids and wanted.run_types:
-        conditions.append(_any(run.run_type, wanted.run_types))
+        conditions.append(any_of(run.run_type, wanted.run_types))
 
     query = select_runs()
     if places:
@@ -114,7 +113,7 @@ async def by_ids(
     """Return those of the runs that the tenant has."""
     rows = await connection.execute(
         select_runs().where(
-            operation_run.c.tenant_id == tenant_id, _any(operation_run.c.id, run_ids)
+            operation_run.c.tenant_id == tenant_id, any_of(operation_run.c.id, run_ids)
         )
     )
     return [run_of(row) for row in rows]
@@ -142,41 +141,6 @@ async def newest_succeeded(
         .limit(limit)
     )
     return [run_of(row) for row in rows]
-
-
-async def facets(connection: AsyncConnection, tenant_id: UUID, wanted: RunFilter) -> RunFacets:
-    """Count the newest FACET_LIMIT runs of the window by bucket and by type, in one pass."""
-    run = operation_run.c
-    filters = (
-        (run.run_type, wanted.run_types),
-        (run.status_bucket, wanted.status_buckets),
-        (run.initiator_id, wanted.initiator_ids),
-    )
-    newest = (
-        select(run.run_type, run.status_bucket)
-        .where(*_window(tenant_id, wanted), *(_any(*each) for each in filters if each[1]))
-        .order_by(run.created_at.desc())
-        .limit(FACET_LIMIT + 1)
-        .subquery()
-    )
-    # Which index is best depends on how rare the very values are; a plan for any values cannot
-    # tell, and would walk through the whole window.
-    await connection.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
-    rows = (
-        await connection.execute(
-            select(newest.c.run_type, newest.c.status_bucket, func.count().label("runs")).group_by(
-                newest.c.run_type, newest.c.status_bucket
-            )
-        )
-    ).all()
-    by_bucket = dict.fromkeys(StatusBucket, 0)
-    by_run_type: dict[str, int] = {}
-    for row in rows:
-        by_bucket[StatusBucket(row.status_bucket)] += row.runs
-        by_run_type[row.run_type] = by_run_type.get(row.run_type, 0) + row.runs
-    return RunFacets(
-        by_bucket, dict(sorted(by_run_type.items())), sum(by_bucket.values()) > FACET_LIMIT
-    )
 
 
 def _per_run(run_ids: Sequence[UUID], inner: Callable[[Any], Select[Any]]) -> Select[Any]:
@@ -245,7 +209,7 @@ async def failure_groups(
             count,
             func.min(run_failure.c.message).label("example"),
         )
-        .where(run_failure.c.tenant_id == tenant_id, _any(run_failure.c.run_id, run_ids))
+        .where(run_failure.c.tenant_id == tenant_id, any_of(run_failure.c.run_id, run_ids))
         .group_by(run_failure.c.run_id, run_failure.c.reason)
         .order_by(run_failure.c.run_id, count.desc(), run_failure.c.reason)
     )

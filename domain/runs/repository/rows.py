@@ -18,6 +18,7 @@ _FIXED = (
     operation_run.c.action,
     operation_run.c.initiator_id,
     operation_run.c.initiator_name,
+    operation_run.c.subject,
     operation_run.c.context,
     operation_run.c.created_at,
 )
@@ -81,6 +82,7 @@ def run_of(row: AnyRow) -> OperationRun:
         status=RunStatus(row.status),
         counts=RunCounts(row.total, row.succeeded, row.failed, row.skipped),
         initiator=Initiator(row.initiator_id, row.initiator_name),
+        subject=row.subject,
         context=row.context,
         attempt=row.attempt,
         version=row.version,

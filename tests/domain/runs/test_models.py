@@ -20,6 +20,7 @@ QUEUED = OperationRun(
     status=RunStatus.PENDING,
     counts=RunCounts(None, 0, 0, 0),
     initiator=Initiator(UUID(int=3), "Ada"),
+    subject="prod",
     context={"scopeKey": "prod"},
     attempt=0,
     version=1,

@@ -16,8 +16,9 @@ from domain.runs.failures import FailureReason, ProducerError
 from domain.runs.feed import FeedCursor
 from domain.runs.lifecycle import RunStatus, StatusBucket
 from domain.runs.models import OperationRun, RunEventKind, RunFilter
-from domain.runs.repository import reading
+from domain.runs.repository import facets as facets_module
 from domain.runs.repository.reading import Keyset
+from domain.tenancy.models import Initiator
 from domain.tenancy.roles import TenantRole
 from tests.domain.ledger import insert_runs
 from tests.domain.runs.keeper import Keeper
@@ -130,6 +131,7 @@ async def test_list_facets_and_live_filter_agree(world: World, wanted: RunFilter
         run.status_bucket for run in listed
     )
     assert facets.by_run_type == Counter(run.run_type for run in listed)
+    assert facets.by_initiator == Counter(run.initiator for run in listed)
     assert not facets.truncated
 
 
@@ -141,9 +143,46 @@ async def test_facets_say_when_there_was_too_much_to_count(
     world: World, monkeypatch: pytest.MonkeyPatch, limit: int, truncated: bool
 ) -> None:
     await insert_runs(world, [{"created_at": NOON}] * 5)
-    monkeypatch.setattr(reading, "FACET_LIMIT", limit)
+    monkeypatch.setattr(facets_module, "FACET_LIMIT", limit)
     facets = await world.cases.runs.facets(await world.access(), ALL)
     assert facets.truncated is truncated
+
+
+async def test_initiators_come_by_their_number_of_runs_under_their_newest_name(
+    world: World,
+) -> None:
+    names = [(ADA, "Ada"), (ADA, "Ada L."), (BOB, "Bob"), (BOB, "Bob"), (BOB, "Robert")]
+    await insert_runs(
+        world,
+        [
+            {"created_at": NOON + minutes * MINUTE, "initiator_id": id_, "initiator_name": name}
+            for minutes, (id_, name) in enumerate([*names, (UUID(int=3), "Zoe")])
+        ],
+    )
+    access = await world.access(TenantRole.READONLY)
+    facets = await world.cases.runs.facets(access, ALL)
+    assert list(facets.by_initiator.items()) == [
+        (Initiator(BOB, "Robert"), 3),
+        (Initiator(ADA, "Ada L."), 2),
+        (Initiator(UUID(int=3), "Zoe"), 1),
+    ]
+    earlier = replace(ALL, created_until=NOON + 4 * MINUTE)
+    facets = await world.cases.runs.facets(access, earlier)
+    assert list(facets.by_initiator.items()) == [
+        (Initiator(ADA, "Ada L."), 2),
+        (Initiator(BOB, "Bob"), 2),
+    ]
+
+
+async def test_facets_name_only_the_initiators_with_the_most_runs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by = [ADA, BOB, BOB, UUID(int=3), UUID(int=3), UUID(int=3)]
+    await insert_runs(world, [{"created_at": NOON, "initiator_id": id_} for id_ in by])
+    monkeypatch.setattr(facets_module, "INITIATOR_LIMIT", 2)
+    facets = await world.cases.runs.facets(await world.access(), ALL)
+    assert [initiator.id for initiator in facets.by_initiator] == [UUID(int=3), BOB]
+    assert sum(facets.by_bucket.values()) == len(by)
 
 
 async def test_list_and_detail_tell_the_same(world: World) -> None:

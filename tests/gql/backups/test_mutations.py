@@ -23,7 +23,7 @@ from tests.gql.furnished import (
 from tests.world import World
 
 RUN = """query ($id: ID!) { node(id: $id) { ... on OperationRun {
-  statusBucket counts { total succeeded failed skipped }
+  statusBucket subject counts { total succeeded failed skipped }
   failures { nodes { itemKey reasonCode message } }
   related { ... on BackupSet { policyCount policies { nodes { policyId name } } } } } } }"""
 
@@ -104,7 +104,7 @@ async def test_present_policies_are_skipped_and_unknown_ones_fail(
     wanted = [known["Policy a"], known["Policy b"], known["Policy b"], policy(world, f"{SCOPE}/x")]
     run_id = await add_policies(world, client, set_id, wanted)
     run = (await client.data(RUN, id=run_id))["node"]
-    assert run["statusBucket"] == "PARTIALLY_SUCCEEDED"
+    assert (run["statusBucket"], run["subject"]) == ("PARTIALLY_SUCCEEDED", "Weekly")
     assert run["counts"] == {"total": 3, "succeeded": 1, "failed": 1, "skipped": 1}
     (failure,) = run["failures"]["nodes"]
     assert (failure["itemKey"], failure["reasonCode"]) == (f"{SCOPE}/x", "POLICY_NOT_FOUND")

@@ -6,6 +6,7 @@ import pytest
 from graphql import get_introspection_query, get_operation_ast, parse
 
 from domain.errors import LimitExceededError
+from domain.runs.repository.facets import INITIATOR_LIMIT
 from gql.limits.cost import ACT, BASE, LIST, CostModel
 from gql.limits.limits import Limits
 from gql.limits.shape import fragments_of
@@ -54,6 +55,10 @@ ABOVE = BASE + 2
             ABOVE + 3 * (2 + LIST),
         ),
         ('{ tenant(id: "t") { operationRunFacets { truncated } } }', BASE + 2 + FACETS),
+        (
+            '{ tenant(id: "t") { operationRunFacets { byInitiator { initiator { name } } } } }',
+            BASE + 2 + FACETS + INITIATOR_LIMIT * 2,
+        ),
         ("mutation { markNotificationsRead(input: {}) { unreadCount } }", BASE + 1 + ACT),
         (
             "mutation { markNotificationsRead(input: {}) { notifications { run { id } } } }",

@@ -28,7 +28,8 @@ LIST = """query ($tenant: ID!, $first: Int, $after: String, $last: Int, $before:
 FACETS = """query ($tenant: ID!, $filter: OperationRunFilter) {
   tenant(id: $tenant) {
     operationRunFacets(filter: $filter) {
-      byStatusBucket { statusBucket count } byRunType { runType count } truncated createdFrom
+      byStatusBucket { statusBucket count } byRunType { runType count }
+      byInitiator { initiator { id kind name } count } truncated createdFrom
     }
   }
 }"""
@@ -297,6 +298,23 @@ async def test_every_filter_narrows_the_list_and_the_facets_alike(
         assert buckets == {b: tally(listed, "statusBucket", b) for b in BUCKETS}, filter_
         assert types == {t: tally(listed, "runType", t) for t in types}, filter_
         assert sum(types.values()) == len(expected)
+
+
+async def test_initiators_of_the_facets_are_good_for_the_filter(
+    world: World, client: Client
+) -> None:
+    await variety(world)
+    data = await client.data(FACETS, tenant=world.global_id)
+    found = data["tenant"]["operationRunFacets"]["byInitiator"]
+    names = [world.members[role].name for role in (TenantRole.OPERATOR, TenantRole.MANAGER)]
+    assert [(each["initiator"]["name"], each["count"]) for each in found] == [
+        (names[0], 5),
+        (names[1], 1),
+    ]
+    for each in found:
+        assert each["initiator"]["kind"] == "USER"
+        listed = await page(client, world, filter={"initiatorIds": [each["initiator"]["id"]]})
+        assert len(ids(listed)) == each["count"]
 
 
 def tally(listed: Any, field: str, value: str) -> int:

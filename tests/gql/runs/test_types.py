@@ -15,10 +15,10 @@ from tests.gql.runs.watching import LIFE, claim, fail, live, queue, succeed
 from tests.world import World
 
 RUN = """query ($id: ID!) { node(id: $id) { ... on OperationRun {
-  id runType resource action status statusBucket statusExplanation progress context attempt version
-  counts { total processed succeeded failed skipped } initiator { id kind name }
-  createdAt startedAt finishedAt expiresAt queuedSeconds runningSeconds url failureCount
-  tenant { id slug name viewerRole retentionDays }
+  id runType resource action subject status statusBucket statusExplanation progress
+  context attempt version counts { total processed succeeded failed skipped }
+  initiator { id kind name } createdAt startedAt finishedAt expiresAt
+  queuedSeconds runningSeconds url failureCount tenant { id slug name viewerRole retentionDays }
 } } }"""
 FAILURES = """query ($id: ID!, $first: Int, $after: String, $reasons: [FailureReason!]) {
   node(id: $id) { ... on OperationRun {
@@ -67,6 +67,7 @@ async def test_a_queued_run(world: World, client: Client) -> None:
         "runType": "inventory.sync",
         "resource": "inventory",
         "action": "sync",
+        "subject": "servers",
         "status": "pending",
         "statusBucket": "QUEUED",
         "statusExplanation": "Waiting for a worker.",

@@ -1,0 +1,98 @@
+"""The counts for a filter bar, all from one pass over the runs of the filter (H4)."""
+
+from collections import Counter
+from uuid import UUID
+
+from sqlalchemy import func, null, select, text, tuple_, union_all
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.runs.lifecycle import StatusBucket
+from domain.runs.models import RunFacets, RunFilter
+from domain.runs.repository.reading import any_of, window
+from domain.tables import operation_run
+from domain.tenancy.models import Initiator
+
+FACET_LIMIT = 100_000
+INITIATOR_LIMIT = 100
+
+
+async def facets(connection: AsyncConnection, tenant_id: UUID, wanted: RunFilter) -> RunFacets:
+    """Count the newest FACET_LIMIT runs of the filter by bucket, by type and by initiator.
+
+    Of the initiators, the INITIATOR_LIMIT with the most runs are returned.
+    """
+    run = operation_run.c
+    filters = (
+        (run.run_type, wanted.run_types),
+        (run.status_bucket, wanted.status_buckets),
+        (run.initiator_id, wanted.initiator_ids),
+    )
+    newest = (
+        select(run.run_type, run.status_bucket, run.initiator_id, run.created_at)
+        .where(*window(tenant_id, wanted), *(any_of(*each) for each in filters if each[1]))
+        .order_by(run.created_at.desc())
+        .limit(FACET_LIMIT + 1)
+        .subquery()
+    )
+    counted = (
+        select(
+            newest.c.run_type,
+            newest.c.status_bucket,
+            newest.c.initiator_id,
+            func.max(newest.c.created_at).label("newest_at"),
+            func.count().label("runs"),
+        )
+        .group_by(
+            func.grouping_sets(
+                tuple_(newest.c.run_type, newest.c.status_bucket), newest.c.initiator_id
+            )
+        )
+        .cte("counted")
+    )
+    top = (
+        select(counted.c.initiator_id, counted.c.newest_at, counted.c.runs)
+        .where(counted.c.initiator_id.is_not(None))
+        .order_by(counted.c.runs.desc(), counted.c.initiator_id)
+        .limit(INITIATOR_LIMIT)
+        .subquery()
+    )
+    newest_name = (
+        select(run.initiator_name)
+        .where(
+            run.tenant_id == tenant_id,
+            run.created_at == top.c.newest_at,
+            run.initiator_id == top.c.initiator_id,
+        )
+        .limit(1)
+        .scalar_subquery()
+    )
+    # Which index is best depends on how rare the very values are; a plan for any values cannot
+    # tell, and would walk through the whole window.
+    await connection.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
+    rows = await connection.execute(
+        union_all(
+            select(
+                counted.c.run_type,
+                counted.c.status_bucket,
+                null().label("initiator_id"),
+                null().label("initiator_name"),
+                counted.c.runs,
+            ).where(counted.c.initiator_id.is_(None)),
+            select(null(), null(), top.c.initiator_id, newest_name, top.c.runs),
+        )
+    )
+    by_bucket = dict.fromkeys(StatusBucket, 0)
+    by_run_type = Counter[str]()
+    by_initiator: dict[Initiator, int] = {}
+    for row in rows:
+        if row.initiator_id is None:
+            by_bucket[StatusBucket(row.status_bucket)] += row.runs
+            by_run_type[row.run_type] += row.runs
+        else:
+            by_initiator[Initiator(row.initiator_id, row.initiator_name)] = row.runs
+    return RunFacets(
+        by_bucket=by_bucket,
+        by_run_type=dict(sorted(by_run_type.items())),
+        by_initiator=dict(sorted(by_initiator.items(), key=lambda item: (-item[1], item[0].name))),
+        truncated=sum(by_bucket.values()) > FACET_LIMIT,
+    )
