@@ -22,7 +22,7 @@ async def explain(case: Case, subject: Subject) -> list[str]:
         await read()
     lines: list[str] = []
     for statement, parameters in statements:
-        if "set_config" in statement or not statement.startswith("SELECT"):
+        if "set_config" in statement or not statement.startswith(("SELECT", "WITH")):
             continue
         async with subject.api.transactions.open(
             subject.tenant_id, subject.access.user_id
