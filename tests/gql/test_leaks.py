@@ -41,6 +41,7 @@ CURSORS = {
     "Tenant.backupSets": "backupSets",
     "Tenant.notifications": "notifications",
     "OperationRun.failures": "failures",
+    "OperationRun.skippedItems": "skipped",
     "OperationRun.events": "events",
     "BackupSet.policies": "copies",
     "DriftReport.findings": "driftFindings",
