@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import UUID
 
+import click
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -51,6 +52,7 @@ async def write_history(transactions: Transactions, wakeups: WakeUps) -> None:
         async with transactions.open(tenant_id) as connection:
             if not await _is_untouched(connection, tenant_id):
                 continue
+            click.echo(f"Writing four weeks of history for {tenant.name} ...")
             exports = await tenancy.export_folder(connection, tenant_id)
             with TemporaryDirectory(prefix="opsrun-demo-") as folder:
                 history = _History(connection, wakeups, tenant, tenant_id, Path(folder) / "exports")

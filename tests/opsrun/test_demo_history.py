@@ -220,7 +220,6 @@ async def test_an_interrupted_start_leaves_nothing_and_the_next_one_writes_it(
     keeper = fresh[Login.MAINTENANCE]
     await demo.seed(keeper.transactions, tmp_path)
     world = await demo_world(fresh, tenant, tmp_path)
-    move = demo_history.move_into_past
 
     async def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
@@ -229,7 +228,8 @@ async def test_an_interrupted_start_leaves_nothing_and_the_next_one_writes_it(
     with pytest.raises(KeyboardInterrupt):
         await write_history(keeper.transactions, keeper.wakeups)
     assert await runs(world) == []
-    monkeypatch.setattr(demo_history, "move_into_past", move)
+    monkeypatch.undo()
+    monkeypatch.setattr(demo, "TENANTS", (tenant,))
     await write_history(keeper.transactions, keeper.wakeups)
     assert len(await runs(world)) > 5
     [(folder,)] = await world.rows("SELECT export_folder FROM opsrun.tenant WHERE id = :tenant_id")
