@@ -30,7 +30,7 @@ def sign_in_code(settings: Settings) -> str:
     Raises:
         SettingsError: no key can be kept in the data folder.
     """
-    key = kept_key(settings.data_folder / "logins.key").encode()
+    key = kept_key(settings.data_folder / "demo-sign-in.key").encode()
     digest = hmac.digest(key, b"demo sign-in", hashlib.sha256)
     return base64.b32encode(digest[:_CODE_BYTES]).decode().lower()
 
@@ -69,24 +69,25 @@ def sign_in_route(settings: Settings) -> Route:
 
 def is_local_url(base: str) -> bool:
     """Tell whether a browser on this machine can sign in at this address."""
-    parts = urlsplit(base)
-    return parts.scheme == "http" and _is_loopback(parts.hostname)
+    scheme, _, authority = base.partition("://")
+    return scheme == "http" and _is_loopback_name(authority)
 
 
 def _is_local(request: Request) -> bool:
     host = request.headers.get("host", "")
     return (
         request.client is not None
-        and _is_loopback(request.client.host)
-        and _is_loopback(urlsplit(f"//{host}").hostname)
+        and ip_address(request.client.host).is_loopback
+        and _is_loopback_name(host)
         and request.headers.get("origin") in (None, f"http://{host}")
         and request.headers.get("sec-fetch-site") in (None, "same-origin")
     )
 
 
-def _is_loopback(host: str | None) -> bool:
+def _is_loopback_name(authority: str) -> bool:
     try:
-        return host == "localhost" or ip_address(host or "").is_loopback
+        host = urlsplit(f"//{authority}").hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
 
