@@ -172,19 +172,19 @@ async def _processes(
     try:
         with bound:
             for name, login, *arguments in (
-                ("dev-api", Login.API, "--fd", str(bound.fileno())),
-                ("worker", Login.WORKER),
-                ("maintenance", Login.MAINTENANCE),
+                ("api", Login.API, "dev-api", "--fd", str(bound.fileno())),
+                ("worker", Login.WORKER, "worker"),
+                ("maintenance", Login.MAINTENANCE, "maintenance"),
             ):
                 children.append(
                     spawn(
                         f"opsrun {name}",
-                        [sys.executable, "-m", "opsrun", name, *arguments],
+                        [sys.executable, "-m", "opsrun", *arguments],
                         account=None,
                         folder=folder,
                         log=logs / f"{name}.log",
                         stop_signal=signal.SIGTERM,
-                        inherit=[bound.fileno()] if arguments else [],
+                        inherit=[bound.fileno()] if login is Login.API else [],
                         env={
                             **environment,
                             **next(metrics_ports),
