@@ -10,6 +10,8 @@ from opsrun.demo_sign_in import is_local_url
 from opsrun.dev_hub import DevHub
 from opsrun.settings import PREFIX, Settings
 
+_MOST_NAMED = 10
+
 
 def welcome(
     settings: Settings,
@@ -41,7 +43,7 @@ def welcome(
         lines += ["", f"  Scopes of {demo.OWN.name}: {_some(own_scopes)}"]
     lines += [
         "",
-        *(_SIGNED_IN if signs_in else _NOT_SIGNED_IN),
+        *_sign_in(signs_in=signs_in, has_hub=hub.folder is not None),
         f"    {token_command(settings)}",
         "",
         "  Runs show up below; Ctrl-C stops everything.",
@@ -50,12 +52,16 @@ def welcome(
     return "\n".join(lines)
 
 
-_SIGNED_IN = (
-    "  The hub's address signs in all of them, to switch between; GraphiQL's signs in",
-    "  Olivia. Other clients send `Authorization: Bearer …` with what this prints:",
-)
-_NOT_SIGNED_IN = ("  Sign in, in the hub or any client, with the token that this prints:",)
-_MOST_NAMED = 10
+def _sign_in(*, signs_in: bool, has_hub: bool) -> Sequence[str]:
+    if not signs_in:
+        return ["  Sign in, in a browser or any client, with the token that this prints:"]
+    clients = "Other clients send `Authorization: Bearer …` with what this prints:"
+    if not has_hub:
+        return ["  GraphiQL's address signs in Olivia.", f"  {clients}"]
+    return [
+        "  The hub's address signs in all of them, GraphiQL's signs in Olivia.",
+        f"  {clients}",
+    ]
 
 
 def _some(names: Sequence[str]) -> str:

@@ -62,14 +62,16 @@ def test_own_exports_are_listed_with_their_scopes() -> None:
     assert "scope-9 and 2 more" in many
 
 
-def test_without_the_hub_graphiql_comes_first() -> None:
-    assert text(Hub(is_there=False)).splitlines()[1].startswith("  GraphiQL  ")
+def test_without_the_hub_graphiql_comes_first_and_nothing_is_said_of_the_hub() -> None:
+    told = text(Hub(is_there=False))
+    assert told.splitlines()[1].startswith("  GraphiQL  ")
+    assert "hub" not in told.lower()
 
 
 @pytest.mark.parametrize("base", ["https://ops.example", "http://192.0.2.7:8000"])
 def test_an_address_of_another_machine_does_not_sign_in(base: str) -> None:
     assert "#demo" not in text(base=base)
-    assert "Sign in, in the hub or any client, with the token" in text(base=base)
+    assert "Sign in, in a browser or any client, with the token" in text(base=base)
 
 
 def test_no_line_is_longer_than_a_terminals() -> None:
