@@ -77,7 +77,7 @@ def _is_local(request: Request) -> bool:
     host = request.headers.get("host", "")
     return (
         request.client is not None
-        and ip_address(request.client.host).is_loopback
+        and _is_loopback(request.client.host)
         and _is_loopback_name(host)
         and request.headers.get("origin") in (None, f"http://{host}")
         and request.headers.get("sec-fetch-site") in (None, "same-origin")
@@ -87,7 +87,14 @@ def _is_local(request: Request) -> bool:
 def _is_loopback_name(authority: str) -> bool:
     try:
         host = urlsplit(f"//{authority}").hostname or ""
-        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+    return host == "localhost" or _is_loopback(host)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
     except ValueError:
         return False
 

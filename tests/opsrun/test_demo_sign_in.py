@@ -90,11 +90,12 @@ async def test_pages_of_other_sites_are_refused_even_with_the_code(
     assert "access-control-allow-origin" not in refused.headers
 
 
+@pytest.mark.parametrize("peer", ["192.0.2.7", "2001:db8::7", "unknown", "localhost"])
 async def test_another_machine_is_refused_even_with_the_code(
-    settings: Settings, signed: dict[str, str]
+    settings: Settings, signed: dict[str, str], peer: str
 ) -> None:
     app = Starlette(routes=[sign_in_route(settings)])
-    transport = httpx.ASGITransport(app, client=("192.0.2.7", 4711))
+    transport = httpx.ASGITransport(app, client=(peer, 4711))
     async with httpx.AsyncClient(transport=transport, base_url=HERE) as client:
         assert (await client.post(PATH, headers=signed)).status_code == 403
 
