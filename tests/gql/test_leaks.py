@@ -106,6 +106,11 @@ async def theirs(
         "UPDATE opsrun.run_failure SET message = message || :mark WHERE tenant_id = :tenant_id",
         mark=tenant.world.slug,
     )
+    await tenant.world.write(
+        "UPDATE opsrun.run_item SET skip_reason = skip_reason || :mark"
+        " WHERE tenant_id = :tenant_id",
+        mark=tenant.world.slug,
+    )
     return tenant
 
 
