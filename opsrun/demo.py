@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from domain.inventory.models import RUN_TYPE
+from domain.inventory.repository import save_scopes
 from domain.runs.failures import ProducerError
 from domain.runs.lifecycle import StatusBucket
 from domain.runs.models import OperationRun
@@ -111,7 +112,11 @@ async def seed_own(transactions: Transactions, folder: Path) -> None:
 
 
 async def _save(transactions: Transactions, tenant: DemoTenant, folder: Path) -> None:
-    await save_tenant(transactions, tenant.slug, tenant.name, _real(folder))
+    tenant_id = await save_tenant(transactions, tenant.slug, tenant.name, _real(folder))
+    # Maintenance would find them too, but not before somebody can start a sync.
+    scopes = await DirectoryProvider(folder).scopes()
+    async with transactions.open(tenant_id) as connection:
+        await save_scopes(connection, tenant_id, scopes)
     for subject, role in tenant.roles.items():
         await save_member(transactions, tenant.slug, USERS[subject], role)
 

@@ -20,7 +20,8 @@ _INSUFFICIENT_PRIVILEGE = "42501"
 _LOCK = 7_202_611
 
 
-def _config(connection: Connection) -> Config:
+def migrations_config(connection: Connection) -> Config:
+    """Return alembic's configuration for the migrations of a database."""
     config = Config()
     config.set_main_option("script_location", str(Path(scripts.__file__).parent))
     config.attributes["connection"] = connection
@@ -28,7 +29,7 @@ def _config(connection: Connection) -> Config:
 
 
 def _upgrade(connection: Connection) -> None:
-    command.upgrade(_config(connection), "head")
+    command.upgrade(migrations_config(connection), "head")
 
 
 async def migrate(engine: AsyncEngine) -> None:

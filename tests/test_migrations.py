@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import URL, Connection, text
@@ -17,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from domain.tables import SCHEMA, metadata
 from opsrun.database import open_engine
 from opsrun.embedded import EmbeddedServers
-from opsrun.migrations import migrate
+from opsrun.migrations import migrate, migrations_config
 from opsrun.provision import create_database
 
 # What makes up a table, in the database's own words: alembic's comparison looks neither at
@@ -151,3 +152,54 @@ async def test_a_migration_that_fails_leaves_the_database_as_it_was(
         with pytest.raises(DBAPIError, match='"run_item" already exists'):
             await migrate(engine)
         assert await read(engine, SHAPE) == before
+
+
+async def test_secrets_leave_the_findings_of_earlier_versions(servers: EmbeddedServers) -> None:
+    """The owner is no superuser, as in production: row level security holds for it too."""
+    owner, finding = f"owner-{uuid4().hex}", {"id": uuid4(), "run": uuid4(), "other": uuid4()}
+    async with database(servers) as engine:
+        async with engine.begin() as connection:
+            await connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
+            await connection.run_sync(upgrade, "0006")
+            for statement in OLD_FINDING:
+                await connection.execute(text(statement), finding)
+            await connection.execute(text(f"CREATE ROLE \"{owner}\" LOGIN PASSWORD 'secret'"))
+            await connection.execute(text(HAND_OVER.format(owner=owner)))
+        async with open_engine(engine.url.set(username=owner, password="secret")) as owned:
+            await migrate(owned)
+        async with engine.connect() as connection:
+            changes = await connection.execute(text("SELECT changes FROM opsrun.drift_finding"))
+            assert changes.scalar_one() == [
+                {"path": path, "change": "CHANGED", "old": None, "new": None, "is_secret": True}
+                for path in ("preSharedKey", "minutes")
+            ]
+        assert any(
+            row[0] == "drift_finding" and row[3:5] == ("true", "true")
+            for row in await read(engine, WALLS)
+        )
+
+
+def upgrade(connection: Connection, revision: str) -> None:
+    command.upgrade(migrations_config(connection), revision)
+
+
+OLD_FINDING = (
+    "INSERT INTO opsrun.tenant (id, slug, name) VALUES (:id, 'a', 'A')",
+    "INSERT INTO opsrun.tenant_feed (tenant_id) VALUES (:id)",
+    "INSERT INTO opsrun.operation_run (tenant_id, id, resource, action, idempotency_key,"
+    " initiator_id, initiator_name, context, subject)"
+    " VALUES (:id, :run, 'drift', 'generate', 'k', :other, 'A', '{}', 'prod')",
+    "INSERT INTO opsrun.drift_finding (tenant_id, id, run_id, fingerprint, scope_key,"
+    " baseline_run_id, current_run_id, policy_id, policy_name, policy_type, kind, changes)"
+    " VALUES (:id, :id, :run, 'f', 'prod', :other, :other, 'p', 'P', 't', 'MODIFIED', '["
+    ' {"path": "preSharedKey", "change": "CHANGED", "old": "one", "new": "two"},'
+    ' {"path": "minutes", "change": "CHANGED", "old": 1, "new": 2}]\')',
+)
+HAND_OVER = """DO $$ DECLARE name text; BEGIN
+  EXECUTE format('ALTER DATABASE %I OWNER TO "{owner}"', current_database());
+  ALTER SCHEMA opsrun OWNER TO "{owner}";
+  FOR name IN SELECT relname FROM pg_class WHERE relnamespace = 'opsrun'::regnamespace
+      AND relkind = 'r' LOOP
+    EXECUTE format('ALTER TABLE opsrun.%I OWNER TO "{owner}"', name);
+  END LOOP;
+END $$"""

@@ -125,7 +125,7 @@ async def test_failures_are_those_of_broken_exports(aurora: World) -> None:
         for run in await runs(aurora)
         if run.status_bucket is StatusBucket.FAILED
     ]
-    assert set(whole) == {"SCOPE_NOT_FOUND", "PROVIDER_UNAVAILABLE"}
+    assert set(whole) == {"SCOPE_EMPTY", "PROVIDER_UNAVAILABLE"}
 
 
 async def test_the_newest_drift_has_findings_of_that_time(aurora: World) -> None:
