@@ -17,14 +17,19 @@ class TenantRole(StrEnum):
         return list(TenantRole).index(self)
 
 
+HIGHEST = list(TenantRole)[-1]
+
 VIEW = "view"
 CREATE_BACKUP_SET = "create:backup_set"
 CHANGE_SETTINGS = "change:settings"
 
 
+_START = "start:"
+
+
 def start_permission(run_type: str) -> str:
     """Return the permission to start runs of this type."""
-    return f"start:{run_type}"
+    return f"{_START}{run_type}"
 
 
 LEAST_ROLE: dict[str, TenantRole] = {
@@ -38,10 +43,18 @@ LEAST_ROLE: dict[str, TenantRole] = {
 
 
 def refusal(role: TenantRole, permission: str) -> str | None:
-    """Return why `role` may not do `permission`, in words for the user; None when it may."""
+    """Return why `role` lacks `permission`, in words for the user; None when it has it."""
     least = LEAST_ROLE.get(permission)
     if least is None:
-        return f"Nobody may do {permission!r}: it is not known here."
-    if role.rank < least.rank:
-        return f"Your role {role} may not do this; it takes {least} or above."
-    return None
+        if permission.startswith(_START):
+            return f"Unknown run type {_quoted(permission.removeprefix(_START))}."
+        return f"Unknown permission {_quoted(permission)}."
+    if role.rank >= least.rank:
+        return None
+    required = least if least is HIGHEST else f"{least} or above"
+    return f"Your role {role} may not do this: it requires {required}."
+
+
+def _quoted(name: str) -> str:
+    # A client may send any text here, and reads the beginning of it again.
+    return repr(name if len(name) <= 60 else f"{name[:60]}…")

@@ -35,7 +35,7 @@ class UpdateTenantSettingsPayload:
 class TenancyMutations:
     """The mutations about tenants."""
 
-    @strawberry.mutation(description="Change a tenant's settings; takes an owner.")
+    @strawberry.mutation(description="Change a tenant's settings; requires the role OWNER.")
     async def update_tenant_settings(
         self,
         info: Info,

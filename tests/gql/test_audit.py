@@ -168,7 +168,7 @@ async def test_a_tenant_or_role_that_one_has_not_is_told(
     actor = world.members[TenantRole.READONLY].id
     await reader.ask(TENANT, {"id": GlobalId("Tenant", elsewhere).encode()})
     await reader.ask(START, {"id": world.global_id, "scope": "a"})
-    too_weak = "Your role READONLY may not do this; it takes OPERATOR or above."
+    too_weak = "Your role READONLY may not do this: it requires OPERATOR or above."
     assert trail.told == [
         refused("FORBIDDEN", "You have no access to this tenant.", actor=actor, tenant=elsewhere),
         refused("FORBIDDEN", too_weak, actor=actor, tenant=world.tenant_id),

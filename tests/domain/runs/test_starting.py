@@ -135,7 +135,7 @@ STARTABLE = [permission for permission in LEAST_ROLE if permission.startswith("s
 async def test_a_reader_starts_nothing_and_leaves_no_trace(world: World, permission: str) -> None:
     before = await count_rows(world)
     resource, action = permission.removeprefix("start:").split(".")
-    with pytest.raises(ForbiddenError, match="takes OPERATOR or above"):
+    with pytest.raises(ForbiddenError, match="requires OPERATOR or above"):
         await world.starter.start(
             await world.access(TenantRole.READONLY),
             resource=resource,

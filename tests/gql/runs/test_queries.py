@@ -351,6 +351,8 @@ async def test_the_caller_learns_what_they_may_start_and_why_not(
     least = LEAST_ROLE.get(f"start:{run_type}")
     assert permission["allowed"] == (least is not None and role.rank >= least.rank)
     assert bool(permission["reason"]) != permission["allowed"]
-    if least and not permission["allowed"]:
+    if least is None:
+        assert permission["reason"] == f"Unknown run type '{run_type}'."
+    elif not permission["allowed"]:
         assert role in permission["reason"]
         assert least in permission["reason"]
