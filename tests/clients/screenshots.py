@@ -18,7 +18,7 @@ BROKEN = "broken-export"
 
 async def ended(page: Page, runs: int) -> None:
     """Wait until so many runs of the page's table have ended."""
-    states = re.compile("Succeeded|Partly failed|Failed")
+    states = re.compile("Succeeded|Partially succeeded|Failed")
     await expect(page.locator("tr[data-run]", has_text=states)).to_have_count(runs)
 
 
@@ -45,7 +45,7 @@ async def main(address: str, folder: Path) -> None:
         await go(page, "Drift")
         await page.get_by_role("button", name=f"Compare {SCOPE}").click()
         await ended(page, 1)
-        await page.get_by_role("link", name="Drift: generate").click()
+        await page.get_by_role("link", name="Drift: generate").first.click()
         await page.get_by_role("button", name=re.compile("^Modified .*Firewall")).click()
         await expect(page.get_by_role("figure").first).to_be_visible()
         await page.get_by_role("figure").last.scroll_into_view_if_needed()
