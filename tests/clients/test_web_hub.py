@@ -163,8 +163,11 @@ async def test_rows_enter_change_and_leave_without_asking_again(
     await expect(page.get_by_role("status").filter(has_text="Live")).to_be_visible()
 
     async def all_pages_were_read() -> bool:
-        """Each of the three reads its page at first, and once more when its feed begins."""
-        return visitor.queries.count("RunsPage") == 3 * 2
+        """Each list reads its page at first, and once more when its feed begins.
+
+        There is one on each of the two pages of operations, and three with the scopes.
+        """
+        return visitor.queries.count("RunsPage") == (2 + 3) * 2
 
     async with no_policy_can_be_stored(servers) as lock:
         starting = await visitor.open(f"/t/{place.slug}/inventory")
@@ -221,7 +224,7 @@ async def test_it_shows_the_final_state_after_the_api_was_restarted(
         await page.get_by_role("button", name=SYNC).click()
         other = await visitor.open(f"/t/{place.slug}/operations")
         await rows(page, "Running").get_by_role("link").click()
-        await expect(page.get_by_text("0 of 35 done")).to_be_visible()
+        await expect(page.get_by_text("0 of 35 done", exact=True)).to_be_visible()
         await expect(rows(other, "Running")).to_be_visible()
         for watching in (page, other):
             await watching.evaluate("window.isTheSame = true")
@@ -231,7 +234,7 @@ async def test_it_shows_the_final_state_after_the_api_was_restarted(
             await expect(watching.get_by_role("status", name="Reconnecting")).to_be_visible()
         await line.mend()
 
-        await expect(page.get_by_text("35 of 35 succeeded")).to_be_visible()
+        await expect(page.get_by_text("35 of 35 succeeded", exact=True).first).to_be_visible()
         await expect(page.get_by_role("heading", level=1).locator("..")).to_contain_text(
             "Succeeded"
         )
