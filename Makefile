@@ -14,8 +14,8 @@ CONTRACT_TOOLS := tests/contract/node_modules/.package-lock.json
 help: ## Explain the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-dev: $(RUNTIME) ## Run the whole product here, on embedded servers; Ctrl-C stops it
-	@exec $(BIN)/opsrun dev --stop-with-parent $$PPID
+dev: $(RUNTIME) ## Run the whole product here; your own exports: make dev ARGS="--exports FOLDER"
+	@exec $(BIN)/opsrun dev --stop-with-parent $$PPID $(ARGS)
 
 test: $(DEVELOPMENT) ## Run all tests, on embedded servers; those of clients where Node is
 	@$(BIN)/python -m pytest $(ARGS)
@@ -72,7 +72,8 @@ lock: $(DEVELOPMENT) ## Pin the newest allowed dependencies, with hashes and no 
 
 clean: ## Remove the environment and what tools left behind; keeps .opsrun, the data
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
-	  .import_linter_cache tests/contract/node_modules
+	  .import_linter_cache tests/contract/node_modules \
+	  $(addprefix client-examples/*/,node_modules build dist .venv opsrun_client src/gql)
 
 contract-tools: $(CONTRACT_TOOLS)
 
@@ -80,17 +81,33 @@ $(CONTRACT_TOOLS): tests/contract/package-lock.json
 	@echo "Installing the tools of API users; this happens once ..."
 	@npm --prefix tests/contract ci --loglevel error
 
+# $(1) is a lock file. pip names each package that it collects: every tenth of them shows how far
+# it is. Its errors go to the terminal; its exit status is lost in the pipe, so a word stands for it.
+define install
+	@{ $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
+	    --require-hashes -r $(1) || echo FAILED; } | awk -v total="$$(grep -c '^[a-z].*==' $(1))" ' \
+	  /^(Collecting|Processing|Requirement already)/ && ++seen % 10 == 0 { print "  " seen " of " total; fflush() } \
+	  /^Installing collected/ { print "  unpacking ..."; fflush() } \
+	  /^FAILED/ { failed = 1 } \
+	  END { exit failed }'
+endef
+
 $(BIN)/python:
+	@command -v python3 >/dev/null || { echo "Opsrun needs Python 3.11 or newer as python3."; exit 1; }
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Opsrun needs Python 3.11 or newer as python3."; exit 1; }
-	@python3 -m venv $(VENV)
+	  { echo "Opsrun needs Python 3.11 or newer as python3; this is $$(python3 --version)."; exit 1; }
+	@python3 -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "Python's venv or pip is missing. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@echo "Making the Python environment $(VENV) ..."
+	@python3 -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(RUNTIME): requirements.lock pyproject.toml | $(BIN)/python
-	@echo "Installing what the locks name; this happens once ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@echo "Installing what Opsrun needs; this happens once, and takes a minute or two ..."
+	$(call install,requirements.lock)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(DEVELOPMENT): requirements-dev.lock $(RUNTIME)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@echo "Installing what the tests and checks need; this happens once ..."
+	$(call install,requirements-dev.lock)
 	@touch $@

@@ -109,6 +109,7 @@ class UserErrorCode(StrEnum):
     """Stable codes of what a user can mend in a form."""
 
     INVALID_SCOPE_KEY = "INVALID_SCOPE_KEY"
+    UNKNOWN_SCOPE = "UNKNOWN_SCOPE"
     NOT_ENOUGH_SNAPSHOTS = "NOT_ENOUGH_SNAPSHOTS"
     BACKUP_SET_NOT_FOUND = "BACKUP_SET_NOT_FOUND"
     INVALID_NAME = "INVALID_NAME"

@@ -5,6 +5,7 @@
 """
 
 import re
+from collections.abc import Sequence
 
 from domain.randomness import random_spans
 from domain.secret_fields import MARKERS
@@ -41,14 +42,25 @@ def _shrink(text: str) -> str:
 _RULES = tuple((p.needles, p.regex, _shrink(p.replacement)) for p in SECRET_PATTERNS)
 
 
-def sanitize(text: str, *, max_length: int | None = None) -> str:
+def sanitize(text: str, *, max_length: int | None = None, names: Sequence[str] = ()) -> str:
     """Return `text` without secrets and control characters; harmless text stays as it is.
 
     Applying it again changes nothing. With `max_length` (characters, at least 1) a longer
-    result is cut and ends with an ellipsis; a marker is left out rather than cut.
+    result is cut and ends with an ellipsis; a marker is left out rather than cut. Occurrences
+    of `names`, which the caller shows elsewhere too, stay as they are.
     """
+    if names:
+        return _sanitize_around(names, text, max_length)
     shown = _MARK.sub(lambda match: _MARKS[match[0]], _settled(_shrink(_UNSAFE.sub("", text))))
     return shown if max_length is None or len(shown) <= max_length else _cut(shown, max_length - 1)
+
+
+def _sanitize_around(names: Sequence[str], text: str, max_length: int | None) -> str:
+    pieces = re.split(f"({'|'.join(map(re.escape, names))})", text)
+    shown = "".join(piece if piece in names else sanitize(piece) for piece in pieces)
+    if max_length is None or len(shown) <= max_length:
+        return shown
+    return f"{shown[: max_length - 1]}…"
 
 
 def _settled(text: str) -> str:

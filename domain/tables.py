@@ -244,9 +244,19 @@ run_item = Table(
     Column("outcome", Text, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("recorded_at", _true_time, nullable=False, server_default=_now),
+    Column("skip_reason", Text),  # why it was skipped; null for any other outcome
     PrimaryKeyConstraint("tenant_id", "run_id", "item_key"),
     CheckConstraint("outcome IN ('succeeded', 'failed', 'skipped')", name="outcome"),
     _of_run(),
+)
+
+# A run of 50,000 items has few that were skipped, and they are read page by page.
+Index(
+    "ix_run_item_skipped",
+    run_item.c.tenant_id,
+    run_item.c.run_id,
+    run_item.c.item_key,
+    postgresql_where=text("outcome = 'skipped'"),
 )
 
 run_failure = Table(

@@ -67,13 +67,17 @@ _describe(
     "Why an item, or a run as a whole, failed. Values may be added.",
     {
         FailureReason.INVALID_JSON: "The file is not JSON.",
-        FailureReason.INVALID_POLICY: "The JSON is no policy: something in it is missing or wrong.",
+        FailureReason.INVALID_POLICY: "The JSON is not a policy: something is missing or wrong.",
+        FailureReason.INCOMPLETE_POLICY: "The document says itself that a part of it is missing.",
         FailureReason.UNREADABLE_FILE: "The file or folder could not be read.",
         FailureReason.FILE_TOO_LARGE: "The file is larger than a policy may be.",
         FailureReason.OUTSIDE_SCOPE: "A link leads out of the scope's folder.",
         FailureReason.DUPLICATE_ID: "Several policies have this id, so none of them is taken.",
         FailureReason.CHANGED_WHILE_READING: "The policy changed during the sync.",
         FailureReason.SCOPE_NOT_FOUND: "The provider has no scope of this key.",
+        FailureReason.SCOPE_AMBIGUOUS: "Two folders have the scope's name in two Unicode forms.",
+        FailureReason.SCOPE_EMPTY: "The scope had policies before and has none now.",
+        FailureReason.INVALID_IGNORE_FILE: "The export's ignore file cannot be used.",
         FailureReason.PROVIDER_UNAVAILABLE: "The provider did not answer.",
         FailureReason.POLICY_NOT_FOUND: "The current snapshot has no such policy.",
         FailureReason.BASELINE_UNAVAILABLE: "A snapshot to compare is gone.",
@@ -125,7 +129,7 @@ _describe(
 )
 _describe(
     ChangeKind,
-    "What happened to a setting of a modified policy.",
+    "What happened to a setting of a policy.",
     {
         ChangeKind.ADDED: "It is new; `old` is null.",
         ChangeKind.REMOVED: "It is gone; `new` is null.",
@@ -149,6 +153,7 @@ _describe(
     "What a user can mend. Values may be added.",
     {
         UserErrorCode.INVALID_SCOPE_KEY: "The scope key has a form that no scope has.",
+        UserErrorCode.UNKNOWN_SCOPE: "The tenant has no scope of this key.",
         UserErrorCode.NOT_ENOUGH_SNAPSHOTS: "The scope needs two whole syncs first.",
         UserErrorCode.BACKUP_SET_NOT_FOUND: "There is no such backup set.",
         UserErrorCode.INVALID_NAME: "The name is empty, too long or not printable.",

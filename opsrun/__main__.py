@@ -4,6 +4,8 @@ A command imports what it runs when it runs: it starts sooner, and so does `opsr
 which starts three of them.
 """
 
+import logging
+import os
 import sys
 from collections.abc import Coroutine
 from datetime import timedelta
@@ -17,8 +19,11 @@ from domain.tenancy.models import SLUG
 from domain.tenancy.roles import TenantRole
 from opsrun.logging import configure_logging
 from opsrun.settings import Settings, SettingsError, load_settings
+from opsrun.unknown_variables import unknown_variables
 
 SCHEMA_FILE = Path("schema.graphql")
+
+logger = logging.getLogger(__name__)
 
 
 def _run(main: Coroutine[Any, Any, None]) -> None:
@@ -50,6 +55,8 @@ def _settings() -> Settings:
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
     configure_logging(settings.log_level, settings.log_format)
+    for warning in unknown_variables(os.environ):
+        logger.warning(warning)
     return settings
 
 
@@ -69,7 +76,13 @@ def main() -> None:
 
 @main.command("dev")
 @click.option("--stop-with-parent", type=int, metavar="PID", help="Stop when this parent ends.")
-def dev_command(stop_with_parent: int | None) -> None:
+@click.option(
+    "--exports",
+    metavar="FOLDER",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Your own exports: each subfolder is a scope of one more tenant. Only read.",
+)
+def dev_command(stop_with_parent: int | None, exports: Path | None) -> None:
     """Run the whole product here: servers of its own, demo data, API, worker, maintenance."""
     from opsrun import dev
 
@@ -79,7 +92,7 @@ def dev_command(stop_with_parent: int | None) -> None:
     if "log_level" not in settings.model_fields_set:
         # Here the terminal shows runs; what the processes log is in their files.
         configure_logging("WARNING", settings.log_format)
-    _run(dev.develop(settings))
+    _run(dev.develop(settings, exports))
 
 
 @main.command()
@@ -92,6 +105,27 @@ def api(fd: int | None) -> None:
     async def run() -> None:
         with listening_socket(settings) if fd is None else inherited_socket(fd) as bound:
             await serve_api(settings, bound)
+
+    settings = _settings()
+    if settings.oidc_issuer is None:
+        logger.warning(
+            "OPSRUN_OIDC_ISSUER is not set: tokens signed with a local key are accepted,"
+            " which is for development and tests."
+        )
+    _run(run())
+
+
+@main.command("dev-api", hidden=True)
+@click.option("--fd", type=int, required=True, metavar="NUMBER", help="The inherited socket.")
+def dev_api(fd: int) -> None:
+    """Serve the API for `opsrun dev`, which starts this: the demo's users sign in by a link."""
+    from opsrun.demo_sign_in import sign_in_route
+    from opsrun.listening import inherited_socket
+    from opsrun.serving import serve_api
+
+    async def run() -> None:
+        with inherited_socket(fd) as bound:
+            await serve_api(settings, bound, [sign_in_route(settings)])
 
     settings = _settings()
     _run(run())
@@ -241,6 +275,43 @@ def member(
         click.echo(
             "With OPSRUN_MEMBERSHIPS=claim, as set here, this counts for nobody: the claim"
             f" {settings.memberships_claim!r} of their token does.",
+            err=True,
+        )
+
+
+@main.command("tenants")
+def list_tenants() -> None:
+    """List all tenants by slug, with name and export folder; needs opsrun_maintenance."""
+    from opsrun import administration
+
+    async def run() -> None:
+        async with administration.open_administration(settings) as transactions:
+            for tenant in await administration.tenants(transactions):
+                folder = tenant.export_folder or "(no export folder)"
+                click.echo(f"{tenant.slug:<20}  {tenant.name:<30}  {folder}")
+
+    settings = _settings()
+    _run(run())
+
+
+@main.command("members")
+@click.argument("tenant", callback=_slug)
+def list_members(tenant: str) -> None:
+    """List role, subject, name and issuer of the members of TENANT; needs opsrun_maintenance."""
+    from opsrun import administration
+
+    async def run() -> None:
+        async with administration.open_administration(settings) as transactions:
+            for member in await administration.members(transactions, tenant):
+                user = member.user
+                click.echo(f"{member.role:<8}  {user.subject:<30}  {user.name:<30}  {user.issuer}")
+
+    settings = _settings()
+    _run(run())
+    if settings.memberships == "claim":
+        click.echo(
+            "With OPSRUN_MEMBERSHIPS=claim, as set here, these roles do not count: the claim"
+            f" {settings.memberships_claim!r} of each token does.",
             err=True,
         )
 

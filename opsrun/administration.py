@@ -1,6 +1,6 @@
 """What an operator does to tenants and members; runs under the maintenance login."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -33,6 +33,14 @@ class User:
     def id(self) -> UUID:
         """The user's id here."""
         return user_id(self.issuer, self.subject)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user with the role that they have in a tenant."""
+
+    user: User
+    role: TenantRole
 
 
 @asynccontextmanager
@@ -93,3 +101,25 @@ async def remove_member(transactions: Transactions, slug: str, user: User) -> bo
         if tenant_id is None:
             raise UnknownTenantError(slug)
         return await repository.remove_membership(connection, tenant_id, user.id)
+
+
+async def tenants(transactions: Transactions) -> Sequence[repository.TenantFolder]:
+    """Return all tenants by slug, each with its export folder."""
+    async with transactions.open(None) as connection:
+        return await repository.tenant_folders(connection)
+
+
+async def members(transactions: Transactions, slug: str) -> list[Member]:
+    """Return the members of a tenant by subject.
+
+    Raises:
+        UnknownTenantError: no tenant has this slug.
+    """
+    async with transactions.open(None) as connection:
+        tenant_id = await repository.tenant_id_of(connection, slug)
+        if tenant_id is None:
+            raise UnknownTenantError(slug)
+        return [
+            Member(User(row.issuer, row.subject, row.name, row.email), TenantRole(row.role))
+            for row in await repository.members(connection, tenant_id)
+        ]

@@ -1,13 +1,13 @@
 """The API as an ASGI application."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
 from starlette.applications import Starlette
 from starlette.responses import RedirectResponse
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from gql.audit import all_told
 from gql.context import Context, UseCases
@@ -89,8 +89,10 @@ def checks(database: Check, resources: Resources, verifier: Tokens) -> Mapping[s
 
 
 @asynccontextmanager
-async def open_api(settings: Settings, public_url: str) -> AsyncIterator[Api]:
-    """Open the API's resources and put the application together."""
+async def open_api(
+    settings: Settings, public_url: str, more_routes: Sequence[BaseRoute] = ()
+) -> AsyncIterator[Api]:
+    """Open the API's resources and put the application together, with `more_routes`."""
     async with (
         open_tracer(settings, "api") as tracer,
         open_resources(settings, Login.API) as resources,
@@ -121,6 +123,7 @@ async def open_api(settings: Settings, public_url: str) -> AsyncIterator[Api]:
             WebSocketRoute("/graphql", view),
             *graphiql_routes(),
             *monitor.health,
+            *more_routes,
         ]
         app = Starlette(routes=routes)
         if (hub := hub_folder(settings)) is not None:

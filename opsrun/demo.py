@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from domain.inventory.models import RUN_TYPE
+from domain.runs.failures import ProducerError
 from domain.runs.lifecycle import StatusBucket
 from domain.runs.models import OperationRun
 from domain.tenancy.roles import TenantRole
@@ -11,6 +12,8 @@ from domain.tenancy.transactions import Transactions
 from opsrun.administration import User, save_member, save_tenant
 from opsrun.auth import LOCAL_ISSUER
 from opsrun.demo_policies import Version, write_export
+from opsrun.settings import SettingsError
+from workers.providers.directory import DirectoryProvider
 
 EXPORTS_FOLDER = "exports"
 SCOPE = "workstations"
@@ -61,6 +64,58 @@ TENANTS = (
 )
 
 
+OWN = DemoTenant("own-exports", "Own exports", TENANTS[0].roles)
+"""The tenant of `opsrun dev --exports`; the demo never writes to its folder."""
+
+
+def memberships(subject: str) -> list[str]:
+    """Return where a demo user belongs, each as `slug:ROLE`."""
+    return [
+        f"{tenant.slug}:{tenant.roles[subject]}"
+        for tenant in (*TENANTS, OWN)
+        if subject in tenant.roles
+    ]
+
+
+async def own_scopes(folder: Path, exports: Path) -> list[str]:
+    """Return the scopes in a folder of somebody's own exports; `exports` are the demo's.
+
+    Raises:
+        SettingsError: the folder cannot be read, has no scope, or is one of the demo's.
+    """
+    if _is_inside(folder, exports):
+        raise SettingsError(f"--exports: The demo writes to {folder}. Choose another folder.")
+    try:
+        scopes = await DirectoryProvider(folder).scopes()
+    except ProducerError as error:
+        raise SettingsError(f"--exports {folder}: {error.message}") from error
+    if not scopes:
+        raise SettingsError(
+            f"--exports: {folder} has no subfolder. Each subfolder is a scope, and holds the JSON"
+            " files of one export: see docs/exports.md."
+        )
+    return [*scopes]
+
+
+def _real(folder: Path) -> str:
+    return str(folder.resolve())
+
+
+def _is_inside(folder: Path, other: Path) -> bool:
+    return folder.resolve().is_relative_to(other.resolve())
+
+
+async def seed_own(transactions: Transactions, folder: Path) -> None:
+    """Write the tenant that reads `folder`, with members as the first demo tenant has them."""
+    await _save(transactions, OWN, folder)
+
+
+async def _save(transactions: Transactions, tenant: DemoTenant, folder: Path) -> None:
+    await save_tenant(transactions, tenant.slug, tenant.name, _real(folder))
+    for subject, role in tenant.roles.items():
+        await save_member(transactions, tenant.slug, USERS[subject], role)
+
+
 async def seed(transactions: Transactions, exports: Path) -> None:
     """Write the demo's tenants, members and exports; an export that is there stays."""
     for tenant in TENANTS:
@@ -69,9 +124,7 @@ async def seed(transactions: Transactions, exports: Path) -> None:
         if not tenant.scope_folder(exports).exists():
             write_export(tenant.scope_folder(exports), 1)
             write_export(tenant.scope_folder(exports, BROKEN_SCOPE), 1, broken=True)
-        await save_tenant(transactions, tenant.slug, tenant.name, str(folder.resolve()))
-        for subject, role in tenant.roles.items():
-            await save_member(transactions, tenant.slug, USERS[subject], role)
+        await _save(transactions, tenant, folder)
 
 
 def may_change(slug: str, run: OperationRun) -> bool:

@@ -4,11 +4,12 @@ import json
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID, uuid5
 
-Version = Literal[1, 2]
+Version = Literal["january", "february", "march", 1, 2]
 Body = dict[str, Any]
 
 _SEED = UUID("5b0c9b1e-3f0e-4d57-9a4e-6f1f0f6f2a10")
@@ -44,19 +45,61 @@ _FLEET_POLICIES: dict[tuple[str, str], Body] = {
 }
 _RINGS = {"Preview": 0, "Pilot": 2, "Early": 5, "Broad": 10, "Critical": 21}
 
+
+@dataclass(frozen=True, slots=True)
+class _Edition:
+    """How one version differs from the policies above."""
+
+    number: int
+    absent: frozenset[str]
+    changed: Mapping[str, Body] = field(default_factory=dict)
+
+
 _ADDED_LATER = frozenset({"Kiosks - Browser", "Meeting rooms - Sign-in", "Drivers - Critical"})
-_REMOVED_LATER = frozenset({"Shared devices - Browser", "Updates - Preview"})
-_CHANGED_LATER: dict[str, Body] = {
-    "Workstations - Health": {"osMinimumVersion": "10.5"},
-    "Laptops - Password": {"passwordMinimumLength": 14, "passwordExpirationDays": 365},
-    "Updates - Broad": {"qualityUpdatesDeferralPeriodInDays": 7},
-    "Laptops - Disk encryption": {
-        "disk_encryption": ("disk_encryption_required", {"disk_pinlength": 8}),
-    },
-    "Workstations - Firewall": {
-        "firewall_logging": ("firewall_logging_dropped", {"firewall_logsize": 16}),
-        "firewall_ranges": ["10.20.0.0/16", "10.40.0.0/16"],
-    },
+# The named ones come before 1: the demo's history is made of them.
+_EDITIONS: Mapping[Version, _Edition] = {
+    "january": _Edition(
+        1,
+        _ADDED_LATER | {"Laptops - Browser", "Drivers - Pilot"},
+        {
+            "Workstations - Health": {"osMinimumVersion": "10.3"},
+            "Kiosks - Password": {"passwordMinimumLength": 6},
+        },
+    ),
+    "february": _Edition(
+        1,
+        _ADDED_LATER | {"Drivers - Pilot"},
+        {
+            "Workstations - Health": {"osMinimumVersion": "10.3"},
+            "Updates - Broad": {"qualityUpdatesDeferralPeriodInDays": 14},
+        },
+    ),
+    "march": _Edition(
+        1,
+        _ADDED_LATER | {"Laptops - Firewall"},
+        {
+            "Kiosks - Sign-in": {"signin_idleminutes": 30},
+            "Updates - Broad": {"qualityUpdatesDeferralPeriodInDays": 14},
+            "Workstations - Browser": {"browser_homepage": "https://intranet.example"},
+        },
+    ),
+    1: _Edition(1, _ADDED_LATER),
+    2: _Edition(
+        2,
+        frozenset({"Shared devices - Browser", "Updates - Preview"}),
+        {
+            "Workstations - Health": {"osMinimumVersion": "10.5"},
+            "Laptops - Password": {"passwordMinimumLength": 14, "passwordExpirationDays": 365},
+            "Updates - Broad": {"qualityUpdatesDeferralPeriodInDays": 7},
+            "Laptops - Disk encryption": {
+                "disk_encryption": ("disk_encryption_required", {"disk_pinlength": 8}),
+            },
+            "Workstations - Firewall": {
+                "firewall_logging": ("firewall_logging_dropped", {"firewall_logsize": 16}),
+                "firewall_ranges": ["10.20.0.0/16", "10.40.0.0/16"],
+            },
+        },
+    ),
 }
 
 
@@ -93,11 +136,11 @@ def write_export(folder: Path, version: Version, *, broken: bool = False) -> Non
 
 
 def _policies(version: Version) -> Iterator[tuple[str, Body]]:
-    absent = _ADDED_LATER if version == 1 else _REMOVED_LATER
+    edition = _EDITIONS[version]
     for policy_type, name, values in _all_policies():
-        if name not in absent:
-            changed = _CHANGED_LATER.get(name, {}) if version == 2 else {}
-            yield name, _policy(policy_type, name, {**values, **changed}, version)
+        if name not in edition.absent:
+            changed = edition.changed.get(name, {})
+            yield name, _policy(policy_type, name, {**values, **changed}, edition.number)
 
 
 def _all_policies() -> Iterator[tuple[str, str, Body]]:
@@ -109,7 +152,7 @@ def _all_policies() -> Iterator[tuple[str, str, Body]]:
         yield _DRIVERS, f"Drivers - {ring}", {"deploymentDeferralInDays": days}
 
 
-def _policy(policy_type: str, name: str, values: Body, version: Version = 1) -> Body:
+def _policy(policy_type: str, name: str, values: Body, version: int = 1) -> Body:
     policy = {
         "@odata.type": f"#microsoft.graph.{policy_type}",
         "id": str(uuid5(_SEED, name)),

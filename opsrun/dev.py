@@ -21,14 +21,16 @@ from domain.tenancy.transactions import Transactions
 from opsrun import demo
 from opsrun.auth import kept_key, local_tokens
 from opsrun.database import Login, open_engine, parse_url
+from opsrun.demo_history import write_history
+from opsrun.demo_sign_in import sign_in_code
+from opsrun.dev_hub import DevHub
 from opsrun.embedded import EmbeddedServerError, EmbeddedServers, embedded_servers
 from opsrun.embedded.child import PR_SET_PDEATHSIG, Child, spawn
-from opsrun.hub import hub_folder
-from opsrun.hub_build import build_hub
-from opsrun.listening import address, listening_socket
+from opsrun.listening import DEFAULT_PORT, address, listening_socket
 from opsrun.progress import all_events, line
 from opsrun.provision import create_database, provision, require_own_logins
 from opsrun.settings import PREFIX, Settings
+from opsrun.wakeups import RedisWakeUps
 from opsrun.welcome import welcome
 
 _READY_SECONDS = 60.0
@@ -36,8 +38,10 @@ _READY_SECONDS = 60.0
 _HASTE = {"shutdown_grace_seconds": 2, "drain_seconds": 0}
 
 
-async def develop(settings: Settings) -> None:
+async def develop(settings: Settings, own_exports: Path | None = None) -> None:
     """Run everything until Ctrl-C or SIGTERM, or until a part of it dies.
+
+    The subfolders of `own_exports` are the scopes of one more tenant.
 
     Raises:
         SettingsError, UnsafeLoginError: something is wrong with the surroundings.
@@ -45,37 +49,65 @@ async def develop(settings: Settings) -> None:
     """
     task = asyncio.current_task()
     assert task is not None
+
+    def stop() -> None:
+        # A second signal interrupts the stopping, which then goes by force.
+        if not task.cancelling():
+            click.echo("\nStopping ...")
+        task.cancel()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        # A second one interrupts the stopping, which then goes by force.
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        asyncio.get_running_loop().add_signal_handler(number, stop)
     try:
-        await _develop(settings)
+        await _develop(settings, own_exports)
     except asyncio.CancelledError:
-        click.echo("\nStopped. Everything is kept: start again to go on from here.")
+        click.echo("Stopped. Everything is kept: start again to go on from here.")
 
 
-async def _develop(settings: Settings) -> None:
+async def _develop(settings: Settings, own_exports: Path | None) -> None:
     folder = settings.data_folder.resolve()
     exports, logs = folder / demo.EXPORTS_FOLDER, folder / "logs"
-    tokens = local_tokens(settings)
-    click.echo(f"Starting; everything is kept in {folder} ...")
-    async with _open_servers(settings, folder) as servers:
-        urls = await provision(servers.database, _secret(folder))
-        logs.mkdir(exist_ok=True)
-        if settings.hub_folder is None:
-            await build_hub(logs / "hub.log")
-        hub = hub_folder(settings)
-        async with open_engine(urls[Login.MAINTENANCE]) as engine:
-            transactions = Transactions(engine)
-            await demo.seed(transactions, exports)
-            bound = listening_socket(settings)
-            base, place = address(settings, bound), bound.getsockname()[:2]
-            environment = _environment(settings, folder, servers, hub)
-            ports = metrics_ports(settings)
-            async with _processes(folder, logs, environment, urls, bound, ports) as processes:
-                await _while_alive(_until_ready(place, processes[0]), servers, processes)
-                click.echo(welcome(tokens, base, logs, hub=hub is not None))
-                await _while_alive(_watch(transactions, exports), servers, processes)
+    local_tokens(settings)  # raises early
+    own = [] if own_exports is None else await demo.own_scopes(own_exports, exports)
+    click.echo(f"Starting; everything is kept in {folder}.")
+    bound = listening_socket(settings)
+    base, place = address(settings, bound), bound.getsockname()[:2]
+    if settings.port is None and place[1] != DEFAULT_PORT:
+        click.echo(f"Port {DEFAULT_PORT} is taken, so this is port {place[1]}; or set OPSRUN_PORT.")
+    with bound:
+        click.echo("Starting Postgres and Valkey ...")
+        async with _open_servers(settings, folder) as servers:
+            click.echo("Preparing the database ...")
+            urls = await provision(servers.database, _secret(folder))
+            logs.mkdir(exist_ok=True)
+            hub = DevHub(settings, folder)
+            async with (
+                open_engine(urls[Login.MAINTENANCE]) as engine,
+                RedisWakeUps(servers.redis_url) as wakeups,
+            ):
+                transactions = Transactions(engine)
+                await demo.seed(transactions, exports)
+                if own_exports is not None:
+                    await demo.seed_own(transactions, own_exports)
+                click.echo("Starting the API, a worker and maintenance ...")
+                environment = _environment(settings, folder, servers, hub.folder)
+                ports = metrics_ports(settings)
+                async with _processes(folder, logs, environment, urls, bound, ports) as processes:
+                    api = processes[0]
+
+                    async def ready() -> None:
+                        await write_history(transactions, wakeups)
+                        await _until_ready(place, api)
+
+                    async def live() -> None:
+                        await asyncio.gather(
+                            _watch(transactions, exports), hub.build(logs / "hub.log")
+                        )
+
+                    await _while_alive(ready(), servers, processes)
+                    code = sign_in_code(settings)
+                    click.echo(welcome(settings, base, code, logs, hub, own))
+                    await _while_alive(live(), servers, processes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,19 +172,19 @@ async def _processes(
     try:
         with bound:
             for name, login, *arguments in (
-                ("api", Login.API, "--fd", str(bound.fileno())),
-                ("worker", Login.WORKER),
-                ("maintenance", Login.MAINTENANCE),
+                ("api", Login.API, "dev-api", "--fd", str(bound.fileno())),
+                ("worker", Login.WORKER, "worker"),
+                ("maintenance", Login.MAINTENANCE, "maintenance"),
             ):
                 children.append(
                     spawn(
                         f"opsrun {name}",
-                        [sys.executable, "-m", "opsrun", name, *arguments],
+                        [sys.executable, "-m", "opsrun", *arguments],
                         account=None,
                         folder=folder,
                         log=logs / f"{name}.log",
                         stop_signal=signal.SIGTERM,
-                        inherit=[bound.fileno()] if arguments else [],
+                        inherit=[bound.fileno()] if login is Login.API else [],
                         env={
                             **environment,
                             **next(metrics_ports),

@@ -8,8 +8,6 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import click
-
 from opsrun import hub
 from opsrun.embedded import EmbeddedServerError
 from opsrun.embedded.child import spawn
@@ -19,34 +17,37 @@ from opsrun.settings import PREFIX
 _OLDEST_NODE = "20.19"
 
 
-async def build_hub(log: Path) -> None:
-    """Build the hub unless it is built already, or has no sources here.
+def must_be_built() -> bool:
+    """Tell whether there are sources of the hub here that are newer than what is built."""
+    return _lock().exists() and not _is_newer(_built(), _sources())
 
-    Says on the terminal what it does, and why there is no hub when it cannot be built,
-    which is no reason to do without the rest. What npm prints goes to `log`. Whoever
-    cancels it leaves no process and no half of a hub behind. Call it on the main thread.
+
+async def build_hub(log: Path) -> None:
+    """Build the hub, which takes Node; what npm prints goes to `log`.
+
+    A build that is cancelled leaves no process and no half of a hub. Call it on the main thread.
+
+    Raises:
+        EmbeddedServerError: it failed; the message has the end of the log.
     """
-    lock = hub.SOURCES / "package-lock.json"
-    installed = hub.SOURCES / "node_modules" / ".package-lock.json"
-    # The last thing that is made, and the first that a build takes away.
-    built = hub.BUILD / ".built"
-    if not lock.exists() or _is_newer(built, _sources()):
-        return
-    if (lack := lack_of_node()) is not None:
-        click.echo(f"The hub is not built: {lack}. All else works.")
-        return
-    click.echo("Building the hub; this happens once, and when its sources change ...")
     shutil.rmtree(hub.BUILD, ignore_errors=True)
     try:
-        if not _is_newer(installed, [lock]):
+        if not _is_newer(hub.SOURCES / "node_modules" / ".package-lock.json", [_lock()]):
             await _npm(log, "ci", "--no-audit", "--no-fund")
         await _npm(log, "run", "build")
-        built.touch()
-    except EmbeddedServerError as error:
-        click.echo(f"The hub is not built, all else works: {error}")
+        _built().touch()
     finally:
-        if not built.exists():
+        if not _built().exists():
             shutil.rmtree(hub.BUILD, ignore_errors=True)
+
+
+def _lock() -> Path:
+    return hub.SOURCES / "package-lock.json"
+
+
+def _built() -> Path:
+    """Return the mark that is made last, and that a new build removes first."""
+    return hub.BUILD / ".built"
 
 
 def _sources() -> Iterator[Path]:

@@ -6,18 +6,21 @@ from contextlib import suppress
 from opsrun.settings import Settings, SettingsError
 
 DEFAULT_PORT = 8000
+# So many are tried before any free one is taken.
+_PORTS = 10
 
 
 def listening_socket(settings: Settings) -> socket.socket:
-    """Listen on the API's port: the one that is set, or 8000, or a free one.
+    """Listen on the API's port: the one that is set, or the first free one from 8000 on.
 
     Raises:
         SettingsError: the port that is set is taken, or the host is not ours.
     """
     if settings.port is not None:
         return listen(settings.host, settings.port)
-    with suppress(SettingsError):
-        return listen(settings.host, DEFAULT_PORT)
+    for port in range(DEFAULT_PORT, DEFAULT_PORT + _PORTS):
+        with suppress(SettingsError):
+            return listen(settings.host, port)
     return listen(settings.host, 0)
 
 

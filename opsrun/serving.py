@@ -4,9 +4,11 @@ import asyncio
 import logging
 import signal
 import socket
+from collections.abc import Sequence
 from types import FrameType
 
 import uvicorn
+from starlette.routing import BaseRoute
 
 from opsrun.asgi import Api, open_api
 from opsrun.listening import address
@@ -51,10 +53,12 @@ class _Server(Server):
         await super().shutdown(sockets)
 
 
-async def serve_api(settings: Settings, bound: socket.socket) -> None:
-    """Serve the API on a listening socket until SIGTERM or SIGINT."""
+async def serve_api(
+    settings: Settings, bound: socket.socket, more_routes: Sequence[BaseRoute] = ()
+) -> None:
+    """Serve the API, and `more_routes`, on a listening socket until SIGTERM or SIGINT."""
     base = address(settings, bound)
-    async with open_api(settings, base) as api, shown(settings, api.monitor):
+    async with open_api(settings, base, more_routes) as api, shown(settings, api.monitor):
         config = uvicorn.Config(
             api.app,
             log_config=None,

@@ -60,7 +60,8 @@ def _origin(value: str) -> str:
 def _built_hub(folder: Path) -> Path:
     if not os.path.isfile(folder / "index.html"):  # noqa: PTH113 - this one never raises
         raise ValueError("There is no index.html in this folder")
-    return folder.resolve()
+    # A link stays one: `opsrun dev` lets it lead to the hub once that is built.
+    return folder.absolute()
 
 
 def _redis_url(value: SecretStr) -> SecretStr:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from domain.backups.models import BackupSet
 from domain.drift.models import Comparison, DriftFinding
+from domain.inventory import repository as inventory
 from domain.inventory.models import Policy
 from domain.runs.failures import RunFailure
 from domain.runs.models import OperationRun, StartedRun
@@ -74,13 +75,32 @@ async def done(world: World, started: StartedRun) -> OperationRun:
     return await ended(world, started)
 
 
-async def sync(world: World, *policies: dict[str, Any], scope_key: str = SCOPE) -> OperationRun:
+async def know_scopes(world: World, *scope_keys: str) -> None:
+    """Let the tenant have these scopes, as maintenance does when it finds their folders."""
+    maintenance = world.resources[Login.MAINTENANCE].transactions
+    async with maintenance.open(world.tenant_id) as connection:
+        await inventory.save_scopes(connection, world.tenant_id, scope_keys)
+
+
+async def start_sync(
+    world: World, scope_key: str = SCOPE, *, allow_empty: bool = False
+) -> StartedRun:
+    """Start a sync of a scope that is known."""
+    await know_scopes(world, scope_key)
+    access = await world.access()
+    return await world.cases.inventory.start_sync(access, scope_key, allow_empty=allow_empty)
+
+
+async def sync(
+    world: World,
+    *policies: dict[str, Any],
+    scope_key: str = SCOPE,
+    allow_empty: bool = False,
+) -> OperationRun:
     """Sync a scope, which holds exactly these policies if any are given."""
     if policies:
         export(world, *policies, scope_key=scope_key)
-    return await done(
-        world, await world.cases.inventory.start_sync(await world.access(), scope_key)
-    )
+    return await done(world, await start_sync(world, scope_key, allow_empty=allow_empty))
 
 
 async def drift(world: World, scope_key: str = SCOPE) -> OperationRun:
@@ -109,6 +129,12 @@ async def failures(world: World, run: OperationRun) -> dict[str | None, RunFailu
         await world.access(), [run.id], after=None, reasons=frozenset(), limit=1000
     )
     return {failure.item_key: failure for failure in found.get(run.id, ())}
+
+
+async def skipped(world: World, run: OperationRun) -> dict[str, str | None]:
+    """Why the run skipped which items."""
+    found = await world.cases.runs.skipped(await world.access(), [run.id], after=None, limit=1000)
+    return {item.key: item.reason for item in found.get(run.id, ())}
 
 
 async def policies(world: World, scope_key: str = SCOPE) -> list[Policy]:

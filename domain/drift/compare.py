@@ -6,39 +6,94 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from domain.drift.models import ChangeKind, SettingChange
-from domain.inventory.policies import identities, unique_texts
+from domain.inventory.content import (
+    TYPE,
+    identities,
+    is_set,
+    is_type,
+    same_type,
+    unique_texts,
+    without_types,
+)
+from domain.inventory.secrets import Hidden, hide, shown
 
 _Key = TypeVar("_Key", str, int)
 
 # What tells the members of a list apart, best first; the last is that of a settings catalog's
 # collections, whose members are objects around one value.
-_IDENTITY_KEYS = ("settingDefinitionId", "id", "omaUri", "name", "displayName", "value")
-_PLAIN_KEY = re.compile(r"[^\s.\[\]\"]+")
+_IDENTITY_KEYS = (
+    "settingDefinitionId",
+    "id",
+    "omaUri",
+    "definition@odata.bind",
+    "presentation@odata.bind",
+    "name",
+    "displayName",
+    "value",
+)
+_TARGETS = ("groupId", "collectionId", TYPE)
+_PLAIN_KEY = re.compile(r"[^\s.\[\]\"]*@odata\.(?:type|bind)|[^\s.\[\]\"]+")
 _PLAIN_MEMBER = re.compile(r"(?!\d+\Z)[^\[\]\"\x00-\x1f]+")
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[SettingChange]:
     """Return the differences between two normalized documents, sorted by path.
 
-    Empty exactly if their content hashes are equal. Members of a list are matched by
-    what identifies them in both lists (`settings[some_definition].choiceSettingValue`,
-    `roleScopeTagIds["0"]`), else by position (`ranges[0]`); a key or an identity that
-    would make a path ambiguous is quoted as in JSON.
+    Empty if their content hashes are equal. Members of a list are matched by what
+    identifies them in both lists (`settings[some_definition].choiceSettingValue`,
+    `roleScopeTagIds["0"]`), those of a set without identities by their content, all others by
+    position (`ranges[0]`); a key or an identity that would make a path ambiguous is quoted as
+    in JSON. Types are compared only where both documents name them. No change holds a secret:
+    one of a secret says that it changed, and a value around a secret has a mark in its place.
     """
-    return sorted(_compared("", old, new), key=lambda change: (change.path, change.change))
+    return sorted(
+        _compared("", "", hide(old), hide(new)), key=lambda change: (change.path, change.change)
+    )
 
 
-def _compared(path: str, old: Any, new: Any) -> Iterator[SettingChange]:
+def contents(document: Mapping[str, Any], kind: ChangeKind) -> list[SettingChange]:
+    """Return what a policy that was ADDED or REMOVED holds, as changes of that kind.
+
+    A list is told by its members (`settings[some_definition]`), anything else is one change.
+    """
+    nothing: Mapping[str, Any] = {
+        key: [] for key, value in document.items() if isinstance(value, list)
+    }
+    if kind is ChangeKind.ADDED:
+        return changes(nothing, document)
+    return changes(document, nothing)
+
+
+def _change(path: str, kind: ChangeKind, old: Any, new: Any) -> SettingChange:
+    if isinstance(old, Hidden) or isinstance(new, Hidden):
+        return SettingChange(path, kind, None, None, is_secret=True)
+    return SettingChange(path, kind, shown(old), shown(new))
+
+
+def _compared(path: str, key: str, old: Any, new: Any) -> Iterator[SettingChange]:
+    """Compare two values of one place; `key` is the name of the property that holds them."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
-        yield from _members(old, new, lambda key: _property(path, key))
+        old, new = _with_common_types(old, new), _with_common_types(new, old)
+        yield from _members(old, new, lambda name: _property(path, name))
     elif isinstance(old, list) and isinstance(new, list):
-        yield from _lists(path, old, new)
-    elif type(old) is not type(new) or old != new:
-        yield SettingChange(path, ChangeKind.CHANGED, old, new)
+        yield from _lists(path, key, old, new)
+    elif not (_equal(old, new) or (is_type(key) and same_type(old, new))):
+        yield _change(path, ChangeKind.CHANGED, old, new)
+
+
+def _equal(old: Any, new: Any) -> bool:
+    return type(old) is type(new) and bool(old == new)
+
+
+def _with_common_types(value: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave out the types that only one exporter wrote down."""
+    return {key: member for key, member in value.items() if not is_type(key) or key in other}
 
 
 def _members(
@@ -46,33 +101,72 @@ def _members(
 ) -> Iterator[SettingChange]:
     for key in old.keys() | new.keys():
         if key not in new:
-            yield SettingChange(path_of(key), ChangeKind.REMOVED, old[key], None)
+            yield _change(path_of(key), ChangeKind.REMOVED, old[key], None)
         elif key not in old:
-            yield SettingChange(path_of(key), ChangeKind.ADDED, None, new[key])
+            yield _change(path_of(key), ChangeKind.ADDED, None, new[key])
         else:
-            yield from _compared(path_of(key), old[key], new[key])
+            yield from _compared(path_of(key), str(key), old[key], new[key])
 
 
-def _lists(path: str, old: list[Any], new: list[Any]) -> Iterator[SettingChange]:
-    named = _named(old, new)
+def _lists(path: str, key: str, old: list[Any], new: list[Any]) -> Iterator[SettingChange]:
+    named = _named(key, old, new)
     if named is None:
-        at = dict(enumerate(old)), dict(enumerate(new))
-        yield from _members(*at, lambda index: f"{path}[{index}]")
+        pair = _matched(old, new) if is_set(key) else (dict(enumerate(old)), dict(enumerate(new)))
+        yield from _members(*pair, lambda index: f"{path}[{index}]")
         return
     before, after = named
     yield from _members(before, after, lambda name: _member(path, name))
     old_order = [name for name in before if name in after]
     new_order = [name for name in after if name in before]
-    if old_order != new_order:
+    if old_order != new_order and not is_set(key):
         yield SettingChange(path, ChangeKind.REORDERED, old_order, new_order)
 
 
-def _named(old: list[Any], new: list[Any]) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    pairs = [(identities(old, key), identities(new, key)) for key in _IDENTITY_KEYS]
-    for old_names, new_names in (*pairs, (unique_texts(old), unique_texts(new))):
-        if old_names is not None and new_names is not None:
-            return dict(zip(old_names, old, strict=True)), dict(zip(new_names, new, strict=True))
+def _matched(old: list[Any], new: list[Any]) -> tuple[dict[int, Any], dict[int, Any]]:
+    """Give each member of two sets a place, the same one to members that are alike."""
+    before, after = _by_content(old), _by_content(new)
+    places = {content: place for place, content in enumerate(sorted(before.keys() | after.keys()))}
+    return (
+        {places[content]: member for content, member in before.items()},
+        {places[content]: member for content, member in after.items()},
+    )
+
+
+def _by_content(items: list[Any]) -> dict[tuple[bytes, int], Any]:
+    seen: Counter[bytes] = Counter()
+    found = {}
+    for item in items:
+        content = without_types(shown(item))
+        found[content, seen[content]] = item
+        seen[content] += 1
+    return found
+
+
+def _named(
+    key: str, old: list[Any], new: list[Any]
+) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    for names in _names(key):
+        before, after = names(old), names(new)
+        if before is not None and after is not None:
+            return dict(zip(before, old, strict=True)), dict(zip(after, new, strict=True))
     return None
+
+
+def _names(key: str) -> Iterator[Callable[[list[Any]], list[str] | None]]:
+    """Give the ways to name the members of the list under `key`, the best one first."""
+    if key == "assignments":
+        yield lambda items: unique_texts([_target(item) for item in items])
+    for identity in _IDENTITY_KEYS:
+        yield partial(identities, key=identity)
+    yield unique_texts
+
+
+def _target(assignment: Any) -> str | None:
+    """Return whom an assignment is for: a group's id, or a type as `allDevicesAssignmentTarget`."""
+    target = assignment.get("target") if isinstance(assignment, Mapping) else None
+    values = [target.get(name) for name in _TARGETS] if isinstance(target, Mapping) else []
+    name = next((value for value in values if isinstance(value, str)), None)
+    return name and name.rpartition(".")[2]
 
 
 def _property(path: str, key: str) -> str:

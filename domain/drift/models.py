@@ -24,7 +24,7 @@ class DriftKind(StrEnum):
 
 
 class ChangeKind(StrEnum):
-    """What happened to one setting of a modified policy."""
+    """What happened to one setting of a policy."""
 
     ADDED = "ADDED"
     REMOVED = "REMOVED"
@@ -36,14 +36,15 @@ class ChangeKind(StrEnum):
 class SettingChange:
     """One changed setting, with its whole values as JSON.
 
-    `old` is None for ADDED and `new` for REMOVED; in a CHANGED, None is JSON's null.
-    REORDERED concerns a list: both sides name the members that both lists have.
+    `old` is None for ADDED and `new` for REMOVED. REORDERED concerns a list: both sides name
+    the members that both lists have. Of a secret both sides are None.
     """
 
     path: str
     change: ChangeKind
     old: Any
     new: Any
+    is_secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,10 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class DriftFinding:
-    """One policy that differs between two snapshots; `changes` only for MODIFIED."""
+    """One policy that differs between two snapshots.
+
+    `changes` are the settings that differ; of a policy that was added or removed, all of them.
+    """
 
     tenant_id: UUID
     id: UUID

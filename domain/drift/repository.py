@@ -18,7 +18,7 @@ from domain.drift.models import (
     SettingChange,
     fingerprint,
 )
-from domain.inventory.policies import normalize
+from domain.inventory.content import exact_numbers
 from domain.tables import drift_finding
 
 _PAIR = (drift_finding.c.baseline_run_id, drift_finding.c.current_run_id)
@@ -41,6 +41,8 @@ async def add(
     A known finding is handed on to the newest run that made it, so that it lives
     as long as any run that shows it.
     """
+    if not findings:
+        return frozenset()
     adding = insert(drift_finding).values(
         [
             {
@@ -91,9 +93,13 @@ def _finding(row: Row[*tuple[Any, ...]]) -> DriftFinding:
 
 
 def _change(stored: Mapping[str, Any]) -> SettingChange:
-    # jsonb writes 1e300 with all its digits: read back, no JSON writer would take the integer.
-    old, new = normalize(stored["old"]), normalize(stored["new"])
-    return SettingChange(stored["path"], ChangeKind(stored["change"]), old, new)
+    return SettingChange(
+        stored["path"],
+        ChangeKind(stored["change"]),
+        exact_numbers(stored["old"]),
+        exact_numbers(stored["new"]),
+        stored["is_secret"],
+    )
 
 
 async def pages(

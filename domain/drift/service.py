@@ -37,14 +37,14 @@ class Drift:
             was started).
         """
         access.require(start_permission(RUN_TYPE))
-        require_scope_key(scope_key)
+        key = require_scope_key(scope_key)
         async with self._transactions.member(access, VIEW) as connection:
-            runs = await snapshot_runs(connection, access.tenant_id, scope_key, 2)
+            runs = await snapshot_runs(connection, access.tenant_id, key, 2)
         if len(runs) < 2:
             raise UserInputError(
                 UserErrorCode.NOT_ENOUGH_SNAPSHOTS,
                 f"Drift compares the last two inventory syncs that succeeded as a whole;"
-                f" {scope_key!r} has {len(runs)}. Sync the scope until it has two.",
+                f" {key!r} has {len(runs)}. Sync the scope until it has two.",
                 "scopeKey",
             )
         current, baseline = runs
@@ -52,8 +52,8 @@ class Drift:
             access,
             resource=RESOURCE,
             action=ACTION,
-            subject=scope_key,
-            context=Comparison(scope_key, baseline, current).context,
+            subject=key,
+            context=Comparison(key, baseline, current).context,
         )
 
     async def findings(

@@ -26,6 +26,25 @@ class InventoryScope:
 
 
 @dataclass(frozen=True, slots=True)
+class SyncOrder:
+    """What a sync is to do. With `allow_empty` a scope that had policies may have none now."""
+
+    scope_key: str
+    allow_empty: bool = False
+
+    @classmethod
+    def of_context(cls, context: Mapping[str, Any]) -> "SyncOrder":
+        """Read the order from the context of a sync."""
+        return cls(context["scopeKey"], context.get("allowEmpty", False))
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """The order as the context of a sync."""
+        permission = {"allowEmpty": True} if self.allow_empty else {}
+        return {"scopeKey": self.scope_key, **permission}
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyRecord:
     """A policy on its way into a snapshot."""
 

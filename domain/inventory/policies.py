@@ -1,14 +1,12 @@
-"""Policy documents: reading them, naming them, and what of them counts as content (P1, P2)."""
+"""Policy documents: reading and naming them (P1)."""
 
-import hashlib
+import codecs
 import json
 import math
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from collections import Counter
+from collections.abc import Mapping
 from json import JSONDecodeError
 from typing import Any
-
-import orjson
 
 from domain.runs.failures import FailureReason, ProducerError
 
@@ -16,41 +14,64 @@ MAX_DEPTH = 100
 MAX_ID_LENGTH = 200
 MAX_NAME_LENGTH = 1000
 
-_VOLATILE_KEYS = frozenset({"createdDateTime", "lastModifiedDateTime", "version"})
-_GRAPH = "#microsoft.graph."
-# The service addresses these by name, so their order in a list says nothing.
-_UNORDERED_BY = ("settingDefinitionId", "id")
-# What both Postgres and every JSON writer on the way to the client keep exactly.
-_INTEGERS = range(-(2**63), 2**64)
+_GRAPH = "microsoft.graph."
+# Both Postgres and every JSON writer on the way to the client keep these exactly.
+INTEGERS = range(-(2**63), 2**64)
 _MAX_INTEGER_TEXT = 20
 _MAX_SHOWN = 200
+# By byte order mark: the encoding that it announces, and the same with its bytes swapped. The
+# longer marks come first, since a shorter one is how a longer one begins.
+_BYTE_ORDERS = {
+    codecs.BOM_UTF32_LE: ("utf-32-le", "utf-32-be"),
+    codecs.BOM_UTF32_BE: ("utf-32-be", "utf-32-le"),
+    codecs.BOM_UTF16_LE: ("utf-16-le", "utf-16-be"),
+    codecs.BOM_UTF16_BE: ("utf-16-be", "utf-16-le"),
+}
 
 
 def parse(raw: bytes) -> dict[str, Any]:
     """Return the policy in a file's bytes: UTF-8, UTF-16 or UTF-32, with or without a BOM.
 
-    What is returned can be stored as `jsonb` and written as JSON again.
+    The result can be stored as `jsonb` and written as JSON again.
 
     Raises:
-        ProducerError: INVALID_JSON with the place, or INVALID_POLICY for what is valid
-            JSON and still no policy, or none that can be stored.
+        ProducerError: INVALID_JSON with the place, or INVALID_POLICY for valid JSON that is
+            not a policy, or cannot be stored.
     """
-    encoding = json.detect_encoding(raw)
-    try:
-        body = json.loads(raw.decode(encoding), parse_int=_integer, parse_constant=_refuse_constant)
-    except UnicodeDecodeError as error:
-        raise _invalid_json(
-            f"Byte {error.start + 1} is no {encoding} text; save the file as UTF-8."
-        ) from None
-    except JSONDecodeError as error:
-        what, place = error.msg.removesuffix(" at"), f"line {error.lineno}, column {error.colno}"
-        raise _invalid_json(f"{what} at {place} (read as {encoding}).") from None
-    except RecursionError:
-        raise _too_deep() from None
+    return storable(parse_json(raw))
+
+
+def storable(body: Any) -> dict[str, Any]:
+    """Return a JSON value that is an object which can be stored as `jsonb`.
+
+    Raises:
+        ProducerError: INVALID_POLICY with the place.
+    """
     if not isinstance(body, dict):
         raise _invalid("The document has to be one JSON object.")
     _check_storable(body, [])
     return body
+
+
+def parse_json(raw: bytes) -> Any:
+    """Return the JSON value in a file's bytes, whatever its kind.
+
+    Raises:
+        ProducerError: INVALID_JSON with the place, also for an object that has a key twice;
+            INVALID_POLICY for a document that is nested too deeply.
+    """
+    encoding = json.detect_encoding(raw)
+    try:
+        return json.loads(
+            raw.decode(encoding),
+            parse_int=_integer,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_object,
+        )
+    except (UnicodeDecodeError, JSONDecodeError) as error:
+        raise _invalid_json(_swapped(raw) or _where(error, encoding)) from None
+    except RecursionError:
+        raise _too_deep() from None
 
 
 def identify(body: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -61,7 +82,7 @@ def identify(body: Mapping[str, Any]) -> tuple[str, str, str]:
     """
     policy_id = _text(body, "id", MAX_ID_LENGTH)
     name = _text(body, "displayName", MAX_NAME_LENGTH) or _text(body, "name", MAX_NAME_LENGTH)
-    policy_type = _text(body, "@odata.type", MAX_ID_LENGTH).removeprefix(_GRAPH)
+    policy_type = _short_type(_text(body, "@odata.type", MAX_ID_LENGTH))
     for value, what in (
         (policy_id, "`id`"),
         (name, "`displayName` or `name`"),
@@ -72,79 +93,44 @@ def identify(body: Mapping[str, Any]) -> tuple[str, str, str]:
     return policy_id, name, policy_type
 
 
-def normalize(body: Any) -> Any:
-    """Return what of a document is configuration, in one form however it was exported.
-
-    Left out at every level: `@odata.*` annotations, the links to Graph's actions
-    (`#microsoft.graph.*`, which come and go with the service's releases),
-    `createdDateTime`, `lastModifiedDateTime` and `version`. A settings catalog's
-    entry becomes its `settingInstance`: what surrounds it is a running number.
-    Objects that are addressed by `settingDefinitionId` or `id` are sorted by it.
-    """
-    match body:
-        case dict():
-            return _without_wrapper(
-                {key: normalize(value) for key, value in body.items() if not _is_volatile(key)}
-            )
-        case list():
-            return _sorted([normalize(value) for value in body])
-        case int() | float():
-            return _number(body)
-        case _:
-            return body
+def is_exact(number: float) -> bool:
+    """Return whether `jsonb` and every JSON writer keep the number exactly."""
+    return not isinstance(number, int) or number in INTEGERS
 
 
-def content_hash(normalized: Any) -> bytes:
-    """Return the SHA-256 of a normalized document: equal as long as nothing drifted."""
-    return _sha256(normalized)
+def _short_type(name: str) -> str:
+    plain = name.removeprefix("#")
+    return plain[len(_GRAPH) :] if plain.lower().startswith(_GRAPH) else name
 
 
-def document_hash(body: Any) -> bytes:
-    """Return the SHA-256 of a whole document, volatile keys included."""
-    return _sha256(body)
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        ((key, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise _invalid_json(f"The key {_shown([key])!r} occurs twice in one object; keep one.")
+    return members
 
 
-def identities(items: Sequence[Any], key: str) -> list[str] | None:
-    """Return each object's text under `key`; None unless all have a short one of their own."""
-    return unique_texts([item.get(key) if isinstance(item, dict) else None for item in items])
+def _swapped(raw: bytes) -> str | None:
+    """Say that a text's bytes are in the other order than its mark announces, if they are."""
+    announced = next((mark for mark in _BYTE_ORDERS if raw.startswith(mark)), None)
+    if announced is None:
+        return None
+    encoding, swapped = _BYTE_ORDERS[announced]
+    start = raw.removeprefix(announced)[:4].decode(swapped, "replace")
+    # Every JSON document begins with a character of ASCII.
+    if not start or not start[0].isascii() or start[0] == "\0":
+        return None
+    return (
+        f"The byte order mark says {encoding}, but the bytes are {swapped}; save the file as UTF-8."
+    )
 
 
-def unique_texts(values: Sequence[Any]) -> list[str] | None:
-    """Return the values; None unless all are short texts, no two the same."""
-    texts = [text for text in values if isinstance(text, str) and len(text) <= MAX_ID_LENGTH]
-    return texts if len(set(texts)) == len(values) else None
-
-
-def _sha256(value: Any) -> bytes:
-    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).digest()
-
-
-def _is_volatile(key: str) -> bool:
-    return "@odata." in key or key in _VOLATILE_KEYS or key.startswith(_GRAPH)
-
-
-def _without_wrapper(value: dict[str, Any]) -> dict[str, Any]:
-    instance = value.get("settingInstance")
-    if not isinstance(instance, dict) or "settingDefinitionId" not in instance:
-        return value
-    beside = {key: value[key] for key in value if key not in ("id", "settingInstance")}
-    return {**beside, **instance} if beside.keys().isdisjoint(instance) else value
-
-
-def _sorted(items: list[Any]) -> list[Any]:
-    for key in _UNORDERED_BY:
-        if identities(items, key) is not None:
-            return sorted(items, key=lambda item: str(item[key]))
-    return items
-
-
-def _number(value: float) -> float:
-    # `1.0` and `1e16` come back from jsonb as other texts of the same number; the decimal text
-    # is what jsonb keeps, so the integer is taken from it and not from the binary value.
-    if isinstance(value, float) and value.is_integer():
-        whole = int(Decimal(repr(value)))
-        return whole if whole in _INTEGERS else value
-    return value if _is_exact(value) else float(value)
+def _where(error: UnicodeDecodeError | JSONDecodeError, encoding: str) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"Byte {error.start + 1} is not valid {encoding}; save the file as UTF-8."
+    what, place = error.msg.removesuffix(" at"), f"line {error.lineno}, column {error.colno}"
+    return f"{what} at {place} (read as {encoding})."
 
 
 def _integer(text: str) -> float:
@@ -153,7 +139,7 @@ def _integer(text: str) -> float:
 
 
 def _refuse_constant(name: str) -> None:
-    raise _invalid_json(f"{name} is no JSON value; use a number or null.")
+    raise _invalid_json(f"{name} is not a JSON value; use a number or null.")
 
 
 def _check_storable(value: Any, place: list[object]) -> None:
@@ -170,7 +156,7 @@ def _check_storable(value: Any, place: list[object]) -> None:
             raise _invalid(f"The text at {_shown(place)} holds a NUL character (\\u0000).")
         case str() if not _is_unicode(value):
             raise _invalid(f"The text at {_shown(place)} holds half of a surrogate pair.")
-        case int() | float() if math.isinf(value) or not _is_exact(value):
+        case int() | float() if math.isinf(value) or not is_exact(value):
             raise _invalid(f"The number at {_shown(place)} is too large to be stored.")
 
 
@@ -180,10 +166,6 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _is_exact(number: float) -> bool:
-    return not isinstance(number, int) or number in _INTEGERS
 
 
 def _shown(place: list[object]) -> str:

@@ -9,15 +9,16 @@ from domain.runs.failures import ProducerError
 
 @dataclass(frozen=True, slots=True)
 class CatalogueEntry:
-    """One policy the provider knows of, or why it cannot be identified.
+    """One policy the provider knows of, or why it cannot be identified, or is not one.
 
-    `key` is stable and unique within the scope. Exactly one of `policy_id` and
-    `failure` is set.
+    `key` is stable and unique within the scope. Exactly one of the others is set; `ignored` says
+    why this is not taken for a policy.
     """
 
     key: str
     policy_id: str | None = None
     failure: ProducerError | None = None
+    ignored: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class InventoryProvider(Protocol):
         """List the scope's policies, sorted by key.
 
         Raises:
-            ProducerError: SCOPE_NOT_FOUND, or PROVIDER_UNAVAILABLE when a retry may help.
+            ProducerError: SCOPE_NOT_FOUND, PROVIDER_UNAVAILABLE when a retry may help, or why
+                the operator's settings for the scope are not usable.
         """
         ...
 

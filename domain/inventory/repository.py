@@ -95,6 +95,21 @@ async def scopes(connection: AsyncConnection, tenant_id: UUID) -> Sequence[Inven
     return [InventoryScope(row.tenant_id, row.key, row.last_seen_at, row.snapshot) for row in rows]
 
 
+async def scope_exists(connection: AsyncConnection, tenant_id: UUID, scope_key: str) -> bool:
+    """Return whether the provider has or had the scope."""
+    scope = inventory_scope.c
+    row = await connection.execute(
+        select(scope.key).where(scope.tenant_id == tenant_id, scope.key == scope_key)
+    )
+    return row.one_or_none() is not None
+
+
+async def current_policy_count(connection: AsyncConnection, tenant_id: UUID, scope_key: str) -> int:
+    """Return how many policies the scope's current snapshot has; 0 without a snapshot."""
+    runs = await snapshot_runs(connection, tenant_id, scope_key, 1)
+    return sum((await policy_counts(connection, tenant_id, runs)).values())
+
+
 async def store(
     connection: AsyncConnection, tenant_id: UUID, run_id: UUID, records: Sequence[PolicyRecord]
 ) -> frozenset[str]:

@@ -1,14 +1,34 @@
 """Scope keys: how a part of a tenant's inventory is named."""
 
 import re
+import unicodedata
+
+MAX_SCOPE_KEY_LENGTH = 100
 
 # Letters and digits of any script; never a separator, a leading dot or a space at an end.
-_SCOPE_KEY = re.compile(r"[\w-](?:[\w. -]{0,98}[\w.-])?")
+_SCOPE_KEY = re.compile(r"[\w-](?:[\w. -]*[\w.-])?")
+
+
+def normal_scope_key(key: str) -> str:
+    """Return the key in the form in which keys are stored and compared (NFC).
+
+    Some systems name a folder `Zürich` with one character for its `ü`, others with two.
+    """
+    return unicodedata.normalize("NFC", key)
 
 
 def valid_scope_key(key: str) -> bool:
     """Return whether `key` is 1 to 100 letters, digits, `._-` or inner spaces, no leading dot.
 
-    Such a key is one plain name: as part of a path it never leads anywhere else.
+    A letter may carry combining marks, as in Devanagari or Hebrew. Such a key is one plain name:
+    as part of a path it never leads anywhere else.
     """
-    return _SCOPE_KEY.fullmatch(key) is not None
+    if len(key) > MAX_SCOPE_KEY_LENGTH:
+        return False
+    plain = ""
+    for char in key:
+        if not unicodedata.category(char).startswith("M"):
+            plain += char
+        elif not plain[-1:].isalpha():
+            return False
+    return _SCOPE_KEY.fullmatch(plain) is not None

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from domain.errors import UserErrorCode, UserInputError
 from domain.inventory import repository
-from domain.inventory.models import ACTION, RESOURCE, RUN_TYPE, InventoryScope, Policy
-from domain.inventory.scopes import valid_scope_key
+from domain.inventory.models import ACTION, RESOURCE, RUN_TYPE, InventoryScope, Policy, SyncOrder
+from domain.inventory.scopes import normal_scope_key, valid_scope_key
 from domain.runs.models import StartedRun
 from domain.runs.starting import RunStarter
 from domain.tenancy.models import TenantAccess
@@ -14,15 +14,17 @@ from domain.tenancy.roles import VIEW, start_permission
 from domain.tenancy.transactions import Transactions
 
 
-def require_scope_key(key: str) -> None:
-    """Raise UserInputError unless `key` can be a scope's."""
-    if not valid_scope_key(key):
+def require_scope_key(key: str) -> str:
+    """Return the key as scopes are stored; raise UserInputError unless it can be a scope's."""
+    normal = normal_scope_key(key)
+    if not valid_scope_key(normal):
         raise UserInputError(
             UserErrorCode.INVALID_SCOPE_KEY,
             "A scope key is 1 to 100 letters, digits, dots, dashes, underscores or inner spaces,"
             " and starts with no dot.",
             "scopeKey",
         )
+    return normal
 
 
 class Inventory:
@@ -32,20 +34,33 @@ class Inventory:
         self._transactions = transactions
         self._starter = starter
 
-    async def start_sync(self, access: TenantAccess, scope_key: str) -> StartedRun:
-        """Start `inventory.sync` of a scope; whether the scope exists, the run will tell.
+    async def start_sync(
+        self, access: TenantAccess, scope_key: str, *, allow_empty: bool = False
+    ) -> StartedRun:
+        """Start `inventory.sync` of a scope that was seen at the provider.
+
+        With `allow_empty`, a scope that had policies may have none now.
 
         Raises:
-            ForbiddenError, UserInputError (INVALID_SCOPE_KEY).
+            ForbiddenError, UserInputError (INVALID_SCOPE_KEY, UNKNOWN_SCOPE: no run was started).
         """
         access.require(start_permission(RUN_TYPE))
-        require_scope_key(scope_key)
+        key = require_scope_key(scope_key)
+        async with self._transactions.member(access, VIEW) as connection:
+            known = await repository.scope_exists(connection, access.tenant_id, key)
+        if not known:
+            raise UserInputError(
+                UserErrorCode.UNKNOWN_SCOPE,
+                f"There is no scope {key!r}. `inventoryScopes` lists those there are; a new one is"
+                " listed within seconds.",
+                "scopeKey",
+            )
         return await self._starter.start(
             access,
             resource=RESOURCE,
             action=ACTION,
-            subject=scope_key,
-            context={"scopeKey": scope_key},
+            subject=key,
+            context=SyncOrder(key, allow_empty).context,
         )
 
     async def scopes(self, access: TenantAccess) -> Sequence[InventoryScope]:
@@ -58,7 +73,8 @@ class Inventory:
     ) -> Sequence[Policy]:
         """Return a page of the scope's current snapshot; empty before the first whole sync."""
         async with self._transactions.member(access, VIEW) as connection:
-            runs = await repository.snapshot_runs(connection, access.tenant_id, scope_key, 1)
+            key = normal_scope_key(scope_key)
+            runs = await repository.snapshot_runs(connection, access.tenant_id, key, 1)
             if not runs:
                 return ()
             return await repository.page(

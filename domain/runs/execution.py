@@ -35,14 +35,14 @@ class Batch:
         """State that the item is done."""
         self.items.append(ItemResult(key, ItemOutcome.SUCCEEDED))
 
-    def skipped(self, key: str) -> None:
-        """State that there was nothing to do for the item."""
-        self.items.append(ItemResult(key, ItemOutcome.SKIPPED))
+    def skipped(self, key: str, reason: str) -> None:
+        """State that there was nothing to do for the item, and why."""
+        message = sanitize(reason, max_length=MESSAGE_LENGTH)
+        self.items.append(ItemResult(key, ItemOutcome.SKIPPED, message=message))
 
     def failed(self, key: str, error: ProducerError) -> None:
         """State that the item failed, and why."""
-        message = sanitize(error.message, max_length=MESSAGE_LENGTH)
-        self.items.append(ItemResult(key, ItemOutcome.FAILED, error.reason, message))
+        self.items.append(ItemResult(key, ItemOutcome.FAILED, error.reason, _safe_message(error)))
 
 
 class RunExecution:
@@ -128,7 +128,7 @@ class RunExecution:
                     self.tenant_id,
                     self.lease.run_id,
                     reason=error.reason,
-                    message=sanitize(error.message, max_length=MESSAGE_LENGTH),
+                    message=_safe_message(error),
                     attempt=self.lease.attempt,
                     error_id=error_id,
                 )
@@ -144,6 +144,10 @@ class RunExecution:
             await transitions.order_again(connection, self.tenant_id, self.lease.run_id, delay)
             await feed.emit(connection, self.tenant_id, self.lease.run_id, RunEventKind.REQUEUED)
         await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(self.tenant_id))
+
+
+def _safe_message(error: ProducerError) -> str:
+    return sanitize(error.message, max_length=MESSAGE_LENGTH, names=error.names)
 
 
 class RunClaimer:

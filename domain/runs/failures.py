@@ -1,5 +1,6 @@
 """Why an item, or a whole run, failed: in codes a client can switch on (R5)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -11,12 +12,16 @@ class FailureReason(StrEnum):
 
     INVALID_JSON = "INVALID_JSON"
     INVALID_POLICY = "INVALID_POLICY"
+    INCOMPLETE_POLICY = "INCOMPLETE_POLICY"
     UNREADABLE_FILE = "UNREADABLE_FILE"
     FILE_TOO_LARGE = "FILE_TOO_LARGE"
     OUTSIDE_SCOPE = "OUTSIDE_SCOPE"
     DUPLICATE_ID = "DUPLICATE_ID"
     CHANGED_WHILE_READING = "CHANGED_WHILE_READING"
     SCOPE_NOT_FOUND = "SCOPE_NOT_FOUND"
+    SCOPE_AMBIGUOUS = "SCOPE_AMBIGUOUS"
+    SCOPE_EMPTY = "SCOPE_EMPTY"
+    INVALID_IGNORE_FILE = "INVALID_IGNORE_FILE"
     PROVIDER_UNAVAILABLE = "PROVIDER_UNAVAILABLE"
     POLICY_NOT_FOUND = "POLICY_NOT_FOUND"
     BASELINE_UNAVAILABLE = "BASELINE_UNAVAILABLE"
@@ -43,13 +48,15 @@ RETRYABLE: frozenset[FailureReason] = frozenset(
 class ProducerError(Exception):
     """A failure that the producer understands: of one item, or, when it escapes, of the run.
 
-    `message` is shown to users after sanitizing, so it names what to mend and no secret.
+    `message` is shown to users after sanitizing: it says what to change, and holds no secret.
+    `names` are names of items in it, as of files, which stay readable whatever they look like.
     """
 
-    def __init__(self, reason: FailureReason, message: str) -> None:
+    def __init__(self, reason: FailureReason, message: str, names: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
+        self.names = tuple(names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,15 @@ class RunEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class SkippedItem:
+    """An item for which there was nothing to do, and why; None where no producer said it."""
+
+    run_id: UUID
+    key: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class FailureGroup:
     """How often one reason occurs in a run, with one message as an example."""
 

@@ -6,7 +6,14 @@ from uuid import UUID
 
 from domain.runs.failures import FailureReason, RunFailure
 from domain.runs.feed import FeedCursor
-from domain.runs.models import FailureGroup, OperationRun, RunEvent, RunFacets, RunFilter
+from domain.runs.models import (
+    FailureGroup,
+    OperationRun,
+    RunEvent,
+    RunFacets,
+    RunFilter,
+    SkippedItem,
+)
 from domain.runs.repository import feed, reading
 from domain.runs.repository.facets import facets
 from domain.runs.repository.reading import Keyset
@@ -77,6 +84,15 @@ class RunQueries:
         async with self._transactions.member(access, VIEW) as connection:
             return await reading.failures(
                 connection, access.tenant_id, run_ids, after=after, reasons=reasons, limit=limit
+            )
+
+    async def skipped(
+        self, access: TenantAccess, run_ids: Sequence[UUID], *, after: str | None, limit: int
+    ) -> Mapping[UUID, Sequence[SkippedItem]]:
+        """Return a page of the skipped items of each run."""
+        async with self._transactions.member(access, VIEW) as connection:
+            return await reading.skipped(
+                connection, access.tenant_id, run_ids, after=after, limit=limit
             )
 
     async def failure_groups(

@@ -1,6 +1,7 @@
 """All SQL about tenants, users and memberships."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,6 +13,16 @@ from domain.tables import app_user, membership, tenant, tenant_feed
 from domain.tenancy.claims import ClaimedUser
 from domain.tenancy.models import Principal, Tenant, TenantAccess
 from domain.tenancy.roles import TenantRole
+
+
+@dataclass(frozen=True, slots=True)
+class TenantFolder:
+    """A tenant as the operator set it up."""
+
+    slug: str
+    name: str
+    export_folder: str | None
+
 
 # Lets the transaction see these tenants; the wall needs to know, as it does the tenant's id.
 _SHOW_CLAIMED = text("SELECT set_config('opsrun.claimed_slugs', :slugs, true)")
@@ -190,6 +201,28 @@ async def tenant_slugs(connection: AsyncConnection) -> dict[UUID, str]:
     """Return every tenant's slug."""
     rows = await connection.execute(select(tenant.c.id, tenant.c.slug))
     return {row.id: row.slug for row in rows}
+
+
+async def tenant_folders(connection: AsyncConnection) -> Sequence[TenantFolder]:
+    """Return every tenant by slug, with its export folder."""
+    rows = await connection.execute(
+        select(tenant.c.slug, tenant.c.name, tenant.c.export_folder).order_by(tenant.c.slug)
+    )
+    return [TenantFolder(row.slug, row.name, row.export_folder) for row in rows]
+
+
+async def members(
+    connection: AsyncConnection, tenant_id: UUID
+) -> Sequence[Row[str, str, str, str | None, str]]:
+    """Return issuer, subject, name, email and role of the tenant's members, by subject."""
+    user = app_user.c
+    rows = await connection.execute(
+        select(user.issuer, user.subject, user.name, user.email, membership.c.role)
+        .join(membership, membership.c.user_id == user.id)
+        .where(membership.c.tenant_id == tenant_id)
+        .order_by(user.subject, user.issuer)
+    )
+    return rows.all()
 
 
 async def set_retention(connection: AsyncConnection, tenant_id: UUID, days: int) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import strawberry
@@ -17,15 +17,27 @@ from gql.context import Info
 from gql.ids import GlobalId, Node
 from gql.pages import DEFAULT_PAGE, Connection, Cursor, forward_page, page_size
 
+if TYPE_CHECKING:
+    from gql.runs.types import OperationRun
 
-@strawberry.type(description="One setting that differs between two versions of a policy.")
+Run = Annotated["OperationRun", strawberry.lazy("gql.runs.types")]
+
+
+@strawberry.type(description="One setting that differs between two snapshots of a policy.")
 class SettingChange:
     """GraphQL form of `domain.drift.models.SettingChange`."""
 
-    path: str = strawberry.field(description="Where the setting stands in the policy.")
+    path: str = strawberry.field(description="Where the setting is in the policy.")
     kind: ChangeKind = strawberry.field(description="What happened to it.")
-    old: JSON | None = strawberry.field(description="The baseline's value.")
-    new: JSON | None = strawberry.field(description="The current value.")
+    old: JSON | None = strawberry.field(
+        description="The baseline's value; a secret inside it is `[hidden]`."
+    )
+    new: JSON | None = strawberry.field(
+        description="The current value; a secret inside it is `[hidden]`."
+    )
+    is_secret: bool = strawberry.field(
+        description="Whether the setting is a secret; then `old` and `new` are always null."
+    )
 
 
 @strawberry.type(description="One policy that differs between two snapshots.")
@@ -38,7 +50,8 @@ class DriftFinding(Node):
     policy_name: str = strawberry.field(description="The policy's display name.")
     policy_type: str = strawberry.field(description="The policy's type at the provider.")
     changes: list[SettingChange] = strawberry.field(
-        description="The settings that differ, by path; empty unless MODIFIED."
+        description="The settings that differ, by path; all settings of a policy that was added or"
+        " removed."
     )
     found_at: datetime = strawberry.field(description="When it was found first.")
 
@@ -53,7 +66,9 @@ class DriftFinding(Node):
             policy_name=finding.policy_name,
             policy_type=finding.policy_type,
             changes=[
-                SettingChange(path=c.path, kind=c.change, old=c.old, new=c.new)
+                SettingChange(
+                    path=c.path, kind=c.change, old=c.old, new=c.new, is_secret=c.is_secret
+                )
                 for c in finding.changes
             ],
             found_at=finding.found_at,
@@ -101,8 +116,8 @@ class DriftReport:
     access: strawberry.Private[TenantAccess]
     comparison: strawberry.Private[Comparison]
     scope_key: str = strawberry.field(description="The scope that was compared.")
-    baseline_run_id: strawberry.ID = strawberry.field(description="The older sync.")
-    current_run_id: strawberry.ID = strawberry.field(description="The newer sync.")
+    baseline_run_id: strawberry.ID = strawberry.field(description="The older sync's id.")
+    current_run_id: strawberry.ID = strawberry.field(description="The newer sync's id.")
     added: int = strawberry.field(description="How many policies are new.")
     removed: int = strawberry.field(description="How many policies are gone.")
     modified: int = strawberry.field(description="How many policies changed.")
@@ -126,6 +141,21 @@ class DriftReport:
             removed=counts.get(DriftKind.REMOVED, 0),
             modified=counts.get(DriftKind.MODIFIED, 0),
         )
+
+    @strawberry.field(description="The older sync; null once retention has deleted it.")
+    async def baseline_run(self, info: Info) -> Run | None:
+        return await self._run(info, self.comparison.baseline_run_id)
+
+    @strawberry.field(description="The newer sync; null once retention has deleted it.")
+    async def current_run(self, info: Info) -> Run | None:
+        return await self._run(info, self.comparison.current_run_id)
+
+    async def _run(self, info: Info, run_id: UUID) -> Run | None:
+        # A run relates to its report, so that module imports this one.
+        from gql.runs.types import OperationRun
+
+        run = await info.context.load(info.context.cases.runs.by_ids, self.access, run_id)
+        return OperationRun.of(run, self.access, info) if run else None
 
     @strawberry.field(description="The findings by policy name.")
     async def findings(

@@ -15,6 +15,11 @@ class StartInventorySyncInput:
 
     tenant_id: strawberry.ID = strawberry.field(description="The tenant.")
     scope_key: str = strawberry.field(description="The scope, as `inventoryScopes` names it.")
+    allow_empty: bool = strawberry.field(
+        default=False,
+        description="Whether the scope is meant to be empty. Without it, a sync that finds no"
+        " policy fails if the scope had policies before.",
+    )
 
 
 @strawberry.type
@@ -32,5 +37,7 @@ class InventoryMutations:
         ],
     ) -> StartRunPayload:
         access, _ = await info.context.locate(input.tenant_id, "Tenant")
-        starting = info.context.cases.inventory.start_sync(access, input.scope_key)
+        starting = info.context.cases.inventory.start_sync(
+            access, input.scope_key, allow_empty=input.allow_empty
+        )
         return await start_payload(starting, access, info)

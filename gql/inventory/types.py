@@ -70,7 +70,7 @@ class InventorySnapshot:
     def of(cls, run: OperationRun, policy_count: int) -> "InventorySnapshot":
         """Describe the snapshot of a sync."""
         return cls(
-            scope_key=run.context["scopeKey"],
+            scope_key=models.SyncOrder.of_context(run.context).scope_key,
             policy_count=policy_count,
             is_whole=run.status_bucket == "SUCCEEDED",
         )

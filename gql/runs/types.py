@@ -92,6 +92,16 @@ class RunFailureGroup:
     example_message: str = strawberry.field(description="One of their messages.")
 
 
+@strawberry.type(description="One item for which there was nothing to do.")
+class SkippedItem:
+    """GraphQL form of `domain.runs.models.SkippedItem`."""
+
+    item_key: str = strawberry.field(description="The item.")
+    reason: str | None = strawberry.field(
+        description="Why it was skipped; null for runs of versions that did not record it."
+    )
+
+
 @strawberry.type(description="One fact of a run's timeline.")
 class RunEvent:
     """GraphQL form of `domain.runs.models.RunEvent`."""
@@ -212,6 +222,28 @@ class OperationRun(Node):
             after=after,
             node=_failure,
             cursor=lambda row: self._cursor(kind, row.item_key or ""),
+        )
+
+    @strawberry.field(description="The items that were skipped and why, by item.")
+    async def skipped_items(
+        self, info: Info, first: First = DEFAULT_PAGE, after: After = UNSET
+    ) -> Connection[SkippedItem]:
+        size = page_size(first)
+        kind = f"skipped {self.model.id.hex}"
+        start = after and await info.context.place(after, kind, self.access.tenant_id, str)
+        rows = await info.context.load(
+            info.context.cases.runs.skipped,
+            self.access,
+            self.model.id,
+            after=start[0] if start else None,
+            limit=size + 1,
+        )
+        return forward_page(
+            rows or (),
+            size,
+            after=after,
+            node=lambda row: SkippedItem(item_key=row.key, reason=row.reason),
+            cursor=lambda row: self._cursor(kind, row.key),
         )
 
     @strawberry.field(description="The failures counted by reason, the most frequent first.")

@@ -1,6 +1,6 @@
 """Measure how long after a worker's commit the hub has painted it: for a running `make dev`.
 
-python -m tests.bench.painting 'http://127.0.0.1:8000/#token=…'
+python -m tests.bench.painting 'http://127.0.0.1:8000/#demo=…'
 """
 
 import asyncio
@@ -75,7 +75,7 @@ def row(name: str, seconds: list[float]) -> str:
 
 async def main(address: str) -> None:
     """Watch the list in a browser while runs go on, and print what it took."""
-    base, (token, *_) = base_and_tokens(address)
+    base, (token, *_) = await base_and_tokens(address)
     committed: Moments = {}
     arrived: Moments = {}
     async with (

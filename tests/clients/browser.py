@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
+import httpx
 from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright, expect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -82,10 +83,12 @@ class Visitor:
         return page
 
 
-def base_and_tokens(address: str) -> tuple[str, list[str]]:
-    """Take the hub's address apart, as `make dev` prints it."""
-    base, _, fragment = address.partition("/#")
-    return base, [token.removeprefix("token=") for token in fragment.split("&")]
+async def base_and_tokens(address: str) -> tuple[str, list[str]]:
+    """Sign in at the hub's address, as `make dev` prints it; return the base and all tokens."""
+    base, _, code = address.partition("/#demo=")
+    async with httpx.AsyncClient(base_url=base, trust_env=False) as http:
+        answer = await http.post("/demo/sign-in", headers={"Authorization": f"Demo {code}"})
+    return base, answer.raise_for_status().json()["tokens"]
 
 
 async def go(page: Page, name: str) -> None:

@@ -1,6 +1,6 @@
 """Take the pictures of the hub that the documentation shows, from a fresh `make dev`.
 
-python -m tests.clients.screenshots 'http://127.0.0.1:8000/#token=…' docs/hub
+python -m tests.clients.screenshots 'http://127.0.0.1:8000/#demo=…' docs/hub
 """
 
 import asyncio
@@ -16,10 +16,13 @@ SCOPE = "workstations"
 BROKEN = "broken-export"
 
 
-async def ended(page: Page, runs: int) -> None:
-    """Wait until so many runs of the page's table have ended."""
-    states = re.compile("Succeeded|Partially succeeded|Failed")
-    await expect(page.locator("tr[data-run]", has_text=states)).to_have_count(runs)
+async def start(page: Page, button: str) -> None:
+    """Press a button that starts a run, and wait until that has ended."""
+    runs = page.locator("tr[data-run]")
+    newest = await runs.first.get_attribute("data-run")
+    await page.get_by_role("button", name=button).click()
+    await expect(runs.first).not_to_have_attribute("data-run", newest or "")
+    await expect(runs.first).to_contain_text(re.compile("ucceeded|ailed"))
 
 
 async def take(page: Page, folder: Path, name: str) -> None:
@@ -33,18 +36,16 @@ async def take(page: Page, folder: Path, name: str) -> None:
 
 async def main(address: str, folder: Path) -> None:
     """Work with the demo, and take a picture of each page."""
-    base, tokens = base_and_tokens(address)
+    base, tokens = await base_and_tokens(address)
     async with chromium() as browser, Visitor.comes(browser, base) as visitor:
         page = await visitor.open("/", *tokens)
         await go(page, "Inventory")
-        for number, scope in enumerate((SCOPE, SCOPE, BROKEN), start=1):
-            await page.get_by_role("button", name=f"Sync {scope}").click()
-            await ended(page, number)
+        for scope in (SCOPE, SCOPE, BROKEN):
+            await start(page, f"Sync {scope}")
         await take(page, folder, "inventory")
 
         await go(page, "Drift")
-        await page.get_by_role("button", name=f"Compare {SCOPE}").click()
-        await ended(page, 1)
+        await start(page, f"Compare {SCOPE}")
         await page.get_by_role("link", name="Drift: generate").first.click()
         await page.get_by_role("button", name=re.compile("^Modified .*Firewall")).click()
         await expect(page.get_by_role("figure").first).to_be_visible()
@@ -52,9 +53,9 @@ async def main(address: str, folder: Path) -> None:
         await take(page, folder, "drift")
 
         await go(page, "Operations")
-        await ended(page, 4)
+        await expect(page.locator("tr[data-run]").nth(10)).to_be_visible()
         await take(page, folder, "operations")
-        await page.get_by_role("row", name=BROKEN).get_by_role("link").click()
+        await page.get_by_role("row", name=BROKEN).first.get_by_role("link").click()
         await page.get_by_role("button", name=re.compile("Duplicate id")).click()
         await expect(page.get_by_role("table")).to_be_visible()
         await take(page, folder, "failures")

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from uuid import uuid4
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Locator, Page, expect
+from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Route, expect
 
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
@@ -85,6 +85,44 @@ async def sync(page: Page, ended: int, outcome: str = "Succeeded") -> None:
     await go(page, "Inventory")
     await page.get_by_role("button", name=SYNC).click()
     await expect(rows(page, outcome)).to_have_count(ended)
+
+
+async def test_the_code_of_a_dev_address_signs_in(
+    visitor: Visitor, place: World, product: Product
+) -> None:
+    codes: list[str | None] = []
+
+    async def sign_in(route: Route) -> None:
+        codes.append(await route.request.header_value("authorization"))
+        tokens = [place.token(role) for role in (TenantRole.OWNER, TenantRole.READONLY)]
+        await route.fulfill(json={"tokens": tokens})
+
+    await visitor.context.route("**/demo/sign-in", sign_in)
+    hub = await visitor.open("/")
+    # Opened in a tab that shows the hub already: only the fragment changes.
+    await hub.goto(f"{product.url}/#demo=abc")
+    await expect(hub.get_by_role("heading", name="Operations", exact=True)).to_be_visible()
+    await expect(hub.get_by_text(place.members[TenantRole.OWNER].name).first).to_be_visible()
+    assert hub.url == f"{product.url}/t/{place.slug}/operations"
+    graphiql = await visitor.open("/graphiql/")
+    await graphiql.goto(f"{product.url}/graphiql/#demo=abc")
+    signed_in = f"Signed in as {place.members[TenantRole.OWNER].name}"
+    await expect(graphiql.locator("#who")).to_contain_text(signed_in)
+    assert graphiql.url == f"{product.url}/graphiql/"
+    assert codes == ["Demo abc", "Demo abc"]
+
+
+async def test_a_code_that_the_server_refuses_leads_to_the_sign_in(
+    visitor: Visitor, product: Product
+) -> None:
+    hub = await visitor.open("/")
+    await hub.goto(f"{product.url}/#demo=stale")
+    await expect(hub.get_by_role("heading", name="Sign in to Opsrun")).to_be_visible()
+    await expect(hub).to_have_url(f"{product.url}/")
+    graphiql = await visitor.open("/graphiql/")
+    await graphiql.goto(f"{product.url}/graphiql/#demo=stale")
+    await expect(graphiql.locator("#who")).to_contain_text("Not signed in")
+    await expect(graphiql).to_have_url(f"{product.url}/graphiql/")
 
 
 async def test_two_syncs_and_a_comparison_lead_to_findings(page: Page, place: World) -> None:

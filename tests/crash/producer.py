@@ -69,7 +69,7 @@ def _record(batch: Batch, item: str) -> None:
     if number % 7 == 6:
         batch.failed(item, ProducerError(FailureReason.PROVIDER_UNAVAILABLE, _ITEM_MESSAGE))
     elif number % 5 == 4:
-        batch.skipped(item)
+        batch.skipped(item, "Nothing to do.")
     else:
         batch.succeeded(item)
 

@@ -10,6 +10,7 @@ from domain.tenancy.roles import TenantRole
 from opsrun.database import Login
 from opsrun.resources import Resources
 from tests.gql.api import SOCKET, Client, RunningApi, work
+from tests.working import know_scopes
 from tests.world import World
 
 SCOPE = "servers"
@@ -49,7 +50,8 @@ _EVERYTHING = """query (
     notifications { edges { cursor node { id } } }
   }
   run: node(id: $broken) { ... on OperationRun {
-    failures { edges { cursor } } events { edges { cursor } } } }
+    failures { edges { cursor } } skippedItems { edges { cursor } }
+    events { edges { cursor } } } }
   set: node(id: $backup) { ... on BackupSet { policies { edges { cursor } } } }
 }"""
 
@@ -82,6 +84,7 @@ def write_policy(world: World, scope: str, policy_id: str, **settings: Any) -> N
 
 async def sync(world: World, client: Client, scope: str = SCOPE) -> str:
     """Sync the scope and return the run's id."""
+    await know_scopes(world, scope)
     answer = await client.data(START, input={"tenantId": world.global_id, "scopeKey": scope})
     return await _done(world, answer)
 
@@ -99,7 +102,7 @@ async def drifted(world: World, client: Client, mark: str = "") -> str:
     """
     scope = SCOPE + mark
     for policy_id in "abc":
-        write_policy(world, scope, policy_id + mark, minimum=10, gone="soon" + mark)
+        write_policy(world, scope, policy_id + mark, minimum=10, **{"gone" + mark: "soon"})
     await sync(world, client, scope)
     write_policy(world, scope, "a" + mark, minimum=12, fresh=True)
     (world.exports / scope / f"c{mark}.json").unlink()
@@ -134,6 +137,12 @@ def break_scope(world: World, broken: int, mark: str = "") -> None:
         (world.exports / (BROKEN_SCOPE + mark) / f"{number}{mark}.json").write_text("{")
 
 
+def ignore_file(world: World, scope: str, name: str) -> None:
+    """Put a file into a scope that the tenant's ignore file names."""
+    (world.exports / scope / name).write_text("{}")
+    (world.exports / ".opsrunignore").write_text(f"{name}\n")
+
+
 async def furnish(
     api: RunningApi, resources: dict[Login, Resources], folder: Path, *, marked: bool = False
 ) -> Furnished:
@@ -146,6 +155,7 @@ async def furnish(
     client = api.member(world, TenantRole.MANAGER)
     drift_run = await drifted(world, client, mark)
     break_scope(world, 5, mark)
+    ignore_file(world, BROKEN_SCOPE + mark, f"side{mark}.json")
     broken_run = await sync(world, client, BROKEN_SCOPE + mark)
     set_id = await backup_set(world, client, "Everything" + mark)
     policies = await policy_ids(world, client, SCOPE + mark)
@@ -161,6 +171,7 @@ async def furnish(
     cursors = {
         "feed": await _feed_cursor(world, client),
         "failures": found["run"]["failures"]["edges"][0]["cursor"],
+        "skipped": found["run"]["skippedItems"]["edges"][0]["cursor"],
         "events": found["run"]["events"]["edges"][0]["cursor"],
         "copies": found["set"]["policies"]["edges"][0]["cursor"],
     }

@@ -27,6 +27,7 @@ from opsrun.auth import LOCAL_ISSUER, LocalTokens
 from opsrun.database import Login
 from tests.gql.api import PATIENCE, SOCKET, SSE, RunningApi, eventually
 from tests.gql.conftest import Serving
+from tests.working import know_scopes
 from tests.world import LOCAL_KEY, World
 
 VIEWER = "{ viewer { name } }"
@@ -88,7 +89,7 @@ def done(event: str, world: World, role: TenantRole, **more: str) -> Told:
 
 
 async def test_a_start_is_told_with_its_run(api: RunningApi, world: World, trail: Trail) -> None:
-    (world.exports / "a").mkdir()
+    await know_scopes(world, "a")
     client = api.member(world)
     ids = []
     for _ in range(2):
@@ -185,6 +186,7 @@ async def test_a_limit_that_was_met_is_told(api: RunningApi, world: World, trail
 async def test_a_start_that_finds_the_queue_full_is_told(
     serving: Serving, world: World, trail: Trail
 ) -> None:
+    await know_scopes(world, "a", "b")
     async with serving(tenant_max_active_runs=1) as full:
         client = full.member(world)
         await client.data(START, id=world.global_id, scope="a")
@@ -273,7 +275,7 @@ def test_kinds_of_refusals_are_kept_in_bounds() -> None:
 
 
 async def test_starts_are_never_held_back(api: RunningApi, world: World, trail: Trail) -> None:
-    (world.exports / "a").mkdir()
+    await know_scopes(world, "a")
     for _ in range(10):
         await api.member(world).data(START, id=world.global_id, scope="a")
     assert len(trail.told) == 10
@@ -324,7 +326,7 @@ async def test_what_was_done_is_told_though_its_client_left(
     role: TenantRole,
     document: str,
 ) -> None:
-    (world.exports / "a").mkdir()
+    await know_scopes(world, "a")
     await world.start()
     (row,) = await world.rows("SELECT id FROM opsrun.notification WHERE tenant_id = :tenant_id")
     ids = [GlobalId("Notification", world.tenant_id, row.id.hex).encode()]
@@ -405,7 +407,7 @@ async def test_an_error_that_has_no_answer_is_told_once(
 async def test_a_server_stops_when_all_is_told(
     serving: Serving, world: World, trail: Trail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (world.exports / "a").mkdir()
+    await know_scopes(world, "a")
     committed = Pause()
 
     async def wait_at_last() -> None:

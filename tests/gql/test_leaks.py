@@ -41,6 +41,7 @@ CURSORS = {
     "Tenant.backupSets": "backupSets",
     "Tenant.notifications": "notifications",
     "OperationRun.failures": "failures",
+    "OperationRun.skippedItems": "skipped",
     "OperationRun.events": "events",
     "BackupSet.policies": "copies",
     "DriftReport.findings": "driftFindings",
@@ -103,6 +104,11 @@ async def theirs(
     # Our own messages name nothing of a tenant's.
     await tenant.world.write(
         "UPDATE opsrun.run_failure SET message = message || :mark WHERE tenant_id = :tenant_id",
+        mark=tenant.world.slug,
+    )
+    await tenant.world.write(
+        "UPDATE opsrun.run_item SET skip_reason = skip_reason || :mark"
+        " WHERE tenant_id = :tenant_id",
         mark=tenant.world.slug,
     )
     return tenant

@@ -44,6 +44,8 @@ CONNECTIONS = [name for name in OBJECTS if name.endswith("Connection")]
 
 NULLABLE_FIELDS = {
     "CreateBackupSetPayload.backupSet": "user errors take its place",
+    "DriftReport.baselineRun": "retention has deleted it",
+    "DriftReport.currentRun": "retention has deleted it",
     "InventoryScope.lastSnapshotRunId": "a scope may never have been synced as a whole",
     "Notification.readAt": "not read yet",
     "OperationRun.expiresAt": "an active run is never deleted",
@@ -59,8 +61,9 @@ NULLABLE_FIELDS = {
     "RunCounts.total": "unknown at first",
     "RunFailure.errorId": "only an unexpected failure has a trace",
     "RunFailure.itemKey": "the run failed as a whole",
-    "SettingChange.new": "the setting is gone, or is JSON's null",
-    "SettingChange.old": "the setting is new, or was JSON's null",
+    "SettingChange.new": "the setting is gone, or a secret",
+    "SettingChange.old": "the setting is new, or a secret",
+    "SkippedItem.reason": "the run is of a version that did not record it",
     "StartPermission.reason": "nothing to explain when it is allowed",
     "StartRunPayload.outcome": "user errors take its place",
     "StartRunPayload.run": "user errors take its place",

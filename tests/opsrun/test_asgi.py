@@ -17,6 +17,7 @@ from opsrun.embedded import EmbeddedServers
 from opsrun.settings import Settings
 from tests.gql.api import SOCKET, TRANSPORTS, RunningApi, running_api
 from tests.opsrun.issuer import AUDIENCE, ISSUER, Issuer, serving
+from tests.working import know_scopes
 from tests.world import World
 
 VIEWER = "{ viewer { name email memberships { role tenant { slug } } } }"
@@ -69,7 +70,7 @@ async def test_whoever_the_issuer_lets_in_is_in(
         "email": "ada@example.com",
         "memberships": [{"role": "OPERATOR", "tenant": {"slug": world.slug}}],
     }
-    (world.exports / "a").mkdir()
+    await know_scopes(world, "a")
     answer = (await client.data(START, id=world.global_id))["startInventorySync"]
     assert answer == {"run": {"initiator": {"name": "Ada"}}, "userErrors": []}
 

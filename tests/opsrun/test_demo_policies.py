@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from domain.drift.compare import changes
-from domain.inventory.policies import content_hash, normalize
+from domain.inventory.content import content_hash, normalize
 from domain.runs.failures import FailureReason
 from opsrun.demo_policies import write_export
 from workers.providers.directory import DirectoryProvider

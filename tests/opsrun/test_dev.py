@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -55,24 +56,32 @@ class Dev:
         return found[1]
 
     @property
-    def links(self) -> list[tuple[str, str, str, str]]:
-        """What it printed of each member: role, name, address and token."""
-        return re.findall(
-            r"^    (\w+) +(\S.*)\n +(\S+/graphiql/)#token=(\S+)$",
-            self.command.output,
-            re.MULTILINE,
-        )
+    def links(self) -> dict[str, str]:
+        """The addresses it printed that sign in, by what they open."""
+        found = re.findall(r"^  (\w+) +(\S+/#demo=\S+)$", self.command.output, re.MULTILINE)
+        return dict(found)
+
+    async def tokens(self) -> list[str]:
+        """Sign in as a page does that was opened at a printed address."""
+        _, _, code = self.links["GraphiQL"].partition("#demo=")
+        async with httpx.AsyncClient(base_url=self.base, trust_env=False) as http:
+            headers = {"Authorization": f"Demo {code}"}
+            tokens: list[str] = (await http.post("/demo/sign-in", headers=headers)).json()["tokens"]
+        return tokens
 
     @asynccontextmanager
-    async def user(self, role: str = "OPERATOR") -> AsyncIterator[User]:
-        """Sign in as the first tenant's member of a role."""
-        token = next(token for given, _, _, token in self.links if given == role)
-        async with User.signed_in(self.base, token, "aurora") as user:
+    async def user(self, role: str = "OPERATOR", slug: str = "aurora") -> AsyncIterator[User]:
+        """Sign in as a tenant's member of a role."""
+        roles = demo.OWN.roles if slug == demo.OWN.slug else demo.TENANTS[0].roles
+        [subject] = [subject for subject, given in roles.items() if given == role]
+        token = (await self.tokens())[[*demo.USERS].index(subject)]
+        async with User.signed_in(self.base, token, slug) as user:
             yield user
 
     def process(self, name: str) -> Any:
         """Return one of its processes."""
-        [found] = [one for one in children(self.command.pid) if one.cmdline()[3:4] == [name]]
+        command = "dev-api" if name == "api" else name
+        [found] = [one for one in children(self.command.pid) if one.cmdline()[3:4] == [command]]
         return found
 
     def log(self, name: str) -> Path:
@@ -89,7 +98,11 @@ class Dev:
 
 @asynccontextmanager
 async def dev(
-    folder: Path, *, ready: bool = True, programs: Path | None = None, **settings: str
+    folder: Path,
+    *arguments: str,
+    ready: bool = True,
+    programs: Path | None = None,
+    **settings: str,
 ) -> AsyncIterator[Dev]:
     """Run it in a folder; by default wait until it says what to do.
 
@@ -97,7 +110,7 @@ async def dev(
     """
     environment = {PREFIX + name: value for name, value in settings.items()}
     environment |= built_hub(folder) if programs is None else {"PATH": str(programs)}
-    async with running("dev", environment=environment, folder=folder) as command:
+    async with running("dev", *arguments, environment=environment, folder=folder) as command:
         if ready:
             await command.says("Ctrl-C stops everything")
         yield Dev(command, folder)
@@ -111,11 +124,9 @@ def built_hub(folder: Path) -> dict[str, str]:
 
 
 async def start_page(of: Dev) -> str:
-    """Return what a browser shows at the address that comes first."""
-    found = re.search(r"^  Hub +(http\S+/)#token=", of.command.output, re.MULTILINE)
-    assert found is not None
+    """Return what a browser shows at the hub's address."""
     async with httpx.AsyncClient(trust_env=False) as http:
-        return (await http.get(found[1])).text
+        return (await http.get(of.links["Hub"])).text
 
 
 def of_folder(folder: Path) -> list[Any]:
@@ -152,16 +163,40 @@ async def checkout() -> AsyncIterator[Checkout]:
         yield Checkout.made(folder)
 
 
-async def test_the_first_start_prints_addresses_and_a_token_for_every_role(first: Dev) -> None:
-    assert [(role, name) for role, name, _, _ in first.links] == [
-        (role, demo.USERS[subject].name)
-        for tenant in demo.TENANTS
-        for subject, role in tenant.roles.items()
-    ]
-    assert {address for _, _, address, _ in first.links} == {f"{first.base}/graphiql/"}
+async def test_the_first_start_prints_short_addresses_that_sign_in_everybody(first: Dev) -> None:
+    assert [*first.links] == ["Hub", "GraphiQL"]
+    assert max(map(len, first.command.lines)) <= 80 + len(str(first.folder))
+    assert len(await first.tokens()) == len(demo.USERS)
     for role in ("OWNER", "MANAGER", "OPERATOR", "READONLY"):
         async with first.user(role) as user:
             assert user.role == role
+
+
+async def test_it_says_what_it_does_until_it_is_there(first: Dev) -> None:
+    told = [line for line in first.command.lines if line.endswith(" ...")]
+    assert told == [
+        "Starting Postgres and Valkey ...",
+        "Preparing the database ...",
+        "Starting the API, a worker and maintenance ...",
+        "Writing four weeks of history for Aurora Clinics ...",
+        "Writing four weeks of history for Borealis Freight ...",
+    ]
+
+
+async def test_the_first_start_has_runs_to_look_at(first: Dev) -> None:
+    async with first.user("READONLY") as user:
+        listed = await user.runs()
+    assert len(listed) > 30
+    assert {run["runType"] for run in listed} == {
+        "inventory.sync",
+        "drift.generate",
+        "backup_set.add_policies",
+    }
+    assert {run["statusBucket"] for run in listed} >= {
+        "SUCCEEDED",
+        "PARTIALLY_SUCCEEDED",
+        "FAILED",
+    }
 
 
 async def test_the_first_address_is_the_hubs(first: Dev) -> None:
@@ -184,9 +219,7 @@ async def test_the_terminal_shows_runs_and_nothing_else(first: Dev) -> None:
     async with first.user() as user:
         await user.watch(await user.start(SYNC, demo.BROKEN_SCOPE))
     await first.command.says("PARTIALLY_SUCCEEDED")
-    after = first.command.lines.index(
-        "  `Authorization: Bearer …`. Runs show up below; Ctrl-C stops everything."
-    )
+    after = first.command.lines.index("  Runs show up below; Ctrl-C stops everything.")
     assert "INFO" not in first.command.output
     for shown in first.command.lines[after + 2 :]:
         assert re.match(r"(\d\d:\d\d:\d\d| {8})  aurora +(inventory|drift|\(demo)", shown), shown
@@ -203,11 +236,77 @@ async def test_a_second_one_in_the_same_folder_is_refused(first: Dev) -> None:
     assert "Traceback" not in second.command.output
 
 
+async def test_own_exports_are_a_tenant_and_only_read(second_folder: Path) -> None:
+    own = second_folder / "my exports"
+    (own / "lab").mkdir(parents=True)
+    (own / "lab" / "one.json").write_text(
+        '{"@odata.type": "#microsoft.graph.windows10CompliancePolicy", "id": "1",'
+        ' "displayName": "One"}'
+    )
+    before = {path: path.stat().st_mtime_ns for path in own.rglob("*")}
+    async with dev(second_folder, "--exports", str(own)) as started:
+        assert "  Scopes of Own exports: lab" in started.command.lines
+        async with started.user(slug=demo.OWN.slug) as user:
+            for number in (1, 2):
+                run = await user.watch(await user.start(SYNC, "lab"))
+                assert (run["statusBucket"], run["counts"]["total"]) == ("SUCCEEDED", 1)
+                await started.command.says("own-exports  inventory.sync", times=number)
+    assert {path: path.stat().st_mtime_ns for path in own.rglob("*")} == before
+    assert "somebody changed policies" not in started.command.output
+
+
+async def test_exports_without_a_scope_are_refused_before_anything_starts(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "one.json").write_text("{}")
+    async with dev(tmp_path, "--exports", "own", ready=False) as refused:
+        assert await refused.command.ends() == 1
+    assert "own has no subfolder. Each subfolder is a scope" in refused.command.output
+    assert "Starting Postgres" not in refused.command.output
+    async with dev(tmp_path, "--exports", ".opsrun/exports", ready=False) as refused:
+        assert await refused.command.ends() == 2
+    (tmp_path / ".opsrun" / "exports").mkdir(parents=True)
+    async with dev(tmp_path, "--exports", ".opsrun/exports", ready=False) as refused:
+        assert await refused.command.ends() == 1
+    assert "The demo writes to .opsrun/exports" in refused.command.output
+
+
+async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        port = somebody.getsockname()[1]
+        async with dev(tmp_path, ready=False, PORT=str(port)) as refused:
+            assert await refused.command.ends() == 1
+    assert f"OPSRUN_PORT: Cannot listen on 127.0.0.1:{port}" in refused.command.output
+
+
+async def test_a_variable_with_a_typing_error_is_named_by_every_process(
+    second_folder: Path,
+) -> None:
+    async with dev(second_folder, PROT="8000") as started:
+        warning = "OPSRUN_PROT is not a setting of Opsrun and has no effect."
+        await started.command.says(f"{warning} Did you mean OPSRUN_PORT?")
+        for name in PROCESSES:
+            assert started.log(name).read_text().count(warning) == 1
+        assert "OPSRUN_OIDC_ISSUER" not in started.log("api").read_text()
+
+
+async def test_a_second_start_adds_no_history(second_folder: Path) -> None:
+    async with dev(second_folder) as started, started.user() as user:
+        before = [run["id"] for run in await user.runs()]
+    async with dev(second_folder) as again, again.user() as user:
+        assert [run["id"] for run in await user.runs()] == before
+    assert "Writing" not in again.command.output
+    assert again.links["Hub"].partition("#")[2] == started.links["Hub"].partition("#")[2]
+
+
 async def test_two_run_side_by_side_and_one_that_loses_its_worker_ends(
     first: Dev, second_folder: Path
 ) -> None:
     async with dev(second_folder) as second:
         assert second.base != first.base
+        port = second.base.rpartition(":")[2]
+        assert f"Port 8000 is taken, so this is port {port}" in second.command.output
         for one in (first, second):
             async with one.user("READONLY") as user:
                 assert user.role == "READONLY"
@@ -261,8 +360,11 @@ async def test_stopping_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
 
 async def test_stopping_while_the_hub_is_built_leaves_nothing(checkout: Checkout) -> None:
     checkout.has_npm(then=LASTS)
-    async with dev(checkout.folder, ready=False, programs=checkout.programs) as building:
+    async with dev(checkout.folder, programs=checkout.programs) as building:
         await building.command.says("Building the hub")
+        assert "The hub is being built" in await start_page(building)
+        async with building.user() as user:
+            assert len(await user.runs()) > 30
         pid = building.command.pid
         await eventually(lambda: named("sleep", children(pid)) is not None)
         everything = children(pid)
@@ -279,16 +381,18 @@ async def test_stopping_while_the_hub_is_built_leaves_nothing(checkout: Checkout
 async def test_a_hub_that_cannot_be_built_costs_nothing_else(checkout: Checkout) -> None:
     checkout.has_npm(then=FAILS)
     async with dev(checkout.folder, programs=checkout.programs) as without:
+        await without.command.says("no such component")
         assert "src/main.tsx: no such component" in without.command.lines
         assert str(without.log("hub")) in without.command.output
-        assert "Hub  " not in without.command.output
+        assert "The hub could not be built" in await start_page(without)
         async with without.user() as user:
-            assert await user.runs() == []
+            assert len(await user.runs()) > 30
 
 
 async def test_a_hub_that_has_just_been_built_is_served(checkout: Checkout) -> None:
     checkout.has_npm()
     async with dev(checkout.folder, programs=checkout.programs) as built:
+        await built.command.says("The hub is built")
         assert await start_page(built) == "the hub\n"
 
 
@@ -343,7 +447,10 @@ async def test_kill_9_leaves_no_process_and_no_run_is_lost(first: Dev) -> None:
         assert await again.command.ends() == 0
         await gone(everything)
         assert monotonic() - began < 5
-    assert "Stopped. Everything is kept" in again.command.output
+    assert again.command.lines[-2:] == [
+        "Stopping ...",
+        "Stopped. Everything is kept: start again to go on from here.",
+    ]
     assert "Traceback" not in again.command.output
     shutdown = (first.folder / ".opsrun" / "servers" / "postgres.log").read_text()
     assert "database system is shut down" in shutdown

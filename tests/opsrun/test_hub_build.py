@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from opsrun import hub
-from opsrun.hub_build import build_hub
+from opsrun.dev_hub import DevHub
+from opsrun.settings import Settings
 from tests.opsrun.checkouts import FAILS, LASTS, Checkout
 from tests.opsrun.embedded.observing import Started, all_gone, named, until
 
 INSTALL, BUILD = "ci --no-audit --no-fund", "run build"
 ANNOUNCED = "Building the hub; this happens once, and when its sources change ...\n"
+DONE = "The hub is built; its address shows it now.\n"
 
 
 @pytest.fixture
@@ -24,14 +26,18 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
 
 
 class Terminal:
-    """Builds the hub, and tells what was printed."""
+    """Builds the hub as `opsrun dev` does, and tells what was printed."""
 
     def __init__(self, folder: Path, printed: pytest.CaptureFixture[str]) -> None:
         self.log = folder / "hub.log"
+        self._data_folder = folder / ".opsrun"
         self._printed = printed
 
+    def begin(self) -> DevHub:
+        return DevHub(Settings.model_validate({"hub_folder": None}), self._data_folder)
+
     async def __call__(self) -> str:
-        await build_hub(self.log)
+        await self.begin().build(self.log)
         return self._printed.readouterr().out
 
 
@@ -41,7 +47,7 @@ def build(checkout: Checkout, capsys: pytest.CaptureFixture[str]) -> Terminal:
 
 
 async def test_it_is_built_once(checkout: Checkout, build: Terminal) -> None:
-    assert await build() == ANNOUNCED
+    assert await build() == ANNOUNCED + DONE
     assert (checkout.build / "index.html").read_text() == "the hub\n"
     assert await build() == ""
     assert checkout.calls() == [INSTALL, BUILD]
@@ -64,7 +70,7 @@ async def test_it_is_built_again_when_its_sources_have_changed(
 ) -> None:
     await build()
     checkout.change(changed)
-    assert await build() == (ANNOUNCED if calls else "")
+    assert await build() == (ANNOUNCED + DONE if calls else "")
     assert checkout.calls() == [INSTALL, BUILD, *calls]
 
 
@@ -74,7 +80,7 @@ async def test_it_is_built_again_without_a_source_that_is_gone(
     await build()
     (checkout.hub / "src" / "main.tsx").unlink()
     checkout.change("client-examples/web-hub/src")
-    assert await build() == ANNOUNCED
+    assert await build() == ANNOUNCED + DONE
 
 
 async def test_a_hub_that_somebody_else_built_is_not_trusted(
@@ -82,7 +88,7 @@ async def test_a_hub_that_somebody_else_built_is_not_trusted(
 ) -> None:
     checkout.build.mkdir()
     (checkout.build / "index.html").write_text("half a hub")
-    assert await build() == ANNOUNCED
+    assert await build() == ANNOUNCED + DONE
     assert (checkout.build / "index.html").read_text() == "the hub\n"
 
 
@@ -96,7 +102,7 @@ async def test_a_failure_is_told_with_the_end_of_its_log(
     )
     assert not checkout.build.exists()
     checkout.has_npm()
-    assert await build() == ANNOUNCED
+    assert await build() == ANNOUNCED + DONE
     assert checkout.calls() == [INSTALL, BUILD, BUILD]
 
 
@@ -127,7 +133,7 @@ async def test_an_old_node_is_told_by_its_version(
 @pytest.mark.parametrize("version", ["v22.12.0", "v100.0.0"])
 async def test_a_newer_node_will_do(checkout: Checkout, build: Terminal, version: str) -> None:
     checkout.has_node(version)
-    assert await build() == ANNOUNCED
+    assert await build() == ANNOUNCED + DONE
 
 
 async def test_without_node_a_hub_that_is_built_stays(checkout: Checkout, build: Terminal) -> None:
@@ -164,6 +170,39 @@ async def test_cancelling_it_leaves_no_process_and_no_half_of_a_hub(
 
     await until(lambda: all_gone(everything))
     assert not checkout.build.exists()
+
+
+async def test_its_address_shows_first_that_it_is_built_and_then_the_hub(
+    checkout: Checkout, build: Terminal
+) -> None:
+    begun = build.begin()
+    assert begun.folder is not None
+    page = (begun.folder / "index.html").read_text()
+    assert "The hub is being built" in page
+    assert 'src="/waiting.js"' in page
+    assert "location.reload()" in (begun.folder / "waiting.js").read_text()
+    await begun.build(build.log)
+    assert (begun.folder / "index.html").read_text() == "the hub\n"
+    again = build.begin()
+    assert (again.folder, again.is_being_built) == (checkout.build, False)
+
+
+async def test_its_address_shows_a_failure_and_tries_no_more(
+    checkout: Checkout, build: Terminal
+) -> None:
+    checkout.has_npm(then="echo '<main>: no such tag' && exit 3")
+    begun = build.begin()
+    await begun.build(build.log)
+    assert begun.folder is not None
+    page = (begun.folder / "index.html").read_text()
+    assert "&lt;main&gt;: no such tag" in page
+    assert "waiting.js" not in page
+
+
+def test_a_hub_that_is_set_is_never_built(build: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("mine")
+    own = DevHub(Settings.model_validate({"hub_folder": tmp_path}), tmp_path / ".opsrun")
+    assert (own.folder, own.is_being_built) == (tmp_path, False)
 
 
 async def test_scripts_of_packages_see_no_secret(

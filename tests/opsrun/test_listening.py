@@ -43,13 +43,23 @@ def test_a_host_that_is_not_ours_is_named() -> None:
         listening_socket(settings(host="192.0.2.1", port=0))
 
 
-def test_without_a_port_the_usual_one_is_used_or_a_free_one(
+def test_without_a_port_the_usual_one_is_used_or_the_next(
     taken: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listening, "DEFAULT_PORT", taken)
     with listening_socket(settings()) as first, listening_socket(settings()) as second:
-        ports = {taken, first.getsockname()[1], second.getsockname()[1]}
-    assert len(ports) == 3
+        ports = [taken, first.getsockname()[1], second.getsockname()[1]]
+    assert ports == sorted(ports)
+    assert ports[-1] < taken + 10
+
+
+def test_without_a_port_nearby_any_free_one_is_used(
+    taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "DEFAULT_PORT", taken)
+    monkeypatch.setattr(listening, "_PORTS", 1)
+    with listening_socket(settings()) as bound:
+        assert bound.getsockname()[1] != taken
 
 
 def test_nobody_else_can_listen_between_binding_and_serving() -> None:

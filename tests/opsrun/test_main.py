@@ -23,7 +23,7 @@ from tests.opsrun.commands import running
 from tests.opsrun.conftest import Installation
 
 REPOSITORY = Path(__file__).parents[2]
-COMMANDS = sorted(command_line.main.commands)
+COMMANDS = sorted(n for n, command in command_line.main.commands.items() if not command.hidden)
 OIDC = {
     "OIDC_ISSUER": "https://id.example.com",
     "OIDC_AUDIENCE": "opsrun",
@@ -72,10 +72,12 @@ def test_the_commands_are_those_of_the_guide() -> None:
         "documents",
         "maintenance",
         "member",
+        "members",
         "migrate",
         "schema",
         "seed",
         "tenant",
+        "tenants",
         "token",
         "worker",
     ]
@@ -311,6 +313,54 @@ def test_a_tenant_is_added_and_changed(
     assert rows(query, tenant) == [("Renamed", str(tmp_path))]
     succeeded(opsrun("tenant", tenant, "--name", "Again", environment=keeper))
     assert rows(query, tenant) == [("Again", str(tmp_path))]
+
+
+def test_tenants_are_listed_with_their_export_folders(
+    opsrun: Opsrun, keeper: dict[str, str], tenant: str, tmp_path: Path
+) -> None:
+    def line() -> str:
+        listed = succeeded(opsrun("tenants", environment=keeper)).splitlines()
+        assert listed == sorted(listed)
+        [found] = [line for line in listed if line.startswith(tenant)]
+        return " ".join(found.split())
+
+    assert line() == f"{tenant} Test (no export folder)"
+    arguments = ("tenant", tenant, "--name", "Renamed", "--export-folder", ".")
+    succeeded(opsrun(*arguments, environment=keeper))
+    assert line() == f"{tenant} Renamed {tmp_path}"
+
+
+def test_members_are_listed_with_their_roles(
+    opsrun: Opsrun, keeper: dict[str, str], tenant: str
+) -> None:
+    assert succeeded(opsrun("members", tenant, environment=keeper)) == ""
+    for subject, role in (("zoe", "OWNER"), ("ada", "READONLY")):
+        arguments = ("member", tenant, subject, "--role", role, "--name", subject.title())
+        succeeded(opsrun(*arguments, environment=keeper))
+    listed = succeeded(opsrun("members", tenant, environment=keeper)).splitlines()
+    assert [line.split() for line in listed] == [
+        ["READONLY", "ada", "Ada", LOCAL_ISSUER],
+        ["OWNER", "zoe", "Zoe", LOCAL_ISSUER],
+    ]
+    claiming = opsrun("members", tenant, environment={**keeper, f"{PREFIX}MEMBERSHIPS": "claim"})
+    assert "these roles do not count" in claiming.stderr
+
+
+def test_members_of_an_unknown_tenant_are_refused(opsrun: Opsrun, keeper: dict[str, str]) -> None:
+    message = failed(opsrun("members", "no-such", environment=keeper))
+    assert message.startswith("Error: There is no tenant 'no-such'.")
+
+
+def test_a_variable_with_a_typing_error_is_named_once(
+    opsrun: Opsrun, keeper: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    succeeded(opsrun("tenants", environment=keeper))
+    assert caplog.messages == []
+    succeeded(opsrun("tenants", environment={**keeper, f"{PREFIX}DATABSE_URL": "postgresql://x"}))
+    assert caplog.messages == [
+        "OPSRUN_DATABSE_URL is not a setting of Opsrun and has no effect."
+        " Did you mean OPSRUN_DATABASE_URL?"
+    ]
 
 
 @pytest.mark.parametrize("slug", ["", "With Space", "a/b", "UPPER", "-a", "a--b", "ä"])

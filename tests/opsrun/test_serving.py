@@ -53,6 +53,21 @@ async def test_it_serves_queries_health_and_graphiql(
             assert (await http.get("/graphiql/")).status_code == 200
 
 
+async def test_it_warns_that_a_local_key_signs_tokens(installation: Installation) -> None:
+    async with api(installation) as (command, _):
+        warned = [line for line in command.lines if "OPSRUN_OIDC_ISSUER is not set" in line]
+        assert len(warned) == 1
+        assert "WARNING" in warned[0]
+    issuer = {
+        "OIDC_ISSUER": "https://id.example.com",
+        "OIDC_AUDIENCE": "opsrun",
+        "OIDC_JWKS_URL": "https://id.example.com/keys",
+        "LOCAL_KEY": "",
+    }
+    async with api(installation, **issuer) as (command, _):
+        assert "OPSRUN_OIDC_ISSUER" not in command.output
+
+
 async def test_it_serves_pages_of_the_origins_that_are_listed(installation: Installation) -> None:
     listed = "https://hub.example"
     async with (

@@ -32,7 +32,7 @@ from tests.opsrun.collector import Collected, Collector, collector
 from tests.opsrun.conftest import Installation
 from tests.opsrun.test_monitoring import process
 from tests.workers.scripted import Scripted
-from tests.working import export, lose_worker, policy, until, upkeep
+from tests.working import export, know_scopes, lose_worker, policy, until, upkeep
 from tests.world import LEASE, TENANT_CONCURRENCY, World
 from workers.broker import RunBroker
 from workers.producers import PRODUCERS
@@ -62,6 +62,7 @@ def settings(
 
 
 async def start(api: RunningApi, world: World, traceparent: str | None) -> UUID:
+    await know_scopes(world, "prod")
     response = await api.http.post(
         "/graphql",
         json={"query": START, "variables": {"tenant": world.global_id, "scope": "prod"}},

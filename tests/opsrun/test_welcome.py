@@ -1,52 +1,101 @@
-"""What `opsrun dev` prints fits a terminal and lets everybody in."""
+"""What `opsrun dev` prints fits a terminal, and what it tells people to do works."""
 
+import asyncio
 import re
+import shlex
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from domain.tenancy.models import user_id
 from opsrun import demo
-from opsrun.auth import LOCAL_ISSUER, LocalTokens
-from opsrun.welcome import welcome
+from opsrun.auth import LOCAL_ISSUER, local_tokens
+from opsrun.dev_hub import DevHub
+from opsrun.settings import Settings
+from opsrun.welcome import token_command, welcome
 
 BASE = "http://127.0.0.1:8000"
-TOKENS = LocalTokens("k" * 32)
+CODE = "gmkvjjf7ldag2yrt"
 
 
-def text(*, hub: bool) -> str:
-    return welcome(TOKENS, BASE, Path("/home/ada/opsrun/.opsrun/logs"), hub=hub)
+class Hub:
+    """A hub in one of its states."""
+
+    def __init__(self, *, is_there: bool = True, is_being_built: bool = False) -> None:
+        self.folder = Path("hub") if is_there else None
+        self.is_being_built = is_being_built
 
 
-async def test_the_hub_comes_first_with_a_token_of_every_user_and_olivias_first() -> None:
-    first = next(line for line in text(hub=True).splitlines() if line)
-    found = re.fullmatch(rf"  Hub       {BASE}/#(token=[\w.-]+(?:&token=[\w.-]+)*)", first)
-    assert found is not None
-    tokens = [part.removeprefix("token=") for part in found[1].split("&")]
-    users = [(await TOKENS.verify(token)).user_id for token in tokens]
-    assert users == [user_id(LOCAL_ISSUER, subject) for subject in demo.USERS]
-    assert users[0] == user_id(LOCAL_ISSUER, "olivia")
+def settings(**values: object) -> Settings:
+    return Settings.model_validate({"port": None, "public_url": None, **values})
 
 
-async def test_the_tokens_claim_the_demos_roles_where_claims_count() -> None:
-    claiming = LocalTokens("k" * 32, memberships_claim="roles")
-    told = welcome(claiming, BASE, Path("logs"), hub=True)
-    (everybody,) = re.findall(r"Hub       \S+/#(\S+)", told)
-    identities = [await claiming.verify(part[len("token=") :]) for part in everybody.split("&")]
-    for subject, identity in zip(demo.USERS, identities, strict=True):
-        assert identity.claimed is not None
-        assert identity.claimed.roles == {
-            tenant.slug: tenant.roles[subject] for tenant in demo.TENANTS if subject in tenant.roles
-        }
+def text(hub: Hub | None = None, *, base: str = BASE, scopes: tuple[str, ...] = ()) -> str:
+    logs = Path("/home/ada/opsrun/.opsrun/logs")
+    return welcome(settings(), base, CODE, logs, cast(DevHub, hub or Hub()), scopes)
 
 
-async def test_without_the_hub_nothing_is_said_of_it() -> None:
-    assert "hub" not in text(hub=False).lower()
-    assert text(hub=False).splitlines()[1] == f"  GraphQL   {BASE}/graphql"
+def test_the_hub_comes_first_with_an_address_that_signs_in() -> None:
+    first, second = [line for line in text().splitlines() if line][:2]
+    assert first == f"  Hub       {BASE}/#demo={CODE}"
+    assert second == f"  GraphiQL  {BASE}/graphiql/#demo={CODE}"
 
 
-@pytest.mark.parametrize("hub", [True, False])
-def test_only_addresses_with_tokens_are_longer_than_a_terminals_line(hub: bool) -> None:
-    long = [line for line in text(hub=hub).splitlines() if len(line) > 80]
-    assert all("#token=" in line for line in long)
-    assert len(long) == hub + sum(len(tenant.roles) for tenant in demo.TENANTS)
+def test_a_hub_that_is_being_built_says_so() -> None:
+    assert "being built" not in text()
+    assert "being built" in text(Hub(is_being_built=True))
+
+
+def test_every_member_of_every_tenant_is_listed() -> None:
+    for tenant in demo.TENANTS:
+        (line,) = [line for line in text().splitlines() if tenant.name in line]
+        for subject, role in tenant.roles.items():
+            assert f"{subject} {role}" in line
+    assert demo.OWN.name not in text()
+
+
+def test_own_exports_are_listed_with_their_scopes() -> None:
+    told = text(scopes=("lab", "production"))
+    assert f"  Scopes of {demo.OWN.name}: lab, production" in told.splitlines()
+    many = text(scopes=tuple(f"scope-{number}" for number in range(12)))
+    assert "scope-9 and 2 more" in many
+
+
+def test_without_the_hub_graphiql_comes_first_and_nothing_is_said_of_the_hub() -> None:
+    told = text(Hub(is_there=False))
+    assert told.splitlines()[1].startswith("  GraphiQL  ")
+    assert "hub" not in told.lower()
+
+
+@pytest.mark.parametrize("base", ["https://ops.example", "http://192.0.2.7:8000"])
+def test_an_address_of_another_machine_does_not_sign_in(base: str) -> None:
+    assert "#demo" not in text(base=base)
+    assert "Sign in, in a browser or any client, with the token" in text(base=base)
+
+
+def test_no_line_is_longer_than_a_terminals() -> None:
+    told = text(Hub(is_being_built=True), scopes=("production",))
+    assert [line for line in told.splitlines() if len(line) > 80] == []
+
+
+async def test_the_printed_command_prints_a_token_of_this_installation(tmp_path: Path) -> None:
+    here = settings(data_folder=tmp_path / "a folder", memberships="claim")
+    command = token_command(here)
+    assert len(shlex.split(command)) > 3
+    shell = await asyncio.create_subprocess_shell(
+        command, stdout=asyncio.subprocess.PIPE, env={"OPSRUN_MEMBERSHIPS": "claim"}
+    )
+    printed, _ = await shell.communicate()
+    identity = await local_tokens(here).verify(printed.decode().strip())
+    assert identity.user_id == user_id(LOCAL_ISSUER, "oscar")
+    assert identity.claimed is not None
+    assert identity.claimed.roles["aurora"] == "OPERATOR"
+
+
+def test_the_printed_command_is_short_where_the_environment_is_below(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.executable", str(Path.cwd() / ".venv" / "bin" / "python"))
+    assert token_command(settings()) == ".venv/bin/opsrun token oscar"
+    assert re.fullmatch(r"\S+ token olivia", token_command(settings(), "olivia"))

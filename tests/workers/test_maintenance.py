@@ -29,6 +29,7 @@ from tests.working import (
     lose_worker,
     policy,
     relay,
+    start_sync,
     sync,
     until,
 )
@@ -239,7 +240,7 @@ class TestRunning:
 class TestALostWorker:
     async def test_costs_an_attempt_and_no_word(self, world: World) -> None:
         export(world, policy("a"))
-        started = await world.cases.inventory.start_sync(await world.access(), "prod")
+        started = await start_sync(world)
         lost = await world.claimer.claim(world.tenant_id, started.run.id, LEASE)
         assert lost is not None
         await relay(world)

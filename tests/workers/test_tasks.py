@@ -17,7 +17,7 @@ from domain.runs.repository.upkeep import Dispatch
 from domain.runs.upkeep import DispatchUnavailableError, Send
 from tests.domain.ledger import ledger_faults
 from tests.valkey import Valkey
-from tests.working import backup_set, ended, export, policy, until, upkeep
+from tests.working import backup_set, ended, export, policy, start_sync, until, upkeep
 from tests.world import TENANT_CONCURRENCY, World
 from workers import broker as broker_module
 from workers.broker import RunBroker
@@ -74,15 +74,15 @@ async def wait_for_end(world: World, started: StartedRun) -> None:
     await until(is_over)
 
 
-async def start_sync(world: World) -> StartedRun:
+async def exported_sync(world: World) -> StartedRun:
     export(world, policy("a"), policy("b"))
-    return await world.cases.inventory.start_sync(await world.access(), "prod")
+    return await start_sync(world)
 
 
 async def test_a_started_run_comes_to_its_end(world: World, redis_url: str) -> None:
     async with opened(redis_url) as broker:
         register_tasks(broker, PRODUCERS, world.runner)
-        started = await start_sync(world)
+        started = await exported_sync(world)
         async with working(broker):
             await relay(world, broker)
             await wait_for_end(world, started)
@@ -96,7 +96,7 @@ async def test_a_started_run_comes_to_its_end(world: World, redis_url: str) -> N
 async def test_what_redis_forgets_is_ordered_anew(world: World, valkey: Valkey) -> None:
     async with opened(valkey.url) as broker:
         register_tasks(broker, PRODUCERS, world.runner)
-        started = await start_sync(world)
+        started = await exported_sync(world)
         await relay(world, broker)
         async with Redis.from_url(valkey.url) as redis:
             assert await redis.xlen(broker.queue_name) == 1
@@ -111,7 +111,7 @@ async def test_what_redis_forgets_is_ordered_anew(world: World, valkey: Valkey) 
 async def test_a_message_that_was_sent_twice_runs_once(world: World, redis_url: str) -> None:
     async with opened(redis_url) as broker:
         register_tasks(broker, PRODUCERS, world.runner)
-        started, later = await start_sync(world), await world.start()
+        started, later = await exported_sync(world), await world.start()
         await relay(world, broker)
         for _ in range(3):
             await upkeep(world).redispatch(stale=timedelta(0))
@@ -132,7 +132,7 @@ async def test_a_type_that_this_worker_lacks_is_left_to_others(
         register_tasks(broker, known, world.runner)
         target, access = await backup_set(world), await world.access()
         unknown = await world.cases.backups.start_adding(access, target.id, [("prod", "a")])
-        started = await start_sync(world)
+        started = await exported_sync(world)
         await relay(world, broker)
         async with working(broker):
             await wait_for_end(world, started)
@@ -166,7 +166,7 @@ class TestSending:
                     await sender(broker)(Dispatch(1, world.tenant_id, uuid4(), "inventory.sync"))
 
     async def test_that_fails_keeps_the_order(self, world: World, valkey: Valkey) -> None:
-        started = await start_sync(world)
+        started = await exported_sync(world)
         async with opened(valkey.url) as broker:
             register_tasks(broker, PRODUCERS, world.runner)
             await valkey.kill()

@@ -10,6 +10,7 @@ from domain.runs.failures import FailureReason, ProducerError
 from workers.producers.batches import batches
 
 BATCH = 50
+_PRESENT = "The backup set has this policy already."
 
 
 class BackupSetAddPolicies:
@@ -58,7 +59,7 @@ async def _copy(
         if policy_id in copied:
             batch.succeeded(item)
         elif policy_id in found:
-            batch.skipped(item)
+            batch.skipped(item, _PRESENT)
         else:
             batch.failed(item, _not_found(scope_key))
 

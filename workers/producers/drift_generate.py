@@ -4,22 +4,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
-from domain.drift.compare import changes
-from domain.drift.models import RUN_TYPE, Comparison, DriftKind, NewFinding
+from domain.drift.compare import changes, contents
+from domain.drift.models import RUN_TYPE, ChangeKind, Comparison, DriftKind, NewFinding
 from domain.drift.repository import add
 from domain.inventory import repository
+from domain.inventory.content import normalize
 from domain.inventory.models import PolicyDifference
-from domain.inventory.policies import normalize
 from domain.runs.execution import Batch, RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.runs.repository.reading import by_ids
 from workers.producers.batches import batches
 
 BATCH = 10
+_KNOWN = "The finding is known from an earlier run."
+_SAME = "The two exports write the same settings differently."
 
 
 class DriftGenerate:
-    """Itemized by policy that differs; one whose finding is known already is skipped."""
+    """Itemized by policy whose content differs; one without a new finding is skipped."""
 
     run_type: ClassVar[str] = RUN_TYPE
 
@@ -36,55 +38,70 @@ class DriftGenerate:
         await execution.set_total(len(differences))
         left = [difference for difference in differences if difference.policy_id not in done]
         for some in batches(left, BATCH):
-            async with execution.batch() as batch:
-                documents = await _documents(batch, execution.tenant_id, some)
-                findings = [_finding(difference, documents) for difference in some]
-                new = await add(
-                    batch.connection,
-                    execution.tenant_id,
-                    execution.run.id,
-                    comparison,
-                    findings,
-                )
-                for finding in findings:
-                    tell = batch.succeeded if finding.policy_id in new else batch.skipped
-                    tell(finding.policy_id)
+            await _compare(execution, comparison, some)
+
+
+async def _compare(
+    execution: RunExecution, comparison: Comparison, differences: Sequence[PolicyDifference]
+) -> None:
+    async with execution.batch() as batch:
+        documents = await _documents(batch, execution.tenant_id, differences)
+        findings = {
+            difference.policy_id: finding
+            for difference in differences
+            if (finding := _finding(difference, documents)) is not None
+        }
+        new = await add(
+            batch.connection,
+            execution.tenant_id,
+            execution.run.id,
+            comparison,
+            list(findings.values()),
+        )
+        for difference in differences:
+            if difference.policy_id in new:
+                batch.succeeded(difference.policy_id)
+            elif difference.policy_id in findings:
+                batch.skipped(difference.policy_id, _KNOWN)
+            else:
+                batch.skipped(difference.policy_id, _SAME)
 
 
 async def _documents(
     batch: Batch, tenant_id: UUID, differences: Sequence[PolicyDifference]
 ) -> Mapping[bytes, Mapping[str, Any]]:
-    """Read what there is to look inside: the policies that both snapshots have."""
     hashes = {
         key
         for difference in differences
-        if difference.baseline_document and difference.current_document
         for key in (difference.baseline_document, difference.current_document)
+        if key is not None
     }
     found = await repository.documents(batch.connection, tenant_id, sorted(hashes))
     if len(found) < len(hashes):
         raise _deleted()
-    return found
+    return {key: normalize(body) for key, body in found.items()}
 
 
 def _finding(
     difference: PolicyDifference, documents: Mapping[bytes, Mapping[str, Any]]
-) -> NewFinding:
+) -> NewFinding | None:
+    """Return what changed; None when it is only how the policy was exported."""
     old, new = difference.baseline_document, difference.current_document
-    if old is None:
-        kind = DriftKind.ADDED
-    elif new is None:
-        kind = DriftKind.REMOVED
+    if old is not None and new is not None:
+        kind, found = DriftKind.MODIFIED, changes(documents[old], documents[new])
+        if not found:
+            return None
+    elif new is not None:
+        kind, found = DriftKind.ADDED, contents(documents[new], ChangeKind.ADDED)
     else:
-        kind = DriftKind.MODIFIED
+        assert old is not None  # a difference has a side
+        kind, found = DriftKind.REMOVED, contents(documents[old], ChangeKind.REMOVED)
     return NewFinding(
         policy_id=difference.policy_id,
         policy_name=difference.name,
         policy_type=difference.policy_type,
         kind=kind,
-        changes=changes(normalize(documents[old]), normalize(documents[new]))
-        if old is not None and new is not None
-        else [],
+        changes=found,
     )
 
 

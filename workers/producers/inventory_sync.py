@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from domain.inventory import repository
-from domain.inventory.models import RUN_TYPE, PolicyRecord
-from domain.inventory.policies import content_hash, document_hash, normalize
+from domain.inventory.content import content_hash, document_hash, normalize
+from domain.inventory.models import RUN_TYPE, PolicyRecord, SyncOrder
 from domain.inventory.provider import CatalogueEntry, InventoryProvider
 from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
@@ -23,17 +23,43 @@ class InventorySync:
 
     async def run(self, execution: RunExecution) -> None:
         """Read the scope's catalogue, then every policy that is not stored yet."""
-        scope_key: str = execution.context["scopeKey"]
+        order = SyncOrder.of_context(execution.context)
         async with execution.reading() as connection:
             provider = provider_of(await export_folder(connection, execution.tenant_id))
-        catalogue = await provider.catalogue(scope_key)
+            had = await repository.current_policy_count(
+                connection, execution.tenant_id, order.scope_key
+            )
+        catalogue = await _catalogue(provider, order)
+        if had and not order.allow_empty:
+            _require_policies(catalogue, had)
         async with execution.batch() as batch:
-            await repository.save_scopes(batch.connection, execution.tenant_id, [scope_key])
+            await repository.save_scopes(batch.connection, execution.tenant_id, [order.scope_key])
         done = await execution.finished_items()
         left = [entry for entry in catalogue if entry.key not in done]
         await execution.set_total(len(done) + len(left))
         for entries in batches(left, BATCH):
-            await _store(execution, provider, scope_key, entries)
+            await _store(execution, provider, order.scope_key, entries)
+
+
+async def _catalogue(provider: InventoryProvider, order: SyncOrder) -> Sequence[CatalogueEntry]:
+    try:
+        return await provider.catalogue(order.scope_key)
+    except ProducerError as error:
+        if error.reason is FailureReason.SCOPE_NOT_FOUND and order.allow_empty:
+            return ()
+        raise
+
+
+def _require_policies(catalogue: Sequence[CatalogueEntry], had: int) -> None:
+    ignored = sum(entry.ignored is not None for entry in catalogue)
+    if ignored < len(catalogue):
+        return
+    holds = f"holds only files that are ignored ({ignored})" if ignored else "holds no policy"
+    raise ProducerError(
+        FailureReason.SCOPE_EMPTY,
+        f"The scope had {had} policies and {holds} now. If the export is broken, export again and"
+        " sync again; if the scope is meant to be empty, sync it with `allowEmpty: true`.",
+    )
 
 
 async def _store(
@@ -45,6 +71,8 @@ async def _store(
     records: list[PolicyRecord] = []
     failures: list[tuple[str, ProducerError]] = []
     for entry in entries:
+        if entry.ignored is not None:
+            continue
         try:
             if entry.failure is not None:
                 raise entry.failure
@@ -62,6 +90,9 @@ async def _store(
                 batch.failed(record.item_key, _stored_twice(record))
         for key, failure in failures:
             batch.failed(key, failure)
+        for entry in entries:
+            if entry.ignored is not None:
+                batch.skipped(entry.key, entry.ignored)
 
 
 async def _read(provider: InventoryProvider, scope_key: str, key: str) -> PolicyRecord:

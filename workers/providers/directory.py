@@ -8,16 +8,22 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from domain.inventory.policies import identify, parse
+from domain.inventory.completeness import require_complete
+from domain.inventory.policies import identify, parse, parse_json, storable
 from domain.inventory.provider import CatalogueEntry, PolicyDocument
-from domain.inventory.scopes import valid_scope_key
+from domain.inventory.scopes import normal_scope_key, valid_scope_key
 from domain.runs.failures import FailureReason, ProducerError
 from workers.providers.folders import Found, json_files, read_file
+from workers.providers.ignoring import read_ignore_rules
 
 # A key is part of a primary key, and an index row of Postgres ends at 2,700 bytes.
 _MAX_KEY_LENGTH = 500
 _MAX_NAMED_TWINS = 5
+_MAX_TWIN_SHOWN = 80
+# Some tools write a policy's settings into a file beside it, as a list or a text.
+_SETTINGS_FILE = "_settings.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +40,8 @@ class DirectoryProvider:
     """An `InventoryProvider` over `root`, whose subfolders are the scopes.
 
     Every `*.json` at any depth of a scope is a policy, and its path in the scope is
-    its key. No link is followed out of a scope, and none out of `root`. No message
-    holds a path of the server.
+    its key. No link is followed out of a scope, and none out of `root`. What the ignore file
+    of `root` names is not a policy. No message holds a path of the server.
     """
 
     def __init__(self, root: Path) -> None:
@@ -55,17 +61,13 @@ class DirectoryProvider:
         """List the scope's policies, sorted by key; those that share a policy id all fail.
 
         Raises:
-            ProducerError: SCOPE_NOT_FOUND, or PROVIDER_UNAVAILABLE.
+            ProducerError: SCOPE_NOT_FOUND, SCOPE_AMBIGUOUS, INVALID_IGNORE_FILE or
+                PROVIDER_UNAVAILABLE.
         """
         root, folders = await asyncio.to_thread(_scope_folders, self._root)
-        folder = folders.get(scope_key)
-        if folder is None:
-            raise ProducerError(FailureReason.SCOPE_NOT_FOUND, "There is no such scope.")
-        try:
-            found = await asyncio.to_thread(json_files, root, folder)
-        except OSError as error:
-            raise _unavailable("The scope's folder", error) from None
-        files = {_key(file.path): file for file in found}
+        folder = _only_folder(folders.get(scope_key, []))
+        found = await asyncio.to_thread(_found, root, folder, scope_key)
+        files = {_key(file): file for file in found}
         # One thread call per file: a cancelled sync stops at the next one.
         listed = [
             await asyncio.to_thread(_entry, root, folder, key, file)
@@ -92,29 +94,64 @@ class DirectoryProvider:
         return await asyncio.to_thread(_document, self._catalogues[scope_key], key)
 
 
-def _scope_folders(root: Path) -> tuple[Path, dict[str, tuple[str, ...]]]:
+def _scope_folders(root: Path) -> tuple[Path, dict[str, list[tuple[str, ...]]]]:
+    """Return the real root, and by scope key the folders of that name: one, or a few alike."""
     real_root = Path(os.path.realpath(root))
     try:
-        names = [path.name for path in real_root.iterdir() if valid_scope_key(path.name)]
+        names = [path.name for path in real_root.iterdir()]
     except OSError as error:
         raise _unavailable("The export folder", error) from None
-    folders = {}
+    folders = defaultdict(list)
     for name in names:
-        folder = Path(os.path.realpath(real_root / name))
+        key, folder = normal_scope_key(name), Path(os.path.realpath(real_root / name))
         # Not Path.is_dir(): that raises where it may not look.
-        if real_root in folder.parents and os.path.isdir(folder):  # noqa: PTH112
-            folders[name] = folder.relative_to(real_root).parts
+        if valid_scope_key(key) and real_root in folder.parents and os.path.isdir(folder):  # noqa: PTH112
+            folders[key].append(folder.relative_to(real_root).parts)
     return real_root, folders
 
 
+def _only_folder(folders: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    if not folders:
+        raise ProducerError(FailureReason.SCOPE_NOT_FOUND, "There is no such scope.")
+    if len(folders) > 1:
+        raise ProducerError(
+            FailureReason.SCOPE_AMBIGUOUS,
+            "Two folders have this name, written in different Unicode forms; keep one of them.",
+        )
+    return folders[0]
+
+
+def _found(root: Path, folder: Sequence[str], scope_key: str) -> list[Found]:
+    rules = read_ignore_rules(root)
+
+    def why_ignored(path: Sequence[str], *, is_folder: bool = False) -> str | None:
+        return rules.why_ignored((scope_key, *path), is_folder=is_folder)
+
+    try:
+        return json_files(root, folder, why_ignored)
+    except OSError as error:
+        raise _unavailable("The scope's folder", error) from None
+
+
 def _entry(root: Path, folder: Sequence[str], key: str, file: Found) -> CatalogueEntry:
+    if file.ignored:
+        return CatalogueEntry(key, ignored=file.ignored)
     try:
         if file.failure:
             raise file.failure
-        policy_id, _, _ = identify(parse(read_file(root, (*folder, *file.path))))
+        body = parse_json(read_file(root, (*folder, *file.path)))
+        if key.lower().endswith(_SETTINGS_FILE) and not isinstance(body, dict):
+            return CatalogueEntry(key, ignored="Ignored by default: a policy's settings beside it.")
+        policy_id, _, _ = _policy(storable(body))
     except ProducerError as failure:
         return CatalogueEntry(key, failure=_fresh(failure))
     return CatalogueEntry(key, policy_id)
+
+
+def _policy(body: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return what identifies a whole policy."""
+    require_complete(body)
+    return identify(body)
 
 
 def _without_twins(entries: Sequence[CatalogueEntry]) -> list[CatalogueEntry]:
@@ -136,17 +173,19 @@ def _document(catalogue: _Catalogue, key: str) -> PolicyDocument:
         raise _changed("The scope held no such file when it was listed.")
     if entry.failure:
         raise _fresh(entry.failure)
+    if entry.ignored:
+        raise _changed("The file was ignored when it was listed.")
     path = (*catalogue.folder, *catalogue.paths[key])
     body = parse(read_file(catalogue.root, path))
-    policy_id, name, policy_type = identify(body)
+    policy_id, name, policy_type = _policy(body)
     if policy_id != entry.policy_id:
         raise _changed("The file held another policy when it was listed.")
     return PolicyDocument(key, policy_id, name, policy_type, body)
 
 
-def _key(path: Sequence[str]) -> str:
+def _key(file: Found) -> str:
     """Return the path as a printable text, one to one; a very long one ends in its hash."""
-    posix = "/".join(path)
+    posix = "/".join(file.path)
     key = "".join(
         char if char.isprintable() and char != "\\" else char.encode("unicode_escape").decode()
         for char in posix
@@ -158,19 +197,24 @@ def _key(path: Sequence[str]) -> str:
 
 
 def _duplicate(entry: CatalogueEntry, keys: Sequence[str]) -> ProducerError:
-    twins = [key for key in keys if key != entry.key]
-    shown = ", ".join(twins[:_MAX_NAMED_TWINS])
-    more = len(twins) - _MAX_NAMED_TWINS
+    twins = [_shortened(key) for key in keys if key != entry.key]
+    shown = twins[:_MAX_NAMED_TWINS]
+    more = f" and {len(twins) - len(shown)} more" if len(twins) > len(shown) else ""
     return ProducerError(
         FailureReason.DUPLICATE_ID,
-        f"The policy id {entry.policy_id} is also in {shown}"
-        f"{f' and {more} more' if more > 0 else ''}; keep one of them.",
+        f"The policy id {entry.policy_id} is also in {', '.join(shown)}{more}; keep one of them.",
+        names=shown,
     )
+
+
+def _shortened(key: str) -> str:
+    # The end tells more: the folders are alike.
+    return key if len(key) <= _MAX_TWIN_SHOWN else f"…{key[1 - _MAX_TWIN_SHOWN :]}"
 
 
 def _fresh(failure: ProducerError) -> ProducerError:
     # A raised one holds on to its frames, and those to the whole file.
-    return ProducerError(failure.reason, failure.message)
+    return ProducerError(failure.reason, failure.message, failure.names)
 
 
 def _changed(message: str) -> ProducerError:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from domain.runs.failures import FailureReason, ProducerError
 
@@ -21,10 +22,22 @@ _VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A JSON file below a folder by the names that lead to it, or why there is none to read."""
+    """A JSON file below a folder by the names that lead to it, or why there is none to read.
+
+    `ignored` says why it is not looked at; then it may be a whole folder.
+    """
 
     path: tuple[str, ...]
     failure: ProducerError | None = None
+    ignored: str | None = None
+
+
+class WhyIgnored(Protocol):
+    """Tells why a file or folder below the listed one is not to be looked at, if it is not."""
+
+    def __call__(self, path: Sequence[str], *, is_folder: bool = False) -> str | None:
+        """Return the reason; None for what is to be looked at."""
+        ...
 
 
 @contextmanager
@@ -70,29 +83,36 @@ def read_file(root: Path, path: Sequence[str]) -> bytes:
     return content
 
 
-def json_files(root: Path, path: Sequence[str]) -> list[Found]:
+def json_files(root: Path, path: Sequence[str], why_ignored: WhyIgnored) -> list[Found]:
     """List every `*.json` at any depth below the folder `path` of `root`, in no order.
 
     A link to something inside the folder is passed over: what it leads to is listed
-    by its own name. `root` is free of links.
+    by its own name. An ignored folder is listed as one, without what is in it. `root` is free of
+    links.
 
     Raises:
         OSError: the folder itself cannot be listed.
     """
     with _opened(root, path) as folder:
-        return list(_listed(folder, root.joinpath(*path), ()))
+        return list(_listed(folder, root.joinpath(*path), (), why_ignored))
 
 
-def _listed(folder: int, top: Path, path: tuple[str, ...]) -> Iterator[Found]:
+def _listed(
+    folder: int, top: Path, path: tuple[str, ...], why_ignored: WhyIgnored
+) -> Iterator[Found]:
     with os.scandir(folder) as entries:
         members = list(entries)
     for entry in members:
         here = (*path, entry.name)
         try:
-            if entry.is_symlink():
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if ignored := why_ignored(here, is_folder=is_folder):
+                if is_folder or _is_json(entry.name):
+                    yield Found(here, ignored=ignored)
+            elif entry.is_symlink():
                 yield from _link(top, here)
-            elif entry.is_dir(follow_symlinks=False):
-                yield from _inner(folder, top, here)
+            elif is_folder:
+                yield from _inner(folder, top, here, why_ignored)
             elif _is_json(entry.name):
                 regular = entry.is_file(follow_symlinks=False)
                 yield Found(here, None if regular else _special())
@@ -100,13 +120,15 @@ def _listed(folder: int, top: Path, path: tuple[str, ...]) -> Iterator[Found]:
             yield Found(here, _failure(error))
 
 
-def _inner(folder: int, top: Path, here: tuple[str, ...]) -> Iterator[Found]:
+def _inner(
+    folder: int, top: Path, here: tuple[str, ...], why_ignored: WhyIgnored
+) -> Iterator[Found]:
     if len(here) > MAX_FOLDER_DEPTH:
         yield Found(here, _unreadable(f"Folders are read {MAX_FOLDER_DEPTH} levels deep, no more."))
         return
     inner = os.open(here[-1], _OPEN_FOLDER, dir_fd=folder)
     try:
-        yield from _listed(inner, top, here)
+        yield from _listed(inner, top, here, why_ignored)
     finally:
         os.close(inner)
 

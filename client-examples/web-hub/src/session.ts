@@ -36,17 +36,39 @@ function keep(tokens: string[]): User[] {
   return [...users.values()];
 }
 
-/** Take the tokens that came in the address, as `#token=…&token=…`, and clean the address. */
-function tokensOfAddress(): string[] {
-  const tokens = new URLSearchParams(location.hash.slice(1)).getAll("token");
-  if (tokens.length > 0) {
+/**
+ * Take the tokens that the address brings, and clean the address: those of `#token=…&token=…`,
+ * or those that `opsrun dev` gives for the code of `#demo=…`.
+ */
+async function tokensOfAddress(): Promise<string[]> {
+  const fragment = new URLSearchParams(location.hash.slice(1));
+  const [tokens, code] = [fragment.getAll("token"), fragment.get("demo")];
+  if (tokens.length > 0 || code !== null) {
     history.replaceState(history.state, "", location.pathname + location.search);
   }
-  return tokens;
+  return code === null ? tokens : [...tokens, ...(await tokensOfDemo(code))];
 }
 
+/** Exchange the code for the demo users' tokens; there are none when the server refuses it. */
+async function tokensOfDemo(code: string): Promise<string[]> {
+  try {
+    const headers = { Authorization: `Demo ${code}` };
+    const response = await fetch("/demo/sign-in", { method: "POST", headers });
+    return response.ok ? ((await response.json()) as { tokens: string[] }).tokens : [];
+  } catch {
+    return [];
+  }
+}
+
+// An address that is opened in a tab with the hub changes the fragment and loads nothing.
+addEventListener("hashchange", () => {
+  if (/^#(token|demo)=/.test(location.hash)) {
+    location.reload();
+  }
+});
+
 const kept = (localStorage.getItem(TOKENS) ?? "").split(" ");
-const brought = tokensOfAddress();
+const brought = await tokensOfAddress();
 
 export const users: readonly User[] = keep([...kept, ...brought]);
 

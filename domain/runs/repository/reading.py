@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, func, literal, select, tuple_
+from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, func, literal, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.runs.failures import RETRYABLE, FailureReason, RunFailure
@@ -16,9 +16,13 @@ from domain.runs.models import (
     OperationRun,
     RunEvent,
     RunFilter,
+    SkippedItem,
 )
 from domain.runs.repository.rows import AnyRow, event_of, run_of, select_events, select_runs
 from domain.tables import operation_run, run_event, run_failure, run_item
+
+# Written out as in the index's predicate, which a parameter would not match.
+_SKIPPED = text("outcome = 'skipped'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +199,35 @@ async def failures(
         return query
 
     return _grouped((await connection.execute(_per_run(run_ids, of_one))).all(), _failure)
+
+
+async def skipped(
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    run_ids: Sequence[UUID],
+    *,
+    after: str | None,
+    limit: int,
+) -> Mapping[UUID, Sequence[SkippedItem]]:
+    """Return the first skipped items of each run, ordered by item."""
+
+    def of_one(run_id: ColumnElement[UUID]) -> Select[Any]:
+        query = (
+            select(run_item.c.run_id, run_item.c.item_key, run_item.c.skip_reason)
+            .where(
+                run_item.c.tenant_id == tenant_id,
+                run_item.c.run_id == run_id,
+                _SKIPPED,
+            )
+            .order_by(run_item.c.item_key)
+            .limit(limit)
+        )
+        return query if after is None else query.where(run_item.c.item_key > after)
+
+    def item(row: AnyRow) -> SkippedItem:
+        return SkippedItem(row.run_id, row.item_key, row.skip_reason)
+
+    return _grouped((await connection.execute(_per_run(run_ids, of_one))).all(), item)
 
 
 async def failure_groups(

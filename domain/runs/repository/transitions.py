@@ -29,7 +29,7 @@ WAITING = {**NO_LEASE, "status": RunStatus.PENDING, "last_dispatched_at": None}
 
 @dataclass(frozen=True, slots=True)
 class ItemResult:
-    """What became of one item; reason and message for a failed one."""
+    """What became of one item; `reason` for a failed one, a message unless it succeeded."""
 
     key: str
     outcome: ItemOutcome
@@ -217,6 +217,7 @@ async def record_items(
                 "item_key": item.key,
                 "outcome": item.outcome,
                 "attempt": lease.attempt,
+                "skip_reason": item.message if item.outcome is ItemOutcome.SKIPPED else None,
             }
             for item in first.values()
         ]

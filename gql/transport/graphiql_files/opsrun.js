@@ -1,5 +1,6 @@
 // Signs GraphiQL in: a token comes with the URL's fragment, which never reaches a
-// server, or from the box; it lives in this tab's session storage only.
+// server, or from the box; it lives in this tab's session storage only. `opsrun dev`
+// prints a code instead, as `#demo=…`, for which its server gives tokens.
 
 const STORAGE_KEY = "opsrun-token";
 // The page is served beside the endpoint: /graphiql/ and /graphql.
@@ -13,13 +14,23 @@ const tokenBox = document.getElementById("token");
 const welcome = await (await fetch("welcome.graphql")).text();
 let sessions = 0;
 
-function takeTokenFromUrl() {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (token !== null) {
-    sessionStorage.setItem(STORAGE_KEY, token);
+async function takeTokenFromUrl() {
+  const fragment = new URLSearchParams(location.hash.slice(1));
+  const code = fragment.get("demo");
+  const token = code === null ? fragment.get("token") : await demoToken(code);
+  if (code !== null || token !== null) {
     history.replaceState(null, "", location.pathname + location.search);
   }
+  if (token !== null) {
+    sessionStorage.setItem(STORAGE_KEY, token);
+  }
   return token !== null;
+}
+
+async function demoToken(code) {
+  const headers = { Authorization: `Demo ${code}` };
+  const response = await fetch("../demo/sign-in", { method: "POST", headers });
+  return response.ok ? (await response.json()).tokens[0] : null;
 }
 
 function claimsOf(token) {
@@ -78,10 +89,10 @@ document.getElementById("token-form").addEventListener("submit", (event) => {
   signIn(tokenBox.value.trim().replace(/^Bearer\s+/i, ""));
 });
 document.getElementById("sign-out").addEventListener("click", () => signIn(""));
-window.addEventListener("hashchange", () => {
-  if (takeTokenFromUrl()) {
+window.addEventListener("hashchange", async () => {
+  if (await takeTokenFromUrl()) {
     start();
   }
 });
-takeTokenFromUrl();
+await takeTokenFromUrl();
 start();

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from domain.drift.compare import changes
+from domain.drift.compare import changes, contents
 from domain.drift.models import ChangeKind, SettingChange
-from domain.inventory.policies import content_hash, identify, normalize, parse
+from domain.inventory.content import content_hash, normalize
+from domain.inventory.policies import identify, parse
 
 EXPORTS = Path(__file__).parents[4] / "shared" / "data" / "policy-exports"
 
@@ -45,13 +46,13 @@ def test_nested_settings_are_named_by_their_path() -> None:
     assert found(old, new) == [("lock.minutes", CHANGED, 5, 10)]
 
 
-def test_null_and_absent_are_told_apart() -> None:
-    assert found({"a": None}, {}) == [("a", REMOVED, None, None)]
-    assert found({}, {"a": None}) == [("a", ADDED, None, None)]
-    assert found({"a": None}, {"a": 0}) == [("a", CHANGED, None, 0)]
+def test_null_absent_and_an_empty_list_are_equal() -> None:
+    assert found({"a": None, "b": []}, {}) == []
+    assert found({}, {"a": [], "b": None}) == []
+    assert found({"a": None}, {"a": 0}) == [("a", ADDED, None, 0)]
 
 
-@pytest.mark.parametrize(("old", "new"), [(1, True), (0, False), (1, "1"), ([], {}), (1, 1.5)])
+@pytest.mark.parametrize(("old", "new"), [(1, True), (0, False), (1, "1"), ("", {}), (1, 1.5)])
 def test_another_type_is_another_value(old: object, new: object) -> None:
     assert found({"a": old}, {"a": new}) == [("a", CHANGED, old, new)]
 
@@ -69,18 +70,12 @@ def test_catalog_settings_are_matched_by_their_definition() -> None:
             "settings[fresh]",
             ADDED,
             None,
-            {
-                "settingDefinitionId": "fresh",
-                "choiceSettingValue": {"value": "y", "children": []},
-            },
+            {"settingDefinitionId": "fresh", "choiceSettingValue": {"value": "y"}},
         ),
         (
             "settings[gone]",
             REMOVED,
-            {
-                "settingDefinitionId": "gone",
-                "choiceSettingValue": {"value": "x", "children": []},
-            },
+            {"settingDefinitionId": "gone", "choiceSettingValue": {"value": "x"}},
             None,
         ),
     ]
@@ -142,8 +137,145 @@ def test_a_key_that_looks_like_a_path_is_quoted() -> None:
     ]
 
 
+def assigned(*targets: dict[str, Any]) -> dict[str, Any]:
+    return {"assignments": [{"target": target} for target in targets]}
+
+
+def target(kind: str, group: str | None = None) -> dict[str, Any]:
+    group_id = {"groupId": group} if group else {}
+    return {"@odata.type": f"#microsoft.graph.{kind}AssignmentTarget", **group_id}
+
+
+def test_assignments_are_matched_by_whom_they_are_for() -> None:
+    old = assigned(target("group", "g1"), target("group", "g2"), target("allDevices"))
+    new = assigned(target("allLicensedUsers"), target("exclusionGroup", "g1"))
+    changes_found = found(old, new)
+    assert [(path, change) for path, change, _, _ in changes_found] == [
+        ("assignments[allDevicesAssignmentTarget]", REMOVED),
+        ("assignments[allLicensedUsersAssignmentTarget]", ADDED),
+        ("assignments[g1].target.@odata.type", CHANGED),
+        ("assignments[g2]", REMOVED),
+    ]
+    assert changes_found[2][2:] == (
+        "microsoft.graph.groupAssignmentTarget",
+        "microsoft.graph.exclusionGroupAssignmentTarget",
+    )
+
+
+def test_the_same_group_twice_is_compared_as_a_set() -> None:
+    filtered = {**target("group", "g1"), "deviceAndAppManagementAssignmentFilterId": "f1"}
+    old = assigned(target("group", "g1"), filtered)
+    assert found(old, assigned(filtered, target("group", "g1"))) == []
+    assert [change[1:] for change in found(old, assigned(filtered))] == [
+        (REMOVED, {"target": normalize(target("group", "g1"))}, None)
+    ]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {},
+        {"@odata.type": "microsoft.graph.omaSettingString"},
+        {"@odata.type": "#Microsoft.Graph.OmaSettingString"},
+    ],
+)
+def test_a_type_counts_only_where_both_have_it(other: dict[str, Any]) -> None:
+    typed = {"@odata.type": "#microsoft.graph.omaSettingString"}
+    assert (
+        found(
+            {**typed, "a": 1, "inner": {**typed, "b": 1}},
+            {**other, "a": 1, "inner": {**other, "b": 1}},
+        )
+        == []
+    )
+    assert found({"list": [{**typed, "id": "x"}]}, {"list": [{**other, "id": "x"}]}) == []
+    assert (
+        found(
+            {"roleScopeTags": [{**typed, "n": 1}, {"n": 2}]},
+            {"roleScopeTags": [{"n": 2}, {**other, "n": 1}]},
+        )
+        == []
+    )
+
+
+def test_another_type_is_a_change() -> None:
+    old = {"@odata.type": "#microsoft.graph.a", "n": 1, "n@odata.type": "#Int32"}
+    new = {"@odata.type": "#microsoft.graph.b", "n": 1, "n@odata.type": "#Int64"}
+    assert found(old, new) == [
+        ("@odata.type", CHANGED, "microsoft.graph.a", "microsoft.graph.b"),
+        ("n@odata.type", CHANGED, "Int32", "Int64"),
+    ]
+
+
+def test_another_certificate_or_template_is_a_change() -> None:
+    root = "https://graph.microsoft.com/beta/deviceManagement/deviceConfigurations"
+    old = {"rootCertificate@odata.bind": f"{root}('a')"}
+    assert found(old, {"rootCertificate@odata.bind": f"{root}('b')"}) == [
+        (
+            "rootCertificate@odata.bind",
+            CHANGED,
+            "deviceManagement/deviceConfigurations('a')",
+            "deviceManagement/deviceConfigurations('b')",
+        )
+    ]
+    bound = [{"definition@odata.bind": "definitions('a')", "enabled": True}]
+    other = [{"definition@odata.bind": "definitions('b')", "enabled": True}]
+    assert [
+        change[:2] for change in found({"definitionValues": bound}, {"definitionValues": other})
+    ] == [
+        ("definitionValues[definitions('a')]", REMOVED),
+        ("definitionValues[definitions('b')]", ADDED),
+    ]
+
+
+def test_a_secret_that_changed_is_named_and_not_shown() -> None:
+    assert changes(normalize({"preSharedKey": "one"}), normalize({"preSharedKey": "two"})) == [
+        SettingChange("preSharedKey", CHANGED, None, None, is_secret=True)
+    ]
+    assert changes({}, normalize({"preSharedKey": "two"})) == [
+        SettingChange("preSharedKey", ADDED, None, None, is_secret=True)
+    ]
+    assert found({}, {"wifi": {"ssid": "a", "preSharedKey": "two"}}) == [
+        ("wifi", ADDED, None, {"ssid": "a", "preSharedKey": "[hidden]"})
+    ]
+
+
+@pytest.mark.parametrize("key", ["passwords", "tokens", "list"])
+def test_no_path_names_a_secret(key: str) -> None:
+    secrets = ["q7Zp2LkV9xTb4WmR8sYc1NfH6dJg3Ka0", "w8Xr3MnB0yUc5VoS9tZd2PgJ7eKh4Lb1"]
+    for old, new in (
+        (secrets[:1], secrets[1:]),
+        ([{"value": secrets[0]}], [{"value": secrets[1]}]),
+        (secrets, secrets[::-1]),
+    ):
+        shown = str(changes(normalize({key: old}), normalize({key: new})))
+        assert not any(secret in shown for secret in secrets)
+
+
+def test_a_policy_that_came_or_went_shows_what_it_holds() -> None:
+    document = normalize(
+        {"name": "A", "ranges": [[1], [2]], "preSharedKey": "x", **catalog(camera="on")}
+    )
+    camera = {"settingDefinitionId": "camera", "choiceSettingValue": {"value": "on"}}
+    assert contents(document, ADDED) == [
+        SettingChange("name", ADDED, None, "A"),
+        SettingChange("preSharedKey", ADDED, None, None, is_secret=True),
+        SettingChange("ranges[0]", ADDED, None, [1]),
+        SettingChange("ranges[1]", ADDED, None, [2]),
+        SettingChange("settings[camera]", ADDED, None, camera),
+    ]
+    removed = contents(document, REMOVED)
+    assert [(change.path, change.old) for change in removed] == [
+        (change.path, change.new) for change in contents(document, ADDED)
+    ]
+    assert {change.change for change in removed} == {REMOVED}
+
+
 KEYS = st.sampled_from(
-    ["id", "name", "value", "settingDefinitionId", "settingInstance", "list", "a.b", "version"]
+    [
+        *("id", "name", "value", "settingDefinitionId", "settingInstance", "list", "a.b"),
+        *("version", "assignments", "target", "roleScopeTagIds"),
+    ]
 )
 SCALARS = (
     st.none()

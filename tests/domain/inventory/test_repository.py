@@ -10,8 +10,8 @@ from sqlalchemy import CursorResult, Executable
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.inventory import repository
+from domain.inventory.content import content_hash, document_hash, normalize
 from domain.inventory.models import PolicyRecord
-from domain.inventory.policies import content_hash, document_hash, normalize
 from domain.runs.execution import RunExecution
 from opsrun.database import Login
 from tests.working import age, policy, sync, until, upkeep

@@ -1,11 +1,13 @@
 """What members may do with the inventory and what they see of it."""
 
+import unicodedata
+
 import pytest
 
 from domain.errors import ForbiddenError, UserErrorCode, UserInputError
 from domain.runs.models import StartOutcome
 from domain.tenancy.roles import TenantRole
-from tests.working import export, policies, policy, sync
+from tests.working import export, know_scopes, policies, policy, sync
 from tests.world import World
 
 
@@ -19,6 +21,25 @@ class TestStartingASync:
         assert refused.value.code is UserErrorCode.INVALID_SCOPE_KEY
         assert refused.value.field == ("scopeKey",)
 
+    async def test_a_scope_that_was_never_seen_is_a_mistake_of_the_user(self, world: World) -> None:
+        await know_scopes(world, "prod")
+        access = await world.access()
+        with pytest.raises(UserInputError) as refused:
+            await world.cases.inventory.start_sync(access, "prd")
+        assert refused.value.code is UserErrorCode.UNKNOWN_SCOPE
+        assert refused.value.field == ("scopeKey",)
+        assert not await world.rows(
+            "SELECT 1 FROM opsrun.operation_run WHERE tenant_id = :tenant_id"
+        )
+
+    async def test_either_spelling_of_a_scope_is_the_same_one(self, world: World) -> None:
+        composed, decomposed = (unicodedata.normalize(form, "Zürich") for form in ("NFC", "NFD"))
+        run = await sync(world, policy("a"), scope_key=composed)
+        access = await world.access()
+        started = await world.cases.inventory.start_sync(access, decomposed)
+        assert started.run.context == run.context == {"scopeKey": composed}
+        assert [p.policy_id for p in await policies(world, decomposed)] == ["a"]
+
     async def test_a_reader_may_not(self, world: World) -> None:
         access = await world.access(TenantRole.READONLY)
         # The role comes first: a reader learns nothing about keys.
@@ -31,6 +52,7 @@ class TestStartingASync:
 
     async def test_an_active_sync_is_reused_and_a_finished_one_is_not(self, world: World) -> None:
         export(world, policy("a"))
+        await know_scopes(world, "prod")
         access = await world.access()
         first = await world.cases.inventory.start_sync(access, "prod")
         again = await world.cases.inventory.start_sync(access, "prod")

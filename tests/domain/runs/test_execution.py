@@ -29,7 +29,7 @@ def note(batch: Batch, key: str, outcome: ItemOutcome) -> None:
         case ItemOutcome.SUCCEEDED:
             batch.succeeded(key)
         case ItemOutcome.SKIPPED:
-            batch.skipped(key)
+            batch.skipped(key, f"{key} is there already.")
         case ItemOutcome.FAILED:
             batch.failed(key, BROKEN)
 

@@ -169,8 +169,10 @@ class Ledger:
                 async with execution.batch() as batch:
                     if outcome == "failed":
                         batch.failed(key, ProducerError(FailureReason.INVALID_JSON, "no"))
+                    elif outcome == "skipped":
+                        batch.skipped(key, "Nothing to do.")
                     else:
-                        getattr(batch, outcome)(key)
+                        batch.succeeded(key)
 
     async def make_claimable(self) -> None:
         """Skip the waiting time before another attempt."""

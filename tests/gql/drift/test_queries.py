@@ -10,13 +10,13 @@ from gql.ids import GlobalId
 from opsrun.administration import save_member
 from opsrun.database import Login
 from tests.gql.api import Client, RunningApi
-from tests.gql.furnished import Furnished
+from tests.gql.furnished import Furnished, drift, sync, write_policy
 from tests.world import World
 
 FINDINGS = """query ($tenant: ID!, $run: ID!, $kinds: [DriftKind!], $first: Int, $after: String) {
   tenant(id: $tenant) { driftFindings(runId: $run, kinds: $kinds, first: $first, after: $after) {
     nodes { id kind scopeKey policyId policyName policyType foundAt
-      changes { path kind old new } }
+      changes { path kind old new isSecret } }
     pageInfo { hasNextPage hasPreviousPage endCursor }
   } }
 }"""
@@ -49,11 +49,42 @@ async def test_a_modified_policy_tells_each_setting_with_both_values(
 ) -> None:
     modified, *others = (await findings(client, ours))["nodes"]
     assert sorted(modified["changes"], key=lambda change: change["path"]) == [
-        {"path": "fresh", "kind": "ADDED", "old": None, "new": True},
-        {"path": "gone", "kind": "REMOVED", "old": "soon", "new": None},
-        {"path": "minimum", "kind": "CHANGED", "old": 10, "new": 12},
+        {"path": "fresh", "kind": "ADDED", "old": None, "new": True, "isSecret": False},
+        {"path": "gone", "kind": "REMOVED", "old": "soon", "new": None, "isSecret": False},
+        {"path": "minimum", "kind": "CHANGED", "old": 10, "new": 12, "isSecret": False},
     ]
-    assert [finding["changes"] for finding in others] == [[], []]
+    removed, added = (finding["changes"] for finding in others)
+    assert [(change["path"], change["kind"], change["old"]) for change in removed] == [
+        ("displayName", "REMOVED", "Policy c"),
+        ("gone", "REMOVED", "soon"),
+        ("id", "REMOVED", "c"),
+        ("minimum", "REMOVED", 10),
+    ]
+    assert [(change["path"], change["kind"], change["new"]) for change in added] == [
+        ("displayName", "ADDED", "Policy d"),
+        ("id", "ADDED", "d"),
+    ]
+
+
+async def test_a_secret_is_named_and_shown_to_no_role(api: RunningApi, world: World) -> None:
+    owner, scope = api.member(world, TenantRole.OWNER), "wifi"
+    for secret in ("first-wifi-key", "second-wifi-key"):
+        write_policy(world, scope, "a", ssid="office", preSharedKey=secret)
+        await sync(world, owner, scope)
+    run = await drift(world, owner, scope)
+    for role in TenantRole:
+        variables = {"tenant": world.global_id, "run": run}
+        answer = await api.member(world, role).ask(FINDINGS, variables)
+        (finding,) = answer.body["data"]["tenant"]["driftFindings"]["nodes"]
+        assert finding["changes"] == [
+            {
+                "path": "preSharedKey",
+                "kind": "CHANGED",
+                "old": None,
+                "new": None,
+                "isSecret": True,
+            }
+        ]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from domain.tenancy.roles import TenantRole
 from opsrun.settings import Settings
 from tests.gql.api import Client, RunningApi, work
 from tests.gql.furnished import START, write_policy
-from tests.working import queue_runs
+from tests.working import know_scopes, queue_runs
 from tests.world import World
 
 RUN = """query ($id: ID!) { node(id: $id) { ... on OperationRun {
@@ -18,7 +18,8 @@ RUN = """query ($id: ID!) { node(id: $id) { ... on OperationRun {
 
 
 @pytest.fixture
-def client(api: RunningApi, world: World) -> Client:
+async def client(api: RunningApi, world: World) -> Client:
+    await know_scopes(world, "servers", "laptops")
     return api.member(world)
 
 
@@ -93,8 +94,17 @@ async def test_a_key_that_no_scope_has_is_for_the_user_to_mend(
     assert await runs(world) == 0
 
 
-async def test_that_a_scope_is_missing_is_told_by_the_run(world: World, client: Client) -> None:
+async def test_a_scope_that_is_not_known_is_a_user_error(world: World, client: Client) -> None:
     answer = await start(client, world, "nowhere")
+    assert (answer["run"], answer["outcome"]) == (None, None)
+    (error,) = answer["userErrors"]
+    assert (error["code"], error["field"]) == ("UNKNOWN_SCOPE", ["input", "scopeKey"])
+    assert error["message"].startswith("There is no scope 'nowhere'.")
+    assert await runs(world) == 0
+
+
+async def test_that_a_scope_is_gone_is_told_by_the_run(world: World, client: Client) -> None:
+    answer = await start(client, world, "servers")
     await work(world, answer["run"])
     run = (await client.data(RUN, id=answer["run"]["id"]))["node"]
     assert run["statusBucket"] == "FAILED"

@@ -16,6 +16,7 @@ RELATED = """query ($ids: [ID!]!) { nodes(ids: $ids) { ... on OperationRun { id 
   __typename
   ... on DriftReport {
     scopeKey baselineRunId currentRunId added removed modified
+    baselineRun { id runType createdAt } currentRun { id runType createdAt }
     findings { nodes { kind policyId } }
   }
   ... on BackupSet { id name policyCount policies { nodes { policyId } } }
@@ -42,6 +43,10 @@ async def test_a_drift_run_relates_to_its_findings(api: RunningApi, ours: Furnis
         ("c", "REMOVED"),
         ("d", "ADDED"),
     ]
+    runs = report["baselineRun"], report["currentRun"]
+    assert [run["id"] for run in runs] == [report["baselineRunId"], report["currentRunId"]]
+    assert {run["runType"] for run in runs} == {"inventory.sync"}
+    assert runs[0]["createdAt"] < runs[1]["createdAt"]
     baseline, current = await related(
         reader(api, ours.world), report["baselineRunId"], report["currentRunId"]
     )

@@ -26,6 +26,7 @@ from tests.gql.runs.watching import (
     succeed,
     versions,
 )
+from tests.working import know_scopes
 from tests.world import World
 
 
@@ -43,6 +44,7 @@ async def test_a_list_opened_before_the_start_shows_the_run_from_queue_to_end(
     break_scope(world, broken=12)
     for number in range(20):
         write_policy(world, "broken", f"p{number}")
+    await know_scopes(world, "broken")
     async with client.subscribe(transport, WATCH_RUNS, of_tenant(world)) as stream:
         reset = await stream.next()
         assert (reset["__typename"], reset["reason"], reset["runs"]) == (

@@ -30,6 +30,11 @@ FAILURES = """query ($id: ID!, $first: Int, $after: String, $reasons: [FailureRe
     failureCount failureGroups { reasonCode count retryable exampleMessage }
   } }
 }"""
+SKIPPED = """query ($id: ID!, $first: Int, $after: String) {
+  node(id: $id) { ... on OperationRun { skippedItems(first: $first, after: $after) {
+    nodes { itemKey reason } pageInfo { hasNextPage endCursor }
+  } } }
+}"""
 EVENTS = """query ($id: ID!, $first: Int, $after: String) {
   node(id: $id) { ... on OperationRun { events(first: $first, after: $after) {
     nodes { kind version statusBucket attempt counts { total processed } occurredAt }
@@ -45,6 +50,10 @@ def client(api: RunningApi, world: World) -> Client:
 
 async def read(client: Client, run: str) -> Any:
     return (await client.data(RUN, id=run))["node"]
+
+
+async def skipped(client: Client, run: str, **arguments: Any) -> Any:
+    return (await client.data(SKIPPED, id=run, **arguments))["node"]["skippedItems"]
 
 
 async def failures(client: Client, run: str, **arguments: Any) -> Any:
@@ -101,13 +110,29 @@ async def test_a_queued_run(world: World, client: Client) -> None:
     assert run["queuedSeconds"] >= 0
 
 
+async def test_skipped_items_say_why_in_pages(world: World, client: Client) -> None:
+    id_ = await queue(world)
+    execution = await claim(world, id_)
+    async with execution.batch() as batch:
+        batch.succeeded("d")
+        for item in "cab":
+            batch.skipped(item, f"{item} is there; password=hunter2")
+    first = await skipped(client, id_, first=2)
+    rest = await skipped(client, id_, first=2, after=first["pageInfo"]["endCursor"])
+    assert [first["pageInfo"]["hasNextPage"], rest["pageInfo"]["hasNextPage"]] == [True, False]
+    assert first["nodes"] + rest["nodes"] == [
+        {"itemKey": item, "reason": f"{item} is there; password=[redacted:password]"}
+        for item in "abc"
+    ]
+
+
 async def test_a_running_and_an_ended_run(world: World, client: Client) -> None:
     id_ = await queue(world)
     execution = await claim(world, id_)
     await execution.set_total(4)
     async with execution.batch() as batch:
         batch.succeeded("a")
-        batch.skipped("b")
+        batch.skipped("b", "b is there already.")
     await fail(execution, "c")
     running = await read(client, id_)
     await execution.finish()

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from domain.drift.models import DriftKind
 from domain.errors import UserErrorCode, UserInputError
 from domain.inventory.provider import CatalogueEntry, InventoryProvider, PolicyDocument
 from domain.runs.execution import LeaseLostError
 from domain.runs.failures import FailureReason
 from domain.runs.lifecycle import RunStatus, StatusBucket
-from domain.runs.models import RunCounts
-from domain.tenancy.roles import TenantRole
+from domain.runs.models import OperationRun, RunCounts
 from tests.working import (
     back_up,
     backup_set,
@@ -25,6 +25,8 @@ from tests.working import (
     lose_worker,
     policies,
     policy,
+    skipped,
+    start_sync,
     sync,
 )
 from tests.working import drift as generate_drift
@@ -183,7 +185,6 @@ class TestNothingToRead:
         (failure,) = (await failures(world, run)).values()
         assert (failure.item_key, failure.reason) == (None, FailureReason.SCOPE_NOT_FOUND)
         assert not failure.retryable
-        assert await world.cases.inventory.scopes(await world.access(TenantRole.READONLY)) == []
 
     async def test_a_tenant_without_an_export_folder(self, world: World) -> None:
         await world.write("UPDATE opsrun.tenant SET export_folder = NULL WHERE id = :tenant_id")
@@ -204,13 +205,127 @@ class TestNothingToRead:
         assert "secret-mount" not in failure.message
 
 
+class TestAnExportThatCameOutEmpty:
+    @pytest.fixture
+    async def whole(self, world: World) -> OperationRun:
+        return await sync(world, policy("a"), policy("b"))
+
+    @pytest.mark.parametrize("left", [None, ".", "readme.txt", "MigrationTable.json"])
+    async def test_is_never_taken_for_the_truth(
+        self, world: World, whole: OperationRun, left: str | None
+    ) -> None:
+        folder = export(world)
+        if left is None:
+            folder.rmdir()
+        elif left != ".":
+            (folder / left).write_text("{}")
+        run = await sync(world)
+        assert run.status_bucket is StatusBucket.FAILED
+        (failure,) = (await failures(world, run)).values()
+        gone = left is None
+        assert failure.item_key is None
+        assert failure.reason is (
+            FailureReason.SCOPE_NOT_FOUND if gone else FailureReason.SCOPE_EMPTY
+        )
+        assert gone or "The scope had 2 policies" in failure.message
+        assert gone or "`allowEmpty: true`" in failure.message
+        assert {policy.run_id for policy in await policies(world)} == {whole.id}
+
+    @pytest.mark.parametrize("left", [None, ".", "MigrationTable.json"])
+    async def test_is_the_truth_once_somebody_says_so(
+        self, world: World, whole: OperationRun, left: str | None
+    ) -> None:
+        folder = export(world)
+        if left is None:
+            folder.rmdir()
+        elif left != ".":
+            (folder / left).write_text("{}")
+        run = await sync(world, allow_empty=True)
+        assert run.status_bucket is StatusBucket.SUCCEEDED
+        assert run.context == {"scopeKey": "prod", "allowEmpty": True}
+        assert await policies(world) == []
+        removed = await findings(world, await generate_drift(world))
+        assert {finding.kind for finding in removed.values()} == {DriftKind.REMOVED}
+        assert set(removed) == {"a", "b"}
+        # From now on, the scope has no policies that it could lose.
+        export(world)
+        assert (await sync(world)).status_bucket is StatusBucket.SUCCEEDED
+
+    async def test_in_the_second_attempt_of_a_run_is_no_truth_either(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, whole: OperationRun
+    ) -> None:
+        export(world, *MANY)
+        started = await start_sync(world)
+        with monkeypatch.context() as lost:
+            provide(lost, Interrupted(world.exports, BATCH, LeaseLostError()))
+            await world.work(started)
+        export(world)
+        await lose_worker(world, started.run.id)
+        await world.work(started)
+        run = await ended(world, started)
+        assert run.status_bucket is StatusBucket.FAILED
+        assert (await failures(world, run))[None].reason is FailureReason.SCOPE_EMPTY
+        assert {policy.run_id for policy in await policies(world)} == {whole.id}
+
+
+class TestFilesThatAreNoPolicies:
+    async def test_are_skipped_by_name_and_the_sync_is_whole(self, world: World) -> None:
+        folder = export(world, policy("a"))
+        (folder / "MigrationTable.json").write_text('{"TenantId": "t"}')
+        (folder / "a_Settings.json").write_text(json.dumps("[]"))
+        (folder / "._a.json").write_bytes(b"\0\5\26\7")
+        (folder / ".vscode").mkdir()
+        (folder / ".vscode" / "settings.json").write_text("// editor")
+        run = await sync(world)
+        assert run.status_bucket is StatusBucket.SUCCEEDED
+        assert run.counts == RunCounts(total=5, succeeded=1, failed=0, skipped=4)
+        assert await skipped(world, run) == {
+            "._a.json": "Ignored by default: .*",
+            ".vscode": "Ignored by default: .*",
+            "MigrationTable.json": "Ignored by default: MigrationTable.json",
+            "a_Settings.json": "Ignored by default: a policy's settings beside it.",
+        }
+
+    async def test_a_twin_and_a_broken_file_can_be_ignored(self, world: World) -> None:
+        folder = export(world, policy("a"), policy("twin"))
+        (folder / "twin (old).json").write_text(json.dumps(policy("twin")))
+        (folder / "unreadable.json").write_text("{")
+        assert (await sync(world)).status_bucket is StatusBucket.PARTIALLY_SUCCEEDED
+        ignore = world.exports / ".opsrunignore"
+        ignore.write_text("# known faults\nprod/twin (old).json\n/prod/unread*.json\n")
+        run = await sync(world)
+        assert run.status_bucket is StatusBucket.SUCCEEDED
+        assert await skipped(world, run) == {
+            "twin (old).json": "Ignored in .opsrunignore: prod/twin (old).json",
+            "unreadable.json": "Ignored in .opsrunignore: /prod/unread*.json",
+        }
+
+    async def test_an_ignore_file_that_cannot_be_used_fails_the_run(self, world: World) -> None:
+        export(world, policy("a"))
+        (world.exports / ".opsrunignore").write_bytes(b"caf\xe9.json\n")
+        run = await sync(world)
+        (failure,) = (await failures(world, run)).values()
+        assert (failure.item_key, failure.reason) == (None, FailureReason.INVALID_IGNORE_FILE)
+        assert "save it as UTF-8" in failure.message
+
+
+async def test_a_twin_is_named_whatever_its_name_looks_like(world: World) -> None:
+    names = ("Win - U - Password: summer2024.json", "q7Zp2LkV9xTb4WmR8sYc1NfH6dJg3Ka0.json")
+    folder = export(world)
+    for name in names:
+        (folder / name).write_text(json.dumps(policy("twin")))
+    told = await failures(world, await sync(world))
+    for name, other in (names, names[::-1]):
+        assert other in told[name].message
+
+
 class TestASecondAttempt:
     async def test_continues_where_a_dead_worker_stopped(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         folder = export(world, *MANY)
         (folder / "p03.json").write_text("{")
-        started = await world.cases.inventory.start_sync(await world.access(), "prod")
+        started = await start_sync(world)
         execution = await world.claimer.claim(world.tenant_id, started.run.id, LEASE)
         assert execution is not None
         first = Interrupted(world.exports, reads=BATCH + 3)
@@ -241,7 +356,7 @@ class TestASecondAttempt:
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         folder = export(world, *MANY)
-        started = await world.cases.inventory.start_sync(await world.access(), "prod")
+        started = await start_sync(world)
         with monkeypatch.context() as lost:
             provide(lost, Interrupted(world.exports, BATCH, LeaseLostError()))
             await world.work(started)
@@ -260,7 +375,7 @@ class TestASecondAttempt:
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         export(world, *MANY)
-        started = await world.cases.inventory.start_sync(await world.access(), "prod")
+        started = await start_sync(world)
         execution = await world.claimer.claim(world.tenant_id, started.run.id, LEASE)
         assert execution is not None
         slow = Interrupted(world.exports, reads=BATCH)

@@ -36,6 +36,7 @@ async def generated(world: World) -> dict[str, DriftFinding]:
     found = await findings(world, run)
     assert run.status_bucket is StatusBucket.SUCCEEDED
     assert run.counts == RunCounts(total=len(found), succeeded=len(found), failed=0, skipped=0)
+    assert not [c for finding in found.values() for c in finding.changes if c.is_secret]
     return {finding.policy_name: finding for finding in found.values()}
 
 
@@ -60,14 +61,12 @@ async def test_drift_between_releases(world: World) -> None:
     store = found["Win - OIB - SC - Microsoft Store - D - Configuration - v3.4"]
     assert [(change.path, change.change) for change in store.changes] == [
         ("name", ChangeKind.CHANGED),
-        ("settingCount", ChangeKind.CHANGED),
         (
             "settings[device_vendor_msft_policy_config_applicationmanagement"
             "_blocknonadminuserinstall]",
             ChangeKind.ADDED,
         ),
     ]
-    assert (store.changes[1].old, store.changes[1].new) == (6, 7)
     rights = "settings[device_vendor_msft_policy_config_userrights_changetimezone]"
     assert f"{rights}.simpleSettingCollectionValue[*S-1-5-19]" in paths(found)
 

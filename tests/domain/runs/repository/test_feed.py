@@ -73,7 +73,7 @@ async def test_an_event_shows_the_run_as_it_was(world: World, keeper: Keeper) ->
     await execution.set_total(3)
     async with execution.batch() as batch:
         batch.succeeded("a")
-        batch.skipped("b")
+        batch.skipped("b", "Nothing to do.")
     execution = await keeper.take_over(execution)
     async with execution.batch() as batch:
         batch.failed("c", ProducerError(FailureReason.INVALID_JSON, "No JSON."))

@@ -1,0 +1,57 @@
+"""Whether a policy document is whole, by what it says about itself (P1)."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from domain.runs.failures import FailureReason, ProducerError
+
+_NEXT = "@odata.nextLink"
+_COUNT = "@odata.count"
+_MAX_NAME_SHOWN = 100
+
+
+def require_complete(body: Mapping[str, Any]) -> None:
+    """Refuse a document that says itself that a part of it is missing.
+
+    It says so with a `settingCount` higher than its number of settings, with an
+    `...@odata.count` higher than the length of the list that it counts, or with an
+    `...@odata.nextLink`, which leads to a page that was never fetched.
+
+    Raises:
+        ProducerError: INCOMPLETE_POLICY, naming the first part that is missing.
+    """
+    missing = next(_missing(body), None)
+    if missing is not None:
+        raise ProducerError(
+            FailureReason.INCOMPLETE_POLICY,
+            f"The document is incomplete: it holds {missing}. Export the policy again.",
+        )
+
+
+def _missing(body: Mapping[str, Any]) -> Iterator[str]:
+    settings = body.get("settings")
+    held = len(settings) if isinstance(settings, list) else 0
+    count = _number(body.get("settingCount"))
+    if held < count:
+        yield f"{held} of {count} settings"
+    yield from _missing_pages(body)
+
+
+def _missing_pages(value: Any) -> Iterator[str]:
+    for name, member in value.items() if isinstance(value, dict) else ():
+        listed = value.get(name.removesuffix(_COUNT))
+        if name.endswith(_NEXT) and member:
+            yield f"only the first page of {_shown(name.removesuffix(_NEXT))}"
+        elif name.endswith(_COUNT) and isinstance(listed, list) and len(listed) < _number(member):
+            yield f"{len(listed)} of {member} {_shown(name.removesuffix(_COUNT))}"
+    if isinstance(value, dict | list):
+        for member in value.values() if isinstance(value, dict) else value:
+            yield from _missing_pages(member)
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _shown(name: str) -> str:
+    return name[:_MAX_NAME_SHOWN] or "a list"
