@@ -297,6 +297,26 @@ async def test_a_scope_says_why_it_cannot_be_compared_yet(page: Page, place: Wor
     await expect(scope).to_contain_text("just now: No changes")
 
 
+async def test_a_scope_that_came_out_empty_is_synced_as_empty_when_confirmed(
+    page: Page, place: World
+) -> None:
+    await offer(place, policy("a"))
+    await sync(page, ended=1)
+    (place.exports / SCOPE / "a.json").unlink()
+    as_empty = page.get_by_role("button", name="Sync as empty")
+    await expect(as_empty).to_have_count(0)
+    await sync(page, ended=1, outcome="Failed")
+    await as_empty.click()
+    dialog = page.get_by_role("dialog", name=f"Is {SCOPE} empty?")
+    await dialog.get_by_role("button", name="Cancel").click()
+    await expect(dialog).to_have_count(0)
+    await expect(rows(page)).to_have_count(2)
+    await as_empty.click()
+    await dialog.get_by_role("button", name="Sync as empty").click()
+    await expect(rows(page, "Succeeded")).to_have_count(2)
+    await expect(as_empty).to_have_count(0)
+
+
 async def test_a_wrong_link_leads_back(
     visitor: Visitor, page: Page, place: World, installed: dict[Login, Resources], tmp_path: Path
 ) -> None:
@@ -382,8 +402,15 @@ async def test_a_backup_set_is_made_and_filled(visitor: Visitor, place: World) -
     held = page.get_by_role("table").last
     await expect(held.get_by_role("row")).to_have_count(2)
     await expect(held).to_contain_text("Policy a")
-    await rows(page).get_by_role("link").click()
+    await page.get_by_label("Policy a").check()
+    await page.get_by_role("button", name="Add 1 policy").click()
+    await expect(rows(page, "0 of 1 succeeded, 1 skipped")).to_have_count(1)
+    await rows(page, "1 skipped").get_by_role("link").click()
     await expect(page.get_by_role("link", name="Before the move")).to_be_visible()
+    title = "Backup set: add policies (Before the move)"
+    await expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    skipped = page.get_by_role("table", name="Skipped items").get_by_role("row").last
+    await expect(skipped).to_contain_text(re.compile(f"{SCOPE}/a.*already", re.IGNORECASE))
 
 
 async def test_a_filter_is_in_the_address(visitor: Visitor, page: Page, place: World) -> None:

@@ -1,49 +1,35 @@
-import { useQuery } from "@apollo/client/react";
 import { Anchor, Text } from "@mantine/core";
 import type { ReactNode } from "react";
 import { Link } from "react-router";
-import { graphql } from "../gql";
+import { type FragmentType, getFragmentData, graphql } from "../gql";
 import { runPath } from "../shell/paths";
 import { useTenant } from "../shell/tenant";
 import { moment } from "../ui/words";
 
-const ComparedSyncsQuery = graphql(`
-  query ComparedSyncs($runs: [ID!]!) {
-    nodes(ids: $runs) {
-      __typename
-      id
-      ... on OperationRun { createdAt }
-    }
+const ComparedSyncsFragment = graphql(`
+  fragment ComparedSyncs on DriftReport {
+    baselineRun { id createdAt }
+    currentRun { id createdAt }
   }
 `);
 
-interface ComparedSyncsProps {
-  baselineRunId: string;
-  currentRunId: string;
-}
-
 /** The two syncs that a report compares, by the time of each; retention may have deleted them. */
-export function ComparedSyncs({ baselineRunId, currentRunId }: ComparedSyncsProps): ReactNode {
-  const { slug } = useTenant();
-  const { data } = useQuery(ComparedSyncsQuery, {
-    variables: { runs: [baselineRunId, currentRunId] },
-  });
-
-  function sync(id: string, name: string): ReactNode {
-    const node = data?.nodes.find((one) => one?.id === id);
-    if (node?.__typename === "OperationRun") {
-      return (
-        <Anchor component={Link} inherit to={runPath(slug, id)}>
-          {name} of {moment(node.createdAt)}
-        </Anchor>
-      );
-    }
-    return data ? `${name}, which was deleted` : name;
-  }
-
+export function ComparedSyncs({ report }: { report: FragmentType<typeof ComparedSyncsFragment> }): ReactNode {
+  const { baselineRun, currentRun } = getFragmentData(ComparedSyncsFragment, report);
   return (
     <Text c="dimmed" mb="sm" size="sm">
-      Compares the {sync(currentRunId, "sync")} with the {sync(baselineRunId, "sync")}.
+      Compares the <Sync run={currentRun} /> with the <Sync run={baselineRun} />.
     </Text>
+  );
+}
+
+function Sync({ run }: { run: { id: string; createdAt: string } | null }): ReactNode {
+  const { slug } = useTenant();
+  return run === null ? (
+    "sync that was deleted"
+  ) : (
+    <Anchor component={Link} inherit to={runPath(slug, run.id)}>
+      sync of {moment(run.createdAt)}
+    </Anchor>
   );
 }

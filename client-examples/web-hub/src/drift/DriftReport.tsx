@@ -18,6 +18,7 @@ const DriftReportFragment = graphql(`
     added
     removed
     modified
+    ...ComparedSyncs
   }
 `);
 
@@ -53,7 +54,8 @@ interface DriftReportProps {
 
 /** What a drift run found: how much, and each policy with the settings that differ. */
 export function DriftReport({ report, runId, hasEnded }: DriftReportProps): ReactNode {
-  const { baselineRunId, currentRunId, scopeKey, added, removed, modified } = getFragmentData(DriftReportFragment, report);
+  const opened = getFragmentData(DriftReportFragment, report);
+  const { scopeKey, added, removed, modified } = opened;
   const [kinds, setKinds] = useState<DriftKind[]>([]);
   const numbers = [
     ["ADDED", added],
@@ -70,7 +72,7 @@ export function DriftReport({ report, runId, hasEnded }: DriftReportProps): Reac
             ? `No drift in ${scopeKey}`
             : `Drift in ${scopeKey}`}
       </Title>
-      <ComparedSyncs baselineRunId={baselineRunId} currentRunId={currentRunId} />
+      <ComparedSyncs report={opened} />
       {total > 0 && (
         <>
           <Chip.Group multiple onChange={(chosen) => setKinds(chosen as DriftKind[])} value={kinds}>
@@ -128,9 +130,12 @@ function FindingList({ runId, kinds, total }: FindingListProps): ReactNode {
               </Group>
             </Accordion.Control>
             <Accordion.Panel>
-              {kind === "MODIFIED"
-                ? changes.map((change) => <SettingChange change={change} key={change.path} />)
-                : `The policy as a whole is ${kind === "ADDED" ? "new" : "gone"}.`}
+              {kind !== "MODIFIED" && (
+                <Text mb="sm">The policy as a whole is {kind === "ADDED" ? "new" : "gone"}.</Text>
+              )}
+              {changes.map((change) => (
+                <SettingChange change={change} key={change.path} />
+              ))}
             </Accordion.Panel>
           </Accordion.Item>
         ))}

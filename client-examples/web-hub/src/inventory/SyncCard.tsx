@@ -11,6 +11,7 @@ import type { Permission } from "../starting/permission";
 import { Ago } from "../ui/Ago";
 import { outcomeText } from "../ui/outcome";
 import { RunBrief, ScopeCard } from "./ScopeCard";
+import { SyncAsEmpty } from "./SyncAsEmpty";
 import type { ScopeState } from "./scopeStates";
 
 const StartSync = graphql(`
@@ -31,6 +32,10 @@ export function SyncCard({ scope, state, permission }: SyncCardProps): ReactNode
   const [startSync] = useMutation(StartSync);
   const { key, lastSeenAt, lastSnapshotRunId } = scope;
   const { lastSync, wholeSyncs } = state;
+  const start = async (allowEmpty: boolean) => {
+    const input = { tenantId: id, scopeKey: key, allowEmpty };
+    return (await startSync({ variables: { input } })).data?.startInventorySync;
+  };
   const snapshot = wholeSyncs.find((run) => run.id === lastSnapshotRunId) ?? wholeSyncs[0];
   return (
     <ScopeCard
@@ -58,6 +63,14 @@ export function SyncCard({ scope, state, permission }: SyncCardProps): ReactNode
       }
       scope={key}
     >
+      {lastSync?.live.statusBucket === "FAILED" && (
+        <SyncAsEmpty
+          run={lastSync.id}
+          scope={key}
+          permission={permission}
+          start={() => start(true)}
+        />
+      )}
       <StartButton
         label={
           <>
@@ -65,10 +78,7 @@ export function SyncCard({ scope, state, permission }: SyncCardProps): ReactNode
           </>
         }
         permission={permission}
-        start={async () => {
-          const input = { tenantId: id, scopeKey: key };
-          return (await startSync({ variables: { input } })).data?.startInventorySync;
-        }}
+        start={() => start(false)}
       />
     </ScopeCard>
   );

@@ -15,6 +15,7 @@ import { RunCounts } from "./RunCounts";
 import { RunFacts } from "./RunFacts";
 import { RunFailures } from "./RunFailures";
 import { RunRelated } from "./RunRelated";
+import { RunSkipped } from "./RunSkipped";
 import { RunTimeline } from "./RunTimeline";
 import { type Run, useLiveRun } from "./useLiveRun";
 
@@ -76,6 +77,9 @@ function Detail({ run }: { run: Run }): ReactNode {
             <RunCounts live={live} verb={verb} />
             <RunRelated hasEnded={live.finishedAt !== null} run={run} />
             <RunFailures run={run} />
+            {live.counts.skipped > 0 && (
+              <RunSkipped count={live.counts.skipped} key={live.counts.skipped} run={run.id} />
+            )}
           </Stack>
         </Grid.Col>
         <Grid.Col span={{ base: 12, md: 4 }}>

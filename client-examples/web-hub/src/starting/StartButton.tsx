@@ -17,7 +17,7 @@ const StartedFragment = graphql(`
   }
 `);
 
-interface StartButtonProps {
+export interface StartButtonProps {
   label: ReactNode;
   permission: Permission;
   /** Why it cannot start now; it can without. */
