@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
-from domain.runs.models import RunEvent, RunEventKind
+from domain.runs.models import OperationRun, RunEvent, RunEventKind
 from domain.runs.repository import feed
 from domain.tenancy import repository as tenancy
 from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
@@ -52,12 +52,23 @@ def without_haste(events: Sequence[RunEvent]) -> list[RunEvent]:
 
 def line(slug: str, event: RunEvent) -> str:
     """Return one line about an event, in the terminal's time zone."""
-    run, counts = event.run, event.run.counts
-    total = "?" if counts.total is None else counts.total
-    parts = [f"{counts.processed}/{total}" if counts.processed or counts.total else ""]
-    parts += [f"{counts.failed} failed"] if counts.failed else []
-    parts += [f"{counts.skipped} skipped"] if counts.skipped else []
+    run = event.run
     return (
         f"{event.occurred_at.astimezone():%H:%M:%S}  {slug:<10}  {run.run_type:<24}"
-        f"  {run.status_bucket:<19}  {', '.join(filter(None, parts))}"
+        f"  {run.status_bucket:<19}  {_items(run)}"
     ).rstrip()
+
+
+def _items(run: OperationRun) -> str:
+    """Return `20 of 42 done, 1 failed`; at the end `39 of 42 succeeded, 3 failed`."""
+    counts = run.counts
+    if not counts.processed and not counts.total:
+        return ""
+    done = f"{counts.succeeded}" if run.is_terminal else f"{counts.processed}"
+    parts = [
+        f"{done}{'' if counts.total is None else f' of {counts.total}'}"
+        f" {'succeeded' if run.is_terminal else 'done'}",
+        f"{counts.failed} failed" if counts.failed else "",
+        f"{counts.skipped} skipped" if counts.skipped else "",
+    ]
+    return ", ".join(filter(None, parts))

@@ -83,11 +83,13 @@ def is_active(run: RunState) -> bool:
 
 
 def items(run: RunState) -> str:
-    """Say how many items are done, as `20/37, 1 failed`."""
+    """Say `20 of 37 done, 1 failed`, and at the end `36 of 37 succeeded, 1 failed`."""
     counts = run.counts
-    total = "?" if counts.total is None else counts.total
+    of = "" if counts.total is None else f" of {counts.total}"
     failed = f", {counts.failed} failed" if counts.failed else ""
-    return f"{counts.processed}/{total}{failed}"
+    if is_active(run):
+        return f"{counts.processed}{of} done{failed}"
+    return f"{counts.succeeded}{of} succeeded{failed}"
 
 
 def line(run: RunState) -> Text:

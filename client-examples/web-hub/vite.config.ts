@@ -7,7 +7,21 @@ import { defineConfig, type Plugin, transformWithOxc } from "vite";
 
 export default defineConfig({
   plugins: [react(), persistedDocuments()],
-  build: { outDir: "build" },
+  build: {
+    outDir: "build",
+    rolldownOptions: {
+      output: {
+        // What changes with a package, and not with the hub, keeps its name and stays in the
+        // browser's cache. Pages are chunks of their own by their lazy routes.
+        codeSplitting: {
+          groups: [
+            { name: "react", test: /node_modules[\\/](react|react-dom|scheduler|react-router)[\\/]/ },
+            { name: "apollo", test: /node_modules[\\/](@apollo|graphql|graphql-ws|rxjs|@wry|optimism)[\\/]/ },
+          ],
+        },
+      },
+    },
+  },
   // `npm run dev` beside `make dev`: the pages from here, the API from there.
   server: { proxy: { "/graphql": { target: "http://127.0.0.1:8000", ws: true } } },
   preview: { proxy: { "/graphql": { target: "http://127.0.0.1:8000", ws: true } } },

@@ -38,12 +38,14 @@ async def test_it_tells_how_runs_go_and_why_they_failed(example: Example, produc
         await script.says("0 active in ")
         export(product.place, policy("a"), policy("b"))
         await product.start_sync()
-        assert "inventory.sync  SUCCEEDED            2/2  0:00:0" in await script.says("SUCCEEDED")
+        assert "inventory.sync  SUCCEEDED            2 of 2 succeeded  0:00:0" in await script.says(
+            "SUCCEEDED"
+        )
 
         export(product.place, policy("a"), {"id": "broken"}, {"id": "worse"})
         await product.start_sync()
         said = await script.says("PARTIALLY_SUCCEEDED")
-        assert "3/3, 2 failed" in said
+        assert "1 of 3 succeeded, 2 failed" in said
         assert "  2 × " in said
 
         await product.start_sync("nowhere")
@@ -75,7 +77,7 @@ async def test_it_misses_and_repeats_nothing_while_it_is_disconnected(
     async with example.script(SCRIPT, environment=line.environment) as script:
         await script.says(LIVE)
         await product.start_sync()
-        await script.says("RUNNING              0/35")
+        await script.says("RUNNING              0 of 35 done")
         await line.fail(fault)
         await script.says("1 active in ", times=2)
         assert "disconnected (" in await script.says("coming back after", times=2)
@@ -92,7 +94,7 @@ async def test_it_starts_over_when_the_server_does_not_know_its_cursor(
     async with example.script(SCRIPT, environment=line.environment) as script:
         await script.says(LIVE)
         await product.start_sync()
-        await script.says("RUNNING              0/35")
+        await script.says("RUNNING              0 of 35 done")
         await line.fail("cut")
         await script.says("coming back after")
         await product.start_sync("nowhere")
@@ -101,10 +103,10 @@ async def test_it_starts_over_when_the_server_does_not_know_its_cursor(
         )
         await line.mend()
         await script.says(LIVE, times=2)
-        await script.says("SUCCEEDED            35/35")
+        await script.says("SUCCEEDED            35 of 35 succeeded")
         await script.says("There is no such scope.")
         await assert_interruptible(script)
-    assert "RUNNING              10/35" not in script.output, "no events, but where the runs are"
+    assert "RUNNING              10 of 35" not in script.output, "no events, but where the runs are"
     assert script.output.count("SUCCEEDED") == 1
 
 
@@ -136,12 +138,14 @@ async def test_a_terminal_shows_a_bar_until_the_run_has_ended_and_ctrl_c_leaves_
     ) as terminal:
         await terminal.shows("0 active in ", "live")
         await product.start_sync()
-        await terminal.shows("1 active in ", "inventory.sync", "RUNNING", "━━━━", "0/35", "0:00:0")
+        await terminal.shows(
+            "1 active in ", "inventory.sync", "RUNNING", "━━━━", "0 of 35", "0:00:0"
+        )
         assert not terminal.has_cursor()
         line.proxy.cut()
         await terminal.shows("disconnected (")
         await line.mend()
-        await terminal.shows("SUCCEEDED", "35/35", "0 active in ", "live")
+        await terminal.shows("SUCCEEDED", "35 of 35", "0 active in ", "live")
         terminal.press(CTRL_C)
         assert await terminal.ends() == 0, terminal.drawn
         assert terminal.has_cursor()

@@ -18,6 +18,7 @@ from opsrun.progress import all_events, line, without_haste
 from tests.working import policy, sync, until
 from tests.world import World
 
+ENDED = {RunStatus.COMPLETED, RunStatus.FAILED}
 AT = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 
 
@@ -39,7 +40,7 @@ def run(
         version=1,
         created_at=AT,
         started_at=None,
-        finished_at=None,
+        finished_at=AT if status in ENDED else None,
         expires_at=None,
         observed_at=AT,
     )
@@ -59,15 +60,16 @@ def event(of: OperationRun, kind: RunEventKind, seq: int = 1) -> RunEvent:
         (run(), "aurora      inventory.sync            RUNNING"),
         (
             run(counts=(37, 20, 0, 0)),
-            "aurora      inventory.sync            RUNNING              20/37",
+            "aurora      inventory.sync            RUNNING              20 of 37 done",
         ),
         (
             run(counts=(None, 20, 0, 0)),
-            "aurora      inventory.sync            RUNNING              20/?",
+            "aurora      inventory.sync            RUNNING              20 done",
         ),
         (
             run(RunStatus.COMPLETED, (42, 37, 3, 2)),
-            "aurora      inventory.sync            PARTIALLY_SUCCEEDED  42/42, 3 failed, 2 skipped",
+            "aurora      inventory.sync            PARTIALLY_SUCCEEDED  "
+            "37 of 42 succeeded, 3 failed, 2 skipped",
         ),
         (
             run(RunStatus.COMPLETED, (0, 0, 0, 0)),
@@ -153,7 +155,9 @@ async def test_everything_that_happens_to_a_run_is_told_from_now_on(
     assert ours[0].kind is RunEventKind.QUEUED
     assert ours[-1].kind is RunEventKind.FINISHED
     assert [event.seq for event in ours] == sorted({event.seq for event in ours})
-    assert line(world.slug, ours[-1]).endswith("inventory.sync            SUCCEEDED            2/2")
+    assert line(world.slug, ours[-1]).endswith(
+        "inventory.sync            SUCCEEDED            2 of 2 succeeded"
+    )
 
 
 async def has_ended(told: list[RunEvent]) -> bool:

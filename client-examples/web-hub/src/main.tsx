@@ -6,18 +6,15 @@ import "@mantine/notifications/styles.css";
 import { createRoot } from "react-dom/client";
 import { createBrowserRouter, Navigate, Outlet, RouterProvider } from "react-router";
 import { connect } from "./api/client";
-import { BackupSetPage } from "./backup-sets/BackupSetPage";
-import { BackupSetsPage } from "./backup-sets/BackupSetsPage";
-import { DriftPage } from "./drift/DriftPage";
 import "./hub.css";
-import { InventoryPage } from "./inventory/InventoryPage";
-import { OperationsPage } from "./operations/OperationsPage";
-import { RunPage } from "./run/RunPage";
 import { currentUser } from "./session";
 import { Home } from "./shell/Home";
+import { LostPage, NoSuchPage } from "./shell/NoSuchPage";
+import { PageError } from "./shell/PageError";
 import { Shell } from "./shell/Shell";
 import { SignIn } from "./shell/SignIn";
 import { readableColors, theme } from "./theme";
+import { Loading } from "./ui/states";
 
 const router = createBrowserRouter([
   {
@@ -28,22 +25,30 @@ const router = createBrowserRouter([
         <Outlet />
       </>
     ),
+    HydrateFallback: Loading,
     children: [
       { path: "/", element: <Home /> },
       {
         path: "/t/:slug",
         element: <Shell />,
         children: [
-          { index: true, element: <Navigate replace to="operations" /> },
-          { path: "operations", element: <OperationsPage /> },
-          { path: "operations/:runId", element: <RunPage /> },
-          { path: "inventory", element: <InventoryPage /> },
-          { path: "drift", element: <DriftPage /> },
-          { path: "backup-sets", element: <BackupSetsPage /> },
-          { path: "backup-sets/:setId", element: <BackupSetPage /> },
+          {
+            // Each page is a chunk of its own, loaded when it is opened.
+            ErrorBoundary: PageError,
+            children: [
+              { index: true, element: <Navigate replace to="operations" /> },
+              { path: "operations", lazy: async () => ({ Component: (await import("./operations/OperationsPage")).OperationsPage }) },
+              { path: "operations/:runId", lazy: async () => ({ Component: (await import("./run/RunPage")).RunPage }) },
+              { path: "inventory", lazy: async () => ({ Component: (await import("./inventory/InventoryPage")).InventoryPage }) },
+              { path: "drift", lazy: async () => ({ Component: (await import("./drift/DriftPage")).DriftPage }) },
+              { path: "backup-sets", lazy: async () => ({ Component: (await import("./backup-sets/BackupSetsPage")).BackupSetsPage }) },
+              { path: "backup-sets/:setId", lazy: async () => ({ Component: (await import("./backup-sets/BackupSetPage")).BackupSetPage }) },
+              { path: "*", element: <NoSuchPage /> },
+            ],
+          },
         ],
       },
-      { path: "*", element: <Navigate replace to="/" /> },
+      { path: "*", element: <LostPage /> },
     ],
   },
 ]);

@@ -60,6 +60,7 @@ function newCache(): InMemoryCache {
         fields: {
           events: relayStylePagination(),
           failures: relayStylePagination(["reasonCodes"]),
+          skippedItems: relayStylePagination(),
         },
       },
       BackupSet: { fields: { policies: relayStylePagination() } },

@@ -56,7 +56,7 @@ export function AddPolicies({ setId, onAdded }: { setId: string; onAdded: () => 
             />
             {key && <Choice chosen={chosen} onChange={setChosen} scope={key} />}
             <StartButton
-              disabled={chosen.length === 0}
+              obstacle={chosen.length === 0 ? "Choose the policies to add." : undefined}
               label={`Add ${counted(chosen.length, "policy", "policies")}`}
               onStarted={() => setChosen([])}
               permission={permission}

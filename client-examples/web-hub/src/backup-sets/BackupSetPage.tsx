@@ -7,7 +7,7 @@ import { useTenant } from "../shell/tenant";
 import { Ago } from "../ui/Ago";
 import { LoadMore } from "../ui/LoadMore";
 import { Page } from "../ui/Page";
-import { Scrollable } from "../ui/Scrollable";
+import { DataTable } from "../ui/DataTable";
 import { Empty, Failure, Loading } from "../ui/states";
 import { counted, moment } from "../ui/words";
 import { AddPolicies } from "./AddPolicies";
@@ -65,7 +65,7 @@ export function BackupSetPage(): ReactNode {
         {edges.length === 0 ? (
           <Empty title="The set is empty">Add policies of a synced scope.</Empty>
         ) : (
-          <Scrollable label="Policies in this set">
+          <DataTable label="Policies in this set">
               <Table.Thead>
                 <Table.Tr>
                   <Table.Th>Name</Table.Th>
@@ -86,7 +86,7 @@ export function BackupSetPage(): ReactNode {
                   </Table.Tr>
                 ))}
               </Table.Tbody>
-            </Scrollable>
+            </DataTable>
         )}
         <LoadMore
           hasMore={pageInfo.hasNextPage}

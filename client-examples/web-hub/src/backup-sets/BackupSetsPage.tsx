@@ -9,7 +9,7 @@ import { useTenant } from "../shell/tenant";
 import { Ago } from "../ui/Ago";
 import { LoadMore } from "../ui/LoadMore";
 import { Page } from "../ui/Page";
-import { Scrollable } from "../ui/Scrollable";
+import { DataTable } from "../ui/DataTable";
 import { Empty, Failure, Loading } from "../ui/states";
 import { count } from "../ui/words";
 
@@ -56,7 +56,7 @@ export function BackupSetsPage(): ReactNode {
             : "A manager or an owner of the tenant can create one."}
         </Empty>
       ) : (
-        <Scrollable label="Backup sets">
+        <DataTable label="Backup sets">
             <Table.Thead>
               <Table.Tr>
                 <Table.Th>Name</Table.Th>
@@ -81,7 +81,7 @@ export function BackupSetsPage(): ReactNode {
                 </Table.Tr>
               ))}
             </Table.Tbody>
-          </Scrollable>
+          </DataTable>
       )}
       <LoadMore
         hasMore={sets?.pageInfo.hasNextPage ?? false}

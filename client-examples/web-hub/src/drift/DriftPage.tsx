@@ -1,20 +1,23 @@
-import { useMutation, useQuery } from "@apollo/client/react";
-import { Group, Title } from "@mantine/core";
+import { useMutation } from "@apollo/client/react";
+import { SimpleGrid, Title } from "@mantine/core";
 import type { ReactNode } from "react";
-import { getFragmentData, graphql } from "../gql";
+import { graphql } from "../gql";
+import { RunBrief, ScopeCard } from "../inventory/ScopeCard";
+import { COMPARISON, type ScopeState, useScopeStates } from "../inventory/scopeStates";
 import { useScopes } from "../inventory/scopes";
-import { RunLive, RunRowFragment } from "../operations/RunRow";
 import { RunsTable } from "../operations/RunsTable";
+import { useFindings } from "../operations/useFindings";
 import { useLiveRuns } from "../operations/useLiveRuns";
 import { useTenant } from "../shell/tenant";
 import { StartButton } from "../starting/StartButton";
 import { StartNote } from "../starting/StartNote";
-import { useStartPermission } from "../starting/permission";
+import { type Permission, useStartPermission } from "../starting/permission";
+import { Ago } from "../ui/Ago";
+import { type Findings, findingsText } from "../ui/outcome";
 import { Page } from "../ui/Page";
 import { Empty, Failure, Loading } from "../ui/states";
-import { DriftReport } from "./DriftReport";
-
-const RUN_TYPE = "drift.generate";
+import { count } from "../ui/words";
+import { NewestReport } from "./NewestReport";
 
 const StartDrift = graphql(`
   mutation StartDrift($input: StartDriftGenerationInput!) {
@@ -22,28 +25,18 @@ const StartDrift = graphql(`
   }
 `);
 
-const ReportOfRun = graphql(`
-  query ReportOfRun($run: ID!) {
-    node(id: $run) {
-      id
-      __typename
-      ... on OperationRun {
-        related { __typename ...DriftReport }
-      }
-    }
-  }
-`);
-
 export function DriftPage(): ReactNode {
   const { id } = useTenant();
   const { scopes, error, refetch } = useScopes(id);
-  const permission = useStartPermission(id, RUN_TYPE);
-  const [startDrift] = useMutation(StartDrift);
-  const comparisons = useLiveRuns(id, { runTypes: [RUN_TYPE] }, 5);
-  const newest = comparisons.runs.find((run) => {
-    const { statusBucket } = getFragmentData(RunLive, getFragmentData(RunRowFragment, run));
-    return statusBucket === "SUCCEEDED";
-  });
+  const stateOf = useScopeStates(id);
+  const permission = useStartPermission(id, COMPARISON);
+  const comparisons = useLiveRuns(id, { runTypes: [COMPARISON] }, 5);
+  const states = scopes && stateOf && scopes.map(({ key }) => ({ key, state: stateOf(key) }));
+  const lastComparisons = states?.flatMap(({ state }) => state.lastComparison ?? []) ?? [];
+  const findings = useFindings(lastComparisons.map(({ node }) => node));
+  const newest = lastComparisons
+    .filter(({ live }) => live.statusBucket === "SUCCEEDED")
+    .toSorted((one, other) => Date.parse(other.createdAt) - Date.parse(one.createdAt))[0];
   return (
     <Page
       lead="Compare the last two whole syncs of a scope: what is new, gone or changed?"
@@ -51,20 +44,24 @@ export function DriftPage(): ReactNode {
     >
       <StartNote permission={permission} />
       {error && <Failure error={error} retry={refetch} />}
-      {scopes?.length === 0 && <Empty title="No scopes">There is nothing to compare.</Empty>}
-      <Group align="flex-start">
-        {scopes?.map(({ key }) => (
-          <StartButton
-            key={key}
-            label={`Compare ${key}`}
-            permission={permission}
-            start={async () => {
-              const input = { tenantId: id, scopeKey: key };
-              return (await startDrift({ variables: { input } })).data?.startDriftGeneration;
-            }}
-          />
-        ))}
-      </Group>
+      {!states ? (
+        !error && <Loading rows={2} />
+      ) : states.length === 0 ? (
+        <Empty title="No scopes">There is nothing to compare.</Empty>
+      ) : (
+        <SimpleGrid cols={{ base: 1, sm: 2, lg: 3 }}>
+          {states.map(({ key, state }) => (
+            <Scope
+              findings={state.lastComparison && findings.get(state.lastComparison.id)}
+              key={key}
+              permission={permission}
+              scope={key}
+              state={state}
+            />
+          ))}
+        </SimpleGrid>
+      )}
+      {newest && <NewestReport run={newest.id} />}
       <Title order={2} size="h3">
         Comparisons
       </Title>
@@ -73,23 +70,56 @@ export function DriftPage(): ReactNode {
         empty={<Empty title="Nothing was compared in the last 30 days" />}
         live={comparisons}
       />
-      {newest && <NewestReport run={newest.id} />}
     </Page>
   );
 }
 
-function NewestReport({ run }: { run: string }): ReactNode {
-  const { data, error, refetch } = useQuery(ReportOfRun, { variables: { run } });
-  if (error) {
-    return <Failure error={error} retry={() => void refetch()} />;
-  }
-  if (data?.node?.__typename !== "OperationRun") {
-    return <Loading rows={3} />;
-  }
-  return data.node.related.map(
-    (resource) =>
-      resource.__typename === "DriftReport" && (
-        <DriftReport key={run} report={resource} runId={run} />
-      ),
+interface ScopeProps {
+  scope: string;
+  state: ScopeState;
+  findings: Findings | undefined;
+  permission: Permission;
+}
+
+function Scope({ scope, state, findings, permission }: ScopeProps): ReactNode {
+  const { id } = useTenant();
+  const [startDrift] = useMutation(StartDrift);
+  const { wholeSyncs, mayHaveMore, lastComparison } = state;
+  const [lastSync] = wholeSyncs;
+  const isShort = wholeSyncs.length < 2 && !mayHaveMore;
+  return (
+    <ScopeCard
+      facts={[
+        ["Whole syncs", `${count(wholeSyncs.length)}${mayHaveMore ? " or more" : ""}`],
+        ["Last one", lastSync ? <Ago at={lastSync.createdAt} key="last" /> : "Never"],
+        [
+          "Last compared",
+          lastComparison ? (
+            <RunBrief key="compared" result={findings && findingsText(findings)} run={lastComparison} />
+          ) : (
+            "Never"
+          ),
+        ],
+      ]}
+      scope={scope}
+    >
+      <StartButton
+        label={
+          <>
+            Compare<span className="hidden"> {scope}</span>
+          </>
+        }
+        obstacle={
+          isShort
+            ? `Needs two whole syncs, has ${wholeSyncs.length || "none"}. Sync the scope under Inventory.`
+            : undefined
+        }
+        permission={permission}
+        start={async () => {
+          const input = { tenantId: id, scopeKey: scope };
+          return (await startDrift({ variables: { input } })).data?.startDriftGeneration;
+        }}
+      />
+    </ScopeCard>
   );
 }

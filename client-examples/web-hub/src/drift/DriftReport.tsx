@@ -7,6 +7,7 @@ import { useTenant } from "../shell/tenant";
 import { LoadMore } from "../ui/LoadMore";
 import { Empty, Failure, Loading } from "../ui/states";
 import { count, counted, words } from "../ui/words";
+import { ComparedSyncs } from "./ComparedSyncs";
 import { SettingChange } from "./SettingChange";
 
 const DriftReportFragment = graphql(`
@@ -17,6 +18,7 @@ const DriftReportFragment = graphql(`
     added
     removed
     modified
+    ...ComparedSyncs
   }
 `);
 
@@ -46,11 +48,14 @@ const COLORS: Record<DriftKind, string> = { ADDED: "green", REMOVED: "red", MODI
 interface DriftReportProps {
   report: FragmentType<typeof DriftReportFragment>;
   runId: string;
+  /** Before that, that nothing was found means nothing. */
+  hasEnded: boolean;
 }
 
 /** What a drift run found: how much, and each policy with the settings that differ. */
-export function DriftReport({ report, runId }: DriftReportProps): ReactNode {
-  const { scopeKey, added, removed, modified } = getFragmentData(DriftReportFragment, report);
+export function DriftReport({ report, runId, hasEnded }: DriftReportProps): ReactNode {
+  const opened = getFragmentData(DriftReportFragment, report);
+  const { scopeKey, added, removed, modified } = opened;
   const [kinds, setKinds] = useState<DriftKind[]>([]);
   const numbers = [
     ["ADDED", added],
@@ -61,11 +66,13 @@ export function DriftReport({ report, runId }: DriftReportProps): ReactNode {
   return (
     <Card component="section" withBorder>
       <Title order={2} size="h4">
-        {total === 0 ? "No drift" : `Drift in ${counted(total, "policy", "policies")}`}
+        {total > 0
+          ? `Drift in ${counted(total, "policy", "policies")} of ${scopeKey}`
+          : hasEnded
+            ? `No drift in ${scopeKey}`
+            : `Drift in ${scopeKey}`}
       </Title>
-      <Text c="dimmed" mb="sm" size="sm">
-        {scopeKey}: the last whole sync against the one before
-      </Text>
+      <ComparedSyncs report={opened} />
       {total > 0 && (
         <>
           <Chip.Group multiple onChange={(chosen) => setKinds(chosen as DriftKind[])} value={kinds}>
@@ -115,17 +122,20 @@ function FindingList({ runId, kinds, total }: FindingListProps): ReactNode {
                 <Badge color={COLORS[kind]} variant="light">
                   {words(kind)}
                 </Badge>
-                <Text fw={500}>{policyName}</Text>
-                <Text c="dimmed" size="sm">
+                <Text className="value" fw={500}>{policyName}</Text>
+                <Text c="dimmed" className="value" size="sm">
                   {policyType}
                   {changes.length > 0 && `, ${counted(changes.length, "setting")}`}
                 </Text>
               </Group>
             </Accordion.Control>
             <Accordion.Panel>
-              {kind === "MODIFIED"
-                ? changes.map((change) => <SettingChange change={change} key={change.path} />)
-                : `The policy as a whole is ${kind === "ADDED" ? "new" : "gone"}.`}
+              {kind !== "MODIFIED" && (
+                <Text mb="sm">The policy as a whole is {kind === "ADDED" ? "new" : "gone"}.</Text>
+              )}
+              {changes.map((change) => (
+                <SettingChange change={change} key={change.path} />
+              ))}
             </Accordion.Panel>
           </Accordion.Item>
         ))}

@@ -10,6 +10,7 @@ const SettingChangeFragment = graphql(`
     kind
     old
     new
+    isSecret
   }
 `);
 
@@ -30,7 +31,7 @@ interface SettingChangeProps {
 
 /** One setting, before and after, line by line as in a code review. */
 export function SettingChange({ change }: SettingChangeProps): ReactNode {
-  const { path, kind, old, new: current } = getFragmentData(SettingChangeFragment, change);
+  const { path, kind, old, new: current, isSecret } = getFragmentData(SettingChangeFragment, change);
   const before = kind === "ADDED" ? "" : lines(old);
   const after = kind === "REMOVED" ? "" : lines(current);
   return (
@@ -41,6 +42,19 @@ export function SettingChange({ change }: SettingChangeProps): ReactNode {
           {KINDS[kind]}
         </Text>
       </Group>
+      {isSecret ? (
+        <Text fs="italic" mt={4} size="sm">
+          This is a secret; its value is hidden.
+        </Text>
+      ) : (
+        <Difference after={after} before={before} />
+      )}
+    </figure>
+  );
+}
+
+function Difference({ before, after }: { before: string; after: string }): ReactNode {
+  return (
       <pre tabIndex={0}>
         {diffLines(before, after).flatMap(({ added, removed, value }, part) =>
           value
@@ -57,6 +71,5 @@ export function SettingChange({ change }: SettingChangeProps): ReactNode {
             }),
         )}
       </pre>
-    </figure>
   );
 }

@@ -2,7 +2,7 @@ import { Table, Title } from "@mantine/core";
 import type { ReactNode } from "react";
 import { useTenant } from "../shell/tenant";
 import { LoadMore } from "../ui/LoadMore";
-import { Scrollable } from "../ui/Scrollable";
+import { DataTable } from "../ui/DataTable";
 import { Empty, Failure, Loading } from "../ui/states";
 import { usePolicies } from "./policies";
 
@@ -22,7 +22,7 @@ export function PolicyTable({ scope }: { scope: string }): ReactNode {
       ) : policies.length === 0 ? (
         <Empty title="No policies">The scope was never synced as a whole, or it is empty.</Empty>
       ) : (
-        <Scrollable label={`Policies of ${scope}`}>
+        <DataTable label={`Policies of ${scope}`}>
             <Table.Thead>
               <Table.Tr>
                 <Table.Th>Name</Table.Th>
@@ -37,7 +37,7 @@ export function PolicyTable({ scope }: { scope: string }): ReactNode {
                 </Table.Tr>
               ))}
             </Table.Tbody>
-          </Scrollable>
+          </DataTable>
       )}
       <LoadMore hasMore={hasMore} label="Show more policies" load={loadMore} />
     </section>

@@ -1,48 +1,39 @@
-import { VisuallyHidden } from "@mantine/core";
-import { type ReactNode, useRef } from "react";
-import { getFragmentData } from "../gql";
+import { Text } from "@mantine/core";
+import type { ReactNode } from "react";
 import { useTenant } from "../shell/tenant";
 import { Page } from "../ui/Page";
 import { Empty } from "../ui/states";
-import { counted } from "../ui/words";
+import { count, counted } from "../ui/words";
 import { useFilters } from "./filters";
 import { RunFilters } from "./RunFilters";
-import { RunRowFragment } from "./RunRow";
 import { RunsTable } from "./RunsTable";
-import { useFacets } from "./useFacets";
-import { type LiveRuns, useLiveRuns } from "./useLiveRuns";
-
-/** Everybody who started a run that was seen here; a filter must not make the others vanish. */
-function useInitiators(runs: LiveRuns["runs"]): ReadonlyMap<string, string> {
-  const seen = useRef(new Map<string, string>());
-  for (const { initiator } of getFragmentData(RunRowFragment, runs)) {
-    seen.current.set(initiator.id, initiator.name);
-  }
-  return seen.current;
-}
+import { useChoices } from "./useChoices";
+import { type Facets, useFacets } from "./useFacets";
+import { useLiveRuns } from "./useLiveRuns";
 
 export function OperationsPage(): ReactNode {
   const { id, name } = useTenant();
-  const { filters, apiFilter, isFiltered, change, clear } = useFilters();
+  const { filters, apiFilter, active, change, clear } = useFilters();
   const live = useLiveRuns(id, apiFilter);
   const facets = useFacets(id, { ...apiFilter, statusBuckets: [] });
-  const initiators = useInitiators(live.runs);
+  const choices = useChoices(id, apiFilter);
   return (
     <Page lead={`Everything that runs in the background of ${name}, live.`} title="Operations">
       <RunFilters
+        active={active}
         change={change}
-        clear={isFiltered ? clear : undefined}
+        choices={choices}
+        clear={clear}
         facets={facets}
         filters={filters}
-        initiators={initiators}
       />
-      <VisuallyHidden role="status">
-        {!live.loading && `${counted(live.runs.length, "operation")} shown`}
-      </VisuallyHidden>
+      <Text c="dimmed" role="status" size="sm">
+        {!live.loading && totalText(live.runs.length, facets, filters.buckets)}
+      </Text>
       <RunsTable
         caption="Operations, newest first"
         empty={
-          isFiltered ? (
+          active > 0 ? (
             <Empty title="No operation matches the filter" />
           ) : (
             <Empty title="Nothing ran in the last 30 days">
@@ -54,4 +45,16 @@ export function OperationsPage(): ReactNode {
       />
     </Page>
   );
+}
+
+/** `25 of 1,234 operations shown` */
+function totalText(shown: number, facets: Facets | undefined, buckets: readonly string[]): string {
+  const total = facets?.byStatusBucket
+    .filter(({ statusBucket }) => buckets.length === 0 || buckets.includes(statusBucket))
+    .reduce((sum, entry) => sum + entry.count, 0);
+  // The counts may lag behind the list by a moment.
+  if (total === undefined || total <= shown) {
+    return `${counted(shown, "operation")}`;
+  }
+  return `${count(shown)} of ${facets?.truncated ? "more than " : ""}${counted(total, "operation")} shown`;
 }

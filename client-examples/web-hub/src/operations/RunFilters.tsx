@@ -1,24 +1,56 @@
-import { Button, Chip, Group, MultiSelect, NativeSelect, Stack, TextInput } from "@mantine/core";
+import { Button, Chip, Collapse, Group, MultiSelect, NativeSelect, Stack, TextInput } from "@mantine/core";
+import { useDisclosure, useMediaQuery } from "@mantine/hooks";
+import { IconFilter } from "@tabler/icons-react";
 import { memo, type ReactNode } from "react";
-import type { RunFacetsQuery, StatusBucket } from "../gql/graphql";
+import type { StatusBucket } from "../gql/graphql";
 import { BUCKET_NAMES, BUCKETS } from "../ui/StatusBadge";
-import { count, runTypeName } from "../ui/words";
+import { count, runTypeName, zone } from "../ui/words";
 import { type Filters, RANGES, type Range } from "./filters";
+import type { Choices } from "./useChoices";
+import type { Facets } from "./useFacets";
 
 interface RunFiltersProps {
   filters: Filters;
   change: (part: Partial<Filters>) => void;
-  /** Not there when nothing is filtered. */
-  clear: (() => void) | undefined;
-  facets: RunFacetsQuery["tenant"]["operationRunFacets"] | undefined;
-  /** Names of initiators by id, as far as they are known. */
-  initiators: ReadonlyMap<string, string>;
+  clear: () => void;
+  /** How many parts of the filter restrict the list. */
+  active: number;
+  facets: Facets | undefined;
+  choices: Choices;
 }
 
+/** The filter of the list; on a phone it folds into a button. */
 export const RunFilters = memo(function RunFilters(props: RunFiltersProps): ReactNode {
-  const { filters, change, clear, facets, initiators } = props;
+  const { active } = props;
+  const isNarrow = useMediaQuery("(max-width: 48em)", undefined, { getInitialValueInEffect: false });
+  const [opened, { toggle }] = useDisclosure();
+  if (!isNarrow) {
+    return <Fields {...props} />;
+  }
+  return (
+    <div>
+      <Button
+        aria-expanded={opened}
+        leftSection={<IconFilter aria-hidden size={16} />}
+        onClick={toggle}
+        variant="default"
+      >
+        {active > 0 ? `Filters (${active})` : "Filters"}
+      </Button>
+      <Collapse expanded={opened} pt="sm">
+        <Fields {...props} />
+      </Collapse>
+    </div>
+  );
+});
+
+function Fields(props: RunFiltersProps): ReactNode {
+  const { filters, change, clear, active, facets, choices } = props;
   const counts = new Map(facets?.byStatusBucket.map((entry) => [entry.statusBucket, entry.count]));
-  const types = new Map(facets?.byRunType.map((entry) => [entry.runType, entry.count]));
+  const types = new Map(choices.types.map((entry) => [entry.runType, entry.count]));
+  const people = new Map(
+    choices.initiators.map(({ initiator: { id, name }, count: runs }) => [id, `${name} (${count(runs)})`]),
+  );
   return (
     <Stack component="section" aria-label="Filter" gap="sm">
       <Chip.Group
@@ -44,22 +76,26 @@ export const RunFilters = memo(function RunFilters(props: RunFiltersProps): Reac
           }))}
           label="Type"
           onChange={(runTypes) => change({ runTypes })}
+          onDropdownOpen={choices.refresh}
           placeholder={filters.runTypes.length ? "" : "All types"}
           value={filters.runTypes}
         />
         <MultiSelect
           className="filter"
           clearable
-          data={[...new Set([...initiators.keys(), ...filters.initiators])].map((id) => ({
+          data={[...new Set([...people.keys(), ...filters.initiators])].map((id) => ({
             value: id,
-            label: initiators.get(id) ?? "Somebody",
+            label: people.get(id) ?? "Somebody else (0)",
           }))}
           label="Started by"
           onChange={(chosen) => change({ initiators: chosen })}
+          onDropdownOpen={choices.refresh}
           placeholder={filters.initiators.length ? "" : "Anybody"}
+          searchable
           value={filters.initiators}
         />
         <NativeSelect
+          className="filter"
           data={Object.entries(RANGES).map(([value, { label }]) => ({ value, label }))}
           label="Created"
           onChange={({ currentTarget }) => change({ range: currentTarget.value as Range })}
@@ -67,21 +103,11 @@ export const RunFilters = memo(function RunFilters(props: RunFiltersProps): Reac
         />
         {filters.range === "custom" && (
           <>
-            <TextInput
-              label="From"
-              onChange={({ currentTarget }) => change({ from: currentTarget.value })}
-              type="datetime-local"
-              value={filters.from}
-            />
-            <TextInput
-              label="Until"
-              onChange={({ currentTarget }) => change({ until: currentTarget.value })}
-              type="datetime-local"
-              value={filters.until}
-            />
+            <Moment label="From" onChange={(from) => change({ from })} value={filters.from} />
+            <Moment label="Until" onChange={(until) => change({ until })} value={filters.until} />
           </>
         )}
-        {clear && (
+        {active > 0 && (
           <Button onClick={clear} variant="subtle">
             Clear filters
           </Button>
@@ -89,4 +115,22 @@ export const RunFilters = memo(function RunFilters(props: RunFiltersProps): Reac
       </Group>
     </Stack>
   );
-});
+}
+
+interface MomentProps {
+  label: string;
+  value: string;
+  onChange: (value: string) => void;
+}
+
+function Moment({ label, value, onChange }: MomentProps): ReactNode {
+  return (
+    <TextInput
+      className="filter"
+      label={`${label} (${zone()})`}
+      onChange={({ currentTarget }) => onChange(currentTarget.value)}
+      type="datetime-local"
+      value={value}
+    />
+  );
+}

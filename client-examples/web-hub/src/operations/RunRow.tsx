@@ -1,12 +1,13 @@
-import { Anchor, Group, Progress, Stack, Table, Text } from "@mantine/core";
+import { Anchor, Progress, Stack, Table, Text } from "@mantine/core";
 import { memo, type ReactNode, useState } from "react";
 import { Link, useLocation } from "react-router";
 import { type FragmentType, getFragmentData, graphql } from "../gql";
 import type { RunLiveFragment } from "../gql/graphql";
 import { runPath } from "../shell/paths";
 import { Ago, Elapsed } from "../ui/Ago";
+import { type Findings, findingsText, outcomeText } from "../ui/outcome";
 import { BUCKETS, StatusBadge } from "../ui/StatusBadge";
-import { count, runTypeName, scopeOf } from "../ui/words";
+import { runTypeName } from "../ui/words";
 
 /** All that an event may change, in one place, so that every page holds the same. */
 export const RunLive = graphql(`
@@ -28,9 +29,9 @@ export const RunRowFragment = graphql(`
   fragment RunRow on OperationRun {
     id
     runType
-    context
+    subject
     createdAt
-    initiator { id name }
+    initiator { name }
     ...RunLive
   }
 `);
@@ -44,36 +45,37 @@ const NEW_MS = 5_000;
 interface RunRowProps {
   run: FragmentType<typeof RunRowFragment>;
   slug: string;
+  /** What a comparison found, once that is known. */
+  findings: Findings | undefined;
 }
 
-export const RunRow = memo(function RunRow({ run, slug }: RunRowProps): ReactNode {
-  const { id, runType, context, createdAt, initiator, ...rest } = getFragmentData(
+export const RunRow = memo(function RunRow({ run, slug, findings }: RunRowProps): ReactNode {
+  const { id, runType, subject, createdAt, initiator, ...rest } = getFragmentData(
     RunRowFragment,
     run,
   );
   const live = getFragmentData(RunLive, rest);
   const { search } = useLocation();
   const [isNew] = useState(() => Date.now() - Date.parse(createdAt) < NEW_MS);
-  const scope = scopeOf(context);
+  const badge = <StatusBadge bucket={live.statusBucket} />;
   return (
     <Table.Tr className={isNew ? "arrived" : ""} data-run={id} data-version={live.version}>
-      <Table.Td>
-        <StatusBadge bucket={live.statusBucket} />
-      </Table.Td>
-      <Table.Th fw={400} scope="row">
+      <Table.Td visibleFrom="sm">{badge}</Table.Td>
+      <Table.Th className="value" fw={400} scope="row">
         <Anchor component={Link} fw={500} inherit state={{ search }} to={runPath(slug, id)}>
           {runTypeName(runType)}
         </Anchor>
-        {scope && (
-          <Text c="dimmed" size="sm">
-            {scope}
-          </Text>
-        )}
+        <Text c="dimmed" size="sm">
+          {subject}
+        </Text>
+        <div className="narrow">{badge}</div>
       </Table.Th>
       <Table.Td>
-        <Counted live={live} />
+        <Items findings={findings} isDrift={runType === "drift.generate"} live={live} />
       </Table.Td>
-      <Table.Td visibleFrom="md">{initiator.name}</Table.Td>
+      <Table.Td className="value" visibleFrom="md">
+        {initiator.name}
+      </Table.Td>
       <Table.Td visibleFrom="sm">
         <Ago at={createdAt} />
       </Table.Td>
@@ -84,21 +86,21 @@ export const RunRow = memo(function RunRow({ run, slug }: RunRowProps): ReactNod
   );
 });
 
-function Counted({ live }: { live: RunLiveFragment }): ReactNode {
+interface ItemsProps {
+  live: RunLiveFragment;
+  isDrift: boolean;
+  findings: Findings | undefined;
+}
+
+function Items({ live, isDrift, findings }: ItemsProps): ReactNode {
   const { statusBucket, counts, progress } = live;
-  const { processed, total, failed } = counts;
+  // That all policies were compared says nothing of what a comparison is for.
+  const saysFindings = isDrift && statusBucket === "SUCCEEDED";
   return (
-    <Stack gap={4} miw={110}>
-      <Group gap={6} wrap="nowrap">
-        <Text size="sm">
-          {total === null ? count(processed) : `${count(processed)} of ${count(total)}`}
-        </Text>
-        {failed > 0 && (
-          <Text c="var(--hub-red)" size="sm">
-            {count(failed)} failed
-          </Text>
-        )}
-      </Group>
+    <Stack gap={4}>
+      <Text c={counts.failed > 0 ? "var(--hub-red)" : "inherit"} size="sm">
+        {!saysFindings ? outcomeText(live) : findings ? findingsText(findings) : "…"}
+      </Text>
       {statusBucket === "RUNNING" && (
         <Progress
           animated

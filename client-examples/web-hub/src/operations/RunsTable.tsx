@@ -1,10 +1,11 @@
 import { Table } from "@mantine/core";
 import type { ReactNode } from "react";
 import { useTenant } from "../shell/tenant";
+import { DataTable } from "../ui/DataTable";
 import { LoadMore } from "../ui/LoadMore";
-import { Scrollable } from "../ui/Scrollable";
 import { Failure, Loading } from "../ui/states";
 import { RunRow } from "./RunRow";
+import { useFindings } from "./useFindings";
 import type { LiveRuns } from "./useLiveRuns";
 
 interface RunsTableProps {
@@ -17,6 +18,7 @@ interface RunsTableProps {
 export function RunsTable({ live, caption, empty }: RunsTableProps): ReactNode {
   const { slug } = useTenant();
   const { runs, hasMore, loadMore, loading, error, retry } = live;
+  const findings = useFindings(runs);
   if (loading) {
     return <Loading />;
   }
@@ -24,32 +26,34 @@ export function RunsTable({ live, caption, empty }: RunsTableProps): ReactNode {
     return <Failure error={error} retry={retry} />;
   }
   return (
-    <>
+    <div>
       {error && <Failure error={error} retry={retry} />}
       {runs.length === 0 ? (
         empty
       ) : (
-        <Scrollable label={caption}>
-            <Table.Thead>
-              <Table.Tr>
-                <Table.Th w={150}>Status</Table.Th>
-                <Table.Th>Operation</Table.Th>
-                <Table.Th>Items</Table.Th>
-                <Table.Th visibleFrom="md">Started by</Table.Th>
-                <Table.Th visibleFrom="sm">Created</Table.Th>
-                <Table.Th ta="right" visibleFrom="sm">
-                  Took
-                </Table.Th>
-              </Table.Tr>
-            </Table.Thead>
-            <Table.Tbody>
-              {runs.map((run) => (
-                <RunRow key={run.id} run={run} slug={slug} />
-              ))}
-            </Table.Tbody>
-          </Scrollable>
+        <DataTable label={caption}>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th visibleFrom="sm" w={190}>
+                Status
+              </Table.Th>
+              <Table.Th>Operation</Table.Th>
+              <Table.Th>Result</Table.Th>
+              <Table.Th visibleFrom="md">Started by</Table.Th>
+              <Table.Th visibleFrom="sm">Created</Table.Th>
+              <Table.Th ta="right" visibleFrom="sm">
+                Took
+              </Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {runs.map((run) => (
+              <RunRow findings={findings.get(run.id)} key={run.id} run={run} slug={slug} />
+            ))}
+          </Table.Tbody>
+        </DataTable>
       )}
       <LoadMore hasMore={hasMore} label="Show older operations" load={loadMore} />
-    </>
+    </div>
   );
 }

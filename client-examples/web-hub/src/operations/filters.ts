@@ -85,7 +85,8 @@ export function toApiFilter(filters: Filters, now: number): OperationRunFilter {
 interface UsedFilters {
   filters: Filters;
   apiFilter: OperationRunFilter;
-  isFiltered: boolean;
+  /** How many parts of the filter restrict the list. */
+  active: number;
   change: (part: Partial<Filters>) => void;
   clear: () => void;
 }
@@ -99,7 +100,9 @@ export function useFilters(): UsedFilters {
       filters,
       // A window that moved with the clock would be another list at every look.
       apiFilter: toApiFilter(filters, Date.now()),
-      isFiltered: Object.values(filters).some(({ length }) => length > 0),
+      active: [filters.buckets, filters.runTypes, filters.initiators, filters.range].filter(
+        ({ length }) => length > 0,
+      ).length,
       change: (part) => {
         // The address is ahead of what was rendered when two changes follow each other quickly.
         const current = readFilters(new URLSearchParams(location.search));

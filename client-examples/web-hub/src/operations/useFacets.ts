@@ -11,7 +11,7 @@ const RunFacets = graphql(`
       id
       operationRunFacets(filter: $filter) {
         byStatusBucket { statusBucket count }
-        byRunType { runType count }
+        truncated
       }
     }
   }
@@ -28,11 +28,13 @@ const SomethingChanged = graphql(`
   }
 `);
 
-/** How many runs there are per bucket and type, whichever of them the list shows. */
+export type Facets = RunFacetsQuery["tenant"]["operationRunFacets"];
+
+/** How many runs there are per bucket, whichever of them the list shows. */
 export function useFacets(
   tenant: string,
   filter: OperationRunFilter,
-): RunFacetsQuery["tenant"]["operationRunFacets"] | undefined {
+): Facets | undefined {
   const variables = { tenant, filter };
   const { data, previousData, refetch } = useQuery(RunFacets, {
     variables,

@@ -4,7 +4,7 @@ import { type ReactNode, useState } from "react";
 import { type FragmentType, getFragmentData, graphql } from "../gql";
 import type { FailureReason } from "../gql/graphql";
 import { LoadMore } from "../ui/LoadMore";
-import { Scrollable } from "../ui/Scrollable";
+import { DataTable } from "../ui/DataTable";
 import { Failure, Loading } from "../ui/states";
 import { count, counted, words } from "../ui/words";
 
@@ -109,7 +109,7 @@ function Failures({ run, reason, count: current }: FailuresProps): ReactNode {
           </button>
         </Alert>
       )}
-      <Scrollable label="Failed items">
+      <DataTable label="Failed items">
           <Table.Thead>
             <Table.Tr>
               <Table.Th w="35%">Item</Table.Th>
@@ -119,8 +119,8 @@ function Failures({ run, reason, count: current }: FailuresProps): ReactNode {
           <Table.Tbody>
             {edges.map(({ node: { itemKey, message, errorId }, cursor }) => (
               <Table.Tr key={cursor}>
-                <Table.Td className="item">{itemKey ?? "The operation as a whole"}</Table.Td>
-                <Table.Td>
+                <Table.Td className="value">{itemKey ?? "The operation as a whole"}</Table.Td>
+                <Table.Td className="value">
                   {message}
                   {errorId && (
                     <Text c="dimmed" size="xs">
@@ -131,7 +131,7 @@ function Failures({ run, reason, count: current }: FailuresProps): ReactNode {
               </Table.Tr>
             ))}
           </Table.Tbody>
-        </Scrollable>
+        </DataTable>
       <LoadMore
         hasMore={pageInfo.hasNextPage}
         label={`Show more of ${count(current)}`}

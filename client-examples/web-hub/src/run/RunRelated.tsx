@@ -25,21 +25,29 @@ type Related = RunRelatedFragment["related"][number];
 /** What the run worked on or brought about. */
 export function RunRelated({
   run,
+  hasEnded,
 }: {
   run: FragmentType<typeof RunRelatedFragmentDocument>;
+  hasEnded: boolean;
 }): ReactNode {
   const { id, related } = getFragmentData(RunRelatedFragmentDocument, run);
   return related.map((resource, position) => (
     // Their order never changes, and not all of them have an id.
-    <Resource key={position} resource={resource} runId={id} />
+    <Resource hasEnded={hasEnded} key={position} resource={resource} runId={id} />
   ));
 }
 
-function Resource({ resource, runId }: { resource: Related; runId: string }): ReactNode {
+interface ResourceProps {
+  resource: Related;
+  runId: string;
+  hasEnded: boolean;
+}
+
+function Resource({ resource, runId, hasEnded }: ResourceProps): ReactNode {
   const { slug } = useTenant();
   switch (resource.__typename) {
     case "DriftReport":
-      return <DriftReport report={resource} runId={runId} />;
+      return <DriftReport hasEnded={hasEnded} report={resource} runId={runId} />;
     case "BackupSet":
       return (
         <Linked title="Backup set" to={backupSetPath(slug, resource.id)} what={resource.name}>
@@ -74,7 +82,7 @@ function Linked({ title, what, to, children }: LinkedProps): ReactNode {
       <Title order={2} size="h4">
         {title}
       </Title>
-      <Text>
+      <Text className="value">
         <Anchor component={Link} inherit to={to}>
           {what}
         </Anchor>

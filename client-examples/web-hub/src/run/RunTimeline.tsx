@@ -4,8 +4,9 @@ import type { ReactNode } from "react";
 import { type FragmentType, getFragmentData, graphql } from "../gql";
 import type { RunEventKind } from "../gql/graphql";
 import { LoadMore } from "../ui/LoadMore";
+import { outcomeText } from "../ui/outcome";
 import { BUCKETS } from "../ui/StatusBadge";
-import { count, moment } from "../ui/words";
+import { moment } from "../ui/words";
 
 const EventPageFragment = graphql(`
   fragment EventPage on RunEventConnection {
@@ -17,7 +18,7 @@ const EventPageFragment = graphql(`
         statusBucket
         attempt
         occurredAt
-        counts { processed total failed }
+        counts { total processed succeeded failed skipped }
       }
     }
     pageInfo { hasNextPage endCursor }
@@ -50,8 +51,13 @@ const KINDS: Record<RunEventKind, string> = {
   FINISHED: "Ended",
 };
 
+interface RunTimelineProps {
+  run: FragmentType<typeof RunTimelineFragment>;
+  verb: string | undefined;
+}
+
 /** What happened to a run, oldest first. */
-export function RunTimeline({ run }: { run: FragmentType<typeof RunTimelineFragment> }): ReactNode {
+export function RunTimeline({ run, verb }: RunTimelineProps): ReactNode {
   const { id, events } = getFragmentData(RunTimelineFragment, run);
   const { edges, pageInfo } = getFragmentData(EventPageFragment, events);
   const { fetchMore } = useQuery(MoreEvents, { variables: { run: id }, fetchPolicy: "standby" });
@@ -71,8 +77,8 @@ export function RunTimeline({ run }: { run: FragmentType<typeof RunTimelineFragm
               title={kind === "FINISHED" ? label : KINDS[kind]}
             >
               <Text size="sm">
-                {kind !== "QUEUED" && `${count(counts.processed)} of ${counts.total ?? "?"}`}
-                {counts.failed > 0 && `, ${count(counts.failed)} failed`}
+                {kind !== "QUEUED" &&
+                  outcomeText({ counts, finishedAt: kind === "FINISHED" ? occurredAt : null }, verb)}
                 {attempt > 1 && `, attempt ${attempt}`}
               </Text>
               <Text c="dimmed" component="time" dateTime={occurredAt} size="xs">

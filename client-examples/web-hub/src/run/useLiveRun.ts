@@ -13,10 +13,12 @@ const RunPageDocument = graphql(`
       id
       ... on OperationRun {
         runType
+        subject
         context
         createdAt
         url
         initiator { name }
+        tenant { id }
         ...RunLive
         ...RunTimeline
         ...RunFailures

@@ -10,7 +10,8 @@ import type { NotificationOutcome } from "../gql/graphql";
 import { Ago } from "../ui/Ago";
 import { BUCKETS } from "../ui/StatusBadge";
 import { Loading } from "../ui/states";
-import { runTypeName, scopeOf } from "../ui/words";
+import { runTitle } from "../ui/words";
+import { newestPerRun, unreadRuns } from "./newestPerRun";
 import { runPath } from "./paths";
 import type { TenantPlace } from "./tenant";
 
@@ -23,7 +24,7 @@ const NotificationItem = graphql(`
     outcome
     createdAt
     readAt
-    run { id runType context }
+    run { id runType subject }
   }
 `);
 
@@ -33,7 +34,7 @@ const NotificationList = graphql(`
       id
       unreadNotificationCount
       notifications(first: 20) {
-        edges { cursor node { id readAt ...NotificationItem } }
+        edges { cursor node { id readAt run { id } ...NotificationItem } }
       }
     }
   }
@@ -59,7 +60,7 @@ const MarkRead = graphql(`
 const VERBS: Record<NotificationOutcome, string> = {
   QUEUED: "is queued",
   SUCCEEDED: "succeeded",
-  PARTIALLY_SUCCEEDED: "partly failed",
+  PARTIALLY_SUCCEEDED: "partially succeeded",
   FAILED: "failed",
 };
 
@@ -69,10 +70,11 @@ export function Notifications({ place }: { place: TenantPlace }): ReactNode {
   const { data, refetch } = useQuery(NotificationList, { variables: { tenant: place.id } });
   const [markRead] = useMutation(MarkRead);
   const edges = data?.tenant.notifications.edges ?? [];
-  const unread = data?.tenant.unreadNotificationCount ?? 0;
+  const loaded = edges.map(({ node }) => node);
+  const unread = unreadRuns(data?.tenant.unreadNotificationCount ?? 0, loaded);
 
   async function markAllRead(): Promise<void> {
-    const notificationIds = edges.filter(({ node }) => !node.readAt).map(({ node }) => node.id);
+    const notificationIds = loaded.filter(({ readAt }) => !readAt).map(({ id }) => id);
     await markRead({ variables: { input: { tenantId: place.id, notificationIds } } });
     await refetch();
   }
@@ -82,7 +84,7 @@ export function Notifications({ place }: { place: TenantPlace }): ReactNode {
       {data && (
         <Toasts after={edges[0]?.cursor ?? null} onNew={() => void refetch()} place={place} />
       )}
-      <Popover onDismiss={close} opened={opened} position="bottom-end" trapFocus width={340}>
+      <Popover onDismiss={close} opened={opened} position="bottom-end" trapFocus width="min(340px, 92vw)">
         <Indicator disabled={unread === 0} label={unread} size={16}>
           <Popover.Target>
             <ActionIcon
@@ -116,7 +118,7 @@ export function Notifications({ place }: { place: TenantPlace }): ReactNode {
               </Text>
             ) : (
               <ul className="plain">
-                {edges.map(({ node }) => (
+                {newestPerRun(loaded).map((node) => (
                   <Item item={node} key={node.id} onOpen={close} slug={place.slug} />
                 ))}
               </ul>
@@ -137,8 +139,8 @@ interface ItemProps {
 function Item({ item, slug, onOpen }: ItemProps): ReactNode {
   const { outcome, createdAt, readAt, run } = getFragmentData(NotificationItem, item);
   return (
-    <Text component="li" fw={readAt ? 400 : 600} mb="xs" size="sm">
-      {titleOf(run)} {VERBS[outcome]}{" "}
+    <Text className="value" component="li" fw={readAt ? 400 : 600} mb="xs" size="sm">
+      {runTitle(run)} {VERBS[outcome]}{" "}
       <Anchor component={Link} inherit onClick={onOpen} to={runPath(slug, run.id)}>
         View run
       </Anchor>
@@ -167,7 +169,7 @@ function Toasts({ place, after, onNew }: ToastsProps): ReactNode {
         // One toast for each run: that it ended takes the place of that it is queued.
         const toast = {
           id: run.id,
-          title: `${titleOf(run)} ${VERBS[outcome]}`,
+          title: `${runTitle(run)} ${VERBS[outcome]}`,
           message: (
             <Anchor
               component={Link}
@@ -189,9 +191,4 @@ function Toasts({ place, after, onNew }: ToastsProps): ReactNode {
     },
   });
   return null;
-}
-
-function titleOf({ runType, context }: { runType: string; context: unknown }): string {
-  const scope = scopeOf(context);
-  return scope ? `${runTypeName(runType)} (${scope})` : runTypeName(runType);
 }

@@ -9,7 +9,8 @@ import {
 } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 import { Link, Outlet, useLocation, useParams } from "react-router";
-import { Empty, Failure, Loading } from "../ui/states";
+import { HEADER_HEIGHT } from "../ui/DataTable";
+import { Failure, Loading, NotFound } from "../ui/states";
 import { ColorScheme } from "./ColorScheme";
 import { ConnectionBanner, ConnectionStatus } from "./ConnectionStatus";
 import { Notifications } from "./Notifications";
@@ -42,7 +43,7 @@ export function Shell(): ReactNode {
   const place = membership && { ...membership.tenant, role: membership.role };
   return (
     <AppShell
-      header={{ height: 56 }}
+      header={{ height: HEADER_HEIGHT }}
       navbar={{ width: 220, breakpoint: "md", collapsed: { mobile: !opened } }}
       padding="md"
     >
@@ -86,9 +87,17 @@ export function Shell(): ReactNode {
           ) : place ? (
             <Outlet context={place satisfies TenantPlace} key={place.id} />
           ) : (
-            <Empty title={`You are no member of “${slug}”`}>
-              Choose one of your tenants above, or ask for an invitation.
-            </Empty>
+            <NotFound
+              back={
+                <Anchor component={Link} to="/">
+                  Go to your first tenant
+                </Anchor>
+              }
+              title="Tenant not found"
+            >
+              There is no tenant “{slug}”, or you are not a member of it. Ask one of its owners for an
+              invitation.
+            </NotFound>
           )}
         </Container>
       </AppShell.Main>

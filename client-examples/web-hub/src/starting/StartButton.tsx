@@ -1,39 +1,42 @@
 import { Anchor, Button, Stack, Text } from "@mantine/core";
 import { notifications as toasts } from "@mantine/notifications";
 import { IconPlayerPlay } from "@tabler/icons-react";
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useId, useState } from "react";
 import { Link } from "react-router";
 import { type FragmentType, getFragmentData, graphql } from "../gql";
 import { runPath } from "../shell/paths";
 import { useTenant } from "../shell/tenant";
-import { runTypeName } from "../ui/words";
+import { runTitle } from "../ui/words";
 import type { Permission } from "./permission";
 
 const StartedFragment = graphql(`
   fragment Started on StartRunPayload {
     outcome
-    run { id runType }
+    run { id runType subject }
     userErrors { message }
   }
 `);
 
-interface StartButtonProps {
-  label: string;
+export interface StartButtonProps {
+  label: ReactNode;
   permission: Permission;
-  disabled?: boolean;
+  /** Why it cannot start now; it can without. */
+  obstacle?: string | undefined;
+  variant?: "filled" | "default";
   start: () => Promise<FragmentType<typeof StartedFragment> | undefined>;
   onStarted?: () => void;
 }
 
 /**
- * Starts an operation and says right here what to mend; a toast tells of the same work that is
- * already under way. That a new run is queued is told by its notification.
+ * Starts an operation and says right here why it cannot, or what to correct; a toast links to the
+ * same work that is already under way. A new run announces itself by its notification.
  */
 export function StartButton(props: StartButtonProps): ReactNode {
-  const { label, permission, disabled = false, start, onStarted } = props;
+  const { label, permission, obstacle, variant = "filled", start, onStarted } = props;
   const { slug } = useTenant();
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState("");
+  const reason = useId();
 
   async function press(): Promise<void> {
     setBusy(true);
@@ -47,7 +50,7 @@ export function StartButton(props: StartButtonProps): ReactNode {
       if (payload.outcome === "REUSED_ACTIVE") {
         toasts.show({
           closeButtonProps: { "aria-label": "Dismiss" },
-          title: `${runTypeName(payload.run.runType)} is already under way`,
+          title: `${runTitle(payload.run)} is already under way`,
           message: (
             <Anchor component={Link} inherit to={runPath(slug, payload.run.id)}>
               View run
@@ -69,14 +72,19 @@ export function StartButton(props: StartButtonProps): ReactNode {
   return (
     <Stack gap={4}>
       <Button
-        disabled={disabled}
+        aria-describedby={reason}
+        disabled={obstacle !== undefined}
         leftSection={<IconPlayerPlay aria-hidden size={16} />}
         loading={busy}
         onClick={() => void press()}
         style={{ alignSelf: "flex-start" }}
+        variant={variant}
       >
         {label}
       </Button>
+      <Text c="dimmed" id={reason} size="sm">
+        {obstacle}
+      </Text>
       <Text c="var(--hub-red)" role="alert" size="sm">
         {problem}
       </Text>

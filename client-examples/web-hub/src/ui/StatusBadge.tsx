@@ -14,7 +14,7 @@ export const BUCKETS = {
   QUEUED: { label: "Queued", color: "gray", Icon: IconClock },
   RUNNING: { label: "Running", color: "blue", Icon: IconPlayerPlay },
   SUCCEEDED: { label: "Succeeded", color: "green", Icon: IconCircleCheck },
-  PARTIALLY_SUCCEEDED: { label: "Partly failed", color: "orange", Icon: IconExclamationCircle },
+  PARTIALLY_SUCCEEDED: { label: "Partially succeeded", color: "orange", Icon: IconExclamationCircle },
   FAILED: { label: "Failed", color: "red", Icon: IconCircleX },
 } as const satisfies Record<StatusBucket, object>;
 

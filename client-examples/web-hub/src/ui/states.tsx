@@ -1,10 +1,11 @@
 /** What a page shows instead of data. */
 
-import { Alert, Button, EmptyState, Skeleton, Stack } from "@mantine/core";
+import { Alert, Button, EmptyState, Skeleton, Stack, Text } from "@mantine/core";
 import { IconAlertTriangle, IconInbox } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 import { codeOf } from "../api/client";
 import { signOut } from "../session";
+import { Page } from "./Page";
 
 export function Loading({ rows = 5 }: { rows?: number }): ReactNode {
   return (
@@ -16,23 +17,25 @@ export function Loading({ rows = 5 }: { rows?: number }): ReactNode {
   );
 }
 
+const TITLES: Readonly<Record<string, string>> = {
+  UNAUTHENTICATED: "You are signed out",
+  FORBIDDEN: "You have no access to this",
+};
+
 interface FailureProps {
   error: Error;
   retry?: () => void;
+  /** What did not work, if the page knows it better than the error. */
+  title?: string;
 }
 
-export function Failure({ error, retry }: FailureProps): ReactNode {
+export function Failure({ error, retry, title }: FailureProps): ReactNode {
   const code = codeOf(error);
-  const title =
-    code === "UNAUTHENTICATED"
-      ? "You are signed out"
-      : code === "FORBIDDEN"
-        ? "This is not yours to see"
-        : code === undefined
-          ? "Opsrun does not answer"
-          : "That did not work";
+  const what =
+    title ??
+    (code === undefined ? "Opsrun does not answer" : (TITLES[String(code)] ?? "That did not work"));
   return (
-    <Alert color="red" icon={<IconAlertTriangle aria-hidden />} role="alert" title={title}>
+    <Alert color="red" icon={<IconAlertTriangle aria-hidden />} role="alert" title={what}>
       <Stack align="flex-start" gap="sm">
         {error.message}
         {code === "UNAUTHENTICATED" ? (
@@ -59,5 +62,22 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
       py="xl"
       title={title}
     />
+  );
+}
+
+interface NotFoundProps {
+  title: string;
+  children: ReactNode;
+  /** A link that leads on. */
+  back: ReactNode;
+}
+
+/** For an address that leads nowhere. */
+export function NotFound({ title, children, back }: NotFoundProps): ReactNode {
+  return (
+    <Page title={title}>
+      <Text>{children}</Text>
+      <Text>{back}</Text>
+    </Page>
   );
 }

@@ -1,7 +1,15 @@
 /** How the hub says things: times, durations and names that the API keeps short. */
 
 const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
-const ABSOLUTE = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" });
+const ABSOLUTE = new Intl.DateTimeFormat("en", {
+  year: "numeric",
+  month: "short",
+  day: "numeric",
+  hour: "numeric",
+  minute: "2-digit",
+  second: "2-digit",
+  timeZoneName: "short",
+});
 const NUMBER = new Intl.NumberFormat("en");
 const UNITS = [
   ["day", 86_400],
@@ -18,8 +26,15 @@ export function counted(value: number, one: string, many = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`;
 }
 
+/** `Nov 28, 2026, 2:13:23 AM UTC`, in the zone of the browser. */
 export function moment(iso: string): string {
   return ABSOLUTE.format(new Date(iso));
+}
+
+/** The name of the browser's time zone now, as `UTC` or `GMT+1`. */
+export function zone(): string {
+  const parts = ABSOLUTE.formatToParts(new Date());
+  return parts.find(({ type }) => type === "timeZoneName")?.value ?? "";
 }
 
 /** `5 minutes ago`, for a time in milliseconds. */
@@ -60,8 +75,7 @@ export function runTypeName(runType: string): string {
   return `${words(resource)}: ${words(action).toLowerCase()}`;
 }
 
-/** What a run works on, if its context names a scope. */
-export function scopeOf(context: unknown): string | undefined {
-  const scope = (context as { scopeKey?: unknown } | null)?.scopeKey;
-  return typeof scope === "string" ? scope : undefined;
+/** `Inventory: sync (servers)` */
+export function runTitle({ runType, subject }: { runType: string; subject: string }): string {
+  return `${runTypeName(runType)} (${subject})`;
 }

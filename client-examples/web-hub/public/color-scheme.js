@@ -1,0 +1,7 @@
+// Choose the colours before the first paint, as Mantine will: what the user chose here, or the system's.
+(() => {
+  const chosen = localStorage.getItem("mantine-color-scheme-value");
+  const isDark =
+    chosen === "dark" || (chosen !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
+  document.documentElement.dataset.mantineColorScheme = isDark ? "dark" : "light";
+})();

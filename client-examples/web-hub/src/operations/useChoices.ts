@@ -1,0 +1,44 @@
+import { useQuery } from "@apollo/client/react";
+import { graphql } from "../gql";
+import type { ChoicesQuery, OperationRunFilter } from "../gql/graphql";
+
+const Choices = graphql(`
+  query Choices($tenant: ID!, $types: OperationRunFilter!, $initiators: OperationRunFilter!) {
+    tenant(id: $tenant) {
+      id
+      types: operationRunFacets(filter: $types) {
+        byRunType { runType count }
+      }
+      initiators: operationRunFacets(filter: $initiators) {
+        byInitiator { initiator { id name } count }
+      }
+    }
+  }
+`);
+
+export interface Choices {
+  types: ChoicesQuery["tenant"]["types"]["byRunType"];
+  initiators: ChoicesQuery["tenant"]["initiators"]["byInitiator"];
+  refresh: () => void;
+}
+
+/**
+ * The types and initiators among which a filter may choose: those of the runs that its other parts
+ * leave, so that a choice does not make the others vanish. They change rarely, and are read again
+ * when somebody opens a list of them.
+ */
+export function useChoices(tenant: string, filter: OperationRunFilter): Choices {
+  const { data, previousData, refetch } = useQuery(Choices, {
+    variables: {
+      tenant,
+      types: { ...filter, runTypes: [] },
+      initiators: { ...filter, initiatorIds: [] },
+    },
+  });
+  const latest = (data ?? previousData)?.tenant;
+  return {
+    types: latest?.types.byRunType ?? [],
+    initiators: latest?.initiators.byInitiator ?? [],
+    refresh: () => void refetch(),
+  };
+}
