@@ -1,9 +1,15 @@
 """The scalars of the schema."""
 
+import re
 from datetime import UTC, datetime
 
 from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition, scalar
+
+# Python reads more: week dates, hours alone, a comma before the fraction, any separator.
+_RFC_3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt](?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
 
 
 def _serialize(value: datetime) -> str:
@@ -11,14 +17,16 @@ def _serialize(value: datetime) -> str:
 
 
 def moment(value: object) -> datetime:
-    """Read a moment with its offset from UTC; ValueError for anything else."""
-    if not isinstance(value, str):
-        raise ValueError(value)  # noqa: TRY004 - callers mend one kind of error
-    read = datetime.fromisoformat(value)
-    if read.tzinfo is None:
+    """Read a moment as RFC 3339 writes it, in UTC and to the microsecond.
+
+    Raises:
+        ValueError: anything else, and a leap second (`:60`), which neither Python nor
+            Postgres keeps.
+    """
+    if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
         raise ValueError(value)
     try:
-        return read.astimezone(UTC)
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
     except OverflowError:
         raise ValueError(value) from None
 
@@ -28,13 +36,15 @@ def _parse(value: object) -> datetime:
         return moment(value)
     except ValueError:
         raise GraphQLError(
-            "A DateTime reads 2026-01-31T12:00:00Z, with the offset from UTC or a Z."
+            "A DateTime reads 2026-01-31T12:00:00Z, with seconds from 00 to 59 and with an offset"
+            " from UTC or a Z."
         ) from None
 
 
 DateTime: ScalarDefinition = scalar(
     name="DateTime",
-    description="A moment with its offset from UTC, as in RFC 3339; answers are in UTC.",
+    description="A moment with its offset from UTC, as in RFC 3339, without leap seconds (`:60`);"
+    " digits after microseconds are cut off. Answers are in UTC.",
     specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
     serialize=_serialize,
     parse_value=_parse,

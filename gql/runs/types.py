@@ -53,7 +53,7 @@ class RunCounts:
 class Initiator:
     """GraphQL form of `domain.tenancy.models.Initiator`."""
 
-    id: strawberry.ID = strawberry.field(description="For the filter `initiatorIds`.")
+    actor_id: strawberry.ID = strawberry.field(description="For the filter `initiatorIds`.")
     kind: InitiatorKind = strawberry.field(description="A person or the product itself.")
     name: str = strawberry.field(description="The display name.")
 
@@ -61,7 +61,7 @@ class Initiator:
     def of(cls, initiator: tenancy.Initiator, tenant_id: UUID) -> "Initiator":
         """Wrap the domain's initiator; its id is good for the filter of this tenant."""
         return cls(
-            id=GlobalId("Initiator", tenant_id, initiator.id.hex).encode(),
+            actor_id=GlobalId("Initiator", tenant_id, initiator.id.hex).encode(),
             kind=InitiatorKind.SYSTEM if initiator.is_system else InitiatorKind.USER,
             name=initiator.name,
         )

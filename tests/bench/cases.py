@@ -138,7 +138,7 @@ query Hub($tenant: ID!, $first: Int!) {
         node {
           id runType status statusBucket createdAt startedAt finishedAt url failureCount
           counts { total processed succeeded failed skipped }
-          initiator { id kind name }
+          initiator { actorId kind name }
           related { __typename }
         }
       }

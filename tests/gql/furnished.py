@@ -43,7 +43,7 @@ _EVERYTHING = """query (
   $tenant: ID!, $scope: String!, $drift: ID!, $broken: ID!, $backup: ID!
 ) {
   tenant(id: $tenant) {
-    operationRuns { edges { cursor node { initiator { id } } } }
+    operationRuns { edges { cursor node { initiator { actorId } } } }
     policies(scopeKey: $scope) { edges { cursor node { id } } }
     driftFindings(runId: $drift) { edges { cursor node { id } } }
     backupSets { edges { cursor node { id } } }
@@ -185,7 +185,7 @@ async def furnish(
         edge = found["tenant"][field]["edges"][-1]
         ids[type_name], cursors[field] = edge["node"]["id"], edge["cursor"]
     run = found["tenant"]["operationRuns"]["edges"][0]
-    ids["Initiator"], cursors["operationRuns"] = run["node"]["initiator"]["id"], run["cursor"]
+    ids["Initiator"], cursors["operationRuns"] = run["node"]["initiator"]["actorId"], run["cursor"]
     names = [SCOPE + mark, BROKEN_SCOPE + mark, "Everything" + mark, *policies]
     return Furnished(world, names, ids, cursors, drift_run, broken_run, backup_run)
 

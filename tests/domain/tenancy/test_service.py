@@ -22,7 +22,7 @@ async def test_an_owner_sets_the_retention(world: World) -> None:
 async def test_nobody_else_does(world: World, role: TenantRole) -> None:
     access = await world.access(role)
     for days in (30, -1):
-        with pytest.raises(ForbiddenError, match="takes OWNER"):
+        with pytest.raises(ForbiddenError, match="requires OWNER"):
             await world.cases.tenancy.set_retention(access, days)
     assert (await world.access()).tenant.retention_days == 90
 

@@ -29,7 +29,7 @@ FACETS = """query ($tenant: ID!, $filter: OperationRunFilter) {
   tenant(id: $tenant) {
     operationRunFacets(filter: $filter) {
       byStatusBucket { statusBucket count } byRunType { runType count }
-      byInitiator { initiator { id kind name } count } truncated createdFrom
+      byInitiator { initiator { actorId kind name } count } truncated createdFrom
     }
   }
 }"""
@@ -313,7 +313,7 @@ async def test_initiators_of_the_facets_are_good_for_the_filter(
     ]
     for each in found:
         assert each["initiator"]["kind"] == "USER"
-        listed = await page(client, world, filter={"initiatorIds": [each["initiator"]["id"]]})
+        listed = await page(client, world, filter={"initiatorIds": [each["initiator"]["actorId"]]})
         assert len(ids(listed)) == each["count"]
 
 

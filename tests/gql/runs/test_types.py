@@ -17,7 +17,7 @@ from tests.world import World
 RUN = """query ($id: ID!) { node(id: $id) { ... on OperationRun {
   id runType resource action subject status statusBucket statusExplanation progress
   context attempt version counts { total processed succeeded failed skipped }
-  initiator { id kind name } createdAt startedAt finishedAt expiresAt
+  initiator { actorId kind name } createdAt startedAt finishedAt expiresAt
   queuedSeconds runningSeconds url failureCount tenant { id slug name viewerRole retentionDays }
 } } }"""
 FAILURES = """query ($id: ID!, $first: Int, $after: String, $reasons: [FailureReason!]) {
@@ -86,7 +86,7 @@ async def test_a_queued_run(world: World, client: Client) -> None:
         "version": 1,
         "counts": {"total": None, "processed": 0, "succeeded": 0, "failed": 0, "skipped": 0},
         "initiator": {
-            "id": GlobalId("Initiator", world.tenant_id, operator.id.hex).encode(),
+            "actorId": GlobalId("Initiator", world.tenant_id, operator.id.hex).encode(),
             "kind": "USER",
             "name": operator.name,
         },

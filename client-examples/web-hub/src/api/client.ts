@@ -65,8 +65,6 @@ function newCache(): InMemoryCache {
       },
       BackupSet: { fields: { policies: relayStylePagination() } },
       DriftReport: { keyFields: ["scopeKey", "baselineRunId", "currentRunId"] },
-      // Its name is the one that it had at the run's start, so it belongs to that run.
-      Initiator: { keyFields: false },
     },
   });
 }

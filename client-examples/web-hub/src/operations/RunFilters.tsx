@@ -49,7 +49,7 @@ function Fields(props: RunFiltersProps): ReactNode {
   const counts = new Map(facets?.byStatusBucket.map((entry) => [entry.statusBucket, entry.count]));
   const types = new Map(choices.types.map((entry) => [entry.runType, entry.count]));
   const people = new Map(
-    choices.initiators.map(({ initiator: { id, name }, count: runs }) => [id, `${name} (${count(runs)})`]),
+    choices.initiators.map(({ initiator: { actorId, name }, count: runs }) => [actorId, `${name} (${count(runs)})`]),
   );
   return (
     <Stack component="section" aria-label="Filter" gap="sm">
