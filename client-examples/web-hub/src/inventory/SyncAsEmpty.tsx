@@ -12,7 +12,7 @@ const FailedAsEmpty = graphql(`
       id
       __typename
       ... on OperationRun {
-        failures(first: 1, reasonCodes: [SCOPE_EMPTY]) { edges { cursor } }
+        failureGroups { reasonCode }
       }
     }
   }
@@ -30,7 +30,8 @@ interface SyncAsEmptyProps {
 export function SyncAsEmpty({ scope, run, permission, start }: SyncAsEmptyProps): ReactNode {
   const { data } = useQuery(FailedAsEmpty, { variables: { run } });
   const [opened, { open, close }] = useDisclosure();
-  if (!permission.allowed || data?.node?.__typename !== "OperationRun" || data.node.failures.edges.length === 0) {
+  const groups = data?.node?.__typename === "OperationRun" ? data.node.failureGroups : [];
+  if (!permission.allowed || !groups.some(({ reasonCode }) => reasonCode === "SCOPE_EMPTY")) {
     return null;
   }
   return (
