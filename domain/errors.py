@@ -22,6 +22,7 @@ class ErrorCode(StrEnum):
     LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
     RATE_LIMITED = "RATE_LIMITED"
     PERSISTED_QUERY_NOT_FOUND = "PERSISTED_QUERY_NOT_FOUND"
+    DOCUMENT_NOT_REGISTERED = "DOCUMENT_NOT_REGISTERED"
     UNAVAILABLE = "UNAVAILABLE"
     INTERNAL = "INTERNAL"
 
@@ -94,9 +95,29 @@ class RateLimitedError(DomainError):
 
 
 class UnknownDocumentError(DomainError):
-    """No document with this hash was registered, or only registered ones are run here."""
+    """No document with this hash is registered; sending its text helps."""
 
     code = ErrorCode.PERSISTED_QUERY_NOT_FOUND
+    details: Mapping[str, object] = {
+        "hint": "Send the whole `query`, or have the operator register your client's build"
+        " (`opsrun documents add`)."
+    }
+
+    def __init__(self) -> None:
+        # urql and Apollo's clients look for exactly this text, then they send the whole document.
+        super().__init__("PersistedQueryNotFound")
+
+
+class UnregisteredDocumentError(DomainError):
+    """Only registered documents run here, and this is not one of them."""
+
+    code = ErrorCode.DOCUMENT_NOT_REGISTERED
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Only registered documents run here. Have the operator register your client's build"
+            " (`opsrun documents add`)."
+        )
 
 
 class UnavailableError(DomainError):

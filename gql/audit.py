@@ -33,7 +33,7 @@ _REFUSALS: dict[ErrorCode | UserErrorCode, str] = {
     ErrorCode.FORBIDDEN: "access.refused",
     ErrorCode.LIMIT_EXCEEDED: "access.refused",
     ErrorCode.RATE_LIMITED: "access.refused",
-    ErrorCode.PERSISTED_QUERY_NOT_FOUND: "access.refused",
+    ErrorCode.DOCUMENT_NOT_REGISTERED: "access.refused",
     UserErrorCode.TOO_MANY_ACTIVE_RUNS: "run.refused",
 }
 # How much is too much, and for how long, may be told with changing numbers.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from domain.documents.models import sha256_of
-from domain.errors import BadInputError, UnknownDocumentError
+from domain.errors import BadInputError, UnknownDocumentError, UnregisteredDocumentError
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -54,28 +54,24 @@ async def requested_text(
     """Return the text of the document that a request sends or names.
 
     Raises:
-        BadInputError: the hash is none, or not the one of the text beside it.
-        UnknownDocumentError: nobody registered it, but it has to be.
+        BadInputError: the hash is malformed, or not that of the text beside it.
+        UnknownDocumentError: no document with this hash is registered, but its text may be sent.
+        UnregisteredDocumentError: only registered documents are run. Of one that is named alone
+            the text would not help either: it has the same hash.
     """
     named = _named(extensions)
     if text and (named is not None or only_trusted):
         sha256 = sha256_of(text)
         if named not in (None, sha256):
             raise BadInputError("The hash is not the SHA-256 of the `query` beside it.")
-        if not only_trusted or await trusted.find(sha256) is not None:
-            return text
-        raise UnknownDocumentError(
-            "Only registered documents are run here. Have the operator register this one"
-            " (`opsrun documents add`)."
-        )
+        if only_trusted and await trusted.find(sha256) is None:
+            raise UnregisteredDocumentError
+        return text
     if named is None:
         return text
     found = await trusted.find(named)
     if found is None:
-        raise UnknownDocumentError(
-            "No document with this hash is registered. Have the operator register your client's"
-            " build (`opsrun documents add`), or send the whole `query`."
-        )
+        raise UnregisteredDocumentError if only_trusted else UnknownDocumentError
     return found
 
 

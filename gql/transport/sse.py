@@ -2,13 +2,10 @@
 
 import asyncio
 from contextlib import suppress
-from typing import cast
 
 import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-from strawberry.http import GraphQLHTTPResponse
-from strawberry.http.streaming import SSETransport
 from strawberry.types import ExecutionResult
 
 from gql.errors import error_body
@@ -18,17 +15,28 @@ from gql.transport.results import ResultStream
 
 # Seconds between keep-alive comments: under the idle limits that proxies commonly have.
 KEEP_ALIVE = 12.0
+HEADERS = {
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-cache, no-transform",
+    # nginx would hold events back until its buffer is full.
+    "X-Accel-Buffering": "no",
+}
+
+# The standard allows CRLF, CR and LF, but urql and @graphql-tools/executor-http find the end of
+# an event by "\n\n" only. They also parse whatever follows "data: ", hence no space after an empty
+# `data`; without that field an EventSource would not dispatch the event.
+_COMMENT = ": ping\n\n"
+_COMPLETE = "event: complete\ndata:\n\n"
 
 
 class EventStream(Response):
     """An HTTP response that sends results as they come."""
 
     def __init__(self, results: ResultStream, connections: OpenConnections) -> None:
-        super().__init__(headers=SSETransport.headers)
+        super().__init__(headers=HEADERS)
         del self.headers["content-length"]
         self._results = results
         self._connections = connections
-        self._transport = SSETransport()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream until the operation ends, the client leaves or the server stops."""
@@ -54,24 +62,24 @@ class EventStream(Response):
             try:
                 result = await self._results.next(KEEP_ALIVE)
             except TimeoutError:
-                event = self._transport.heartbeat_message(_encode)
+                event = _COMMENT
             else:
                 if result is None:
-                    await _write(send, self._transport.encode_complete())
+                    await _write(send, _COMPLETE)
                     return
-                event = self._next_event(result)
+                event = _next_event(result)
             if not await _write(send, event):
                 return
 
-    def _next_event(self, result: ExecutionResult) -> str:
-        body = cast("GraphQLHTTPResponse", body_of(result))
-        try:
-            event = self._transport.encode_next(body, _encode)
-        except TypeError as error:  # a value that JSON cannot hold
-            body = cast("GraphQLHTTPResponse", error_body(error))
-            return self._transport.encode_next(body, _encode)
-        cursor = _cursor_of(result)
-        return event if cursor is None else f"id: {cursor}\r\n{event}"
+
+def _next_event(result: ExecutionResult) -> str:
+    try:
+        data = orjson.dumps(body_of(result))
+    except TypeError as error:  # a value that JSON cannot hold
+        data = orjson.dumps(error_body(error))
+    event = f"event: next\ndata: {data.decode()}\n\n"
+    cursor = _cursor_of(result)
+    return event if cursor is None else f"id: {cursor}\n{event}"
 
 
 def _cursor_of(result: ExecutionResult) -> str | None:
@@ -81,10 +89,6 @@ def _cursor_of(result: ExecutionResult) -> str | None:
         case [{"cursor": str(cursor)}] if cursor.isascii() and cursor.isprintable():
             return cursor
     return None
-
-
-def _encode(body: object) -> str:
-    return orjson.dumps(body).decode()
 
 
 async def _write(send: Send, text: str, *, more: bool = True) -> bool:

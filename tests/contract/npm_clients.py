@@ -1,4 +1,4 @@
-"""Programs with the npm clients of subscriptions, a scenario each, which tell what they see."""
+"""Programs with other people's clients, a scenario each, which tell what they see."""
 
 import asyncio
 import json
@@ -36,12 +36,20 @@ class Scenario:
 async def scenario(
     tools: Path, package: str, host: str, token: str, name: str, *given: str
 ) -> AsyncIterator[Scenario]:
-    """Run a scenario of this package's client at the API of `host`; kill what is left of it."""
+    """Run a scenario of this package's client at the API of `host`."""
     scheme = "ws" if package == SOCKETS else "http"
+    node = ("node", f"npm-clients/{package}.js", name, *given)
+    async with program(tools, f"{scheme}://{host}/graphql", token, *node) as running:
+        yield running
+
+
+@asynccontextmanager
+async def program(folder: Path, url: str, token: str, *arguments: str) -> AsyncIterator[Scenario]:
+    """Run a client's program at the API of `url`; kill what is left of it."""
     process = await asyncio.create_subprocess_exec(
-        *("node", f"npm-clients/{package}.js", name, *given),
-        cwd=tools,
-        env={**os.environ, "OPSRUN_URL": f"{scheme}://{host}/graphql", "OPSRUN_TOKEN": token},
+        *arguments,
+        cwd=folder,
+        env={**os.environ, "OPSRUN_URL": url, "OPSRUN_TOKEN": token},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )

@@ -29,7 +29,7 @@ def answer(body: Any, status: int = 200, media_type: str = RESPONSE) -> httpx.Re
         (answer({**GOOD, "extensions": {"cost": 3}}), set()),
         (answer(error("LIMIT_EXCEEDED"), 400), {"LIMIT_EXCEEDED"}),
         (answer(error("RATE_LIMITED"), 429, "application/json"), {"RATE_LIMITED"}),
-        (answer(": nothing yet\r\n", 200, "text/event-stream"), set()),
+        (answer(": nothing yet\n", 200, "text/event-stream"), set()),
     ],
 )
 def test_it_accepts_what_the_api_promises(good: httpx.Response, codes: set[str]) -> None:
@@ -55,7 +55,7 @@ def test_it_accepts_what_the_api_promises(good: httpx.Response, codes: set[str])
         answer([]),
         answer("{"),
         answer("<h1>It works</h1>", 200, "text/html"),
-        answer(": nothing yet\r\n", 400, "text/event-stream"),
+        answer(": nothing yet\n", 400, "text/event-stream"),
     ],
 )
 def test_it_rejects_a_bad_answer(bad: httpx.Response) -> None:

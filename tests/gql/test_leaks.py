@@ -251,6 +251,8 @@ async def test_there_is_a_value_of_theirs_for_every_id_and_cursor(theirs: Furnis
             for name, field in type_.fields.items():
                 if name == "id":
                     with_id.add(type_.name)
+                elif name == "actorId":
+                    with_id.add("Initiator")
                 of_edge = type_.name.endswith("Edge")
                 if get_named_type(field.type).name.endswith("Connection") or (
                     name == "cursor" and not of_edge

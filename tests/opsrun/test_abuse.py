@@ -7,7 +7,7 @@ from tests.gql.transport.frames import ABUSES, BROKEN_UTF8, init, raw_socket, su
 from tests.opsrun.clients import SYNC, User
 from tests.opsrun.conftest import Installation
 from tests.opsrun.test_serving import FEED, api
-from tests.working import SCOPE
+from tests.working import SCOPE, know_scopes
 from tests.world import World
 
 ROUNDS = 3
@@ -39,6 +39,7 @@ async def test_nobody_else_notices(installation: Installation, place: World) -> 
             stranger.writer.write(init("nobody") * 2)
             assert await stranger.closing() == 4403
 
+        await know_scopes(place, SCOPE)
         await user.start(SYNC, SCOPE)
         assert (await stream.next())["__typename"] == "OperationRunChanged"
         await command.stop()

@@ -16,7 +16,7 @@ from opsrun.settings import Settings, SettingsError
 from tests.opsrun.commands import Command, running, until
 from tests.opsrun.conftest import Installation
 from tests.valkey import Valkey
-from tests.working import export, policy
+from tests.working import export, policy, start_sync
 from tests.world import World
 
 LOGINS = {"api": Login.API, "worker": Login.WORKER, "maintenance": Login.MAINTENANCE}
@@ -94,7 +94,7 @@ async def test_a_run_moves_the_metrics_of_those_who_serve_it(
         process(installation, "worker") as worker,
         process(installation, "maintenance") as maintenance,
     ):
-        await place.cases.inventory.start_sync(await place.access(), "prod")
+        await start_sync(place)
         ended = "opsrun_runs_ended_total bucket=SUCCEEDED run_type=inventory.sync"
 
         async def has_ended() -> bool:

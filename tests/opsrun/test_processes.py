@@ -16,7 +16,7 @@ from tests.opsrun.commands import Command, running, until
 from tests.opsrun.conftest import Installation
 from tests.opsrun.embedded.observing import query
 from tests.opsrun.test_serving import api
-from tests.working import SCOPE, export, policy
+from tests.working import SCOPE, export, policy, start_sync
 from tests.world import World
 
 WORKING = "Executing runs, 8 at a time"
@@ -92,7 +92,7 @@ async def test_a_worker_that_is_stopped_finishes_or_hands_back(
     async with maintenance(installation) as keeper:
         async with no_policy_can_be_stored(servers) as lock:
             async with worker(installation, SHUTDOWN_GRACE_SECONDS="0") as hasty:
-                started = await place.cases.inventory.start_sync(await place.access(), SCOPE)
+                started = await start_sync(place, SCOPE)
                 await until(in_hand)
                 code, seconds = await hasty.stop()
                 assert (code, seconds < 3) == (0, True), f"{code} after {seconds} s"

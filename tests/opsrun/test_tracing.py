@@ -32,7 +32,7 @@ from tests.opsrun.collector import Collected, Collector, collector
 from tests.opsrun.conftest import Installation
 from tests.opsrun.test_monitoring import process
 from tests.workers.scripted import Scripted
-from tests.working import export, know_scopes, lose_worker, policy, until, upkeep
+from tests.working import export, know_scopes, lose_worker, policy, start_sync, until, upkeep
 from tests.world import LEASE, TENANT_CONCURRENCY, World
 from workers.broker import RunBroker
 from workers.producers import PRODUCERS
@@ -277,7 +277,7 @@ async def test_processes_send_their_last_spans_before_they_end(
         process(installation, "worker", **to_collector) as worker,
         process(installation, "maintenance", **to_collector) as maintenance,
     ):
-        started = await place.cases.inventory.start_sync(await place.access(), "prod")
+        started = await start_sync(place)
 
         async def is_over() -> bool:
             return (await state(place, started.run.id)).is_terminal

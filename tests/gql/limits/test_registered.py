@@ -32,7 +32,7 @@ def named(text: str) -> dict[str, Any]:
 async def test_only_what_is_registered_is_run(closed: RunningApi, world: World) -> None:
     client = closed.member(world)
     text = f"query Own {{ viewer {{ a{uuid4().hex}: name }} }}"
-    assert (await client.ask(text)).code == "PERSISTED_QUERY_NOT_FOUND"
+    assert (await client.ask(text)).code == "DOCUMENT_NOT_REGISTERED"
     keeper = world.resources[Login.MAINTENANCE].transactions
     assert await register(keeper, [TrustedDocument("Own", text)]) == 1
     await client.data(text)
@@ -83,7 +83,7 @@ async def test_a_document_is_named_in_a_url_and_on_a_socket_too(
             answer = json.loads(await socket.recv())
             assert (answer["type"], answer["id"]) == ("error", f"bad{number}")
             code = answer["payload"][0]["extensions"]["code"]
-            assert code == ("BAD_USER_INPUT" if number == 1 else "PERSISTED_QUERY_NOT_FOUND")
+            assert code == ("BAD_USER_INPUT" if number == 1 else "DOCUMENT_NOT_REGISTERED")
 
 
 async def test_an_open_api_runs_both(api: RunningApi, world: World) -> None:
@@ -91,7 +91,11 @@ async def test_an_open_api_runs_both(api: RunningApi, world: World) -> None:
     client = api.member(world)
     await client.data(text)
     body = json.dumps({"extensions": named(text)}).encode()
-    assert (await client.post(body)).code == "PERSISTED_QUERY_NOT_FOUND"
+    (error,) = (await client.post(body)).body["errors"]
+    # Exactly what clients look for before they send the text.
+    assert error["message"] == "PersistedQueryNotFound"
+    assert error["extensions"]["code"] == "PERSISTED_QUERY_NOT_FOUND"
+    assert "opsrun documents add" in error["extensions"]["hint"]
     await register(world.resources[Login.MAINTENANCE].transactions, [TrustedDocument("Own", text)])
     assert (await client.post(body)).status == 200
 

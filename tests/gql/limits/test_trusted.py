@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from domain.documents.models import sha256_of
-from domain.errors import BadInputError, UnknownDocumentError
+from domain.errors import BadInputError, UnknownDocumentError, UnregisteredDocumentError
 from gql.limits.trusted import by_document_id, names_document, requested_text
 
 KNOWN, UNKNOWN = "{ viewer { name } }", "{ viewer { email } }"
@@ -40,14 +40,16 @@ async def test_a_registered_document_may_be_sent_or_named(
 async def test_any_document_may_be_sent_unless_only_registered_ones_are_run() -> None:
     for extensions in (None, {}, named(UNKNOWN)):
         assert await meant(UNKNOWN, extensions, only_trusted=False) == UNKNOWN
-        with pytest.raises(UnknownDocumentError, match="Only registered documents"):
+        with pytest.raises(UnregisteredDocumentError, match="Only registered documents"):
             await meant(UNKNOWN, extensions, only_trusted=True)
 
 
-@pytest.mark.parametrize("only_trusted", [False, True])
-async def test_a_hash_that_nobody_registered_is_told(only_trusted: bool) -> None:
-    with pytest.raises(UnknownDocumentError, match="No document with this hash"):
-        await meant(None, named(UNKNOWN), only_trusted=only_trusted)
+async def test_an_unknown_hash_asks_for_the_text_only_where_that_helps() -> None:
+    with pytest.raises(UnknownDocumentError, match=r"^PersistedQueryNotFound$") as caught:
+        await meant(None, named(UNKNOWN), only_trusted=False)
+    assert "Send the whole `query`" in str(caught.value.details["hint"])
+    with pytest.raises(UnregisteredDocumentError):
+        await meant(None, named(UNKNOWN), only_trusted=True)
 
 
 async def test_a_hash_of_something_else_is_refused() -> None:

@@ -13,6 +13,7 @@ from tests.gql.api import Client, RunningApi
 from tests.gql.furnished import START
 from tests.gql.notifications.reading import listed, unread
 from tests.gql.runs.watching import live, queue
+from tests.working import know_scopes
 from tests.world import World
 
 MARK = """mutation ($input: MarkNotificationsReadInput!) {
@@ -83,6 +84,7 @@ async def test_only_ids_of_notifications_of_this_tenant_are_taken(
     other = await World.create(world.resources, world.exports)
     keeper = world.resources[Login.MAINTENANCE].transactions
     await save_member(keeper, other.slug, world.members[TenantRole.OPERATOR], TenantRole.OPERATOR)
+    await know_scopes(other, "servers")
     await client.data(START, input={"tenantId": other.global_id, "scopeKey": "servers"})
     (elsewhere,) = await ids(client, other)
     for id_ in (world.global_id, elsewhere, "garbage"):

@@ -48,7 +48,7 @@ def code_of(response: httpx.Response) -> object:
 
 def events_of(text: str) -> list[tuple[str, Any]]:
     found = []
-    for block in text.replace("\r\n", "\n").strip().split("\n\n"):
+    for block in text.strip().split("\n\n"):
         fields = dict(line.split(":", 1) for line in block.split("\n"))
         data = fields["data"].strip()
         found.append((fields["event"].strip(), json.loads(data) if data else None))

@@ -27,15 +27,15 @@ async def ids_of(http: httpx.AsyncClient, query: str, **variables: Any) -> list[
 
 
 def ids(text: str) -> list[str]:
-    return [line[4:] for line in text.split("\r\n") if line.startswith("id: ")]
+    return [line[4:] for line in text.split("\n") if line.startswith("id: ")]
 
 
 async def test_an_event_is_called_by_its_cursor(http: httpx.AsyncClient) -> None:
     response = await http.post(PATH, json={"query": TICKS, "variables": {"to": 2}})
     assert response.text == (
-        'id: 1\r\nevent: next\r\ndata: {"data":{"ticks":{"cursor":"1"}}}\r\n\r\n'
-        'id: 2\r\nevent: next\r\ndata: {"data":{"ticks":{"cursor":"2"}}}\r\n\r\n'
-        "event: complete\r\ndata: \r\n\r\n"
+        'id: 1\nevent: next\ndata: {"data":{"ticks":{"cursor":"1"}}}\n\n'
+        'id: 2\nevent: next\ndata: {"data":{"ticks":{"cursor":"2"}}}\n\n'
+        "event: complete\ndata:\n\n"
     )
 
 
@@ -79,4 +79,4 @@ async def test_a_client_goes_on_behind_the_last_event_that_it_had(
         asked = {"query": TICKS, "variables": variables}
         response = await http.post(PATH, json=asked, headers=headers)
     assert ids(response.text) == told
-    assert response.text.endswith("event: complete\r\ndata: \r\n\r\n")
+    assert response.text.endswith("event: complete\ndata:\n\n")

@@ -1,0 +1,146 @@
+"""Clients that are not ours, from npm and PyPI, at the API: queries, events, persisted queries."""
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.tenancy.roles import TenantRole
+from gql.ids import GlobalId
+from gql.transport import sse
+from tests.contract.npm_clients import Scenario, program, scenario
+from tests.gql.api import RunningApi
+from tests.gql.conftest import Serving, api, serving
+from tests.nodejs import needs_node
+from tests.world import World
+
+__all__ = ["api", "serving"]
+
+PYTHON = Path(__file__).parent / "python-client"
+PYTHON_TRANSPORTS = ("aiohttp", "httpx", "httpx_async", "requests")
+PYTHON_SOCKETS = ("websockets", "aiohttp_websockets")
+
+
+def host(api: RunningApi) -> str:
+    return api.http.base_url.netloc.decode()
+
+
+async def facts(tools: Path, package: str, api: RunningApi, world: World, *given: str) -> Any:
+    async with scenario(tools, package, host(api), world.token(), *given) as running:
+        return await running.facts()
+
+
+async def assert_watches(client: Scenario, world: World) -> None:
+    """The feed begins with a snapshot, and a run that starts is seen."""
+    assert (await client.facts())["kind"] == "FeedReset"
+    started = await world.start()
+    told = await client.facts()
+    assert told["kind"] == "OperationRunChanged"
+    assert GlobalId.decode(told["run"]).uuid_key() == started.run.id
+
+
+@needs_node
+@pytest.mark.parametrize("package", ["urql", "executor-http"])
+async def test_a_client_that_splits_at_line_feeds_sees_events(
+    tools: Path,
+    api: RunningApi,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    package: str,
+) -> None:
+    # Comments come between the events.
+    monkeypatch.setattr(sse, "KEEP_ALIVE", 0.01)
+    async with scenario(
+        tools, package, host(api), world.token(), "watching", world.global_id
+    ) as client:
+        await assert_watches(client, world)
+
+
+@needs_node
+@pytest.mark.parametrize("package", ["executor-http", "graphql-request"])
+async def test_answers_and_errors_arrive(
+    tools: Path, api: RunningApi, world: World, package: str
+) -> None:
+    name = world.members[TenantRole.OPERATOR].name
+    told = await facts(tools, package, api, world, "asking", "{ viewer { name } }")
+    assert told == {"data": {"viewer": {"name": name}}, "codes": []}
+    told = await facts(tools, package, api, world, "asking", "{ nothing }")
+    assert told["codes"] == ["BAD_USER_INPUT"]
+
+
+@needs_node
+@pytest.mark.parametrize("package", ["urql", "apollo"])
+async def test_an_unknown_hash_is_followed_by_the_text(
+    tools: Path, api: RunningApi, world: World, package: str
+) -> None:
+    told = await facts(tools, package, api, world, "persisted")
+    name = world.members[TenantRole.OPERATOR].name
+    assert told == {"name": name, "codes": [], "requests": [False, True]}
+
+
+@needs_node
+@pytest.mark.parametrize("package", ["urql", "apollo"])
+async def test_where_only_registered_documents_run_no_client_asks_twice(
+    tools: Path, serving: Serving, world: World, package: str
+) -> None:
+    async with serving(trusted_documents="required") as closed:
+        told = await facts(tools, package, closed, world, "persisted")
+    assert told["codes"] == ["DOCUMENT_NOT_REGISTERED"]
+    assert told["requests"] == [False]
+
+
+@needs_node
+async def test_a_normalized_cache_keeps_the_names_of_initiators_apart(
+    tools: Path, api: RunningApi, world: World
+) -> None:
+    first, second = [(await world.start()).run.id for _ in range(2)]
+    await world.write(
+        "UPDATE opsrun.operation_run SET initiator_name = 'Renamed'"
+        " WHERE tenant_id = :tenant_id AND id = :run_id",
+        run_id=second,
+    )
+    ids = [GlobalId("OperationRun", world.tenant_id, key.hex).encode() for key in (first, second)]
+    told = await facts(tools, "apollo", api, world, "initiators", *ids)
+    assert told == {"name": world.members[TenantRole.OPERATOR].name}
+
+
+@pytest.fixture(scope="session")
+def python(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A Python with the package `gql`, whose name is that of our own package."""
+    folder = tmp_path_factory.mktemp("python-client")
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)  # noqa: S603
+    program = str(folder / "bin" / "python")
+    install = [program, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    locked = ["--require-hashes", "-r", str(PYTHON / "requirements.lock")]
+    subprocess.run([*install, *locked], check=True)  # noqa: S603
+    return program
+
+
+@asynccontextmanager
+async def python_client(
+    python: str, api: RunningApi, world: World, *given: str
+) -> AsyncIterator[Scenario]:
+    url = f"http://{host(api)}/graphql"
+    async with program(PYTHON, url, world.token(), python, "client.py", *given) as running:
+        yield running
+
+
+@pytest.mark.parametrize("transport", [*PYTHON_TRANSPORTS, *PYTHON_SOCKETS])
+async def test_the_python_package_asks(
+    python: str, api: RunningApi, world: World, transport: str
+) -> None:
+    async with python_client(python, api, world, transport, "asking") as client:
+        assert await client.facts() == {"name": world.members[TenantRole.OPERATOR].name}
+        assert await client.facts() == {"codes": ["BAD_USER_INPUT"]}
+
+
+@pytest.mark.parametrize("transport", PYTHON_SOCKETS)
+async def test_the_python_package_watches(
+    python: str, api: RunningApi, world: World, transport: str
+) -> None:
+    async with python_client(python, api, world, transport, "watching", world.global_id) as client:
+        await assert_watches(client, world)
