@@ -154,15 +154,16 @@ async def test_a_migration_that_fails_leaves_the_database_as_it_was(
         assert await read(engine, SHAPE) == before
 
 
-async def test_secrets_leave_the_findings_of_earlier_versions(servers: EmbeddedServers) -> None:
+async def test_rows_of_earlier_versions_lose_secrets_and_ids(servers: EmbeddedServers) -> None:
     """The owner is no superuser, as in production: row level security holds for it too."""
-    owner, finding = f"owner-{uuid4().hex}", {"id": uuid4(), "run": uuid4(), "other": uuid4()}
+    owner, other = f"owner-{uuid4().hex}", uuid4()
+    given = {"id": uuid4(), "run": uuid4(), "other": other, "name": str(other)}
     async with database(servers) as engine:
         async with engine.begin() as connection:
             await connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
             await connection.run_sync(upgrade, "0006")
-            for statement in OLD_FINDING:
-                await connection.execute(text(statement), finding)
+            for statement in OLD_ROWS:
+                await connection.execute(text(statement), given)
             await connection.execute(text(f"CREATE ROLE \"{owner}\" LOGIN PASSWORD 'secret'"))
             await connection.execute(text(HAND_OVER.format(owner=owner)))
         async with open_engine(engine.url.set(username=owner, password="secret")) as owned:
@@ -173,6 +174,8 @@ async def test_secrets_leave_the_findings_of_earlier_versions(servers: EmbeddedS
                 {"path": path, "change": "CHANGED", "old": None, "new": None, "is_secret": True}
                 for path in ("preSharedKey", "minutes")
             ]
+            subjects = await connection.execute(text("SELECT subject FROM opsrun.operation_run"))
+            assert set(subjects.scalars()) == {"prod", "Weekly"}
         assert any(
             row[0] == "drift_finding" and row[3:5] == ("true", "true")
             for row in await read(engine, WALLS)
@@ -183,12 +186,17 @@ def upgrade(connection: Connection, revision: str) -> None:
     command.upgrade(migrations_config(connection), revision)
 
 
-OLD_FINDING = (
+OLD_ROWS = (
     "INSERT INTO opsrun.tenant (id, slug, name) VALUES (:id, 'a', 'A')",
     "INSERT INTO opsrun.tenant_feed (tenant_id) VALUES (:id)",
     "INSERT INTO opsrun.operation_run (tenant_id, id, resource, action, idempotency_key,"
     " initiator_id, initiator_name, context, subject)"
     " VALUES (:id, :run, 'drift', 'generate', 'k', :other, 'A', '{}', 'prod')",
+    "INSERT INTO opsrun.backup_set (tenant_id, id, name, created_by_id, created_by_name)"
+    " VALUES (:id, :other, 'Weekly', :other, 'A')",
+    "INSERT INTO opsrun.operation_run (tenant_id, id, resource, action, idempotency_key,"
+    " initiator_id, initiator_name, context, subject)"
+    " VALUES (:id, :other, 'backup_set', 'add_policies', 'k', :other, 'A', '{}', :name)",
     "INSERT INTO opsrun.drift_finding (tenant_id, id, run_id, fingerprint, scope_key,"
     " baseline_run_id, current_run_id, policy_id, policy_name, policy_type, kind, changes)"
     " VALUES (:id, :id, :run, 'f', 'prod', :other, :other, 'p', 'P', 't', 'MODIFIED', '["

@@ -1,8 +1,9 @@
-"""Say why an item was skipped, and hide the values of earlier drift findings.
+"""Say why an item was skipped, name backup runs after their sets, and hide values of findings.
 
 Findings of earlier versions hold values of any setting, secrets included. From now on a finding
 never stores a secret; of the earlier ones nothing tells which values are secrets, so all are
-removed. What changed and where stays.
+removed. What changed and where stays. A run's subject is shown from now on, so that of a run that
+adds policies to a backup set is the set's name, not its id.
 """
 
 import sqlalchemy as sa
@@ -13,9 +14,12 @@ down_revision = "0006"
 branch_labels = None
 depends_on = None
 
+# Row level security is forced: it would hide every row from an owner that is not a superuser.
+_CHANGED = ("drift_finding", "operation_run", "backup_set")
+
 
 def upgrade() -> None:
-    """Add the reason, its index, and remove the values."""
+    """Add the reason and its index, remove the values, and name the runs."""
     op.add_column("run_item", sa.Column("skip_reason", sa.Text()), schema="opsrun")
     op.create_index(
         "ix_run_item_skipped",
@@ -24,11 +28,17 @@ def upgrade() -> None:
         schema="opsrun",
         postgresql_where=sa.text("outcome = 'skipped'"),
     )
-    # Row level security is forced: it would hide every row from an owner that is no superuser.
-    op.execute("ALTER TABLE opsrun.drift_finding NO FORCE ROW LEVEL SECURITY")
+    for table in _CHANGED:
+        op.execute(f"ALTER TABLE opsrun.{table} NO FORCE ROW LEVEL SECURITY")
     op.execute(
         "UPDATE opsrun.drift_finding SET changes = (SELECT coalesce(jsonb_agg(change ||"
         ' \'{"old": null, "new": null, "is_secret": true}\' ORDER BY place), \'[]\')'
         " FROM jsonb_array_elements(changes) WITH ORDINALITY AS each_change (change, place))"
     )
-    op.execute("ALTER TABLE opsrun.drift_finding FORCE ROW LEVEL SECURITY")
+    op.execute(
+        "UPDATE opsrun.operation_run run SET subject = backup_set.name FROM opsrun.backup_set"
+        " WHERE run.run_type = 'backup_set.add_policies' AND run.tenant_id = backup_set.tenant_id"
+        " AND run.subject = backup_set.id::text"
+    )
+    for table in _CHANGED:
+        op.execute(f"ALTER TABLE opsrun.{table} FORCE ROW LEVEL SECURITY")

@@ -38,6 +38,7 @@ def opsrun(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Opsrun:
     """Runs a command in this process, in an empty folder, with just the settings given."""
     for name in Settings.model_fields:
         monkeypatch.delenv(PREFIX + name.upper(), raising=False)
+    monkeypatch.setattr("opsrun.commands.configure_logging", lambda *_: None)
     monkeypatch.setattr(command_line, "configure_logging", lambda *_: None)
     monkeypatch.chdir(tmp_path)
 
@@ -366,7 +367,7 @@ def test_a_variable_with_a_typing_error_is_named_once(
 @pytest.mark.parametrize("slug", ["", "With Space", "a/b", "UPPER", "-a", "a--b", "ä"])
 def test_a_tenants_slug_is_fit_for_links(opsrun: Opsrun, keeper: dict[str, str], slug: str) -> None:
     message = failed(opsrun("tenant", "--name", "Test", "--", slug, environment=keeper), 2)
-    assert "small letters, digits and hyphens" in message
+    assert "lowercase letters, digits and hyphens" in message
 
 
 def test_an_export_folder_has_to_exist(opsrun: Opsrun, keeper: dict[str, str]) -> None:

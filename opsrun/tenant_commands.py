@@ -1,0 +1,111 @@
+"""The commands about tenants and their members."""
+
+import click
+
+from domain.tenancy.roles import TenantRole
+from opsrun.commands import load_command_settings, require_slug, run_command
+
+
+@click.command()
+@click.argument("slug", callback=require_slug)
+@click.option("--name", required=True, help="The display name.")
+@click.option(
+    "--export-folder",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True),
+    help="Its subfolders are the tenant's scopes; the workers must see it too.",
+)
+def tenant(slug: str, name: str, export_folder: str | None) -> None:
+    """Add the tenant SLUG or change it; needs the login opsrun_maintenance."""
+    from opsrun.administration import open_administration, save_tenant
+
+    async def run() -> None:
+        async with open_administration(settings) as transactions:
+            await save_tenant(transactions, slug, name, export_folder)
+
+    settings = load_command_settings()
+    run_command(run())
+    click.echo(f"Saved tenant {slug}.")
+
+
+@click.command()
+@click.argument("tenant")
+@click.argument("subject")
+@click.option("--role", type=click.Choice([role.value for role in TenantRole]))
+@click.option("--remove", is_flag=True, help="Take the role away.")
+@click.option("--issuer", help="The token's issuer; the one that is trusted here if not given.")
+@click.option("--name", help="The name to show; for a new user the subject if not given.")
+@click.option("--email", help="The e-mail address.")
+def member(
+    tenant: str,
+    subject: str,
+    *,
+    role: str | None,
+    remove: bool,
+    issuer: str | None,
+    name: str | None,
+    email: str | None,
+) -> None:
+    """Give SUBJECT a role in TENANT, or remove it; needs the login opsrun_maintenance."""
+    from opsrun import administration
+    from opsrun.auth import trusted_issuer
+
+    if (role is None) != remove:
+        raise click.UsageError("Give either --role or --remove.")
+    settings = load_command_settings()
+    trusted = issuer or trusted_issuer(settings)
+
+    async def run() -> None:
+        async with administration.open_administration(settings) as transactions:
+            user = await administration.find_user(transactions, trusted, subject, name, email)
+            if role is not None:
+                await administration.save_member(transactions, tenant, user, TenantRole(role))
+            elif not await administration.remove_member(transactions, tenant, user):
+                raise click.ClickException(
+                    f"{subject} of the issuer {trusted} has no role in {tenant}."
+                )
+
+    run_command(run())
+    click.echo(f"{subject} has {role or 'no role'} in {tenant} now.")
+    if settings.memberships == "claim":
+        click.echo(
+            "With OPSRUN_MEMBERSHIPS=claim, as set here, this counts for nobody: the claim"
+            f" {settings.memberships_claim!r} of their token does.",
+            err=True,
+        )
+
+
+@click.command("tenants")
+def list_tenants() -> None:
+    """List all tenants by slug, with name and export folder; needs opsrun_maintenance."""
+    from opsrun import administration
+
+    async def run() -> None:
+        async with administration.open_administration(settings) as transactions:
+            for tenant in await administration.tenants(transactions):
+                folder = tenant.export_folder or "(no export folder)"
+                click.echo(f"{tenant.slug:<20}  {tenant.name:<30}  {folder}")
+
+    settings = load_command_settings()
+    run_command(run())
+
+
+@click.command("members")
+@click.argument("tenant", callback=require_slug)
+def list_members(tenant: str) -> None:
+    """List role, subject, name and issuer of the members of TENANT; needs opsrun_maintenance."""
+    from opsrun import administration
+
+    async def run() -> None:
+        async with administration.open_administration(settings) as transactions:
+            for member in await administration.members(transactions, tenant):
+                user = member.user
+                click.echo(f"{member.role:<8}  {user.subject:<30}  {user.name:<30}  {user.issuer}")
+
+    settings = load_command_settings()
+    run_command(run())
+    if settings.memberships == "claim":
+        click.echo(
+            "With OPSRUN_MEMBERSHIPS=claim, as set here, these roles do not count: the claim"
+            f" {settings.memberships_claim!r} of each token does.",
+            err=True,
+        )
