@@ -27,7 +27,7 @@ from opsrun.dev_hub import DevHub
 from opsrun.embedded import EmbeddedServerError, EmbeddedServers, embedded_servers
 from opsrun.embedded.child import PR_SET_PDEATHSIG, Child, spawn
 from opsrun.listening import DEFAULT_PORT, address, listening_socket
-from opsrun.progress import all_events, line
+from opsrun.progress import all_events, findings_of, line
 from opsrun.provision import create_database, provision, require_own_logins
 from opsrun.settings import PREFIX, Settings
 from opsrun.wakeups import RedisWakeUps
@@ -250,7 +250,7 @@ async def _is_ready(place: tuple[str, int]) -> bool:
 
 async def _watch(transactions: Transactions, exports: Path) -> None:
     async for slug, event in all_events(transactions):
-        click.echo(line(slug, event))
+        click.echo(line(slug, event, await findings_of(transactions, event.run)))
         if (
             event.kind is RunEventKind.FINISHED
             and demo.may_change(slug, event.run)

@@ -1,9 +1,12 @@
 """A line in the terminal for everything that happens to runs, in all tenants."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from uuid import UUID
 
+from domain.drift import repository as drift
+from domain.drift.models import RUN_TYPE, Comparison, DriftKind
+from domain.runs.lifecycle import RunStatus
 from domain.runs.models import OperationRun, RunEvent, RunEventKind
 from domain.runs.repository import feed
 from domain.tenancy import repository as tenancy
@@ -11,6 +14,8 @@ from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
 
 _POLL_SECONDS = 0.3
 _BATCH = 200
+
+DriftCounts = Mapping[DriftKind, int]
 
 
 async def all_events(transactions: Transactions) -> AsyncIterator[tuple[str, RunEvent]]:
@@ -50,13 +55,30 @@ def without_haste(events: Sequence[RunEvent]) -> list[RunEvent]:
     ]
 
 
-def line(slug: str, event: RunEvent) -> str:
-    """Return one line about an event, in the terminal's time zone."""
+async def findings_of(transactions: Transactions, run: OperationRun) -> DriftCounts | None:
+    """Return what a drift run found, by kind; None for a run of another type, or one not ended."""
+    if run.run_type != RUN_TYPE or run.status is not RunStatus.COMPLETED:
+        return None
+    comparison = Comparison.of_context(run.context)
+    async with transactions.open(run.tenant_id) as connection:
+        return (await drift.counts(connection, run.tenant_id, [comparison])).get(comparison, {})
+
+
+def line(slug: str, event: RunEvent, findings: DriftCounts | None = None) -> str:
+    """Return one line about an event, with what a drift run found, in the terminal's time zone."""
     run = event.run
+    result = _items(run) if findings is None else _found(findings)
     return (
         f"{event.occurred_at.astimezone():%H:%M:%S}  {slug:<10}  {run.run_type:<24}"
-        f"  {run.status_bucket:<19}  {_items(run)}"
+        f"  {run.status_bucket:<19}  {result}"
     ).rstrip()
+
+
+def _found(findings: DriftCounts) -> str:
+    """Return `5 modified, 3 added, 2 removed`, or `no changes`."""
+    kinds = (DriftKind.MODIFIED, DriftKind.ADDED, DriftKind.REMOVED)
+    parts = [f"{findings[kind]} {kind.lower()}" for kind in kinds if findings.get(kind)]
+    return ", ".join(parts) or "no changes"
 
 
 def _items(run: OperationRun) -> str:

@@ -83,12 +83,17 @@ def is_active(run: RunState) -> bool:
 
 
 def items(run: RunState) -> str:
-    """Say `20 of 37 done, 1 failed`, and at the end `36 of 37 succeeded, 1 failed`."""
+    """Say `20 of 37 done, 1 failed`, and at the end `36 of 37 succeeded, 1 failed`.
+
+    A drift run has compared policies, whatever it found.
+    """
     counts = run.counts
     of = "" if counts.total is None else f" of {counts.total}"
     failed = f", {counts.failed} failed" if counts.failed else ""
     if is_active(run):
         return f"{counts.processed}{of} done{failed}"
+    if run.run_type == "drift.generate":
+        return f"{counts.processed}{of} compared{failed}"
     return f"{counts.succeeded}{of} succeeded{failed}"
 
 

@@ -25,8 +25,9 @@ from gql.pages import (
     forward_page,
     page_size,
 )
+from gql.runs.details import Initiator
 from gql.runs.filters import OperationRunFilter, run_filter
-from gql.runs.types import Initiator, OperationRun
+from gql.runs.types import OperationRun
 from gql.scalars import moment
 
 Filter = Annotated[

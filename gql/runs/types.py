@@ -1,8 +1,7 @@
-"""The types of a run and of what hangs off it."""
+"""The type of a run, and the answer to a start."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, cast
-from uuid import UUID
 
 import strawberry
 from strawberry import UNSET
@@ -10,108 +9,26 @@ from strawberry.scalars import JSON
 
 from domain.runs import models
 from domain.runs.failures import FailureReason
-from domain.runs.failures import RunFailure as Failure
 from domain.runs.lifecycle import StatusBucket
-from domain.runs.models import RunEventKind, StartOutcome
-from domain.tenancy import models as tenancy
+from domain.runs.models import StartOutcome
 from domain.tenancy.models import TenantAccess
 from gql.arguments import After, First
 from gql.context import Info
-from gql.enums import InitiatorKind
 from gql.ids import GlobalId, Node
 from gql.pages import DEFAULT_PAGE, Connection, Cursor, cursor_number, forward_page, page_size
+from gql.runs.details import (
+    Initiator,
+    RunCounts,
+    RunEvent,
+    RunFailure,
+    RunFailureGroup,
+    SkippedItem,
+)
 from gql.runs.related import RelatedResource, related_to
 from gql.user_errors import UserError
 
 if TYPE_CHECKING:
     from gql.tenancy.types import Tenant
-
-
-@strawberry.type(description="How many items a run has, and what became of them.")
-class RunCounts:
-    """GraphQL form of `domain.runs.models.RunCounts`."""
-
-    total: int | None = strawberry.field(description="All items; null while unknown.")
-    processed: int = strawberry.field(description="Items with an outcome, whichever.")
-    succeeded: int = strawberry.field(description="Items that succeeded.")
-    failed: int = strawberry.field(description="Items that failed.")
-    skipped: int = strawberry.field(description="Items for which there was nothing to do.")
-
-    @classmethod
-    def of(cls, counts: models.RunCounts) -> "RunCounts":
-        """Wrap the domain's counts."""
-        return cls(
-            total=counts.total,
-            processed=counts.processed,
-            succeeded=counts.succeeded,
-            failed=counts.failed,
-            skipped=counts.skipped,
-        )
-
-
-@strawberry.type(description="Who started a run, under the name they had then.")
-class Initiator:
-    """GraphQL form of `domain.tenancy.models.Initiator`."""
-
-    actor_id: strawberry.ID = strawberry.field(description="For the filter `initiatorIds`.")
-    kind: InitiatorKind = strawberry.field(description="A person or the product itself.")
-    name: str = strawberry.field(description="The display name.")
-
-    @classmethod
-    def of(cls, initiator: tenancy.Initiator, tenant_id: UUID) -> "Initiator":
-        """Wrap the domain's initiator; its id is good for the filter of this tenant."""
-        return cls(
-            actor_id=GlobalId("Initiator", tenant_id, initiator.id.hex).encode(),
-            kind=InitiatorKind.SYSTEM if initiator.is_system else InitiatorKind.USER,
-            name=initiator.name,
-        )
-
-
-@strawberry.type(description="One failure: of an item, or of the run as a whole.")
-class RunFailure:
-    """GraphQL form of `domain.runs.failures.RunFailure`."""
-
-    item_key: str | None = strawberry.field(
-        description="The item; null when the run failed as a whole."
-    )
-    reason_code: FailureReason = strawberry.field(description="A stable code to switch on.")
-    message: str = strawberry.field(description="What went wrong, safe to show.")
-    retryable: bool = strawberry.field(description="Whether starting again may help.")
-    error_id: str | None = strawberry.field(description="Finds the full trace in the server's log.")
-    attempt: int = strawberry.field(description="The attempt that met the failure.")
-    occurred_at: datetime = strawberry.field(description="When.")
-
-
-@strawberry.type(description="How often one reason occurs among a run's failures.")
-class RunFailureGroup:
-    """GraphQL form of `domain.runs.models.FailureGroup`."""
-
-    reason_code: FailureReason = strawberry.field(description="The reason.")
-    count: int = strawberry.field(description="How many failures have it.")
-    retryable: bool = strawberry.field(description="Whether starting again may help.")
-    example_message: str = strawberry.field(description="One of their messages.")
-
-
-@strawberry.type(description="One item for which there was nothing to do.")
-class SkippedItem:
-    """GraphQL form of `domain.runs.models.SkippedItem`."""
-
-    item_key: str = strawberry.field(description="The item.")
-    reason: str | None = strawberry.field(
-        description="Why it was skipped; null for runs of versions that did not record it."
-    )
-
-
-@strawberry.type(description="One fact of a run's timeline.")
-class RunEvent:
-    """GraphQL form of `domain.runs.models.RunEvent`."""
-
-    kind: RunEventKind = strawberry.field(description="What happened.")
-    version: int = strawberry.field(description="The run's version right after.")
-    status_bucket: StatusBucket = strawberry.field(description="The bucket right after.")
-    counts: RunCounts = strawberry.field(description="The counts right after.")
-    attempt: int = strawberry.field(description="The attempt it belongs to.")
-    occurred_at: datetime = strawberry.field(description="When.")
 
 
 @strawberry.type(description="One run of a long operation: the canonical record of it.")
@@ -220,7 +137,7 @@ class OperationRun(Node):
             rows or (),
             size,
             after=after,
-            node=_failure,
+            node=RunFailure.of,
             cursor=lambda row: self._cursor(kind, row.item_key or ""),
         )
 
@@ -270,7 +187,7 @@ class OperationRun(Node):
             rows or (),
             size,
             after=after,
-            node=_event,
+            node=RunEvent.of,
             cursor=lambda row: self._cursor(kind, row.run.version),
         )
 
@@ -294,29 +211,6 @@ class OperationRun(Node):
 
     def _cursor(self, kind: str, value: str | int) -> str:
         return Cursor(kind, self.access.tenant_id, (value,)).encode()
-
-
-def _failure(failure: Failure) -> RunFailure:
-    return RunFailure(
-        item_key=failure.item_key,
-        reason_code=failure.reason,
-        message=failure.message,
-        retryable=failure.retryable,
-        error_id=failure.error_id,
-        attempt=failure.attempt,
-        occurred_at=failure.occurred_at,
-    )
-
-
-def _event(event: models.RunEvent) -> RunEvent:
-    return RunEvent(
-        kind=event.kind,
-        version=event.run.version,
-        status_bucket=event.run.status_bucket,
-        counts=RunCounts.of(event.run.counts),
-        attempt=event.run.attempt,
-        occurred_at=event.occurred_at,
-    )
 
 
 @strawberry.type(description="The answer to a start: a run, or what to mend.")

@@ -14,8 +14,8 @@ from domain.runs.models import OperationRun, RunCounts, RunEvent, RunEventKind
 from domain.tenancy.models import SYSTEM
 from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
 from opsrun.database import Login
-from opsrun.progress import all_events, line, without_haste
-from tests.working import policy, sync, until
+from opsrun.progress import all_events, findings_of, line, without_haste
+from tests.working import drift, policy, sync, until
 from tests.world import World
 
 ENDED = {RunStatus.COMPLETED, RunStatus.FAILED}
@@ -80,6 +80,24 @@ def event(of: OperationRun, kind: RunEventKind, seq: int = 1) -> RunEvent:
 def test_a_line_tells_tenant_type_bucket_and_counts(shown: OperationRun, expected: str) -> None:
     told = line("aurora", event(shown, RunEventKind.PROGRESSED))
     assert told == f"{AT.astimezone():%H:%M:%S}  {expected}"
+
+
+async def test_a_drift_run_tells_what_it_found(world: World) -> None:
+    maintenance = world.resources[Login.MAINTENANCE].transactions
+    synced = await sync(world, policy("a", minutes=1), policy("gone"))
+    await sync(world, policy("a", minutes=2), policy("b"), policy("c"))
+    compared = await drift(world)
+    again = await sync(world, policy("a", minutes=2), policy("b"), policy("c"))
+    lines = [
+        line("aurora", event(of, RunEventKind.FINISHED), await findings_of(maintenance, of))
+        for of in (synced, compared, await drift(world))
+    ]
+    assert [text[46:] for text in lines] == [
+        "  SUCCEEDED            2 of 2 succeeded",
+        "  SUCCEEDED            1 modified, 2 added, 1 removed",
+        "  SUCCEEDED            no changes",
+    ]
+    assert await findings_of(maintenance, again) is None
 
 
 def test_of_progress_only_the_latest_is_told() -> None:
