@@ -15,7 +15,7 @@ from tests.opsrun.commands import Command, until
 from tests.opsrun.conftest import Installation, installation, installed, place
 from tests.opsrun.test_processes import maintenance, no_policy_can_be_stored, worker
 from tests.opsrun.test_serving import api
-from tests.working import SCOPE, export, policy
+from tests.working import SCOPE, export, know_scopes, policy
 from tests.world import World
 
 __all__ = ["installation", "installed", "place"]
@@ -104,8 +104,9 @@ async def served(installation: Installation, api_settings: dict[str, str]) -> As
 
 
 @pytest.fixture
-def product(served: str, place: World) -> Product:
-    """The product, and a tenant of the test's own in it."""
+async def product(served: str, place: World) -> Product:
+    """The product, and a tenant of the test's own in it, with one scope."""
+    await know_scopes(place, SCOPE)
     return Product(served, place)
 
 

@@ -89,7 +89,7 @@ async def test_its_build_is_registered_and_then_runs_where_nothing_else_does(
         by_hash = {**environment, "OPSRUN_BY_HASH": "1"}
         async with follow_run(example, SCOPE, environment=by_hash) as script:
             assert await script.ends() == 2
-        assert "No document with this hash is registered" in script.lines[-1]
+        assert "Only registered documents run here" in script.lines[-1]
         arguments = ("documents", "add", manifest)
         async with running(*arguments, environment=keeper, folder=example) as opsrun:
             assert await opsrun.ends() == 0, opsrun.output
@@ -99,7 +99,7 @@ async def test_its_build_is_registered_and_then_runs_where_nothing_else_does(
         assert script.lines[-1].endswith("SUCCEEDED  1/1")
         async with follow_run(example, SCOPE, environment=environment) as script:
             assert await script.ends() == 2
-        assert "Only registered documents are run here" in script.lines[-1]
+        assert "Only registered documents run here" in script.lines[-1]
 
 
 @pytest.mark.parametrize("fault", ["cut", "restart", "silence"])
