@@ -15,7 +15,7 @@ from tests.opsrun.commands import Command, until
 from tests.opsrun.conftest import Installation, installation, installed, place
 from tests.opsrun.test_processes import maintenance, no_policy_can_be_stored, worker
 from tests.opsrun.test_serving import api
-from tests.working import SCOPE, export, know_scopes, policy
+from tests.working import SCOPE, export, know_scopes, policy, start_sync
 from tests.world import World
 
 __all__ = ["installation", "installed", "place"]
@@ -51,7 +51,7 @@ class Product:
 
     async def start_sync(self, scope_key: str = SCOPE) -> None:
         """Start a sync, as somebody else would."""
-        await self.place.cases.inventory.start_sync(await self.place.access(), scope_key)
+        await start_sync(self.place, scope_key)
 
     async def has_ended(self) -> bool:
         """Tell whether the tenant had runs, and all have ended."""

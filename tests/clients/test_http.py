@@ -200,6 +200,7 @@ async def test_the_commands_in_the_readme_work_as_they_are(
     text = (folder / "README.md").read_text().replace("VGVuYW50…", product.place.global_id)
     for there, here in (
         ("http://127.0.0.1:8000/graphql", "$OPSRUN_URL"),
+        ("$API/graphql", "$OPSRUN_URL"),
         ("$TOKEN", "$OPSRUN_TOKEN"),
     ):
         text = text.replace(there, here)
