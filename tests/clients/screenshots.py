@@ -53,6 +53,8 @@ async def main(address: str, folder: Path) -> None:
         await take(page, folder, "drift")
 
         await go(page, "Operations")
+        # At first the list is as it was last seen.
+        await expect(page.locator("tr[data-run]").first).to_contain_text("Drift: generate")
         await expect(page.locator("tr[data-run]").nth(10)).to_be_visible()
         await take(page, folder, "operations")
         await page.get_by_role("row", name=BROKEN).first.get_by_role("link").click()
