@@ -22,6 +22,7 @@ class ErrorCode(StrEnum):
     LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
     RATE_LIMITED = "RATE_LIMITED"
     PERSISTED_QUERY_NOT_FOUND = "PERSISTED_QUERY_NOT_FOUND"
+    PERSISTED_QUERY_NOT_SUPPORTED = "PERSISTED_QUERY_NOT_SUPPORTED"
     DOCUMENT_NOT_REGISTERED = "DOCUMENT_NOT_REGISTERED"
     UNAVAILABLE = "UNAVAILABLE"
     INTERNAL = "INTERNAL"
@@ -106,6 +107,20 @@ class UnknownDocumentError(DomainError):
     def __init__(self) -> None:
         # urql and Apollo's clients look for exactly this text, then they send the whole document.
         super().__init__("PersistedQueryNotFound")
+
+
+class UnsupportedHashError(DomainError):
+    """A document is named by something else than its SHA-256; sending its text helps."""
+
+    code = ErrorCode.PERSISTED_QUERY_NOT_SUPPORTED
+    details: Mapping[str, object] = {
+        "hint": "A document's hash must be a SHA-256 in lowercase hexadecimal digits. Or send the"
+        " whole `query` without a hash."
+    }
+
+    def __init__(self) -> None:
+        # At this text urql and Apollo's clients stop sending hashes.
+        super().__init__("PersistedQueryNotSupported")
 
 
 class UnregisteredDocumentError(DomainError):

@@ -5,7 +5,12 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from domain.documents.models import sha256_of
-from domain.errors import BadInputError, UnknownDocumentError, UnregisteredDocumentError
+from domain.errors import (
+    BadInputError,
+    UnknownDocumentError,
+    UnregisteredDocumentError,
+    UnsupportedHashError,
+)
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -31,12 +36,13 @@ def by_document_id(parameters: Mapping[str, Any]) -> dict[str, Any] | None:
     HTTP, persisted documents) and `extensions.persistedQuery.sha256Hash` (Apollo).
 
     Raises:
-        BadInputError: the id or the hash is none.
+        BadInputError: the id is malformed.
+        UnsupportedHashError: the hash is not a SHA-256.
     """
     id_, extensions = parameters.get("documentId"), parameters.get("extensions")
     if id_ is not None:
         kind, _, sha256 = id_.partition(":") if isinstance(id_, str) else ("", "", "")
-        if kind != "sha256":
+        if kind != "sha256" or not _SHA256.fullmatch(sha256):
             raise BadInputError("`documentId` must be `sha256:` and the document's hash.")
         named = {"version": 1, "sha256Hash": sha256}
         extensions = {**(extensions or {}), "persistedQuery": named}
@@ -54,7 +60,8 @@ async def requested_text(
     """Return the text of the document that a request sends or names.
 
     Raises:
-        BadInputError: the hash is malformed, or not that of the text beside it.
+        BadInputError: the hash is not that of the text beside it.
+        UnsupportedHashError: the hash is not a SHA-256. Its text may be registered all the same.
         UnknownDocumentError: no document with this hash is registered, but its text may be sent.
         UnregisteredDocumentError: only registered documents are run. Of one that is named alone
             the text would not help either: it has the same hash.
@@ -81,5 +88,5 @@ def _named(extensions: Mapping[str, Any] | None) -> str | None:
         return None
     sha256 = query.get("sha256Hash") if isinstance(query, dict) else None
     if not isinstance(sha256, str) or _SHA256.fullmatch(sha256) is None:
-        raise BadInputError("A document's hash must be a SHA-256 in small hexadecimals.")
+        raise UnsupportedHashError
     return sha256

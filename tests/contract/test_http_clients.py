@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from domain.documents.models import TrustedDocument
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
 from gql.transport import sse
+from opsrun.client_documents import register
+from opsrun.database import Login
 from tests.contract.npm_clients import Scenario, program, scenario
 from tests.gql.api import RunningApi
 from tests.gql.conftest import Serving, api, serving
@@ -23,6 +26,13 @@ __all__ = ["api", "serving"]
 PYTHON = Path(__file__).parent / "python-client"
 PYTHON_TRANSPORTS = ("aiohttp", "httpx", "httpx_async", "requests")
 PYTHON_SOCKETS = ("websockets", "aiohttp_websockets")
+# As Apollo Client sends it.
+VIEWER = """query Viewer {
+  viewer {
+    name
+    __typename
+  }
+}"""
 
 
 def host(api: RunningApi) -> str:
@@ -91,6 +101,18 @@ async def test_where_only_registered_documents_run_no_client_asks_twice(
         told = await facts(tools, package, closed, world, "persisted")
     assert told["codes"] == ["DOCUMENT_NOT_REGISTERED"]
     assert told["requests"] == [False]
+
+
+@needs_node
+async def test_a_client_with_other_hashes_is_served_by_text(
+    tools: Path, serving: Serving, world: World
+) -> None:
+    name = world.members[TenantRole.OPERATOR].name
+    async with serving(trusted_documents="required") as closed:
+        maintenance = world.resources[Login.MAINTENANCE].transactions
+        await register(maintenance, [TrustedDocument("Viewer", VIEWER)])
+        told = await facts(tools, "apollo", closed, world, "persisted", "md5")
+    assert told == {"name": name, "codes": [], "requests": [False, True]}
 
 
 @needs_node

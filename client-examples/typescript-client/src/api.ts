@@ -26,12 +26,18 @@ export function asked({ byHash }: Api, document: DocumentNode): Asked {
     : { query: print(document) };
 }
 
+/** The message of an error, and the hint of one whose message is for programs. */
+function textOf({ message, extensions }: GraphQLFormattedError): string {
+  const hint = extensions?.["hint"];
+  return typeof hint === "string" ? `${message}: ${hint}` : message;
+}
+
 /** What the API says in `errors`, with the first one's stable code. */
 export class ApiError extends Error {
   readonly code: unknown;
 
   constructor(errors: readonly GraphQLFormattedError[]) {
-    super(errors.map((error) => error.message).join("\n"));
+    super(errors.map(textOf).join("\n"));
     this.code = errors[0]?.extensions?.["code"];
   }
 }

@@ -24,8 +24,8 @@ function connect(...links) {
 }
 
 await main({
-  async persisted() {
-    const sha256 = (text) => createHash('sha256').update(text).digest('hex');
+  async persisted(algorithm = 'sha256') {
+    const sha256 = (text) => createHash(algorithm).update(text).digest('hex');
     const { client, requests } = connect(new PersistedQueryLink({ sha256 }));
     const { data, error } = await client.query({ query: VIEWER, errorPolicy: 'all' });
     const errors = CombinedGraphQLErrors.is(error) ? error.errors : [];

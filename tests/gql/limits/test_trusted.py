@@ -5,7 +5,12 @@ from typing import Any
 import pytest
 
 from domain.documents.models import sha256_of
-from domain.errors import BadInputError, UnknownDocumentError, UnregisteredDocumentError
+from domain.errors import (
+    BadInputError,
+    UnknownDocumentError,
+    UnregisteredDocumentError,
+    UnsupportedHashError,
+)
 from gql.limits.trusted import by_document_id, names_document, requested_text
 
 KNOWN, UNKNOWN = "{ viewer { name } }", "{ viewer { email } }"
@@ -62,8 +67,11 @@ async def test_a_hash_of_something_else_is_refused() -> None:
     [7, [], {}, *({"sha256Hash": wrong} for wrong in (None, "a", sha256_of(KNOWN).upper()))],
 )
 async def test_a_hash_that_is_none_is_refused(persisted: object) -> None:
-    with pytest.raises(BadInputError, match="must be a SHA-256"):
-        await meant(None, {"persistedQuery": persisted}, only_trusted=False)
+    # The text may be registered, so sending it helps wherever only registered ones run, too.
+    for only_trusted in (False, True):
+        with pytest.raises(UnsupportedHashError, match=r"^PersistedQueryNotSupported$") as caught:
+            await meant(None, {"persistedQuery": persisted}, only_trusted=only_trusted)
+        assert "must be a SHA-256" in str(caught.value.details["hint"])
 
 
 @pytest.mark.parametrize("given", [None, "", 7, "sha256:a"])

@@ -190,8 +190,6 @@ async def test_partial_data_is_a_success(http: httpx.AsyncClient, code: str, acc
         b'{"documentId": "md5:1"}',
         b'{"documentId": "sha256:1"}',
         b'{"extensions": {"persistedQuery": null}}',
-        b'{"extensions": {"persistedQuery": {"sha256Hash": "1"}}}',
-        b'{"query": "{ hello }", "extensions": {"persistedQuery": 7}}',
         b'{"query": ["{ hello }"]}',
         b'{"query": "{ hello }", "variables": [7]}',
         b'{"query": "{ hello }", "variables": "{}"}',
@@ -605,7 +603,22 @@ async def test_a_browser_is_sent_to_graphiql(http: httpx.AsyncClient) -> None:
     assert response.headers["location"] == "/graphiql/"
     asked = await http.get(PATH, params={"query": "{ hello }"}, headers=headers)
     assert asked.json() == {"data": {"hello": "Hello, world!"}}
-    for name, value in (("documentId", "md5:1"), ("extensions", '{"persistedQuery": {}}')):
+    for name, value, code in (
+        ("documentId", "md5:1", "BAD_USER_INPUT"),
+        ("extensions", '{"persistedQuery": {}}', "PERSISTED_QUERY_NOT_SUPPORTED"),
+    ):
         named = await http.get(PATH, params={name: value}, headers=headers)
         assert not named.is_redirect
-        assert code_of(named) == "BAD_USER_INPUT"
+        assert code_of(named) == code
+
+
+@pytest.mark.parametrize("persisted", [7, {"sha256Hash": "1"}, {"version": 1, "md5Hash": "1"}])
+@pytest.mark.parametrize("text", [{}, {"query": "{ hello }"}])
+async def test_a_hash_of_another_kind_is_not_supported(
+    http: httpx.AsyncClient, persisted: object, text: dict[str, str]
+) -> None:
+    response = await http.post(PATH, json={**text, "extensions": {"persistedQuery": persisted}})
+    (error,) = response.json()["errors"]
+    # Exactly what clients look for before they send the text without a hash.
+    assert error["message"] == "PersistedQueryNotSupported"
+    assert error["extensions"]["code"] == "PERSISTED_QUERY_NOT_SUPPORTED"
