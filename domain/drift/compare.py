@@ -37,7 +37,6 @@ _IDENTITY_KEYS = (
     "displayName",
     "value",
 )
-_TARGETS = ("groupId", "collectionId", TYPE)
 _PLAIN_KEY = re.compile(r"[^\s.\[\]\"]*@odata\.(?:type|bind)|[^\s.\[\]\"]+")
 _PLAIN_MEMBER = re.compile(r"(?!\d+\Z)[^\[\]\"\x00-\x1f]+")
 
@@ -164,9 +163,13 @@ def _names(key: str) -> Iterator[Callable[[list[Any]], list[str] | None]]:
 def _target(assignment: Any) -> str | None:
     """Return whom an assignment is for: a group's id, or a type as `allDevicesAssignmentTarget`."""
     target = assignment.get("target") if isinstance(assignment, Mapping) else None
-    values = [target.get(name) for name in _TARGETS] if isinstance(target, Mapping) else []
-    name = next((value for value in values if isinstance(value, str)), None)
-    return name and name.rpartition(".")[2]
+    if not isinstance(target, Mapping):
+        return None
+    names = [target.get("groupId"), target.get("collectionId")]
+    # The case of a type's name says nothing, so its first letter may not tell two apart.
+    type_ = str(target.get(TYPE, "")).rpartition(".")[2]
+    names.append(type_[:1].lower() + type_[1:] or None)
+    return next((name for name in names if isinstance(name, str)), None)
 
 
 def _property(path: str, key: str) -> str:
