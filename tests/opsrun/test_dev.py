@@ -330,7 +330,8 @@ async def test_whoever_kills_make_ends_everything(second_folder: Path, tmp_path:
         pytest.skip("This is for make on Linux.")
     installed = tmp_path / "installed"
     installed.touch()
-    places = (f"RUNTIME={installed}", f"BIN={Path(sys.executable).parent}")
+    # A make that runs the tests hands its ARGS down, unless they are set here.
+    places = (f"RUNTIME={installed}", f"BIN={Path(sys.executable).parent}", "ARGS=")
     async with running(
         *("--no-print-directory", "-C", str(REPOSITORY), "dev", *places),
         environment={
