@@ -71,8 +71,8 @@ def content_hash(normalized: Mapping[str, Any]) -> bytes:
     return document_hash(normalized)
 
 
-def document_hash(body: Mapping[str, Any]) -> bytes:
-    """Return the SHA-256 of a whole document, whatever the order of its keys."""
+def document_hash(body: Any) -> bytes:
+    """Return the SHA-256 of a whole document, or of a part, whatever the order of its keys."""
     return hashlib.sha256(_canonical(body)).digest()
 
 

@@ -1,5 +1,6 @@
 """`drift.generate`: find out what changed between two snapshots of a scope (P2)."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
@@ -46,11 +47,8 @@ async def _compare(
 ) -> None:
     async with execution.batch() as batch:
         documents = await _documents(batch, execution.tenant_id, differences)
-        findings = {
-            difference.policy_id: finding
-            for difference in differences
-            if (finding := _finding(difference, documents)) is not None
-        }
+        # Large policies take seconds, in which the worker's other runs go on.
+        findings = await asyncio.to_thread(_findings, differences, documents)
         new = await add(
             batch.connection,
             execution.tenant_id,
@@ -79,7 +77,18 @@ async def _documents(
     found = await repository.documents(batch.connection, tenant_id, sorted(hashes))
     if len(found) < len(hashes):
         raise _deleted()
-    return {key: normalize(body) for key, body in found.items()}
+    return found
+
+
+def _findings(
+    differences: Sequence[PolicyDifference], documents: Mapping[bytes, Mapping[str, Any]]
+) -> dict[str, NewFinding]:
+    """Return the findings by policy id."""
+    return {
+        difference.policy_id: finding
+        for difference in differences
+        if (finding := _finding(difference, documents)) is not None
+    }
 
 
 def _finding(
@@ -88,14 +97,15 @@ def _finding(
     """Return what changed; None when it is only how the policy was exported."""
     old, new = difference.baseline_document, difference.current_document
     if old is not None and new is not None:
-        kind, found = DriftKind.MODIFIED, changes(documents[old], documents[new])
+        kind = DriftKind.MODIFIED
+        found = changes(normalize(documents[old]), normalize(documents[new]))
         if not found:
             return None
     elif new is not None:
-        kind, found = DriftKind.ADDED, contents(documents[new], ChangeKind.ADDED)
+        kind, found = DriftKind.ADDED, contents(normalize(documents[new]), ChangeKind.ADDED)
     else:
         assert old is not None  # a difference has a side
-        kind, found = DriftKind.REMOVED, contents(documents[old], ChangeKind.REMOVED)
+        kind, found = DriftKind.REMOVED, contents(normalize(documents[old]), ChangeKind.REMOVED)
     return NewFinding(
         policy_id=difference.policy_id,
         policy_name=difference.name,

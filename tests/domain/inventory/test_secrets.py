@@ -83,6 +83,9 @@ def encoded(text: str, encoding: str = "utf-8") -> str:
         {"scriptContent": encoded(f"$password = '{SECRET}'\r\n")},
         {"scriptContent": encoded(f"$password = '{SECRET}'", "utf-16")},
         {"payloadJson": encoded(f'{{"password": "{SECRET}"}}')},
+        {"payload": encoded(f"<dict><key>Password</key>\n<string>{SECRET}</string></dict>")},
+        {"settings": [{"definitionId": "wifi--presharedkey", "valueJson": f'"{SECRET}"'}]},
+        {"script": "a " * 20_000 + f"net use x: /user:a {SECRET}"},
         {"note": f"Server=db;Password={SECRET}"},
         {"anything": RANDOM},
     ],
@@ -106,6 +109,8 @@ def test_a_secret_is_hidden(body: dict[str, Any]) -> None:
         {"keyUsage": "digitalSignature", "vppTokenId": "b3f4c0de-0000-4000-8000-000000000001"},
         {"thumbprint": "A94A8FE5CCB19BA61C4C0873D391E987982FBBD3"},
         {"scriptContent": encoded("Write-Host 'hello'\r\nGet-Service | Sort-Object Name\r\n")},
+        {"scriptContent": encoded("\ufeffWrite-Host 'hello'\r\n")},
+        {"settings": [{"definitionId": "passwordrequired", "valueJson": "true"}]},
         {
             "settings": [
                 {
