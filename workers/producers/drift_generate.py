@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
-from uuid import UUID
 
 from domain.drift.compare import changes, contents
 from domain.drift.models import RUN_TYPE, ChangeKind, Comparison, DriftKind, NewFinding
@@ -11,7 +10,7 @@ from domain.drift.repository import add
 from domain.inventory import repository
 from domain.inventory.content import normalize
 from domain.inventory.models import PolicyDifference
-from domain.runs.execution import Batch, RunExecution
+from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.runs.repository.reading import by_ids
 from workers.producers.batches import batches
@@ -45,10 +44,10 @@ class DriftGenerate:
 async def _compare(
     execution: RunExecution, comparison: Comparison, differences: Sequence[PolicyDifference]
 ) -> None:
+    documents = await _documents(execution, differences)
+    # Large policies take seconds: the worker's other runs go on, and no heartbeat waits for a row.
+    findings = await asyncio.to_thread(_findings, differences, documents)
     async with execution.batch() as batch:
-        documents = await _documents(batch, execution.tenant_id, differences)
-        # Large policies take seconds, in which the worker's other runs go on.
-        findings = await asyncio.to_thread(_findings, differences, documents)
         new = await add(
             batch.connection,
             execution.tenant_id,
@@ -66,7 +65,7 @@ async def _compare(
 
 
 async def _documents(
-    batch: Batch, tenant_id: UUID, differences: Sequence[PolicyDifference]
+    execution: RunExecution, differences: Sequence[PolicyDifference]
 ) -> Mapping[bytes, Mapping[str, Any]]:
     hashes = {
         key
@@ -74,7 +73,8 @@ async def _documents(
         for key in (difference.baseline_document, difference.current_document)
         if key is not None
     }
-    found = await repository.documents(batch.connection, tenant_id, sorted(hashes))
+    async with execution.reading() as connection:
+        found = await repository.documents(connection, execution.tenant_id, sorted(hashes))
     if len(found) < len(hashes):
         raise _deleted()
     return found
