@@ -65,7 +65,7 @@ class DirectoryProvider:
                 PROVIDER_UNAVAILABLE.
         """
         root, folders = await asyncio.to_thread(_scope_folders, self._root)
-        folder = _only_folder(folders.get(scope_key, []))
+        folder = _only_folder(folders.get(scope_key, set()))
         found = await asyncio.to_thread(_found, root, folder, scope_key)
         files = {_key(file): file for file in found}
         # One thread call per file: a cancelled sync stops at the next one.
@@ -94,23 +94,23 @@ class DirectoryProvider:
         return await asyncio.to_thread(_document, self._catalogues[scope_key], key)
 
 
-def _scope_folders(root: Path) -> tuple[Path, dict[str, list[tuple[str, ...]]]]:
+def _scope_folders(root: Path) -> tuple[Path, dict[str, set[tuple[str, ...]]]]:
     """Return the real root, and by scope key the folders of that name: one, or a few alike."""
     real_root = Path(os.path.realpath(root))
     try:
         names = [path.name for path in real_root.iterdir()]
     except OSError as error:
         raise _unavailable("The export folder", error) from None
-    folders = defaultdict(list)
+    folders = defaultdict(set)
     for name in names:
         key, folder = normal_scope_key(name), Path(os.path.realpath(real_root / name))
         # Not Path.is_dir(): that raises where it may not look.
         if valid_scope_key(key) and real_root in folder.parents and os.path.isdir(folder):  # noqa: PTH112
-            folders[key].append(folder.relative_to(real_root).parts)
+            folders[key].add(folder.relative_to(real_root).parts)
     return real_root, folders
 
 
-def _only_folder(folders: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+def _only_folder(folders: set[tuple[str, ...]]) -> tuple[str, ...]:
     if not folders:
         raise ProducerError(FailureReason.SCOPE_NOT_FOUND, "There is no such scope.")
     if len(folders) > 1:
@@ -118,7 +118,8 @@ def _only_folder(folders: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
             FailureReason.SCOPE_AMBIGUOUS,
             "Two folders have this name, written in different Unicode forms; keep one of them.",
         )
-    return folders[0]
+    (folder,) = folders
+    return folder
 
 
 def _found(root: Path, folder: Sequence[str], scope_key: str) -> list[Found]:

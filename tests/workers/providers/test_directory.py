@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import sys
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,6 +93,24 @@ async def test_every_json_file_at_any_depth_is_a_policy(
     assert (document.key, document.policy_id) == ("Compliance/Windows/a.JSON", "p-a")
     assert (document.name, document.policy_type) == ("Firewall", "demoPolicy")
     assert document.body["id"] == "p-a"
+
+
+async def test_a_scope_has_one_name_in_either_spelling(
+    scope: Path, provider: DirectoryProvider
+) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "Zürich") for form in ("NFC", "NFD"))
+    put(scope.parent / decomposed / "a.json", "p-a")
+    # A link of the other spelling leads to the same folder.
+    (scope.parent / composed).symlink_to(decomposed)
+    assert await provider.scopes() == sorted([composed, "prod"])
+    assert [entry.policy_id for entry in await provider.catalogue(composed)] == ["p-a"]
+    assert (await provider.read(composed, "a.json")).policy_id == "p-a"
+
+    (scope.parent / composed).unlink()
+    put(scope.parent / composed / "b.json", "p-b")
+    with pytest.raises(ProducerError) as caught:
+        await provider.catalogue(composed)
+    assert caught.value.reason is FailureReason.SCOPE_AMBIGUOUS
 
 
 async def test_an_empty_scope_has_an_empty_catalogue(provider: DirectoryProvider) -> None:
