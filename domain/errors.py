@@ -92,7 +92,8 @@ class RateLimitedError(DomainError):
     def __init__(self, message: str, retry_after: float) -> None:
         """`retry_after` is the time to wait, in seconds."""
         super().__init__(message)
-        self.details = {"retryAfter": max(1, ceil(retry_after))}
+        self.retry_after = max(1, ceil(retry_after))
+        self.details = {"retryAfter": self.retry_after}
 
 
 class UnknownDocumentError(DomainError):

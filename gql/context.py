@@ -23,6 +23,7 @@ from domain.tenancy.models import Principal, TenantAccess
 from domain.tenancy.service import Tenancy
 from gql.audit import audit, to_the_end
 from gql.ids import GlobalId
+from gql.limits.events import EventMeter
 from gql.pages import Cursor, bad_cursor
 
 # How long a subscription may act on roles it has read; far below the 60 s of T4.
@@ -91,6 +92,8 @@ class Context:
         self.last_event_id: str | None = None
         # What the connection of a socket or a stream takes.
         self.slot: Slot | None = None
+        # What the events of a subscription take.
+        self.meter: EventMeter | None = None
         self._identify = identify
         self._identity: Identity | None = None
         self._principal: Principal | None = None

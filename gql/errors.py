@@ -18,7 +18,7 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from domain.errors import DomainError, ErrorCode
-from domain.tenancy.transactions import DatabaseUnavailableError
+from domain.tenancy.transactions import DatabaseUnavailableError, PoolBusyError
 from gql.serving import serving
 
 logger = logging.getLogger("gql")
@@ -26,6 +26,7 @@ logger = logging.getLogger("gql")
 INTERNAL_MESSAGE = "Something went wrong on our side. Quote the errorId to support."
 MUTATION_MESSAGE = "Send mutations by POST."
 UNAVAILABLE_MESSAGE = "The service cannot reach its database just now. Try again in a moment."
+BUSY_MESSAGE = "All database connections of the service are in use. Try again in a moment."
 
 # Strawberry raises these for a request without a query, or whose operation cannot be run.
 _REQUEST_ERRORS = (MissingQueryError, CannotGetOperationTypeError)
@@ -103,6 +104,9 @@ def _public(error: Exception, error_ids: dict[int, str]) -> PublicError:
         shown = _located(error, str(cause), {"code": cause.code.value, **cause.details})
         shown.tenant_id = cause.tenant_id
         return shown
+    if isinstance(cause, PoolBusyError):
+        logger.warning("The database pool is exhausted: %s", cause)
+        return _located(error, BUSY_MESSAGE, {"code": ErrorCode.UNAVAILABLE.value})
     if isinstance(cause, DatabaseUnavailableError):
         logger.warning("The database is away: %s", cause)
         return _located(error, UNAVAILABLE_MESSAGE, {"code": ErrorCode.UNAVAILABLE.value})

@@ -4,9 +4,10 @@ import copy
 import sys
 from collections.abc import Iterator
 from contextlib import aclosing
+from inspect import signature
 from typing import Any, cast
 
-from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode
+from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, OperationType
 from strawberry import Schema
 from strawberry.extensions import SchemaExtension
 from strawberry.extensions.context import OperationContextManager
@@ -22,6 +23,7 @@ from strawberry.types.execution import PreExecutionError
 from gql.audit import audit_refusals
 from gql.errors import ErrorMapping, map_errors, public_error
 from gql.limits.admission import Admission, Gate
+from gql.limits.validation import MAX_FAULTS
 from gql.observation import OperationObservation
 
 
@@ -51,7 +53,34 @@ class ChosenOperation(SchemaExtension):
             raise AmbiguousOperationError
 
 
-class NoSuggestions(StrawberryGraphQLCoreExecutionContext):
+_BUILD = signature(StrawberryGraphQLCoreExecutionContext.build)
+
+
+class Execution(StrawberryGraphQLCoreExecutionContext):
+    """Stops at the first few wrong variables, and meters the events of subscriptions."""
+
+    @classmethod
+    def build(cls, *args: Any, **kwargs: Any) -> Any:
+        """Prepare to run an operation."""
+        # graphql-core passes it by its place among the arguments.
+        given = _BUILD.bind(*args, **kwargs)
+        given.arguments["max_coercion_errors"] = MAX_FAULTS
+        return super().build(*given.args, **given.kwargs)
+
+    def execute_operation(self, serially: bool | None = None) -> Any:
+        """Run the operation, or one event of a subscription."""
+        meter = getattr(self.context_value, "meter", None)
+        if self.operation.operation is not OperationType.SUBSCRIPTION or meter is None:
+            return super().execute_operation(serially)
+
+        async def execute() -> Any:
+            result = super(Execution, self).execute_operation(serially)
+            return await result if self.is_awaitable(result) else result
+
+        return meter.execute(self.root_value, execute)
+
+
+class NoSuggestions(Execution):
     """Does not tell in errors of variables which names the schema has."""
 
     @classmethod
@@ -89,8 +118,7 @@ class OpsrunSchema(Schema):
         """Return the same schema, of which only what passes the gate is run."""
         guarded = copy.copy(self)
         guarded._gate = gate
-        if not gate.limits.suggestions:
-            guarded.execution_context_class = NoSuggestions
+        guarded.execution_context_class = Execution if gate.limits.suggestions else NoSuggestions
         return guarded
 
     def as_graphql_core(self) -> GraphQLSchema:

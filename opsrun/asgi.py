@@ -101,6 +101,7 @@ async def open_api(
     ):
         verifier = tokens(settings)
         monitor = Monitor(checks(database, resources, verifier), wakeups=resources.wakeups)
+        monitor.registry.register(resources.pool_wait)
         contexts = TokenContexts(
             use_cases(resources, max_active_runs=settings.tenant_max_active_runs),
             verifier,

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
 
@@ -22,6 +23,17 @@ logger = logging.getLogger(__name__)
 _PATIENCE = 0.5
 _PAUSE = 5.0
 _REFUSED_CAPACITY = 10_000
+# Seconds between two counts of what a user's subscriptions take.
+_SETTLE_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class _Owed:
+    """What a user's subscriptions have taken since their points were counted last."""
+
+    points: int = 0
+    settles_at: float = 0.0
+    resumes_at: float = 0.0
 
 
 class RedisBudgets:
@@ -37,6 +49,7 @@ class RedisBudgets:
         self._own = FixedWindowRateLimiter(MemoryStorage())
         self._away_until = float("-inf")
         self._refused_until: dict[UUID, float] = {}
+        self._owed: dict[UUID, _Owed] = {}
 
     def require(self, user_id: UUID) -> None:
         """Refuse a user who has nothing left, as far as this process knows."""
@@ -64,6 +77,30 @@ class RedisBudgets:
             " this minute are left.",
             window.reset_time,
         )
+
+    async def settle(self, user_id: UUID, points: int) -> None:
+        """Take points for an event of a subscription; wait for them as long as there are none.
+
+        Events are counted here, and taken from the minute once in `_SETTLE_SECONDS`.
+        """
+        if len(self._owed) >= _REFUSED_CAPACITY:
+            self._owed = {user: owed for user, owed in self._owed.items() if owed.points}
+        owed = self._owed.setdefault(user_id, _Owed())
+        owed.points += points
+        while True:
+            if (wait := owed.resumes_at - time.monotonic()) > 0:
+                await asyncio.sleep(wait)
+            elif time.monotonic() < owed.settles_at:
+                return
+            else:
+                owed.settles_at = time.monotonic() + _SETTLE_SECONDS
+                due, owed.points = owed.points, 0
+                try:
+                    await self.spend(user_id, min(due, self._item.amount))
+                except RateLimitedError as error:
+                    owed.points += due
+                    owed.resumes_at = time.monotonic() + error.retry_after
+                    owed.settles_at = 0.0
 
     async def _short_of(self, user: str, points: int) -> WindowStats | None:
         """Return the user's minute if there is less left in it; None if they were taken."""

@@ -50,6 +50,7 @@ async def work(settings: Settings) -> None:
             wakeups=resources.wakeups,
             queue=broker,
         )
+        monitor.registry.register(resources.pool_wait)
         owner = f"{socket.gethostname()}:{os.getpid()}"
         runner = RunRunner(
             RunClaimer(resources.transactions, resources.wakeups, owner=owner),
@@ -108,6 +109,7 @@ async def open_maintenance(settings: Settings) -> AsyncIterator[tuple[Maintenanc
             },
             wakeups=resources.wakeups,
         )
+        monitor.registry.register(resources.pool_wait)
         maintenance = Maintenance(
             resources.transactions,
             resources.wakeups,

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from prometheus_client import Histogram
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.backups.service import Backups
@@ -25,6 +26,8 @@ from opsrun.walls import require_walls
 if TYPE_CHECKING:
     from gql.context import UseCases
 
+_WAITS = (0.001, 0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Resources:
@@ -33,6 +36,8 @@ class Resources:
     engine: AsyncEngine
     transactions: Transactions
     wakeups: RedisWakeUps
+    pool_wait: Histogram
+    """How long transactions waited for a connection; to be registered by the process."""
 
 
 @asynccontextmanager
@@ -52,7 +57,19 @@ async def open_resources(settings: Settings, login: Login) -> AsyncIterator[Reso
     ):
         await require_login(engine, login)
         await require_walls(engine)
-        yield Resources(engine, Transactions(engine), wakeups)
+        pool_wait = pool_wait_histogram()
+        transactions = Transactions(engine, on_wait=pool_wait.observe)
+        yield Resources(engine, transactions, wakeups, pool_wait)
+
+
+def pool_wait_histogram() -> Histogram:
+    """Return what measures the waits for a connection; not registered yet."""
+    return Histogram(
+        "opsrun_database_pool_wait_seconds",
+        "How long a transaction waited for one of this process' database connections.",
+        registry=None,
+        buckets=_WAITS,
+    )
 
 
 def use_cases(resources: Resources, *, max_active_runs: int) -> "UseCases":

@@ -1,14 +1,20 @@
 """One way to open a transaction: as somebody, in one tenant, on one short-lived connection."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from time import perf_counter
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from domain.fair_queue import FairQueue
 from domain.tenancy.models import TenantAccess
+
+# Seconds that a transaction waits for one of the pool's connections.
+POOL_PATIENCE = 30.0
 
 _ENTER = text(
     "SELECT set_config('opsrun.tenant_id', :tenant_id, true),"
@@ -35,11 +41,25 @@ def _is_outage(error: DBAPIError) -> bool:
     return error.connection_invalidated or state.startswith(_OUTAGES)
 
 
-class Transactions:
-    """Opens transactions that row level security confines to one tenant and user."""
+class PoolBusyError(DatabaseUnavailableError):
+    """The database may be well: it is this process whose connections are all in use."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+
+class Transactions:
+    """Opens transactions that row level security confines to one tenant and user.
+
+    They take turns: each user has a line of their own for the pool's connections, and so has
+    each tenant for what no user asked for. Nobody holds more than two thirds of the pool.
+    """
+
+    def __init__(
+        self, engine: AsyncEngine, *, on_wait: Callable[[float], None] | None = None
+    ) -> None:
+        """Use the engine's pool; `on_wait` is told the seconds that each transaction waited."""
+        size = engine.pool.size()  # type: ignore[attr-defined]  # of every pool that has a bound
         self._engine = engine
+        self._connections = FairQueue(size, per_key=max(1, size - max(1, size // 3)))
+        self._on_wait = on_wait
 
     @asynccontextmanager
     async def open(
@@ -51,11 +71,15 @@ class Transactions:
         a tenant only the maintenance login, or nobody's rows, are visible.
 
         Raises:
+            PoolBusyError: all connections of the pool were in use for `POOL_PATIENCE`.
             DatabaseUnavailableError: the connection could not be made or kept.
         """
         connection: AsyncConnection | None = None
         try:
-            async with self._engine.connect() as connection:
+            async with (
+                self._place(user_id or tenant_id),
+                self._engine.connect() as connection,
+            ):
                 try:
                     if snapshot:
                         await connection.execute(_SNAPSHOT)
@@ -79,6 +103,24 @@ class Transactions:
             if connection is None or isinstance(error, ConnectionError):
                 raise DatabaseUnavailableError(str(error)) from error
             raise
+
+    @asynccontextmanager
+    async def _place(self, key: UUID | None) -> AsyncIterator[None]:
+        began = perf_counter()
+        try:
+            async with asyncio.timeout(POOL_PATIENCE) as patience:
+                async with self._connections.place(key):
+                    patience.reschedule(None)
+                    if self._on_wait is not None:
+                        self._on_wait(perf_counter() - began)
+                    yield
+        except TimeoutError as error:
+            if not patience.expired():
+                raise
+            raise PoolBusyError(
+                f"All {self._connections.places} database connections of this process were in use"
+                f" for {POOL_PATIENCE:.0f} s"
+            ) from error
 
     @asynccontextmanager
     async def member(

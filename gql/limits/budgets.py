@@ -22,3 +22,10 @@ class Budgets(Protocol):
             RateLimitedError: there are not that many left.
         """
         ...
+
+    async def settle(self, user_id: UUID, points: int) -> None:
+        """Take points for an event of a subscription; wait for them as long as there are none.
+
+        Many events are counted together, so a user may take a second's worth too many.
+        """
+        ...

@@ -28,10 +28,15 @@ from graphql import (
 )
 
 from domain.errors import LimitExceededError
+from gql.limits.shape import root_fields
 from gql.pages import DEFAULT_PAGE, MAX_PAGE
 
 # Points of any operation: who asks, the document, a transaction.
 BASE = 10
+# Points of an event of a subscription: rights, serialization, a message.
+EVENT = 5
+# Points of a second of CPU. What no rule prices, as reading a document, is measured.
+PER_CPU_SECOND = 2_000
 # Points of a mutation, which writes, and of a subscription, which follows a feed.
 ACT = 20
 # Members of a list that neither a page nor its metadata bound.
@@ -85,6 +90,9 @@ class CostModel:
         }
         self._rules["__Schema"]["types"] = _Rule(0, "__Type", len(schema.type_map), {})
         self._schema = schema
+        self._objects = frozenset(
+            name for name, type_ in schema.type_map.items() if isinstance(type_, GraphQLObjectType)
+        )
 
     def points(
         self,
@@ -99,13 +107,36 @@ class CostModel:
         """
         root = self._schema.get_root_type(operation.operation)
         assert root is not None
+        sum_ = self._sum(operation, fragments, variables)
+        return BASE + sum_.selections(operation.selection_set, root.name, 1)
+
+    def event_points(
+        self,
+        operation: OperationDefinitionNode,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        variables: Variables,
+        type_name: str,
+    ) -> int:
+        """Return the points of one event of a valid subscription, which is of this object type."""
+        sum_ = self._sum(operation, fragments, variables)
+        return EVENT + sum(
+            1 + sum_.selections(field.selection_set, type_name, 1)
+            for field in root_fields(operation.selection_set, fragments)
+            if field.selection_set is not None
+        )
+
+    def _sum(
+        self,
+        operation: OperationDefinitionNode,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        variables: Variables,
+    ) -> "_Sum":
         defaults = {
             node.variable.name.value: value_from_ast_untyped(node.default_value)
             for node in operation.variable_definitions or ()
             if node.default_value is not None
         }
-        sum_ = _Sum(self._rules, fragments, {**defaults, **variables})
-        return BASE + sum_.selections(operation.selection_set, root.name, 1)
+        return _Sum(self._rules, fragments, {**defaults, **variables}, self._objects)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +144,7 @@ class _Sum:
     rules: Mapping[str, Mapping[str, _Rule]]
     fragments: Mapping[str, FragmentDefinitionNode]
     variables: Variables
+    objects: frozenset[str]
 
     def selections(self, selections: SelectionSetNode, type_name: str, page: int) -> int:
         """Return the points inside one object, which may be a page of so many members."""
@@ -122,13 +154,19 @@ class _Sum:
                 total += self._field(node, type_name, page)
             elif isinstance(node, FragmentSpreadNode):
                 fragment = self.fragments[node.name.value]
-                inside = fragment.type_condition.name.value
-                total += self.selections(fragment.selection_set, inside, page)
+                total += self._fragment(fragment, type_name, page)
             elif isinstance(node, InlineFragmentNode):
-                condition = node.type_condition
-                inside = type_name if condition is None else condition.name.value
-                total += self.selections(node.selection_set, inside, page)
+                total += self._fragment(node, type_name, page)
         return total
+
+    def _fragment(
+        self, node: FragmentDefinitionNode | InlineFragmentNode, type_name: str, page: int
+    ) -> int:
+        condition = node.type_condition
+        inside = type_name if condition is None else condition.name.value
+        if inside != type_name and self.objects.issuperset((inside, type_name)):
+            return 0  # an event of one type, and the branch of another
+        return self.selections(node.selection_set, inside, page)
 
     def _field(self, node: FieldNode, type_name: str, page: int) -> int:
         # Unions have `__typename` only.

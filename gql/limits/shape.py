@@ -1,6 +1,6 @@
 """How large a document is, before the schema is asked about it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from graphql import (
     DocumentNode,
@@ -45,6 +45,19 @@ def fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
         for node in document.definitions
         if isinstance(node, FragmentDefinitionNode)
     }
+
+
+def root_fields(
+    selections: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode]
+) -> Iterator[FieldNode]:
+    """Yield an operation's own fields, also those that it selects through fragments."""
+    for node in selections.selections:
+        if isinstance(node, FieldNode):
+            yield node
+        elif isinstance(node, FragmentSpreadNode):
+            yield from root_fields(fragments[node.name.value].selection_set, fragments)
+        elif isinstance(node, InlineFragmentNode):
+            yield from root_fields(node.selection_set, fragments)
 
 
 class _Measure:

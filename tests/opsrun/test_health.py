@@ -18,7 +18,7 @@ from opsrun.auth import LocalTokens
 from opsrun.database import Login, open_engine, parse_url
 from opsrun.embedded import EmbeddedServers
 from opsrun.health import database_check, health_routes
-from opsrun.resources import Resources
+from opsrun.resources import Resources, pool_wait_histogram
 from opsrun.wakeups import RedisWakeUps
 from tests.conftest import settings_for
 from tests.crash.proxy import Proxy
@@ -48,7 +48,7 @@ async def on_database(url: str, wakeups: RedisWakeUps, **changes: Any) -> AsyncI
     """Open resources without looking first whether the database is there."""
     engine = create_async_engine(parse_url(url).set(**changes))
     try:
-        yield Resources(engine, Transactions(engine), wakeups)
+        yield Resources(engine, Transactions(engine), wakeups, pool_wait_histogram())
     finally:
         await engine.dispose()
 
@@ -173,7 +173,7 @@ async def test_idle_connections_that_fell_silent_are_replaced_and_we_are_ready(
         proxy.target = parse_url(logins[Login.API]).port or 0
         url = parse_url(logins[Login.API]).set(port=proxy.port)
         async with open_engine(url, pool_size=3, statement_timeout_seconds=1) as engine:
-            far = Resources(engine, Transactions(engine), api.wakeups)
+            far = Resources(engine, Transactions(engine), api.wakeups, api.pool_wait)
             assert await answer(far, "/readyz") == (200, ALL_WELL)
             proxy.fall_silent()
             assert await answer(far, "/readyz") == (200, ALL_WELL)

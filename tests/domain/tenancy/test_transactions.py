@@ -4,6 +4,7 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import event, text
@@ -11,8 +12,9 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from domain.errors import ForbiddenError
+from domain.tenancy import transactions
 from domain.tenancy.roles import CHANGE_SETTINGS, VIEW, TenantRole
-from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
+from domain.tenancy.transactions import DatabaseUnavailableError, PoolBusyError, Transactions
 from opsrun.database import Login, open_engine
 from opsrun.embedded import EmbeddedServers
 from tests.world import World
@@ -228,3 +230,45 @@ async def test_a_broken_rule_is_no_outage(world: World) -> None:
                 text("UPDATE opsrun.tenant SET retention_days = 0 WHERE id = :id"),
                 {"id": world.tenant_id},
             )
+
+
+async def test_a_pool_that_stays_busy_is_not_called_an_outage(
+    engine: AsyncEngine, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transactions, "POOL_PATIENCE", 0.05)
+    waited: list[float] = []
+    held = Transactions(engine, on_wait=waited.append)
+    async with held.open(world.tenant_id):
+        with pytest.raises(PoolBusyError, match="All 1 database connections of this process"):
+            async with held.open(world.tenant_id):
+                pass
+    async with held.open(world.tenant_id):
+        pass
+    assert [seconds < 1 for seconds in waited] == [True, True]
+
+
+async def test_a_timeout_of_ones_own_is_not_the_pools(engine: AsyncEngine, world: World) -> None:
+    with pytest.raises(TimeoutError):
+        async with Transactions(engine).open(world.tenant_id), asyncio.timeout(0.01):
+            await asyncio.Event().wait()
+
+
+async def test_one_users_crowd_leaves_the_pool_to_others(
+    logins: dict[Login, str], world: World
+) -> None:
+    crowd, other = uuid4(), uuid4()
+    async with open_engine(logins[Login.API], pool_size=3) as three:
+        pool = Transactions(three)
+
+        async def hold(done: asyncio.Event) -> None:
+            async with pool.open(world.tenant_id, crowd):
+                await done.wait()
+
+        done = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(20):
+                tasks.create_task(hold(done))
+            await asyncio.sleep(0)
+            async with asyncio.timeout(SOON), pool.open(world.tenant_id, other) as connection:
+                await connection.execute(COUNT_RUNS)
+            done.set()

@@ -1,0 +1,80 @@
+"""Places that are handed out fairly: the crowd of one key waits in its own line."""
+
+from asyncio import Future, get_running_loop
+from collections import Counter, OrderedDict, deque
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager
+
+
+class FairQueue:
+    """Hands out a number of places, in turns between the keys that wait for one.
+
+    Within a key the first to come is the first to get a place. A place that becomes free goes
+    to the key that has waited longest since its last turn, so a newcomer waits for one turn of
+    each other key, however many callers those have:
+
+        async with queue.place(user_id):
+            ...
+    """
+
+    def __init__(self, places: int, *, per_key: int) -> None:
+        """Prepare `places` in all, of which one key never holds more than `per_key`."""
+        self.places = places
+        self.per_key = per_key
+        self._taken: Counter[Hashable] = Counter()
+        self._lines: OrderedDict[Hashable, deque[Future[None]]] = OrderedDict()
+
+    def waiting(self, key: Hashable) -> int:
+        """Return how many callers of this key wait."""
+        return len(self._lines.get(key, ()))
+
+    @asynccontextmanager
+    async def place(self, key: Hashable) -> AsyncIterator[None]:
+        """Hold a place within the block; wait for it in the key's line."""
+        await self._take(key)
+        try:
+            yield
+        finally:
+            self._give_back(key)
+
+    async def _take(self, key: Hashable) -> None:
+        # Whoever waits although places are free has as many as a key may have.
+        if self._has_place(key):
+            self._taken[key] += 1
+            return
+        turn = get_running_loop().create_future()
+        self._lines.setdefault(key, deque()).append(turn)
+        try:
+            await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled():
+                self._give_back(key)  # it came together with the cancellation
+            else:
+                self._leave(key, turn)
+            raise
+
+    def _has_place(self, key: Hashable) -> bool:
+        return self._taken.total() < self.places and self._taken[key] < self.per_key
+
+    def _leave(self, key: Hashable, turn: "Future[None]") -> None:
+        line = self._lines[key]
+        line.remove(turn)
+        if not line:
+            del self._lines[key]
+
+    def _give_back(self, key: Hashable) -> None:
+        self._taken[key] -= 1
+        if not self._taken[key]:
+            del self._taken[key]
+        for next_key in self._lines:
+            if self._has_place(next_key):
+                break
+        else:
+            return
+        line = self._lines[next_key]
+        self._taken[next_key] += 1
+        line.popleft().set_result(None)
+        if line:
+            self._lines.move_to_end(next_key)
+        else:
+            del self._lines[next_key]
