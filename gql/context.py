@@ -26,8 +26,9 @@ from gql.ids import GlobalId
 from gql.limits.events import EventMeter
 from gql.pages import Cursor, bad_cursor
 
-# How long a subscription may act on roles it has read; far below the 60 s of T4.
-PRINCIPAL_SECONDS = 15.0
+# After how many seconds a subscription asks for its caller's roles again. The answer may be half
+# as old, since all subscriptions of a user share it; together that is far below the 60 s of T4.
+PRINCIPAL_SECONDS = 10.0
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -105,6 +106,16 @@ class Context:
         """The caller's id, once their token was verified."""
         return self._identity.user_id if self._identity else None
 
+    async def identify(self) -> Identity:
+        """Verify the caller's token; nothing is read for it yet.
+
+        Raises:
+            UnauthenticatedError: the token is not or no longer good.
+            UnavailableError: the token cannot be checked just now.
+        """
+        self._identity = await self._identify()
+        return self._identity
+
     async def principal(self) -> Principal:
         """Return the caller with the roles of now, or of a few seconds ago in a stream.
 
@@ -114,9 +125,11 @@ class Context:
         """
         identity, now = self._identity, monotonic()
         if identity is None or now - self._read_at > PRINCIPAL_SECONDS:
-            identity = await self._identify()
-            self._identity = identity
-            self._principal = await self._read_principal(identity)
+            is_first = self._principal is None
+            if identity is None or not is_first:
+                identity = await self.identify()
+            max_age = 0.0 if is_first else PRINCIPAL_SECONDS / 2
+            self._principal = await self._read_principal(identity, max_age)
             self._read_at = now
         if datetime.now(UTC) >= identity.expires_at:
             raise UnauthenticatedError("The token has expired. Sign in again.")
@@ -126,13 +139,13 @@ class Context:
             )
         return self._principal
 
-    async def _read_principal(self, identity: Identity) -> Principal | None:
+    async def _read_principal(self, identity: Identity, max_age: float) -> Principal | None:
         if identity.claimed is None:
-            return await self.cases.tenancy.principal(identity.user_id)
-        return await to_the_end(self._claimed_principal(identity.claimed), self)
+            return await self.cases.tenancy.principal(identity.user_id, max_age=max_age)
+        return await to_the_end(self._claimed_principal(identity.claimed, max_age), self)
 
-    async def _claimed_principal(self, claimed: ClaimedUser) -> Principal:
-        principal, is_new = await self.cases.tenancy.claimed_principal(claimed)
+    async def _claimed_principal(self, claimed: ClaimedUser, max_age: float) -> Principal:
+        principal, is_new = await self.cases.tenancy.claimed_principal(claimed, max_age=max_age)
         if is_new:
             audit("membership.provisioned", self)
         return principal

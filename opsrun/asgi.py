@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from gql.audit import all_told
 from gql.context import Context, UseCases
+from gql.limits.budgets import Budgets
 from gql.metrics import ApiMetrics
 from gql.schema import schema
 from gql.serving import Telemetry
@@ -44,10 +45,16 @@ class TokenContexts:
     """Makes an operation's context from the token that came with it."""
 
     def __init__(
-        self, cases: UseCases, verifier: Tokens, links: HubLinks, default_window: timedelta
+        self,
+        cases: UseCases,
+        verifier: Tokens,
+        budgets: Budgets,
+        links: HubLinks,
+        default_window: timedelta,
     ) -> None:
         self._cases = cases
         self._verifier = verifier
+        self._budgets = budgets
         self._links = links
         self._default_window = default_window
 
@@ -57,6 +64,8 @@ class TokenContexts:
         context = Context(
             self._cases, lambda: self._verifier.verify(token), self._links, self._default_window
         )
+        # Nothing is read for a user who has no points left.
+        self._budgets.require((await context.identify()).user_id)
         await context.principal()
         return context
 
@@ -105,6 +114,7 @@ async def open_api(
         contexts = TokenContexts(
             use_cases(resources, max_active_runs=settings.tenant_max_active_runs),
             verifier,
+            gate.budgets,
             HubLinks(public_url),
             timedelta(days=settings.default_window_days),
         )

@@ -4,6 +4,7 @@ import logging
 from uuid import UUID
 
 from domain.errors import UserErrorCode, UserInputError
+from domain.shared_reads import SharedReads
 from domain.tenancy import repository
 from domain.tenancy.claims import ClaimedUser
 from domain.tenancy.models import Principal, Tenant, TenantAccess
@@ -23,29 +24,49 @@ class Tenancy:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
         self._ignored: set[str] = set()
+        self._added: set[UUID] = set()
+        self._principals = SharedReads(self._read_principal)
+        self._claimed_principals = SharedReads(self._read_claimed_principal)
 
-    async def principal(self, user_id: UUID) -> Principal | None:
-        """Return the user with the roles of this moment; None for a user nobody added."""
+    async def principal(self, user_id: UUID, *, max_age: float = 0.0) -> Principal | None:
+        """Return the user with the roles of this moment, or of `max_age` seconds ago.
+
+        None for a user nobody added.
+        """
+        return await self._principals.get(user_id, max_age=max_age)
+
+    async def _read_principal(self, user_id: UUID) -> Principal | None:
         async with self._transactions.open(None, user_id) as connection:
             return await repository.principal(connection, user_id)
 
-    async def claimed_principal(self, user: ClaimedUser) -> tuple[Principal, bool]:
+    async def claimed_principal(
+        self, user: ClaimedUser, *, max_age: float = 0.0
+    ) -> tuple[Principal, bool]:
         """Return the user with the roles that the token claims, and whether they are new here.
 
         What the token tells of them is taken over. Names of no tenant or role count for nothing.
+        The tenants are those of this moment, or of `max_age` seconds ago.
         """
-        roles, is_new = user.roles, False
+        found = await self._claimed_principals.get(user, max_age=max_age)
+        # Of all who share the read, one learns that it added the user.
+        is_new = user.id in self._added
+        self._added.discard(user.id)
+        return found, is_new
+
+    async def _read_claimed_principal(self, user: ClaimedUser) -> Principal:
+        roles = user.roles
         async with self._transactions.open(None, user.id) as connection:
             found = await repository.claimed_principal(connection, user.id, roles)
             if found is None:
-                is_new = await repository.add_claimed_user(connection, user)
+                if await repository.add_claimed_user(connection, user):
+                    self._added.add(user.id)
                 found = await repository.claimed_principal(connection, user.id, roles)
             elif not user.is_told_by(found):
                 await repository.rename_claimed_user(connection, user)
                 found = await repository.claimed_principal(connection, user.id, roles)
         assert found is not None, "a user who was just added is there"
         self._log_ignored(user, found)
-        return found, is_new
+        return found
 
     def _log_ignored(self, user: ClaimedUser, principal: Principal) -> None:
         """Log claimed names that count for nothing, each once in the life of the process."""

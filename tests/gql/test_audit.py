@@ -356,8 +356,8 @@ async def test_a_new_user_is_told_though_they_left(world: World, trail: Trail) -
     async def identify() -> Identity:
         return Identity(user.id, datetime.now(UTC) + timedelta(hours=1), user)
 
-    async def slow_to_return(user: ClaimedUser) -> tuple[Principal, bool]:
-        found = await claimed(user)
+    async def slow_to_return(user: ClaimedUser, **age: float) -> tuple[Principal, bool]:
+        found = await claimed(user, **age)
         await committed.here()
         return found
 

@@ -151,7 +151,7 @@ class TestMeasurements:
     async def test_count_an_outage_that_lets_no_operation_begin(
         self, api: RunningApi, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        async def away(*_: object) -> None:
+        async def away(*_: object, **__: object) -> None:
             raise DatabaseUnavailableError("gone")
 
         def errors() -> float | None:

@@ -193,7 +193,7 @@ async def test_a_stream_outlives_an_outage_of_the_database(
         await stream.next()
         failed = asyncio.Event()
 
-        async def unavailable(*_: object) -> TenantAccess:
+        async def unavailable(*_: object, **__: object) -> TenantAccess:
             failed.set()
             raise DatabaseUnavailableError("gone")
 

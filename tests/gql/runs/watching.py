@@ -147,9 +147,9 @@ def lose_the_database_once(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     monkeypatch.setattr(subscriptions_module, "RETRY_SECONDS", 0.01)
     lost, principal = asyncio.Event(), Tenancy.principal
 
-    async def away(*args: Any) -> Principal | None:
+    async def away(*args: Any, **kwargs: Any) -> Principal | None:
         if lost.is_set():
-            return await principal(*args)
+            return await principal(*args, **kwargs)
         lost.set()
         raise DatabaseUnavailableError("gone")
 

@@ -1,0 +1,60 @@
+"""Reads that callers of the same moment share."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+from time import monotonic
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+_CAPACITY = 10_000
+
+
+class SharedReads(Generic[K, V]):
+    """Reads by key, one read at a time for each key, however many ask.
+
+    A caller never gets what a read found that began before the call, unless it allows so:
+
+        principals = SharedReads(read_principal)
+        now = await principals.get(user_id)
+        lately = await principals.get(user_id, max_age=5.0)
+    """
+
+    def __init__(self, read: Callable[[K], Awaitable[V]]) -> None:
+        """Prepare to share what `read` returns for a key."""
+        self._read = read
+        self._found: OrderedDict[K, tuple[float, V]] = OrderedDict()
+        self._running: dict[K, asyncio.Task[V]] = {}
+        self._next: dict[K, asyncio.Task[V]] = {}
+
+    async def get(self, key: K, *, max_age: float = 0.0) -> V:
+        """Return what is found for the key now, or was found at most `max_age` seconds ago.
+
+        Raises:
+            Whatever the read raises, to all callers who share it.
+        """
+        if max_age and (found := self._found.get(key)) and monotonic() - found[0] < max_age:
+            return found[1]
+        # One that runs already may have missed what happened just before this call.
+        reading = self._next.get(key)
+        if reading is None:
+            reading = self._next[key] = asyncio.create_task(self._after_running(key))
+        # A caller who leaves does not end the read of the others.
+        return await asyncio.shield(reading)
+
+    async def _after_running(self, key: K) -> V:
+        if (running := self._running.get(key)) is not None:
+            await asyncio.wait([running])
+        self._running[key] = self._next.pop(key)
+        try:
+            began = monotonic()
+            value = await self._read(key)
+        finally:
+            del self._running[key]
+        self._found[key] = began, value
+        self._found.move_to_end(key)
+        if len(self._found) > _CAPACITY:
+            self._found.popitem(last=False)
+        return value
