@@ -86,6 +86,7 @@ _describe(
         FailureReason.QUEUE_TIMEOUT: "No worker took the run in time.",
         FailureReason.WORKER_LOST: "The worker vanished, more often than is tried again.",
         FailureReason.INTERNAL_ERROR: "Something unexpected; the errorId finds it in the log.",
+        FailureReason.OTHER: "One that this server does not know yet, as while Opsrun is updated.",
     },
 )
 _describe(
@@ -115,6 +116,8 @@ _describe(
         RunEventKind.PROGRESSED: "Its counts moved forward.",
         RunEventKind.REQUEUED: "It waits for another worker.",
         RunEventKind.FINISHED: "It ended.",
+        RunEventKind.OTHER: "Something that this server does not know yet, as while Opsrun is"
+        " updated. The run beside it is right.",
     },
     name="RunEventKind",
 )

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
+from domain.open_enum import OpenEnum
 
-class FailureReason(StrEnum):
+
+class FailureReason(OpenEnum):
     """Stable reason codes. A member is never renamed or reused."""
 
     INVALID_JSON = "INVALID_JSON"
@@ -30,6 +31,7 @@ class FailureReason(StrEnum):
     QUEUE_TIMEOUT = "QUEUE_TIMEOUT"
     WORKER_LOST = "WORKER_LOST"
     INTERNAL_ERROR = "INTERNAL_ERROR"
+    OTHER = "OTHER"
 
 
 # A transient cause may be gone on the next try; for everything else somebody has to mend something.

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from domain.runs.models import RunEvent
 from domain.runs.repository import feed
+from domain.runs.repository.rows import UnreadableEventError
 from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
 from domain.wakeups import WakeUps, feed_topic
 
@@ -83,7 +84,12 @@ class TenantFeed:
             now = await feed.position(connection, self._tenant_id)
             if not now.covers(cursor.epoch, cursor.seq):
                 raise FeedGapError
-            return await feed.events_after(connection, self._tenant_id, cursor.seq, limit=_BATCH)
+            try:
+                return await feed.events_after(
+                    connection, self._tenant_id, cursor.seq, limit=_BATCH
+                )
+            except UnreadableEventError as error:
+                raise FeedGapError from error
 
     async def run(self) -> None:
         """Read new events for as long as anybody follows."""
@@ -109,9 +115,18 @@ class TenantFeed:
                 head = FeedCursor(now.epoch, now.seq)
                 events: Sequence[RunEvent] = ()
             else:
-                events = await feed.events_after(
-                    connection, self._tenant_id, head.seq, limit=_BATCH
-                )
+                try:
+                    events = await feed.events_after(
+                        connection, self._tenant_id, head.seq, limit=_BATCH
+                    )
+                except UnreadableEventError as error:
+                    # Followers find the gap when they read from the database, and start over.
+                    logger.exception(
+                        "Feed of tenant %s passes over an event that cannot be read",
+                        self._tenant_id,
+                    )
+                    self._buffer.clear()
+                    head, events = FeedCursor(now.epoch, error.seq), ()
         if events:
             head = FeedCursor(now.epoch, events[-1].seq)
         if head != self._head:

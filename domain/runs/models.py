@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from domain.open_enum import OpenEnum
 from domain.runs.failures import FailureReason
 from domain.runs.lifecycle import BucketRule, RunStatus, StatusBucket, bucket_rule
 from domain.tenancy.models import Initiator
@@ -20,7 +21,7 @@ class ItemOutcome(StrEnum):
     SKIPPED = "skipped"
 
 
-class RunEventKind(StrEnum):
+class RunEventKind(OpenEnum):
     """The past-tense facts of a run's timeline."""
 
     QUEUED = "RUN_QUEUED"
@@ -28,6 +29,7 @@ class RunEventKind(StrEnum):
     PROGRESSED = "RUN_PROGRESSED"
     REQUEUED = "RUN_REQUEUED"
     FINISHED = "RUN_FINISHED"
+    OTHER = "RUN_OTHER"
 
 
 class StartOutcome(StrEnum):

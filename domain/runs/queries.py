@@ -1,6 +1,7 @@
 """What a member may read about runs: each use case is one short transaction."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from domain.runs.models import (
 from domain.runs.repository import feed, reading
 from domain.runs.repository.facets import facets
 from domain.runs.repository.reading import Keyset
+from domain.runs.repository.rows import UnreadableEventError
 from domain.tenancy.models import TenantAccess
 from domain.tenancy.roles import VIEW
 from domain.tenancy.transactions import Transactions
@@ -36,8 +38,8 @@ class Snapshot:
 class ResumedRun:
     """A run as of one moment, the cursor of that moment, and the events a follower missed.
 
-    `missed` is None when the follower's cursor is of no use, or too many events
-    lie behind it: then only the run itself tells the truth.
+    `missed` is None when the follower's cursor is of no use, too many events lie behind it, or
+    one of them cannot be read: then only the run itself tells the truth.
     """
 
     cursor: FeedCursor
@@ -127,9 +129,14 @@ class RunQueries:
             runs = await reading.by_ids(connection, access.tenant_id, [run_id])
             missed: Sequence[RunEvent] | None = None
             if after is not None and position.covers(after.epoch, after.seq):
-                missed = await feed.events_after(
-                    connection, access.tenant_id, after.seq, limit=MISSED_LIMIT + 1, run_id=run_id
-                )
+                with suppress(UnreadableEventError):
+                    missed = await feed.events_after(
+                        connection,
+                        access.tenant_id,
+                        after.seq,
+                        limit=MISSED_LIMIT + 1,
+                        run_id=run_id,
+                    )
         if not runs:
             return None
         if missed is not None and len(missed) > MISSED_LIMIT:

@@ -94,12 +94,27 @@ def run_of(row: AnyRow) -> OperationRun:
     )
 
 
+class UnreadableEventError(Exception):
+    """An event holds what this version cannot represent, as a status of a newer one."""
+
+    def __init__(self, seq: int) -> None:
+        super().__init__(f"event {seq}")
+        self.seq = seq
+
+
 def event_of(row: AnyRow) -> RunEvent:
-    """Build the event of a row of `select_events`."""
-    return RunEvent(
-        seq=row.seq,
-        kind=RunEventKind(row.kind),
-        run=run_of(row),
-        previous_bucket=StatusBucket(row.previous_bucket) if row.previous_bucket else None,
-        occurred_at=row.occurred_at,
-    )
+    """Build the event of a row of `select_events`.
+
+    Raises:
+        UnreadableEventError: it cannot be told to anybody.
+    """
+    try:
+        return RunEvent(
+            seq=row.seq,
+            kind=RunEventKind(row.kind),
+            run=run_of(row),
+            previous_bucket=StatusBucket(row.previous_bucket) if row.previous_bucket else None,
+            occurred_at=row.occurred_at,
+        )
+    except ValueError as error:
+        raise UnreadableEventError(row.seq) from error

@@ -15,7 +15,7 @@ from domain.runs.feed import FeedCursor, FeedGapError, TenantFeed, TenantFeeds
 from domain.runs.repository import feed as repository
 from domain.tenancy.transactions import Transactions
 from domain.wakeups import Waiter, WakeUps
-from opsrun.database import Login, open_engine
+from opsrun.database import Login, open_engine, parse_url
 from opsrun.embedded import EmbeddedServers
 from tests.working import until
 from tests.world import World
@@ -330,3 +330,34 @@ async def test_without_a_database_followers_wait(world: World) -> None:
     lost = TenantFeeds(Transactions(engine), LostWakeUps(), poll_seconds=BRIEF)
     async with lost.follow(world.tenant_id) as feed:
         assert not await feed.after(start, BRIEF)
+
+
+async def test_an_event_that_cannot_be_read_is_passed_over_and_leads_to_a_reset(
+    world: World,
+    servers: EmbeddedServers,
+    logins: dict[Login, str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    start = await position(world)
+    wakeups = LostWakeUps()
+    async with feeds(world, wakeups=wakeups).follow(world.tenant_id) as feed:
+        assert not await feed.after(start, BRIEF)
+        await world.claimed()
+        database = parse_url(logins[Login.API]).database
+        admin_url = parse_url(servers.postgres_url).set(database=database)
+        async with open_engine(admin_url) as engine, engine.begin() as admin:
+            await admin.execute(
+                text("UPDATE opsrun.run_event SET status = 'MERGED' WHERE tenant_id = :t"),
+                {"t": world.tenant_id},
+            )
+        wakeups.nudged.set()
+        with pytest.raises(FeedGapError):
+            await take(feed, start, 1)
+        # Whoever starts over goes on from there.
+        restart = await position(world)
+        following = asyncio.create_task(take(feed, restart, 1))
+        await world.start()
+        wakeups.nudged.set()
+        assert await following == [restart.seq + 1]
+    passed_over = [record for record in caplog.records if "passes over" in record.message]
+    assert len(passed_over) == 2  # each of the two events, once

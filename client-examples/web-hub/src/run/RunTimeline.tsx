@@ -49,6 +49,7 @@ const KINDS: Record<RunEventKind, string> = {
   PROGRESSED: "Progress",
   REQUEUED: "Waits for another worker",
   FINISHED: "Ended",
+  OTHER: "Something new",
 };
 
 interface RunTimelineProps {

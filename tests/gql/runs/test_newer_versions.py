@@ -1,0 +1,82 @@
+"""During an update, what a newer version wrote reaches the clients of an older one."""
+
+import logging
+from enum import StrEnum
+
+import pytest
+
+from domain.runs import execution as execution_module
+from domain.runs.execution import RunExecution
+from domain.runs.failures import ProducerError
+from tests.gql.api import TRANSPORTS, RunningApi
+from tests.gql.runs.watching import WATCH_RUN, WATCH_RUNS, of_tenant, run_id
+from tests.world import World
+
+TOLD = """query ($id: ID!) { node(id: $id) { ... on OperationRun {
+  events(first: 10) { nodes { kind } }
+  failures(first: 10) { nodes { reasonCode message } }
+  failureGroups { reasonCode count }
+} } }"""
+
+
+class NewerKind(StrEnum):
+    """Has a kind of event more."""
+
+    PROGRESSED = "RUN_MERGED"
+    FINISHED = "RUN_FINISHED"
+
+
+class NewerReason(StrEnum):
+    """Has a reason more."""
+
+    EATEN = "EATEN"
+
+
+async def merge(execution: RunExecution, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Record a failed item as a worker of a newer version does."""
+    with monkeypatch.context() as patch:
+        patch.setattr(execution_module, "RunEventKind", NewerKind)
+        async with execution.batch() as batch:
+            batch.failed("cake", ProducerError(NewerReason.EATEN, "It was eaten."))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_an_event_of_an_unknown_kind_reaches_subscribers(
+    api: RunningApi,
+    world: World,
+    transport: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    execution = await world.claimed()
+    client = api.member(world)
+    of_run = {"id": run_id(world, execution)}
+    with caplog.at_level(logging.WARNING):
+        async with (
+            client.subscribe(transport, WATCH_RUNS, of_tenant(world)) as runs,
+            client.subscribe(transport, WATCH_RUN, of_run) as run,
+        ):
+            await runs.next()
+            await run.next()
+            await merge(execution, monkeypatch)
+            changed, event = await runs.next(), await run.next()
+            assert (changed["__typename"], changed["change"]) == ("OperationRunChanged", "UPDATED")
+            assert event["kind"] == "OTHER"
+            for seen in (changed, event):
+                assert seen["run"]["counts"]["processed"] == 1
+            await execution.finish()
+            assert (await runs.next())["run"]["statusBucket"] == "FAILED"
+            assert [seen["kind"] for seen in await run.rest()] == ["FINISHED"]
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+async def test_the_timeline_and_the_failures_have_them_too(
+    api: RunningApi, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execution = await world.claimed()
+    await merge(execution, monkeypatch)
+    told = (await api.member(world).data(TOLD, id=run_id(world, execution)))["node"]
+    kinds = [event["kind"] for event in told["events"]["nodes"]]
+    assert kinds == ["QUEUED", "STARTED", "OTHER"]
+    assert told["failures"]["nodes"] == [{"reasonCode": "OTHER", "message": "It was eaten."}]
+    assert told["failureGroups"] == [{"reasonCode": "OTHER", "count": 1}]
