@@ -28,6 +28,9 @@ MUTATION_MESSAGE = "Send mutations by POST."
 UNAVAILABLE_MESSAGE = "The service cannot reach its database just now. Try again in a moment."
 BUSY_MESSAGE = "All database connections of the service are in use. Try again in a moment."
 
+# Characters. graphql-core quotes whole values of the client's.
+LONGEST_MESSAGE = 500
+
 # Strawberry raises these for a request without a query, or whose operation cannot be run.
 _REQUEST_ERRORS = (MissingQueryError, CannotGetOperationTypeError)
 
@@ -117,6 +120,8 @@ def _public(error: Exception, error_ids: dict[int, str]) -> PublicError:
         return shown
     if isinstance(error, GraphQLError) and _is_fault_of_request(error, cause):
         message = _QUOTED_EXCEPTION.sub(", found: ", error.message)
+        if len(message) > LONGEST_MESSAGE:
+            message = f"{message[:LONGEST_MESSAGE]} …"
         return _located(error, message, {"code": ErrorCode.BAD_USER_INPUT.value})
     if id(cause) not in error_ids:
         error_ids[id(cause)] = _report(cause)

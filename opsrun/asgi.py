@@ -59,20 +59,33 @@ class TokenContexts:
         self._default_window = default_window
 
     async def for_http(self, authorization: str | None) -> Context:
-        """Return the context of an HTTP request; UnauthenticatedError without a good token."""
-        token = bearer(authorization)
-        context = Context(
-            self._cases, lambda: self._verifier.verify(token), self._links, self._default_window
-        )
-        # Nothing is read for a user who has no points left.
+        """Return the context of an HTTP request.
+
+        Raises:
+            UnauthenticatedError: the token is missing or not good.
+            RateLimitedError: the user has no points left; nothing was read for them.
+        """
+        context = self._context(authorization)
         self._budgets.require((await context.identify()).user_id)
         await context.principal()
         return context
 
     async def for_socket(self, connection_params: Mapping[str, object]) -> Context:
-        """Return the context of one operation on a socket, from `{authorization: "Bearer …"}`."""
+        """Return the context of one operation on a socket, from `{authorization: "Bearer …"}`.
+
+        Raises:
+            UnauthenticatedError: the token is missing or not good.
+        """
         given = {name.lower(): value for name, value in connection_params.items()}
-        return await self.for_http(str(given.get("authorization") or ""))
+        context = self._context(str(given.get("authorization") or ""))
+        await context.principal()
+        return context
+
+    def _context(self, authorization: str | None) -> Context:
+        token = bearer(authorization)
+        return Context(
+            self._cases, lambda: self._verifier.verify(token), self._links, self._default_window
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,17 +90,19 @@ class RedisBudgets:
         while True:
             if (wait := owed.resumes_at - time.monotonic()) > 0:
                 await asyncio.sleep(wait)
-            elif time.monotonic() < owed.settles_at:
+                continue
+            if time.monotonic() < owed.settles_at:
                 return
+            owed.settles_at = time.monotonic() + _SETTLE_SECONDS
+            due, owed.points = owed.points, 0
+            try:
+                await self.spend(user_id, min(due, self._item.amount))
+            except RateLimitedError as error:
+                owed.points += due
+                owed.resumes_at = time.monotonic() + error.retry_after
+                owed.settles_at = 0.0
             else:
-                owed.settles_at = time.monotonic() + _SETTLE_SECONDS
-                due, owed.points = owed.points, 0
-                try:
-                    await self.spend(user_id, min(due, self._item.amount))
-                except RateLimitedError as error:
-                    owed.points += due
-                    owed.resumes_at = time.monotonic() + error.retry_after
-                    owed.settles_at = 0.0
+                return
 
     async def _short_of(self, user: str, points: int) -> WindowStats | None:
         """Return the user's minute if there is less left in it; None if they were taken."""

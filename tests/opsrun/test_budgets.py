@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from limits import RateLimitItemPerSecond
 from redis.asyncio import Redis
 
 from domain.errors import RateLimitedError
@@ -163,3 +164,41 @@ async def test_whoever_asks_too_often_is_told_when_to_come_back(
     )
     assert response.status_code == 429
     assert 1 <= int(response.headers["retry-after"]) <= 60
+
+
+async def test_events_of_a_user_without_points_wait_for_the_next_window(
+    servers: EmbeddedServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budgets, "RateLimitItemPerMinute", RateLimitItemPerSecond)
+    monkeypatch.setattr(budgets, "_SETTLE_SECONDS", 0.0)
+    async with open_budgets(servers.redis_url, POINTS) as here:
+        ada, bob = uuid4(), uuid4()
+        began = time.monotonic()
+        # Three windows' worth: nobody is refused, and the last one has waited.
+        for _ in range(6):
+            await here.settle(ada, POINTS // 2)
+        assert time.monotonic() - began > 1.0
+        await here.settle(ada, POINTS)
+        waiting = asyncio.create_task(here.settle(ada, POINTS))
+        await here.settle(bob, POINTS)
+        assert not waiting.done()
+        await waiting
+
+
+async def test_events_are_taken_from_the_same_account_as_operations(
+    two: tuple[RedisBudgets, RedisBudgets],
+) -> None:
+    here, there = two
+    ada = uuid4()
+    await here.settle(ada, 60)
+    with pytest.raises(RateLimitedError, match="40 of your 100 of this"):
+        await there.spend(ada, 41)
+
+
+async def test_events_are_counted_together(two: tuple[RedisBudgets, RedisBudgets]) -> None:
+    here, there = two
+    ada = uuid4()
+    for _ in range(50):
+        await here.settle(ada, 1)
+    # All but the first are taken a second later, if there are more.
+    await there.spend(ada, 90)

@@ -1,0 +1,188 @@
+"""A user's crowd of operations waits for the user's own turns, and events cost their owner."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+
+from domain.runs.failures import FailureReason, ProducerError
+from domain.tenancy.roles import TenantRole
+from gql.limits import admission
+from gql.limits.cost import EVENT
+from opsrun.budgets import RedisBudgets
+from tests.gql.api import SOCKET, TRANSPORTS, RunningApi, Stream, eventually
+from tests.gql.runs.watching import WATCH_RUNS, of_tenant
+from tests.world import World
+
+NAME = "{ viewer { name } }"
+FAILURES = """subscription ($tenant: ID!, $filter: OperationRunFilter) {
+  operationRuns(tenantId: $tenant, filter: $filter) {
+    ... on FeedReset { cursor }
+    ... on OperationRunChanged { run { failures(first: 10) { nodes { itemKey } } } }
+  }
+}"""
+
+
+@asynccontextmanager
+async def all_turns_taken(api: RunningApi, world: World, role: TenantRole) -> AsyncIterator[None]:
+    """Have as many operations of a member execute as may, until the context closes."""
+    gate = api.view.schema._gate
+    assert gate is not None
+    async with AsyncExitStack() as stack:
+        for _ in range(admission.AT_A_TIME):
+            await stack.enter_async_context(gate.turns.place(world.members[role].id))
+        yield
+
+
+def waiting(api: RunningApi, world: World, role: TenantRole) -> int:
+    """Return how many operations of a member wait."""
+    gate = api.view.schema._gate
+    assert gate is not None
+    return gate.turns.waiting(world.members[role].id)
+
+
+@pytest.mark.parametrize("transport", ["http", *TRANSPORTS])
+async def test_a_users_operations_wait_for_one_another_and_for_nobody_else(
+    api: RunningApi, world: World, transport: str
+) -> None:
+    crowd, other = TenantRole.OPERATOR, TenantRole.READONLY
+
+    async def ask() -> None:
+        if transport == "http":
+            await api.member(world, crowd).data(NAME)
+        else:
+            async with api.member(world, crowd).subscribe(
+                transport, WATCH_RUNS, of_tenant(world)
+            ) as stream:
+                await stream.next()
+
+    async with all_turns_taken(api, world, crowd):
+        asking = asyncio.create_task(ask())
+        await eventually(lambda: waiting(api, world, crowd) == 1)
+        await api.member(world, other).data(NAME)
+        assert not asking.done()
+    await asking
+
+
+async def test_too_many_requests_that_wait_are_refused(
+    api: RunningApi, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "MOST_WAITING", 1)
+    member, role = api.member(world), TenantRole.OPERATOR
+    async with all_turns_taken(api, world, role):
+        first = asyncio.create_task(member.ask(NAME))
+        await eventually(lambda: waiting(api, world, role) == 1)
+        refused = await member.ask(NAME)
+        assert (refused.status, refused.code) == (429, "RATE_LIMITED")
+        # A socket has a bound of its own.
+        async with member.subscribe(SOCKET, WATCH_RUNS, of_tenant(world)):
+            await eventually(lambda: waiting(api, world, role) == 2)
+    assert (await first).status == 200
+
+
+async def test_a_client_that_leaves_gives_its_turn_back(api: RunningApi, world: World) -> None:
+    role = TenantRole.OPERATOR
+    async with all_turns_taken(api, world, role):
+        async with api.member(world, role).subscribe(SOCKET, WATCH_RUNS, of_tenant(world)):
+            await eventually(lambda: waiting(api, world, role) == 1)
+        await eventually(lambda: waiting(api, world, role) == 0)
+    for _ in range(2 * admission.AT_A_TIME):
+        async with api.member(world, role).subscribe(SOCKET, WATCH_RUNS, of_tenant(world)) as live:
+            await live.next()
+    assert await api.member(world, role).data(NAME)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_equal_subscriptions_of_a_user_execute_an_event_once(
+    api: RunningApi, world: World, transport: str
+) -> None:
+    execution = await world.claimed()
+    variables = {"tenant": world.global_id}
+    others = {**variables, "filter": {"statusBuckets": ["RUNNING"]}}
+    async with AsyncExitStack() as stack:
+
+        async def watch(variables: Mapping[str, object], role: TenantRole) -> Stream:
+            stream = await stack.enter_async_context(
+                api.member(world, role).subscribe(transport, FAILURES, variables)
+            )
+            await stream.next()
+            return stream
+
+        equal = [await watch(variables, TenantRole.OPERATOR) for _ in range(5)]
+        of_other = await watch(variables, TenantRole.READONLY)
+        filtered = await watch(others, TenantRole.OPERATOR)
+        with api.statements() as statements:
+            async with execution.batch() as batch:
+                batch.failed("cake", ProducerError(FailureReason.INVALID_JSON, "It was eaten."))
+            told = [await stream.next() for stream in (*equal, of_other, filtered)]
+    assert [event["run"]["failures"]["nodes"] for event in told] == [[{"itemKey": "cake"}]] * 7
+    # Once for the equal ones, once for the other user, once for the other filter.
+    assert len([s for s in statements if "FROM opsrun.run_failure" in s]) == 3
+
+
+async def test_events_are_charged_to_the_owner_of_the_subscription(
+    api: RunningApi, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    charged: list[int] = []
+
+    async def settle(_: RedisBudgets, user_id: object, points: int) -> None:
+        assert user_id == world.members[TenantRole.OPERATOR].id
+        charged.append(points)
+
+    execution = await world.claimed()
+    async with api.member(world).subscribe(SOCKET, FAILURES, of_tenant(world)) as stream:
+        await stream.next()
+        monkeypatch.setattr(RedisBudgets, "settle", settle)
+        async with execution.batch() as batch:
+            batch.succeeded("cake")
+        await stream.next()
+    # The event, its run, the page of failures and ten of them.
+    assert sum(charged) >= EVENT + 1 + 1 + 1 + 10
+
+
+async def test_a_refused_document_is_charged_what_it_took(
+    api: RunningApi, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spent: list[int] = []
+
+    async def spend(_: RedisBudgets, __: object, points: int) -> None:
+        spent.append(points)
+
+    monkeypatch.setattr(RedisBudgets, "spend", spend)
+    member = api.member(world)
+    await member.ask("{ nonsense }")
+    unknown = " ".join(f"... on OperationRunn{number} {{ id }}" for number in range(280))
+    answer = await member.ask(f"{{ __typename {unknown} }}")
+    assert answer.body["errors"]
+    cheap, dear = spent
+    assert cheap == 10
+    assert dear > 10
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"filter": {f"statusBucket{number}": 1 for number in range(1500)}},
+        {"filter": {"statusBuckets": ["SUCCEEDEDD"] * 1500}},
+        {"filter": {"runTypes": [{}] * 1500}},
+    ],
+)
+async def test_wrong_variables_are_refused_after_a_few_errors(
+    api: RunningApi, world: World, value: dict[str, object]
+) -> None:
+    document = (
+        "query ($t: ID!, $filter: OperationRunFilter) { tenant(id: $t)"
+        " { operationRuns(filter: $filter) { nodes { id } } } }"
+    )
+    answer = await api.member(world).ask(document, {"t": world.global_id, **value})
+    errors = answer.body["errors"]
+    assert {error["extensions"]["code"] for error in errors} == {"BAD_USER_INPUT"}
+    assert len(errors) <= 4
+    assert len(answer.content) < 5_000
+
+
+async def test_too_many_variables_are_refused(strict: RunningApi, world: World) -> None:
+    answer = await strict.member(world).ask(NAME, {"unused": [[0] * 10] * 10})
+    assert answer.code == "LIMIT_EXCEEDED"
+    assert "100 values" in answer.body["errors"][0]["message"]
