@@ -191,7 +191,7 @@ async def test_events_are_taken_from_the_same_account_as_operations(
     here, there = two
     ada = uuid4()
     await here.settle(ada, 60)
-    with pytest.raises(RateLimitedError, match="40 of your 100 of this"):
+    with pytest.raises(RateLimitedError, match="This costs 41 points"):
         await there.spend(ada, 41)
 
 
