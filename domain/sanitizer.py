@@ -26,7 +26,7 @@ _ROUNDS = 6
 
 _RANDOM = "[redacted:random]"
 _WHOLE = "[redacted:text]"
-_NAMES = sorted({f"[redacted:{p.name}]" for p in SECRET_PATTERNS} | {_RANDOM, _WHOLE})
+_NAMES = sorted({pattern.marker for pattern in SECRET_PATTERNS} | {_RANDOM, _WHOLE})
 # While patterns are applied a marker is one noncharacter, so that none reads its name as text.
 _CHARS = dict(zip(_NAMES, map(chr, range(0xFDD0, 0xFDF0)), strict=False))
 _MARKS = {char: name for name, char in _CHARS.items()}
@@ -39,7 +39,10 @@ def _shrink(text: str) -> str:
     return _MARKER.sub(lambda match: _CHARS[match[0]], text)
 
 
-_RULES = tuple((p.needles, p.regex, _shrink(p.replacement)) for p in SECRET_PATTERNS)
+_RULES = tuple(
+    (pattern, pattern.needles, (r"\g<keep>" if pattern.keeps else "") + _CHARS[pattern.marker])
+    for pattern in SECRET_PATTERNS
+)
 
 
 def sanitize(text: str, *, max_length: int | None = None, names: Sequence[str] = ()) -> str:
@@ -83,9 +86,12 @@ def _unwrapped(text: str) -> str:
 
 def _hidden(text: str) -> str:
     lowered = text.lower()
-    for needles, regex, replacement in _RULES:
-        if any(needle in lowered for needle in needles):
-            text = regex.sub(replacement, text)
+    for pattern, needles, replacement in _RULES:
+        # A generator for `any` would cost more than the search.
+        for needle in needles:
+            if needle in lowered:
+                text = pattern.regex.sub(replacement, text)
+                break
     pieces: list[str] = []
     done = 0
     for start, end in random_spans(text):
