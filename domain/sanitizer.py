@@ -6,6 +6,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from domain.randomness import random_spans
 from domain.secret_fields import MARKERS
@@ -39,10 +40,11 @@ def _shrink(text: str) -> str:
     return _MARKER.sub(lambda match: _CHARS[match[0]], text)
 
 
-_RULES = tuple(
-    (pattern, pattern.needles, (r"\g<keep>" if pattern.keeps else "") + _CHARS[pattern.marker])
-    for pattern in SECRET_PATTERNS
-)
+# The patterns that each needle calls for, as bits: each needle is sought once per text.
+_NEEDLES: dict[str, int] = {}
+for _at, _pattern in enumerate(SECRET_PATTERNS):
+    for _needle in _pattern.needles:
+        _NEEDLES[_needle] = _NEEDLES.get(_needle, 0) | 1 << _at
 
 
 def sanitize(text: str, *, max_length: int | None = None, names: Sequence[str] = ()) -> str:
@@ -86,18 +88,27 @@ def _unwrapped(text: str) -> str:
 
 def _hidden(text: str) -> str:
     lowered = text.lower()
-    for pattern, needles, replacement in _RULES:
-        # A generator for `any` would cost more than the search.
-        for needle in needles:
-            if needle in lowered:
-                text = pattern.regex.sub(replacement, text)
-                break
+    needed = 0
+    for needle, patterns in _NEEDLES.items():
+        if needle in lowered:
+            needed |= patterns
+    for regex, replacement in _rules(needed):
+        text = regex.sub(replacement, text)
     pieces: list[str] = []
     done = 0
     for start, end in random_spans(text):
         pieces += text[done:start], _CHARS[_RANDOM]
         done = end
     return "".join(pieces) + text[done:]
+
+
+@lru_cache(maxsize=512)
+def _rules(needed: int) -> tuple[tuple[re.Pattern[str], str], ...]:
+    return tuple(
+        (pattern.regex, (r"\g<keep>" if pattern.keeps else "") + _CHARS[pattern.marker])
+        for at, pattern in enumerate(SECRET_PATTERNS)
+        if needed >> at & 1
+    )
 
 
 def _cut(text: str, end: int) -> str:

@@ -30,13 +30,12 @@ _PASSWORDS = (
     *(r"contrase(?:\w{1,2}|n\u0303|\\{1,7}u00f1|%C3%B1|&ntilde;)a", "s(?<![A-Za-z].)enha"),
 )
 # One of these is in every name above.
-PASSWORD_NEEDLES = "pass pwd masterauth kennwort contrase wachtwoord senha"
+NAME_NEEDLES = "pass pwd masterauth kennwort contrase wachtwoord senha"
 # Too short to be sought within longer names, but for the names that they often end.
 _OWNERS = "admin db ftp ldap mail my pg redis root smtp sql user"
 _SHORT_PASSWORDS = "p(?:(?<![A-Za-z].)(?:ass|w|sk)|(?:{})ass)".format(
     "|".join(f"(?<={owner}.)" for owner in _OWNERS.split())
 )
-_SHORT_PASSWORDS_ELSEWHERE = "m(?<![A-Za-z].)dp"
 _SECRETS = (
     r"secret(?:[_-]?(?:access[_-]?)?key)?(?:[_-]?(?:text|value|string|base)|_id)?",
     *(r"sess(?:ion)?[_-]?id", "credentials?", r"connection[_-]?string"),
@@ -54,12 +53,12 @@ _TOKENS = (
     ),
     "k(?:{})ey".format("|".join(f"(?<={use}.)|(?<={use}[_. -].)" for use in _KEYS.split())),
 )
-PASSWORD_KEY = _any_case(*_PASSWORDS, _SHORT_PASSWORDS, _SHORT_PASSWORDS_ELSEWHERE)
+PASSWORD_KEY = _any_case(*_PASSWORDS, _SHORT_PASSWORDS, "m(?<![A-Za-z].)dp")
 SECRET_KEY = _any_case(*_SECRETS)
 TOKEN_KEY = _any_case(*_TOKENS)
 PASSWORD_WORD = _any_case(*_PASSWORDS)
 ANY_WORD = _any_case(*_PASSWORDS, *_SECRETS, *_TOKENS)
-ANY_NEEDLES = f"{PASSWORD_NEEDLES} secret sess credential connection token key auth jwt"
+ANY_NEEDLES = f"{NAME_NEEDLES} secret sess credential connection token key auth jwt"
 # The same names where a pattern meets them from behind, at the end of a longer name.
 _LAST_WORDS = """password passwd passphrase pwd secret token authorization cookie secretkey
     secret_key apikey api_key api-key accesskey access_key access-key account_key private_key"""
@@ -74,6 +73,7 @@ _IS = (
     r"(?::|[ \t]{1,4}+(?i:is|was|are|equals|ist|lautet|est|es|(?:(?:is|was) )?(?:re)?set to"
     r"|(?:is |was )?changed to)(?:[ ]?:)?)"
 )
+_OWNED_BY = "(?i:for|of|für|von|de|du|pour|para|van|voor)"
 # YAML's tags and blocks, and how jsonschema shows what it refused.
 _INDENTED = r"(?:!{1,2}[\w:/.-]{1,40}+[ ]|[|>][+-]?\n[ ]{1,8}+|(?<=\]:)\n[ ]{1,8}+(?=[\"']))"
 _ASSIGNED = (
@@ -81,7 +81,7 @@ _ASSIGNED = (
     rf"(?:(?P<eq>:=|={{1,2}}+>?|{ESCAPE}3[Dd]|:[ ]?(?:str|bytes|SecretStr)(?: \| None)?[ ]?=)"
     rf"|-{{1,2}}>|:(?::(?=[ ])|(?![:=]))|{ESCAPE}3[Aa]){BLANKS}{_INDENTED}?"
     rf"|{QUOTE}{_IS}[ \t]{{1,4}}+(?={QUOTE})"
-    rf"|(?:[ \t](?i:for|of|für|von|de|du|pour|para|van|voor)(?:[ \t][^\s:=]{{1,64}}){{1,4}}?(?:{_IS}|[ \t]=)"
+    rf"|(?:[ \t]{_OWNED_BY}(?:[ \t][^\s:=]{{1,64}}){{1,4}}?(?:{_IS}|[ \t]=)"
     rf"|(?:[ \t](?:provided|supplied|given|value|temporaire|temporal))?{_IS})[ \t]{{1,4}}+)"
 )
 

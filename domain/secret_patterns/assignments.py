@@ -9,7 +9,7 @@ from domain.secret_fields import (
     ESCAPE,
     NO_VALUE,
     PASSWORD_KEY,
-    PASSWORD_NEEDLES,
+    NAME_NEEDLES,
     PASSWORD_WORD,
     QUOTE,
     QUOTED,
@@ -40,7 +40,7 @@ PATTERNS = (
     ),
     SecretPattern(
         "password",
-        f"{PASSWORD_NEEDLES} pw psk mdp",
+        f"{NAME_NEEDLES} pw psk mdp",
         assigned(PASSWORD_KEY, TITLE),
         "prose, JSON (escaped too), headers, query strings, DSNs, keyword arguments",
     ),
@@ -58,7 +58,7 @@ PATTERNS = (
     ),
     SecretPattern(
         "password",
-        f"{PASSWORD_NEEDLES} identified secret",
+        f"{NAME_NEEDLES} identified secret",
         rf"(?P<keep>(?:{PASSWORD_WORD}|[cC](?i:lient[ _]?secret)"
         r"|(?P<by>IDENTIFIED (?:WITH \S{1,40} )?BY))"
         rf"[ \t]{{1,4}}+(?P<q>{QUOTE})?)(?(q){QUOTED}|(?(by)(?!PASSWORD|{NO_VALUE}){BARE}|(?!)))",

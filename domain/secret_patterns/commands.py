@@ -25,7 +25,7 @@ _OPTIONS = (
     ("keytool", "keytool", rf"-new{_NEXT}"),
     ("openssl", "openssl", rf"-[kK]{_NEXT}"),
     ("curl", "curl", rf"-(?:[a-zA-Z]{{0,4}}[uU]|-(?:proxy-)?user)(?:{_NEXT}|=)?{_USER}:"),
-    ("http -a https -a", r"https?(?= -a)", rf"-a{_NEXT}{_USER}:"),
+    ("-a", r"https?(?= -a)", rf"-a{_NEXT}{_USER}:"),
     ("sshpass 7z", "(?:sshpass|7z[ar]?)", rf"-p(?!assword){_NEXT}?"),
     ("login", r"(?:docker|podman|nerdctl|az|helm)\b[^\n]{1,20}?login", rf"-p{_NEXT}"),
     (
@@ -57,7 +57,9 @@ _OPTIONS = (
     ),
     ("lftp", "lftp", rf"-u{_NEXT}{_USER},"),
 )
-_RABBIT = rf"rabbitmqctl\b[^\n]{{0,200}}?[ \"'](?:change_password|add_user|authenticate_user){_NEXT}"
+_RABBIT = (
+    rf"rabbitmqctl\b[^\n]{{0,200}}?[ \"'](?:change_password|add_user|authenticate_user){_NEXT}"
+)
 _HTPASSWD = rf"htpasswd{_NEXT}-(?:(?=[a-zA-Z]*n)|(?P<file>))[a-zA-Z]*b[a-zA-Z]*{_NEXT}"
 _NET = rf"(?i:net1?(?:\.exe)?){_NEXT}"
 _ORACLE = "sqlplus impdp expdp sqlldr rman"

@@ -12,10 +12,9 @@ _CONTENT = (
     rf")(?![{MARKERS}])(?(cdata)(?:(?!\]\]>)[^\n]){{1,2048}}+|[^<&\s](?:[^<&]|&(?!lt;)){{0,2048}}+"
     rf"(?={_LT}/))"
 )
-_SECRET_NAME = "(?:{}|(?<=[<:;\"./]PIN)|(?<=Pin))".format(
-    "|".join(
-        [IN_KEY, *(f"(?<=(?i:{word}))" for word in "passcode productkey keymaterial sharedkey challenge".split())]
-    )
+_SECRET_NAME = (
+    rf"(?:{IN_KEY}|(?<=(?i:passcode))|(?<=(?i:productkey))|(?<=(?i:keymaterial))"
+    r"|(?<=(?i:sharedkey))|(?<=(?i:challenge))|(?<=[<:;\"./]PIN)|(?<=Pin))"
 )
 _SETTINGS = "property|string|setting|param|parameter|entry|field|value|var|data|item"
 
@@ -93,10 +92,10 @@ PATTERNS = (
     ),
     SecretPattern(
         "row",
-        "failing parameters: s ago] [generated s] args=",
-        r"(?P<keep>Failing row contains |\[parameters: |[pP]arameters: (?=\$\d)|; args=(?=\(['\"\d])"
-        r"|\[(?:generated in|cached since|no key|raw sql|dialect)[^\]\n]{0,128}\][ ](?=[\[({][^\])}]))"
-        r"[^\n]++",
+        "failing parameters: [generated [cached [no [raw [dialect args=",
+        r"(?P<keep>Failing row contains |\[parameters: |[pP]arameters: (?=\$\d)"
+        r"|; args=(?=\(['\"\d])|\[(?:generated in|cached since|no key|raw sql|dialect)"
+        r"[^\]\n]{0,128}\][ ](?=[\[({][^\])}]))[^\n]++",
         "the copy of what was to be stored that databases and ORMs print: a raw payload",
     ),
 )

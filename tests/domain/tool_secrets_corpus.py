@@ -23,7 +23,7 @@ machine git.test login bob password {value}
 machine api.heroku.test⏎  login bob@heroku.test⏎  password {value}⏎machine git.heroku.test
 machine ftp.test⏎	login bob⏎	password {value}
 default login anonymous password {value}
-netrc.NetrcParseError: bad toplevel token 'x' (machine a.test login bob account ops password {value})
+netrc.NetrcParseError: bad token 'x' (machine a.test login bob account ops password {value})
 ~/.netrc, line 3: machine git.test login oauth2 password "{value}"
 cat: machine git.test password {value} login bob
 ['machine git.test', 'login bob', 'password {value}']
