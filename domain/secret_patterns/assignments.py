@@ -7,9 +7,9 @@ from domain.secret_fields import (
     BLANKS,
     CODE_NAME,
     ESCAPE,
+    NAME_NEEDLES,
     NO_VALUE,
     PASSWORD_KEY,
-    NAME_NEEDLES,
     PASSWORD_WORD,
     QUOTE,
     QUOTED,
@@ -85,7 +85,7 @@ PATTERNS = (
         "sid",
         rf"(?P<keep>{_START}[sS](?i:id){_CODE_IS})"
         r"(?![sS]-1-|[A-Z]{2}[0-9a-f]{32}|[\da-fA-F]{8}-[\da-fA-F]{4}-)"
-        r"(?=[^\s\d]*+\d)(?=[^\sA-Za-z]*+[A-Za-z])[\w.~+/%-]{13,}+",
+        r"(?=[^\s\d]{0,64}+\d)(?=[^\sA-Za-z]{0,64}+[A-Za-z])[\w.~+/%-]{13,}+",
         "sessions; security identifiers and the short names of Oracle's databases stay",
     ),
 )
