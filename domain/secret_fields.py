@@ -81,7 +81,7 @@ _ASSIGNED = (
     rf"(?:(?P<eq>:=|={{1,2}}+>?|{ESCAPE}3[Dd]|:[ ]?(?:str|bytes|SecretStr)(?: \| None)?[ ]?=)"
     rf"|-{{1,2}}>|:(?::(?=[ ])|(?![:=]))|{ESCAPE}3[Aa]){BLANKS}{_INDENTED}?"
     rf"|{QUOTE}{_IS}[ \t]{{1,4}}+(?={QUOTE})"
-    rf"|(?:[ \t]{_OWNED_BY}(?:[ \t][^\s:=]{{1,64}}){{1,4}}?(?:{_IS}|[ \t]=)"
+    rf"|(?:[ \t]{_OWNED_BY}(?:[ \t][^\s:=]{{1,64}}){{1,4}}?(?:{_IS}|[ \t\u00a0\u202f][=:])"
     rf"|(?:[ \t](?:provided|supplied|given|value|temporaire|temporal))?{_IS})[ \t]{{1,4}}+)"
 )
 
@@ -100,7 +100,9 @@ _PROSE = """a about access already always an and are as at auth authentication a
     ungültig vergessen vorhanden wurde zu zurückgesetzt absent doit erroné expiré inconnu
     invalide manquant obligatoire oublié requis trop vide ausente caducada debe demasiado errónea
     expirada ha incorrecta inválida obligatoria olvidada requerida vacía fout leeg moet niet
-    ongeldig onjuist te vereist vergeten verkeerd verlopen verplicht incorreta obrigatória"""
+    ongeldig onjuist te vereist vergeten verkeerd verlopen verplicht incorreta obrigatória
+    correct débil faible geldig gültig juist non obligatorio requerido richtig schwach sicher
+    stark sterk strong válida válido valide zwak"""
 _END = r"(?=[.,;:!?)\]}>\"'`]{0,4}(?:[\s&\\\"'{<]|$))"
 _STATE = r"(?i:required|missing|invalid|expired|empty|revoked|incorrect|wrong|unset)"
 PROSE_WORD = rf"(?:{_any_case(*_PROSE.split())}|(?i:[a-z]{{2,20}}(?:ed|able|ible))|\d{{1,3}}){_END}"

@@ -61,7 +61,8 @@ PATTERNS = (
         f"{NAME_NEEDLES} identified secret",
         rf"(?P<keep>(?:{PASSWORD_WORD}|[cC](?i:lient[ _]?secret)"
         r"|(?P<by>IDENTIFIED (?:WITH \S{1,40} )?BY))"
-        rf"[ \t]{{1,4}}+(?P<q>{QUOTE})?)(?(q){QUOTED}|(?(by)(?!PASSWORD|{NO_VALUE}){BARE}|(?!)))",
+        rf"[ \t]{{1,4}}+(?P<q>{QUOTE})?)"
+        rf"(?(q){QUOTED}|(?(by)(?!PASSWORD|{NO_VALUE})|(?=[«„“])){BARE})",
         "SQL: ALTER ROLE … PASSWORD 'x', IDENTIFIED BY x; and in prose",
     ),
     SecretPattern(

@@ -65,7 +65,7 @@ _NET = rf"(?i:net1?(?:\.exe)?){_NEXT}"
 _ORACLE = "sqlplus impdp expdp sqlldr rman"
 _READERS = (
     r"(?:sudo[ ]-[a-zA-Z]*S|\S{2,20}[ ](?:registry[ ])?login\b[^\n]{0,200}?--password-stdin|kinit\b"
-    r"|chpasswd|cryptsetup|gpg\b|smbpasswd|passwd\b)"
+    r"|chpasswd|cryptsetup|gpg\b[^\n]{0,200}?--passphrase-fd|passwd\b[^\n]{0,64}?--stdin)"
 )
 
 PATTERNS = (
@@ -102,7 +102,7 @@ PATTERNS = (
     SecretPattern(
         "password",
         "net",
-        rf"(?P<keep>(?<![\w.-]){_NET}(?i:user){_NEXT}[^\s\"'/]{{1,64}}{_NEXT})(?![/*]){_VALUE}"
+        rf"(?P<keep>(?<![\w.-]){_NET}(?i:user){_NEXT}(?:/[a-zA-Z]{{2,10}}{_NEXT})?[^\s\"'/]{{1,64}}{_NEXT})(?![/*]){_VALUE}"
         r"(?=[\"']?(?:[ ]{0,4}(?:$|[/&|;)\n]|returned|failed|exit)|,))",
         "Windows accounts: a word after the user, then an option or the end",
     ),
@@ -152,7 +152,7 @@ PATTERNS = (
         "password",
         "machine login default",
         r"(?P<keep>\b(?:machine{0}[\w-]*[.:\d][\w.:-]{{0,253}}|default|(?:login|account){0}"
-        r"(?!(?:with|without|using|and|or|by|via|the|your|a|my|no|for)\b)[^\s\"',()]{{1,128}})"
+        r"(?!(?:with|without|using|and|or|by|via|the|your|a|my|no|for|page|form|screen|prompt|name)\b)[^\s\"',()]{{1,128}})"
         r"{0}passw(?:or)?d(?:\s{{1,8}}+|[\"'],[ ])[\"']?)(?![{1}]|{2})"
         r"(?:(?<=[\"'])[^\"'\n]{{1,256}}+|[^\s\"'()]++)".format(
             r"(?:\s{1,8}+|[\"'],[ ][\"'])", MARKERS, PROSE_WORD

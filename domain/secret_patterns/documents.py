@@ -6,11 +6,12 @@ from domain.secret_patterns.pattern import SecretPattern
 # A tag's ends, also escaped within another document.
 _LT, _GT = "(?:<|&lt;)", "(?:(?<!/)>|(?<!/)&gt;)"
 _ATTRIBUTES = r"(?:\s(?:[^<>&]|&(?!gt;)){0,512}+)?"
-# Up to the end of the element. What is inside an inner element has a name of its own.
+_OPENED = r"(?:(?P<cdata><!\[CDATA\[)|\s{0,64}+)"
+# Up to the end of the element, which a text that was cut off does not have. What is inside
+# an inner element has a name of its own.
 _CONTENT = (
-    r"(?:(?P<cdata><!\[CDATA\[)|\s{0,64}+)"
-    rf")(?![{MARKERS}])(?(cdata)(?:(?!\]\]>)[^\n]){{1,2048}}+|[^<&\s](?:[^<&]|&(?!lt;)){{0,2048}}+"
-    rf"(?={_LT}/))"
+    rf"(?![{MARKERS}])(?(cdata)(?:(?!\]\]>)[^\n]){{1,2048}}+"
+    rf"|(?:[^<&\s](?:[^<&]|&(?!lt;)){{0,2048}}+(?={_LT}/)|[^<&\s]{{4,}}+(?=\Z)))"
 )
 _SECRET_NAME = (
     rf"(?:{IN_KEY}|(?<=(?i:passcode))|(?<=(?i:productkey))|(?<=(?i:keymaterial))"
@@ -21,22 +22,22 @@ _SETTINGS = "property|string|setting|param|parameter|entry|field|value|var|data|
 ELEMENTS = (
     SecretPattern(
         "secret",
-        "</ &lt;/ cdata",
+        "< &lt;",
         rf"(?P<keep>{_LT}(?:[\w-]{{1,40}}+:)?[\w.-]{{1,60}}+{_SECRET_NAME}{_ATTRIBUTES}{_GT}"
-        rf"(?:\s{{0,64}}+{_LT}(?i:value|key){_GT})?{_CONTENT}",
+        rf"(?:\s{{0,64}}+{_LT}(?i:value|key){_GT})?{_OPENED}){_CONTENT}",
         "XML and SOAP: elements with prefixes, attributes, CDATA and an inner value",
     ),
     SecretPattern(
         "secret",
         "</",
         rf"(?P<keep><(?:{_SETTINGS})[ ](?:[^<>]{{0,256}}?[ ])?(?:name|key)=[\"'][\w.:-]{{1,60}}+"
-        rf"{_SECRET_NAME}[\"']{_ATTRIBUTES}{_GT}{_CONTENT}",
+        rf"{_SECRET_NAME}[\"']{_ATTRIBUTES}{_GT}{_OPENED}){_CONTENT}",
         "settings whose name is an attribute",
     ),
     SecretPattern(
         "secret",
         "<key>",
-        rf"(?P<keep><key>[\w.-]{{1,60}}+{_SECRET_NAME}</key>\s{{0,64}}+<(?:string|data)>{_CONTENT}",
+        rf"(?P<keep><key>[\w.-]{{1,60}}+{_SECRET_NAME}</key>\s{{0,64}}+<(?:string|data)>{_OPENED}){_CONTENT}",
         "property lists: the name is an element of its own",
     ),
 )

@@ -187,7 +187,7 @@ HOSTILE = r"""a A0 " \ \' · - = / a@a. ://a: eyJ. é -----BEGIN·PRIVATE·KEY--
     Authorization:· Bearer· Cookie:·a= ;pwd=a·b Server=a;Password=b; ('a <password>a
     name:·'password',·value:·' aB3/ aB3dE5gH7jK9mN1pQ3rS5tU7· f2b9ab89-5c6f-426d-9de6-f980d220168f
     [redacted: [redacted:jwt] deadbeef01 secret=([{ (password,·a a:b@c: curl·-u· x%2F
-    SID= PIN:· <Password> <Password·a <Password><![CDATA[ machine·a.b· ldapsearch·-w net·use·/user:a·
+    SID= PIN:· <Password> <Password·a <Password><![CDATA[ machine·a.b· ldapsearch·-w net·use·/user:a
     rabbitmqctl· echo·a| %253A%252F%252Fa password:·« [generated·in·· mot·de·passe·"""
 UNITS = [unit.replace("·", " ") for unit in HOSTILE.split()]
 
