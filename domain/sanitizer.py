@@ -5,12 +5,12 @@
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from domain.randomness import random_spans
 from domain.secret_fields import MARKERS
-from domain.secret_patterns import SECRET_PATTERNS
+from domain.secret_patterns import SECRET_PATTERNS, SecretPattern
 
 # Removed before anything is looked for, since they could split a secret: control characters
 # but newline and tab, controls of writing direction, lone surrogates (Postgres stores neither
@@ -24,6 +24,7 @@ _WRAPPED_LINES = re.compile(
     r"^(?:[^\n]*(?:['\"][ \t]*+\\?\n(?=[ \t]*+[bBrRuUfF]{0,2}['\"])|\\\n))+[^\n]*", re.MULTILINE
 )
 _ROUNDS = 6
+_Replace = Callable[[re.Match[str]], str]
 
 _RANDOM = "[redacted:random]"
 _WHOLE = "[redacted:text]"
@@ -103,12 +104,18 @@ def _hidden(text: str) -> str:
 
 
 @lru_cache(maxsize=512)
-def _rules(needed: int) -> tuple[tuple[re.Pattern[str], str], ...]:
+def _rules(needed: int) -> tuple[tuple[re.Pattern[str], _Replace], ...]:
     return tuple(
-        (pattern.regex, (r"\g<keep>" if pattern.keeps else "") + _CHARS[pattern.marker])
+        (pattern.regex, _replacement(pattern))
         for at, pattern in enumerate(SECRET_PATTERNS)
         if needed >> at & 1
     )
+
+
+def _replacement(pattern: SecretPattern) -> _Replace:
+    # A function, since a template is looked up for every text, even if nothing matches.
+    mark = _CHARS[pattern.marker]
+    return (lambda match: match["keep"] + mark) if pattern.keeps else (lambda match: mark)
 
 
 def _cut(text: str, end: int) -> str:

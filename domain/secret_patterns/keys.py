@@ -44,7 +44,7 @@ PATTERNS = (
     ),
     SecretPattern(
         "github-token",
-        "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_",
+        "ghp_ gho_ ghu_ ghs_ ghr_ github_",
         r"gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{20,}",
         "personal, OAuth, user, server and refresh tokens",
     ),
