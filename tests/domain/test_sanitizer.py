@@ -79,6 +79,33 @@ def test_harmless_texts_stay_as_they_are(
         ("auth=[{'token': 'a'}, {'token': 'b'}], b=1", "auth=[redacted:token]], b=1"),
         ("password: |\n  hunter2\nuser: bob", "password: |\n  [redacted:password]\nuser: bob"),
         (
+            "ldapsearch -w hunter2 -b dc=test",
+            "ldapsearch -w [redacted:password] -b dc=test",
+        ),
+        ("net user bob hunter2 /add", "net user bob [redacted:password] /add"),
+        ("smbclient //a/b -U u%x -c ls", "smbclient //a/b -U u%[redacted:password] -c ls"),
+        (
+            "machine a.test\n  login bob\n  password x\nmachine b.test",
+            "machine a.test\n  login bob\n  password [redacted:password]\nmachine b.test",
+        ),
+        (
+            '<a:Password Type="x"><![CDATA[h&<2]]></a:Password>',
+            '<a:Password Type="x"><![CDATA[[redacted:secret]]]></a:Password>',
+        ),
+        (
+            "&lt;Challenge&gt;x&lt;/Challenge&gt;",
+            "&lt;Challenge&gt;[redacted:secret]&lt;/Challenge&gt;",
+        ),
+        ("<Password Type='x'>hunter2", "<Password Type='x'>[redacted:secret]"),
+        ("[cached since 3s ago] ('bob', 'x')", "[cached since 3s ago] [redacted:row]"),
+        ("mot de passe\u00a0: \u00ab x y \u00bb.", "mot de passe\u00a0: [redacted:password]."),
+        ("La contrase\u00f1a es hunter, bob", "La contrase\u00f1a es [redacted:password], bob"),
+        (
+            "u=https%253A%252F%252Fb%253Ax%2540db",
+            "u=https%253A%252F%252Fb%253A[redacted:url-credentials]%2540db",
+        ),
+        ("PIN code: 4711.", "PIN code: [redacted:secret]."),
+        (
             "Server=db;User Id=sa;Password=a b;Encrypt=True",
             "Server=db;User Id=[redacted:connection-string];"
             "Password=[redacted:connection-string];Encrypt=True",
