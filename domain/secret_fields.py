@@ -104,7 +104,7 @@ _PROSE = """a about access already always an and are as at auth authentication a
     correct débil faible geldig gültig juist non obligatorio requerido richtig schwach sicher
     stark sterk strong válida válido valide zwak"""
 _END = r"(?=[.,;:!?)\]}>\"'`]{0,4}(?:[\s&\\\"'{<]|$))"
-_STATE = r"(?i:required|missing|invalid|expired|empty|revoked|incorrect|wrong|unset)"
+STATE = r"(?i:required|missing|invalid|expired|empty|revoked|incorrect|wrong|unset)"
 PROSE_WORD = rf"(?:{_any_case(*_PROSE.split())}|(?i:[a-z]{{2,20}}(?:ed|able|ible))|\d{{1,3}}){_END}"
 _ALGORITHM = rf"(?i:aes|rsa|sha|hmac|[ehpr]s)-?\d{{3,4}}(?:-[A-Z]{{3}})?{_END}"
 TITLE = r"[A-Z][a-z]{1,20}[ ][a-z]{2,20}\b|[A-Z][A-Za-z]{2,40}(?:Error|Exception|Timeout)\b"
@@ -152,7 +152,7 @@ BARE = (
     rf"(?:{LISTED}{_WORDS}*+|[«»„“][^«»„“”\n]{{1,128}}+[«»“”]?|{_WORDS}++)"
 )
 QUOTED = r"(?:[^\\\"'`%&\n]++|(?P=q){2}|(?!(?<!\\)(?P=q))[^\n])++"
-_QUOTED_PROSE = rf"{_STATE}[.!]?(?P=q)|{_COMPLAINT}|{NO_VALUE}"
+_QUOTED_PROSE = rf"{STATE}[.!]?(?P=q)|{_COMPLAINT}|{NO_VALUE}"
 
 
 def assigned(key: str, prose: str, code: str = "(?!)") -> str:
@@ -163,5 +163,5 @@ def assigned(key: str, prose: str, code: str = "(?!)") -> str:
     return (
         rf"(?P<keep>(?P<key>{key}){_ASSIGNED}(?:[bBrRuUfF@]{{0,2}}(?P<q>{QUOTE}))?)"
         rf"(?(q)(?!{_QUOTED_PROSE}){QUOTED}"
-        rf"|(?!{NO_VALUE}|{_CODE}|{code})(?(eq)(?!{_STATE}{_END})|(?!{PROSE_WORD}|{prose})){BARE})"
+        rf"|(?!{NO_VALUE}|{_CODE}|{code})(?(eq)(?!{STATE}{_END})|(?!{PROSE_WORD}|{prose})){BARE})"
     )

@@ -1,6 +1,6 @@
 """Secrets in the output of databases, validators and XML, where the name stands elsewhere."""
 
-from domain.secret_fields import ANY_WORD, IN_KEY, LISTED, MARKERS, QUOTE, QUOTED
+from domain.secret_fields import ANY_WORD, IN_KEY, LISTED, MARKERS, QUOTE, QUOTED, STATE
 from domain.secret_patterns.pattern import SecretPattern
 
 # A tag's ends, also escaped within another document.
@@ -10,8 +10,8 @@ _OPENED = r"(?:(?P<cdata><!\[CDATA\[)|\s{0,64}+)"
 # Up to the end of the element, which a text that was cut off does not have. What is inside
 # an inner element has a name of its own.
 _CONTENT = (
-    rf"(?![{MARKERS}])(?(cdata)(?:(?!\]\]>)[^\n]){{1,2048}}+"
-    rf"|(?:[^<&\s](?:[^<&]|&(?!lt;)){{0,2048}}+(?={_LT}/)|[^<&\s]{{4,}}+(?=\Z)))"
+    rf"(?![{MARKERS}]|{STATE}{_LT}/)(?(cdata)(?:[^\]]|\](?!\]>))++"
+    rf"|(?:(?!\s)(?:[^<&]|&(?!lt;))++(?={_LT}/)|[^<&\s]{{4,}}+(?=\Z)))"
 )
 _SECRET_NAME = (
     rf"(?:{IN_KEY}|(?<=(?i:passcode))|(?<=(?i:productkey))|(?<=(?i:keymaterial))"

@@ -1,7 +1,7 @@
 """Secrets in what tools, databases and people of several languages print, and their neighbours.
 
-Written before the patterns that find them. Each place stands on a line; `{value}` is the
-secret, and `⏎` a line break.
+Written before the patterns that find them, but for those marked. Each place stands on a
+line; `{value}` is the secret, and `⏎` a line break.
 """
 
 from collections.abc import Callable, Iterator
@@ -232,6 +232,8 @@ Command ['winrs', '-r:srv', '-u:bob', '-p:{value}', 'cmd'] returned 5
 <credential name="bob"><secret>{value}</secret></credential>
 <ProductKey><Key>{value}</Key></ProductKey>
 <PIN>{value}</PIN>
+<Password>&amp;{value}</Password>
+<Password><![CDATA[⏎  {value}⏎]]></Password>
 """,
     "phrases": r"""
 Passwort: {value}
@@ -292,6 +294,62 @@ Set-ADAccountPassword bob -NewPassword (ConvertTo-SecureString '{value}' -AsPlai
 spring.datasource.password={value}
 DB_PASSWORD: !!str {value}
 """,
+    # Written after the patterns: they missed one in ten of these at first.
+    "later": r"""
+machine example.test⏎login joe⏎password {value}⏎⏎machine b.test
+PlainCredentials(user, '{value}')
+self._creds = pika.PlainCredentials(username, "{value}")
+[generated in 0.00025s] {'id': 1, 'pw': '{value}'}
+INFO:sqlalchemy.engine.Engine:[cached since 0.01s ago] ('x', '{value}')
+ldapsearch -LLL -D "cn=x" -w {value} -p 389
+ldapsearch -w{value} -x
+/opt/java/bin/keytool -import -storepass {value} -noprompt
+keytool -keypasswd -new {value}
+net user /add joe {value}
+net user joe {value} /add /y
+NET USER joe {value} /ADD
+net use x: \\nas\a /user:joe {value}
+net use x: \\nas\a {value} /user:joe
+smbclient '\\nas\a' -U joe%{value} -c dir
+smbclient -U=joe%{value} //nas/a
+rabbitmqctl change_password joe {value}
+rabbitmqctl -p /vhost change_password joe "{value}"
+<SharedSecret xmlns="urn:a">{value}</SharedSecret>
+<a:SharedSecret><![CDATA[{value}]]></a:SharedSecret>
+<AdministratorPassword>{value}</AdministratorPassword>
+<wsse:Password Type="...#PasswordDigest">{value}</wsse:Password>
+<wsse:UsernameToken><wsse:Username>j</wsse:Username><wsse:Password>{value}</wsse:Password>
+<keyMaterial>⏎{value}⏎</keyMaterial>
+<Challenge type="x"><![CDATA[ {value} ]]></Challenge>
+<ds:KeyMaterial>{value}</ds:KeyMaterial>
+<Password Type='x'>{value}
+?next=%252Flogin%253Fpassword%253D{value}
+%2525253Fpassword%2525253D{value}
+a=b%2526client_secret%253D{value}%2526c
+Passwort : {value}
+Passwort -> {value}
+Passwörter: {value}
+Das Passwort von joe lautet: {value}
+Kennwort = "{value}"
+Neues Passwort: {value}
+PASSWORT: {value}
+mot de passe: "{value}"
+Mot de passe = {value}
+MOT DE PASSE : {value}
+le mot de passe de l'utilisateur joe est {value}
+mot de passe « {value} »
+contraseña: '{value}'
+CONTRASEÑA: {value}
+tu contraseña es {value}
+contraseña={value}
+wachtwoord: "{value}"
+WACHTWOORD={value}
+je wachtwoord is {value}
+Wachtwoord voor joe: {value}
+Passwort für joe: {value}
+mot de passe pour joe : {value}
+contraseña para joe: {value}
+""",
 }
 PIN_PLACES = r"""
 PIN code: {value}
@@ -308,6 +366,11 @@ Der PIN-Code lautet {value}
 code PIN : {value}
 PUK: {value}
 BitLocker startup PIN: {value}
+pincode: {value}
+PIN code is: {value}
+pin_code={value}
+{"pin_code": {value}}
+device PIN = {value}
 """
 SESSION_PLACES = r"""
 SID={value}
@@ -479,6 +542,69 @@ echo done | tee -a log
 snmpwalk -v2c srv
 the pass rate is 98 %
 senha incorreta
+Your PIN code is incorrect
+PIN code: enter 6 digits
+pinned: 2048 messages
+spin: 4000 rpm
+pin 13 is high
+net use: error 53
+The net use case
+net users online: 12
+.net user secrets
+machine: build-01.test password authentication disabled
+login page password reset
+login failed password incorrect
+default login timeout
+echo ok | passwd
+echo hello | gpg --list
+<Challenge>
+Password</label>
+<title>Password</title>
+<th>Password</th><td>required</td>
+<td>Passwort</td>
+<SecretKey/>
+<password>required</password>
+openssl s_client -connect a:443
+docker login -u bob failed
+redis-cli -a
+zip -r -P
+parameters: 3
+parameters: limit=10
+[generated in 3 ms] done
+[raw sql] SELECT 1
+sidecar: running
+SID: S-1-5-21-1-2-3-500
+side=left
+sid_length=16
+Passwort Richtlinie: 14 Zeichen
+Passwort ist erforderlich
+Passwort-Länge: 14
+Kennwortlänge: 14
+contraseña no válida
+El campo contraseña es obligatorio.
+Le champ mot de passe est obligatoire.
+Ce mot de passe n'est pas valide
+wachtwoord is verplicht
+mot de passe : non renseigné
+Passwort: nicht angegeben
+Passwort: Bitte eingeben
+Passwort ist nicht gültig
+Das Passwort muss 14 Zeichen haben
+password (again): required
+auth(a, b)
+credential(s) missing, 'x'
+Passwort ist sicher
+Das Passwort ist schwach
+Das Passwort entspricht nicht der Richtlinie
+La contraseña es débil
+Het wachtwoord is zwak
+le mot de passe est faible
+La contraseña es válida
+est-ce que token est valide
+http -a
+curl -u
+smbclient -U bob -c 'get 100%done'
+Machine login.test:443 login ok
 """
 
 
