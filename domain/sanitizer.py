@@ -5,11 +5,12 @@
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from domain.randomness import random_spans
 from domain.secret_fields import MARKERS
-from domain.secret_patterns import SECRET_PATTERNS
+from domain.secret_patterns import SECRET_PATTERNS, SecretPattern
 
 # Removed before anything is looked for, since they could split a secret: control characters
 # but newline and tab, controls of writing direction, lone surrogates (Postgres stores neither
@@ -23,10 +24,11 @@ _WRAPPED_LINES = re.compile(
     r"^(?:[^\n]*(?:['\"][ \t]*+\\?\n(?=[ \t]*+[bBrRuUfF]{0,2}['\"])|\\\n))+[^\n]*", re.MULTILINE
 )
 _ROUNDS = 6
+_Replace = Callable[[re.Match[str]], str]
 
 _RANDOM = "[redacted:random]"
 _WHOLE = "[redacted:text]"
-_NAMES = sorted({f"[redacted:{p.name}]" for p in SECRET_PATTERNS} | {_RANDOM, _WHOLE})
+_NAMES = sorted({pattern.marker for pattern in SECRET_PATTERNS} | {_RANDOM, _WHOLE})
 # While patterns are applied a marker is one noncharacter, so that none reads its name as text.
 _CHARS = dict(zip(_NAMES, map(chr, range(0xFDD0, 0xFDF0)), strict=False))
 _MARKS = {char: name for name, char in _CHARS.items()}
@@ -39,7 +41,11 @@ def _shrink(text: str) -> str:
     return _MARKER.sub(lambda match: _CHARS[match[0]], text)
 
 
-_RULES = tuple((p.needles, p.regex, _shrink(p.replacement)) for p in SECRET_PATTERNS)
+# The patterns that each needle calls for, as bits: each needle is sought once per text.
+_NEEDLES: dict[str, int] = {}
+for _at, _pattern in enumerate(SECRET_PATTERNS):
+    for _needle in _pattern.needles:
+        _NEEDLES[_needle] = _NEEDLES.get(_needle, 0) | 1 << _at
 
 
 def sanitize(text: str, *, max_length: int | None = None, names: Sequence[str] = ()) -> str:
@@ -83,15 +89,33 @@ def _unwrapped(text: str) -> str:
 
 def _hidden(text: str) -> str:
     lowered = text.lower()
-    for needles, regex, replacement in _RULES:
-        if any(needle in lowered for needle in needles):
-            text = regex.sub(replacement, text)
+    needed = 0
+    for needle, patterns in _NEEDLES.items():
+        if needle in lowered:
+            needed |= patterns
+    for regex, replacement in _rules(needed):
+        text = regex.sub(replacement, text)
     pieces: list[str] = []
     done = 0
     for start, end in random_spans(text):
         pieces += text[done:start], _CHARS[_RANDOM]
         done = end
     return "".join(pieces) + text[done:]
+
+
+@lru_cache(maxsize=512)
+def _rules(needed: int) -> tuple[tuple[re.Pattern[str], _Replace], ...]:
+    return tuple(
+        (pattern.regex, _replacement(pattern))
+        for at, pattern in enumerate(SECRET_PATTERNS)
+        if needed >> at & 1
+    )
+
+
+def _replacement(pattern: SecretPattern) -> _Replace:
+    # A function, since a template is looked up for every text, even if nothing matches.
+    mark = _CHARS[pattern.marker]
+    return (lambda match: match["keep"] + mark) if pattern.keeps else (lambda match: mark)
 
 
 def _cut(text: str, end: int) -> str:

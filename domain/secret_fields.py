@@ -25,7 +25,12 @@ def _any_case(*words: str) -> str:
 _PASSWORDS = (
     r"password(?:[_-]?(?:hash|value|text|confirm(?:ation)?)|\d{1,4})?",
     *("passwd", "passphrase", "passcode", "pwd", "requirepass", "masterauth"),
+    # German, French, Spanish (also escaped, or read in a wrong encoding), Dutch, Portuguese.
+    *("passwort", "kennwort", "mot[ _-]?de[ _-]?passe", "wachtwoord"),
+    *(r"contrase(?:\w{1,2}|n\u0303|\\{1,7}u00f1|%C3%B1|&ntilde;)a", "s(?<![A-Za-z].)enha"),
 )
+# One of these is in every name above.
+NAME_NEEDLES = "pass pwd masterauth kennwort contrase wachtwoord senha"
 # Too short to be sought within longer names, but for the names that they often end.
 _OWNERS = "admin db ftp ldap mail my pg redis root smtp sql user"
 _SHORT_PASSWORDS = "p(?:(?<![A-Za-z].)(?:ass|w|sk)|(?:{})ass)".format(
@@ -48,31 +53,36 @@ _TOKENS = (
     ),
     "k(?:{})ey".format("|".join(f"(?<={use}.)|(?<={use}[_. -].)" for use in _KEYS.split())),
 )
-PASSWORD_KEY = _any_case(*_PASSWORDS, _SHORT_PASSWORDS)
+PASSWORD_KEY = _any_case(*_PASSWORDS, _SHORT_PASSWORDS, "m(?<![A-Za-z].)dp")
 SECRET_KEY = _any_case(*_SECRETS)
 TOKEN_KEY = _any_case(*_TOKENS)
 PASSWORD_WORD = _any_case(*_PASSWORDS)
 ANY_WORD = _any_case(*_PASSWORDS, *_SECRETS, *_TOKENS)
+ANY_NEEDLES = f"{NAME_NEEDLES} secret sess credential connection token key auth jwt"
 # The same names where a pattern meets them from behind, at the end of a longer name.
 _LAST_WORDS = """password passwd passphrase pwd secret token authorization cookie secretkey
     secret_key apikey api_key api-key accesskey access_key access-key account_key private_key"""
 IN_KEY = "(?:{})".format("|".join(f"(?<=(?i:{word}))" for word in _LAST_WORDS.split()))
 
-QUOTE = r"(?:\\{0,7}[\"'`]|\\{1,7}u002[27]|%22|&quot;)"
-BLANKS = r"[ \t]{0,8}+"
+# The sign of an escaped character in an address, also in an address within addresses.
+ESCAPE = "%(?:25){0,4}"
+QUOTE = rf"(?:\\{{0,7}}[\"'`]|\\{{1,7}}u002[27]|{ESCAPE}22|&quot;)"
+# French has a blank that does not break before a colon.
+BLANKS = "[ \t\u00a0\u202f]{0,8}+"
 _IS = (
-    r"(?::|[ \t]{1,4}+(?i:is|was|are|equals|(?:(?:is|was) )?(?:re)?set to"
-    r"|(?:is |was )?changed to):?)"
+    r"(?::|[ \t]{1,4}+(?i:is|was|are|equals|ist|lautet|est|es|(?:(?:is|was) )?(?:re)?set to"
+    r"|(?:is |was )?changed to)(?:[ ]?:)?)"
 )
+_OWNED_BY = "(?i:for|of|für|von|de|du|pour|para|van|voor)"
 # YAML's tags and blocks, and how jsonschema shows what it refused.
-_INDENTED = r"(?:![\w:/.-]{1,40}+[ ]|[|>][+-]?\n[ ]{1,8}+|(?<=\]:)\n[ ]{1,8}+(?=[\"']))"
+_INDENTED = r"(?:!{1,2}[\w:/.-]{1,40}+[ ]|[|>][+-]?\n[ ]{1,8}+|(?<=\]:)\n[ ]{1,8}+(?=[\"']))"
 _ASSIGNED = (
-    rf"(?:{QUOTE}?(?:\]|[\w, ]{{0,64}}+\)(?==\())?{BLANKS}"
-    rf"(?:(?P<eq>:=|={{1,2}}+>?|%3[Dd]|:[ ]?(?:str|bytes|SecretStr)(?: \| None)?[ ]?=)"
-    rf"|-{{1,2}}>|:(?::(?=[ ])|(?![:=]))|%3[Aa]){BLANKS}{_INDENTED}?"
+    rf"(?:{QUOTE}?(?:\]|[\w, ]{{0,64}}+\)(?==\()|[ ]\([a-z ]{{1,20}}+\)(?=:))?{BLANKS}"
+    rf"(?:(?P<eq>:=|={{1,2}}+>?|{ESCAPE}3[Dd]|:[ ]?(?:str|bytes|SecretStr)(?: \| None)?[ ]?=)"
+    rf"|-{{1,2}}>|:(?::(?=[ ])|(?![:=]))|{ESCAPE}3[Aa]){BLANKS}{_INDENTED}?"
     rf"|{QUOTE}{_IS}[ \t]{{1,4}}+(?={QUOTE})"
-    rf"|(?:[ \t](?i:for|of)(?:[ \t][^\s:=]{{1,64}}){{1,4}}?(?:{_IS}|[ \t]=)"
-    rf"|(?:[ \t](?:provided|supplied|given|value))?{_IS})[ \t]{{1,4}}+)"
+    rf"|(?:[ \t]{_OWNED_BY}(?:[ \t][^\s:=]{{1,64}}){{1,4}}?(?:{_IS}|[ \t\u00a0\u202f][=:])"
+    rf"|(?:[ \t](?:provided|supplied|given|value|temporaire|temporal))?{_IS})[ \t]{{1,4}}+)"
 )
 
 # What follows `password:` or `token is` in an error message far more often than a secret does.
@@ -85,9 +95,16 @@ _PROSE = """a about access already always an and are as at auth authentication a
     read realm request required? response returned same scheme scope sent server set shorter
     should still string stored such than that the their this timed timeout to token tokens too
     type unable unauthorized unavailable undefined unexpected unknown unset unsupported until
-    used using valid value was weak when which while will with without wrong your"""
+    used using valid value was weak when which while will with without wrong your
+    abgelaufen erforderlich falsch fehlerhaft fehlt gesperrt kann leer muss nicht unbekannt
+    ungültig vergessen vorhanden wurde zu zurückgesetzt absent doit erroné expiré inconnu
+    invalide manquant obligatoire oublié requis trop vide ausente caducada debe demasiado errónea
+    expirada ha incorrecta inválida obligatoria olvidada requerida vacía fout leeg moet niet
+    ongeldig onjuist te vereist vergeten verkeerd verlopen verplicht incorreta obrigatória
+    correct débil faible geldig gültig juist non obligatorio requerido richtig schwach sicher
+    stark sterk strong válida válido valide zwak"""
 _END = r"(?=[.,;:!?)\]}>\"'`]{0,4}(?:[\s&\\\"'{<]|$))"
-_STATE = r"(?i:required|missing|invalid|expired|empty|revoked|incorrect|wrong|unset)"
+STATE = r"(?i:required|missing|invalid|expired|empty|revoked|incorrect|wrong|unset)"
 PROSE_WORD = rf"(?:{_any_case(*_PROSE.split())}|(?i:[a-z]{{2,20}}(?:ed|able|ible))|\d{{1,3}}){_END}"
 _ALGORITHM = rf"(?i:aes|rsa|sha|hmac|[ehpr]s)-?\d{{3,4}}(?:-[A-Z]{{3}})?{_END}"
 TITLE = r"[A-Z][a-z]{1,20}[ ][a-z]{2,20}\b|[A-Z][A-Za-z]{2,40}(?:Error|Exception|Timeout)\b"
@@ -132,10 +149,10 @@ _INNER = rf"[\[({{](?:{_FLAT}|[\[({{]{_FLAT}{{0,256}}+[\])}}]?){{0,512}}+[\])}}]
 LISTED = rf"[\[({{](?:{_FLAT}|{_INNER}){{1,512}}+"
 BARE = (
     rf"(?!{QUOTE}|\[[\"']{_COMPLAINT})"
-    rf"(?:{LISTED}{_WORDS}*+|{_WORDS}++)"
+    rf"(?:{LISTED}{_WORDS}*+|[«»„“][^«»„“”\n]{{1,128}}+[«»“”]?|{_WORDS}++)"
 )
 QUOTED = r"(?:[^\\\"'`%&\n]++|(?P=q){2}|(?!(?<!\\)(?P=q))[^\n])++"
-_QUOTED_PROSE = rf"{_STATE}[.!]?(?P=q)|{_COMPLAINT}|{NO_VALUE}"
+_QUOTED_PROSE = rf"{STATE}[.!]?(?P=q)|{_COMPLAINT}|{NO_VALUE}"
 
 
 def assigned(key: str, prose: str, code: str = "(?!)") -> str:
@@ -146,5 +163,5 @@ def assigned(key: str, prose: str, code: str = "(?!)") -> str:
     return (
         rf"(?P<keep>(?P<key>{key}){_ASSIGNED}(?:[bBrRuUfF@]{{0,2}}(?P<q>{QUOTE}))?)"
         rf"(?(q)(?!{_QUOTED_PROSE}){QUOTED}"
-        rf"|(?!{NO_VALUE}|{_CODE}|{code})(?(eq)(?!{_STATE}{_END})|(?!{PROSE_WORD}|{prose})){BARE})"
+        rf"|(?!{NO_VALUE}|{_CODE}|{code})(?(eq)(?!{STATE}{_END})|(?!{PROSE_WORD}|{prose})){BARE})"
     )

@@ -9,6 +9,7 @@ from domain.inventory.content import normalize
 from domain.inventory.secrets import HIDDEN, hide, shown
 
 SECRET = "correct-horse-7"
+UNATTEND = f"<AdministratorPassword><Value>{SECRET}</Value></AdministratorPassword>"
 RANDOM = "q7Zp2LkV9xTb4WmR8sYc1NfH6dJg3Ka0"
 
 
@@ -43,6 +44,9 @@ def encoded(text: str, encoding: str = "utf-8") -> str:
             ]
         },
         {"omaSettings": [{"omaUri": "./Wlan", "value": f"<keyMaterial>{SECRET}</keyMaterial>"}]},
+        {"omaSettings": [{"omaUri": "./Eap", "value": f"<a:Challenge><![CDATA[{SECRET}]]>"}]},
+        {"omaSettings": [{"omaUri": "./Vpn", "value": f'<SharedSecret id="1">{SECRET}'}]},
+        {"omaSettings": [{"omaUri": "./Unattend", "value": encoded(UNATTEND)}]},
         {"omaSettings": [{"omaUri": "./Wlan", "value": encoded(f"<Password>{SECRET}</Password>")}]},
         {"appSettings": [{"appConfigKey": "api_key", "appConfigKeyValue": SECRET}]},
         {"customData": [{"key": "sharedSecret", "value": SECRET}]},
