@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
 from opsrun import database as module
-from opsrun.database import Login, UnsafeLoginError, open_engine, parse_url, require_login
+from opsrun.database import Login, UnsafeLoginError, open_engine, require_login
+from opsrun.database_url import parse_url
 from opsrun.embedded import EmbeddedServers
 from opsrun.settings import SettingsError
 from tests.crash.proxy import Proxy
@@ -37,7 +38,7 @@ def test_every_postgresql_url_is_read_for_our_driver(scheme: str) -> None:
     assert url.drivername == "postgresql+asyncpg"
     assert (url.username, url.password, url.host, url.port) == ("ada", "p@ss", "db.example", 6543)
     assert url.database == "ledger"
-    assert url.query == {"ssl": "require"}
+    assert url.query == {"sslmode": "require"}
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ async def test_the_pool_is_closed_at_the_end(
         ({"password": PASSWORD}, "password authentication failed"),
         ({"database": "absent"}, '"absent" does not exist'),
         ({"port": 9}, "OPSRUN_DATABASE_URL: Cannot connect"),
-        ({"query": {"ssl": "require"}}, "SSL"),
+        ({"query": {"sslmode": "require"}}, "SSL"),
     ],
 )
 async def test_a_database_out_of_reach_is_told_with_the_reason(

@@ -185,7 +185,7 @@ async def test_a_process_ends_with_a_message_and_code_1(tmp_path: Path) -> None:
     async with running("migrate", environment=environment, folder=tmp_path) as command:
         assert await command.ends() == 1
     [line] = command.lines
-    assert line.startswith("Error: OPSRUN_DATABASE_URL: This is no PostgreSQL URL.")
+    assert line.startswith("Error: OPSRUN_DATABASE_URL: This is not a PostgreSQL URL.")
     assert "hunter2" not in line
 
 

@@ -3,7 +3,8 @@
 import pytest
 from sqlalchemy import make_url, text
 
-from opsrun.database import Login, UnsafeLoginError, open_engine, parse_url, require_login
+from opsrun.database import Login, UnsafeLoginError, open_engine, require_login
+from opsrun.database_url import parse_url
 from opsrun.embedded import EmbeddedServers
 from opsrun.provision import provision, require_own_logins
 from tests.databases import SECRET, new_database, url_of
@@ -26,7 +27,7 @@ async def test_every_url_lets_its_login_in(installation: Installation, login: Lo
 async def test_options_of_the_url_are_kept(servers: EmbeddedServers) -> None:
     database = parse_url(f"{url_of(servers.postgres_url, 'processes')}?sslmode=prefer")
     for url in (await provision(database, SECRET)).values():
-        assert make_url(url).query == {"ssl": "prefer"}
+        assert make_url(url).query == {"sslmode": "prefer"}
         parse_url(url)
 
 

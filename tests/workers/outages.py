@@ -8,7 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
-from opsrun.database import Login, parse_url
+from opsrun.database import Login
+from opsrun.database_url import parse_url
 
 
 class Fragile(Transactions):
