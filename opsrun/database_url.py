@@ -8,14 +8,14 @@ from urllib.parse import urlencode
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from opsrun.certificates import require_authorities, require_own_certificate
 from opsrun.settings import SettingsError
 
 _MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _VERIFYING = ("require", "verify-ca", "verify-full")
-_FILES = ("sslrootcert", "sslcrl", "sslcert", "sslkey")
 _OPTIONS = (
-    *("sslmode", *_FILES, "sslpassword", "sslnegotiation"),
-    *("ssl_min_protocol_version", "ssl_max_protocol_version"),
+    *("sslmode", "sslrootcert", "sslcrl", "sslcert", "sslkey", "sslpassword"),
+    *("sslnegotiation", "ssl_min_protocol_version", "ssl_max_protocol_version"),
 )
 # libpq's name for the authorities that the operating system trusts.
 _SYSTEM = "system"
@@ -78,27 +78,12 @@ def _require_usable(options: Mapping[str, str]) -> None:
             "With sslrootcert, sslmode must be verify-full, verify-ca or require:"
             " the other modes do not check the server's certificate."
         )
-    for name in ("sslrootcert", "sslcrl"):
-        if name in options:
-            _require_loading(options, name)
-    if "sslcert" in options:
-        _require_loading(options, "sslcert", "sslkey")
-
-
-def _require_loading(options: Mapping[str, str], name: str, *more: str) -> None:
-    """Load the option's file as the driver will, whose own errors do not name it."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
-        if name == "sslcert":
-            # Without a function the library asks for the password at the terminal.
-            context.load_cert_chain(
-                options[name], options.get("sslkey"), lambda: options.get("sslpassword", "")
-            )
-        else:
-            context.load_verify_locations(options[name])
-    except OSError as error:
-        files = " and ".join(f"{key}={options[key]}" for key in (name, *more) if key in options)
-        raise _refusal(f"Cannot use {files}: {error.strerror or error}.") from error
+        require_authorities(options, "sslrootcert")
+        require_authorities(options, "sslcrl")
+        require_own_certificate(options, "sslcert", "sslkey", "sslpassword")
+    except ValueError as error:
+        raise _refusal(f"{error}.") from error
 
 
 def _refusal(reason: str) -> SettingsError:
