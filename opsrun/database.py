@@ -8,13 +8,14 @@ from typing import Any
 
 from sqlalchemy import URL, Row, event, text
 from sqlalchemy.engine import AdaptedConnection, ExceptionContext
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from domain.tenancy.transactions import DatabaseUnavailableError
 from opsrun.database_url import connect_arguments, parse_url
 from opsrun.pooler import CONNECT_SECONDS, require_session
+from opsrun.settings import SettingsError
 
 # How long an answer may take that costs the server nothing.
 PATIENCE_SECONDS = 3.0
@@ -45,7 +46,7 @@ class UnsafeLoginError(Exception):
 async def open_engine(
     url: str | URL, *, pool_size: int = 5, statement_timeout_seconds: int | None = None
 ) -> AsyncIterator[AsyncEngine]:
-    """Open a pool, once a first connection has been made, and close it at the end.
+    """Open a pool with a first connection, and close it at the end.
 
     With a statement timeout, a server that stays silent for longer than that and
     `PATIENCE_SECONDS` makes statements and commits fail with DatabaseUnavailableError.
@@ -82,9 +83,25 @@ async def open_engine(
     event.listen(engine.sync_engine, "invalidate", _hang_up)
     event.listen(engine.sync_engine, "close", _hang_up)
     try:
+        await _connect(engine)
         yield engine
     finally:
         await engine.dispose()
+
+
+async def _connect(engine: AsyncEngine) -> None:
+    """Make the first connection alone: SQLAlchemy learns from it what the server can do.
+
+    Requests that are cancelled while it does so could leave the others waiting.
+    """
+    try:
+        async with engine.connect():
+            pass
+    except (DBAPIError, OSError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        raise SettingsError(
+            f"OPSRUN_DATABASE_URL: Cannot connect: {cause or 'no answer'}."
+        ) from error
 
 
 def _set(settings: Mapping[str, str], connection: AdaptedConnection, *_: object) -> None:

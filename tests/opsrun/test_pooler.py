@@ -60,9 +60,11 @@ async def test_a_pooler_that_breaks_off_while_a_connection_is_made_is_an_outage(
         open_engine(behind(url, pooler), statement_timeout_seconds=1) as engine,
     ):
         pooler.ends_at = b"SET "
-        with pytest.raises(DatabaseUnavailableError):
-            async with Transactions(engine).open(world.tenant_id):
-                pass
+        # The pool has one connection, so another one has to be made.
+        async with engine.connect():
+            with pytest.raises(DatabaseUnavailableError):
+                async with Transactions(engine).open(world.tenant_id):
+                    pass
         pooler.ends_at = None
         async with Transactions(engine).open(world.tenant_id) as connection:
             assert tuple((await connection.execute(TIMEOUTS)).one()) == ("1s", "5s")
