@@ -1,24 +1,24 @@
 """Engines for each login, and the check that the login is no more than it should be (T3)."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
-from sqlalchemy import URL, Row, event, make_url, text
+from sqlalchemy import URL, Row, event, text
 from sqlalchemy.engine import AdaptedConnection, ExceptionContext
-from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from domain.tenancy.transactions import DatabaseUnavailableError
+from opsrun.database_url import connect_arguments, parse_url
+from opsrun.pooler import CONNECT_SECONDS, require_session
 from opsrun.settings import SettingsError
 
-CONNECT_SECONDS = 10
 # How long an answer may take that costs the server nothing.
 PATIENCE_SECONDS = 3.0
-_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-
 
 # A process that froze, or whose machine is gone, must not keep its locks: one of them is the
 # tenant's feed counter, and everybody in the tenant would wait.
@@ -42,28 +42,6 @@ class UnsafeLoginError(Exception):
     """The database login may see or do more, or less, than this process should."""
 
 
-def parse_url(url: str) -> URL:
-    """Return the URL for our driver; SettingsError unless it is PostgreSQL's."""
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        parsed = None
-    if parsed is None or parsed.get_backend_name() not in ("postgresql", "postgres"):
-        raise SettingsError(
-            "OPSRUN_DATABASE_URL: This is no PostgreSQL URL."
-            " It takes: postgresql://login:password@host:port/database."
-        )
-    options = dict(parsed.query)
-    # Our driver calls it `ssl`; everybody else says `sslmode`.
-    ssl = options.pop("sslmode", options.pop("ssl", None))
-    if options or ssl not in (None, *_SSL_MODES):
-        raise SettingsError(
-            "OPSRUN_DATABASE_URL: Only the option sslmode is understood behind the `?`,"
-            f" with one of {', '.join(_SSL_MODES)}."
-        )
-    return parsed.set(drivername="postgresql+asyncpg", query={"ssl": ssl} if ssl else {})
-
-
 @asynccontextmanager
 async def open_engine(
     url: str | URL, *, pool_size: int = 5, statement_timeout_seconds: int | None = None
@@ -76,21 +54,30 @@ async def open_engine(
     Raises:
         SettingsError: the database cannot be reached, or does not let us in.
     """
+    url = parse_url(url) if isinstance(url, str) else url
     server_settings = {"application_name": "opsrun", "timezone": "UTC"}
-    options: dict[str, Any] = {"server_settings": server_settings, "timeout": CONNECT_SECONDS}
+    options = connect_arguments(url) | {
+        "server_settings": server_settings,
+        "timeout": CONNECT_SECONDS,
+    }
+    is_pooled = await require_session(options)
+    settings: dict[str, str] = {}
     if statement_timeout_seconds is not None:
-        server_settings["statement_timeout"] = f"{statement_timeout_seconds}s"
-        server_settings |= _LET_GO
+        settings = {"statement_timeout": f"{statement_timeout_seconds}s", **_LET_GO}
         # Later than the server's own, which tells more and keeps the connection.
         options["command_timeout"] = statement_timeout_seconds + PATIENCE_SECONDS
+    if not is_pooled:
+        server_settings |= settings
     engine = create_async_engine(
-        parse_url(url) if isinstance(url, str) else url,
+        url.set(query={}),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
         connect_args=options,
         hide_parameters=True,
     )
+    if is_pooled and settings:
+        event.listen(engine.sync_engine, "connect", partial(_set, settings))
     event.listen(engine.sync_engine, "checkout", _ping)
     event.listen(engine.sync_engine, "handle_error", _give_up)
     event.listen(engine.sync_engine, "invalidate", _hang_up)
@@ -103,6 +90,10 @@ async def open_engine(
 
 
 async def _connect(engine: AsyncEngine) -> None:
+    """Make the first connection alone: SQLAlchemy learns from it what the server can do.
+
+    Requests that are cancelled while it does so could leave the others waiting.
+    """
     try:
         async with engine.connect():
             pass
@@ -111,6 +102,16 @@ async def _connect(engine: AsyncEngine) -> None:
         raise SettingsError(
             f"OPSRUN_DATABASE_URL: Cannot connect: {cause or 'no answer'}."
         ) from error
+
+
+def _set(settings: Mapping[str, str], connection: AdaptedConnection, *_: object) -> None:
+    """Set what poolers refuse to take along with a new connection."""
+    statements = "; ".join(f"SET {name} = '{value}'" for name, value in settings.items())
+    try:
+        connection.run_async(lambda driver: driver.execute(statements, timeout=CONNECT_SECONDS))
+    except Exception as error:
+        connection.driver_connection.terminate()
+        raise DatabaseUnavailableError(str(error)) from error
 
 
 # A connection may be half-open for good: the server's side is gone, and ours is never told.

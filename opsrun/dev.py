@@ -20,7 +20,8 @@ from domain.runs.models import RunEventKind
 from domain.tenancy.transactions import Transactions
 from opsrun import demo
 from opsrun.auth import kept_key, local_tokens
-from opsrun.database import Login, open_engine, parse_url
+from opsrun.database import Login, open_engine
+from opsrun.database_url import parse_url
 from opsrun.demo_history import write_history
 from opsrun.demo_sign_in import sign_in_code
 from opsrun.dev_hub import DevHub

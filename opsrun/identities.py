@@ -19,6 +19,7 @@ BAD_TOKEN = "The token is not valid here. Sign in again."  # noqa: S105
 FAULTS = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 
 _REQUIRED = ["exp", "iss", "aud", "sub"]
+_TIMES = ("exp", "nbf", "iat")
 # Characters; the first is OpenID Connect's own bound.
 _MAX_SUBJECT = 255
 _MAX_NAME = 200
@@ -57,7 +58,8 @@ class Trust:
             subject = claims["sub"]
             if not 0 < len(subject) <= _MAX_SUBJECT or not subject.isprintable():
                 raise ValueError("sub")
-            expires_at = datetime.fromtimestamp(claims["exp"], UTC) + self.leeway
+            times = {name: _moment(claims[name]) for name in _TIMES if name in claims}
+            expires_at = times["exp"] + self.leeway
             return Identity(user_id(self.issuer, subject), expires_at, self._claimed(claims))
         except jwt.ExpiredSignatureError as error:
             raise UnauthenticatedError("The token has expired. Sign in again.") from error
@@ -74,6 +76,22 @@ class Trust:
             _text(claims.get("email")),
             memberships_of(claims.get(self.memberships_claim)),
         )
+
+
+def _moment(claim: Any) -> datetime:
+    """Return the time that a claim names in seconds since 1970.
+
+    Raises:
+        TypeError, ValueError, OverflowError: it is not a number, or outside the years 1 to 9999.
+    """
+    # The library that decodes takes everything that `int` does, such as true and "5".
+    if isinstance(claim, bool):
+        raise TypeError("not a number")
+    try:
+        return datetime.fromtimestamp(claim, UTC)
+    except OSError as error:
+        # The platform's own way to say that a year is too large for it.
+        raise OverflowError from error
 
 
 def _text(claim: object) -> str | None:

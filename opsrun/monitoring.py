@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from opsrun.health import Check, health_routes
 from opsrun.listening import listen
+from opsrun.protocols import server_config
 from opsrun.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -99,14 +100,7 @@ async def shown(settings: Settings, monitor: Monitor) -> AsyncIterator[int | Non
     host = settings.metrics_host or settings.host
     with listen(host, settings.metrics_port, "METRICS_") as bound:
         port = bound.getsockname()[1]
-        config = uvicorn.Config(
-            monitor_app(monitor),
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            timeout_graceful_shutdown=1,
-        )
+        config = server_config(monitor_app(monitor), ws="none", timeout_graceful_shutdown=1)
         server = Server(config)
         serving = asyncio.create_task(server.serve([bound]))
         logger.info("Showing metrics and health on port %d of %s", port, host)

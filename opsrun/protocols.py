@@ -1,15 +1,14 @@
-"""Uvicorn's protocols, where clients that misbehave need another answer than uvicorn's."""
+"""Uvicorn's HTTP, where clients that misbehave need another answer than uvicorn's."""
 
 import asyncio
 import re
 from http import HTTPStatus
+from typing import Any
 
 import h11
+import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Frame
-
-from gql.transport.websocket import FROZEN
 
 # What a request may have before its body, in bytes, and the seconds in which it has to come.
 HEAD_LIMIT = 64 * 1024
@@ -17,10 +16,30 @@ HEAD_TIMEOUT = 30.0
 # Seconds in which a client has to take a byte; after `SEND_TIMEOUT`, which still tells it why.
 STALL_TIMEOUT = 45.0
 
+# On every answer: a browser must not guess that something is a script or a page.
+NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
+
 _HOST = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
 
 
-class _Cutting(asyncio.Protocol):
+def server_config(app: ASGIApp, **options: Any) -> uvicorn.Config:
+    """Return uvicorn's configuration for `app`, with `options` of its own.
+
+    Answers do not name the server's software.
+    """
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        http=HttpProtocol,
+        server_header=False,
+        headers=[NO_SNIFFING],
+        **options,
+    )
+
+
+class Cutting(asyncio.Protocol):
     """Ends the connection of a client that takes nothing of what it asked for.
 
     Closing alone does not: it waits until the client has taken everything.
@@ -84,7 +103,7 @@ class _Connection(h11.Connection):
         )
 
 
-class HttpProtocol(_Cutting, H11Protocol):
+class HttpProtocol(Cutting, H11Protocol):
     """Gives up a request that does not end, be it in its head or behind its answer.
 
     On h11, because httptools loses the body of a request that offers to go on in HTTP/2, as every
@@ -127,7 +146,20 @@ class HttpProtocol(_Cutting, H11Protocol):
             return
         if len(self._unread()) > HEAD_LIMIT:
             msg = f"URL and headers are larger than {HEAD_LIMIT} bytes."
-        super().send_400_response(msg)
+        # Uvicorn's own answer lacks the headers that all others have.
+        headers = [
+            (b"Content-Type", b"text/plain; charset=utf-8"),
+            (b"Connection", b"close"),
+            *self.server_state.default_headers,
+        ]
+        reason = HTTPStatus.BAD_REQUEST.phrase.encode()
+        for event in (
+            h11.Response(status_code=HTTPStatus.BAD_REQUEST, headers=headers, reason=reason),
+            h11.Data(data=msg.encode()),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def _unsupported_upgrade_warning(self) -> None:
         """Say nothing of an offer that a server may overlook."""
@@ -151,59 +183,3 @@ class HttpProtocol(_Cutting, H11Protocol):
 
     def _unread(self) -> bytes:
         return self.conn.trailing_data[0]
-
-
-class SocketProtocol(_Cutting, WebSocketsSansIOProtocol):
-    """Answers handshakes that are none, and ends sockets with codes that say more."""
-
-    _pongs = b""
-
-    def resume_writing(self) -> None:
-        """Answer the last pings that came meanwhile."""
-        super().resume_writing()
-        pongs, self._pongs = self._pongs, b""
-        self.transport.write(pongs)
-
-    def data_received(self, data: bytes) -> None:
-        """Parse what came; uvicorn leaves a client without an answer to what is no handshake."""
-        super().data_received(data)
-        fault = self.conn.handshake_exc
-        if fault is not None and not self.handshake_initiated:
-            text = f"Failed to open a WebSocket connection: {fault.__cause__}.\n"
-            self.transport.write(self.conn.reject(HTTPStatus.BAD_REQUEST, text).serialize())
-            self.transport.close()
-
-    def handle_cont(self, event: Frame) -> None:
-        """Take a part of a message; empty ones have no size to be bounded by."""
-        if event.data or event.fin:
-            super().handle_cont(event)
-
-    def handle_ping(self) -> None:
-        """Answer; the last ones alone, if the client takes no answers (RFC 6455, 5.5.3)."""
-        # Those of everything that came at once, at the first of them.
-        pongs = b"".join(self.conn.data_to_send())
-        if self.writable.is_set():
-            self.transport.write(pongs)
-        elif pongs:
-            self._pongs = pongs
-
-    def send_receive_event_to_app(self) -> None:
-        """Hand on a message; uvicorn logs a traceback for each that is not UTF-8."""
-        if self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
-            self.conn.fail(1007, "invalid UTF-8")
-            self.handle_parser_exception()
-        else:
-            super().send_receive_event_to_app()
-
-    def keepalive_timeout(self) -> None:
-        """End the socket of a client that answers no ping; after uvicorn's 1011 none comes back."""
-        self.conn.fail(FROZEN, "No answer to a ping")
-        super().keepalive_timeout()
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

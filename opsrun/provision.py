@@ -6,7 +6,8 @@ import hmac
 from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from opsrun.database import Login, UnsafeLoginError, open_engine, parse_url
+from opsrun.database import Login, UnsafeLoginError, open_engine
+from opsrun.database_url import parse_url
 from opsrun.migrations import migrate
 from opsrun.settings import SettingsError
 

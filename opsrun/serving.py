@@ -13,8 +13,9 @@ from starlette.routing import BaseRoute
 from opsrun.asgi import Api, open_api
 from opsrun.listening import address
 from opsrun.monitoring import Server, shown
-from opsrun.protocols import HttpProtocol, SocketProtocol
+from opsrun.protocols import server_config
 from opsrun.settings import Settings
+from opsrun.socket_protocol import SocketProtocol
 
 logger = logging.getLogger(__name__)
 
@@ -59,12 +60,8 @@ async def serve_api(
     """Serve the API, and `more_routes`, on a listening socket until SIGTERM or SIGINT."""
     base = address(settings, bound)
     async with open_api(settings, base, more_routes) as api, shown(settings, api.monitor):
-        config = uvicorn.Config(
+        config = server_config(
             api.app,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            http=HttpProtocol,
             ws=SocketProtocol,
             ws_ping_interval=20,
             ws_ping_timeout=20,

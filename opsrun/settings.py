@@ -4,7 +4,6 @@ import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, get_args
-from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +18,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gql.limits.limits import Limits
+from opsrun.redis_url import require_redis_url, url_parts
 
 PREFIX = "OPSRUN_"
 # A symmetric one would make a secret of what the issuer publishes, and `none` needs no key.
@@ -40,18 +40,8 @@ def _split(value: object) -> object:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
-def _url(value: str, *schemes: str) -> SplitResult | None:
-    """Return the URL's parts when it has one of these schemes and a host."""
-    try:
-        parts = urlsplit(value)
-        port_is_possible = parts.port != 0
-    except ValueError:
-        return None
-    return parts if parts.scheme in schemes and parts.hostname and port_is_possible else None
-
-
 def _origin(value: str) -> str:
-    parts = _url(value, "http", "https")
+    parts = url_parts(value, "http", "https")
     if value != "*" and (parts is None or value != f"{parts.scheme}://{parts.netloc}"):
         raise ValueError("An origin reads https://host or https://host:port, and ends there")
     return value
@@ -62,12 +52,6 @@ def _built_hub(folder: Path) -> Path:
         raise ValueError("There is no index.html in this folder")
     # A link stays one: `opsrun dev` lets it lead to the hub once that is built.
     return folder.absolute()
-
-
-def _redis_url(value: SecretStr) -> SecretStr:
-    if _url(value.get_secret_value(), "redis", "rediss") is None:
-        raise ValueError("This is no Redis URL")
-    return value
 
 
 def _long_enough(value: SecretStr) -> SecretStr:
@@ -84,8 +68,8 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL 15 or newer: postgresql://login:password@host:port/database"
     )
-    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] | None = Field(
-        None, description="Redis 7 or Valkey: redis://:password@host:port/0"
+    redis_url: Annotated[SecretStr, AfterValidator(require_redis_url)] | None = Field(
+        None, description="Redis 7 or Valkey: redis://:password@host:port/0, with TLS rediss://…"
     )
     data_folder: Path = Field(
         Path(".opsrun"), description="Where the embedded servers and the local key are kept"

@@ -11,12 +11,13 @@ import pytest
 
 from opsrun.database import Login
 from opsrun.embedded import EmbeddedServers, embedded_servers
-from opsrun.provision import create_database, provision
+from opsrun.provision import provision
 from opsrun.resources import Resources, open_resources
 from opsrun.settings import Settings
+from tests.databases import SECRET, drop_all, new_database, require_no_installation
 from tests.world import LOCAL_KEY, World
 
-# A superuser's URL of another Postgres to test on; databases and roles are left there.
+# A superuser's URL of another Postgres to test on.
 OTHER_POSTGRES = "TEST_POSTGRES_URL"
 
 pytest_plugins = ["tests.valkey"]
@@ -31,13 +32,20 @@ async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Emb
     """Postgres and Valkey, kept only as long as the tests run."""
     folder = tmp_path_factory.mktemp("embedded") / "servers"
     async with embedded_servers(folder, durable=False) as running:
-        yield replace(running, postgres_url=os.environ.get(OTHER_POSTGRES, running.postgres_url))
+        if (other := os.environ.get(OTHER_POSTGRES)) is None:
+            yield running
+            return
+        await require_no_installation(other)
+        try:
+            yield replace(running, postgres_url=other)
+        finally:
+            await drop_all(other)
 
 
 @pytest.fixture(scope="session")
 async def logins(servers: EmbeddedServers) -> dict[Login, str]:
     """A migrated database, by the URL of each login."""
-    return await provision(await create_database(servers.postgres_url), b"tests")
+    return await provision(await new_database(servers.postgres_url, "main"), SECRET)
 
 
 @pytest.fixture(scope="session")

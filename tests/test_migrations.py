@@ -19,7 +19,7 @@ from domain.tables import SCHEMA, metadata
 from opsrun.database import open_engine
 from opsrun.embedded import EmbeddedServers
 from opsrun.migrations import migrate, migrations_config
-from opsrun.provision import create_database
+from tests.databases import PREFIX, new_database
 
 # What makes up a table, in the database's own words: alembic's comparison looks neither at
 # checks nor at computed columns nor at the predicates of indexes.
@@ -52,7 +52,7 @@ WALLS = """
 @asynccontextmanager
 async def database(servers: EmbeddedServers) -> AsyncIterator[AsyncEngine]:
     """An empty database of its own."""
-    url: URL = await create_database(servers.postgres_url, f"empty-{uuid4().hex}")
+    url: URL = await new_database(servers.postgres_url, f"empty_{uuid4().hex[:12]}")
     async with open_engine(url) as engine:
         yield engine
 
@@ -156,7 +156,7 @@ async def test_a_migration_that_fails_leaves_the_database_as_it_was(
 
 async def test_rows_of_earlier_versions_lose_secrets_and_ids(servers: EmbeddedServers) -> None:
     """The owner is no superuser, as in production: row level security holds for it too."""
-    owner, other = f"owner-{uuid4().hex}", uuid4()
+    owner, other = f"{PREFIX}owner", uuid4()
     given = {"id": uuid4(), "run": uuid4(), "other": other, "name": str(other)}
     async with database(servers) as engine:
         async with engine.begin() as connection:

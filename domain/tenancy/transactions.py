@@ -23,9 +23,13 @@ _ENTER = text(
 _SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
 # SQLSTATEs of what passes and leaves nothing behind: connection failures, an idle transaction
-# that was ended, serialization failures and deadlocks, no more connections, a lock or an answer
-# that did not come in time, starting up or shutting down.
-_OUTAGES = ("08", "25P03", "40", "53300", "55P03", "57014", "57P")
+# that was ended, refused logins, serialization failures and deadlocks, a lack of files, disk,
+# memory or connections (but not 53400, a limit that the same statement exceeds again), a lock or
+# an answer that did not come in time, starting up or shutting down, errors of the server's system.
+_OUTAGES = (
+    *("08", "25P03", "28", "40", "53000", "53100", "53200", "53300"),
+    *("55P03", "57014", "57P", "58"),
+)
 
 
 class DatabaseUnavailableError(Exception):
@@ -95,7 +99,8 @@ class Transactions:
                         await connection.rollback()
                     raise
         except DBAPIError as error:
-            if _is_outage(error):
+            # Whatever kept us from connecting is not about what the caller asks.
+            if connection is None or _is_outage(error):
                 raise DatabaseUnavailableError(str(error.orig)) from error
             raise
         except (OSError, SQLAlchemyError) as error:

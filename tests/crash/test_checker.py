@@ -18,7 +18,7 @@ from gql.ids import GlobalId
 from opsrun import demo
 from opsrun.database import Login
 from opsrun.embedded import EmbeddedServers
-from opsrun.provision import create_database, provision
+from opsrun.provision import provision
 from opsrun.resources import open_resources
 from tests.conftest import settings_for
 from tests.crash.checker import check_canaries, check_effects, check_ledger
@@ -28,6 +28,7 @@ from tests.crash.ledger import Ledger, open_ledger
 from tests.crash.producer import CANARY, permit
 from tests.crash.sink import ALREADY, APPLIED
 from tests.crash.witness import Acknowledged, Promise, Witness
+from tests.databases import SECRET, new_database
 from tests.world import MAX_ACTIVE_RUNS
 from workers.producers import PRODUCERS
 from workers.runner import RunRunner
@@ -63,8 +64,8 @@ async def kept(
     """A database of its own with two syncs that were queued together."""
     permit()
     folder = tmp_path_factory.mktemp("kept")
-    database = await create_database(servers.postgres_url, "crash_checker")
-    logins = await provision(database, b"tests")
+    database = await new_database(servers.postgres_url, "crash_checker")
+    logins = await provision(database, SECRET)
     api, worker, keeper = (
         settings_for(logins[login], servers.redis_url, folder)
         for login in (Login.API, Login.WORKER, Login.MAINTENANCE)

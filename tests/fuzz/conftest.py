@@ -8,15 +8,16 @@ import pytest
 
 from opsrun.database import Login
 from opsrun.embedded import EmbeddedServers
-from opsrun.provision import create_database, provision
+from opsrun.provision import provision
 from opsrun.resources import Resources, open_resources
 from tests.conftest import settings_for
+from tests.databases import SECRET, new_database
 from tests.fuzz.cases import PLAN
 from tests.fuzz.pool import Pool
 from tests.fuzz.server import SEATS, Server, serving
 from tests.gql.api import running_api
 from tests.gql.furnished import furnish
-from tests.opsrun.conftest import SECRET, Installation
+from tests.opsrun.conftest import Installation
 
 TALLIES = pytest.StashKey[dict[str, Counter[str]]]()
 # What the two kinds of server have in common: rates would hide what lies behind them.
@@ -57,7 +58,7 @@ async def fuzzed(
     servers: EmbeddedServers, logins: object, tmp_path_factory: pytest.TempPathFactory
 ) -> Installation:
     """A database of the fuzzers' own; `logins` is there for its roles."""
-    urls = await provision(await create_database(servers.postgres_url, "fuzz"), SECRET)
+    urls = await provision(await new_database(servers.postgres_url, "fuzz"), SECRET)
     redis_url = servers.redis_url.removesuffix("/0") + "/2"
     return Installation(urls, redis_url, tmp_path_factory.mktemp("fuzz"))
 

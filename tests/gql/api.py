@@ -21,9 +21,10 @@ from gql.context import UseCases
 from gql.ids import GlobalId
 from gql.transport.http import GraphQLView
 from opsrun.asgi import open_api
-from opsrun.protocols import HttpProtocol, SocketProtocol
+from opsrun.protocols import server_config
 from opsrun.resources import Resources, use_cases
 from opsrun.settings import Settings
+from opsrun.socket_protocol import SocketProtocol
 from tests.world import World
 
 PATH = "/graphql"
@@ -260,10 +261,7 @@ async def running_api(settings: Settings) -> AsyncIterator[RunningApi]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("opsrun.asgi.use_cases", note)
         async with open_api(settings, PUBLIC_URL) as api:
-            config = uvicorn.Config(
-                api.app, log_config=None, lifespan="off", http=HttpProtocol, ws=SocketProtocol
-            )
-            server = uvicorn.Server(config)
+            server = uvicorn.Server(server_config(api.app, ws=SocketProtocol))
             # asyncio sends small packets at once only on sockets that name their protocol.
             listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
             listener.bind(("127.0.0.1", 0))

@@ -9,14 +9,12 @@ import pytest
 
 from opsrun.database import Login
 from opsrun.embedded import EmbeddedServers
-from opsrun.provision import create_database, provision
+from opsrun.provision import provision
 from opsrun.resources import Resources, open_resources
 from opsrun.settings import PREFIX
 from tests.conftest import settings_for
+from tests.databases import SECRET, new_database
 from tests.world import LOCAL_KEY, World
-
-# The roles are the cluster's, so all databases of the tests agree on their passwords.
-SECRET = b"tests"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ async def installation(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Installation:
     """A migrated database and a Redis database for the processes of these tests."""
-    urls = await provision(await create_database(servers.postgres_url, "processes"), SECRET)
+    urls = await provision(await new_database(servers.postgres_url, "processes"), SECRET)
     redis_url = servers.redis_url.removesuffix("/0") + "/1"
     return Installation(urls, redis_url, tmp_path_factory.mktemp("processes"))
 

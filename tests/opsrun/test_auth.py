@@ -113,10 +113,23 @@ async def test_an_expired_token_is_told_so() -> None:
         {"exp": -1},
         {"exp": float("nan")},
         {"exp": 253402300799},  # the last second that a date can have
+        {"exp": 1e300},
+        {"exp": 10**20},
+        {"exp": 2**56},  # a year that overflows the platform's own calendar
         {"nbf": datetime.now(UTC) + HOUR},
         {"nbf": "soon"},
+        {"nbf": "5"},
+        {"nbf": True},
+        {"nbf": float("nan")},
+        {"nbf": -(2**56)},
+        {"nbf": -1e300},
         {"iat": datetime.now(UTC) + HOUR},
         {"iat": [1]},
+        {"iat": "5"},
+        {"iat": True},
+        {"iat": float("-inf")},
+        {"iat": -(2**56)},
+        {"iat": 10**20},
         {"sub": ""},
         {"sub": "a" * 256},
         {"sub": "ada\0"},
@@ -130,6 +143,11 @@ async def test_an_expired_token_is_told_so() -> None:
 )
 async def test_a_token_with_a_wrong_or_missing_claim_is_refused(changes: dict[str, Any]) -> None:
     await refusal(LocalTokens(KEY), signed(**changes))
+
+
+async def test_times_may_have_fractions_and_lie_before_1970() -> None:
+    token = signed(exp=4102444800.5, nbf=0.5, iat=-1)
+    assert (await LocalTokens(KEY).verify(token)).expires_at.year == 2100
 
 
 @pytest.mark.parametrize("odd", [{"sub": 7}, {"sub": ["ada"]}, {"iss": [LOCAL_ISSUER]}])

@@ -13,11 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
 from opsrun import database as module
-from opsrun.database import Login, UnsafeLoginError, open_engine, parse_url, require_login
+from opsrun.database import Login, UnsafeLoginError, open_engine, require_login
+from opsrun.database_url import parse_url
 from opsrun.embedded import EmbeddedServers
-from opsrun.provision import create_database
 from opsrun.settings import SettingsError
 from tests.crash.proxy import Proxy
+from tests.databases import PREFIX, new_database
 
 PASSWORD = "hunter2"
 SOON = 10.0
@@ -37,7 +38,7 @@ def test_every_postgresql_url_is_read_for_our_driver(scheme: str) -> None:
     assert url.drivername == "postgresql+asyncpg"
     assert (url.username, url.password, url.host, url.port) == ("ada", "p@ss", "db.example", 6543)
     assert url.database == "ledger"
-    assert url.query == {"ssl": "require"}
+    assert url.query == {"sslmode": "require"}
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ async def test_the_pool_is_closed_at_the_end(
         ({"password": PASSWORD}, "password authentication failed"),
         ({"database": "absent"}, '"absent" does not exist'),
         ({"port": 9}, "OPSRUN_DATABASE_URL: Cannot connect"),
-        ({"query": {"ssl": "require"}}, "SSL"),
+        ({"query": {"sslmode": "require"}}, "SSL"),
     ],
 )
 async def test_a_database_out_of_reach_is_told_with_the_reason(
@@ -270,7 +271,7 @@ async def test_a_cancelled_statement_is_stopped_on_the_server(
 @pytest.fixture(scope="module")
 async def logins_database(servers: EmbeddedServers, logins: dict[Login, str]) -> str:
     """A database with our schema and one table: who may log in is decided by those alone."""
-    url = await create_database(servers.postgres_url, "logins")
+    url = await new_database(servers.postgres_url, "logins")
     async with open_engine(url) as engine, engine.begin() as connection:
         await connection.execute(text("CREATE SCHEMA IF NOT EXISTS opsrun"))
         await connection.execute(text("CREATE TABLE IF NOT EXISTS opsrun.owned ()"))
@@ -280,7 +281,7 @@ async def logins_database(servers: EmbeddedServers, logins: dict[Login, str]) ->
 @asynccontextmanager
 async def as_role(admin_url: str, *definition: str) -> AsyncIterator[AsyncEngine]:
     """Connect as a new role; `{role}` in the statements that define it is its name."""
-    role = f"t_{uuid4().hex}"
+    role = f"{PREFIX}{uuid4().hex}"
     async with open_engine(admin_url) as admin:
         async with admin.begin() as connection:
             await connection.execute(text(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'"))
@@ -293,7 +294,7 @@ async def as_role(admin_url: str, *definition: str) -> AsyncIterator[AsyncEngine
                 yield engine
         finally:
             async with admin.begin() as connection:
-                await connection.execute(text(f"REASSIGN OWNED BY {role} TO postgres"))
+                await connection.execute(text(f"REASSIGN OWNED BY {role} TO CURRENT_USER"))
                 await connection.execute(text(f"DROP OWNED BY {role}"))
                 await connection.execute(text(f"DROP ROLE {role}"))
                 await connection.execute(text(f"DROP ROLE IF EXISTS {role}_2"))

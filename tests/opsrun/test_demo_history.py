@@ -21,9 +21,10 @@ from opsrun import demo, demo_history
 from opsrun.database import Login
 from opsrun.demo_history import write_history
 from opsrun.embedded import EmbeddedServers
-from opsrun.provision import create_database, provision
+from opsrun.provision import provision
 from opsrun.resources import Resources, open_resources
 from tests.conftest import settings_for
+from tests.databases import SECRET, new_database
 from tests.working import drift, failures, findings, sync
 from tests.world import World
 
@@ -37,7 +38,7 @@ async def fresh(
 ) -> AsyncIterator[dict[Login, Resources]]:
     """A database in which nothing but `opsrun dev` has been."""
     folder = tmp_path_factory.mktemp("data")
-    urls = await provision(await create_database(servers.postgres_url, "history"), b"tests")
+    urls = await provision(await new_database(servers.postgres_url, "history"), SECRET)
     settings = {login: settings_for(url, servers.redis_url, folder) for login, url in urls.items()}
     async with (
         open_resources(settings[Login.API], Login.API) as api,

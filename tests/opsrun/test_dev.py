@@ -24,6 +24,7 @@ from opsrun.database import Login
 from opsrun.dev import metrics_ports
 from opsrun.embedded import EmbeddedServers
 from opsrun.settings import PREFIX, Settings
+from tests.databases import url_of
 from tests.opsrun.checkouts import FAILS, LASTS, Checkout
 from tests.opsrun.clients import DRIFT, SYNC, User
 from tests.opsrun.commands import Command, gone, running, until
@@ -413,7 +414,7 @@ async def test_logins_of_a_real_installation_are_left_alone(
     async with dev(
         tmp_path,
         ready=False,
-        DATABASE_URL=servers.postgres_url.removesuffix("/postgres") + "/processes",
+        DATABASE_URL=url_of(servers.postgres_url, "processes"),
         REDIS_URL=servers.redis_url,
     ) as refused:
         assert await refused.command.ends() == 1

@@ -15,7 +15,8 @@ from domain.tenancy.transactions import Transactions
 from opsrun import database, health, issuer_keys
 from opsrun.asgi import checks
 from opsrun.auth import LocalTokens
-from opsrun.database import Login, open_engine, parse_url
+from opsrun.database import Login, open_engine
+from opsrun.database_url import parse_url
 from opsrun.embedded import EmbeddedServers
 from opsrun.health import database_check, health_routes
 from opsrun.resources import Resources, pool_wait_histogram

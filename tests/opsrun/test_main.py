@@ -19,6 +19,7 @@ from opsrun.auth import LOCAL_ISSUER
 from opsrun.database import Login
 from opsrun.embedded import EmbeddedServers
 from opsrun.settings import PREFIX, Settings
+from tests.databases import new_database, url_of
 from tests.opsrun.commands import running
 from tests.opsrun.conftest import Installation
 
@@ -144,7 +145,7 @@ def test_a_database_out_of_reach_is_told_without_a_trace(opsrun: Opsrun, command
 def test_a_login_that_may_more_is_refused_without_a_trace(
     opsrun: Opsrun, servers: EmbeddedServers, installation: Installation, command: str
 ) -> None:
-    owner = servers.postgres_url.removesuffix("/postgres") + "/processes"
+    owner = url_of(servers.postgres_url, "processes")
     environment = {
         **installation.environment(Login.API, PORT="0"),
         f"{PREFIX}DATABASE_URL": owner,
@@ -158,7 +159,7 @@ def test_a_database_that_keeps_tenants_apart_no_more_is_refused_without_a_trace(
     opsrun: Opsrun, servers: EmbeddedServers, installation: Installation, command: str
 ) -> None:
     async def alter(change: str) -> None:
-        owner = servers.postgres_url.removesuffix("/postgres") + "/processes"
+        owner = url_of(servers.postgres_url, "processes")
         connection = await asyncpg.connect(owner)
         await connection.execute(f"ALTER TABLE opsrun.outbox {change} ROW LEVEL SECURITY")
         await connection.close()
@@ -184,7 +185,7 @@ async def test_a_process_ends_with_a_message_and_code_1(tmp_path: Path) -> None:
     async with running("migrate", environment=environment, folder=tmp_path) as command:
         assert await command.ends() == 1
     [line] = command.lines
-    assert line.startswith("Error: OPSRUN_DATABASE_URL: This is no PostgreSQL URL.")
+    assert line.startswith("Error: OPSRUN_DATABASE_URL: This is not a PostgreSQL URL.")
     assert "hunter2" not in line
 
 
@@ -202,8 +203,8 @@ async def fetch(url: str, query: str, *arguments: object) -> list[tuple[object, 
 @pytest.fixture(scope="session")
 async def empty_database(servers: EmbeddedServers, installation: Installation) -> str:
     """The owner's URL of a database that nothing is in."""
-    await fetch(servers.postgres_url, "CREATE DATABASE migrated")
-    return servers.postgres_url.removesuffix("/postgres") + "/migrated"
+    await new_database(servers.postgres_url, "migrated")
+    return url_of(servers.postgres_url, "migrated")
 
 
 def test_migrating_twice_is_as_good_as_once(opsrun: Opsrun, empty_database: str) -> None:

@@ -9,8 +9,8 @@ from opsrun import migrations
 from opsrun.database import Login, UnsafeLoginError, open_engine
 from opsrun.embedded import EmbeddedServers
 from opsrun.migrations import migrate
-from opsrun.provision import create_database
 from opsrun.settings import SettingsError
+from tests.databases import new_database
 
 
 async def test_a_login_without_the_rights_is_told_which_it_needs(logins: dict[Login, str]) -> None:
@@ -23,7 +23,7 @@ async def test_an_old_server_is_refused_before_anything_is_made(
     servers: EmbeddedServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrations, "OLDEST_POSTGRES", 99)
-    async with open_engine(await create_database(servers.postgres_url, "old")) as engine:
+    async with open_engine(await new_database(servers.postgres_url, "old")) as engine:
         with pytest.raises(SettingsError, match=r"PostgreSQL \d\d\. It takes: PostgreSQL 99"):
             await migrate(engine)
         async with engine.connect() as connection:
@@ -32,7 +32,7 @@ async def test_an_old_server_is_refused_before_anything_is_made(
 
 
 async def test_two_at_once_migrate_once(servers: EmbeddedServers, logins: dict[Login, str]) -> None:
-    async with open_engine(await create_database(servers.postgres_url, "raced")) as engine:
+    async with open_engine(await new_database(servers.postgres_url, "raced")) as engine:
         await asyncio.gather(migrate(engine), migrate(engine))
         async with engine.connect() as connection:
             versions = await connection.execute(

@@ -143,6 +143,18 @@ async def test_without_a_port_nothing_is_shown() -> None:
         assert port is None
 
 
+@pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz", "/nowhere"])
+async def test_its_answers_keep_their_type_and_name_no_software(path: str) -> None:
+    settings = Settings.model_validate({"metrics_port": 0})
+    async with (
+        shown(settings, Monitor({})) as port,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http,
+    ):
+        answer = await http.get(path)
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "server" not in answer.headers
+
+
 async def test_the_host_may_be_another_than_the_apis() -> None:
     settings = Settings.model_validate(
         {"host": "192.0.2.1", "metrics_host": "127.0.0.1", "metrics_port": 0}

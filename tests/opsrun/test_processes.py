@@ -11,6 +11,7 @@ import pytest
 from domain.runs.models import OperationRun
 from opsrun.database import Login
 from opsrun.embedded import EmbeddedServers
+from tests.databases import url_of
 from tests.opsrun.clients import SYNC, User
 from tests.opsrun.commands import Command, running, until
 from tests.opsrun.conftest import Installation
@@ -45,7 +46,7 @@ async def maintenance(installation: Installation) -> AsyncIterator[Command]:
 
 
 def owner(servers: EmbeddedServers) -> str:
-    return servers.postgres_url.removesuffix("/postgres") + "/processes"
+    return url_of(servers.postgres_url, "processes")
 
 
 @asynccontextmanager

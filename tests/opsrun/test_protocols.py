@@ -10,7 +10,7 @@ import pytest
 
 from gql.transport import http, sse, websocket
 from opsrun import protocols
-from opsrun.protocols import SocketProtocol
+from opsrun.socket_protocol import SocketProtocol
 from tests.gql.api import eventually
 from tests.gql.transport.demo import Demo, serve
 from tests.gql.transport.frames import CONTINUATION, PING, TEXT, frame, init, subscribe
@@ -299,3 +299,52 @@ async def test_a_stream_is_no_head(demo: Demo, monkeypatch: pytest.MonkeyPatch) 
         writer.write(WHOLE.replace(b"/graphql?query={hello}", path)[:-2] + ACCEPT + b"\r\n")
         for _ in range(50):
             await asyncio.wait_for(reader.readuntil(b": ping"), 5)
+
+
+NO_TOKEN = FIRST + b"Connection: close\r\n\r\n"
+MISSING = b"GET /nowhere HTTP/1.1\r\nHost: x\r\n"
+STREAM = WHOLE.replace(b"{hello}", b"subscription{count(to:1)}")[:-2] + ACCEPT
+CLOSING = b"Connection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (WHOLE[:-2] + CLOSING, b"200"),
+        (STREAM + CLOSING, b"200"),
+        (WHOLE.replace(b"{hello}", b"{absent}")[:-2] + CLOSING, b"200"),
+        (NO_TOKEN, b"401"),
+        (MISSING + CLOSING, b"404"),
+        (MISSING.replace(b"/nowhere", b"/graphiql/index.html") + CLOSING, b"200"),
+        (MISSING.replace(b"/nowhere", b"/graphiql") + CLOSING, b"307"),
+        (b"PUT /graphql HTTP/1.1\r\nHost: x\r\n" + CLOSING, b"405"),
+        (b"nonsense\r\n\r\n", b"400"),
+        (FIRST + NO_CHUNK, b"400"),
+        (b"GET /graphql HTTP/1.1\r\n" + UPGRADE + b"\r\n", b"400"),
+        (b"GET /nowhere HTTP/1.1\r\n" + UPGRADE + KEY + b"\r\n", b"403"),
+        (b"GET /graphql HTTP/1.1\r\nOrigin: http://y\r\n" + UPGRADE + KEY + b"\r\n", b"403"),
+    ],
+    ids=[
+        *("json", "events", "fault", "401", "404", "page", "redirect", "405", "nonsense"),
+        *("chunk", "no handshake", "no socket", "origin"),
+    ],
+)
+async def test_every_answer_keeps_its_type_and_names_no_software(
+    demo: Demo, sent: bytes, status: bytes
+) -> None:
+    answer = await answer_to(demo, sent)
+    assert_plain(answer.partition(b"\r\n\r\n")[0], status)
+
+
+async def test_an_opened_socket_names_no_software(demo: Demo) -> None:
+    async with connected(demo) as (reader, writer):
+        writer.write(SOCKET)
+        assert_plain(await reader.readuntil(b"\r\n\r\n"), b"101")
+
+
+def assert_plain(head: bytes, status: bytes) -> None:
+    """Check what every head of an answer must have, and must not."""
+    assert head.startswith(b"HTTP/1.1 " + status + b" ")
+    lines = head.lower().split(b"\r\n")
+    assert lines.count(b"x-content-type-options: nosniff") == 1
+    assert not [line for line in lines if line.startswith(b"server:")]

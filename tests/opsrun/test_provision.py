@@ -3,16 +3,18 @@
 import pytest
 from sqlalchemy import make_url, text
 
-from opsrun.database import Login, UnsafeLoginError, open_engine, parse_url, require_login
+from opsrun.database import Login, UnsafeLoginError, open_engine, require_login
+from opsrun.database_url import parse_url
 from opsrun.embedded import EmbeddedServers
-from opsrun.provision import create_database, provision, require_own_logins
-from tests.opsrun.conftest import SECRET, Installation
+from opsrun.provision import provision, require_own_logins
+from tests.databases import SECRET, new_database, url_of
+from tests.opsrun.conftest import Installation
 
 
 async def test_a_second_start_changes_nothing(
     servers: EmbeddedServers, installation: Installation
 ) -> None:
-    database = await create_database(servers.postgres_url, "processes")
+    database = await new_database(servers.postgres_url, "processes")
     assert await provision(database, SECRET) == installation.urls
 
 
@@ -23,16 +25,16 @@ async def test_every_url_lets_its_login_in(installation: Installation, login: Lo
 
 
 async def test_options_of_the_url_are_kept(servers: EmbeddedServers) -> None:
-    database = parse_url(servers.postgres_url).set(database="processes", query={"ssl": "prefer"})
+    database = parse_url(f"{url_of(servers.postgres_url, 'processes')}?sslmode=prefer")
     for url in (await provision(database, SECRET)).values():
-        assert make_url(url).query == {"ssl": "prefer"}
+        assert make_url(url).query == {"sslmode": "prefer"}
         parse_url(url)
 
 
 async def test_logins_of_another_installation_are_left_alone(
     servers: EmbeddedServers, installation: Installation
 ) -> None:
-    database = parse_url(servers.postgres_url).set(database="processes")
+    database = parse_url(url_of(servers.postgres_url, "processes"))
     await require_own_logins(database, SECRET)
     with pytest.raises(UnsafeLoginError) as refused:
         await require_own_logins(database, b"another installation")

@@ -50,6 +50,8 @@ async def test_it_serves_queries_health_and_graphiql(
             assert (await http.get("/readyz")).json()["checks"]["database"] == "ok"
             refused = await http.post("/graphql", json={"query": "{ viewer { name } }"})
             assert refused.status_code == 401
+            assert refused.headers["x-content-type-options"] == "nosniff"
+            assert "server" not in refused.headers
             assert (await http.get("/graphiql/")).status_code == 200
 
 

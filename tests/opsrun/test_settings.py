@@ -163,6 +163,30 @@ def test_a_redis_url_is_taken_as_it_is(given: Given, url: str) -> None:
     assert given(REDIS_URL=url).require_redis_url() == url
 
 
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        (
+            "rediss://cache/0?ssl_ca_certs=/absent.crt",
+            "Cannot use ssl_ca_certs=/absent.crt: No",
+        ),
+        ("rediss://cache/0?ssl_certfile=/absent.crt", "Cannot use ssl_certfile=/absent.crt: No"),
+        ("rediss://cache/0?ssl_keyfile=/absent.key", "ssl_keyfile needs ssl_certfile too"),
+        ("rediss://cache/0?ssl_cert_reqs=sometimes", "ssl_cert_reqs takes required or none"),
+        ("rediss://cache/0?ssl_check_hostname=maybe", "ssl_check_hostname takes true or false"),
+        ("rediss://cache/0?ssl_ca_certs=", "After the `?` it takes each of these once: ssl_ca"),
+        ("rediss://cache/0?sslrootcert=/ca.crt", "After the `?` it takes each of these once"),
+        ("redis://cache/0?socket_timeout=1", "After the `?` it takes each of these once"),
+        ("redis://cache/0?ssl_cert_reqs=none", "Options for TLS need rediss:// in place of"),
+        ("redis://cache/runs", "The path is the number of a database"),
+    ],
+)
+def test_options_of_the_redis_url_that_cannot_be_used_are_refused(
+    given: Given, url: str, says: str
+) -> None:
+    assert given.refused(REDIS_URL=url).startswith(f"OPSRUN_REDIS_URL: {says}")
+
+
 @pytest.mark.parametrize("made", ["", "folder/", "folder/index.html/"])
 def test_a_folder_without_the_hub_is_refused(given: Given, tmp_path: Path, made: str) -> None:
     (tmp_path / made).mkdir(parents=True, exist_ok=True)

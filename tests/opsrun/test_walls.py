@@ -8,11 +8,12 @@ from sqlalchemy import URL, text
 
 from opsrun.database import Login, open_engine
 from opsrun.embedded import EmbeddedServers
-from opsrun.provision import create_database, provision
+from opsrun.provision import provision
 from opsrun.resources import open_resources
 from opsrun.walls import OpenTableError, require_walls
 from tests.conftest import settings_for
-from tests.opsrun.conftest import SECRET, Installation
+from tests.databases import SECRET, new_database
+from tests.opsrun.conftest import Installation
 
 DISABLED = "has row level security disabled"
 NOT_FORCED = "does not force row level security on its owner"
@@ -23,7 +24,7 @@ NO_POLICY = "has no policy for this login"
 @pytest.fixture(scope="module")
 async def owner(servers: EmbeddedServers, logins: dict[Login, str]) -> URL:
     """A migrated database whose walls may be torn down, as its owner sees it."""
-    url = await create_database(servers.postgres_url, "walls")
+    url = await new_database(servers.postgres_url, "walls")
     await provision(url, SECRET)
     return url
 

@@ -8,6 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
+from opsrun.database import Login
+from opsrun.database_url import parse_url
 
 
 class Fragile(Transactions):
@@ -31,11 +33,11 @@ class Server:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def break_connections(self) -> None:
-        """End every connection of the workers, as a failover does."""
+    async def break_connections(self, login: Login = Login.WORKER) -> None:
+        """End every connection of the login, as a failover does."""
         await self._execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-            " WHERE usename = 'opsrun_worker'"
+            f" WHERE usename = '{login}'"
         )
 
     @asynccontextmanager
@@ -47,6 +49,18 @@ class Server:
             yield
         finally:
             await self._execute("ALTER ROLE opsrun_worker CONNECTION LIMIT -1")
+
+    @asynccontextmanager
+    async def changed_password(self, login_url: str) -> AsyncIterator[None]:
+        """Give the login of this URL another password, and then its own again."""
+        url = parse_url(login_url)
+        login = Login(url.username or "")
+        await self._execute(f"ALTER ROLE {login} PASSWORD 'rotated'")
+        await self.break_connections(login)
+        try:
+            yield
+        finally:
+            await self._execute(f"ALTER ROLE {login} PASSWORD '{url.password}'")
 
     async def _execute(self, sql: str) -> None:
         async with self._engine.begin() as connection:

@@ -9,9 +9,9 @@ import pytest
 from domain.runs.execution import RunClaimer, RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.runs.lifecycle import RunStatus, StatusBucket
-from opsrun.database import Login, open_engine, parse_url
+from opsrun.database import Login, open_engine
 from opsrun.embedded import EmbeddedServers
-from opsrun.provision import DATABASE
+from tests.databases import url_of
 from tests.domain.ledger import ledger_faults
 from tests.workers.outages import Fragile, Server
 from tests.workers.scripted import (
@@ -40,8 +40,7 @@ def fragile_claimer(world: World, fragile: Fragile) -> RunClaimer:
 
 @pytest.fixture
 async def server(servers: EmbeddedServers) -> AsyncIterator[Server]:
-    url = parse_url(servers.postgres_url).set(database=DATABASE)
-    async with open_engine(url, pool_size=1) as engine:
+    async with open_engine(url_of(servers.postgres_url, "main"), pool_size=1) as engine:
         yield Server(engine)
 
 

@@ -161,6 +161,11 @@ async def refusing_server(state: str, message: str) -> AsyncIterator[str]:
         ("57P03", "the database system is starting up"),
         ("57P03", "the database system is shutting down"),
         ("53300", "sorry, too many clients already"),
+        ("28P01", "password authentication failed"),
+        ("28000", "role is not permitted to log in"),
+        ("3D000", "database does not exist"),
+        ("42501", "permission denied for database"),
+        ("55000", "database is not currently accepting connections"),
     ],
 )
 async def test_a_database_that_takes_no_login_is_unavailable(state: str, message: str) -> None:
@@ -221,6 +226,30 @@ async def test_an_error_of_the_callers_own_is_no_outage(
     with pytest.raises(error):
         async with Transactions(engine).open(None):
             raise error
+
+
+async def raising(engine: AsyncEngine, state: str) -> None:
+    """Have the server raise an error of this SQLSTATE."""
+    async with Transactions(engine).open(None) as connection:
+        await connection.execute(
+            text(f"DO $$ BEGIN RAISE EXCEPTION 'full' USING ERRCODE = '{state}'; END $$")
+        )
+
+
+@pytest.mark.parametrize(
+    "state", ["53000", "53100", "53200", "53300", "58000", "58030", "58P01", "28000", "57P01"]
+)
+async def test_a_server_in_want_is_an_outage(engine: AsyncEngine, state: str) -> None:
+    with pytest.raises(DatabaseUnavailableError, match="full"):
+        await raising(engine, state)
+
+
+@pytest.mark.parametrize("state", ["53400", "42501", "3D000", "55000", "54000", "XX001"])
+async def test_what_the_statement_itself_causes_is_no_outage(
+    engine: AsyncEngine, state: str
+) -> None:
+    with pytest.raises(DBAPIError, match="full"):
+        await raising(engine, state)
 
 
 async def test_a_broken_rule_is_no_outage(world: World) -> None:

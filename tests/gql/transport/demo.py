@@ -27,7 +27,8 @@ from domain.tenancy.transactions import DatabaseUnavailableError
 from gql.execution import OpsrunSchema
 from gql.transport.graphiql import graphiql_routes
 from gql.transport.http import GraphQLView
-from opsrun.protocols import HttpProtocol, SocketProtocol
+from opsrun.protocols import server_config
+from opsrun.socket_protocol import SocketProtocol
 
 PATH = "/graphql"
 SECRET = "postgresql://opsrun:hunter2@db"
@@ -262,12 +263,9 @@ async def serve(
         ]
     )
     server = uvicorn.Server(
-        uvicorn.Config(
+        # As `opsrun api` has it.
+        server_config(
             app,
-            log_config=None,
-            lifespan="off",
-            # As `opsrun api` has it.
-            http=HttpProtocol,
             ws=SocketProtocol,
             ws_max_size=256 * 1024,
             ws_ping_interval=ping_seconds,

@@ -1,0 +1,47 @@
+"""The check that files for TLS can be used; the clients' own errors do not name them."""
+
+import ssl
+from collections.abc import Mapping
+
+
+def require_authorities(options: Mapping[str, str], name: str) -> None:
+    """Load the certificates, or revocations, of the file that the option `name` names.
+
+    Raises:
+        ValueError: the option is set and its file cannot be used; the text says why.
+    """
+    if name in options:
+        try:
+            _context().load_verify_locations(options[name])
+        except OSError as error:
+            raise _unusable(error, options, name) from error
+
+
+def require_own_certificate(
+    options: Mapping[str, str], certificate: str, key: str, password: str
+) -> None:
+    """Load the client's certificate and its key from the files that the options name.
+
+    Raises:
+        ValueError: one of them cannot be used, or there is a key alone; the text says why.
+    """
+    if certificate not in options:
+        if key in options:
+            raise ValueError(f"{key} needs {certificate} too")
+        return
+    try:
+        # Without a function the library asks for the password at the terminal.
+        _context().load_cert_chain(
+            options[certificate], options.get(key), lambda: options.get(password, "")
+        )
+    except OSError as error:
+        raise _unusable(error, options, certificate, key) from error
+
+
+def _context() -> ssl.SSLContext:
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _unusable(error: OSError, options: Mapping[str, str], *names: str) -> ValueError:
+    files = " and ".join(f"{name}={options[name]}" for name in names if name in options)
+    return ValueError(f"Cannot use {files}: {error.strerror or error}")

@@ -1,0 +1,90 @@
+"""The database's URL, with the options for TLS that libpq and its users know."""
+
+import ssl
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from opsrun.certificates import require_authorities, require_own_certificate
+from opsrun.settings import SettingsError
+
+_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_VERIFYING = ("require", "verify-ca", "verify-full")
+_OPTIONS = (
+    *("sslmode", "sslrootcert", "sslcrl", "sslcert", "sslkey", "sslpassword"),
+    *("sslnegotiation", "ssl_min_protocol_version", "ssl_max_protocol_version"),
+)
+# libpq's name for the authorities that the operating system trusts.
+_SYSTEM = "system"
+
+
+def parse_url(url: str) -> URL:
+    """Return the URL for our driver, its options spelled as libpq does.
+
+    Raises:
+        SettingsError: it is not PostgreSQL's, an option is unknown, or its files cannot be used.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        parsed = None
+    if parsed is None or parsed.get_backend_name() not in ("postgresql", "postgres"):
+        raise _refusal(
+            "This is not a PostgreSQL URL."
+            " It takes: postgresql://login:password@host:port/database."
+        )
+    options = dict(parsed.query)
+    # Our driver's own name for it.
+    if "ssl" in options and "sslmode" not in options:
+        options["sslmode"] = options.pop("ssl")
+    # An empty value would be dropped, and with it what it should have asked for.
+    if "=&" in f"{url.partition('?')[2]}&":
+        raise _refusal("An option after the `?` has no value.")
+    texts = {name: value for name, value in options.items() if isinstance(value, str)}
+    if texts.keys() != options.keys() or not texts.keys() <= {*_OPTIONS}:
+        raise _refusal(
+            f"After the `?` it takes each of these once: {', '.join(_OPTIONS)};"
+            " as in `?sslmode=verify-full&sslrootcert=/path/ca.crt`."
+        )
+    _require_usable(texts)
+    return parsed.set(drivername="postgresql+asyncpg", query=texts)
+
+
+def connect_arguments(url: URL) -> dict[str, Any]:
+    """Return the driver's arguments for a URL that `parse_url` returned."""
+    arguments = url.translate_connect_args(username="user")
+    if url.query.get("sslrootcert") == _SYSTEM:
+        arguments["ssl"] = ssl.create_default_context()
+    elif url.query:
+        # The driver reads libpq's options from a DSN alone; the files again for each connection,
+        # so that renewed certificates are taken without a restart.
+        arguments["dsn"] = f"postgresql://?{urlencode(url.query)}"
+    return arguments
+
+
+def _require_usable(options: Mapping[str, str]) -> None:
+    mode = options.get("sslmode")
+    if mode not in (None, *_MODES):
+        raise _refusal(f"sslmode takes one of {', '.join(_MODES)}.")
+    if options.get("sslrootcert") == _SYSTEM:
+        if mode != "verify-full" or len(options) > len({"sslmode", "sslrootcert"}):
+            raise _refusal("sslrootcert=system goes with sslmode=verify-full and no other option.")
+        return
+    if "sslrootcert" in options and mode not in _VERIFYING:
+        raise _refusal(
+            "With sslrootcert, sslmode must be verify-full, verify-ca or require:"
+            " the other modes do not check the server's certificate."
+        )
+    try:
+        require_authorities(options, "sslrootcert")
+        require_authorities(options, "sslcrl")
+        require_own_certificate(options, "sslcert", "sslkey", "sslpassword")
+    except ValueError as error:
+        raise _refusal(f"{error}.") from error
+
+
+def _refusal(reason: str) -> SettingsError:
+    return SettingsError(f"OPSRUN_DATABASE_URL: {reason}")

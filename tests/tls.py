@@ -1,0 +1,128 @@
+"""TLS in front of servers that have none: an authority, and a proxy that ends the encryption."""
+
+import asyncio
+import ssl
+import struct
+from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+_SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+_CHUNK = 65536
+
+
+class Authority:
+    """Issues certificates that nobody trusts who does not name its own."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder = folder
+        self._name = name
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        builder = _builder(name, name, self._key.public_key()).add_extension(
+            x509.BasicConstraints(ca=True, path_length=None), critical=True
+        )
+        self._ca = builder.sign(self._key, hashes.SHA256())
+        self.certificate = folder / f"{name}.crt"
+        self.certificate.write_bytes(self._ca.public_bytes(serialization.Encoding.PEM))
+
+    def issue(self, host: str) -> tuple[Path, Path]:
+        """Return the files of a certificate for `host`, a name or an address, and of its key."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        try:
+            alternative: x509.GeneralName = x509.IPAddress(ip_address(host))
+        except ValueError:
+            alternative = x509.DNSName(host)
+        builder = _builder(host, self._name, key.public_key()).add_extension(
+            x509.SubjectAlternativeName([alternative]), critical=False
+        )
+        certificate = builder.sign(self._key, hashes.SHA256())
+        files = self._folder / f"{self._name}-{host}.crt", self._folder / f"{self._name}-{host}.key"
+        files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        files[1].write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+        return files
+
+    def serving(self, host: str, *, asks_clients: bool = False) -> ssl.SSLContext:
+        """Return the context of a server `host`; it may ask its clients for a certificate too."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.issue(host))
+        if asks_clients:
+            context.load_verify_locations(self.certificate)
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+
+def _builder(name: str, issuer: str, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(days=1))
+    )
+
+
+class TlsProxy:
+    """Takes TLS alone on `port` and forwards what is in it; counts connections that came in."""
+
+    def __init__(self, target: int, context: ssl.SSLContext, *, postgres: bool = False) -> None:
+        """`postgres` has clients ask for TLS first, as Postgres' protocol does."""
+        self._target = target
+        self._context = context
+        self._postgres = postgres
+        self._stack = AsyncExitStack()
+        self.port = 0
+        self.encrypted = 0
+
+    async def __aenter__(self) -> Self:
+        context = None if self._postgres else self._context
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=context)
+        self._stack.callback(server.close)
+        self.port = server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            if self._postgres:
+                if await reader.readexactly(len(_SSL_REQUEST)) != _SSL_REQUEST:
+                    writer.close()
+                    return
+                writer.write(b"S")
+                await writer.start_tls(self._context)
+            self.encrypted += 1
+            theirs, server = await asyncio.open_connection("127.0.0.1", self._target)
+            for end in (writer, server):
+                self._stack.callback(end.transport.abort)
+            await asyncio.gather(_pump(reader, server), _pump(theirs, writer))
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await reader.read(_CHUNK):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
