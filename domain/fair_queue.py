@@ -6,6 +6,28 @@ from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 
 
+class Turn:
+    """A place of one caller, who may give it back early, and whose end gives it back at last."""
+
+    def __init__(self, queue: "FairQueue", key: Hashable) -> None:
+        """Prepare to wait in the key's line."""
+        self._queue = queue
+        self._key = key
+        self._is_held = False
+
+    async def take(self) -> None:
+        """Wait for the turn, unless it has come already."""
+        if not self._is_held:
+            await self._queue.take(self._key)
+            self._is_held = True
+
+    def give_back(self) -> None:
+        """End the turn, unless it has ended."""
+        if self._is_held:
+            self._is_held = False
+            self._queue.give_back(self._key)
+
+
 class FairQueue:
     """Hands out a number of places, in turns between the keys that wait for one.
 
@@ -31,13 +53,14 @@ class FairQueue:
     @asynccontextmanager
     async def place(self, key: Hashable) -> AsyncIterator[None]:
         """Hold a place within the block; wait for it in the key's line."""
-        await self._take(key)
+        await self.take(key)
         try:
             yield
         finally:
-            self._give_back(key)
+            self.give_back(key)
 
-    async def _take(self, key: Hashable) -> None:
+    async def take(self, key: Hashable) -> None:
+        """Take a place that has to be given back; wait for it in the key's line."""
         # Whoever waits although places are free has as many as a key may have.
         if self._has_place(key):
             self._taken[key] += 1
@@ -48,7 +71,7 @@ class FairQueue:
             await turn
         except BaseException:
             if turn.done() and not turn.cancelled():
-                self._give_back(key)  # it came together with the cancellation
+                self.give_back(key)  # it came together with the cancellation
             else:
                 self._leave(key, turn)
             raise
@@ -62,7 +85,8 @@ class FairQueue:
         if not line:
             del self._lines[key]
 
-    def _give_back(self, key: Hashable) -> None:
+    def give_back(self, key: Hashable) -> None:
+        """Give a place back, to whoever's turn it is."""
         self._taken[key] -= 1
         if not self._taken[key]:
             del self._taken[key]

@@ -13,6 +13,7 @@ from strawberry.dataloader import DataLoader
 from domain.backups.service import Backups
 from domain.drift.service import Drift
 from domain.errors import BadInputError, UnauthenticatedError
+from domain.fair_queue import Turn
 from domain.inventory.service import Inventory
 from domain.log_ids import note_ids
 from domain.notifications.service import Notifications
@@ -93,6 +94,8 @@ class Context:
         self.last_event_id: str | None = None
         # What the connection of a socket or a stream takes.
         self.slot: Slot | None = None
+        # The turn of an operation on a socket, which is waited for before anything is done for it.
+        self.turn: Turn | None = None
         # What the events of a subscription take.
         self.meter: EventMeter | None = None
         self._identify = identify

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import aclosing
 from inspect import signature
 from typing import Any, cast
+from uuid import UUID
 
 from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, OperationType
 from strawberry import Schema
@@ -20,6 +21,7 @@ from strawberry.schema.schema import (
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
+from domain.fair_queue import Turn
 from gql.audit import audit_refusals
 from gql.errors import ErrorMapping, map_errors, public_error
 from gql.limits.admission import Admission, Gate
@@ -120,6 +122,12 @@ class OpsrunSchema(Schema):
         guarded._gate = gate
         guarded.execution_context_class = Execution if gate.limits.suggestions else NoSuggestions
         return guarded
+
+    def turn_of(self, user_id: UUID | None) -> Turn | None:
+        """Return a turn to wait for before an operation of the user; None without a gate."""
+        if self._gate is None or user_id is None:
+            return None
+        return Turn(self._gate.turns, user_id)
 
     def as_graphql_core(self) -> GraphQLSchema:
         """Return the schema as graphql-core knows it."""

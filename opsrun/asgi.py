@@ -19,7 +19,7 @@ from gql.transport.cors import cross_origin
 from gql.transport.graphiql import graphiql_routes
 from gql.transport.http import GraphQLView
 from gql.transport.slots import Slots
-from opsrun.auth import OidcTokens, Tokens, bearer, tokens
+from opsrun.auth import OidcTokens, RecentTokens, Tokens, bearer, tokens
 from opsrun.database import Login
 from opsrun.gate import open_gate
 from opsrun.health import Check, open_database_check
@@ -126,7 +126,7 @@ async def open_api(
         monitor.registry.register(resources.pool_wait)
         contexts = TokenContexts(
             use_cases(resources, max_active_runs=settings.tenant_max_active_runs),
-            verifier,
+            RecentTokens(verifier),
             gate.budgets,
             HubLinks(public_url),
             timedelta(days=settings.default_window_days),

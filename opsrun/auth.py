@@ -2,11 +2,13 @@
 
 import os
 import secrets
+from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 import jwt
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 LOCAL_ISSUER = "opsrun-local"
 LOCAL_AUDIENCE = "opsrun"
+# Seconds for which a good token is not verified again, and how many such tokens are kept.
+KEPT_SECONDS = 5.0
+_KEPT_TOKENS = 2_000
 # Far above what issuers make; decoding takes time by length.
 MAX_TOKEN_LENGTH = 16 * 1024
 _LOCAL_ALGORITHM = "HS256"
@@ -121,6 +126,29 @@ class OidcTokens:
         except (KeyError, *FAULTS) as error:
             raise UnauthenticatedError(BAD_TOKEN) from error
         return self._trust.identity(token, await self.keys.find(key_id))
+
+
+class RecentTokens:
+    """Keeps who a token speaks for, for some seconds: clients send the same one each time."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._verified: OrderedDict[str, tuple[float, Identity]] = OrderedDict()
+
+    async def verify(self, token: str) -> "Identity":
+        """Check the token unless it was good `KEPT_SECONDS` ago.
+
+        That it has not expired is for the caller to check, by the identity's `expires_at`.
+        """
+        now = monotonic()
+        verified_at, identity = self._verified.get(token, (float("-inf"), None))
+        if identity is None or now - verified_at > KEPT_SECONDS:
+            identity = await self._tokens.verify(token)
+            self._verified[token] = now, identity
+            self._verified.move_to_end(token)
+            if len(self._verified) > _KEPT_TOKENS:
+                self._verified.popitem(last=False)
+        return identity
 
 
 def bearer(authorization: object) -> str:

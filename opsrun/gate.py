@@ -8,6 +8,7 @@ from domain.tenancy.transactions import Transactions
 from gql.limits.admission import Gate
 from gql.limits.cost import CostModel
 from gql.limits.limits import Limits
+from gql.limits.reading import DocumentReader
 from gql.schema import schema
 from opsrun.budgets import open_budgets
 from opsrun.settings import Settings
@@ -32,9 +33,11 @@ def limits(settings: Settings) -> Limits:
 async def open_gate(settings: Settings, transactions: Transactions) -> AsyncIterator[Gate]:
     """Open what the gate asks: the users' accounts, and the registered documents."""
     async with open_budgets(settings.require_redis_url(), settings.points_per_minute) as budgets:
+        bounds, core = limits(settings), schema.as_graphql_core()
         yield Gate(
-            limits(settings),
-            CostModel(schema.as_graphql_core()),
+            bounds,
+            DocumentReader(core, bounds),
+            CostModel(core),
             budgets,
             TrustedDocuments(transactions),
             only_trusted=settings.trusted_documents == "required",

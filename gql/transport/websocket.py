@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from starlette.websockets import WebSocketDisconnected as SocketIsClosedError
@@ -22,6 +23,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 )
 
 from domain.errors import DomainError, ErrorCode, LimitExceededError, UnavailableError
+from domain.fair_queue import Turn
 from gql.errors import public_error
 from gql.execution import OpsrunSchema
 from gql.limits.trusted import by_document_id, names_document
@@ -46,12 +48,13 @@ class SocketSession:
     request_id: str
     slot: Slot
     connection_params: Mapping[str, object] = field(default_factory=dict)
+    user_id: UUID | None = None
 
-    async def new_context(self) -> object:
+    async def new_context(self, turn: Turn | None = None) -> object:
         """Return a fresh context: sessions, loaders and rights of an earlier one are stale."""
         opening = self.context_factory.for_socket(self.connection_params)
         context = await opened(opening, request_id=self.request_id, transport="socket")
-        return told(context, slot=self.slot)
+        return told(context, slot=self.slot, turn=turn)
 
     async def admit(self) -> None:
         """Check that the client may use the socket.
@@ -68,6 +71,7 @@ class SocketSession:
             serving().refused([error.code])
             raise ConnectionRejectionError from error
         seated(context, self.slot)
+        self.user_id = getattr(context, "actor_id", None)
 
 
 class SocketAdapter(ASGIWebSocketAdapter):
@@ -191,7 +195,22 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
 
     async def _answer(self, operation: Operation[SocketSession, None]) -> None:
         payload = self._payloads.pop(operation.id)
-        context = await self.context.new_context()
+        turn = self.schema.turn_of(self.context.user_id)
+        try:
+            if turn is not None:
+                # A client may open very many at once, and nothing is done for them before.
+                await turn.take()
+            await self._send_results(operation, payload, await self.context.new_context(turn))
+        finally:
+            if turn is not None:
+                turn.give_back()
+
+    async def _send_results(
+        self,
+        operation: Operation[SocketSession, None],
+        payload: Mapping[str, object],
+        context: object,
+    ) -> None:
         results = ResultStream(
             await self.schema.stream(
                 operation.query,

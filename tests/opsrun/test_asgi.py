@@ -11,7 +11,7 @@ from domain.tenancy.roles import TenantRole
 from gql import context
 from gql.ids import GlobalId
 from gql.runs import subscriptions
-from opsrun import issuer_keys
+from opsrun import auth, issuer_keys
 from opsrun.database import Login
 from opsrun.embedded import EmbeddedServers
 from opsrun.settings import Settings
@@ -140,6 +140,7 @@ async def test_an_issuer_that_is_away_signs_nobody_out(
     await client.data(VIEWER)
     issuer.answer = (503, b"")
     monkeypatch.setattr(issuer_keys, "LIFETIME_SECONDS", -1.0)
+    monkeypatch.setattr(auth, "KEPT_SECONDS", -1.0)
     try:
         answer = await client.ask(VIEWER)
         assert (answer.status, answer.code) == (503, "UNAVAILABLE")

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import jwt
 import pytest
@@ -21,11 +22,14 @@ from jwt.algorithms import RSAAlgorithm
 
 from domain.errors import UnauthenticatedError, UnavailableError
 from domain.tenancy.models import user_id
+from gql.context import Identity
+from opsrun import auth
 from opsrun.auth import (
     LOCAL_AUDIENCE,
     LOCAL_ISSUER,
     LocalTokens,
     OidcTokens,
+    RecentTokens,
     Tokens,
     bearer,
     kept_key,
@@ -568,3 +572,39 @@ def test_a_bearer_token_is_read(header: str) -> None:
 def test_anything_else_is_no_bearer_token(header: object) -> None:
     with pytest.raises(UnauthenticatedError, match="Authorization: Bearer"):
         bearer(header)
+
+
+class Counted:
+    """Verifies each token of a number as that user's, unless it was withdrawn."""
+
+    def __init__(self) -> None:
+        self.verified: list[str] = []
+        self.withdrawn: set[str] = set()
+
+    async def verify(self, token: str) -> Identity:
+        self.verified.append(token)
+        if token in self.withdrawn:
+            raise UnauthenticatedError("withdrawn")
+        return Identity(UUID(int=int(token)), datetime.now(UTC) + timedelta(hours=1))
+
+
+async def test_a_good_token_is_verified_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = Counted()
+    recent = RecentTokens(counted)
+    users = [(await recent.verify(token)).user_id.int for token in ("1", "2", "1", "2")]
+    assert users == [1, 2, 1, 2]
+    assert counted.verified == ["1", "2"]
+    monkeypatch.setattr(auth, "KEPT_SECONDS", -1.0)
+    await recent.verify("1")
+    assert counted.verified == ["1", "2", "1"]
+
+
+async def test_a_bad_token_is_not_kept() -> None:
+    counted = Counted()
+    recent = RecentTokens(counted)
+    counted.withdrawn.add("1")
+    for _ in range(2):
+        with pytest.raises(UnauthenticatedError):
+            await recent.verify("1")
+    counted.withdrawn.clear()
+    assert await recent.verify("1")

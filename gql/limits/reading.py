@@ -1,0 +1,82 @@
+"""Documents that come for the first time: read beside the event loop, one at a time."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from time import thread_time
+from uuid import UUID
+
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, GraphQLSyntaxError, parse
+
+from domain.errors import DomainError, LimitExceededError
+from domain.fair_queue import FairQueue
+from gql.limits.documents import ValidDocuments
+from gql.limits.limits import Limits
+from gql.limits.shape import require_shape
+from gql.limits.validation import faults
+
+# graphql-core's parser tells of too many tokens in these words only.
+_TOO_MANY_TOKENS = "Parsing aborted"
+# Characters of a document that is read in less time than a thread needs to be asked.
+_SHORT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What became of a text: a document without errors, or what is wrong with it."""
+
+    document: DocumentNode | None = None
+    errors: tuple[GraphQLError, ...] = ()
+    refusal: Exception | None = None
+    # CPU; 0 for a document that was known.
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class DocumentReader:
+    """Reads documents for all users, in turns, and keeps those that are valid."""
+
+    schema: GraphQLSchema
+    limits: Limits
+    known: ValidDocuments = field(default_factory=ValidDocuments)
+    _turns: FairQueue = field(default_factory=lambda: FairQueue(1, per_key=1))
+    _thread: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="documents")
+    )
+
+    async def read(self, text: str, user_id: UUID) -> Reading:
+        """Parse, measure and validate a text; take a document that was valid before as it is.
+
+        The event loop goes on meanwhile, and no user's documents wait for more than one of
+        each other user.
+        """
+        if (document := self.known.get(text)) is not None:
+            return Reading(document)
+        if len(text) <= _SHORT:
+            reading = self._read(text)
+        else:
+            loop = asyncio.get_running_loop()
+            async with self._turns.place(user_id):
+                reading = await loop.run_in_executor(self._thread, self._read, text)
+        if reading.document is not None and not reading.errors:
+            self.known.keep(text, reading.document)
+        return reading
+
+    def _read(self, text: str) -> Reading:
+        began = thread_time()
+        try:
+            document = parse(text, max_tokens=self.limits.tokens)
+            require_shape(document, self.limits)
+            errors = tuple(faults(self.schema, document, self.limits))
+        except (DomainError, GraphQLSyntaxError) as error:
+            refusal = _in_our_words(error, self.limits)
+            return Reading(refusal=refusal, seconds=thread_time() - began)
+        return Reading(document, errors, seconds=thread_time() - began)
+
+
+def _in_our_words(error: Exception, limits: Limits) -> Exception:
+    if _TOO_MANY_TOKENS in str(error):
+        return LimitExceededError(
+            f"The document has more than {limits.tokens} tokens. Ask for less at a time."
+        )
+    return error
