@@ -78,6 +78,9 @@ async def _store(
                 raise entry.failure
             records.append(await _read(provider, scope_key, entry.key))
         except ProducerError as error:
+            if error.reason is FailureReason.PROVIDER_UNAVAILABLE:
+                # Not the policy's fault, and the others would fail like it.
+                raise
             failures.append((entry.key, error))
     async with execution.batch() as batch:
         stored = await repository.store(

@@ -1,22 +1,26 @@
 """Policies from a folder of exported JSON files, one object per file (P1)."""
 
-import asyncio
 import errno
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from domain.inventory.completeness import require_complete
 from domain.inventory.policies import identify, parse, parse_json, storable
 from domain.inventory.provider import CatalogueEntry, PolicyDocument
 from domain.inventory.scopes import normal_scope_key, valid_scope_key
 from domain.runs.failures import FailureReason, ProducerError
+from workers.bounded_threads import BoundedThreads
+from workers.providers.file_threads import FILE_THREADS, in_file_thread, in_slices
 from workers.providers.folders import Found, json_files, read_file
 from workers.providers.ignoring import read_ignore_rules
+
+T = TypeVar("T")
 
 # A key is part of a primary key, and an index row of Postgres ends at 2,700 bytes.
 _MAX_KEY_LENGTH = 500
@@ -44,8 +48,9 @@ class DirectoryProvider:
     of `root` names is not a policy. No message holds a path of the server.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, threads: BoundedThreads = FILE_THREADS) -> None:
         self._root = root
+        self._threads = threads
         self._catalogues: dict[str, _Catalogue] = {}
 
     async def scopes(self) -> Sequence[str]:
@@ -54,7 +59,7 @@ class DirectoryProvider:
         Raises:
             ProducerError: PROVIDER_UNAVAILABLE when the export folder cannot be listed.
         """
-        _, folders = await asyncio.to_thread(_scope_folders, self._root)
+        _, folders = await self._in_thread(partial(_scope_folders, self._root))
         return sorted(folders)
 
     async def catalogue(self, scope_key: str) -> Sequence[CatalogueEntry]:
@@ -64,15 +69,12 @@ class DirectoryProvider:
             ProducerError: SCOPE_NOT_FOUND, SCOPE_AMBIGUOUS, INVALID_IGNORE_FILE or
                 PROVIDER_UNAVAILABLE.
         """
-        root, folders = await asyncio.to_thread(_scope_folders, self._root)
+        root, folders = await self._in_thread(partial(_scope_folders, self._root))
         folder = _only_folder(folders.get(scope_key, set()))
-        found = await asyncio.to_thread(_found, root, folder, scope_key)
+        found = await in_slices(self._threads, self._root, _found(root, folder, scope_key))
         files = {_key(file): file for file in found}
-        # One thread call per file: a cancelled sync stops at the next one.
-        listed = [
-            await asyncio.to_thread(_entry, root, folder, key, file)
-            for key, file in sorted(files.items())
-        ]
+        entries_read = (_entry(root, folder, key, file) for key, file in sorted(files.items()))
+        listed = await in_slices(self._threads, self._root, entries_read)
         entries = _without_twins(listed)
         self._catalogues[scope_key] = _Catalogue(
             root,
@@ -91,7 +93,10 @@ class DirectoryProvider:
         """
         if scope_key not in self._catalogues:
             await self.catalogue(scope_key)
-        return await asyncio.to_thread(_document, self._catalogues[scope_key], key)
+        return await self._in_thread(partial(_document, self._catalogues[scope_key], key))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await in_file_thread(self._threads, self._root, work)
 
 
 def _scope_folders(root: Path) -> tuple[Path, dict[str, set[tuple[str, ...]]]]:
@@ -122,14 +127,14 @@ def _only_folder(folders: set[tuple[str, ...]]) -> tuple[str, ...]:
     return folder
 
 
-def _found(root: Path, folder: Sequence[str], scope_key: str) -> list[Found]:
+def _found(root: Path, folder: Sequence[str], scope_key: str) -> Iterator[Found]:
     rules = read_ignore_rules(root)
 
     def why_ignored(path: Sequence[str], *, is_folder: bool = False) -> str | None:
         return rules.why_ignored((scope_key, *path), is_folder=is_folder)
 
     try:
-        return json_files(root, folder, why_ignored)
+        yield from json_files(root, folder, why_ignored)
     except OSError as error:
         raise _unavailable("The scope's folder", error) from None
 
