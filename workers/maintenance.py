@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -127,14 +127,22 @@ class Maintenance:
         async with self._transactions.open(None) as connection:
             folders = await tenancy.export_folders(connection)
         for some in batches(folders, _SCOPES_AT_A_TIME):
-            # Side by side, so that a folder that hangs delays the others only once.
-            await asyncio.gather(*(self._find_scopes(*tenant) for tenant in some))
+            # Side by side, so that folders that hang delay the others only once.
+            async with asyncio.TaskGroup() as group:
+                searches = [
+                    (tenant_id, group.create_task(_scopes(tenant_id, folder)))
+                    for tenant_id, folder in some
+                ]
+            for tenant_id, search in searches:
+                if scopes := search.result():
+                    async with self._transactions.open(tenant_id) as connection:
+                        await inventory.save_scopes(connection, tenant_id, scopes)
 
-    async def _find_scopes(self, tenant_id: UUID, folder: str) -> None:
-        try:
-            scopes = await provider_of(folder).scopes()
-        except ProducerError as error:
-            logger.warning("The scopes of tenant %s are unknown: %s", tenant_id, error)
-            return
-        async with self._transactions.open(tenant_id) as connection:
-            await inventory.save_scopes(connection, tenant_id, scopes)
+
+async def _scopes(tenant_id: UUID, folder: str) -> Sequence[str]:
+    """Return the scopes in the folder; none when it cannot be read."""
+    try:
+        return await provider_of(folder).scopes()
+    except ProducerError as error:
+        logger.warning("The scopes of tenant %s are unknown: %s", tenant_id, error)
+        return ()
