@@ -28,7 +28,8 @@ _HOUSEKEEPING_SECONDS = 60.0
 _SCOPES_SECONDS = 10.0
 _SCOPES_AT_A_TIME = 8
 _MEASURE_SECONDS = 15.0
-_UNUSED_DOCUMENTS = timedelta(days=1)
+# Longer than any run: a sync stores its documents before the snapshot that refers to them.
+_UNUSED_DOCUMENTS = timedelta(days=8)
 
 # For how long the oldest message has been waiting; None while the queue is out of reach.
 QueueAge = Callable[[], Awaitable[timedelta | None]]

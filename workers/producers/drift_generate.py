@@ -13,12 +13,10 @@ from domain.inventory.models import PolicyDifference
 from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.runs.repository.reading import by_ids
-from workers.bounded_threads import BoundedThreads
 from workers.producers.batches import batches
+from workers.producers.compute_threads import COMPUTE_THREADS
 
 BATCH = 10
-# Without a deadline: a comparison ends by itself, and the run's own timeout applies.
-_THREADS = BoundedThreads(None)
 _KNOWN = "The finding is known from an earlier run."
 _SAME = "The two exports write the same settings differently."
 
@@ -49,7 +47,9 @@ async def _compare(
 ) -> None:
     documents = await _documents(execution, differences)
     # Large policies take seconds: the worker's other runs go on, and no heartbeat waits for a row.
-    findings = await _THREADS.run(execution.tenant_id, partial(_findings, differences, documents))
+    findings = await COMPUTE_THREADS.run(
+        execution.tenant_id, partial(_findings, differences, documents)
+    )
     async with execution.batch() as batch:
         new = await add(
             batch.connection,

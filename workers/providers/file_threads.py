@@ -1,6 +1,6 @@
 """Every file operation of the providers: in a thread, with a deadline, on a generator's items."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from time import monotonic
 from typing import TypeVar
@@ -14,6 +14,9 @@ T = TypeVar("T")
 FILE_TIMEOUT_SECONDS = 30
 # Seconds of work between two moments at which a cancelled sync can stop.
 _SLICE_SECONDS = 0.2
+
+# A sync holds one slice: so many bytes, plus the file that exceeds them.
+SLICE_BYTES = 1024 * 1024
 
 FILE_THREADS = BoundedThreads(FILE_TIMEOUT_SECONDS)
 
@@ -34,24 +37,30 @@ async def in_file_thread(threads: BoundedThreads, root: Path, work: Callable[[],
         raise _hung("is not read, because earlier reads on this worker still hang") from None
 
 
-async def in_slices(threads: BoundedThreads, root: Path, items: Iterator[T]) -> list[T]:
-    """Return all items of an iterator that reads below `root`, each slice with its own deadline.
+async def in_slices(
+    threads: BoundedThreads,
+    root: Path,
+    items: Iterator[T],
+    weight: Callable[[T], int] = lambda _: 0,
+) -> AsyncIterator[list[T]]:
+    """Yield all items of an iterator that reads below `root`, each slice with its own deadline.
+
+    A slice ends with the item that makes it weigh `SLICE_BYTES`, or after a fraction of a second.
 
     Raises:
         ProducerError: PROVIDER_UNAVAILABLE when the folder hangs; else what the iterator raises.
     """
-    taken: list[T] = []
-    while some := await in_file_thread(threads, root, lambda: _slice(items)):
-        taken += some
-    return taken
+    while some := await in_file_thread(threads, root, lambda: _slice(items, weight)):
+        yield some
 
 
-def _slice(items: Iterator[T]) -> list[T]:
+def _slice(items: Iterator[T], weight: Callable[[T], int]) -> list[T]:
     taken: list[T] = []
-    end = monotonic() + _SLICE_SECONDS
+    weighs, end = 0, monotonic() + _SLICE_SECONDS
     for item in items:
         taken.append(item)
-        if monotonic() > end:
+        weighs += weight(item)
+        if weighs >= SLICE_BYTES or monotonic() > end:
             break
     return taken
 

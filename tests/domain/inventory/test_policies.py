@@ -153,3 +153,34 @@ def test_swapped_bytes_are_named(mark: bytes, announced: str, written: str) -> N
         f"The byte order mark says {announced}, but the bytes are {written};"
         " save the file as UTF-8."
     )
+
+
+def with_values(count: int) -> bytes:
+    """A policy with so many values: its three, the list, and what is in it."""
+    return json.dumps({**POLICY, "v": [1] * (count - len(POLICY) - 1)}).encode()
+
+
+def test_a_document_has_at_most_200_000_values() -> None:
+    assert len(parse(with_values(200_000))["v"]) > 199_000
+    assert refusal(with_values(200_001)) == (
+        FailureReason.FILE_TOO_LARGE,
+        "The document has more than 200,000 values.",
+    )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
+def test_what_a_text_holds_is_one_value(encoding: str) -> None:
+    script = 'if (a[0]) { Write-Host "x, y\\" }, ' * 100_000
+    body = {**POLICY, "script": script}
+    assert parse(json.dumps(body).encode(encoding)) == body
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"v":[' + "[]," * 5_000_000 + "[]]}", "[" * 15_000_000, '"' + '\\",' * 5_000_000],
+    ids=["empty lists", "brackets", "a text without an end"],
+)
+def test_a_large_document_is_refused_in_a_moment(text: str) -> None:
+    began = process_time()
+    assert refusal(text.encode())[0] in (FailureReason.FILE_TOO_LARGE, FailureReason.INVALID_JSON)
+    assert process_time() - began < 2
