@@ -35,18 +35,6 @@ _BYTE_ORDERS = {
 }
 
 
-def parse(raw: bytes) -> dict[str, Any]:
-    """Return the policy in a file's bytes: UTF-8, UTF-16 or UTF-32, with or without a BOM.
-
-    The result can be stored as `jsonb` and written as JSON again.
-
-    Raises:
-        ProducerError: INVALID_JSON with the place, FILE_TOO_LARGE, or INVALID_POLICY for valid
-            JSON that is not a policy, or cannot be stored.
-    """
-    return storable(parse_json(raw))
-
-
 def storable(body: Any) -> dict[str, Any]:
     """Return a JSON value that is an object which can be stored as `jsonb`.
 

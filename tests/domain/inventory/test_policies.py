@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domain.inventory.policies import identify, parse
+from domain.inventory.policies import identify, parse_json, storable
 from domain.runs.failures import FailureReason, ProducerError
 
 POLICY = {
@@ -15,6 +15,10 @@ POLICY = {
     "id": "p-1",
     "displayName": "Büro – 電",
 }
+
+
+def parse(raw: bytes) -> dict[str, Any]:
+    return storable(parse_json(raw))
 
 
 def refused(raw: bytes) -> ProducerError:
