@@ -70,7 +70,7 @@ _describe(
         FailureReason.INVALID_POLICY: "The JSON is not a policy: something is missing or wrong.",
         FailureReason.INCOMPLETE_POLICY: "The document says itself that a part of it is missing.",
         FailureReason.UNREADABLE_FILE: "The file or folder could not be read.",
-        FailureReason.FILE_TOO_LARGE: "The file is larger than a policy may be.",
+        FailureReason.FILE_TOO_LARGE: "The file is larger, or has more values, than a policy may.",
         FailureReason.OUTSIDE_SCOPE: "A link leads out of the scope's folder.",
         FailureReason.DUPLICATE_ID: "Several policies have this id, so none of them is taken.",
         FailureReason.CHANGED_WHILE_READING: "The policy changed during the sync.",

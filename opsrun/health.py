@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from opsrun.database import PATIENCE_SECONDS, open_engine
 from opsrun.settings import Settings
+from workers.bounded_threads import BoundedThreads
 
 # Long enough for the pool to find out that its connections are silent, and to replace one.
 _TIMEOUT_SECONDS = PATIENCE_SECONDS + 2.0
@@ -51,6 +52,18 @@ def database_check(engine: AsyncEngine) -> Check:
             await connection.execute(text("SELECT 1"))
 
     return Check(ask)
+
+
+def file_checks(threads: BoundedThreads) -> dict[str, Check]:
+    """Ask whether file operations hang: in all threads, or in some, which stops few tenants."""
+
+    async def file_threads() -> None:
+        threads.require_threads()
+
+    async def exports() -> None:
+        threads.require_none_abandoned()
+
+    return {"file_threads": Check(file_threads), "exports": Check(exports, is_needed=False)}
 
 
 def health_routes(checks: Mapping[str, Check], stopping: asyncio.Event) -> list[Route]:

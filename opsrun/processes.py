@@ -14,15 +14,16 @@ from taskiq.receiver import Receiver
 
 from domain.runs.execution import RunClaimer
 from opsrun.database import Login
-from opsrun.health import Check, open_database_check
+from opsrun.health import Check, file_checks, open_database_check
 from opsrun.monitoring import Monitor, shown
 from opsrun.resources import open_resources
 from opsrun.settings import Settings
 from opsrun.tracing import open_tracer
 from workers.broker import RunBroker
 from workers.maintenance import Maintenance
-from workers.metrics import MaintenanceMetrics, RunMetrics
+from workers.metrics import MaintenanceMetrics, RunMetrics, show_file_threads
 from workers.producers import PRODUCERS
+from workers.providers.file_threads import FILE_THREADS
 from workers.runner import RunRunner
 from workers.tasks import register_tasks, sender
 
@@ -35,6 +36,7 @@ HAND_BACK_SECONDS = 5.0
 
 async def work(settings: Settings) -> None:
     """Execute runs until SIGTERM or SIGINT; then finish or hand back what is in hand."""
+    FILE_THREADS.seconds = settings.file_timeout_seconds
     broker = RunBroker(settings.require_redis_url())
     async with (
         open_tracer(settings, "worker") as tracer,
@@ -46,11 +48,13 @@ async def work(settings: Settings) -> None:
                 "database": database,
                 "queue": Check(broker.ping),
                 "listener": Check(broker.require_listener),
+                **file_checks(FILE_THREADS),
             },
             wakeups=resources.wakeups,
             queue=broker,
         )
         monitor.registry.register(resources.pool_wait)
+        show_file_threads(monitor.registry, FILE_THREADS)
         owner = f"{socket.gethostname()}:{os.getpid()}"
         runner = RunRunner(
             RunClaimer(resources.transactions, resources.wakeups, owner=owner),
@@ -91,6 +95,7 @@ async def _hand_back(runner: RunRunner) -> None:
 @asynccontextmanager
 async def open_maintenance(settings: Settings) -> AsyncIterator[tuple[Maintenance, Monitor]]:
     """Open what maintenance needs, and what shows how it gets on."""
+    FILE_THREADS.seconds = settings.file_timeout_seconds
     broker = RunBroker(settings.require_redis_url())
     async with (
         open_tracer(settings, "maintenance") as tracer,
@@ -106,10 +111,12 @@ async def open_maintenance(settings: Settings) -> AsyncIterator[tuple[Maintenanc
                 "database": database,
                 "queue": Check(broker.ping),
                 "relay": Check(relay),
+                **file_checks(FILE_THREADS),
             },
             wakeups=resources.wakeups,
         )
         monitor.registry.register(resources.pool_wait)
+        show_file_threads(monitor.registry, FILE_THREADS)
         maintenance = Maintenance(
             resources.transactions,
             resources.wakeups,

@@ -125,6 +125,9 @@ class Settings(BaseSettings):
     tenant_max_active_runs: int = Field(
         10_000, ge=1, le=1_000_000, description="Queued and running runs that a tenant may have"
     )
+    file_timeout_seconds: int = Field(
+        30, ge=1, le=600, description="How long an export folder may take to answer"
+    )
     shutdown_grace_seconds: int = Field(
         20, ge=0, le=3600, description="How long SIGTERM waits for work in hand"
     )

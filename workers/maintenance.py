@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from domain.tenancy import repository as tenancy
 from domain.tenancy.transactions import Transactions
 from domain.wakeups import OUTBOX_TOPIC, WakeUps
 from workers.metrics import MaintenanceMetrics
+from workers.producers.batches import batches
 from workers.providers import provider_of
 from workers.steps import Steps
 
@@ -25,8 +26,10 @@ _RESCUE_SECONDS = 3.0
 _MOST_GRACE = timedelta(seconds=5)
 _HOUSEKEEPING_SECONDS = 60.0
 _SCOPES_SECONDS = 10.0
+_SCOPES_AT_A_TIME = 8
 _MEASURE_SECONDS = 15.0
-_UNUSED_DOCUMENTS = timedelta(days=1)
+# Longer than any run: a sync stores its documents before the snapshot that refers to them.
+_UNUSED_DOCUMENTS = timedelta(days=8)
 
 # For how long the oldest message has been waiting; None while the queue is out of reach.
 QueueAge = Callable[[], Awaitable[timedelta | None]]
@@ -124,11 +127,23 @@ class Maintenance:
         """Write down which scopes the tenants' providers have now."""
         async with self._transactions.open(None) as connection:
             folders = await tenancy.export_folders(connection)
-        for tenant_id, folder in folders:
-            try:
-                scopes = await provider_of(folder).scopes()
-            except ProducerError as error:
-                logger.warning("The scopes of tenant %s are unknown: %s", tenant_id, error)
-                continue
-            async with self._transactions.open(tenant_id) as connection:
-                await inventory.save_scopes(connection, tenant_id, scopes)
+        for some in batches(folders, _SCOPES_AT_A_TIME):
+            # Side by side, so that folders that hang delay the others only once.
+            async with asyncio.TaskGroup() as group:
+                searches = [
+                    (tenant_id, group.create_task(_scopes(tenant_id, folder)))
+                    for tenant_id, folder in some
+                ]
+            for tenant_id, search in searches:
+                if scopes := search.result():
+                    async with self._transactions.open(tenant_id) as connection:
+                        await inventory.save_scopes(connection, tenant_id, scopes)
+
+
+async def _scopes(tenant_id: UUID, folder: str) -> Sequence[str]:
+    """Return the scopes in the folder; none when it cannot be read."""
+    try:
+        return await provider_of(folder).scopes()
+    except ProducerError as error:
+        logger.warning("The scopes of tenant %s are unknown: %s", tenant_id, error)
+        return ()

@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from domain.runs.lifecycle import BUCKET_RULES, TRANSITIONS
 from domain.runs.models import OperationRun
 from domain.runs.repository.backlog import Backlog
+from workers.bounded_threads import BoundedThreads
 from workers.producers import PRODUCERS
 
 # Seconds for which the queues are shown as they were read: an old number may be far off.
@@ -47,6 +48,15 @@ class RunMetrics:
         self._ended.labels(*labels).inc()
         if run.running_seconds is not None:
             self._seconds.labels(*labels).observe(run.running_seconds)
+
+
+def show_file_threads(registry: CollectorRegistry, threads: BoundedThreads) -> None:
+    """Show how many threads hang in file operations, as the registry is read."""
+    Gauge(
+        "opsrun_hung_file_threads",
+        "Threads whose file operation has missed its deadline and has not returned.",
+        registry=registry,
+    ).set_function(lambda: threads.abandoned)
 
 
 class MaintenanceMetrics:

@@ -76,6 +76,12 @@ def document_hash(body: Any) -> bytes:
     return hashlib.sha256(_canonical(body)).digest()
 
 
+def stored_form(body: Any) -> tuple[bytes, str]:
+    """Return a whole document's `document_hash`, and the JSON that it is stored as."""
+    canonical = _canonical(body)
+    return hashlib.sha256(canonical).digest(), canonical.decode()
+
+
 def identities(items: Sequence[Any], key: str) -> list[str] | None:
     """Return each object's text under `key`; None unless all have a short one of their own."""
     return unique_texts([item.get(key) if isinstance(item, dict) else None for item in items])

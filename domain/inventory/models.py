@@ -46,15 +46,14 @@ class SyncOrder:
 
 @dataclass(frozen=True, slots=True)
 class PolicyRecord:
-    """A policy on its way into a snapshot."""
+    """A policy on its way into a snapshot; its document is stored before it."""
 
-    item_key: str
+    key: str
     policy_id: str
     name: str
     policy_type: str
     content_hash: bytes
     document_hash: bytes
-    body: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""Where policies come from: the seam behind which `inventory.sync` reads (P1)."""
+"""Where policies come from: the seam through which `inventory.sync` reads (P1)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -8,15 +8,10 @@ from domain.runs.failures import ProducerError
 
 
 @dataclass(frozen=True, slots=True)
-class CatalogueEntry:
-    """One policy the provider knows of, or why it cannot be identified, or is not one.
-
-    `key` is stable and unique within the scope. Exactly one of the others is set; `ignored` says
-    why this is not taken for a policy.
-    """
+class NotTaken:
+    """Something in a scope that is not stored: either it failed, or it is ignored, and why."""
 
     key: str
-    policy_id: str | None = None
     failure: ProducerError | None = None
     ignored: str | None = None
 
@@ -33,25 +28,25 @@ class PolicyDocument:
 
 
 class InventoryProvider(Protocol):
-    """Reads the policies of a tenant's scopes."""
+    """Reads the policies of a tenant's scopes.
+
+    A provider reads each policy once, and holds one batch in memory at a time:
+
+        async for batch in provider.policies("workstations"):
+            for policy in batch: ...
+    """
 
     async def scopes(self) -> Sequence[str]:
         """Return the keys of all scopes, sorted."""
         ...
 
-    async def catalogue(self, scope_key: str) -> Sequence[CatalogueEntry]:
-        """List the scope's policies, sorted by key.
+    def policies(self, scope_key: str) -> AsyncIterator[Sequence[PolicyDocument | NotTaken]]:
+        """Yield everything in the scope in batches of bounded size.
+
+        Keys are stable and unique within the scope. Two policies may have the same policy id.
 
         Raises:
             ProducerError: SCOPE_NOT_FOUND, PROVIDER_UNAVAILABLE when a retry may help, or why
                 the operator's settings for the scope are not usable.
-        """
-        ...
-
-    async def read(self, scope_key: str, key: str) -> PolicyDocument:
-        """Read one policy of the catalogue.
-
-        Raises:
-            ProducerError: why this policy cannot be taken.
         """
         ...

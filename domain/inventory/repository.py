@@ -10,14 +10,16 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
+    cast,
     delete,
     exists,
     func,
+    literal,
     select,
     true,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.inventory.models import (
@@ -110,23 +112,33 @@ async def current_policy_count(connection: AsyncConnection, tenant_id: UUID, sco
     return sum((await policy_counts(connection, tenant_id, runs)).values())
 
 
-async def store(
-    connection: AsyncConnection, tenant_id: UUID, run_id: UUID, records: Sequence[PolicyRecord]
-) -> frozenset[str]:
-    """Add policies to a run's snapshot; return the ids that the snapshot did not have yet."""
-    if not records:
-        return frozenset()
-    documents = {record.document_hash: record.body for record in records}
+async def store_documents(
+    connection: AsyncConnection, tenant_id: UUID, documents: Mapping[bytes, str]
+) -> None:
+    """Store whole policies, each as its JSON under its hash, for a snapshot to refer to."""
+    if not documents:
+        return
     adding = insert(policy_document).values(
-        [{"tenant_id": tenant_id, "hash": key, "body": documents[key]} for key in sorted(documents)]
+        [
+            {"tenant_id": tenant_id, "hash": key, "body": cast(literal(documents[key]), JSONB)}
+            for key in sorted(documents)
+        ]
     )
-    # The update holds off the collector of unreferenced documents until we have referred to it.
+    # The update holds off the collector of unreferenced documents until a snapshot refers to it.
     await connection.execute(
         adding.on_conflict_do_update(
             index_elements=[policy_document.c.tenant_id, policy_document.c.hash],
             set_={"stored_at": func.clock_timestamp()},
         )
     )
+
+
+async def store(
+    connection: AsyncConnection, tenant_id: UUID, run_id: UUID, records: Sequence[PolicyRecord]
+) -> frozenset[str]:
+    """Add policies to a run's snapshot; return the ids that the snapshot did not have yet."""
+    if not records:
+        return frozenset()
     added = await connection.execute(
         insert(inventory_policy)
         .values(
@@ -135,7 +147,7 @@ async def store(
                     "tenant_id": tenant_id,
                     "run_id": run_id,
                     "policy_id": record.policy_id,
-                    "item_key": record.item_key,
+                    "item_key": record.key,
                     "name": record.name,
                     "policy_type": record.policy_type,
                     "content_hash": record.content_hash,

@@ -8,26 +8,31 @@ import pytest
 
 from domain.drift.compare import changes
 from domain.inventory.content import content_hash, normalize
+from domain.inventory.duplicates import duplicates
+from domain.inventory.provider import NotTaken, PolicyDocument
 from domain.runs.failures import FailureReason
 from opsrun.demo_policies import write_export
 from workers.providers.directory import DirectoryProvider
 
 
-async def synced(provider: DirectoryProvider, scope_key: str) -> dict[str, Any]:
-    documents = [
-        await provider.read(scope_key, entry.key)
-        for entry in await provider.catalogue(scope_key)
-        if entry.failure is None
-    ]
-    return {document.policy_id: normalize(document.body) for document in documents}
+async def read(folder: Path, scope_key: str) -> list[PolicyDocument | NotTaken]:
+    batches = [batch async for batch in DirectoryProvider(folder).policies(scope_key)]
+    return [item for batch in batches for item in batch]
+
+
+async def synced(folder: Path, scope_key: str) -> dict[str, Any]:
+    return {
+        item.policy_id: normalize(item.body)
+        for item in await read(folder, scope_key)
+        if isinstance(item, PolicyDocument)
+    }
 
 
 async def test_two_versions_drift_as_promised(tmp_path: Path) -> None:
-    provider = DirectoryProvider(tmp_path)
     write_export(tmp_path / "production", 1)
-    old = await synced(provider, "production")
+    old = await synced(tmp_path, "production")
     write_export(tmp_path / "production", 2)
-    new = await synced(provider, "production")
+    new = await synced(tmp_path, "production")
     assert (len(old), len(new)) == (37, 38)
     assert (len(new.keys() - old.keys()), len(old.keys() - new.keys())) == (3, 2)
     both = old.keys() & new.keys()
@@ -55,9 +60,15 @@ async def test_an_export_is_the_same_every_time(tmp_path: Path) -> None:
 
 async def test_the_broken_export_is_partly_good(tmp_path: Path) -> None:
     write_export(tmp_path / "partial", 1, broken=True)
+    items = await read(tmp_path, "partial")
+    failures = duplicates(
+        {item.key: item.policy_id for item in items if isinstance(item, PolicyDocument)}
+    )
+    failures |= {
+        item.key: item.failure for item in items if isinstance(item, NotTaken) and item.failure
+    }
     entries = {
-        entry.key: entry.failure.reason if entry.failure else None
-        for entry in await DirectoryProvider(tmp_path).catalogue("partial")
+        item.key: failures[item.key].reason if item.key in failures else None for item in items
     }
     assert {key: value for key, value in entries.items() if key.startswith("imported/")} == {
         "imported/bom.json": None,
@@ -70,24 +81,25 @@ async def test_the_broken_export_is_partly_good(tmp_path: Path) -> None:
 
 
 async def test_a_reader_finishes_in_the_export_it_began_with(tmp_path: Path) -> None:
-    provider = DirectoryProvider(tmp_path)
     write_export(tmp_path / "production", 1)
-    entries = await provider.catalogue("production")
+    old = await synced(tmp_path, "production")
+    reading = DirectoryProvider(tmp_path).policies("production")
+    items = [*await anext(reading)]
     write_export(tmp_path / "production", 2)
-    for entry in entries:
-        assert (await provider.read("production", entry.key)).policy_id == entry.policy_id
+    items += [item async for batch in reading for item in batch]
+    assert {item.policy_id for item in items if isinstance(item, PolicyDocument)} == old.keys()
+    assert len(items) == len(old)
 
 
 async def test_a_sync_during_the_swap_sees_one_export_whole(tmp_path: Path) -> None:
-    provider = DirectoryProvider(tmp_path)
     write_export(tmp_path / "production", 1)
     for version in (2, 1, 2, 1):
-        entries, _ = await asyncio.gather(
-            provider.catalogue("production"),
+        items, _ = await asyncio.gather(
+            read(tmp_path, "production"),
             asyncio.to_thread(write_export, tmp_path / "production", version),
         )
-        assert [entry.key for entry in entries if entry.failure] == []
-        assert len(entries) in (37, 38)
+        assert [item.key for item in items if isinstance(item, NotTaken)] == []
+        assert len(items) in (37, 38)
 
 
 async def test_old_exports_go_and_other_scopes_stay(tmp_path: Path) -> None:
@@ -97,7 +109,7 @@ async def test_old_exports_go_and_other_scopes_stay(tmp_path: Path) -> None:
     assert len(list((tmp_path / ".exports" / "prod").iterdir())) == 2
     provider = DirectoryProvider(tmp_path)
     assert await provider.scopes() == ["prod", "prod.eu"]
-    assert len(await provider.catalogue("prod.eu")) == 37
+    assert len(await read(tmp_path, "prod.eu")) == 37
 
 
 def test_a_real_folder_is_never_replaced(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from tests.world import World
 LOGINS = {"api": Login.API, "worker": Login.WORKER, "maintenance": Login.MAINTENANCE}
 CHECKS = {
     "api": {"database", "redis"},
-    "worker": {"database", "queue", "listener"},
-    "maintenance": {"database", "queue", "relay"},
+    "worker": {"database", "queue", "listener", "file_threads", "exports"},
+    "maintenance": {"database", "queue", "relay", "file_threads", "exports"},
 }
 
 

@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry
 from gql.metrics import ApiMetrics
 from opsrun.monitoring import Monitor
 from opsrun.wakeups import RedisWakeUps
-from workers.metrics import MaintenanceMetrics
+from workers.metrics import MaintenanceMetrics, show_file_threads
+from workers.providers.file_threads import FILE_THREADS
 
 DOCS = Path(__file__).parents[2] / "docs"
 ENDINGS = {"histogram": ("_bucket", "_count", "_sum"), "counter": ("_total",), "gauge": ("",)}
@@ -31,6 +32,7 @@ def series() -> set[str]:
     registry: CollectorRegistry = Monitor({}, use=RedisWakeUps("redis://127.0.0.1:9/0")).registry
     ApiMetrics(registry)
     MaintenanceMetrics(registry)
+    show_file_threads(registry, FILE_THREADS)
     return {family.name + end for family in registry.collect() for end in ENDINGS[family.type]}
 
 

@@ -1,7 +1,7 @@
 """`drift.generate`: find out what changed between two snapshots of a scope (P2)."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from domain.drift.compare import changes, contents
@@ -14,6 +14,7 @@ from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.runs.repository.reading import by_ids
 from workers.producers.batches import batches
+from workers.producers.compute_threads import COMPUTE_THREADS
 
 BATCH = 10
 _KNOWN = "The finding is known from an earlier run."
@@ -46,7 +47,9 @@ async def _compare(
 ) -> None:
     documents = await _documents(execution, differences)
     # Large policies take seconds: the worker's other runs go on, and no heartbeat waits for a row.
-    findings = await asyncio.to_thread(_findings, differences, documents)
+    findings = await COMPUTE_THREADS.run(
+        execution.tenant_id, partial(_findings, differences, documents)
+    )
     async with execution.batch() as batch:
         new = await add(
             batch.connection,

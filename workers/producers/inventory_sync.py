@@ -1,19 +1,23 @@
 """`inventory.sync`: read all policies of a scope and store a snapshot (P1)."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
 
 from domain.inventory import repository
-from domain.inventory.content import content_hash, document_hash, normalize
+from domain.inventory.content import content_hash, normalize, stored_form
+from domain.inventory.duplicates import duplicates
 from domain.inventory.models import RUN_TYPE, PolicyRecord, SyncOrder
-from domain.inventory.provider import CatalogueEntry, InventoryProvider
+from domain.inventory.provider import InventoryProvider, NotTaken, PolicyDocument
 from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.tenancy.repository import export_folder
 from workers.producers.batches import batches
+from workers.producers.compute_threads import COMPUTE_THREADS
 from workers.providers import provider_of
 
 BATCH = 10
+_Item = PolicyRecord | NotTaken
 
 
 class InventorySync:
@@ -22,37 +26,83 @@ class InventorySync:
     run_type: ClassVar[str] = RUN_TYPE
 
     async def run(self, execution: RunExecution) -> None:
-        """Read the scope's catalogue, then every policy that is not stored yet."""
+        """Read the scope and store its documents, then record every policy not yet recorded."""
         order = SyncOrder.of_context(execution.context)
         async with execution.reading() as connection:
             provider = provider_of(await export_folder(connection, execution.tenant_id))
             had = await repository.current_policy_count(
                 connection, execution.tenant_id, order.scope_key
             )
-        catalogue = await _catalogue(provider, order)
+        items = await _read_scope(execution, provider, order)
         if had and not order.allow_empty:
-            _require_policies(catalogue, had)
+            _require_policies(items, had)
         async with execution.batch() as batch:
             await repository.save_scopes(batch.connection, execution.tenant_id, [order.scope_key])
         done = await execution.finished_items()
-        left = [entry for entry in catalogue if entry.key not in done]
+        left = [item for item in items if item.key not in done]
         await execution.set_total(len(done) + len(left))
-        for entries in batches(left, BATCH):
-            await _store(execution, provider, order.scope_key, entries)
+        for some in batches(left, BATCH):
+            await _record(execution, some)
 
 
-async def _catalogue(provider: InventoryProvider, order: SyncOrder) -> Sequence[CatalogueEntry]:
+async def _read_scope(
+    execution: RunExecution, provider: InventoryProvider, order: SyncOrder
+) -> list[_Item]:
+    """Store the scope's documents batch by batch; return what is left to record.
+
+    Only when all policy ids are known is it clear which policies can be taken.
+    """
+    items: list[_Item] = []
     try:
-        return await provider.catalogue(order.scope_key)
+        async for batch in provider.policies(order.scope_key):
+            items += await _store_documents(execution, batch)
     except ProducerError as error:
-        if error.reason is FailureReason.SCOPE_NOT_FOUND and order.allow_empty:
-            return ()
-        raise
+        if error.reason is not FailureReason.SCOPE_NOT_FOUND or not order.allow_empty:
+            raise
+    failures = duplicates(
+        {item.key: item.policy_id for item in items if isinstance(item, PolicyRecord)}
+    )
+    return [
+        NotTaken(item.key, failure=failures[item.key]) if item.key in failures else item
+        for item in items
+    ]
 
 
-def _require_policies(catalogue: Sequence[CatalogueEntry], had: int) -> None:
-    ignored = sum(entry.ignored is not None for entry in catalogue)
-    if ignored < len(catalogue):
+async def _store_documents(
+    execution: RunExecution, batch: Sequence[PolicyDocument | NotTaken]
+) -> list[_Item]:
+    documents = [item for item in batch if isinstance(item, PolicyDocument)]
+    prepared = await COMPUTE_THREADS.run(execution.tenant_id, partial(_prepared, documents))
+    async with execution.batch() as writing:
+        await repository.store_documents(
+            writing.connection,
+            execution.tenant_id,
+            {record.document_hash: document for record, document in prepared.values()},
+        )
+    return [prepared[item.key][0] if isinstance(item, PolicyDocument) else item for item in batch]
+
+
+def _prepared(documents: Sequence[PolicyDocument]) -> dict[str, tuple[PolicyRecord, str]]:
+    """Return by key each policy's record, and the JSON to store."""
+    return {document.key: _prepare(document) for document in documents}
+
+
+def _prepare(document: PolicyDocument) -> tuple[PolicyRecord, str]:
+    document_hash, stored = stored_form(document.body)
+    record = PolicyRecord(
+        key=document.key,
+        policy_id=document.policy_id,
+        name=document.name,
+        policy_type=document.policy_type,
+        content_hash=content_hash(normalize(document.body)),
+        document_hash=document_hash,
+    )
+    return record, stored
+
+
+def _require_policies(items: Sequence[_Item], had: int) -> None:
+    ignored = sum(isinstance(item, NotTaken) and item.ignored is not None for item in items)
+    if ignored < len(items):
         return
     holds = f"holds only files that are ignored ({ignored})" if ignored else "holds no policy"
     raise ProducerError(
@@ -62,50 +112,22 @@ def _require_policies(catalogue: Sequence[CatalogueEntry], had: int) -> None:
     )
 
 
-async def _store(
-    execution: RunExecution,
-    provider: InventoryProvider,
-    scope_key: str,
-    entries: Sequence[CatalogueEntry],
-) -> None:
-    records: list[PolicyRecord] = []
-    failures: list[tuple[str, ProducerError]] = []
-    for entry in entries:
-        if entry.ignored is not None:
-            continue
-        try:
-            if entry.failure is not None:
-                raise entry.failure
-            records.append(await _read(provider, scope_key, entry.key))
-        except ProducerError as error:
-            failures.append((entry.key, error))
+async def _record(execution: RunExecution, items: Sequence[_Item]) -> None:
+    records = [item for item in items if isinstance(item, PolicyRecord)]
     async with execution.batch() as batch:
         stored = await repository.store(
             batch.connection, execution.tenant_id, execution.run.id, records
         )
-        for record in records:
-            if record.policy_id in stored:
-                batch.succeeded(record.item_key)
+        for item in items:
+            if isinstance(item, PolicyRecord):
+                if item.policy_id in stored:
+                    batch.succeeded(item.key)
+                else:
+                    batch.failed(item.key, _stored_twice(item))
+            elif item.failure is not None:
+                batch.failed(item.key, item.failure)
             else:
-                batch.failed(record.item_key, _stored_twice(record))
-        for key, failure in failures:
-            batch.failed(key, failure)
-        for entry in entries:
-            if entry.ignored is not None:
-                batch.skipped(entry.key, entry.ignored)
-
-
-async def _read(provider: InventoryProvider, scope_key: str, key: str) -> PolicyRecord:
-    document = await provider.read(scope_key, key)
-    return PolicyRecord(
-        item_key=document.key,
-        policy_id=document.policy_id,
-        name=document.name,
-        policy_type=document.policy_type,
-        content_hash=content_hash(normalize(document.body)),
-        document_hash=document_hash(document.body),
-        body=document.body,
-    )
+                batch.skipped(item.key, item.ignored or "")
 
 
 def _stored_twice(record: PolicyRecord) -> ProducerError:

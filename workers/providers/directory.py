@@ -1,39 +1,41 @@
 """Policies from a folder of exported JSON files, one object per file (P1)."""
 
-import asyncio
 import errno
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from domain.inventory.completeness import require_complete
-from domain.inventory.policies import identify, parse, parse_json, storable
-from domain.inventory.provider import CatalogueEntry, PolicyDocument
+from domain.inventory.policies import identify, parse_json, storable
+from domain.inventory.provider import NotTaken, PolicyDocument
 from domain.inventory.scopes import normal_scope_key, valid_scope_key
 from domain.runs.failures import FailureReason, ProducerError
+from workers.bounded_threads import BoundedThreads
+from workers.providers.file_threads import FILE_THREADS, in_file_thread, in_slices
 from workers.providers.folders import Found, json_files, read_file
 from workers.providers.ignoring import read_ignore_rules
 
+T = TypeVar("T")
+
 # A key is part of a primary key, and an index row of Postgres ends at 2,700 bytes.
 _MAX_KEY_LENGTH = 500
-_MAX_NAMED_TWINS = 5
-_MAX_TWIN_SHOWN = 80
+# What each item adds to a batch: at most a hundred are in one.
+_ITEM_BYTES = 10 * 1024
 # Some tools write a policy's settings into a file beside it, as a list or a text.
 _SETTINGS_FILE = "_settings.json"
 
 
 @dataclass(frozen=True, slots=True)
-class _Catalogue:
-    """What a scope held, and where: a folder that is swapped meanwhile stays the one listed."""
+class _Read:
+    """What a file holds, and its size in bytes."""
 
-    root: Path
-    folder: tuple[str, ...]
-    paths: Mapping[str, tuple[str, ...]]
-    entries: Mapping[str, CatalogueEntry]
+    item: PolicyDocument | NotTaken
+    size: int = 0
 
 
 class DirectoryProvider:
@@ -44,9 +46,9 @@ class DirectoryProvider:
     of `root` names is not a policy. No message holds a path of the server.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, threads: BoundedThreads = FILE_THREADS) -> None:
         self._root = root
-        self._catalogues: dict[str, _Catalogue] = {}
+        self._threads = threads
 
     async def scopes(self) -> Sequence[str]:
         """Return the names of the subfolders that are valid scope keys, sorted.
@@ -54,44 +56,28 @@ class DirectoryProvider:
         Raises:
             ProducerError: PROVIDER_UNAVAILABLE when the export folder cannot be listed.
         """
-        _, folders = await asyncio.to_thread(_scope_folders, self._root)
+        _, folders = await self._in_thread(partial(_scope_folders, self._root))
         return sorted(folders)
 
-    async def catalogue(self, scope_key: str) -> Sequence[CatalogueEntry]:
-        """List the scope's policies, sorted by key; those that share a policy id all fail.
+    async def policies(self, scope_key: str) -> AsyncIterator[Sequence[PolicyDocument | NotTaken]]:
+        """List the scope, then read each file once; yield batches, sorted by key.
 
         Raises:
             ProducerError: SCOPE_NOT_FOUND, SCOPE_AMBIGUOUS, INVALID_IGNORE_FILE or
                 PROVIDER_UNAVAILABLE.
         """
-        root, folders = await asyncio.to_thread(_scope_folders, self._root)
+        # A folder that is swapped while it is read stays the one that was listed.
+        root, folders = await self._in_thread(partial(_scope_folders, self._root))
         folder = _only_folder(folders.get(scope_key, set()))
-        found = await asyncio.to_thread(_found, root, folder, scope_key)
-        files = {_key(file): file for file in found}
-        # One thread call per file: a cancelled sync stops at the next one.
-        listed = [
-            await asyncio.to_thread(_entry, root, folder, key, file)
-            for key, file in sorted(files.items())
-        ]
-        entries = _without_twins(listed)
-        self._catalogues[scope_key] = _Catalogue(
-            root,
-            folder,
-            {key: file.path for key, file in files.items()},
-            {entry.key: entry for entry in entries},
-        )
-        return entries
+        files: dict[str, Found] = {}
+        async for listed in in_slices(self._threads, self._root, _found(root, folder, scope_key)):
+            files.update((_key(file), file) for file in listed)
+        reading = (_read(root, folder, key, file) for key, file in sorted(files.items()))
+        async for some in in_slices(self._threads, self._root, reading, _weight):
+            yield [read.item for read in some]
 
-    async def read(self, scope_key: str, key: str) -> PolicyDocument:
-        """Read one policy of this provider's last catalogue of the scope, or of a new one.
-
-        Raises:
-            ProducerError: CHANGED_WHILE_READING when the file is gone or holds another
-                policy by now; else what is wrong with it.
-        """
-        if scope_key not in self._catalogues:
-            await self.catalogue(scope_key)
-        return await asyncio.to_thread(_document, self._catalogues[scope_key], key)
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await in_file_thread(self._threads, self._root, work)
 
 
 def _scope_folders(root: Path) -> tuple[Path, dict[str, set[tuple[str, ...]]]]:
@@ -122,66 +108,41 @@ def _only_folder(folders: set[tuple[str, ...]]) -> tuple[str, ...]:
     return folder
 
 
-def _found(root: Path, folder: Sequence[str], scope_key: str) -> list[Found]:
+def _found(root: Path, folder: Sequence[str], scope_key: str) -> Iterator[Found]:
     rules = read_ignore_rules(root)
 
     def why_ignored(path: Sequence[str], *, is_folder: bool = False) -> str | None:
         return rules.why_ignored((scope_key, *path), is_folder=is_folder)
 
     try:
-        return json_files(root, folder, why_ignored)
+        yield from json_files(root, folder, why_ignored)
     except OSError as error:
         raise _unavailable("The scope's folder", error) from None
 
 
-def _entry(root: Path, folder: Sequence[str], key: str, file: Found) -> CatalogueEntry:
+def _read(root: Path, folder: Sequence[str], key: str, file: Found) -> _Read:
     if file.ignored:
-        return CatalogueEntry(key, ignored=file.ignored)
+        return _Read(NotTaken(key, ignored=file.ignored))
     try:
         if file.failure:
             raise file.failure
-        body = parse_json(read_file(root, (*folder, *file.path)))
-        if key.lower().endswith(_SETTINGS_FILE) and not isinstance(body, dict):
-            return CatalogueEntry(key, ignored="Ignored by default: a policy's settings beside it.")
-        policy_id, _, _ = _policy(storable(body))
+        raw = read_file(root, (*folder, *file.path))
+        return _Read(_item(key, parse_json(raw)), len(raw))
     except ProducerError as failure:
-        return CatalogueEntry(key, failure=_fresh(failure))
-    return CatalogueEntry(key, policy_id)
+        # A raised one refers to its frames, and those to the whole file.
+        fresh = ProducerError(failure.reason, failure.message, failure.names)
+        return _Read(NotTaken(key, failure=fresh))
 
 
-def _policy(body: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Return what identifies a whole policy."""
-    require_complete(body)
-    return identify(body)
+def _item(key: str, body: Any) -> PolicyDocument | NotTaken:
+    if key.lower().endswith(_SETTINGS_FILE) and not isinstance(body, dict):
+        return NotTaken(key, ignored="Ignored by default: a policy's settings beside it.")
+    require_complete(storable(body))
+    return PolicyDocument(key, *identify(body), body)
 
 
-def _without_twins(entries: Sequence[CatalogueEntry]) -> list[CatalogueEntry]:
-    keys = defaultdict(list)
-    for entry in entries:
-        if entry.policy_id is not None:
-            keys[entry.policy_id].append(entry.key)
-    return [
-        entry
-        if entry.policy_id is None or len(keys[entry.policy_id]) == 1
-        else CatalogueEntry(entry.key, failure=_duplicate(entry, keys[entry.policy_id]))
-        for entry in entries
-    ]
-
-
-def _document(catalogue: _Catalogue, key: str) -> PolicyDocument:
-    entry = catalogue.entries.get(key)
-    if entry is None:
-        raise _changed("The scope held no such file when it was listed.")
-    if entry.failure:
-        raise _fresh(entry.failure)
-    if entry.ignored:
-        raise _changed("The file was ignored when it was listed.")
-    path = (*catalogue.folder, *catalogue.paths[key])
-    body = parse(read_file(catalogue.root, path))
-    policy_id, name, policy_type = _policy(body)
-    if policy_id != entry.policy_id:
-        raise _changed("The file held another policy when it was listed.")
-    return PolicyDocument(key, policy_id, name, policy_type, body)
+def _weight(read: _Read) -> int:
+    return read.size + _ITEM_BYTES
 
 
 def _key(file: Found) -> str:
@@ -195,31 +156,6 @@ def _key(file: Found) -> str:
         return key
     digest = hashlib.sha256(os.fsencode(posix)).hexdigest()
     return f"{key[: _MAX_KEY_LENGTH - len(digest) - 1]}…{digest}"
-
-
-def _duplicate(entry: CatalogueEntry, keys: Sequence[str]) -> ProducerError:
-    twins = [_shortened(key) for key in keys if key != entry.key]
-    shown = twins[:_MAX_NAMED_TWINS]
-    more = f" and {len(twins) - len(shown)} more" if len(twins) > len(shown) else ""
-    return ProducerError(
-        FailureReason.DUPLICATE_ID,
-        f"The policy id {entry.policy_id} is also in {', '.join(shown)}{more}; keep one of them.",
-        names=shown,
-    )
-
-
-def _shortened(key: str) -> str:
-    # The end tells more: the folders are alike.
-    return key if len(key) <= _MAX_TWIN_SHOWN else f"…{key[1 - _MAX_TWIN_SHOWN :]}"
-
-
-def _fresh(failure: ProducerError) -> ProducerError:
-    # A raised one holds on to its frames, and those to the whole file.
-    return ProducerError(failure.reason, failure.message, failure.names)
-
-
-def _changed(message: str) -> ProducerError:
-    return ProducerError(FailureReason.CHANGED_WHILE_READING, message)
 
 
 def _unavailable(what: str, error: OSError) -> ProducerError:

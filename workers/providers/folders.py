@@ -15,7 +15,7 @@ MAX_FILE_BYTES = 16 * 1024 * 1024
 MAX_FOLDER_DEPTH = 32
 
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# Not blocking, or a named pipe that took a file's place would hold the thread for ever.
+# Not blocking, or a named pipe that took a file's place would hold the thread.
 _OPEN_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 _VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
@@ -83,8 +83,8 @@ def read_file(root: Path, path: Sequence[str]) -> bytes:
     return content
 
 
-def json_files(root: Path, path: Sequence[str], why_ignored: WhyIgnored) -> list[Found]:
-    """List every `*.json` at any depth below the folder `path` of `root`, in no order.
+def json_files(root: Path, path: Sequence[str], why_ignored: WhyIgnored) -> Iterator[Found]:
+    """Yield every `*.json` at any depth below the folder `path` of `root`, in no order.
 
     A link to something inside the folder is passed over: what it leads to is listed
     by its own name. An ignored folder is listed as one, without what is in it. `root` is free of
@@ -94,7 +94,7 @@ def json_files(root: Path, path: Sequence[str], why_ignored: WhyIgnored) -> list
         OSError: the folder itself cannot be listed.
     """
     with _opened(root, path) as folder:
-        return list(_listed(folder, root.joinpath(*path), (), why_ignored))
+        yield from _listed(folder, root.joinpath(*path), (), why_ignored)
 
 
 def _listed(

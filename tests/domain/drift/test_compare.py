@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from domain.drift.compare import changes, contents
 from domain.drift.models import ChangeKind, SettingChange
 from domain.inventory.content import content_hash, normalize
-from domain.inventory.policies import identify, parse
+from domain.inventory.policies import identify, parse_json, storable
 
 EXPORTS = Path(__file__).parents[4] / "shared" / "data" / "policy-exports"
 
@@ -336,7 +336,10 @@ def test_a_reordered_document_stays_in_step_with_its_hash(
 
 
 def exported(version: str) -> dict[str, Any]:
-    bodies = [parse(file.read_bytes()) for file in sorted(EXPORTS.glob(f"{version}/**/*.json"))]
+    bodies = [
+        storable(parse_json(file.read_bytes()))
+        for file in sorted(EXPORTS.glob(f"{version}/**/*.json"))
+    ]
     return {identify(body)[0]: normalize(body) for body in bodies}
 
 

@@ -2,11 +2,12 @@
 
 import codecs
 import json
+from time import process_time
 from typing import Any
 
 import pytest
 
-from domain.inventory.policies import identify, parse
+from domain.inventory.policies import identify, parse_json, storable
 from domain.runs.failures import FailureReason, ProducerError
 
 POLICY = {
@@ -14,6 +15,10 @@ POLICY = {
     "id": "p-1",
     "displayName": "Büro – 電",
 }
+
+
+def parse(raw: bytes) -> dict[str, Any]:
+    return storable(parse_json(raw))
 
 
 def refused(raw: bytes) -> ProducerError:
@@ -153,3 +158,36 @@ def test_swapped_bytes_are_named(mark: bytes, announced: str, written: str) -> N
         f"The byte order mark says {announced}, but the bytes are {written};"
         " save the file as UTF-8."
     )
+
+
+def with_values(count: int) -> bytes:
+    """A policy with so many values: its three, the list, and what is in it."""
+    return json.dumps({**POLICY, "v": [1] * (count - len(POLICY) - 1)}).encode()
+
+
+def test_a_document_has_at_most_200_000_values() -> None:
+    assert len(parse(with_values(200_000))["v"]) > 199_000
+    error = refused(with_values(200_001))
+    assert error.reason is FailureReason.FILE_TOO_LARGE
+    assert error.message == "The document has more than 200,000 values."
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
+def test_what_a_text_holds_is_one_value(encoding: str) -> None:
+    script = 'if (a[0]) { Write-Host "x, y\\" }, ' * 100_000
+    body = {**POLICY, "script": script}
+    assert parse(json.dumps(body).encode(encoding)) == body
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"v":[' + "[]," * 5_000_000 + "[]]}", "[" * 15_000_000, '"' + '\\",' * 5_000_000],
+    ids=["empty lists", "brackets", "a text without an end"],
+)
+def test_a_large_document_is_refused_in_a_moment(text: str) -> None:
+    began = process_time()
+    assert refused(text.encode()).reason in (
+        FailureReason.FILE_TOO_LARGE,
+        FailureReason.INVALID_JSON,
+    )
+    assert process_time() - began < 2

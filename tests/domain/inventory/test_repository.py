@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import CursorResult, Executable
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.inventory import repository
-from domain.inventory.content import content_hash, document_hash, normalize
+from domain.inventory.content import content_hash, document_hash, normalize, stored_form
 from domain.inventory.models import PolicyRecord
 from domain.runs.execution import RunExecution
 from opsrun.database import Login
@@ -23,18 +24,24 @@ DAY = timedelta(days=1)
 def record(policy_id: str, **settings: Any) -> PolicyRecord:
     body = policy(policy_id, **settings)
     return PolicyRecord(
-        item_key=f"{policy_id}.json",
+        key=f"{policy_id}.json",
         policy_id=policy_id,
         name=body["displayName"],
         policy_type="windows10CompliancePolicy",
         content_hash=content_hash(normalize(body)),
         document_hash=document_hash(body),
-        body=body,
     )
+
+
+async def store_documents(connection: AsyncConnection, tenant_id: UUID, *policy_ids: str) -> None:
+    forms = [stored_form(policy(policy_id)) for policy_id in policy_ids]
+    await repository.store_documents(connection, tenant_id, dict(forms))
 
 
 async def store(execution: RunExecution, *records: PolicyRecord) -> frozenset[str]:
     async with execution.batch() as batch:
+        policy_ids = [one.policy_id for one in records]
+        await store_documents(batch.connection, execution.tenant_id, *policy_ids)
         return await repository.store(
             batch.connection, execution.tenant_id, execution.run.id, records
         )
@@ -156,6 +163,7 @@ class TestCollecting:
             assert await collect(world) == 0
 
         storing = Interrupted(worker, statement, look)
+        await store_documents(storing, world.tenant_id, "a")  # type: ignore[arg-type]
         await repository.store(storing, world.tenant_id, execution.run.id, [record("a")])  # type: ignore[arg-type]
         await look()
         await worker.commit()

@@ -155,7 +155,7 @@ async def test_copies_outlive_the_sync_they_came_from(world: World) -> None:
     assert await document_count(world) == 6
     await age(world, first.id, days=91)
     await world.write(
-        "UPDATE opsrun.policy_document SET stored_at = stored_at - interval '2 days'"
+        "UPDATE opsrun.policy_document SET stored_at = stored_at - interval '9 days'"
         " WHERE tenant_id = :tenant_id"
     )
     await world.maintenance().housekeeping()

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ import pytest
 
 from domain.drift.models import DriftKind
 from domain.errors import UserErrorCode, UserInputError
-from domain.inventory.provider import CatalogueEntry, InventoryProvider, PolicyDocument
+from domain.inventory import repository
+from domain.inventory.provider import InventoryProvider, NotTaken, PolicyDocument
 from domain.runs.execution import LeaseLostError
 from domain.runs.failures import FailureReason
 from domain.runs.lifecycle import RunStatus, StatusBucket
@@ -33,6 +34,7 @@ from tests.working import drift as generate_drift
 from tests.world import LEASE, World
 from workers.producers import inventory_sync
 from workers.producers.inventory_sync import BATCH, InventorySync
+from workers.providers import directory, folders
 from workers.providers.directory import DirectoryProvider
 
 MANY = [policy(f"p{number:02}") for number in range(2 * BATCH + 5)]
@@ -48,14 +50,38 @@ class Interrupted(DirectoryProvider):
         self._reads = reads
         self._interruption = interruption
 
-    async def read(self, scope_key: str, key: str) -> PolicyDocument:
-        if len(self.read_keys) == self._reads:
+    async def policies(self, scope_key: str) -> AsyncIterator[Sequence[PolicyDocument | NotTaken]]:
+        async for batch in super().policies(scope_key):
+            for item in batch:
+                if len(self.read_keys) == self._reads:
+                    if self._interruption is not None:
+                        raise self._interruption
+                    self.stuck.set()
+                    await asyncio.Event().wait()
+                self.read_keys.append(item.key)
+                yield [item]
+
+
+class Storing:
+    """Stores as many batches of a snapshot as it is told to, then does what the test says."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, stores: int, interruption: Exception | None = None
+    ) -> None:
+        self.stuck = asyncio.Event()
+        self._left = stores
+        self._interruption = interruption
+        self._really_store = repository.store
+        monkeypatch.setattr(repository, "store", self._store)
+
+    async def _store(self, *arguments: Any) -> frozenset[str]:
+        if not self._left:
             if self._interruption is not None:
                 raise self._interruption
             self.stuck.set()
             await asyncio.Event().wait()
-        self.read_keys.append(key)
-        return await super().read(scope_key, key)
+        self._left -= 1
+        return await self._really_store(*arguments)
 
 
 def provide(monkeypatch: pytest.MonkeyPatch, provider: InventoryProvider) -> None:
@@ -257,7 +283,7 @@ class TestAnExportThatCameOutEmpty:
         export(world, *MANY)
         started = await start_sync(world)
         with monkeypatch.context() as lost:
-            provide(lost, Interrupted(world.exports, BATCH, LeaseLostError()))
+            Storing(lost, 1, LeaseLostError())
             await world.work(started)
         export(world)
         await lose_worker(world, started.run.id)
@@ -328,13 +354,13 @@ class TestASecondAttempt:
         started = await start_sync(world)
         execution = await world.claimer.claim(world.tenant_id, started.run.id, LEASE)
         assert execution is not None
-        first = Interrupted(world.exports, reads=BATCH + 3)
-        provide(monkeypatch, first)
-        dying = asyncio.create_task(InventorySync().run(execution))
-        async with asyncio.timeout(10):
-            await first.stuck.wait()
-        dying.cancel()
-        await asyncio.wait([dying])
+        with monkeypatch.context() as lost:
+            first = Storing(lost, 1)
+            dying = asyncio.create_task(InventorySync().run(execution))
+            async with asyncio.timeout(10):
+                await first.stuck.wait()
+            dying.cancel()
+            await asyncio.wait([dying])
         halfway = await ended(world, started)
         assert halfway.counts == RunCounts(total=25, succeeded=BATCH - 1, failed=1, skipped=0)
 
@@ -346,7 +372,7 @@ class TestASecondAttempt:
         run = await ended(world, started)
         assert (run.status_bucket, run.attempt) == (StatusBucket.PARTIALLY_SUCCEEDED, 2)
         assert run.counts == RunCounts(total=25, succeeded=24, failed=1, skipped=0)
-        assert second.read_keys == [f"p{number}.json" for number in range(BATCH, 25)]
+        assert second.read_keys == [f"p{number:02}.json" for number in range(25)], "each once"
         assert len(await stored_ids(world, run.id)) == 24
         attempts = await item_attempts(world, run.id)
         assert [attempts[f"p{number:02}.json"] for number in range(25)] == [1] * BATCH + [2] * 15
@@ -358,7 +384,7 @@ class TestASecondAttempt:
         folder = export(world, *MANY)
         started = await start_sync(world)
         with monkeypatch.context() as lost:
-            provide(lost, Interrupted(world.exports, BATCH, LeaseLostError()))
+            Storing(lost, 1, LeaseLostError())
             await world.work(started)
         (folder / "p00.json").unlink()
         (folder / "p20.json").unlink()
@@ -403,13 +429,13 @@ async def test_a_file_that_changes_while_it_is_read_fails_alone(
 ) -> None:
     export(world, policy("a"), policy("b"))
 
-    class Shifting(DirectoryProvider):
-        async def catalogue(self, scope_key: str) -> Sequence[CatalogueEntry]:
-            entries = await super().catalogue(scope_key)
-            export(world, policy("b"))
-            return entries
+    really_read = folders.read_file
 
-    provide(monkeypatch, Shifting(world.exports))
+    def read_shifted(root: Path, path: Sequence[str]) -> bytes:
+        export(world, policy("b"))
+        return really_read(root, path)
+
+    monkeypatch.setattr(directory, "read_file", read_shifted)
     run = await sync(world)
     assert run.status_bucket is StatusBucket.PARTIALLY_SUCCEEDED
     failure = (await failures(world, run))["a.json"]

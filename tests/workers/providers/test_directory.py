@@ -5,14 +5,17 @@ import json
 import os
 import socket
 import sys
+import threading
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from domain.inventory.provider import InventoryProvider
+from domain.inventory.provider import InventoryProvider, NotTaken, PolicyDocument
 from domain.runs.failures import FailureReason, ProducerError
+from workers.bounded_threads import BoundedThreads
+from workers.providers import directory, folders
 from workers.providers.directory import DirectoryProvider
 
 Refusal = tuple[FailureReason, str]
@@ -48,27 +51,34 @@ def open_descriptors() -> set[str]:
     return {path.name for path in Path("/dev/fd").iterdir()}
 
 
+async def read(
+    provider: InventoryProvider, scope_key: str = "prod"
+) -> dict[str, PolicyDocument | NotTaken]:
+    """Everything in a scope by key."""
+    items = [item for batch in [b async for b in provider.policies(scope_key)] for item in batch]
+    assert [item.key for item in items] == sorted({item.key for item in items})
+    return {item.key: item for item in items}
+
+
+async def document(
+    provider: InventoryProvider, key: str, scope_key: str = "prod"
+) -> PolicyDocument:
+    item = (await read(provider, scope_key))[key]
+    assert isinstance(item, PolicyDocument), item
+    return item
+
+
 async def listed(provider: InventoryProvider) -> dict[str, str | Refusal]:
-    """The catalogue of `prod`: by key the policy id, or why it failed."""
-    entries = await provider.catalogue("prod")
-    assert [entry.key for entry in entries] == sorted({entry.key for entry in entries})
+    """What `prod` holds: by key the policy id, or why it failed."""
     outcome: dict[str, str | Refusal] = {}
-    for entry in entries:
-        if entry.failure:
-            assert entry.policy_id is None
-            assert "server-secret-root" not in entry.failure.message
-            outcome[entry.key] = (entry.failure.reason, entry.failure.message)
+    for key, item in (await read(provider)).items():
+        if isinstance(item, PolicyDocument):
+            outcome[key] = item.policy_id
         else:
-            assert entry.policy_id
-            outcome[entry.key] = entry.policy_id
+            assert item.failure
+            assert "server-secret-root" not in item.failure.message
+            outcome[key] = (item.failure.reason, item.failure.message)
     return outcome
-
-
-async def refused(provider: InventoryProvider, key: str) -> FailureReason:
-    with pytest.raises(ProducerError) as caught:
-        await provider.read("prod", key)
-    assert "server-secret-root" not in caught.value.message
-    return caught.value.reason
 
 
 def reason(outcome: str | Refusal) -> FailureReason:
@@ -89,10 +99,10 @@ async def test_every_json_file_at_any_depth_is_a_policy(
         "b.json": "p-b",
         "folder.json/c.Json": "p-c",
     }
-    document = await provider.read("prod", "Compliance/Windows/a.JSON")
-    assert (document.key, document.policy_id) == ("Compliance/Windows/a.JSON", "p-a")
-    assert (document.name, document.policy_type) == ("Firewall", "demoPolicy")
-    assert document.body["id"] == "p-a"
+    taken = await document(provider, "Compliance/Windows/a.JSON")
+    assert (taken.key, taken.policy_id) == ("Compliance/Windows/a.JSON", "p-a")
+    assert (taken.name, taken.policy_type) == ("Firewall", "demoPolicy")
+    assert taken.body["id"] == "p-a"
 
 
 async def test_a_scope_has_one_name_in_either_spelling(
@@ -103,13 +113,12 @@ async def test_a_scope_has_one_name_in_either_spelling(
     # A link of the other spelling leads to the same folder.
     (scope.parent / composed).symlink_to(decomposed)
     assert await provider.scopes() == sorted([composed, "prod"])
-    assert [entry.policy_id for entry in await provider.catalogue(composed)] == ["p-a"]
-    assert (await provider.read(composed, "a.json")).policy_id == "p-a"
+    assert (await document(provider, "a.json", composed)).policy_id == "p-a"
 
     (scope.parent / composed).unlink()
     put(scope.parent / composed / "b.json", "p-b")
     with pytest.raises(ProducerError) as caught:
-        await provider.catalogue(composed)
+        await read(provider, composed)
     assert caught.value.reason is FailureReason.SCOPE_AMBIGUOUS
 
 
@@ -124,7 +133,7 @@ async def test_other_encodings_are_read(
 ) -> None:
     put(scope / "a.json", "p-a", encoding=encoding, name="Büro")
     assert await listed(provider) == {"a.json": "p-a"}
-    assert (await provider.read("prod", "a.json")).name == "Büro"
+    assert (await document(provider, "a.json")).name == "Büro"
 
 
 async def test_a_broken_file_fails_alone(scope: Path, provider: DirectoryProvider) -> None:
@@ -142,31 +151,6 @@ async def test_a_broken_file_fails_alone(scope: Path, provider: DirectoryProvide
     assert reason(outcome["empty.json"]) is FailureReason.INVALID_JSON
     assert reason(outcome["list.json"]) is FailureReason.INVALID_POLICY
     assert reason(outcome["nameless.json"]) is FailureReason.INVALID_POLICY
-    assert await refused(provider, "cut.json") is FailureReason.INVALID_JSON
-
-
-async def test_files_with_the_same_id_all_fail_and_name_each_other(
-    scope: Path, provider: DirectoryProvider
-) -> None:
-    put(scope / "a.json", "twin")
-    put(scope / "copies" / "a.json", "twin")
-    put(scope / "other.json", "single")
-    for number in range(7):
-        put(scope / f"many-{number}.json", "many")
-    outcome = await listed(provider)
-    assert outcome["a.json"] == (
-        FailureReason.DUPLICATE_ID,
-        "The policy id twin is also in copies/a.json; keep one of them.",
-    )
-    assert outcome["copies/a.json"] == (
-        FailureReason.DUPLICATE_ID,
-        "The policy id twin is also in a.json; keep one of them.",
-    )
-    assert outcome["other.json"] == "single"
-    many = outcome["many-0.json"]
-    assert isinstance(many, tuple)
-    assert "many-1.json, many-2.json, many-3.json, many-4.json, many-5.json and 1 more" in many[1]
-    assert await refused(provider, "copies/a.json") is FailureReason.DUPLICATE_ID
 
 
 async def test_links_out_of_the_scope_fail_and_are_not_followed(
@@ -180,7 +164,6 @@ async def test_links_out_of_the_scope_fail_and_are_not_followed(
     outcome = await listed(provider)
     assert sorted(outcome) == ["file.json", "folder", "gone.json", "up"]
     assert {reason(value) for value in outcome.values()} == {FailureReason.OUTSIDE_SCOPE}
-    assert await refused(provider, "file.json") is FailureReason.OUTSIDE_SCOPE
 
 
 async def test_links_inside_the_scope_count_once(scope: Path, provider: DirectoryProvider) -> None:
@@ -243,7 +226,7 @@ async def test_a_name_that_is_no_text_gets_a_printable_key(
         "caf\\udce9.json": "p-1",
         "two\\nlines\\u202e.json": "p-3",
     }
-    assert (await provider.read("prod", "caf\\udce9.json")).policy_id == "p-1"
+    assert (await document(provider, "caf\\udce9.json")).policy_id == "p-1"
 
 
 async def test_a_very_long_path_gets_a_key_that_fits(
@@ -256,7 +239,7 @@ async def test_a_very_long_path_gets_a_key_that_fits(
     assert sorted(map(str, outcome.values())) == ["p-a", "p-b"]
     for key, policy_id in outcome.items():
         assert len(key) <= 500
-        assert (await provider.read("prod", key)).policy_id == policy_id
+        assert (await document(provider, key)).policy_id == policy_id
 
 
 async def test_folders_that_cannot_be_listed_fail_alone(
@@ -307,15 +290,14 @@ async def test_nothing_else_can_be_opened_as_a_scope(
     (scope / "sub").mkdir()
     (scope.parent / ".hidden").mkdir()
     (scope.parent / "out").symlink_to(tmp_path / "outside")
-    for call in (provider.catalogue(key), provider.read(key, "secret.json")):
-        with pytest.raises(ProducerError) as caught:
-            await call
-        assert caught.value.reason is FailureReason.SCOPE_NOT_FOUND
+    with pytest.raises(ProducerError) as caught:
+        await read(provider, key)
+    assert caught.value.reason is FailureReason.SCOPE_NOT_FOUND
 
 
 async def test_a_missing_root_may_come_back(tmp_path: Path) -> None:
     provider = DirectoryProvider(tmp_path / "server-secret-root")
-    for call in (provider.scopes(), provider.catalogue("prod")):
+    for call in (provider.scopes(), read(provider)):
         with pytest.raises(ProducerError) as caught:
             await call
         assert caught.value.reason is FailureReason.PROVIDER_UNAVAILABLE
@@ -358,7 +340,7 @@ def spoiled(path: Path, _: Path) -> None:
     ("change", "expected"),
     [
         (removed, FailureReason.CHANGED_WHILE_READING),
-        (replaced_by_another, FailureReason.CHANGED_WHILE_READING),
+        (replaced_by_another, "p-other"),
         (replaced_by_a_link, FailureReason.CHANGED_WHILE_READING),
         (folder_replaced_by_a_link, FailureReason.CHANGED_WHILE_READING),
         (replaced_by_a_pipe, FailureReason.UNREADABLE_FILE),
@@ -366,17 +348,24 @@ def spoiled(path: Path, _: Path) -> None:
         (spoiled, FailureReason.INVALID_JSON),
     ],
 )
-async def test_what_changes_after_the_catalogue_is_noticed(
+async def test_what_changes_after_the_listing_is_noticed(
     scope: Path,
     provider: DirectoryProvider,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     change: Callable[[Path, Path], None],
-    expected: FailureReason,
+    expected: FailureReason | str,
 ) -> None:
     put(scope / "sub" / "a.json", "p-a")
-    assert await listed(provider) == {"sub/a.json": "p-a"}
-    change(scope / "sub" / "a.json", tmp_path / "outside")
-    assert await asyncio.wait_for(refused(provider, "sub/a.json"), 10) is expected
+    really_read = folders.read_file
+
+    def read_changed(root: Path, path: Sequence[str]) -> bytes:
+        change(scope / "sub" / "a.json", tmp_path / "outside")
+        return really_read(root, path)
+
+    monkeypatch.setattr(directory, "read_file", read_changed)
+    outcome = (await asyncio.wait_for(listed(provider), 10))["sub/a.json"]
+    assert (outcome if isinstance(outcome, str) else reason(outcome)) == expected
 
 
 async def test_a_file_that_vanishes_during_the_listing_fails(
@@ -398,29 +387,76 @@ async def test_a_file_that_vanishes_during_the_listing_fails(
 
 
 async def test_a_swapped_folder_stays_the_one_that_was_listed(
-    scope: Path, provider: DirectoryProvider
+    scope: Path, provider: DirectoryProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     versions = scope.parent / ".versions"
     put(versions / "1" / "a.json", "p-a", name="Old")
     put(versions / "2" / "a.json", "p-a", name="New")
     scope.rmdir()  # noqa: ASYNC240
     point(scope, ".versions/1")
-    assert await listed(provider) == {"a.json": "p-a"}
-    point(scope, ".versions/2")
-    assert (await provider.read("prod", "a.json")).name == "Old"
-    await provider.catalogue("prod")
-    assert (await provider.read("prod", "a.json")).name == "New"
+    really_read = folders.read_file
+
+    def read_swapped(root: Path, path: Sequence[str]) -> bytes:
+        point(scope, ".versions/2")
+        return really_read(root, path)
+
+    monkeypatch.setattr(directory, "read_file", read_swapped)
+    assert (await document(provider, "a.json")).name == "Old"
+    assert (await document(provider, "a.json")).name == "New"
 
 
-async def test_reading_without_a_catalogue_takes_one(
+async def test_each_file_is_opened_once(
+    scope: Path, provider: DirectoryProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        put(scope / f"{number}.json", f"p-{number}")
+    opened: list[str] = []
+    really_open = os.open
+
+    def note(path: str, flags: int, *args: int, dir_fd: int | None = None) -> int:
+        opened.append(path)
+        return really_open(path, flags, *args, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", note)
+    assert len(await listed(provider)) == 5
+    files = [path for path in opened if str(path).endswith(".json")]
+    assert files == [f"{number}.json" for number in range(5)]
+
+
+async def test_batches_are_bounded_by_bytes_and_by_number(
     scope: Path, provider: DirectoryProvider
 ) -> None:
+    for number in range(6):
+        put(scope / f"large-{number}.json", f"l-{number}", name="x" * 1000)
+        with (scope / f"large-{number}.json").open("a") as file:
+            file.write(" " * 400_000)
+    batches = [len(batch) async for batch in provider.policies("prod")]
+    assert sum(batches) == 6
+    assert max(batches) <= 3
+    for number in range(250):
+        put(scope / f"small-{number}.json", f"s-{number}")
+    batches = [len(batch) async for batch in provider.policies("prod")]
+    assert sum(batches) == 256
+    assert max(batches) <= 103
+
+
+async def test_a_folder_that_hangs_is_given_up(
+    scope: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put(scope / "a.json", "p-a")
-    assert (await provider.read("prod", "a.json")).policy_id == "p-a"
-    assert await refused(provider, "b.json") is FailureReason.CHANGED_WHILE_READING
-    assert await refused(provider, "../../outside/secret.json") is (
-        FailureReason.CHANGED_WHILE_READING
-    )
+    go_on = threading.Event()
+    monkeypatch.setattr(directory, "read_file", lambda *_: go_on.wait() and b"{}")
+    threads = BoundedThreads(0.2, per_group=1)
+    hanging = DirectoryProvider(scope.parent, threads)
+    try:
+        for message in ("did not answer within 0.2 seconds", "earlier reads on this worker"):
+            with pytest.raises(ProducerError, match=message) as caught:
+                await read(hanging)
+            assert caught.value.reason is FailureReason.PROVIDER_UNAVAILABLE
+        with pytest.raises(ProducerError):
+            await hanging.scopes()
+    finally:
+        go_on.set()
 
 
 async def test_descriptors_are_closed(
@@ -429,9 +465,8 @@ async def test_descriptors_are_closed(
     put(scope / "sub" / "a.json", "p-a")
     os.mkfifo(scope / "sub" / "pipe.json")
     (scope / "sub" / "out").symlink_to(tmp_path)
-    await provider.catalogue("prod")
+    await read(provider)
     before = open_descriptors()
     for _ in range(3):
-        await provider.catalogue("prod")
-        await provider.read("prod", "sub/a.json")
+        await read(provider)
     assert open_descriptors() == before

@@ -1,0 +1,36 @@
+"""Policies of a scope that share a policy id: none of them is stored (P1)."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from domain.runs.failures import FailureReason, ProducerError
+
+_MAX_NAMED = 5
+_MAX_NAME_SHOWN = 80
+
+
+def duplicates(policy_ids: Mapping[str, str]) -> dict[str, ProducerError]:
+    """Return DUPLICATE_ID by key for each policy whose id another one has, naming the others."""
+    keys = defaultdict(list)
+    for key, policy_id in policy_ids.items():
+        keys[policy_id].append(key)
+    return {
+        key: _duplicate(policy_id, [_shortened(other) for other in keys[policy_id] if other != key])
+        for key, policy_id in policy_ids.items()
+        if len(keys[policy_id]) > 1
+    }
+
+
+def _duplicate(policy_id: str, others: Sequence[str]) -> ProducerError:
+    named = others[:_MAX_NAMED]
+    more = f" and {len(others) - len(named)} more" if len(others) > len(named) else ""
+    return ProducerError(
+        FailureReason.DUPLICATE_ID,
+        f"The policy id {policy_id} is also in {', '.join(named)}{more}; keep one of them.",
+        names=named,
+    )
+
+
+def _shortened(key: str) -> str:
+    # The end says more: the folders are alike.
+    return key if len(key) <= _MAX_NAME_SHOWN else f"…{key[1 - _MAX_NAME_SHOWN :]}"
