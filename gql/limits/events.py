@@ -78,24 +78,21 @@ class EventMeter:
         identity = _identity(event)
         key = None if identity is None else (*self._equal, *identity)
         await self._settle(EVENT)
-        if (task := self._gate.events.get(key)) is None:
+        if self._gate.events.get(key) is None:
             await self._settle(self._points_of(event) - EVENT)
-            # Another one may have begun while this one waited.
+        # Each waits for a turn, also for a result that is there: sending it is work as well.
+        async with self._gate.turns.place(self._user_id):
             if (task := self._gate.events.get(key)) is None:
-                task = asyncio.create_task(self._in_turn(execute))
+                task = asyncio.create_task(_awaited(execute))
                 task.add_done_callback(_retrieve)
                 if key is not None:
                     self._gate.events.keep(key, task)
-        result = await asyncio.shield(task)
+            result = await asyncio.shield(task)
         # Its errors are replaced by public ones, for each client by itself.
         return ExecutionResult(result.data, result.errors and [*result.errors])
 
     async def _settle(self, points: int) -> None:
         await self._gate.budgets.settle(self._user_id, points)
-
-    async def _in_turn(self, execute: Execute) -> ExecutionResult:
-        async with self._gate.turns.place(self._user_id):
-            return await execute()
 
     def _points_of(self, event: object) -> int:
         type_name = type(event).__name__
@@ -113,6 +110,10 @@ def _identity(event: Any) -> tuple[Hashable, ...] | None:
         return None
     details = (getattr(event, name, None) for name in ("change", "kind", "reason"))
     return type(event).__name__, cursor, *details
+
+
+async def _awaited(execute: Execute) -> ExecutionResult:
+    return await execute()
 
 
 def _retrieve(task: "asyncio.Task[ExecutionResult]") -> None:
