@@ -15,6 +15,11 @@ class Turn:
         self._key = key
         self._is_held = False
 
+    @property
+    def waiting(self) -> int:
+        """How many callers of the key wait."""
+        return self._queue.waiting(self._key)
+
     async def take(self) -> None:
         """Wait for the turn, unless it has come already."""
         if not self._is_held:

@@ -94,7 +94,7 @@ class Context:
         self.last_event_id: str | None = None
         # What the connection of a socket or a stream takes.
         self.slot: Slot | None = None
-        # The turn of an operation on a socket, which is waited for before anything is done for it.
+        # The user's turn, which the transport took; it ends with the execution at the latest.
         self.turn: Turn | None = None
         # What the events of a subscription take.
         self.meter: EventMeter | None = None

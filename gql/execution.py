@@ -25,6 +25,7 @@ from domain.fair_queue import Turn
 from gql.audit import audit_refusals
 from gql.errors import ErrorMapping, map_errors, public_error
 from gql.limits.admission import Admission, Gate
+from gql.limits.turns import user_turns
 from gql.limits.validation import MAX_FAULTS
 from gql.observation import OperationObservation
 
@@ -123,11 +124,10 @@ class OpsrunSchema(Schema):
         guarded.execution_context_class = Execution if gate.limits.suggestions else NoSuggestions
         return guarded
 
-    def turn_of(self, user_id: UUID | None) -> Turn | None:
-        """Return a turn to wait for before an operation of the user; None without a gate."""
-        if self._gate is None or user_id is None:
-            return None
-        return Turn(self._gate.turns, user_id)
+    def turn_of(self, user_id: UUID | None) -> Turn:
+        """Return the turn to wait for before anything is done for an operation of the user."""
+        turns = user_turns() if self._gate is None else self._gate.turns
+        return Turn(turns, user_id)
 
     def as_graphql_core(self) -> GraphQLSchema:
         """Return the schema as graphql-core knows it."""

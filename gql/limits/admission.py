@@ -1,6 +1,5 @@
 """The gate that every operation passes before a resolver runs."""
 
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from graphql import DocumentNode, OperationDefinitionNode, get_operation_ast
 from strawberry.extensions import SchemaExtension
 
 from domain.errors import RateLimitedError
-from domain.fair_queue import FairQueue, Turn
+from domain.fair_queue import FairQueue
 from gql.limits.budgets import Budgets
 from gql.limits.cost import BASE, PER_CPU_SECOND, CostModel
 from gql.limits.events import EventMeter, SharedEvents
@@ -19,14 +18,8 @@ from gql.limits.limits import Limits
 from gql.limits.reading import DocumentReader, Reading
 from gql.limits.shape import fragments_of
 from gql.limits.trusted import TrustedDocuments, requested_text
+from gql.limits.turns import user_turns
 from gql.limits.validation import require_price, require_variables
-from gql.serving import serving
-
-# Operations, and events of subscriptions, that execute at a time for one user.
-AT_A_TIME = 2
-# Requests over HTTP of one user that may wait for that. A socket bounds its operations itself.
-MOST_WAITING = 100
-RETRY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +33,16 @@ class Gate:
     trusted: TrustedDocuments
     only_trusted: bool = False
     events: SharedEvents = field(default_factory=SharedEvents)
-    # For each user some of their operations execute, while their others wait.
-    turns: FairQueue = field(default_factory=lambda: FairQueue(sys.maxsize, per_key=AT_A_TIME))
+    turns: FairQueue = field(default_factory=user_turns)
 
 
 class Admission(SchemaExtension):
     """Admits one operation, or refuses it with what is too much.
 
-    In the order of what each step costs us: the user's budget as far as it is known here, their
-    turn, the parser's limit, the shape, the schema's rules, the cost, and the user's account.
-    What fails on the way is charged as well, by the CPU that it took.
+    In the order of what each step costs us: the user's budget as far as it is known here, the
+    parser's limit, the shape, the schema's rules, the cost, and the user's account. What fails on
+    the way is charged as well, by the CPU that it took.
     """
-
-    _turn: Turn
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
@@ -61,15 +51,12 @@ class Admission(SchemaExtension):
         self._told = False
 
     async def on_operation(self) -> AsyncIterator[None]:
-        """Wait for the user's turn and read the document; afterwards charge what was refused."""
+        """Find and read the document; afterwards charge what was refused."""
         operation, gate = self.execution_context, self._gate
         user_id = operation.context.actor_id
-        self._turn = operation.context.turn or Turn(gate.turns, user_id)
         try:
             try:
                 gate.budgets.require(user_id)
-                _require_patience(gate.turns.waiting(user_id))
-                await self._turn.take()
                 operation.query = await requested_text(
                     operation.query,
                     operation.operation_extensions,
@@ -83,7 +70,6 @@ class Admission(SchemaExtension):
                 operation.query = operation.query or "# named by its hash"
             yield
         finally:
-            self._turn.give_back()
             if self._points is None and not isinstance(self._reading.refusal, RateLimitedError):
                 # It tells the next request of this user, not the one that is answered already.
                 with suppress(RateLimitedError):
@@ -127,7 +113,7 @@ class Admission(SchemaExtension):
         )
         yield
         # The events of a subscription wait for turns of their own.
-        self._turn.give_back()
+        operation.context.turn.give_back()
 
     def _chosen(self) -> tuple[DocumentNode, OperationDefinitionNode]:
         operation = self.execution_context
@@ -147,12 +133,3 @@ class Admission(SchemaExtension):
             return {}
         self._told = True
         return {"cost": {"points": self._points, "limit": self._gate.limits.cost}}
-
-
-def _require_patience(waiting: int) -> None:
-    if waiting >= MOST_WAITING and serving().transport != "websocket":
-        raise RateLimitedError(
-            f"{waiting} of your operations wait here already, and {AT_A_TIME} are executed at a"
-            " time. Wait for answers before you ask for more.",
-            RETRY_SECONDS,
-        )

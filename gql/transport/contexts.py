@@ -6,8 +6,10 @@ from typing import Protocol
 from uuid import uuid4
 
 from domain.errors import DomainError, RateLimitedError
+from domain.fair_queue import Turn
 from gql.audit import audit_refusal_at_door, audit_refusals
 from gql.errors import public_error
+from gql.limits.turns import require_patience
 from gql.transport.slots import Slot
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -72,6 +74,21 @@ def seated(context: object, slot: Slot) -> object:
         audit_refusals([public_error(error)], context)
         raise
     return told(context, slot=slot)
+
+
+async def in_turn(context: object, turn: Turn) -> object:
+    """Wait for the turn of the user of a request; a refusal is audited.
+
+    Raises:
+        RateLimitedError: too many of the user's requests wait.
+    """
+    try:
+        require_patience(turn)
+    except RateLimitedError as error:
+        audit_refusals([public_error(error)], context)
+        raise
+    await turn.take()
+    return told(context, turn=turn)
 
 
 def told(context: object, **facts: object) -> object:

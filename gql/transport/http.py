@@ -23,9 +23,14 @@ from gql.errors import MUTATION_MESSAGE, error_body, public_error
 from gql.execution import OpsrunSchema
 from gql.serving import Serving, Telemetry, serve, serving
 from gql.transport.connections import OpenConnections
-from gql.transport.contexts import ContextFactory, opened, request_id_of, seated
+from gql.transport.contexts import ContextFactory, in_turn, opened, request_id_of, seated
 from gql.transport.negotiation import MediaType, acceptable
-from gql.transport.requests import GraphQLRequest, UnusableRequestError, read_request
+from gql.transport.requests import (
+    GraphQLRequest,
+    UnusableRequestError,
+    parse_request,
+    read_body,
+)
 from gql.transport.responses import STATUS, body_of, json_response, status_of
 from gql.transport.results import ResultStream
 from gql.transport.slots import Slots
@@ -146,7 +151,21 @@ class GraphQLView(GraphQL[SocketSession, None]):
             transport="sse" if media_types[0] is MediaType.EVENT_STREAM else "http",
             last_event_id=request.headers.get("last-event-id"),
         )
-        asked = await read_request(request, self._body_limit)
+        body = await read_body(request, self._body_limit)
+        turn = self.schema.turn_of(getattr(context, "actor_id", None))
+        try:
+            await in_turn(context, turn)
+            return await self._execute(request, parse_request(request, body), context, media_types)
+        finally:
+            turn.give_back()
+
+    async def _execute(
+        self,
+        request: Request,
+        asked: GraphQLRequest,
+        context: object,
+        media_types: list[MediaType],
+    ) -> Response:
         if media_types[0] is MediaType.EVENT_STREAM:
             streamed = _operation_types(request.method) | {OperationType.SUBSCRIPTION}
             return await self._stream(asked, context, streamed)

@@ -44,24 +44,34 @@ class GraphQLRequest:
         }
 
 
-async def read_request(request: Request, body_limit: int) -> GraphQLRequest:
-    """Read the GraphQL request from the URL of a GET or the body of a POST, whose URL is ignored.
+async def read_body(request: Request, limit: int) -> bytes:
+    """Read the body of a POST; a GET has none.
 
     Args:
         request: a GET or POST request.
-        body_limit: the most bytes that a body may have; reading stops there.
+        limit: the most bytes that a body may have; reading stops there.
 
     Raises:
-        UnusableRequestError: 400, 408, 413 or 415.
+        UnusableRequestError: 408, 413 or 415.
     """
     if request.method == "GET":
-        return _checked(_from_url(request.query_params))
+        return b""
     _check_content_type(request.headers.get("content-type", ""))
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise UnusableRequestError(
             415, "Send the body as it is: no Content-Encoding.", {"Accept-Encoding": "identity"}
         )
-    body = await _read_body(request, body_limit)
+    return await _read_body(request, limit)
+
+
+def parse_request(request: Request, body: bytes) -> GraphQLRequest:
+    """Return the GraphQL request in the URL of a GET or the body of a POST, whose URL is ignored.
+
+    Raises:
+        UnusableRequestError: 400.
+    """
+    if request.method == "GET":
+        return _checked(_from_url(request.query_params))
     try:
         parameters = orjson.loads(body)
     except orjson.JSONDecodeError:

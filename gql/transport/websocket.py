@@ -197,13 +197,11 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
         payload = self._payloads.pop(operation.id)
         turn = self.schema.turn_of(self.context.user_id)
         try:
-            if turn is not None:
-                # A client may open very many at once, and nothing is done for them before.
-                await turn.take()
+            # A client may open very many at once, and nothing is done for them before.
+            await turn.take()
             await self._send_results(operation, payload, await self.context.new_context(turn))
         finally:
-            if turn is not None:
-                turn.give_back()
+            turn.give_back()
 
     async def _send_results(
         self,

@@ -8,7 +8,7 @@ import pytest
 
 from domain.runs.failures import FailureReason, ProducerError
 from domain.tenancy.roles import TenantRole
-from gql.limits import admission
+from gql.limits import turns
 from gql.limits.cost import EVENT
 from opsrun.budgets import RedisBudgets
 from tests.gql.api import SOCKET, TRANSPORTS, RunningApi, Stream, eventually
@@ -30,7 +30,7 @@ async def all_turns_taken(api: RunningApi, world: World, role: TenantRole) -> As
     gate = api.view.schema._gate
     assert gate is not None
     async with AsyncExitStack() as stack:
-        for _ in range(admission.AT_A_TIME):
+        for _ in range(turns.AT_A_TIME):
             await stack.enter_async_context(gate.turns.place(world.members[role].id))
         yield
 
@@ -68,7 +68,7 @@ async def test_a_users_operations_wait_for_one_another_and_for_nobody_else(
 async def test_too_many_requests_that_wait_are_refused(
     api: RunningApi, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admission, "MOST_WAITING", 1)
+    monkeypatch.setattr(turns, "MOST_WAITING", 1)
     member, role = api.member(world), TenantRole.OPERATOR
     async with all_turns_taken(api, world, role):
         first = asyncio.create_task(member.ask(NAME))
@@ -87,7 +87,7 @@ async def test_a_client_that_leaves_gives_its_turn_back(api: RunningApi, world: 
         async with api.member(world, role).subscribe(SOCKET, WATCH_RUNS, of_tenant(world)):
             await eventually(lambda: waiting(api, world, role) == 1)
         await eventually(lambda: waiting(api, world, role) == 0)
-    for _ in range(2 * admission.AT_A_TIME):
+    for _ in range(2 * turns.AT_A_TIME):
         async with api.member(world, role).subscribe(SOCKET, WATCH_RUNS, of_tenant(world)) as live:
             await live.next()
     assert await api.member(world, role).data(NAME)
