@@ -8,7 +8,7 @@ DEVELOPMENT := $(VENV)/.development
 CONTRACT_TOOLS := tests/contract/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test crash-test crash-check fuzz test-clients check check-contract contract-tools \
+.PHONY: help dev test crash-test crash-check neighbour-check fuzz test-clients check check-contract contract-tools \
   format migrate schema reference bench lock clean
 
 help: ## Explain the targets
@@ -25,6 +25,9 @@ crash-test: $(DEVELOPMENT) ## Break it on purpose: make crash-test ARGS="--seed 
 
 crash-check: $(DEVELOPMENT) ## A short round of that, and proof that planted bugs are seen
 	@$(BIN)/python -m pytest tests/crash
+
+neighbour-check: $(DEVELOPMENT) ## Let one tenant attack: make neighbour-check ARGS="--seconds 10 --turns 3"
+	@$(BIN)/python -m tests.neighbour $(ARGS)
 
 fuzz: $(DEVELOPMENT) ## Send it anything: make fuzz ARGS="--examples 5000 --seed 7"
 	@$(BIN)/python -m pytest tests/fuzz $(ARGS)

@@ -20,13 +20,14 @@ import click
 from gql.limits.cost import PER_CPU_SECOND
 from opsrun.embedded.child import Child, spawn
 from tests.neighbour.attacks import ATTACKS, OF_THE_API
+from tests.neighbour.bursts import Burst
 from tests.neighbour.probe import Probe, Seen, open_probe, p99
 from tests.neighbour.stage import ATTACKER, REPOSITORY, Member, Stage, open_stage
 
 CALM_SECONDS = 2.0
 # What the neighbour must never meet, however noisy the machine of the test is.
 _WORST_RUN = 5.0
-_WORST_RATIO, _WORST_SECONDS = 10.0, 1.0
+_WORST_RATIO, _WORST_SECONDS = 10.0, 2.0
 _KINDS = ("queries", "openings", "messages", "runs")
 
 
@@ -63,14 +64,19 @@ class Outcome:
 
 
 @click.command()
-@click.option("--seconds", type=float, default=10.0, show_default=True, help="Of each turn.")
-@click.option("--turns", type=int, default=2, show_default=True)
+@click.option("--seconds", type=float, default=4.0, show_default=True, help="Of each turn.")
+@click.option("--turns", type=int, default=1, show_default=True)
 @click.option("--only", multiple=True, type=click.Choice(sorted(ATTACKS)))
-def main(*, seconds: float, turns: int, only: tuple[str, ...]) -> None:
+@click.option("--burst", type=int, default=200, show_default=True, help="Subscriptions at once.")
+def main(*, seconds: float, turns: int, only: tuple[str, ...], burst: int) -> None:
     """Run the attacks and print what they came to."""
     folder = Path(tempfile.mkdtemp(prefix="opsrun-neighbour-"))
     folder.chmod(0o711)
-    complaints = asyncio.run(_run(folder, seconds, turns, only or tuple(ATTACKS)))
+    complaints = []
+    if attacks := only or tuple(ATTACKS):
+        complaints += asyncio.run(_attack(folder / "attacks", seconds, turns, attacks))
+    if burst and not only:
+        complaints += asyncio.run(_burst(folder / "bursts", burst))
     for complaint in complaints:
         click.echo(complaint)
     if complaints:
@@ -79,7 +85,7 @@ def main(*, seconds: float, turns: int, only: tuple[str, ...]) -> None:
     shutil.rmtree(folder)
 
 
-async def _run(folder: Path, seconds: float, turns: int, names: tuple[str, ...]) -> list[str]:
+async def _attack(folder: Path, seconds: float, turns: int, names: tuple[str, ...]) -> list[str]:
     complaints: list[str] = []
     click.echo(f"{'attack':20} p99 before → during, of {', '.join(_KINDS)}; CPU of the API")
     async with open_stage(folder) as stage, open_probe(stage) as probe:
@@ -90,6 +96,18 @@ async def _run(folder: Path, seconds: float, turns: int, names: tuple[str, ...])
                 await _turn(stage, probe, outcome, seconds, folder)
             click.echo(outcome.line())
             complaints += outcome.complaints()
+    return complaints
+
+
+async def _burst(folder: Path, size: int) -> list[str]:
+    """Have many honest clients come at once, and four times as many come back at once."""
+    complaints: list[str] = []
+    async with open_stage(folder) as stage:
+        for name, many, restart in (("burst", size, False), ("restart", 4 * size, True)):
+            burst = Burst(stage)
+            seconds = await burst.open(many, restart=restart)
+            click.echo(f"{name:20} {many} subscriptions in {seconds:.1f} s")
+            complaints += [f"{name}: {fault} ({n} x)" for fault, n in burst.faults.items()]
     return complaints
 
 

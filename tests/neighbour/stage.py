@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -58,6 +58,7 @@ class Stage:
     url: str
     transactions: Transactions
     processes: dict[str, Child]
+    _start: Callable[[str], Child]
     redis: Redis
 
     async def new_member(self, slug: str) -> Member:
@@ -69,6 +70,11 @@ class Stage:
         assert tenant_id is not None
         token = LocalTokens(LOCAL_KEY).mint(user.subject, name=user.name, lifetime=_LIFETIME)
         return Member(token, GlobalId("Tenant", tenant_id).encode(), str(user.id))
+
+    async def restart(self, name: str) -> None:
+        """Kill a process and start it again, at the same address."""
+        await self.processes[name].stop()
+        self.processes[name] = self._start(name)
 
     def cpu_seconds(self, name: str) -> float:
         """Return the CPU time that a process has taken so far."""
@@ -106,22 +112,30 @@ async def open_stage(folder: Path) -> AsyncIterator[Stage]:
             "OPSRUN_DRAIN_SECONDS": "0",
         }
         logins = {"api": Login.API, "worker": Login.WORKER, "maintenance": Login.MAINTENANCE}
-        processes = {}
-        for name, login in logins.items():
-            processes[name] = spawn(
+        processes: dict[str, Child] = {}
+
+        def start(name: str) -> Child:
+            return spawn(
                 name,
                 [sys.executable, "-m", "tests.neighbour.process", name],
                 account=None,
                 folder=REPOSITORY,
                 log=folder / f"{name}.log",
                 stop_signal=signal.SIGKILL,
-                env={**env, "OPSRUN_DATABASE_URL": urls[login]},
+                env={**env, "OPSRUN_DATABASE_URL": urls[logins[name]]},
             )
-            stack.push_async_callback(processes[name].stop)
+
+        async def stop() -> None:
+            for child in processes.values():
+                await child.stop()
+
+        stack.push_async_callback(stop)
+        for name in logins:
+            processes[name] = start(name)
         redis = await stack.enter_async_context(Redis.from_url(servers.redis_url))
         url = f"http://127.0.0.1:{port}"
         await _ready(url)
-        yield Stage(url, transactions, processes, redis)
+        yield Stage(url, transactions, processes, start, redis)
 
 
 def write_exports(exports: Path) -> None:
