@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
-from graphql import DocumentNode, OperationDefinitionNode, get_operation_ast
+from graphql import DocumentNode, OperationDefinitionNode, OperationType, get_operation_ast
 from strawberry.extensions import SchemaExtension
 
 from domain.errors import RateLimitedError
@@ -103,14 +103,15 @@ class Admission(SchemaExtension):
         reading = max(0, self._reading_points - BASE)
         await gate.budgets.spend(user_id, self._points + reading)
         document, chosen = self._chosen()
-        operation.context.meter = EventMeter(
-            gate,
-            user_id,
-            chosen,
-            fragments_of(document),
-            operation.variables or {},
-            operation.query or "",
-        )
+        if chosen.operation is OperationType.SUBSCRIPTION:
+            operation.context.meter = EventMeter(
+                gate,
+                user_id,
+                chosen,
+                fragments_of(document),
+                operation.variables or {},
+                operation.query or "",
+            )
         yield
         # The events of a subscription wait for turns of their own.
         operation.context.turn.give_back()

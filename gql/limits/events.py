@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SHARED_SECONDS = 1.0
 _SHARED_CAPACITY = 1_000
 
-Execute = Callable[[], Awaitable[ExecutionResult]]
+Execute = Callable[[], Coroutine[Any, Any, ExecutionResult]]
 
 
 @dataclass(slots=True)
@@ -83,7 +83,7 @@ class EventMeter:
         # Each waits for a turn, also for a result that is there: sending it is work as well.
         async with self._gate.turns.place(self._user_id):
             if (task := self._gate.events.get(key)) is None:
-                task = asyncio.create_task(_awaited(execute))
+                task = asyncio.create_task(execute())
                 task.add_done_callback(_retrieve)
                 if key is not None:
                     self._gate.events.keep(key, task)
@@ -110,10 +110,6 @@ def _identity(event: Any) -> tuple[Hashable, ...] | None:
         return None
     details = (getattr(event, name, None) for name in ("change", "kind", "reason"))
     return type(event).__name__, cursor, *details
-
-
-async def _awaited(execute: Execute) -> ExecutionResult:
-    return await execute()
 
 
 def _retrieve(task: "asyncio.Task[ExecutionResult]") -> None:
