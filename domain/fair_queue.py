@@ -48,6 +48,7 @@ class FairQueue:
         """Prepare `places` in all, of which one key never holds more than `per_key`."""
         self.places = places
         self.per_key = per_key
+        self._free = places
         self._taken: Counter[Hashable] = Counter()
         self._lines: OrderedDict[Hashable, deque[Future[None]]] = OrderedDict()
 
@@ -68,7 +69,7 @@ class FairQueue:
         """Take a place that has to be given back; wait for it in the key's line."""
         # Whoever waits although places are free has as many as a key may have.
         if self._has_place(key):
-            self._taken[key] += 1
+            self._hold(key)
             return
         turn = get_running_loop().create_future()
         self._lines.setdefault(key, deque()).append(turn)
@@ -81,29 +82,38 @@ class FairQueue:
                 self._leave(key, turn)
             raise
 
-    def _has_place(self, key: Hashable) -> bool:
-        return self._taken.total() < self.places and self._taken[key] < self.per_key
-
-    def _leave(self, key: Hashable, turn: "Future[None]") -> None:
-        line = self._lines[key]
-        line.remove(turn)
-        if not line:
-            del self._lines[key]
-
     def give_back(self, key: Hashable) -> None:
-        """Give a place back, to whoever's turn it is."""
+        """Give a place back, to the next one in turn."""
+        self._free += 1
         self._taken[key] -= 1
         if not self._taken[key]:
             del self._taken[key]
-        for next_key in self._lines:
-            if self._has_place(next_key):
-                break
-        else:
-            return
-        line = self._lines[next_key]
-        self._taken[next_key] += 1
-        line.popleft().set_result(None)
+        while (next_key := next(filter(self._has_place, self._lines), None)) is not None:
+            turn = self._first_in_line(next_key)
+            if not turn.done():  # cancelled, but not gone yet
+                self._hold(next_key)
+                turn.set_result(None)
+
+    def _hold(self, key: Hashable) -> None:
+        self._free -= 1
+        self._taken[key] += 1
+
+    def _has_place(self, key: Hashable) -> bool:
+        return self._free > 0 and self._taken[key] < self.per_key
+
+    def _first_in_line(self, key: Hashable) -> "Future[None]":
+        """Take the first one from the line, which is the last line from now on."""
+        line = self._lines[key]
+        turn = line.popleft()
         if line:
-            self._lines.move_to_end(next_key)
+            self._lines.move_to_end(key)
         else:
-            del self._lines[next_key]
+            del self._lines[key]
+        return turn
+
+    def _leave(self, key: Hashable, turn: "Future[None]") -> None:
+        line = self._lines.get(key)
+        if line is not None and turn in line:
+            line.remove(turn)
+            if not line:
+                del self._lines[key]

@@ -77,6 +77,19 @@ async def test_who_gives_up_waiting_takes_no_place() -> None:
     assert crowd.holding == ["a3"]
 
 
+async def test_a_place_is_not_lost_to_one_who_has_just_given_up() -> None:
+    crowd = Crowd(FairQueue(1, per_key=1))
+    await crowd.come("a1", "b1", "c1")
+    # b1 does not know yet that it is cancelled when the place becomes free.
+    crowd._leave["a1"].set()
+    crowd.tasks["b1"].cancel()
+    await settle()
+    assert crowd.holding == ["c1"]
+    await crowd.leave("c1")
+    await crowd.come("d1")
+    assert crowd.holding == ["d1"]
+
+
 async def test_a_place_that_comes_together_with_a_cancellation_goes_to_the_next() -> None:
     crowd = Crowd(FairQueue(1, per_key=1))
     await crowd.come("a1", "b1", "c1")
