@@ -25,7 +25,8 @@ _HOST = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
 def server_config(app: ASGIApp, **options: Any) -> uvicorn.Config:
     """Return uvicorn's configuration for `app`, with `options` of its own.
 
-    Answers do not name the server's software.
+    Answers do not name the server's software. Messages on sockets are not packed: that takes as
+    long as to make them, for each subscriber once more.
     """
     return uvicorn.Config(
         app,
@@ -34,6 +35,7 @@ def server_config(app: ASGIApp, **options: Any) -> uvicorn.Config:
         lifespan="off",
         http=HttpProtocol,
         server_header=False,
+        ws_per_message_deflate=False,
         headers=[NO_SNIFFING],
         **options,
     )

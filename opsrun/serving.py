@@ -85,8 +85,6 @@ async def serve_api(
             ws_ping_interval=20,
             ws_ping_timeout=20,
             ws_max_size=256 * 1024,
-            # Packing a message costs as much as making it, for each subscriber once more.
-            ws_per_message_deflate=False,
             timeout_graceful_shutdown=settings.shutdown_grace_seconds,
         )
         server = _Server(config, api, settings.drain_seconds)

@@ -198,7 +198,7 @@ async def test_a_client_that_does_not_read_is_given_up(
     demo: Demo, watch: Watch, monkeypatch: pytest.MonkeyPatch, errors: Any
 ) -> None:
     monkeypatch.setattr(websocket_module, "SEND_TIMEOUT", 0.1)
-    async with raw_socket(demo.port, packing=False) as raw:
+    async with raw_socket(demo.port) as raw:
         await raw.sign_in("ada")
         # Once a buffer is full nothing more is read.
         raw.writer.write(subscribe("subscription { flood(size: 100000) }"))
