@@ -11,8 +11,14 @@ from strawberry.extensions import MaxAliasesLimiter, ParserCache, SchemaExtensio
 from strawberry.types import ExecutionResult
 
 from domain.errors import ForbiddenError
-from domain.tenancy.transactions import DatabaseUnavailableError
-from gql.errors import INTERNAL_MESSAGE, UNAVAILABLE_MESSAGE, public_error, public_errors
+from domain.tenancy.transactions import DatabaseUnavailableError, PoolBusyError
+from gql.errors import (
+    BUSY_MESSAGE,
+    INTERNAL_MESSAGE,
+    UNAVAILABLE_MESSAGE,
+    public_error,
+    public_errors,
+)
 from gql.execution import OpsrunSchema
 from tests.gql.api import eventually
 from tests.gql.transport.demo import SECRET, DemoContext, demo_schema
@@ -289,3 +295,18 @@ def test_a_database_that_is_away_is_told_as_passing_and_without_its_reason(
     [record] = caplog.records
     assert (record.levelno, record.exc_info) == (logging.WARNING, None)
     assert "10.0.0.7" in record.getMessage()
+
+
+def test_a_pool_that_is_busy_is_not_told_as_an_outage(caplog: pytest.LogCaptureFixture) -> None:
+    error = public_error(PoolBusyError("All 10 database connections were in use for 30 s"))
+    assert (error.code, error.message) == ("UNAVAILABLE", BUSY_MESSAGE)
+    assert "database connections" in error.message
+    [record] = caplog.records
+    assert (record.levelno, record.exc_info) == (logging.WARNING, None)
+    assert record.getMessage().startswith("The database pool is exhausted: All 10 database")
+
+
+def test_a_long_message_of_graphql_core_is_cut() -> None:
+    error = public_error(GraphQLError("Unknown name: " + "x" * 10_000))
+    assert len(error.message) < 600
+    assert error.message.startswith("Unknown name: x")
