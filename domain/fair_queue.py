@@ -4,6 +4,7 @@ from asyncio import Future, get_running_loop
 from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
+from itertools import islice
 
 
 class Turn:
@@ -88,10 +89,10 @@ class FairQueue:
         self._taken[key] -= 1
         if not self._taken[key]:
             del self._taken[key]
-        while (next_key := next(filter(self._has_place, self._lines), None)) is not None:
-            turn = self._first_in_line(next_key)
-            if not turn.done():  # cancelled, but not gone yet
-                self._hold(next_key)
+        while lines := [*islice(filter(self._has_place, self._lines), 1)]:
+            turn = self._first_in_line(lines[0])
+            if not turn.done():  # else cancelled, but not gone yet
+                self._hold(lines[0])
                 turn.set_result(None)
 
     def _hold(self, key: Hashable) -> None:

@@ -1,5 +1,6 @@
 """What every resolver has at hand: who asks, the use cases, and loaders that batch."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from domain.runs.queries import RunQueries
 from domain.tenancy.claims import ClaimedUser
 from domain.tenancy.models import Principal, TenantAccess
 from domain.tenancy.service import Tenancy
+from domain.tenancy.transactions import DatabaseUnavailableError
 from gql.audit import audit, to_the_end
 from gql.ids import GlobalId
 from gql.limits.events import EventMeter
@@ -30,6 +32,8 @@ from gql.pages import Cursor, bad_cursor
 # After how many seconds a subscription asks for its caller's roles again. The answer may be half
 # as old, since all subscriptions of a user share it; together that is far below the 60 s of T4.
 PRINCIPAL_SECONDS = 10.0
+# Before a stream asks again a database that was away.
+RETRY_SECONDS = 1.0
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -96,6 +100,7 @@ class Context:
         self.slot: Slot | None = None
         # The user's turn, which the transport took; it ends with the execution at the latest.
         self.turn: Turn | None = None
+        self._entered: TenantAccess | None = None
         # What the events of a subscription take.
         self.meter: EventMeter | None = None
         self._identify = identify
@@ -160,11 +165,26 @@ class Context:
             ForbiddenError: there is no membership.
             RateLimitedError: too many connections read from the tenant.
         """
-        access = (await self.principal()).enter(tenant_id)
+        access = self._entered = (await self.principal()).enter(tenant_id)
         note_ids(tenant_id=tenant_id)
         if self.slot is not None:
             self.slot.enter(tenant_id)
         return access
+
+    async def entered(self) -> TenantAccess | None:
+        """Return the caller's access to the tenant of a stream as of now, after a wait.
+
+        Without the database it waits on.
+
+        Raises:
+            UnauthenticatedError, ForbiddenError: the caller lost the right to see more.
+        """
+        while self._entered is not None:
+            try:
+                return await self.enter(self._entered.tenant_id)
+            except DatabaseUnavailableError:
+                await asyncio.sleep(RETRY_SECONDS)
+        return None
 
     async def locate(self, id_: str, type_name: str) -> tuple[TenantAccess, GlobalId]:
         """Read an id of a certain type; the tenant in it is checked before anything else.

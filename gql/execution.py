@@ -80,7 +80,7 @@ class Execution(StrawberryGraphQLCoreExecutionContext):
             result = super(Execution, self).execute_operation(serially)
             return await result if self.is_awaitable(result) else result
 
-        return meter.execute(self.root_value, execute)
+        return meter.execute(self.root_value, execute, self.context_value.entered)
 
 
 class NoSuggestions(Execution):

@@ -59,15 +59,14 @@ class TokenContexts:
         self._default_window = default_window
 
     async def for_http(self, authorization: str | None) -> Context:
-        """Return the context of an HTTP request.
+        """Return the context of an HTTP request; nothing is read for its user yet.
 
         Raises:
             UnauthenticatedError: the token is missing or not good.
-            RateLimitedError: the user has no points left; nothing was read for them.
+            RateLimitedError: the user has no points left.
         """
         context = self._context(authorization)
         self._budgets.require((await context.identify()).user_id)
-        await context.principal()
         return context
 
     async def for_socket(self, connection_params: Mapping[str, object]) -> Context:

@@ -28,12 +28,12 @@ _SETTLE_SECONDS = 1.0
 
 
 @dataclass(slots=True)
-class _Owed:
-    """What a user's subscriptions have taken since their points were counted last."""
+class _Debt:
+    """What a user has used since their points were counted last."""
 
     points: int = 0
     settles_at: float = 0.0
-    resumes_at: float = 0.0
+    payment: asyncio.Task[None] | None = None
 
 
 class RedisBudgets:
@@ -49,7 +49,9 @@ class RedisBudgets:
         self._own = FixedWindowRateLimiter(MemoryStorage())
         self._away_until = float("-inf")
         self._refused_until: dict[UUID, float] = {}
-        self._owed: dict[UUID, _Owed] = {}
+        # What is paid at a time, so that no payment is more than what another one leaves.
+        self._part = max(1, points_per_minute // 20)
+        self._debts: dict[UUID, _Debt] = {}
 
     def require(self, user_id: UUID) -> None:
         """Refuse a user who has nothing left, as far as this process knows."""
@@ -78,53 +80,77 @@ class RedisBudgets:
             window.reset_time,
         )
 
+    def owe(self, user_id: UUID, points: int) -> None:
+        """Take points as soon as the user has them; nobody waits for that."""
+        if points > 0:
+            self._pay_soon(user_id, self._debt_of(user_id), points)
+
     async def settle(self, user_id: UUID, points: int) -> None:
         """Take points for an event of a subscription; wait for them as long as there are none.
 
-        Events are counted here, and taken from the minute once in `_SETTLE_SECONDS`.
+        Up to a twentieth of the minute's points is counted here, for `_SETTLE_SECONDS`, before it
+        is taken.
         """
-        if len(self._owed) >= _REFUSED_CAPACITY:
-            self._owed = {user: owed for user, owed in self._owed.items() if owed.points}
-        owed = self._owed.setdefault(user_id, _Owed())
-        owed.points += points
-        while True:
-            if (wait := owed.resumes_at - time.monotonic()) > 0:
-                await asyncio.sleep(wait)
-                continue
-            if time.monotonic() < owed.settles_at:
-                return
-            owed.settles_at = time.monotonic() + _SETTLE_SECONDS
-            due, owed.points = owed.points, 0
-            try:
-                await self.spend(user_id, min(due, self._item.amount))
-            except RateLimitedError as error:
-                owed.points += due
-                owed.resumes_at = time.monotonic() + error.retry_after
-                owed.settles_at = 0.0
-            else:
-                return
+        debt = self._debt_of(user_id)
+        is_small = debt.points + points <= self._part
+        if debt.payment is None and is_small and time.monotonic() < debt.settles_at:
+            debt.points += points
+        else:
+            await asyncio.shield(self._pay_soon(user_id, debt, points))
 
-    async def _short_of(self, user: str, points: int) -> WindowStats | None:
+    def _debt_of(self, user_id: UUID) -> _Debt:
+        if len(self._debts) >= _REFUSED_CAPACITY:
+            self._debts = {user: debt for user, debt in self._debts.items() if debt.payment}
+        return self._debts.setdefault(user_id, _Debt())
+
+    def _pay_soon(self, user_id: UUID, debt: _Debt, points: int) -> asyncio.Task[None]:
+        """Let one task pay for all of a user's events that wait."""
+        debt.points += points
+        if debt.payment is None:
+            debt.payment = asyncio.create_task(self._pay(str(user_id), debt))
+        return debt.payment
+
+    async def _pay(self, user: str, debt: _Debt) -> None:
+        try:
+            while debt.points > 0:
+                part = min(debt.points, self._part)
+                window = await self._short_of(user, part, for_refusal=0)
+                if window is not None and 0 < window.remaining < part:
+                    part = window.remaining
+                    window = await self._short_of(user, part, for_refusal=0)
+                if window is None:
+                    debt.points -= part
+                else:
+                    await asyncio.sleep(max(1.0, window.reset_time - time.time()))
+        finally:
+            debt.settles_at = time.monotonic() + _SETTLE_SECONDS
+            debt.payment = None
+
+    async def _short_of(
+        self, user: str, points: int, *, for_refusal: int = BASE
+    ) -> WindowStats | None:
         """Return the user's minute if there is less left in it; None if they were taken."""
         if time.monotonic() >= self._away_until:
             try:
                 async with asyncio.timeout(_PATIENCE):
-                    return await self._take(self._shared, user, points)
+                    return await self._take(self._shared, user, points, for_refusal)
             except OUTAGE as error:
                 logger.warning(
                     "Redis cannot count points, this process counts by itself: %r", error
                 )
                 self._away_until = time.monotonic() + _PAUSE
-        return await self._take(self._own, user, points)
+        return await self._take(self._own, user, points, for_refusal)
 
     async def _take(
-        self, limiter: FixedWindowRateLimiter, user: str, points: int
+        self, limiter: FixedWindowRateLimiter, user: str, points: int, for_refusal: int
     ) -> WindowStats | None:
+        if not for_refusal and not await limiter.test(self._item, user, cost=points):
+            return await limiter.get_window_stats(self._item, user)
         if await limiter.hit(self._item, user, cost=points):
             return None
         # The strategy counts what it refuses.
         key, seconds = self._item.key_for(user), self._item.get_expiry()
-        await limiter.storage.incr(key, seconds, amount=BASE - points)
+        await limiter.storage.incr(key, seconds, amount=for_refusal - points)
         return await limiter.get_window_stats(self._item, user)
 
 

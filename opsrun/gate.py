@@ -36,7 +36,7 @@ async def open_gate(settings: Settings, transactions: Transactions) -> AsyncIter
         bounds, core = limits(settings), schema.as_graphql_core()
         yield Gate(
             bounds,
-            DocumentReader(core, bounds),
+            DocumentReader(core, bounds, budgets),
             CostModel(core),
             budgets,
             TrustedDocuments(transactions),

@@ -59,7 +59,7 @@ class _Server(Server):
 # The event loop gets the interpreter back after so long from the thread that reads documents.
 SWITCH_SECONDS = 0.001
 # Of the young, middle and old objects. An operation makes some ten thousand young ones.
-COLLECTOR_THRESHOLDS = (10_000, 20, 50)
+COLLECTOR_THRESHOLDS = (10_000, 10, 5)
 
 
 def _spare_the_collector() -> None:

@@ -53,6 +53,7 @@ class TenantFeed:
         self._buffer: deque[RunEvent] = deque(maxlen=_BUFFER)
         self._head: FeedCursor | None = None
         self._grown = asyncio.Condition()
+        self._passed_over = False
         self.followers = 0
 
     async def after(self, cursor: FeedCursor, timeout: float) -> Sequence[RunEvent]:
@@ -121,10 +122,12 @@ class TenantFeed:
                     )
                 except UnreadableEventError as error:
                     # Followers find the gap when they read from the database, and start over.
-                    logger.exception(
-                        "Feed of tenant %s passes over an event that cannot be read",
-                        self._tenant_id,
-                    )
+                    if not self._passed_over:
+                        logger.exception(
+                            "Feed of tenant %s passes over events that cannot be read",
+                            self._tenant_id,
+                        )
+                    self._passed_over = True
                     self._buffer.clear()
                     head, events = FeedCursor(now.epoch, error.seq), ()
         if events:

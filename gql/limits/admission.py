@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from math import ceil
 from typing import Any
 
 from graphql import DocumentNode, OperationDefinitionNode, OperationType, get_operation_ast
@@ -12,7 +11,7 @@ from strawberry.extensions import SchemaExtension
 from domain.errors import RateLimitedError
 from domain.fair_queue import FairQueue
 from gql.limits.budgets import Budgets
-from gql.limits.cost import BASE, PER_CPU_SECOND, CostModel
+from gql.limits.cost import BASE, CostModel
 from gql.limits.events import EventMeter, SharedEvents
 from gql.limits.limits import Limits
 from gql.limits.reading import DocumentReader, Reading
@@ -73,7 +72,7 @@ class Admission(SchemaExtension):
             if self._points is None and not isinstance(self._reading.refusal, RateLimitedError):
                 # It tells the next request of this user, not the one that is answered already.
                 with suppress(RateLimitedError):
-                    await gate.budgets.spend(user_id, max(BASE, self._reading_points))
+                    await gate.budgets.spend(user_id, BASE)
 
     def on_parse(self) -> Iterator[None]:
         """Hand over the document that was read."""
@@ -99,9 +98,7 @@ class Admission(SchemaExtension):
         assert self._points is not None
         operation, gate = self.execution_context, self._gate
         user_id = operation.context.actor_id
-        # `BASE` pays for reading a document of ordinary size.
-        reading = max(0, self._reading_points - BASE)
-        await gate.budgets.spend(user_id, self._points + reading)
+        await gate.budgets.spend(user_id, self._points)
         document, chosen = self._chosen()
         if chosen.operation is OperationType.SUBSCRIPTION:
             operation.context.meter = EventMeter(
@@ -123,10 +120,6 @@ class Admission(SchemaExtension):
         chosen = get_operation_ast(document, operation.operation_name)
         assert chosen is not None
         return document, chosen
-
-    @property
-    def _reading_points(self) -> int:
-        return ceil(self._reading.seconds * PER_CPU_SECOND)
 
     def get_results(self) -> dict[str, Any]:
         """Return the cost for the answer's `extensions`; of a stream only for the first one."""

@@ -23,9 +23,10 @@ class Budgets(Protocol):
         """
         ...
 
-    async def settle(self, user_id: UUID, points: int) -> None:
-        """Take points for an event of a subscription; wait for them as long as there are none.
+    def owe(self, user_id: UUID, points: int) -> None:
+        """Take points as soon as the user has them; nobody waits for that."""
+        ...
 
-        Many events are counted together, so a user may take a second's worth too many.
-        """
+    async def settle(self, user_id: UUID, points: int) -> None:
+        """Take points for an event of a subscription; wait for them as long as there are none."""
         ...

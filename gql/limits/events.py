@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from uuid import UUID
 import orjson
 from graphql import ExecutionResult, FragmentDefinitionNode, OperationDefinitionNode
 
+from domain.tenancy.models import TenantAccess
 from gql.limits.cost import EVENT
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 SHARED_SECONDS = 1.0
 _SHARED_CAPACITY = 1_000
 
+Entered = Callable[[], Awaitable[TenantAccess | None]]
 Execute = Callable[[], Coroutine[Any, Any, ExecutionResult]]
 
 
@@ -70,18 +72,21 @@ class EventMeter:
         self._equal = (user_id, text, name, encoded)
         self._points: dict[str, int] = {}
 
-    async def execute(self, event: object, execute: Execute) -> ExecutionResult:
+    async def execute(self, event: object, execute: Execute, entered: Entered) -> ExecutionResult:
         """Return the result of one event, executed here or for an equal subscription.
 
-        Waits until the owner has points for it.
+        Waits until the owner has points for it. `entered` returns the rights of now, which may
+        have changed meanwhile.
+
+        Raises:
+            UnauthenticatedError, ForbiddenError: the owner lost the right to see it.
         """
-        identity = _identity(event)
-        key = None if identity is None else (*self._equal, *identity)
         await self._settle(EVENT)
-        if self._gate.events.get(key) is None:
+        if self._gate.events.get(self._key(event, await entered())) is None:
             await self._settle(self._points_of(event) - EVENT)
         # Each waits for a turn, also for a result that is there: sending it is work as well.
         async with self._gate.turns.place(self._user_id):
+            key = self._key(event, await entered())
             if (task := self._gate.events.get(key)) is None:
                 task = asyncio.create_task(execute())
                 task.add_done_callback(_retrieve)
@@ -90,6 +95,11 @@ class EventMeter:
             result = await asyncio.shield(task)
         # Its errors are replaced by public ones, for each client by itself.
         return ExecutionResult(result.data, result.errors and [*result.errors])
+
+    def _key(self, event: object, access: TenantAccess | None) -> Hashable:
+        """Return what equal subscriptions have in common for this event; None if it is unique."""
+        identity = _identity(event)
+        return None if identity is None else (*self._equal, access and access.role, *identity)
 
     async def _settle(self, points: int) -> None:
         await self._gate.budgets.settle(self._user_id, points)

@@ -3,6 +3,7 @@
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from math import ceil
 from time import thread_time
 from uuid import UUID
 
@@ -10,13 +11,15 @@ from graphql import DocumentNode, GraphQLError, GraphQLSchema, GraphQLSyntaxErro
 
 from domain.errors import DomainError, LimitExceededError
 from domain.fair_queue import FairQueue
+from gql.limits.budgets import Budgets
+from gql.limits.cost import BASE, PER_CPU_SECOND
 from gql.limits.documents import ValidDocuments
 from gql.limits.limits import Limits
 from gql.limits.shape import require_shape
 from gql.limits.validation import faults
 
 # graphql-core's parser tells of too many tokens in these words only.
-_TOO_MANY_TOKENS = "Parsing aborted"
+_TOO_MANY_TOKENS = "tokens. Parsing aborted"
 # Characters of a document that is read in less time than a thread needs to be asked.
 _SHORT = 300
 
@@ -28,7 +31,7 @@ class Reading:
     document: DocumentNode | None = None
     errors: tuple[GraphQLError, ...] = ()
     refusal: Exception | None = None
-    # CPU; 0 for a document that was known.
+    # CPU.
     seconds: float = 0.0
 
 
@@ -38,6 +41,7 @@ class DocumentReader:
 
     schema: GraphQLSchema
     limits: Limits
+    budgets: Budgets
     known: ValidDocuments = field(default_factory=ValidDocuments)
     _turns: FairQueue = field(default_factory=lambda: FairQueue(1, per_key=1))
     _thread: ThreadPoolExecutor = field(
@@ -48,16 +52,23 @@ class DocumentReader:
         """Parse, measure and validate a text; take a document that was valid before as it is.
 
         The event loop goes on meanwhile, and no user's documents wait for more than one of
-        each other user.
+        each other user. What takes longer than `BASE` pays for is charged.
         """
         if (document := self.known.get(text)) is not None:
             return Reading(document)
         if len(text) <= _SHORT:
-            reading = self._read(text)
-        else:
-            loop = asyncio.get_running_loop()
-            async with self._turns.place(user_id):
-                reading = await loop.run_in_executor(self._thread, self._read, text)
+            return self._finish(text, user_id, self._read(text))
+        # A thread cannot be stopped: a client that leaves has it read to the end, and pays.
+        return await asyncio.shield(asyncio.create_task(self._read_beside(text, user_id)))
+
+    async def _read_beside(self, text: str, user_id: UUID) -> Reading:
+        loop = asyncio.get_running_loop()
+        async with self._turns.place(user_id):
+            reading = await loop.run_in_executor(self._thread, self._read, text)
+        return self._finish(text, user_id, reading)
+
+    def _finish(self, text: str, user_id: UUID, reading: Reading) -> Reading:
+        self.budgets.owe(user_id, ceil(reading.seconds * PER_CPU_SECOND) - BASE)
         if reading.document is not None and not reading.errors:
             self.known.keep(text, reading.document)
         return reading

@@ -1,5 +1,7 @@
 """The schema's own rules, and the price, as one installation applies them to a document."""
 
+from typing import Any
+
 from graphql import (
     DocumentNode,
     GraphQLError,
@@ -40,23 +42,26 @@ def faults(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> lis
 
 
 def require_variables(variables: Variables, limits: Limits) -> None:
-    """Refuse variables with more values than a document has tokens.
+    """Refuse variables with more values than a document has tokens, or more levels than fields.
 
     Raises:
         LimitExceededError: there are too many.
     """
-    count, left = 0, [*variables.values()]
-    while left:
-        count += 1
-        value = left.pop()
-        if isinstance(value, dict):
-            left += value.values()
-        elif isinstance(value, list):
-            left += value
-        if count + len(left) > limits.tokens:
+    level: list[Any] = [*variables.values()]
+    count = depth = 0
+    while level:
+        count, depth = count + len(level), depth + 1
+        if count > limits.tokens or depth > limits.depth:
             raise LimitExceededError(
-                f"The variables have more than {limits.tokens} values. Ask for less at a time."
+                f"The variables have more than {limits.tokens} values, or {limits.depth} levels."
+                " Ask for less at a time."
             )
+        level = [
+            inside
+            for value in level
+            if isinstance(value, dict | list)
+            for inside in (value.values() if isinstance(value, dict) else value)
+        ]
 
 
 def require_price(

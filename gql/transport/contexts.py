@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Mapping
 from typing import Protocol
 from uuid import uuid4
 
-from domain.errors import DomainError, RateLimitedError
+from domain.errors import DomainError, RateLimitedError, UnauthenticatedError
 from domain.fair_queue import Turn
 from gql.audit import audit_refusal_at_door, audit_refusals
 from gql.errors import public_error
@@ -76,19 +76,24 @@ def seated(context: object, slot: Slot) -> object:
     return told(context, slot=slot)
 
 
-async def in_turn(context: object, turn: Turn) -> object:
-    """Wait for the turn of the user of a request; a refusal is audited.
+async def in_turn(context: object, turn: Turn) -> None:
+    """Wait for the turn of the user of a request, then see that they are known.
+
+    Refusals are audited.
 
     Raises:
         RateLimitedError: too many of the user's requests wait.
+        UnauthenticatedError: nobody added this user, or the token expired in the meantime.
     """
     try:
         require_patience(turn)
-    except RateLimitedError as error:
+        await turn.take()
+        if (principal := getattr(context, "principal", None)) is not None:
+            await principal()
+    except (RateLimitedError, UnauthenticatedError) as error:
         audit_refusals([public_error(error)], context)
         raise
-    await turn.take()
-    return told(context, turn=turn)
+    told(context, turn=turn)
 
 
 def told(context: object, **facts: object) -> object:

@@ -19,6 +19,7 @@ from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UnsetType
 
 from domain.errors import UnavailableError
+from domain.fair_queue import Turn
 from gql.errors import MUTATION_MESSAGE, error_body, public_error
 from gql.execution import OpsrunSchema
 from gql.serving import Serving, Telemetry, serve, serving
@@ -153,22 +154,28 @@ class GraphQLView(GraphQL[SocketSession, None]):
         )
         body = await read_body(request, self._body_limit)
         turn = self.schema.turn_of(getattr(context, "actor_id", None))
+        response: Response | None = None
         try:
             await in_turn(context, turn)
-            return await self._execute(request, parse_request(request, body), context, media_types)
+            asked = parse_request(request, body)
+            response = await self._execute(request, asked, context, turn, media_types)
+            return response
         finally:
-            turn.give_back()
+            # A stream gives it back itself, once it is executed.
+            if not isinstance(response, EventStream):
+                turn.give_back()
 
     async def _execute(
         self,
         request: Request,
         asked: GraphQLRequest,
         context: object,
+        turn: Turn,
         media_types: list[MediaType],
     ) -> Response:
         if media_types[0] is MediaType.EVENT_STREAM:
             streamed = _operation_types(request.method) | {OperationType.SUBSCRIPTION}
-            return await self._stream(asked, context, streamed)
+            return await self._stream(asked, context, turn, streamed)
         try:
             result = await self.schema.execute(
                 **asked.arguments(),
@@ -181,7 +188,7 @@ class GraphQLView(GraphQL[SocketSession, None]):
             if error.operation_type is OperationType.MUTATION:
                 raise UnusableRequestError(405, MUTATION_MESSAGE, {"Allow": "POST"}) from None
             if MediaType.EVENT_STREAM in media_types:
-                return await self._stream(asked, context, {OperationType.SUBSCRIPTION})
+                return await self._stream(asked, context, turn, {OperationType.SUBSCRIPTION})
             raise UnusableRequestError(
                 406,
                 f"A subscription is streamed: accept {MediaType.EVENT_STREAM}, or use a socket.",
@@ -190,18 +197,27 @@ class GraphQLView(GraphQL[SocketSession, None]):
         return json_response(body_of(result), status, media_types[0])
 
     async def _stream(
-        self, asked: GraphQLRequest, context: object, allowed: set[OperationType]
+        self,
+        asked: GraphQLRequest,
+        context: object,
+        turn: Turn,
+        allowed: set[OperationType],
     ) -> Response:
         serving().transport = "sse"
         slot = self._slots.new()
         seated(context, slot)
+
+        def leave() -> None:
+            slot.give_back()
+            turn.give_back()
+
         results = ResultStream(
             await self.schema.stream(
                 **asked.arguments(),
                 context_value=context,
                 allowed_operation_types=allowed,
             ),
-            at_end=slot.give_back,
+            at_end=leave,
         )
         try:
             first = await results.peek(FIRST_RESULT_TIMEOUT)

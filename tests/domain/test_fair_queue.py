@@ -108,3 +108,13 @@ async def test_a_block_that_fails_gives_its_place_back() -> None:
             raise ZeroDivisionError
     async with AsyncExitStack() as stack, asyncio.timeout(5):
         await stack.enter_async_context(queue.place("a"))
+
+
+async def test_nobody_is_a_key_as_well() -> None:
+    queue = FairQueue(1, per_key=1)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        async with queue.place(None):
+            waiting = tasks.create_task(queue.take(None))
+            await settle()
+            assert not waiting.done()
+        await waiting

@@ -195,10 +195,47 @@ async def test_events_are_taken_from_the_same_account_as_operations(
         await there.spend(ada, 41)
 
 
-async def test_events_are_counted_together(two: tuple[RedisBudgets, RedisBudgets]) -> None:
+async def test_a_few_events_are_counted_together(
+    two: tuple[RedisBudgets, RedisBudgets],
+) -> None:
     here, there = two
     ada = uuid4()
-    for _ in range(50):
+    for _ in range(6):
         await here.settle(ada, 1)
     # All but the first are taken a second later, if there are more.
-    await there.spend(ada, 90)
+    await there.spend(ada, POINTS - 1)
+
+
+async def test_no_crowd_of_events_passes_unpaid(
+    servers: EmbeddedServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budgets, "RateLimitItemPerMinute", RateLimitItemPerSecond)
+    async with open_budgets(servers.redis_url, POINTS) as here:
+        ada, passed = uuid4(), 0
+
+        async def settle() -> None:
+            nonlocal passed
+            await here.settle(ada, POINTS // 4)
+            passed += 1
+
+        began = time.monotonic()
+        await asyncio.gather(*(settle() for _ in range(12)))
+        # Three seconds' worth, and the points of two of them have to be waited for.
+        assert time.monotonic() - began > 1.5
+
+
+async def test_an_event_that_nobody_waits_for_any_more_is_paid(
+    two: tuple[RedisBudgets, RedisBudgets], servers: EmbeddedServers
+) -> None:
+    here, _ = two
+    ada = uuid4()
+    leaving = asyncio.create_task(here.settle(ada, 60))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    here.owe(ada, 30)
+    async with Redis.from_url(servers.redis_url) as redis, asyncio.timeout(10):
+        paid = 0
+        while paid != 90:
+            keys = [key async for key in redis.scan_iter(f"opsrun:points*{ada}*")]
+            paid = sum([int(await redis.get(key) or 0) for key in keys])

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from gql.metrics import ApiMetrics
 from opsrun.monitoring import Monitor
+from opsrun.resources import pool_wait_histogram
 from opsrun.wakeups import RedisWakeUps
 from workers.metrics import MaintenanceMetrics, show_file_threads
 from workers.providers.file_threads import FILE_THREADS
@@ -33,6 +34,7 @@ def series() -> set[str]:
     ApiMetrics(registry)
     MaintenanceMetrics(registry)
     show_file_threads(registry, FILE_THREADS)
+    registry.register(pool_wait_histogram())
     return {family.name + end for family in registry.collect() for end in ENDINGS[family.type]}
 
 

@@ -145,19 +145,24 @@ async def test_a_refused_document_is_charged_what_it_took(
     api: RunningApi, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spent: list[int] = []
+    owed: list[int] = []
 
     async def spend(_: RedisBudgets, __: object, points: int) -> None:
         spent.append(points)
 
+    def owe(_: RedisBudgets, __: object, points: int) -> None:
+        owed.append(points)
+
     monkeypatch.setattr(RedisBudgets, "spend", spend)
+    monkeypatch.setattr(RedisBudgets, "owe", owe)
     member = api.member(world)
     await member.ask("{ nonsense }")
     unknown = " ".join(f"... on OperationRunn{number} {{ id }}" for number in range(280))
     answer = await member.ask(f"{{ __typename {unknown} }}")
     assert answer.body["errors"]
-    cheap, dear = spent
-    assert cheap == 10
-    assert dear > 10
+    assert spent == [10, 10]
+    cheap, dear = owed
+    assert cheap <= 0 < dear
 
 
 @pytest.mark.parametrize(
