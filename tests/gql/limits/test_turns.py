@@ -1,16 +1,22 @@
 """A user's crowd of operations waits for the user's own turns, and events cost their owner."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from uuid import UUID
 
 import pytest
 
 from domain.runs.failures import FailureReason, ProducerError
 from domain.tenancy.roles import TenantRole
+from gql import context as context_module
 from gql.limits import turns
 from gql.limits.cost import EVENT
+from gql.limits.reading import DocumentReader, Reading
+from opsrun.administration import remove_member
 from opsrun.budgets import RedisBudgets
+from opsrun.database import Login
 from tests.gql.api import SOCKET, TRANSPORTS, RunningApi, Stream, eventually
 from tests.gql.runs.watching import WATCH_RUNS, of_tenant
 from tests.world import World
@@ -139,6 +145,57 @@ async def test_events_are_charged_to_the_owner_of_the_subscription(
         await stream.next()
     # The event, its run, the page of failures and ten of them.
     assert sum(charged) >= EVENT + 1 + 1 + 1 + 10
+
+
+async def test_an_event_that_waited_is_for_those_who_may_still_see_it(
+    api: RunningApi, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(context_module, "PRINCIPAL_SECONDS", 0.0)
+    role = TenantRole.OPERATOR
+    execution = await world.claimed()
+    async with api.member(world, role).subscribe(SOCKET, FAILURES, of_tenant(world)) as stream:
+        await stream.next()
+        async with all_turns_taken(api, world, role):
+            async with execution.batch() as batch:
+                batch.succeeded("cake")
+            await eventually(lambda: waiting(api, world, role) == 1)
+            keeper = world.resources[Login.MAINTENANCE].transactions
+            await remove_member(keeper, world.slug, world.members[role])
+        kind, payload = await stream.message()
+    assert kind == "error", payload
+    assert payload[0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
+
+
+async def test_a_client_that_leaves_pays_for_the_document_that_is_read(
+    api: RunningApi, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owed: list[int] = []
+    monkeypatch.setattr(RedisBudgets, "owe", lambda _, __, points: owed.append(points))
+    reading = asyncio.Event()
+    read = DocumentReader._read_beside
+
+    async def noted(reader: DocumentReader, text: str, user_id: UUID) -> Reading:
+        reading.set()
+        return await read(reader, text, user_id)
+
+    monkeypatch.setattr(DocumentReader, "_read_beside", noted)
+    fields = " ".join(f"f{number}: __typename" for number in range(50))
+    async with api.member(world).socket() as connection:
+        payload = {"query": f"{{ {fields} }}"}
+        await connection.send(json.dumps({"id": "1", "type": "subscribe", "payload": payload}))
+        await reading.wait()
+        await connection.send(json.dumps({"id": "1", "type": "complete"}))
+    await eventually(lambda: len(owed) == 1)
+
+
+@pytest.mark.parametrize("deep", [{"a": 1}, [1]])
+async def test_deep_variables_are_refused(api: RunningApi, world: World, deep: object) -> None:
+    for _ in range(300):
+        deep = [deep]
+    async with api.member(world).subscribe(
+        SOCKET, WATCH_RUNS, {**of_tenant(world), "unused": deep}
+    ) as stream:
+        assert await stream.failure() == "LIMIT_EXCEEDED"
 
 
 async def test_a_refused_document_is_charged_what_it_took(
