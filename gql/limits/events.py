@@ -76,7 +76,7 @@ class EventMeter:
         """Return the result of one event, executed here or for an equal subscription.
 
         Waits until the owner has points for it. `entered` returns the rights of now, which may
-        have changed meanwhile.
+        have changed during the wait.
 
         Raises:
             UnauthenticatedError, ForbiddenError: the owner lost the right to see it.

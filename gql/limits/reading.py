@@ -51,7 +51,7 @@ class DocumentReader:
     async def read(self, text: str, user_id: UUID) -> Reading:
         """Parse, measure and validate a text; take a document that was valid before as it is.
 
-        The event loop goes on meanwhile, and no user's documents wait for more than one of
+        The event loop goes on, and no user's documents wait for more than one of
         each other user. What takes longer than `BASE` pays for is charged.
         """
         if (document := self.known.get(text)) is not None:

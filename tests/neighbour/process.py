@@ -16,7 +16,7 @@ _LISTINGS = ("scandir", "listdir", "open")
 
 
 def hang_below(name: str) -> None:
-    """Let every look into a folder whose name begins so block for ever."""
+    """Let every look into a folder whose name begins so block without an end."""
     for function in _LISTINGS:
         original = getattr(os, function)
 
