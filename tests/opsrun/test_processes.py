@@ -24,7 +24,7 @@ WORKING = "Executing runs, 8 at a time"
 KEEPING = "Dispatching, rescuing and purging runs"
 WAITING_WORKERS = (
     "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
-    " WHERE NOT granted AND relation = 'opsrun.policy_document'::regclass"
+    " WHERE NOT granted AND relation = 'opsrun.inventory_policy'::regclass"
     " AND usename = 'opsrun_worker'"
 )
 
@@ -55,7 +55,7 @@ async def no_policy_can_be_stored(servers: EmbeddedServers) -> AsyncIterator[asy
     connection = await asyncpg.connect(owner(servers))
     try:
         await connection.execute("BEGIN")
-        await connection.execute("LOCK TABLE opsrun.policy_document IN SHARE MODE")
+        await connection.execute("LOCK TABLE opsrun.inventory_policy IN SHARE MODE")
         yield connection
     finally:
         await connection.close()
