@@ -68,7 +68,7 @@ class FairQueue:
 
     async def take(self, key: Hashable) -> None:
         """Take a place that has to be given back; wait for it in the key's line."""
-        # Whoever waits although places are free has as many as a key may have.
+        # A key that waits while places are free holds as many as it may.
         if self._has_place(key):
             self._hold(key)
             return

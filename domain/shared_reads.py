@@ -9,8 +9,6 @@ from typing import Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-_CAPACITY = 10_000
-
 
 class SharedReads(Generic[K, V]):
     """Reads by key, one read at a time for each key, however many ask.
@@ -22,9 +20,10 @@ class SharedReads(Generic[K, V]):
         lately = await principals.get(user_id, max_age=5.0)
     """
 
-    def __init__(self, read: Callable[[K], Awaitable[V]]) -> None:
-        """Prepare to share what `read` returns for a key."""
+    def __init__(self, read: Callable[[K], Awaitable[V]], *, capacity: int = 10_000) -> None:
+        """Prepare to share what `read` returns for a key, and to keep it for so many keys."""
         self._read = read
+        self._capacity = capacity
         self._found: OrderedDict[K, tuple[float, V]] = OrderedDict()
         self._running: dict[K, asyncio.Task[V]] = {}
         self._next: dict[K, asyncio.Task[V]] = {}
@@ -55,6 +54,6 @@ class SharedReads(Generic[K, V]):
             del self._running[key]
         self._found[key] = began, value
         self._found.move_to_end(key)
-        if len(self._found) > _CAPACITY:
+        if len(self._found) > self._capacity:
             self._found.popitem(last=False)
         return value

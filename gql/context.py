@@ -172,19 +172,23 @@ class Context:
         return access
 
     async def entered(self) -> TenantAccess | None:
-        """Return the caller's access to the tenant of a stream as of now, after a wait.
+        """Return what `stay` does, for the tenant that was entered last; None before the first."""
+        return None if self._entered is None else await self.stay(self._entered.tenant_id)
 
-        Without the database it waits on.
+    async def stay(self, tenant_id: UUID) -> TenantAccess:
+        """Return the caller's access, before each thing that a stream sends.
+
+        A client that reads slowly makes a batch last for minutes, and what is inside its events
+        is read as late as they are sent. Without the database the stream waits.
 
         Raises:
             UnauthenticatedError, ForbiddenError: the caller lost the right to see more.
         """
-        while self._entered is not None:
+        while True:
             try:
-                return await self.enter(self._entered.tenant_id)
+                return await self.enter(tenant_id)
             except DatabaseUnavailableError:
                 await asyncio.sleep(RETRY_SECONDS)
-        return None
 
     async def locate(self, id_: str, type_name: str) -> tuple[TenantAccess, GlobalId]:
         """Read an id of a certain type; the tenant in it is checked before anything else.

@@ -2,18 +2,17 @@
 
 import os
 import secrets
-from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 import jwt
 
 from domain.errors import UnauthenticatedError
+from domain.shared_reads import SharedReads
 from opsrun.identities import BAD_TOKEN, FAULTS, Trust
 from opsrun.issuer_keys import IssuerKeys
 from opsrun.settings import (
@@ -132,23 +131,14 @@ class RecentTokens:
     """Keeps who a token speaks for, for some seconds: clients send the same one each time."""
 
     def __init__(self, tokens: Tokens) -> None:
-        self._tokens = tokens
-        self._verified: OrderedDict[str, tuple[float, Identity]] = OrderedDict()
+        self._verified = SharedReads(tokens.verify, capacity=_KEPT_TOKENS)
 
     async def verify(self, token: str) -> "Identity":
         """Check the token unless it was good `KEPT_SECONDS` ago.
 
         That it has not expired is for the caller to check, by the identity's `expires_at`.
         """
-        now = monotonic()
-        verified_at, identity = self._verified.get(token, (float("-inf"), None))
-        if identity is None or now - verified_at > KEPT_SECONDS:
-            identity = await self._tokens.verify(token)
-            self._verified[token] = now, identity
-            self._verified.move_to_end(token)
-            if len(self._verified) > _KEPT_TOKENS:
-                self._verified.popitem(last=False)
-        return identity
+        return await self._verified.get(token, max_age=KEPT_SECONDS)
 
 
 def bearer(authorization: object) -> str:

@@ -81,7 +81,7 @@ class RedisBudgets:
         )
 
     def owe(self, user_id: UUID, points: int) -> None:
-        """Take points as soon as the user has them; nobody waits for that."""
+        """Take points as soon as the user has them, without making the caller wait."""
         if points > 0:
             self._pay_soon(user_id, self._debt_of(user_id), points)
 

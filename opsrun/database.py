@@ -90,10 +90,7 @@ async def open_engine(
 
 
 async def _connect(engine: AsyncEngine) -> None:
-    """Make the first connection alone: SQLAlchemy learns from it what the server can do.
-
-    Requests that are cancelled while it does so could leave the others waiting.
-    """
+    """Make the first connection, from which SQLAlchemy learns what the server can do."""
     try:
         async with engine.connect():
             pass

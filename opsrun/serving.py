@@ -65,7 +65,7 @@ COLLECTOR_THRESHOLDS = (10_000, 10, 5)
 def _spare_the_collector() -> None:
     """Keep the garbage collector from what stays: modules, schema, documents that are known.
 
-    Looking through all of it takes 100 ms, in which nobody is answered.
+    A full collection takes 100 ms, and no request is answered in that time.
     """
     gc.collect()
     gc.freeze()

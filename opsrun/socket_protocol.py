@@ -40,7 +40,7 @@ class SocketProtocol(Cutting, WebSocketsSansIOProtocol):
         self.transport.write(pongs)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came; uvicorn leaves a client without an answer to what is no handshake."""
+        """Parse what came; uvicorn does not answer a request that is not a handshake."""
         super().data_received(data)
         fault = self.conn.handshake_exc
         if fault is not None and not self.handshake_initiated:

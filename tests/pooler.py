@@ -2,10 +2,10 @@
 
 import asyncio
 import struct
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
+
+from tests.listener import Listener
 
 _SSL_REQUEST = struct.pack("!i", 80877103)
 _MADE_UP = struct.pack("!ii", 1, 1)
@@ -33,31 +33,16 @@ class _End:
         self.writer.write(kind + struct.pack("!i", len(content) + 4) + content)
 
 
-class Pooler:
+class Pooler(Listener):
     """Listens on `port`; with `shares`, a session goes back after each transaction."""
 
     def __init__(self, target: int, *, shares: bool) -> None:
+        super().__init__()
         self._target = target
         self._shares = shares
         self._idle: list[_End] = []
-        self._stack = AsyncExitStack()
-        self.port = 0
         self.ends_at: bytes | None = None
         """Ends the connection of a client that sends a message with this content."""
-
-    async def __aenter__(self) -> Self:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self._stack.callback(server.close)
-        self.port = server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._stack.aclose()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client = _End(reader, writer)

@@ -3,17 +3,17 @@
 import asyncio
 import ssl
 import struct
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from tests.listener import Listener
 
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 _CHUNK = 65536
@@ -78,32 +78,16 @@ def _builder(name: str, issuer: str, key: ec.EllipticCurvePublicKey) -> x509.Cer
     )
 
 
-class TlsProxy:
+class TlsProxy(Listener):
     """Takes TLS alone on `port` and forwards what is in it; counts connections that came in."""
 
     def __init__(self, target: int, context: ssl.SSLContext, *, postgres: bool = False) -> None:
         """`postgres` has clients ask for TLS first, as Postgres' protocol does."""
+        super().__init__(context=None if postgres else context)
         self._target = target
         self._context = context
         self._postgres = postgres
-        self._stack = AsyncExitStack()
-        self.port = 0
         self.encrypted = 0
-
-    async def __aenter__(self) -> Self:
-        context = None if self._postgres else self._context
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=context)
-        self._stack.callback(server.close)
-        self.port = server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._stack.aclose()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):

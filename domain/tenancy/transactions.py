@@ -53,13 +53,13 @@ class Transactions:
     """Opens transactions that row level security confines to one tenant and user.
 
     They take turns: each user has a line of their own for the pool's connections, and so has
-    each tenant for what no user asked for. Nobody holds more than two thirds of the pool.
+    each tenant for what no user asked for. No line holds more than two thirds of the pool.
     """
 
     def __init__(
         self, engine: AsyncEngine, *, on_wait: Callable[[float], None] | None = None
     ) -> None:
-        """Use the engine's pool; `on_wait` is told the seconds that each transaction waited."""
+        """Use the engine's pool; `on_wait` receives the seconds that each transaction waited."""
         size = engine.pool.size()  # type: ignore[attr-defined]  # of every pool that has a bound
         self._engine = engine
         self._connections = FairQueue(size, per_key=max(1, size - max(1, size // 3)))

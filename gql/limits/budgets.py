@@ -24,7 +24,7 @@ class Budgets(Protocol):
         ...
 
     def owe(self, user_id: UUID, points: int) -> None:
-        """Take points as soon as the user has them; nobody waits for that."""
+        """Take points as soon as the user has them, without making the caller wait."""
         ...
 
     async def settle(self, user_id: UUID, points: int) -> None:

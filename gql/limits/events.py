@@ -39,7 +39,7 @@ class SharedEvents:
         return task if monotonic() - began < SHARED_SECONDS else None
 
     def keep(self, key: Hashable, task: asyncio.Task[ExecutionResult]) -> None:
-        """Keep an execution that begins, and forget those that nobody may take any more."""
+        """Keep an execution that begins, and forget those that are too old to be shared."""
         self._executed[key] = (monotonic(), task)
         self._executed.move_to_end(key)
         while self._is_stale() or len(self._executed) > _SHARED_CAPACITY:

@@ -12,7 +12,7 @@ from gql.context import Info
 from gql.notifications.types import NOTIFICATION_CURSOR, Notification
 from gql.observation import telling
 from gql.pages import cursor_number
-from gql.runs.subscriptions import live_events, require_access
+from gql.runs.subscriptions import live_events
 
 _BATCH = 100
 
@@ -51,7 +51,7 @@ class NotificationSubscriptions:
                                 access, seq=seen, until_seq=cursor.seq, limit=_BATCH
                             )
                             for notification in fresh:
-                                await require_access(context, access)
+                                await context.stay(access.tenant_id)
                                 seen = notification.seq
                                 telling(notification.created_at)
                                 yield Notification.of(notification, access, info)

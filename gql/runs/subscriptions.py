@@ -19,6 +19,7 @@ from domain.runs.models import RunEvent as Event
 from domain.runs.models import RunEventKind, RunFilter
 from domain.tenancy.models import TenantAccess
 from domain.tenancy.transactions import DatabaseUnavailableError
+from gql import context as context_module
 from gql.context import Context, Info
 from gql.enums import FeedChange, FeedResetReason
 from gql.limits.cost import MEMBERS
@@ -30,7 +31,6 @@ from gql.runs.types import OperationRun
 
 # Quiet streams look up this often: to send a heartbeat and to check roles and tokens anew (T4).
 HEARTBEAT_SECONDS = 15.0
-RETRY_SECONDS = 1.0
 SNAPSHOT_RUNS = 50
 _KIND = "feed"
 
@@ -126,24 +126,6 @@ def feed_cursor(access: TenantAccess, cursor: FeedCursor) -> str:
     return Cursor(_KIND, access.tenant_id, (cursor.epoch.hex, cursor.seq)).encode()
 
 
-async def require_access(context: Context, access: TenantAccess) -> None:
-    """Check, before each thing that a stream tells, that its caller may still see it.
-
-    A client that reads slowly makes a batch last for minutes, and what is inside its events is
-    read as late as they are sent. Without the database the stream waits.
-
-    Raises:
-        UnauthenticatedError, ForbiddenError: the caller lost the right to see more.
-    """
-    while True:
-        try:
-            await context.enter(access.tenant_id)
-        except DatabaseUnavailableError:
-            await asyncio.sleep(RETRY_SECONDS)
-        else:
-            return
-
-
 async def live_events(
     context: Context, access: TenantAccess, feed: TenantFeed, cursor: FeedCursor
 ) -> AsyncGenerator[tuple[FeedCursor, Event | None], None]:
@@ -157,10 +139,10 @@ async def live_events(
         try:
             events = await feed.after(cursor, HEARTBEAT_SECONDS)
         except DatabaseUnavailableError:
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(context_module.RETRY_SECONDS)
             continue
         for event in events or (None,):
-            await require_access(context, access)
+            await context.stay(access.tenant_id)
             if event is not None:
                 cursor = FeedCursor(cursor.epoch, event.seq)
             yield cursor, event
@@ -199,12 +181,12 @@ class RunSubscriptions:
 
         async with context.cases.feeds.follow(access.tenant_id) as feed:
             while True:
-                await require_access(context, access)
+                await context.stay(access.tenant_id)
                 resumed = await context.cases.runs.resume_run(access, run_id, cursor)
                 if resumed is None:
                     raise NotFoundError("There is no such run.")
                 for past in resumed.missed or ():
-                    await require_access(context, access)
+                    await context.stay(access.tenant_id)
                     yield told(past, past.run, FeedCursor(resumed.cursor.epoch, past.seq))
                 if resumed.missed is None or (not resumed.missed and resumed.run.is_terminal):
                     yield told(None, resumed.run, resumed.cursor)
@@ -242,7 +224,7 @@ class RunSubscriptions:
         async with context.cases.feeds.follow(access.tenant_id) as feed:
             while True:
                 if cursor is None:
-                    await require_access(context, access)
+                    await context.stay(access.tenant_id)
                     snapshot = await context.cases.runs.snapshot(access, wanted, SNAPSHOT_RUNS)
                     cursor = snapshot.cursor
                     yield FeedReset(

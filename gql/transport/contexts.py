@@ -83,7 +83,7 @@ async def in_turn(context: object, turn: Turn) -> None:
 
     Raises:
         RateLimitedError: too many of the user's requests wait.
-        UnauthenticatedError: nobody added this user, or the token expired in the meantime.
+        UnauthenticatedError: the user is unknown, or the token expired during the wait.
     """
     try:
         require_patience(turn)

@@ -25,10 +25,11 @@ from gql.execution import OpsrunSchema
 from gql.serving import Serving, Telemetry, serve, serving
 from gql.transport.connections import OpenConnections
 from gql.transport.contexts import ContextFactory, in_turn, opened, request_id_of, seated
-from gql.transport.negotiation import MediaType, acceptable
+from gql.transport.negotiation import MediaType, acceptable, json_type
 from gql.transport.requests import (
     GraphQLRequest,
     UnusableRequestError,
+    is_from_address_bar,
     parse_request,
     read_body,
 )
@@ -129,12 +130,12 @@ class GraphQLView(GraphQL[SocketSession, None]):
         try:
             if request.method not in ("GET", "POST"):
                 raise UnusableRequestError(405, "Use GET or POST.", {"Allow": "GET, POST"})
-            if self._graphiql_path is not None and _is_from_address_bar(request):
+            if self._graphiql_path is not None and is_from_address_bar(request):
                 return RedirectResponse(self._graphiql_path)
             media_types = acceptable(", ".join(request.headers.getlist("accept")))
             if not media_types:
                 raise UnusableRequestError(406, f"Accept one of {', '.join(MediaType)}.")
-            error_type = _json_type(media_types)
+            error_type = json_type(media_types)
             return await self._answer(request, media_types)
         except UnusableRequestError as error:
             return json_response(error_body(error), error.status, error_type, error.headers)
@@ -288,12 +289,6 @@ def _stopping() -> Response:
     return json_response(error_body(error), 503, MediaType.JSON)
 
 
-def _is_from_address_bar(request: Request) -> bool:
-    wants_page = "text/html" in request.headers.get("accept", "")
-    asks = any(name in request.query_params for name in ("query", "documentId", "extensions"))
-    return request.method == "GET" and wants_page and not asks
-
-
 def _operation_types(method: str) -> set[OperationType]:
     # A GET must not change anything, since a mere link makes one.
     queries = {OperationType.QUERY}
@@ -303,7 +298,3 @@ def _operation_types(method: str) -> set[OperationType]:
 def _is_refused_mutation(result: ExecutionResult) -> bool:
     causes = (error.original_error for error in result.errors or ())
     return any(isinstance(cause, InvalidOperationTypeError) for cause in causes)
-
-
-def _json_type(media_types: Sequence[MediaType]) -> MediaType:
-    return next((m for m in media_types if m is not MediaType.EVENT_STREAM), MediaType.JSON)

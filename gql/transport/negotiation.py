@@ -1,6 +1,6 @@
 """Which media type an answer gets, from the request's Accept header."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
 
@@ -25,6 +25,11 @@ def acceptable(accept: str) -> list[MediaType]:
     if any(name == MediaType.GRAPHQL_RESPONSE for name, _ in ranges):
         allowed.sort(key=lambda media: media is not MediaType.GRAPHQL_RESPONSE)
     return sorted(allowed, key=lambda media: -qualities[media])
+
+
+def json_type(allowed: Sequence[MediaType]) -> MediaType:
+    """Return the best JSON type of those that are allowed, for errors of a stream too."""
+    return next((m for m in allowed if m is not MediaType.EVENT_STREAM), MediaType.JSON)
 
 
 def _media_ranges(accept: str) -> Iterator[tuple[str, float]]:

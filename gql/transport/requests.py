@@ -44,6 +44,13 @@ class GraphQLRequest:
         }
 
 
+def is_from_address_bar(request: Request) -> bool:
+    """Return whether a person opened the endpoint in a browser, without asking for anything."""
+    wants_page = "text/html" in request.headers.get("accept", "")
+    asks = any(name in request.query_params for name in ("query", "documentId", "extensions"))
+    return request.method == "GET" and wants_page and not asks
+
+
 async def read_body(request: Request, limit: int) -> bytes:
     """Read the body of a POST; a GET has none.
 

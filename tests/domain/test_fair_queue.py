@@ -1,4 +1,4 @@
-"""Whoever comes alone waits for one turn of a crowd, not for the crowd."""
+"""A caller who comes alone waits for one turn of a crowd, not for the whole crowd."""
 
 import asyncio
 from contextlib import AsyncExitStack

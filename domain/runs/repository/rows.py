@@ -106,7 +106,7 @@ def event_of(row: AnyRow) -> RunEvent:
     """Build the event of a row of `select_events`.
 
     Raises:
-        UnreadableEventError: it cannot be told to anybody.
+        UnreadableEventError: it holds a value that this version does not know.
     """
     try:
         return RunEvent(

@@ -354,7 +354,7 @@ async def test_an_event_that_cannot_be_read_is_passed_over_and_leads_to_a_reset(
         wakeups.nudged.set()
         with pytest.raises(FeedGapError):
             await take(feed, start, 1)
-        # Whoever starts over goes on from there.
+        # A follower that starts over goes on from there.
         restart = await position(world)
         following = asyncio.create_task(take(feed, restart, 1))
         await world.start()

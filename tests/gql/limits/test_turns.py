@@ -121,8 +121,8 @@ async def test_equal_subscriptions_of_a_user_execute_an_event_once(
         with api.statements() as statements:
             async with execution.batch() as batch:
                 batch.failed("cake", ProducerError(FailureReason.INVALID_JSON, "It was eaten."))
-            told = [await stream.next() for stream in (*equal, of_other, filtered)]
-    assert [event["run"]["failures"]["nodes"] for event in told] == [[{"itemKey": "cake"}]] * 7
+            events = [await stream.next() for stream in (*equal, of_other, filtered)]
+    assert [event["run"]["failures"]["nodes"] for event in events] == [[{"itemKey": "cake"}]] * 7
     # Once for the equal ones, once for the other user, once for the other filter.
     assert len([s for s in statements if "FROM opsrun.run_failure" in s]) == 3
 

@@ -15,7 +15,6 @@ from domain.tenancy.service import Tenancy
 from domain.tenancy.transactions import DatabaseUnavailableError
 from gql import context as context_module
 from gql.ids import GlobalId
-from gql.runs import subscriptions as subscriptions_module
 from opsrun.administration import remove_member
 from opsrun.auth import LocalTokens
 from opsrun.database import Login
@@ -187,7 +186,7 @@ async def test_an_expired_token_ends_every_stream(api: RunningApi, world: World)
 async def test_a_stream_outlives_an_outage_of_the_database(
     world: World, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subscriptions_module, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(context_module, "RETRY_SECONDS", 0.01)
     principal = Tenancy.principal
     async with client.subscribe(SOCKET, WATCH_RUNS, of_tenant(world)) as stream:
         await stream.next()

@@ -12,7 +12,7 @@ from tests.gql.api import TRANSPORTS, RunningApi
 from tests.gql.runs.watching import WATCH_RUN, WATCH_RUNS, of_tenant, run_id
 from tests.world import World
 
-TOLD = """query ($id: ID!) { node(id: $id) { ... on OperationRun {
+RUN = """query ($id: ID!) { node(id: $id) { ... on OperationRun {
   events(first: 10) { nodes { kind } }
   failures(first: 10) { nodes { reasonCode message } }
   failureGroups { reasonCode count }
@@ -75,8 +75,8 @@ async def test_the_timeline_and_the_failures_have_them_too(
 ) -> None:
     execution = await world.claimed()
     await merge(execution, monkeypatch)
-    told = (await api.member(world).data(TOLD, id=run_id(world, execution)))["node"]
-    kinds = [event["kind"] for event in told["events"]["nodes"]]
+    run = (await api.member(world).data(RUN, id=run_id(world, execution)))["node"]
+    kinds = [event["kind"] for event in run["events"]["nodes"]]
     assert kinds == ["QUEUED", "STARTED", "OTHER"]
-    assert told["failures"]["nodes"] == [{"reasonCode": "OTHER", "message": "It was eaten."}]
-    assert told["failureGroups"] == [{"reasonCode": "OTHER", "count": 1}]
+    assert run["failures"]["nodes"] == [{"reasonCode": "OTHER", "message": "It was eaten."}]
+    assert run["failureGroups"] == [{"reasonCode": "OTHER", "count": 1}]

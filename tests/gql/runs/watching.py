@@ -15,7 +15,6 @@ from domain.tenancy.transactions import DatabaseUnavailableError
 from gql import context as context_module
 from gql.ids import GlobalId
 from gql.pages import Cursor
-from gql.runs import subscriptions as subscriptions_module
 from gql.schema import schema
 from tests.gql.api import PATIENCE
 from tests.gql.test_context import context_of
@@ -144,7 +143,7 @@ async def slow_reader(
 
 def lose_the_database_once(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     """Let the next look at a role find no database; returns what tells that it has."""
-    monkeypatch.setattr(subscriptions_module, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(context_module, "RETRY_SECONDS", 0.01)
     lost, principal = asyncio.Event(), Tenancy.principal
 
     async def away(*args: Any, **kwargs: Any) -> Principal | None:
