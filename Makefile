@@ -21,13 +21,13 @@ test: $(DEVELOPMENT) ## Run all tests, on embedded servers; those of clients whe
 	@$(BIN)/python -m pytest $(ARGS)
 
 crash-test: $(DEVELOPMENT) ## Break it on purpose: make crash-test ARGS="--seed 7 --minutes 10"
-	@$(BIN)/python -m tests.crash $(ARGS)
+	@$(BIN)/python -m crash $(ARGS)
 
 crash-check: $(DEVELOPMENT) ## A short round of that, and proof that planted bugs are seen
-	@$(BIN)/python -m pytest tests/crash
+	@$(BIN)/python -m pytest crash
 
 neighbour-check: $(DEVELOPMENT) ## Let one tenant attack: make neighbour-check ARGS="--seconds 10 --turns 3"
-	@$(BIN)/python -m tests.neighbour $(ARGS)
+	@$(BIN)/python -m bench.neighbour $(ARGS)
 
 fuzz: $(DEVELOPMENT) ## Send it anything: make fuzz ARGS="--examples 5000 --seed 7"
 	@$(BIN)/python -m pytest tests/fuzz $(ARGS)
@@ -62,7 +62,7 @@ reference: $(CONTRACT_TOOLS) ## Write the API's reference as one page; needs Nod
 	@echo "The reference is in build/reference/index.html."
 
 bench: $(DEVELOPMENT) ## Measure the hub's reads on a large tenant; prints ratios
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m bench
 
 lock: $(DEVELOPMENT) ## Pin the newest allowed dependencies, with hashes and no addresses
 	$(BIN)/pip install --quiet uv

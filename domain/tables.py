@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from domain.runs.lifecycle import ACTIVE_STATUSES, BUCKET_RULES, BucketRule, RunStatus
+from domain.lifecycle import ACTIVE_STATUSES, BUCKET_RULES, BucketRule, RunStatus
 
 SCHEMA = "opsrun"
 

@@ -12,11 +12,11 @@ import strawberry
 from strawberry.dataloader import DataLoader
 
 from domain.backups.service import Backups
+from domain.concurrency.fair_queue import Turn
 from domain.drift.service import Drift
 from domain.errors import BadInputError, UnauthenticatedError
-from domain.fair_queue import Turn
 from domain.inventory.service import Inventory
-from domain.log_ids import note_ids
+from domain.log_context import note_ids
 from domain.notifications.service import Notifications
 from domain.runs.feed import TenantFeeds
 from domain.runs.queries import RunQueries

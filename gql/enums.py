@@ -9,9 +9,9 @@ from strawberry.types.enum import StrawberryEnumDefinition
 
 from domain.drift.models import ChangeKind, DriftKind
 from domain.errors import UserErrorCode
+from domain.lifecycle import StatusBucket
 from domain.notifications.models import NotificationOutcome
 from domain.runs.failures import FailureReason
-from domain.runs.lifecycle import StatusBucket
 from domain.runs.models import RunEventKind, StartOutcome
 from domain.tenancy.roles import TenantRole
 

@@ -21,12 +21,12 @@ from strawberry.schema.schema import (
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
-from domain.fair_queue import Turn
+from domain.concurrency.fair_queue import Turn
+from gql.admission import Admission, Gate
 from gql.audit import audit_refusals
+from gql.documents.validation import MAX_FAULTS
 from gql.errors import ErrorMapping, map_errors, public_error
-from gql.limits.admission import Admission, Gate
 from gql.limits.turns import user_turns
-from gql.limits.validation import MAX_FAULTS
 from gql.observation import OperationObservation
 
 

@@ -20,7 +20,7 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import StreamExecutionResult
 
 from domain.errors import ErrorCode
-from domain.log_ids import logged
+from domain.log_context import logged
 from gql.errors import PublicError, map_errors
 from gql.metrics import LONGEST_NAME, OTHER
 from gql.serving import Serving, serving

@@ -16,7 +16,7 @@ from gql.inventory.queries import policies_by_id
 from gql.notifications.types import Notification
 from gql.pages import MAX_PAGE
 from gql.runs.types import OperationRun
-from gql.tenancy.types import Tenant, Viewer
+from gql.tenant import Tenant, Viewer
 
 Fetch = Callable[[Info, TenantAccess, list[GlobalId]], Awaitable[Mapping[GlobalId, Any]]]
 

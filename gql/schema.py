@@ -5,7 +5,8 @@ from datetime import datetime
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-import gql.enums  # noqa: F401  (gives the domain's enums their descriptions)
+import gql.enums  # gives the domain's enums their descriptions
+import gql.related  # noqa: F401 - adds what each run type relates to
 from gql.backups.mutations import BackupMutations
 from gql.drift.mutations import DriftMutations
 from gql.execution import OpsrunSchema
@@ -15,7 +16,7 @@ from gql.notifications.subscriptions import NotificationSubscriptions
 from gql.queries import Query
 from gql.runs.subscriptions import RunSubscriptions
 from gql.scalars import DateTime
-from gql.tenancy.mutations import TenancyMutations
+from gql.tenant_settings import TenancyMutations
 
 
 @strawberry.type(description="Everything that can be changed or started.")

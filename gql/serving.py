@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from opentelemetry.trace import NoOpTracer, Tracer
 
 from domain.errors import ErrorCode
-from domain.log_ids import logged
+from domain.log_context import logged
 from gql.metrics import ApiMetrics
 
 

@@ -12,8 +12,8 @@ import click
 
 from opsrun.commands import load_command_settings, run_command
 from opsrun.document_commands import documents
-from opsrun.logging import configure_logging
 from opsrun.settings import SettingsError
+from opsrun.telemetry.logging import configure_logging
 from opsrun.tenant_commands import list_members, list_tenants, member, tenant
 
 SCHEMA_FILE = Path("schema.graphql")
@@ -39,7 +39,7 @@ def main() -> None:
 )
 def dev_command(stop_with_parent: int | None, exports: Path | None) -> None:
     """Run the whole product here: servers of its own, demo data, API, worker, maintenance."""
-    from opsrun import dev
+    from opsrun.dev import command as dev
 
     if stop_with_parent is not None:
         dev.stop_with_parent(stop_with_parent)
@@ -54,8 +54,8 @@ def dev_command(stop_with_parent: int | None, exports: Path | None) -> None:
 @click.option("--fd", type=int, metavar="NUMBER", help="Serve on this inherited socket.")
 def api(fd: int | None) -> None:
     """Serve the GraphQL API; needs the login opsrun_api."""
-    from opsrun.listening import inherited_socket, listening_socket
-    from opsrun.serving import serve_api
+    from opsrun.api.listening import inherited_socket, listening_socket
+    from opsrun.api.serving import serve_api
 
     async def run() -> None:
         with listening_socket(settings) if fd is None else inherited_socket(fd) as bound:
@@ -74,9 +74,9 @@ def api(fd: int | None) -> None:
 @click.option("--fd", type=int, required=True, metavar="NUMBER", help="The inherited socket.")
 def dev_api(fd: int) -> None:
     """Serve the API for `opsrun dev`, which starts this: the demo's users sign in by a link."""
-    from opsrun.demo_sign_in import sign_in_route
-    from opsrun.listening import inherited_socket
-    from opsrun.serving import serve_api
+    from opsrun.api.listening import inherited_socket
+    from opsrun.api.serving import serve_api
+    from opsrun.dev.demo_sign_in import sign_in_route
 
     async def run() -> None:
         with inherited_socket(fd) as bound:
@@ -105,8 +105,8 @@ def maintenance() -> None:
 @main.command("migrate")
 def migrate_command() -> None:
     """Bring the database to this version's shape; needs a login that may create roles."""
-    from opsrun.database import open_engine
-    from opsrun.migrations import migrate
+    from opsrun.postgres.engines import open_engine
+    from opsrun.postgres.migrations import migrate
 
     async def run() -> None:
         async with open_engine(settings.require_database_url()) as engine:
@@ -125,8 +125,8 @@ def migrate_command() -> None:
 )
 def seed(exports: Path | None) -> None:
     """Write the demo's tenants, users and exports; needs the login opsrun_maintenance."""
-    from opsrun import demo
     from opsrun.administration import open_administration
+    from opsrun.dev import demo
 
     async def run() -> None:
         async with open_administration(settings) as transactions:
@@ -151,7 +151,7 @@ def seed(exports: Path | None) -> None:
 )
 def token(subject: str, name: str | None, hours: int, memberships: tuple[str, ...]) -> None:
     """Print a locally signed token for SUBJECT, as `opsrun token olivia`."""
-    from opsrun.auth import local_tokens
+    from opsrun.auth.tokens import local_tokens
 
     settings = load_command_settings()
     if memberships and settings.memberships != "claim":

@@ -9,7 +9,7 @@ from domain.tenancy import repository
 from domain.tenancy.models import user_id
 from domain.tenancy.roles import TenantRole
 from domain.tenancy.transactions import Transactions
-from opsrun.database import Login, open_engine, require_login
+from opsrun.postgres.engines import Login, open_engine, require_login
 from opsrun.settings import Settings
 
 

@@ -10,8 +10,8 @@ import click
 import uvloop
 
 from domain.tenancy.models import SLUG
-from opsrun.logging import configure_logging
 from opsrun.settings import Settings, SettingsError, load_settings
+from opsrun.telemetry.logging import configure_logging
 from opsrun.unknown_variables import unknown_variables
 
 logger = logging.getLogger(__name__)
@@ -21,9 +21,9 @@ def run_command(main: Coroutine[Any, Any, None]) -> None:
     """Run a command; an error that a person can fix is shown without a traceback."""
     from domain.tenancy.transactions import DatabaseUnavailableError
     from opsrun.administration import UnknownTenantError
-    from opsrun.database import UnsafeLoginError
-    from opsrun.embedded import EmbeddedServerError
-    from opsrun.walls import OpenTableError
+    from opsrun.dev.embedded import EmbeddedServerError
+    from opsrun.postgres.engines import UnsafeLoginError
+    from opsrun.postgres.row_level_security import OpenTableError
 
     try:
         uvloop.run(main)

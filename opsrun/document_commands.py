@@ -22,19 +22,21 @@ def add_documents(files: tuple[Path, ...]) -> None:
     A file is a client build's manifest (persisted-documents.json, Relay's, Apollo's), or a
     .graphql file with one document. Each is checked against schema and limits.
     """
-    from opsrun import client_documents
+    from domain.documents.service import register
+    from gql.documents.manifests import UnusableManifestError, read_documents
+    from gql.schema import schema
     from opsrun.administration import open_administration
-    from opsrun.gate import limits
+    from opsrun.api.admission_config import limits
 
     settings = load_command_settings()
     try:
-        found = client_documents.read_documents(files, limits(settings))
-    except client_documents.UnusableManifestError as error:
+        found = read_documents(files, schema.as_graphql_core(), limits(settings))
+    except UnusableManifestError as error:
         raise click.ClickException(f"Nothing was registered.\n{error}") from error
 
     async def run() -> None:
         async with open_administration(settings) as transactions:
-            new = await client_documents.register(transactions, found)
+            new = await register(transactions, found)
             click.echo(f"Registered {new} new documents; {len(found) - new} were there.")
 
     run_command(run())
@@ -43,12 +45,12 @@ def add_documents(files: tuple[Path, ...]) -> None:
 @documents.command("list")
 def list_documents() -> None:
     """Print hash and name of every registered document."""
-    from opsrun import client_documents
+    from domain.documents.service import registered
     from opsrun.administration import open_administration
 
     async def run() -> None:
         async with open_administration(settings) as transactions:
-            for document in await client_documents.registered(transactions):
+            for document in await registered(transactions):
                 click.echo(f"{document.sha256}  {document.name}")
 
     settings = load_command_settings()
@@ -59,12 +61,12 @@ def list_documents() -> None:
 @click.argument("sha256")
 def remove_document(sha256: str) -> None:
     """Remove the document with the hash SHA256; within a minute no API runs it any more."""
-    from opsrun import client_documents
+    from domain.documents.service import forget
     from opsrun.administration import open_administration
 
     async def run() -> None:
         async with open_administration(settings) as transactions:
-            if not await client_documents.forget(transactions, sha256):
+            if not await forget(transactions, sha256):
                 raise click.ClickException(f"No document has the hash {sha256}.")
 
     settings = load_command_settings()

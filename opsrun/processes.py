@@ -13,12 +13,12 @@ from taskiq.acks import AcknowledgeType
 from taskiq.receiver import Receiver
 
 from domain.runs.execution import RunClaimer
-from opsrun.database import Login
-from opsrun.health import Check, file_checks, open_database_check
-from opsrun.monitoring import Monitor, shown
+from opsrun.api.health import Check, file_checks, open_database_check
+from opsrun.api.monitoring import Monitor, shown
+from opsrun.postgres.engines import Login
 from opsrun.resources import open_resources
 from opsrun.settings import Settings
-from opsrun.tracing import open_tracer
+from opsrun.telemetry.tracing import open_tracer
 from workers.broker import RunBroker
 from workers.maintenance import Maintenance
 from workers.metrics import MaintenanceMetrics, RunMetrics, show_file_threads

@@ -17,11 +17,11 @@ from domain.runs.queries import RunQueries
 from domain.runs.starting import RunStarter
 from domain.tenancy.service import Tenancy
 from domain.tenancy.transactions import Transactions
-from opsrun.database import Login, open_engine, require_login
+from opsrun.postgres.engines import Login, open_engine, require_login
+from opsrun.postgres.row_level_security import require_walls
 from opsrun.settings import Settings
-from opsrun.tracing import current_traceparent
-from opsrun.wakeups import RedisWakeUps
-from opsrun.walls import require_walls
+from opsrun.telemetry.tracing import current_traceparent
+from opsrun.valkey.wakeups import RedisWakeUps
 
 if TYPE_CHECKING:
     from gql.context import UseCases

@@ -18,7 +18,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gql.limits.limits import Limits
-from opsrun.redis_url import require_redis_url, url_parts
+from opsrun.valkey.url import require_redis_url, url_parts
 
 PREFIX = "OPSRUN_"
 # A symmetric one would make a secret of what the issuer publishes, and `none` needs no key.

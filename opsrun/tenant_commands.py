@@ -47,7 +47,7 @@ def member(
 ) -> None:
     """Give SUBJECT a role in TENANT, or remove it; needs the login opsrun_maintenance."""
     from opsrun import administration
-    from opsrun.auth import trusted_issuer
+    from opsrun.auth.tokens import trusted_issuer
 
     if (role is None) != remove:
         raise click.UsageError("Give either --role or --remove.")

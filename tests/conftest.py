@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from opsrun.database import Login
-from opsrun.embedded import EmbeddedServers, embedded_servers
-from opsrun.provision import provision
+from opsrun.dev.embedded import EmbeddedServers, embedded_servers
+from opsrun.dev.provision import provision
+from opsrun.postgres.engines import Login
 from opsrun.resources import Resources, open_resources
 from opsrun.settings import Settings
 from tests.databases import SECRET, drop_all, new_database, require_no_installation

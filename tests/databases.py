@@ -7,9 +7,9 @@ from sqlalchemy import URL, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from opsrun.database import Login, UnsafeLoginError, open_engine
-from opsrun.database_url import parse_url
-from opsrun.provision import create_database, require_own_logins
+from opsrun.dev.provision import create_database, require_own_logins
+from opsrun.postgres.engines import Login, UnsafeLoginError, open_engine
+from opsrun.postgres.url import parse_url
 
 # The roles are the server's, so all databases of the tests agree on their passwords.
 SECRET = b"tests"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from opsrun.hub_build import lack_of_node
+from opsrun.dev.hub_build import lack_of_node
 
 _LACK = lack_of_node()
 

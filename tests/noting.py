@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from domain.log_ids import log_ids
+from domain.log_context import log_ids
 
 
 class Noted(logging.Handler):

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import text
 
-from opsrun.database import UnsafeLoginError, open_engine
-from opsrun.embedded import EmbeddedServers, embedded_servers
-from opsrun.provision import create_database, provision
+from opsrun.dev.embedded import EmbeddedServers, embedded_servers
+from opsrun.dev.provision import create_database, provision
+from opsrun.postgres.engines import UnsafeLoginError, open_engine
 from tests.conftest import OTHER_POSTGRES
 from tests.databases import PREFIX, SECRET, drop_all, new_database, require_no_installation
 

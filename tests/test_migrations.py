@@ -16,9 +16,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.tables import SCHEMA, metadata
-from opsrun.database import open_engine
-from opsrun.embedded import EmbeddedServers
-from opsrun.migrations import migrate, migrations_config
+from opsrun.dev.embedded import EmbeddedServers
+from opsrun.postgres.engines import open_engine
+from opsrun.postgres.migrations import migrate, migrations_config
 from tests.databases import PREFIX, new_database
 
 # What makes up a table, in the database's own words: alembic's comparison looks neither at

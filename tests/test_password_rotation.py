@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from domain.runs.lifecycle import RunStatus
-from opsrun.database import Login, open_engine
-from opsrun.embedded import EmbeddedServers
+from domain.lifecycle import RunStatus
+from opsrun.dev.embedded import EmbeddedServers
+from opsrun.postgres.engines import Login, open_engine
 from tests.conftest import settings_for
 from tests.databases import url_of
 from tests.gql.api import Client, eventually, running_api

@@ -13,11 +13,11 @@ from domain.drift.models import Comparison, DriftFinding
 from domain.inventory import repository as inventory
 from domain.inventory.models import Policy
 from domain.runs.failures import RunFailure
+from domain.runs.maintenance import Upkeep
 from domain.runs.models import OperationRun, StartedRun
-from domain.runs.repository.upkeep import Dispatch
-from domain.runs.upkeep import Upkeep
+from domain.runs.repository.maintenance import Dispatch
 from domain.tenancy.roles import TenantRole
-from opsrun.database import Login
+from opsrun.postgres.engines import Login
 from tests.world import TENANT_CONCURRENCY, World
 
 SCOPE = "prod"

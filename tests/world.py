@@ -17,8 +17,8 @@ from domain.tenancy.roles import TenantRole
 from gql.context import UseCases
 from gql.ids import GlobalId
 from opsrun.administration import User, save_member, save_tenant
-from opsrun.auth import LOCAL_ISSUER, LocalTokens
-from opsrun.database import Login
+from opsrun.auth.tokens import LOCAL_ISSUER, LocalTokens
+from opsrun.postgres.engines import Login
 from opsrun.resources import Resources, use_cases
 from workers.maintenance import Maintenance
 from workers.producers import PRODUCERS

@@ -7,9 +7,9 @@ from datetime import timedelta
 from uuid import UUID
 
 from domain.inventory import repository as inventory
-from domain.log_ids import logged
+from domain.log_context import logged
 from domain.runs.failures import ProducerError
-from domain.runs.upkeep import BATCH, Send, Upkeep
+from domain.runs.maintenance import BATCH, Send, Upkeep
 from domain.tenancy import repository as tenancy
 from domain.tenancy.transactions import Transactions
 from domain.wakeups import OUTBOX_TOPIC, WakeUps

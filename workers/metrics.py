@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from domain.runs.lifecycle import BUCKET_RULES, TRANSITIONS
+from domain.lifecycle import BUCKET_RULES, TRANSITIONS
 from domain.runs.models import OperationRun
 from domain.runs.repository.backlog import Backlog
 from workers.bounded_threads import BoundedThreads

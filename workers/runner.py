@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from opentelemetry.trace import NoOpTracer, StatusCode, Tracer, get_current_span
 
-from domain.log_ids import logged
+from domain.log_context import logged
 from domain.runs.execution import LeaseLostError, RunClaimer, RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.tenancy.transactions import DatabaseUnavailableError

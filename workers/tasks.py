@@ -9,8 +9,8 @@ from taskiq import AsyncBroker, Context, TaskiqDepends
 from taskiq.exceptions import SendTaskError
 from taskiq.kicker import AsyncKicker
 
-from domain.runs.repository.upkeep import Dispatch
-from domain.runs.upkeep import DispatchUnavailableError, Send
+from domain.runs.maintenance import DispatchUnavailableError, Send
+from domain.runs.repository.maintenance import Dispatch
 from workers.producers.producer import Producer
 from workers.runner import RunRunner
 from workers.tracing import continued, sending

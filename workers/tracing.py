@@ -7,9 +7,9 @@ from opentelemetry.context import attach, detach
 from opentelemetry.trace import SpanKind, Tracer, format_trace_id
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from domain.log_ids import logged
+from domain.log_context import logged
 from domain.runs.execution import RunExecution
-from domain.runs.repository.upkeep import Dispatch
+from domain.runs.repository.maintenance import Dispatch
 
 LABEL = "traceparent"
 _TRACES = TraceContextTextMapPropagator()

@@ -1,9 +1,11 @@
-"""Finding trusted documents: the same few again and again, from every process."""
+"""Register trusted documents, and look them up by their hash."""
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from time import monotonic
 
 from domain.documents import repository
+from domain.documents.models import TrustedDocument
 from domain.tenancy.transactions import Transactions
 
 # Seconds for which a document that was removed may still be found.
@@ -31,3 +33,21 @@ class TrustedDocuments:
             if len(self._kept) > CAPACITY:
                 self._kept.popitem(last=False)
         return text
+
+
+async def register(transactions: Transactions, documents: Iterable[TrustedDocument]) -> int:
+    """Write documents, and return how many are new."""
+    async with transactions.open(None) as connection:
+        return await repository.add(connection, documents)
+
+
+async def registered(transactions: Transactions) -> list[TrustedDocument]:
+    """Return all registered documents, by name."""
+    async with transactions.open(None) as connection:
+        return await repository.every(connection)
+
+
+async def forget(transactions: Transactions, sha256: str) -> bool:
+    """Remove a document; API processes may run it for another minute. False if there is none."""
+    async with transactions.open(None) as connection:
+        return await repository.remove(connection, sha256)

@@ -29,7 +29,7 @@ from domain.inventory.models import (
     PolicyDifference,
     PolicyRecord,
 )
-from domain.runs.lifecycle import StatusBucket
+from domain.lifecycle import StatusBucket
 from domain.tables import (
     backup_set_policy,
     inventory_policy,

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from domain.sanitizer import sanitize
+from domain.redaction.sanitizer import sanitize
 
 HIDDEN = "[hidden]"
 _REDACTED = "[redacted:"

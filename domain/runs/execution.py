@@ -8,12 +8,12 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.redaction.sanitizer import sanitize
 from domain.runs.ending import announce_end
 from domain.runs.failures import FailureReason, ProducerError
 from domain.runs.models import ItemOutcome, Lease, OperationRun, RunEventKind
 from domain.runs.repository import feed, reading, transitions
 from domain.runs.repository.transitions import ItemResult
-from domain.sanitizer import sanitize
 from domain.tenancy.transactions import Transactions
 from domain.wakeups import OUTBOX_TOPIC, WakeUps, feed_topic
 

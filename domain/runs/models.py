@@ -7,9 +7,9 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from domain.lifecycle import BucketRule, RunStatus, StatusBucket, bucket_rule
 from domain.open_enum import OpenEnum
 from domain.runs.failures import FailureReason
-from domain.runs.lifecycle import BucketRule, RunStatus, StatusBucket, bucket_rule
 from domain.tenancy.models import Initiator
 
 

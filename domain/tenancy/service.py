@@ -3,8 +3,8 @@
 import logging
 from uuid import UUID
 
+from domain.concurrency.shared_reads import SharedReads
 from domain.errors import UserErrorCode, UserInputError
-from domain.shared_reads import SharedReads
 from domain.tenancy import repository
 from domain.tenancy.claims import ClaimedUser
 from domain.tenancy.models import Principal, Tenant, TenantAccess

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from domain.fair_queue import FairQueue
+from domain.concurrency.fair_queue import FairQueue
 from domain.tenancy.models import TenantAccess
 
 # Seconds that a transaction waits for one of the pool's connections.

@@ -15,7 +15,7 @@ from domain.tenancy.models import TenantAccess
 from gql.limits.cost import EVENT
 
 if TYPE_CHECKING:
-    from gql.limits.admission import Gate
+    from gql.admission import Gate
 
 # Seconds for which equal subscriptions of a user take the result that one of them got.
 SHARED_SECONDS = 1.0

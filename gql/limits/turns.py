@@ -2,8 +2,8 @@
 
 import sys
 
+from domain.concurrency.fair_queue import FairQueue, Turn
 from domain.errors import RateLimitedError
-from domain.fair_queue import FairQueue, Turn
 
 # Operations, and events of subscriptions, that execute at a time for one user.
 AT_A_TIME = 2

@@ -5,9 +5,9 @@ from uuid import UUID
 
 import strawberry
 
+from domain.lifecycle import StatusBucket
 from domain.runs import failures, models
 from domain.runs.failures import FailureReason
-from domain.runs.lifecycle import StatusBucket
 from domain.runs.models import RunEventKind
 from domain.tenancy import models as tenancy
 from gql.enums import InitiatorKind

@@ -7,7 +7,7 @@ import strawberry
 from strawberry import UNSET
 
 from domain.errors import BadInputError, LimitExceededError
-from domain.runs.lifecycle import StatusBucket
+from domain.lifecycle import StatusBucket
 from domain.runs.models import RunFilter
 from domain.tenancy.models import TenantAccess
 from gql.arguments import plain_text

@@ -8,7 +8,7 @@ import strawberry
 from strawberry import UNSET
 
 from domain.errors import BadInputError
-from domain.runs.lifecycle import StatusBucket
+from domain.lifecycle import StatusBucket
 from domain.runs.models import OperationRun as Run
 from domain.runs.repository.facets import INITIATOR_LIMIT
 from domain.runs.repository.reading import Keyset

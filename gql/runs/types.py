@@ -7,9 +7,9 @@ import strawberry
 from strawberry import UNSET
 from strawberry.scalars import JSON
 
+from domain.lifecycle import StatusBucket
 from domain.runs import models
 from domain.runs.failures import FailureReason
-from domain.runs.lifecycle import StatusBucket
 from domain.runs.models import StartOutcome
 from domain.tenancy.models import TenantAccess
 from gql.arguments import After, First
@@ -24,11 +24,12 @@ from gql.runs.details import (
     RunFailureGroup,
     SkippedItem,
 )
-from gql.runs.related import RelatedResource, related_to
+from gql.runs.related import RELATED
 from gql.user_errors import UserError
 
 if TYPE_CHECKING:
-    from gql.tenancy.types import Tenant
+    from gql.related import RelatedResource
+    from gql.tenant import Tenant
 
 
 @strawberry.type(description="One run of a long operation: the canonical record of it.")
@@ -104,7 +105,7 @@ class OperationRun(Node):
         )
 
     @strawberry.field(description="The tenant it belongs to.")
-    def tenant(self) -> Annotated["Tenant", strawberry.lazy("gql.tenancy.types")]:
+    def tenant(self) -> Annotated["Tenant", strawberry.lazy("gql.tenant")]:
         return cast("Tenant", self.access)
 
     @strawberry.field(description="How many failures there are in all.")
@@ -192,8 +193,12 @@ class OperationRun(Node):
         )
 
     @strawberry.field(description="What the run worked on or brought about.")
-    async def related(self, info: Info) -> list[RelatedResource]:
-        return await related_to(self.model, self.access, info)
+    async def related(
+        self, info: Info
+    ) -> list[Annotated["RelatedResource", strawberry.lazy("gql.related")]]:
+        find = RELATED.get(self.run_type)
+        resource = await find(self.model, self.access, info) if find else None
+        return [cast("RelatedResource", resource)] if resource else []
 
     async def _groups(self, info: Info) -> list[RunFailureGroup]:
         groups = await info.context.load(

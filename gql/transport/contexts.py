@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Mapping
 from typing import Protocol
 from uuid import uuid4
 
+from domain.concurrency.fair_queue import Turn
 from domain.errors import DomainError, RateLimitedError, UnauthenticatedError
-from domain.fair_queue import Turn
 from gql.audit import audit_refusal_at_door, audit_refusals
 from gql.errors import public_error
 from gql.limits.turns import require_patience

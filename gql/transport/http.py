@@ -18,8 +18,8 @@ from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UnsetType
 
+from domain.concurrency.fair_queue import Turn
 from domain.errors import UnavailableError
-from domain.fair_queue import Turn
 from gql.errors import MUTATION_MESSAGE, error_body, public_error
 from gql.execution import OpsrunSchema
 from gql.serving import Serving, Telemetry, serve, serving

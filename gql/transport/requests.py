@@ -10,7 +10,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from domain.errors import BadInputError
-from gql.limits.trusted import by_document_id, names_document
+from gql.documents.trusted import by_document_id, names_document
 
 BODY_TIMEOUT = 30.0
 

@@ -22,11 +22,11 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     SubscribeMessage,
 )
 
+from domain.concurrency.fair_queue import Turn
 from domain.errors import DomainError, ErrorCode, LimitExceededError, UnavailableError
-from domain.fair_queue import Turn
+from gql.documents.trusted import by_document_id, names_document
 from gql.errors import public_error
 from gql.execution import OpsrunSchema
-from gql.limits.trusted import by_document_id, names_document
 from gql.serving import serving
 from gql.transport.connections import SEND_TIMEOUT
 from gql.transport.contexts import ContextFactory, opened, seated, told

@@ -8,13 +8,13 @@ from typing import Literal
 import asyncpg
 import pytest
 
+from crash.proxy import Proxy
 from domain.tenancy.roles import TenantRole
-from opsrun.embedded import EmbeddedServers
-from tests.crash.proxy import Proxy
+from opsrun.dev.embedded import EmbeddedServers
+from tests.opsrun.api.test_serving import api
 from tests.opsrun.commands import Command, until
 from tests.opsrun.conftest import Installation, installation, installed, place
 from tests.opsrun.test_processes import maintenance, no_policy_can_be_stored, worker
-from tests.opsrun.test_serving import api
 from tests.working import SCOPE, export, know_scopes, policy, start_sync
 from tests.world import World
 

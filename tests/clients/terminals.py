@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from opsrun.embedded.child import end_with_owner
+from opsrun.dev.embedded.child import end_with_owner
 from tests.opsrun.commands import PATIENCE
 
 CTRL_C = b"\x03"

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from domain.tenancy.roles import TenantRole
-from opsrun.database import Login
+from opsrun.postgres.engines import Login
 from tests.clients.conftest import NOBODY, Fault, Line, Product, assert_nothing_missed
 from tests.clients.environments import copied
 from tests.nodejs import needs_node, npm
+from tests.opsrun.api.test_serving import api
 from tests.opsrun.commands import Command, running
 from tests.opsrun.conftest import Installation
-from tests.opsrun.test_serving import api
 from tests.working import SCOPE, export, policy
 
 pytestmark = needs_node

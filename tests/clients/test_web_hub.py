@@ -14,17 +14,17 @@ from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Route, 
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
 from opsrun.administration import save_member
-from opsrun.database import Login
-from opsrun.embedded import EmbeddedServers
+from opsrun.dev.embedded import EmbeddedServers
+from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
 from tests.clients.browser import CHROMIUM, Visitor, chromium, faults, go
 from tests.clients.conftest import Line, Product
 from tests.clients.environments import copied
 from tests.nodejs import needs_node, npm
+from tests.opsrun.api.test_serving import api
 from tests.opsrun.commands import running, until
 from tests.opsrun.conftest import Installation
 from tests.opsrun.test_processes import no_policy_can_be_stored
-from tests.opsrun.test_serving import api
 from tests.working import SCOPE, export, policy
 from tests.world import World
 

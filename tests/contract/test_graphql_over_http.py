@@ -7,8 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 from tests.nodejs import needs_node
+from tests.opsrun.api.test_serving import api
 from tests.opsrun.conftest import Installation, installation, installed, place
-from tests.opsrun.test_serving import api
 from tests.world import World
 
 __all__ = ["installation", "installed", "place"]

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from domain.documents.models import TrustedDocument
+from domain.documents.service import register
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
 from gql.transport import sse
-from opsrun.client_documents import register
-from opsrun.database import Login
+from opsrun.postgres.engines import Login
 from tests.contract.npm_clients import Scenario, program, scenario
 from tests.gql.api import RunningApi
 from tests.gql.conftest import Serving, api, serving

@@ -9,15 +9,15 @@ from typing import Any
 
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
-from opsrun.auth import LocalTokens
-from opsrun.database import Login
-from opsrun.listening import listening_socket
+from opsrun.api.listening import listening_socket
+from opsrun.auth.tokens import LocalTokens
+from opsrun.postgres.engines import Login
 from opsrun.settings import Settings
 from tests.contract.npm_clients import EVENTS, PATIENCE, SOCKETS, Scenario, scenario
 from tests.nodejs import needs_node
+from tests.opsrun.api.test_serving import api
 from tests.opsrun.commands import Command, running
 from tests.opsrun.conftest import Installation, installation, installed, place
-from tests.opsrun.test_serving import api
 from tests.world import LOCAL_KEY, World
 
 __all__ = ["installation", "installed", "place"]

@@ -1,6 +1,6 @@
 """A tenant in whose name every use case was at work: it has rows in every table."""
 
-from domain.runs.lifecycle import StatusBucket
+from domain.lifecycle import StatusBucket
 from tests.working import back_up, backup_set, drift, export, policy, sync
 from tests.world import World
 

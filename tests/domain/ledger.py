@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import func, insert, literal, select, union_all
 
-from domain.runs.lifecycle import ACTIVE_STATUSES, RunStatus
+from domain.lifecycle import ACTIVE_STATUSES, RunStatus
 from domain.tables import metadata, operation_run, tenant, trusted_document
-from opsrun.database import Login
+from opsrun.postgres.engines import Login
 from tests.world import World
 
 # Every table that holds rows of one tenant, with the column that names it.

@@ -6,9 +6,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from opsrun.database import Login
-from opsrun.embedded import EmbeddedServers
-from opsrun.provision import provision
+from opsrun.dev.embedded import EmbeddedServers
+from opsrun.dev.provision import provision
+from opsrun.postgres.engines import Login
 from opsrun.resources import Resources, open_resources
 from tests.conftest import settings_for
 from tests.databases import SECRET, new_database

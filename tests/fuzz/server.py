@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from opsrun.embedded.child import end_with_owner
+from opsrun.dev.embedded.child import end_with_owner
 from opsrun.settings import PREFIX
 from tests.fuzz.oracle import DEADLINE, Log, check_answer
 

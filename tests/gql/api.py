@@ -20,11 +20,11 @@ from domain.tenancy.roles import TenantRole
 from gql.context import UseCases
 from gql.ids import GlobalId
 from gql.transport.http import GraphQLView
-from opsrun.asgi import open_api
-from opsrun.protocols import server_config
+from opsrun.api.asgi import open_api
+from opsrun.api.http_protocol import server_config
+from opsrun.api.websocket_protocol import SocketProtocol
 from opsrun.resources import Resources, use_cases
 from opsrun.settings import Settings
-from opsrun.socket_protocol import SocketProtocol
 from tests.world import World
 
 PATH = "/graphql"
@@ -259,7 +259,7 @@ async def running_api(settings: Settings) -> AsyncIterator[RunningApi]:
         return built[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("opsrun.asgi.use_cases", note)
+        patch.setattr("opsrun.api.asgi.use_cases", note)
         async with open_api(settings, PUBLIC_URL) as api:
             server = uvicorn.Server(server_config(api.app, ws=SocketProtocol))
             # asyncio sends small packets at once only on sockets that name their protocol.

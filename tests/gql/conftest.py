@@ -7,8 +7,8 @@ import pytest
 
 from gql import context
 from gql.runs import subscriptions
-from opsrun.database import Login
-from opsrun.embedded import EmbeddedServers
+from opsrun.dev.embedded import EmbeddedServers
+from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
 from tests.conftest import settings_for
 from tests.gql.api import TRANSPORTS, RunningApi, running_api
@@ -70,3 +70,21 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Heartbeats and looks at roles and tokens come many times a second."""
     monkeypatch.setattr(subscriptions, "HEARTBEAT_SECONDS", 0.05)
     monkeypatch.setattr(context, "PRINCIPAL_SECONDS", 0.02)
+
+
+@pytest.fixture(scope="session")
+async def strict(serving: Serving) -> AsyncIterator[RunningApi]:
+    """Small documents, no introspection, no suggestions."""
+    async with serving(
+        limit_tokens=100,
+        limit_depth=6,
+        limit_fields=20,
+        limit_aliases=3,
+        limit_directives=3,
+        limit_duplicates=3,
+        limit_cost=200,
+        operations_per_socket=2,
+        introspection=False,
+        suggestions=False,
+    ) as running:
+        yield running

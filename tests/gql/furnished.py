@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.tenancy.roles import TenantRole
-from opsrun.database import Login
+from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
 from tests.gql.api import SOCKET, Client, RunningApi, work
 from tests.working import know_scopes

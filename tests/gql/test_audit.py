@@ -22,9 +22,9 @@ from gql.audit import all_told, to_the_end
 from gql.context import Context, Identity
 from gql.ids import GlobalId
 from opsrun.administration import User, remove_member
-from opsrun.asgi import HubLinks
-from opsrun.auth import LOCAL_ISSUER, LocalTokens
-from opsrun.database import Login
+from opsrun.api.asgi import HubLinks
+from opsrun.auth.tokens import LOCAL_ISSUER, LocalTokens
+from opsrun.postgres.engines import Login
 from tests.gql.api import PATIENCE, SOCKET, SSE, RunningApi, eventually
 from tests.gql.conftest import Serving
 from tests.working import know_scopes
@@ -414,7 +414,7 @@ async def test_a_server_stops_when_all_is_told(
         committed.over.set()
         await all_told()
 
-    monkeypatch.setattr("opsrun.asgi.all_told", wait_at_last)
+    monkeypatch.setattr("opsrun.api.asgi.all_told", wait_at_last)
     async with serving() as stopping:
         monkeypatch.setattr(stopping.resources.wakeups, "nudge", committed.here)
         async with stopping.member(world).socket() as connection:

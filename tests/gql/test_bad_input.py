@@ -12,7 +12,7 @@ import pytest
 
 from gql.ids import GlobalId, encode_base64
 from gql.pages import Cursor
-from opsrun.database import Login
+from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
 from tests.gql.api import Answer, Client, RunningApi
 from tests.gql.arguments import Argument, arguments, owner

@@ -15,8 +15,8 @@ from gql.context import Context, Identity
 from gql.ids import GlobalId
 from gql.pages import Cursor
 from opsrun.administration import remove_member, save_member
-from opsrun.asgi import HubLinks
-from opsrun.database import Login
+from opsrun.api.asgi import HubLinks
+from opsrun.postgres.engines import Login
 from tests.world import World
 
 HOUR = timedelta(hours=1)

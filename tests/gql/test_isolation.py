@@ -15,7 +15,7 @@ import pytest
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
 from gql.pages import Cursor
-from opsrun.database import Login
+from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
 from tests.gql.api import EVENTS, RESPONSE_JSON, Answer, Client, RunningApi
 from tests.gql.arguments import Argument, arguments, owner

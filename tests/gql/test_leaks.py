@@ -18,7 +18,7 @@ from graphql import GraphQLObjectType, get_named_type
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId, decode_base64, encode_base64
 from gql.pages import Cursor
-from opsrun.database import Login
+from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
 from tests.domain.ledger import TENANT_COLUMNS
 from tests.gql.api import SOCKET, Answer, RunningApi

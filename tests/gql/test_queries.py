@@ -10,8 +10,8 @@ from graphql import GraphQLInterfaceType
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
 from opsrun.administration import remove_member, save_member
-from opsrun.auth import LocalTokens
-from opsrun.database import Login
+from opsrun.auth.tokens import LocalTokens
+from opsrun.postgres.engines import Login
 from tests.gql.api import EVENTS, Client, RunningApi
 from tests.gql.arguments import BUILT
 from tests.gql.furnished import Furnished

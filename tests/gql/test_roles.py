@@ -3,7 +3,7 @@
 import pytest
 
 from domain.tenancy.roles import TenantRole
-from opsrun.database import Login
+from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
 from tests.gql.api import RunningApi
 from tests.gql.arguments import BUILT, Argument, arguments

@@ -22,8 +22,8 @@ from graphql import (
 )
 
 from domain.drift.models import DriftKind
+from domain.lifecycle import StatusBucket
 from domain.runs.failures import FailureReason
-from domain.runs.lifecycle import StatusBucket
 from domain.runs.models import StartOutcome
 from domain.tenancy.roles import TenantRole
 from gql.schema import schema

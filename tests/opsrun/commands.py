@@ -10,10 +10,10 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from opsrun.embedded.child import end_with_owner
+from opsrun.dev.embedded.child import end_with_owner
 from opsrun.settings import PREFIX
-from tests.opsrun.embedded import observing
-from tests.opsrun.embedded.observing import all_gone, children
+from tests.opsrun.dev.embedded import observing
+from tests.opsrun.dev.embedded.observing import all_gone, children
 
 PATIENCE = 60.0
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from opsrun.database import Login
-from opsrun.embedded import EmbeddedServers
-from opsrun.provision import provision
+from opsrun.dev.embedded import EmbeddedServers
+from opsrun.dev.provision import provision
+from opsrun.postgres.engines import Login
 from opsrun.resources import Resources, open_resources
 from opsrun.settings import PREFIX
 from tests.conftest import settings_for

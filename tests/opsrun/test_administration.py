@@ -16,8 +16,8 @@ from opsrun.administration import (
     save_member,
     save_tenant,
 )
-from opsrun.auth import LOCAL_ISSUER
-from opsrun.database import Login, UnsafeLoginError
+from opsrun.auth.tokens import LOCAL_ISSUER
+from opsrun.postgres.engines import Login, UnsafeLoginError
 from opsrun.resources import Resources
 from tests.conftest import settings_for
 from tests.world import World

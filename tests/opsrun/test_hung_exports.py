@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from domain.runs.failures import FailureReason
 from domain.runs.models import OperationRun, StartedRun
-from opsrun.database import Login
+from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
 from tests.opsrun.commands import Command, running, until
 from tests.opsrun.conftest import Installation

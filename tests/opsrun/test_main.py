@@ -15,9 +15,9 @@ from click.testing import CliRunner, Result
 from domain.documents.models import sha256_of
 from domain.tenancy.models import user_id
 from opsrun import __main__ as command_line
-from opsrun.auth import LOCAL_ISSUER
-from opsrun.database import Login
-from opsrun.embedded import EmbeddedServers
+from opsrun.auth.tokens import LOCAL_ISSUER
+from opsrun.dev.embedded import EmbeddedServers
+from opsrun.postgres.engines import Login
 from opsrun.settings import PREFIX, Settings
 from tests.databases import new_database, url_of
 from tests.opsrun.commands import running
@@ -509,6 +509,6 @@ def test_a_descriptor_that_is_no_socket_is_refused(opsrun: Opsrun) -> None:
 def test_dev_does_not_outlive_a_parent_that_is_gone_already(
     opsrun: Opsrun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("opsrun.dev.ctypes.CDLL", lambda _: Mock())
+    monkeypatch.setattr("opsrun.dev.command.ctypes.CDLL", lambda _: Mock())
     assert "4194303" in failed(opsrun("dev", "--stop-with-parent", "4194303"))
     assert [*tmp_path.iterdir()] == []

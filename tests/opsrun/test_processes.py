@@ -9,14 +9,14 @@ import asyncpg
 import pytest
 
 from domain.runs.models import OperationRun
-from opsrun.database import Login
-from opsrun.embedded import EmbeddedServers
+from opsrun.dev.embedded import EmbeddedServers
+from opsrun.postgres.engines import Login
 from tests.databases import url_of
+from tests.opsrun.api.test_serving import api
 from tests.opsrun.clients import SYNC, User
 from tests.opsrun.commands import Command, running, until
 from tests.opsrun.conftest import Installation
-from tests.opsrun.embedded.observing import query
-from tests.opsrun.test_serving import api
+from tests.opsrun.dev.embedded.observing import query
 from tests.working import SCOPE, export, policy, start_sync
 from tests.world import World
 

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from opsrun.database import Login
+from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
 
 

@@ -8,8 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
-from opsrun.database import Login
-from opsrun.database_url import parse_url
+from opsrun.postgres.engines import Login
+from opsrun.postgres.url import parse_url
 
 
 class Fragile(Transactions):

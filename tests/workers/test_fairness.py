@@ -7,10 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
+from domain.lifecycle import RunStatus
 from domain.runs.execution import RunExecution
-from domain.runs.lifecycle import RunStatus
 from domain.runs.models import StartedRun
-from opsrun.database import Login
+from opsrun.postgres.engines import Login
 from tests.workers.scripted import Scripted, runner_of
 from tests.workers.test_broker import receiving, started
 from tests.workers.test_maintenance import running

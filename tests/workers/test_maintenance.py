@@ -9,16 +9,16 @@ from uuid import UUID
 
 import pytest
 
+from domain.lifecycle import RunStatus, StatusBucket
 from domain.notifications.models import NotificationOutcome
 from domain.runs.execution import LeaseLostError
 from domain.runs.failures import FailureReason
-from domain.runs.lifecycle import RunStatus, StatusBucket
+from domain.runs.maintenance import DispatchUnavailableError, Send
 from domain.runs.models import RunEventKind, StartedRun
-from domain.runs.repository.upkeep import Dispatch
-from domain.runs.upkeep import DispatchUnavailableError, Send
+from domain.runs.repository.maintenance import Dispatch
 from domain.tenancy.roles import TenantRole
 from domain.tenancy.transactions import Transactions
-from opsrun.database import Login
+from opsrun.postgres.engines import Login
 from tests.domain.ledger import ledger_faults
 from tests.workers.outages import Fragile
 from tests.working import (

@@ -14,12 +14,12 @@ from uuid import uuid4
 
 import pytest
 
+from domain.lifecycle import RunStatus, StatusBucket
 from domain.runs.execution import LeaseLostError, RunExecution
 from domain.runs.failures import FailureReason, ProducerError, RunFailure
-from domain.runs.lifecycle import RunStatus, StatusBucket
 from domain.runs.models import RunCounts, StartedRun
 from domain.tenancy.transactions import DatabaseUnavailableError
-from opsrun.logging import configure_logging
+from opsrun.telemetry.logging import configure_logging
 from tests.domain.ledger import ledger_faults, tables_that_tell
 from tests.workers.scripted import (
     SHORT,

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from domain.lifecycle import RunStatus, StatusBucket
 from domain.runs.execution import RunClaimer, RunExecution
 from domain.runs.failures import FailureReason, ProducerError
-from domain.runs.lifecycle import RunStatus, StatusBucket
-from opsrun.database import Login, open_engine
-from opsrun.embedded import EmbeddedServers
+from opsrun.dev.embedded import EmbeddedServers
+from opsrun.postgres.engines import Login, open_engine
 from tests.databases import url_of
 from tests.domain.ledger import ledger_faults
 from tests.workers.outages import Fragile, Server

@@ -11,10 +11,10 @@ from redis.asyncio import Redis
 from taskiq.acks import AcknowledgeType
 from taskiq.receiver import Receiver
 
-from domain.runs.lifecycle import RunStatus, StatusBucket
+from domain.lifecycle import RunStatus, StatusBucket
+from domain.runs.maintenance import DispatchUnavailableError, Send
 from domain.runs.models import StartedRun
-from domain.runs.repository.upkeep import Dispatch
-from domain.runs.upkeep import DispatchUnavailableError, Send
+from domain.runs.repository.maintenance import Dispatch
 from tests.domain.ledger import ledger_faults
 from tests.valkey import Valkey
 from tests.working import backup_set, ended, export, policy, start_sync, until, upkeep

@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import TextClause, func, select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.runs.lifecycle import ACTIVE_STATUSES, RunStatus, StatusBucket
+from domain.lifecycle import ACTIVE_STATUSES, RunStatus, StatusBucket
 from domain.tables import operation_run, outbox
 
 # So many rows are counted; where there are more, it is certain that something is wrong.

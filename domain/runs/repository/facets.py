@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import func, null, select, text, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.runs.lifecycle import StatusBucket
+from domain.lifecycle import StatusBucket
 from domain.runs.models import RunFacets, RunFilter
 from domain.runs.repository.reading import any_of, window
 from domain.tables import operation_run

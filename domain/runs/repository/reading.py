@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, func, literal, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.lifecycle import StatusBucket
 from domain.runs.failures import RETRYABLE, FailureReason, RunFailure
-from domain.runs.lifecycle import StatusBucket
 from domain.runs.models import (
     FailureGroup,
     OperationRun,

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, func, select
 
-from domain.runs.lifecycle import RunStatus, StatusBucket
+from domain.lifecycle import RunStatus, StatusBucket
 from domain.runs.models import OperationRun, RunCounts, RunEvent, RunEventKind
 from domain.tables import operation_run, run_event, tenant
 from domain.tenancy.models import Initiator

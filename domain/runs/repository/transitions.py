@@ -15,8 +15,8 @@ from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.lifecycle import RunStatus, completed_status
 from domain.runs.failures import FailureReason
-from domain.runs.lifecycle import RunStatus, completed_status
 from domain.runs.models import ItemOutcome, Lease
 from domain.tables import operation_run, outbox, run_failure, run_item
 from domain.tenancy.models import Initiator

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from domain.documents import repository, service
 from domain.documents.models import TrustedDocument
 from domain.documents.service import TrustedDocuments
-from opsrun.database import Login
+from opsrun.postgres.engines import Login
 from tests.world import World
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from domain.drift import repository
 from domain.drift.models import ChangeKind, Comparison, DriftKind, NewFinding, SettingChange
-from opsrun.database import Login
+from opsrun.postgres.engines import Login
 from tests.world import World
 
 COMPARISON = Comparison("prod", uuid4(), uuid4())

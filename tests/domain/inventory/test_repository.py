@@ -14,7 +14,7 @@ from domain.inventory import repository
 from domain.inventory.content import content_hash, document_hash, normalize, stored_form
 from domain.inventory.models import PolicyRecord
 from domain.runs.execution import RunExecution
-from opsrun.database import Login
+from opsrun.postgres.engines import Login
 from tests.working import age, policy, sync, until, upkeep
 from tests.world import World
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from domain.runs.upkeep import Upkeep
-from opsrun.database import Login
+from domain.runs.maintenance import Upkeep
+from opsrun.postgres.engines import Login
 from tests.domain.runs.keeper import Keeper
 from tests.world import World
 

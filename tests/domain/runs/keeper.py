@@ -5,8 +5,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from domain.runs.execution import RunExecution
+from domain.runs.maintenance import BATCH, Upkeep
 from domain.runs.models import OperationRun
-from domain.runs.upkeep import BATCH, Upkeep
 from tests.world import LEASE, TENANT_CONCURRENCY, World
 
 LONG = timedelta(hours=1)

@@ -11,7 +11,7 @@ from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.tenancy.models import SYSTEM_INITIATOR_ID
 from domain.tenancy.roles import TenantRole
-from opsrun.database import Login
+from opsrun.postgres.engines import Login
 from tests.domain.ledger import count_rows
 from tests.domain.runs.keeper import Keeper
 from tests.world import World

@@ -12,9 +12,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from domain.inventory import repository as inventory
+from domain.lifecycle import RunStatus, StatusBucket
 from domain.runs.execution import MESSAGE_LENGTH, Batch, LeaseLostError, RunExecution
 from domain.runs.failures import FailureReason, ProducerError
-from domain.runs.lifecycle import RunStatus, StatusBucket
 from domain.runs.models import ItemOutcome, RunCounts, RunEventKind
 from tests.domain.ledger import count_rows, ledger_faults, tables_that_tell
 from tests.domain.runs.keeper import Keeper

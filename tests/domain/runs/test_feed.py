@@ -15,9 +15,9 @@ from domain.runs.feed import FeedCursor, FeedGapError, TenantFeed, TenantFeeds
 from domain.runs.repository import feed as repository
 from domain.tenancy.transactions import Transactions
 from domain.wakeups import Waiter, WakeUps
-from opsrun.database import Login, open_engine
-from opsrun.database_url import parse_url
-from opsrun.embedded import EmbeddedServers
+from opsrun.dev.embedded import EmbeddedServers
+from opsrun.postgres.engines import Login, open_engine
+from opsrun.postgres.url import parse_url
 from tests.working import until
 from tests.world import World
 

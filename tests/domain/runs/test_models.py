@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from domain.runs.lifecycle import RunStatus, StatusBucket
+from domain.lifecycle import RunStatus, StatusBucket
 from domain.runs.models import OperationRun, RunCounts, RunFilter
 from domain.tenancy.models import Initiator
 

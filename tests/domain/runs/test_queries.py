@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from domain.lifecycle import RunStatus, StatusBucket
 from domain.runs import queries as module
 from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.runs.feed import FeedCursor
-from domain.runs.lifecycle import RunStatus, StatusBucket
 from domain.runs.models import OperationRun, RunEventKind, RunFilter
 from domain.runs.repository import facets as facets_module
 from domain.runs.repository.reading import Keyset

@@ -11,14 +11,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import ForbiddenError, UserErrorCode, UserInputError
+from domain.lifecycle import StatusBucket
 from domain.notifications import repository as notifications
-from domain.runs.lifecycle import StatusBucket
 from domain.runs.models import StartedRun, StartOutcome
 from domain.runs.repository import transitions
 from domain.runs.starting import RunStarter, StartContentionError
 from domain.tenancy.roles import LEAST_ROLE, TenantRole
 from domain.wakeups import OUTBOX_TOPIC, Waiter, WakeUps, feed_topic
-from opsrun.database import Login
+from opsrun.postgres.engines import Login
 from tests.domain.ledger import count_rows, ledger_faults
 from tests.domain.runs.keeper import Keeper
 from tests.world import MAX_ACTIVE_RUNS, World

@@ -30,10 +30,10 @@ from hypothesis.stateful import (
 
 from domain.runs.execution import LeaseLostError, RunClaimer, RunExecution
 from domain.runs.failures import FailureReason, ProducerError
+from domain.runs.maintenance import Upkeep
 from domain.runs.models import StartOutcome
-from domain.runs.upkeep import Upkeep
-from opsrun.database import Login
-from opsrun.embedded import EmbeddedServers
+from opsrun.dev.embedded import EmbeddedServers
+from opsrun.postgres.engines import Login
 from opsrun.resources import open_resources
 from tests.conftest import settings_for
 from tests.world import LEASE, World

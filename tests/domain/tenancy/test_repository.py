@@ -6,8 +6,8 @@ from uuid import uuid4
 from domain.tenancy import repository
 from domain.tenancy.roles import TenantRole
 from opsrun.administration import User, remove_member, save_member, save_tenant
-from opsrun.auth import LOCAL_ISSUER
-from opsrun.database import Login
+from opsrun.auth.tokens import LOCAL_ISSUER
+from opsrun.postgres.engines import Login
 from tests.world import World
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.tenancy.roles import TenantRole
 from domain.tenancy.transactions import Transactions
-from opsrun.database import Login, open_engine
+from opsrun.postgres.engines import Login, open_engine
 from tests.domain.ledger import count_rows
 from tests.world import World
 

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from domain.tables import SCHEMA, app_user, membership, metadata, operation_run, tenant
 from domain.tenancy.roles import TenantRole
-from opsrun.database import Login
+from opsrun.postgres.engines import Login
 from tests.domain.ledger import OF_INSTALLATION, TENANT_COLUMNS, WALLED, count_rows
 from tests.world import World
 

@@ -6,7 +6,7 @@ from sqlalchemy.exc import IntegrityError
 from domain.errors import ForbiddenError, UserErrorCode, UserInputError
 from domain.tenancy import repository
 from domain.tenancy.roles import TenantRole
-from opsrun.database import Login
+from opsrun.postgres.engines import Login
 from tests.world import World
 
 

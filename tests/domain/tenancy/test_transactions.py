@@ -15,8 +15,8 @@ from domain.errors import ForbiddenError
 from domain.tenancy import transactions
 from domain.tenancy.roles import CHANGE_SETTINGS, VIEW, TenantRole
 from domain.tenancy.transactions import DatabaseUnavailableError, PoolBusyError, Transactions
-from opsrun.database import Login, open_engine
-from opsrun.embedded import EmbeddedServers
+from opsrun.dev.embedded import EmbeddedServers
+from opsrun.postgres.engines import Login, open_engine
 from tests.world import World
 
 SOON = 10.0

@@ -8,7 +8,7 @@ import pytest
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
 from opsrun.administration import save_member
-from opsrun.database import Login
+from opsrun.postgres.engines import Login
 from tests.gql.api import Client, RunningApi, work
 from tests.gql.furnished import (
     ADD_POLICIES,

@@ -11,12 +11,12 @@ import pytest
 from domain.runs.failures import FailureReason, ProducerError
 from domain.tenancy.roles import TenantRole
 from gql import context as context_module
+from gql.documents.reader import DocumentReader, Reading
 from gql.limits import turns
 from gql.limits.cost import EVENT
-from gql.limits.reading import DocumentReader, Reading
 from opsrun.administration import remove_member
-from opsrun.budgets import RedisBudgets
-from opsrun.database import Login
+from opsrun.postgres.engines import Login
+from opsrun.valkey.budgets import RedisBudgets
 from tests.gql.api import SOCKET, TRANSPORTS, RunningApi, Stream, eventually
 from tests.gql.runs.watching import WATCH_RUNS, of_tenant
 from tests.world import World

@@ -10,7 +10,7 @@ from gql.ids import GlobalId
 from gql.notifications import subscriptions as notifications_module
 from gql.pages import Cursor
 from opsrun.administration import remove_member
-from opsrun.database import Login
+from opsrun.postgres.engines import Login
 from tests.gql.api import SOCKET, Client, RunningApi, Stream, eventually
 from tests.gql.notifications.reading import listed
 from tests.gql.runs.watching import claim, live, lose_the_database_once, queue, slow_reader

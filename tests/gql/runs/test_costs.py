@@ -9,7 +9,7 @@ from domain.backups.models import AddPolicies
 from domain.drift.models import Comparison
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
-from opsrun.database import Login
+from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
 from tests.gql.api import RunningApi
 from tests.gql.furnished import furnish

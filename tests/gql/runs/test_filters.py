@@ -7,15 +7,15 @@ from uuid import uuid4
 import pytest
 
 from domain.errors import BadInputError, DomainError, ForbiddenError, LimitExceededError
-from domain.runs.lifecycle import StatusBucket
+from domain.lifecycle import StatusBucket
 from domain.runs.models import RunFilter
 from domain.tenancy.roles import TenantRole
 from gql.context import Context, Identity
 from gql.ids import GlobalId
 from gql.runs.filters import MAX_VALUES, OperationRunFilter, run_filter
 from opsrun.administration import save_member
-from opsrun.asgi import HubLinks
-from opsrun.database import Login
+from opsrun.api.asgi import HubLinks
+from opsrun.postgres.engines import Login
 from tests.world import World
 
 NOW = datetime.now(UTC)

@@ -16,8 +16,8 @@ from domain.tenancy.transactions import DatabaseUnavailableError
 from gql import context as context_module
 from gql.ids import GlobalId
 from opsrun.administration import remove_member
-from opsrun.auth import LocalTokens
-from opsrun.database import Login
+from opsrun.auth.tokens import LocalTokens
+from opsrun.postgres.engines import Login
 from tests.gql.api import SOCKET, TRANSPORTS, Client, RunningApi, eventually
 from tests.gql.runs.watching import (
     LIFE,

@@ -9,7 +9,7 @@ import pytest
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
 from opsrun.administration import save_member
-from opsrun.database import Login
+from opsrun.postgres.engines import Login
 from tests.gql.api import SOCKET, SSE, Client, RunningApi
 from tests.gql.runs.watching import (
     LIFE,

@@ -27,8 +27,8 @@ from domain.tenancy.transactions import DatabaseUnavailableError
 from gql.execution import OpsrunSchema
 from gql.transport.graphiql import graphiql_routes
 from gql.transport.http import GraphQLView
-from opsrun.protocols import server_config
-from opsrun.socket_protocol import SocketProtocol
+from opsrun.api.http_protocol import server_config
+from opsrun.api.websocket_protocol import SocketProtocol
 
 PATH = "/graphql"
 SECRET = "postgresql://opsrun:hunter2@db"

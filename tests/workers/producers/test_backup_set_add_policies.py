@@ -6,9 +6,9 @@ import pytest
 
 from domain.backups.models import BackedUpPolicy, BackupSet
 from domain.backups.repository import copy_policies
+from domain.lifecycle import RunStatus, StatusBucket
 from domain.runs.execution import LeaseLostError
 from domain.runs.failures import FailureReason
-from domain.runs.lifecycle import RunStatus, StatusBucket
 from domain.runs.models import RunCounts
 from domain.tenancy.roles import TenantRole
 from tests.working import (

@@ -7,12 +7,12 @@ import pytest
 from domain.drift.models import ChangeKind, Comparison, DriftKind
 from domain.drift.repository import add
 from domain.inventory import repository as inventory
+from domain.lifecycle import RunStatus, StatusBucket
 from domain.runs.execution import LeaseLostError
 from domain.runs.failures import FailureReason
-from domain.runs.lifecycle import RunStatus, StatusBucket
 from domain.runs.models import OperationRun, RunCounts, StartOutcome
 from domain.tenancy.roles import TenantRole
-from opsrun.demo_policies import write_export
+from opsrun.dev.demo_policies import write_export
 from tests.working import (
     age,
     drift,

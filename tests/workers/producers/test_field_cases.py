@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from domain.drift.models import ChangeKind, DriftKind
+from domain.lifecycle import StatusBucket
 from domain.runs.failures import FailureReason
-from domain.runs.lifecycle import StatusBucket
 from domain.runs.models import OperationRun, RunCounts
 from tests.working import drift, export, failures, findings, policies, skipped, sync
 from tests.world import World

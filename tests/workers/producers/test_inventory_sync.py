@@ -12,9 +12,9 @@ from domain.drift.models import DriftKind
 from domain.errors import UserErrorCode, UserInputError
 from domain.inventory import repository
 from domain.inventory.provider import InventoryProvider, NotTaken, PolicyDocument
+from domain.lifecycle import RunStatus, StatusBucket
 from domain.runs.execution import LeaseLostError
 from domain.runs.failures import FailureReason
-from domain.runs.lifecycle import RunStatus, StatusBucket
 from domain.runs.models import OperationRun, RunCounts
 from tests.working import (
     back_up,

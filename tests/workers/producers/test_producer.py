@@ -6,10 +6,10 @@ from typing import ClassVar
 import pytest
 
 from domain.errors import ForbiddenError
+from domain.lifecycle import StatusBucket
 from domain.notifications.models import NotificationOutcome
 from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
-from domain.runs.lifecycle import StatusBucket
 from domain.runs.models import RunCounts, RunFilter, StartedRun
 from domain.runs.repository.reading import Keyset
 from domain.tenancy.roles import LEAST_ROLE, TenantRole, start_permission

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from domain.drift.models import ChangeKind, DriftFinding, DriftKind
-from domain.runs.lifecycle import StatusBucket
+from domain.lifecycle import StatusBucket
 from domain.runs.models import RunCounts
 from tests.working import drift, findings, sync
 from tests.world import World

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from domain.lifecycle import RunStatus, StatusBucket
 from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
-from domain.runs.lifecycle import RunStatus, StatusBucket
 from domain.runs.models import RunCounts, RunEvent, RunEventKind
 from domain.runs.repository import feed
-from opsrun.database import Login
+from opsrun.postgres.engines import Login
 from tests.domain.ledger import ledger_faults
 from tests.domain.runs.keeper import Keeper
 from tests.world import World

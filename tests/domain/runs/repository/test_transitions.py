@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.runs.lifecycle import ACTIVE_STATUSES, TRANSITIONS, RunStatus
+from domain.lifecycle import ACTIVE_STATUSES, TRANSITIONS, RunStatus
 from domain.runs.models import ItemOutcome, Lease
 from domain.runs.repository import transitions
 from domain.runs.repository.transitions import ItemResult
-from opsrun.database import Login
+from opsrun.postgres.engines import Login
 from tests.domain.ledger import insert_runs
 from tests.domain.runs.keeper import Keeper
 from tests.world import LEASE, World

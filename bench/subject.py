@@ -1,0 +1,97 @@
+"""One tenant to measure: who asks, and how it is asked."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from bench import history
+from domain.runs.execution import RunClaimer
+from domain.runs.models import OperationRun
+from domain.runs.repository.reading import Keyset
+from domain.runs.starting import RunStarter
+from domain.tenancy.models import TenantAccess
+from domain.tenancy.roles import TenantRole
+from domain.tenancy.transactions import Transactions
+from gql.context import UseCases
+from gql.ids import GlobalId
+from opsrun.administration import User, save_member, save_tenant
+from opsrun.auth.tokens import LOCAL_ISSUER, LocalTokens
+from opsrun.resources import Resources
+from tests.gql.api import Client, RunningApi
+from tests.world import LOCAL_KEY, MAX_ACTIVE_RUNS
+
+# What the hub asks for by default, and one run more to learn whether a page follows.
+PAGE = 50
+LIMIT = PAGE + 1
+WINDOW = timedelta(days=30)
+DEEP_PAGES = 2000
+# Nobody asks as often as we do here.
+UNLIMITED = {"points_per_minute": 10**9}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A filled tenant, seen through the API's login and the worker's."""
+
+    runs: int
+    access: TenantAccess
+    cases: UseCases
+    api: Resources
+    starter: RunStarter
+    claimer: RunClaimer
+    client: Client
+
+    @property
+    def tenant_id(self) -> UUID:
+        """The tenant's id."""
+        return self.access.tenant_id
+
+    @property
+    def global_id(self) -> str:
+        """The tenant's id in GraphQL."""
+        return GlobalId("Tenant", self.tenant_id).encode()
+
+    @property
+    def since(self) -> datetime:
+        """Where the default window begins."""
+        return datetime.now(UTC) - WINDOW
+
+    async def run(self, number: int) -> OperationRun:
+        """Return a run by its number, from 1 (the oldest)."""
+        id_ = history.run_id(self.tenant_id, number)
+        return (await self.cases.runs.by_ids(self.access, [id_]))[id_]
+
+    async def deep(self, *, backward: bool = False) -> Keyset:
+        """Return the place DEEP_PAGES deep, or in the middle of a smaller tenant."""
+        run = await self.run(self.runs - min(DEEP_PAGES * PAGE, self.runs // 2))
+        return Keyset(LIMIT, (run.created_at, run.id), backward)
+
+
+async def add_tenant(keeper: Transactions, slug: str) -> UUID:
+    """Add an empty tenant with one operator."""
+    tenant_id = await save_tenant(keeper, slug, f"Tenant {slug}", None)
+    await save_member(keeper, slug, _operator(slug), TenantRole.OPERATOR)
+    return tenant_id
+
+
+async def enter(api: RunningApi, worker: Resources, slug: str, runs: int) -> Subject:
+    """See a filled tenant as its operator."""
+    user = _operator(slug)
+    principal = await api.cases.tenancy.principal(user.id)
+    assert principal is not None
+    (access,) = principal.accesses.values()
+    token = LocalTokens(LOCAL_KEY).mint(user.subject, name=user.name, lifetime=timedelta(hours=1))
+    resources = api.resources
+    return Subject(
+        runs,
+        access,
+        api.cases,
+        resources,
+        RunStarter(resources.transactions, resources.wakeups, max_active_runs=MAX_ACTIVE_RUNS),
+        RunClaimer(worker.transactions, worker.wakeups, owner="bench"),
+        api.client(token),
+    )
+
+
+def _operator(slug: str) -> User:
+    return User(LOCAL_ISSUER, f"operator@{slug}", "Operator")

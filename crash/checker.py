@@ -1,0 +1,213 @@
+"""The promises, checked against the rows, the sink's log and the processes' logs.
+
+The truth tables are written out here once more: a checker that read the product's
+own would agree with any bug in them.
+"""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from crash.ledger import Ledger
+from crash.producer import ITEMS, RESOURCE
+from crash.sink import APPLIED
+from crash.witness import Promise, Witness
+
+_STEPS = {
+    ("pending", "running"),
+    ("pending", "aborted"),
+    ("running", "running"),
+    ("running", "pending"),
+    ("running", "completed"),
+    ("running", "completed_with_errors"),
+    ("running", "failed"),
+}
+_TERMINAL = {"completed", "completed_with_errors", "failed", "aborted"}
+_COMPLETED = {"completed", "completed_with_errors"}
+_OUTCOMES = ("succeeded", "failed", "skipped")
+
+Key = tuple[UUID, UUID]
+
+
+async def check_ledger(ledger: Ledger, witness: Witness) -> None:
+    """Check what the rows alone can tell."""
+    runs = {(run["tenant_id"], run["id"]): run for run in await ledger.runs()}
+    events: dict[Key, list[Any]] = defaultdict(list)
+    by_tenant: dict[UUID, list[Any]] = defaultdict(list)
+    for event in await ledger.events():
+        events[event["tenant_id"], event["run_id"]].append(event)
+        by_tenant[event["tenant_id"]].append(event)
+    witness.counts["runs"] = len(runs)
+    witness.counts["events"] = sum(map(len, by_tenant.values()))
+    _one_active(runs, by_tenant, witness)
+    _starts_end(runs, witness)
+    for key, run in runs.items():
+        _legal_steps(run, events[key], witness)
+    for feed in await ledger.feeds():
+        _no_gap(feed, [event["seq"] for event in by_tenant[feed["tenant_id"]]], witness)
+    _one_notification(runs, await ledger.notifications(), witness)
+    items = await ledger.items()
+    _counts(runs, items, witness)
+    _fenced(events, items, "recorded_at", witness)
+    failures = await ledger.failures()
+    _fenced(events, failures, "occurred_at", witness)
+    _not_internal(runs, failures, witness)
+    if left := await ledger.outbox():
+        witness.violation(Promise.OUTBOX, f"{left} dispatch orders are left")
+
+
+def _one_active(
+    runs: Mapping[Key, Any], by_tenant: Mapping[UUID, Sequence[Any]], witness: Witness
+) -> None:
+    for tenant_id, events in by_tenant.items():
+        active: dict[tuple[str, bytes], UUID] = {}
+        for event in events:
+            run = runs[tenant_id, event["run_id"]]
+            key = (run["run_type"], run["idempotency_key"])
+            holder = active.setdefault(key, run["id"])
+            if holder != run["id"]:
+                witness.violation(
+                    Promise.ONE_ACTIVE, f"run {run['id']} was active beside {holder}: {event}"
+                )
+            if event["status"] in _TERMINAL:
+                active.pop(key, None)
+
+
+def _starts_end(runs: Mapping[Key, Any], witness: Witness) -> None:
+    for start in witness.acknowledged:
+        if (start.tenant_id, start.run_id) not in runs:
+            witness.violation(Promise.STARTS_END, f"{start} was acknowledged and is not there")
+    for run in runs.values():
+        if run["status"] not in _TERMINAL:
+            witness.violation(Promise.STARTS_END, f"the run never ended: {run}")
+
+
+def _legal_steps(run: Any, events: Sequence[Any], witness: Witness) -> None:
+    ordered = sorted(events, key=lambda event: event["version"])
+    statuses = [event["status"] for event in ordered]
+    wrong = [step for step in pairwise(statuses) if step not in _STEPS]
+    ends = sum(status in _TERMINAL for status in statuses)
+    if wrong or statuses[:1] != ["pending"] or ends != (run["status"] in _TERMINAL):
+        witness.violation(Promise.LEGAL_STEPS, f"run {run['id']} went {statuses}")
+    if statuses[-1:] != [run["status"]]:
+        witness.violation(Promise.LEGAL_STEPS, f"{run} ended its timeline at {statuses[-1:]}")
+    versions = [event["version"] for event in ordered]
+    if versions != list(range(1, run["version"] + 1)):
+        witness.violation(Promise.NO_GAP, f"{run} has events of the versions {versions}")
+    if [event["version"] for event in events] != versions:
+        witness.violation(Promise.NO_GAP, f"{run}: the feed's order is not that of the versions")
+
+
+def _no_gap(feed: Any, numbers: Sequence[int], witness: Witness) -> None:
+    missing = set(range(1, feed["seq"] + 1)) - set(numbers)
+    beyond = [number for number in numbers if number > feed["seq"]]
+    if missing or beyond:
+        witness.violation(
+            Promise.NO_GAP,
+            f"{feed} lacks {sorted(missing)[:10]} and has {beyond[:10]} too many",
+        )
+
+
+def _one_notification(
+    runs: Mapping[Key, Any], notifications: Iterable[Any], witness: Witness
+) -> None:
+    told: dict[Key, Counter[tuple[UUID, str]]] = defaultdict(Counter)
+    for row in notifications:
+        told[row["tenant_id"], row["run_id"]][row["recipient_id"], row["outcome"]] += 1
+    for key, run in runs.items():
+        outcomes = {"QUEUED"}
+        if run["status"] in _TERMINAL:
+            outcomes.add(run["status_bucket"])
+        if told[key] != Counter((run["initiator_id"], outcome) for outcome in outcomes):
+            witness.violation(Promise.ONE_NOTIFICATION, f"{run} was told as {told[key]}")
+
+
+def _counts(runs: Mapping[Key, Any], items: Iterable[Any], witness: Witness) -> None:
+    counted: dict[Key, Counter[str]] = defaultdict(Counter)
+    for item in items:
+        counted[item["tenant_id"], item["run_id"]][item["outcome"]] += 1
+    for key, run in runs.items():
+        if any(run[outcome] != counted[key][outcome] for outcome in _OUTCOMES):
+            witness.violation(Promise.COUNTS, f"{run} has the items {counted[key]}")
+        if run["status"] in _COMPLETED and run["total"] != counted[key].total():
+            witness.violation(Promise.COUNTS, f"{run} is complete with {counted[key]}")
+    witness.counts["items"] = sum(found.total() for found in counted.values())
+
+
+def _fenced(
+    events: Mapping[Key, Sequence[Any]], rows: Iterable[Any], time: str, witness: Witness
+) -> None:
+    claimed: dict[tuple[Key, int], datetime] = {
+        (key, event["attempt"]): event["occurred_at"]
+        for key, those in events.items()
+        for event in those
+        if event["kind"] == "RUN_STARTED"
+    }
+    for row in rows:
+        key = (row["tenant_id"], row["run_id"])
+        successor = claimed.get((key, row["attempt"] + 1))
+        if successor is not None and row[time] > successor:
+            witness.violation(
+                Promise.FENCED, f"{row} was written after the next attempt began at {successor}"
+            )
+
+
+def _not_internal(runs: Mapping[Key, Any], failures: Iterable[Any], witness: Witness) -> None:
+    for failure in failures:
+        if failure["item_key"] == "":
+            witness.counts[f"runs failed: {failure['reason']}"] += 1
+            run = runs[failure["tenant_id"], failure["run_id"]]
+            if failure["reason"] == "INTERNAL_ERROR" and not run["breaks"]:
+                witness.violation(Promise.NOT_INTERNAL, f"{run} failed: {failure['message']}")
+
+
+def _applied(log: Path, witness: Witness) -> Counter[tuple[str, str]]:
+    applied: Counter[tuple[str, str]] = Counter()
+    highest: dict[str, int] = {}
+    for entry in map(json.loads, log.read_text().splitlines()):
+        if entry["outcome"] == APPLIED:
+            applied[entry["run"], entry["item"]] += 1
+            if entry["attempt"] < highest.get(entry["run"], 0):
+                witness.violation(Promise.ONE_EFFECT, f"an outdated attempt came through: {entry}")
+        highest[entry["run"]] = max(highest.get(entry["run"], 0), entry["attempt"])
+    return applied
+
+
+async def check_effects(ledger: Ledger, log: Path, witness: Witness) -> None:
+    """Compare the sink's own log with the items that are recorded."""
+    applied = _applied(log, witness)
+    runs = {run["id"]: run for run in await ledger.runs()}
+    wanted = {
+        (str(item["run_id"]), item["item_key"])
+        for item in await ledger.items()
+        if runs[item["run_id"]]["run_type"] == f"{RESOURCE}.{ITEMS}"
+    }
+    witness.counts["effects"] = applied.total()
+    for effect, times in applied.items():
+        if times != 1:
+            witness.violation(Promise.ONE_EFFECT, f"{effect} was applied {times} times")
+        unrecorded = effect not in wanted
+        if unrecorded and runs[UUID(effect[0])]["status"] in _COMPLETED:
+            witness.violation(Promise.ONE_EFFECT, f"{effect} was applied and not recorded")
+    for effect in wanted - applied.keys():
+        witness.violation(Promise.ONE_EFFECT, f"{effect} is recorded and was not applied")
+
+
+async def check_canaries(
+    ledger: Ledger, logs: Iterable[Path], secrets: Mapping[str, str], witness: Witness
+) -> None:
+    """Look for secrets in every row and every log."""
+    texts = {log: log.read_text(errors="replace") for log in logs}
+    witness.counts["log lines"] = sum(text.count("\n") for text in texts.values())
+    for name, secret in secrets.items():
+        for table in await ledger.rows_with(secret):
+            witness.violation(Promise.CANARIES, f"the {name} is in a row of {table}")
+        for log, text in texts.items():
+            if secret in text:
+                line = next(line for line in text.splitlines() if secret in line)
+                witness.violation(Promise.CANARIES, f"the {name} is in {log.name}: {line}")

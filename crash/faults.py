@@ -1,0 +1,256 @@
+"""What goes wrong in a round: a schedule drawn from a seed, and how each fault is done."""
+
+import asyncio
+import json
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import asyncpg
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from crash.cluster import API, LEASE_SECONDS, MAINTENANCE, ROLES, WORKER
+from crash.failpoints import Action, Order
+from crash.seeds import seeded
+from crash.stage import Stage
+
+AWAY = "Postgres away"
+
+_AWAY_SECONDS = 20.0
+_SHUFFLES, _SHUFFLE_SECONDS = 100, 0.03
+_RARELY = 3
+_QUEUE = "opsrun"
+POINTS = {
+    API: (
+        "RunStarter.start.before_commit",
+        "RunStarter.start.after_commit",
+        "*.before_commit",
+        "TenantFeed.*",
+    ),
+    WORKER: (
+        "RunClaimer.claim.before_commit",
+        "RunClaimer.claim.after_commit",
+        "RunExecution.batch.before_commit",
+        "RunExecution.batch.after_commit",
+        "RunExecution.set_total.after_commit",
+        "RunExecution.heartbeat.before",
+        "RunExecution._end.before",
+        "RunExecution._end.before_commit",
+        "RunExecution._end.after_commit",
+        "RunBroker._ack.before",
+        "RunBroker._ack.after",
+        "Itemized.*.before_batch",
+    ),
+    MAINTENANCE: (
+        "Upkeep.relay.before_commit",
+        "Upkeep.relay.after_commit",
+        "RunBroker.kick.before",
+        "RunBroker.kick.after",
+        "Upkeep.rescue.before_commit",
+        "Upkeep.rescue.after_commit",
+        "Upkeep.redispatch.before_commit",
+        "Upkeep.redispatch.after_commit",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """At `at` seconds into the round, `kind`; `seed` decides the rest."""
+
+    at: float
+    kind: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.at:7.1f} s  {self.kind:<16} ({self.seed})"
+
+
+def schedule(
+    random: Random, seconds: float, mean_pause: float, only: Sequence[str] = ()
+) -> list[Fault]:
+    """Draw the faults of a round, of some kinds or all; each comes about equally often."""
+    faults = []
+    at = random.uniform(0, mean_pause)
+    bag: list[str] = []
+    bags = 0
+    while at < seconds:
+        if not bag:
+            bags += 1
+            bag = sorted(only or (kind for kind in (*KINDS, *_OFTEN) if kind != AWAY))
+            if not only and bags % _RARELY == 0:
+                bag.append(AWAY)
+            random.shuffle(bag)
+        faults.append(Fault(at, bag.pop(), random.getrandbits(32)))
+        at += random.uniform(0.2, 2 * mean_pause)
+    return faults
+
+
+async def inject(stage: Stage, fault: Fault) -> None:
+    """Do it, and return when it is over."""
+    stage.witness.counts["faults"] += 1
+    await KINDS[fault.kind](stage, seeded(fault.seed))
+
+
+async def _kill(stage: Stage, random: Random) -> None:
+    process = random.choice(stage.cluster.processes)
+    process.signal(signal.SIGKILL)
+
+
+async def _failpoint(stage: Stage, random: Random) -> None:
+    role = random.choice(ROLES)
+    action = random.choice((Action.KILL, Action.KILL, Action.PAUSE, Action.RAISE))
+    point = random.choice(POINTS[role])
+    seconds = random.uniform(0.5, 2.5 * LEASE_SECONDS)
+    if action is Action.RAISE and "commit" not in point and "kick" not in point:
+        action = Action.KILL
+    stage.cluster.orders[role].give(Order(point, action, seconds, random.randrange(4)))
+
+
+async def _stop(stage: Stage, random: Random) -> None:
+    process = random.choice(stage.cluster.processes)
+    process.signal(signal.SIGSTOP)
+    await asyncio.sleep(random.uniform(1.2, 3) * LEASE_SECONDS)
+    process.signal(signal.SIGCONT)
+
+
+async def _terminate(stage: Stage, random: Random) -> None:
+    random.choice(stage.cluster.processes).signal(signal.SIGTERM)
+
+
+async def _flush(stage: Stage, _: Random) -> None:
+    await _on_valkey(stage, lambda valkey: valkey.flushall())
+
+
+async def _no_group(stage: Stage, _: Random) -> None:
+    await _on_valkey(stage, lambda valkey: valkey.xgroup_destroy(_QUEUE, _QUEUE))
+
+
+async def _valkey_dies(stage: Stage, random: Random) -> None:
+    async with stage.servers.valkey.away(signal.SIGKILL):
+        await asyncio.sleep(random.uniform(0, 4))
+
+
+async def _postgres_dies(stage: Stage, random: Random) -> None:
+    async with stage.servers.postgres.away(signal.SIGQUIT):
+        await asyncio.sleep(random.uniform(0, 4))
+
+
+async def _postgres_away(stage: Stage, _: Random) -> None:
+    async with stage.servers.postgres.away(signal.SIGQUIT):
+        await asyncio.sleep(_AWAY_SECONDS)
+
+
+async def _sessions_end(stage: Stage, _: Random) -> None:
+    async with stage.ledger() as ledger:
+        await ledger.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE usename LIKE 'opsrun%' AND random() < 0.5"
+        )
+
+
+async def _cut(stage: Stage, random: Random) -> None:
+    random.choice((stage.servers.postgres, stage.servers.valkey)).proxy.cut()
+
+
+async def _blackhole(stage: Stage, random: Random) -> None:
+    server = random.choice((stage.servers.postgres, stage.servers.valkey))
+    await server.proxy.blackhole(random.uniform(0.5, 2 * LEASE_SECONDS))
+
+
+async def _slow(stage: Stage, random: Random) -> None:
+    server = random.choice((stage.servers.postgres, stage.servers.valkey))
+    await server.proxy.slow(random.uniform(2, 8), random.uniform(0.01, 0.1))
+
+
+async def _half_open(stage: Stage, random: Random) -> None:
+    server = random.choice((stage.servers.postgres, stage.servers.valkey))
+    await server.proxy.half_open(random.uniform(1, 3 * LEASE_SECONDS))
+
+
+async def _lost_reply(stage: Stage, random: Random) -> None:
+    stage.servers.postgres.proxy.lose_replies_to_commit(random.randint(1, 5))
+
+
+async def _doubles(stage: Stage, random: Random) -> None:
+    """Send messages of old and new runs again, in no order."""
+    async with stage.ledger() as ledger:
+        runs = random.sample(list(runs := await ledger.runs()), min(30, len(runs)))
+    stage.witness.counts["doubled messages"] += len(runs)
+
+    async def double(valkey: Redis) -> None:
+        for run in runs:
+            arguments = [str(run["tenant_id"]), str(run["id"])]
+            await valkey.xadd(_QUEUE, {"data": _message(run["run_type"], arguments)})
+
+    await _on_valkey(stage, double)
+
+
+async def _shuffle(stage: Stage, random: Random) -> None:
+    """Let the messages that wait come in another order, again and again for a while."""
+
+    async def reorder(valkey: Redis) -> None:
+        for _ in range(_SHUFFLES):
+            entries: Any = await valkey.xrange(_QUEUE)
+            random.shuffle(entries)
+            stage.witness.counts["reordered messages"] += len(entries)
+            for entry_id, fields in entries:
+                await valkey.xadd(_QUEUE, fields)
+                await valkey.xdel(_QUEUE, entry_id)
+            await asyncio.sleep(_SHUFFLE_SECONDS)
+
+    await _on_valkey(stage, reorder)
+
+
+async def _garbage(stage: Stage, random: Random) -> None:
+    async def litter(valkey: Redis) -> None:
+        await valkey.xadd(_QUEUE, {"data": random.randbytes(40)})
+        await valkey.xadd(_QUEUE, {"data": _message("no.such", [])})
+        await valkey.xadd(_QUEUE, {"nothing": "here"})
+
+    await _on_valkey(stage, litter)
+
+
+def _message(task: str, arguments: list[str]) -> bytes:
+    body = {"task_id": "again", "task_name": task, "labels": {}, "args": arguments, "kwargs": {}}
+    return json.dumps(body).encode()
+
+
+async def _poison(stage: Stage, random: Random) -> None:
+    await stage.load.poison(random.choice(stage.customers))
+
+
+async def _on_valkey(stage: Stage, do: Callable[[Redis], Awaitable[object]]) -> None:
+    async with Redis.from_url(stage.servers.valkey.direct_url, socket_timeout=5) as valkey:
+        await do(valkey)
+
+
+KINDS: dict[str, Callable[[Stage, Random], Awaitable[None]]] = {
+    "kill -9": _kill,
+    "failpoint": _failpoint,
+    "stop": _stop,
+    "SIGTERM": _terminate,
+    "FLUSHALL": _flush,
+    "XGROUP DESTROY": _no_group,
+    "Valkey dies": _valkey_dies,
+    "Postgres dies": _postgres_dies,
+    AWAY: _postgres_away,
+    "sessions end": _sessions_end,
+    "cut": _cut,
+    "blackhole": _blackhole,
+    "slow": _slow,
+    "half-open": _half_open,
+    "lost reply": _lost_reply,
+    "doubles": _doubles,
+    "shuffle": _shuffle,
+    "garbage": _garbage,
+    "poison": _poison,
+}
+
+# There are many failpoints.
+_OFTEN = ("failpoint",) * 6
+
+PASSING = (OSError, TimeoutError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError)

@@ -1,0 +1,144 @@
+"""The ledger's rows as the superuser sees them, past row level security."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from crash.folds import State
+
+_RUNS = """
+    SELECT tenant_id, id, run_type, idempotency_key, status, version, total, succeeded, failed,
+      skipped, attempt, initiator_id, status_bucket, subject,
+      coalesce((context -> 'breaks')::bool, false) AS breaks FROM opsrun.operation_run"""
+_EVENTS = """
+    SELECT tenant_id, seq, run_id, version, kind, status, status_bucket, attempt, succeeded,
+      failed, skipped, occurred_at FROM opsrun.run_event ORDER BY tenant_id, seq"""
+_ITEMS = "SELECT tenant_id, run_id, item_key, outcome, attempt, recorded_at FROM opsrun.run_item"
+_FAILURES = """
+    SELECT tenant_id, run_id, item_key, reason, message, attempt, occurred_at
+    FROM opsrun.run_failure"""
+_NOTIFICATIONS = """
+    SELECT tenant_id, run_id, recipient_id, outcome, seq FROM opsrun.notification
+    ORDER BY tenant_id, seq"""
+_FEEDS = "SELECT tenant_id, seq, min_seq FROM opsrun.tenant_feed"
+_TABLES = "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'opsrun'"
+_DOUBLE = """
+    SELECT tenant_id, run_type, count(*) FROM opsrun.operation_run
+    WHERE status IN ('pending', 'running')
+    GROUP BY tenant_id, run_type, idempotency_key HAVING count(*) > 1"""
+
+
+class Ledger:
+    """One superuser's connection."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def runs(self) -> Sequence[Any]:
+        """Return every run."""
+        return await self._all(_RUNS)
+
+    async def events(self) -> Sequence[Any]:
+        """Return every event, by tenant in the order of the feed."""
+        return await self._all(_EVENTS)
+
+    async def items(self) -> Sequence[Any]:
+        """Return every item."""
+        return await self._all(_ITEMS)
+
+    async def failures(self) -> Sequence[Any]:
+        """Return every failure."""
+        return await self._all(_FAILURES)
+
+    async def notifications(self) -> Sequence[Any]:
+        """Return every notification."""
+        return await self._all(_NOTIFICATIONS)
+
+    async def feeds(self) -> Sequence[Any]:
+        """Return where every feed stands."""
+        return await self._all(_FEEDS)
+
+    async def double_actives(self) -> Sequence[Any]:
+        """Return the keys that have several active runs now."""
+        return await self._all(_DOUBLE)
+
+    async def active(self) -> int:
+        """Return how many runs have not ended."""
+        return await self._count("operation_run WHERE finished_at IS NULL")
+
+    async def dispatched(self, tenant_id: UUID) -> int:
+        """Count the tenant's runs that workers were told of and that have not ended."""
+        return await self._count(
+            "operation_run WHERE finished_at IS NULL AND last_dispatched_at IS NOT NULL"
+            f" AND tenant_id = '{tenant_id}'"
+        )
+
+    async def outbox(self) -> int:
+        """Return how many dispatch orders wait."""
+        return await self._count("outbox")
+
+    async def attempt(self, run_id: UUID) -> tuple[str, int]:
+        """Return a run's status and attempt."""
+        row = await self._connection.fetchrow(
+            "SELECT status, attempt FROM opsrun.operation_run WHERE id = $1", run_id
+        )
+        return row["status"], row["attempt"]
+
+    async def states(self, tenant_id: UUID) -> dict[UUID, State]:
+        """Return what a subscriber of the tenant should hold."""
+        return {
+            run["id"]: (
+                run["version"],
+                run["status"],
+                run["total"],
+                run["succeeded"],
+                run["failed"],
+                run["skipped"],
+            )
+            for run in await self.runs()
+            if run["tenant_id"] == tenant_id
+        }
+
+    async def told(self, tenant_id: UUID, user_id: UUID) -> list[tuple[UUID, str]]:
+        """Return what a user of the tenant should have been notified of, in order."""
+        return [
+            (row["run_id"], row["outcome"])
+            for row in await self.notifications()
+            if (row["tenant_id"], row["recipient_id"]) == (tenant_id, user_id)
+        ]
+
+    async def rows_with(self, secret: str) -> list[str]:
+        """Return the tables in which a row holds the text."""
+        return [
+            table
+            for (table,) in await self._all(_TABLES)
+            if await self._connection.fetchval(
+                f"SELECT EXISTS (SELECT FROM {table} t WHERE strpos(t::text, $1) > 0)",
+                secret,
+            )
+        ]
+
+    async def execute(self, statement: str) -> None:
+        """Do something that no login of the product may."""
+        await self._connection.execute(statement)
+
+    async def _all(self, query: str) -> Sequence[Any]:
+        rows: Sequence[Any] = await self._connection.fetch(query)
+        return rows
+
+    async def _count(self, what: str) -> int:
+        count: int = await self._connection.fetchval(f"SELECT count(*) FROM opsrun.{what}")
+        return count
+
+
+@asynccontextmanager
+async def open_ledger(url: str) -> AsyncIterator[Ledger]:
+    """Connect past the proxy."""
+    connection = await asyncpg.connect(url, timeout=5)
+    try:
+        yield Ledger(connection)
+    finally:
+        connection.terminate()

@@ -1,0 +1,186 @@
+"""Deliberate bugs, planted by the test alone, to prove that the checker sees them."""
+
+import asyncio
+from collections.abc import Callable
+from contextvars import ContextVar
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Update, func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.lifecycle import RunStatus
+from domain.notifications import repository as notifications
+from domain.runs.execution import RunExecution
+from domain.runs.feed import FeedCursor
+from domain.runs.maintenance import Upkeep
+from domain.runs.models import Lease, OperationRun, RunEventKind, RunFilter
+from domain.runs.queries import ResumedRun, RunQueries, Snapshot
+from domain.runs.repository import feed, transitions
+from domain.runs.repository.feed import FeedPosition
+from domain.tables import operation_run, run_event, tenant_feed
+from domain.tenancy.models import TenantAccess
+
+Hit = Callable[[str], None]
+
+SEQUENCE = "opsrun.crash_feed"
+_UNCOMMITTED_WINDOW = 0.1
+
+
+class Mutant(StrEnum):
+    """What is wrong."""
+
+    NO_FENCE = "no-fence"
+    NO_REDISPATCH = "no-redispatch"
+    PLAIN_SEQUENCE = "plain-sequence"
+    LATE_NOTIFICATION = "late-notification"
+    LIVE_FIRST = "live-first"
+
+
+def plant(mutant: Mutant, hit: Hit) -> None:
+    """Put the bug into this process."""
+    _PLANT[mutant](hit)
+
+
+def _replace(owner: object, name: str, by: object) -> None:
+    setattr(owner, name, by)
+
+
+def _no_fence(_: Hit) -> None:
+    """A worker checks that the run is running, but not that it is still the worker's own."""
+
+    def held(lease: Lease) -> Update:
+        return update(operation_run).where(
+            operation_run.c.tenant_id == lease.tenant_id,
+            operation_run.c.id == lease.run_id,
+            operation_run.c.status == RunStatus.RUNNING,
+        )
+
+    async def lock(connection: AsyncConnection, lease: Lease) -> bool:
+        row = await connection.execute(
+            select(operation_run.c.id)
+            .where(
+                operation_run.c.tenant_id == lease.tenant_id,
+                operation_run.c.id == lease.run_id,
+                operation_run.c.status == RunStatus.RUNNING,
+            )
+            .with_for_update()
+        )
+        return row.one_or_none() is not None
+
+    _replace(transitions, "_held", held)
+    _replace(transitions, "lock", lock)
+
+
+def _no_redispatch(_: Hit) -> None:
+    """A message that was sent once is taken for delivered."""
+
+    async def redispatch(self: Upkeep, *, stale: timedelta) -> int:
+        return 0
+
+    _replace(Upkeep, "redispatch", redispatch)
+
+
+def _plain_sequence(_: Hit) -> None:
+    """Event numbers come from a sequence: commit order is another, and a rollback leaves gaps."""
+
+    async def emit(
+        connection: AsyncConnection, tenant_id: UUID, run_id: UUID, kind: RunEventKind
+    ) -> int:
+        number = {"tenant_id": tenant_id, "run_id": run_id, "kind": kind.value}
+        return (await connection.execute(_EMIT, number)).scalar_one()  # type: ignore[no-any-return]
+
+    async def position(connection: AsyncConnection, tenant_id: UUID) -> FeedPosition:
+        row = (
+            await connection.execute(
+                select(
+                    tenant_feed.c.epoch,
+                    tenant_feed.c.min_seq,
+                    select(func.coalesce(func.max(run_event.c.seq), 0))
+                    .where(run_event.c.tenant_id == tenant_id)
+                    .scalar_subquery()
+                    .label("seq"),
+                ).where(tenant_feed.c.tenant_id == tenant_id)
+            )
+        ).one()
+        return FeedPosition(row.epoch, row.seq, row.min_seq)
+
+    _replace(feed, "emit", emit)
+    _replace(feed, "position", position)
+
+
+_EMIT = text(
+    f"""INSERT INTO opsrun.run_event (tenant_id, seq, run_id, version, kind, status, status_bucket,
+          previous_bucket, total, succeeded, failed, skipped, attempt, started_at, finished_at)
+        SELECT r.tenant_id, nextval('{SEQUENCE}_' || replace(r.tenant_id::text, '-', '')), r.id,
+          r.version, :kind, r.status, r.status_bucket, b.status_bucket, r.total, r.succeeded,
+          r.failed, r.skipped, r.attempt, r.started_at, r.finished_at
+        FROM opsrun.operation_run r LEFT JOIN opsrun.run_event b
+          ON b.tenant_id = r.tenant_id AND b.run_id = r.id AND b.version = r.version - 1
+        WHERE r.tenant_id = :tenant_id AND r.id = :run_id RETURNING seq"""
+)
+
+
+def _late_notification(hit: Hit) -> None:
+    """The initiator is told after the run's end was committed, in a transaction of its own."""
+    told: ContextVar[list[tuple[Any, ...]] | None] = ContextVar("told", default=None)
+    add = notifications.add
+    end = RunExecution._end
+
+    async def add_later(connection: AsyncConnection, *arguments: Any) -> None:
+        waiting = told.get()
+        if waiting is None:
+            await add(connection, *arguments)
+        else:
+            waiting.append(arguments)
+
+    async def end_then_tell(self: RunExecution, *arguments: Any) -> OperationRun:
+        waiting: list[tuple[Any, ...]] = []
+        token = told.set(waiting)
+        try:
+            ended = await end(self, *arguments)
+        finally:
+            told.reset(token)
+        hit("late-notification.before")
+        async with self._transactions.open(self.tenant_id) as connection:
+            for notification in waiting:
+                await add(connection, *notification)
+        return ended
+
+    _replace(notifications, "add", add_later)
+    _replace(RunExecution, "_end", end_then_tell)
+
+
+def _live_first(_: Hit) -> None:
+    """A subscription fixes where live begins, and takes its snapshot after that."""
+    snapshot, resume_run = RunQueries.snapshot, RunQueries.resume_run
+
+    async def late_snapshot(
+        self: RunQueries, access: TenantAccess, wanted: RunFilter, limit: int
+    ) -> Snapshot:
+        cursor = await self.position(access)
+        await asyncio.sleep(_UNCOMMITTED_WINDOW)
+        later = await snapshot(self, access, wanted, limit)
+        return Snapshot(cursor, later.runs)
+
+    async def late_resume(
+        self: RunQueries, access: TenantAccess, run_id: UUID, after: FeedCursor | None
+    ) -> ResumedRun | None:
+        cursor = await self.position(access)
+        await asyncio.sleep(_UNCOMMITTED_WINDOW)
+        later = await resume_run(self, access, run_id, after)
+        return later and ResumedRun(cursor, later.run, later.missed)
+
+    _replace(RunQueries, "snapshot", late_snapshot)
+    _replace(RunQueries, "resume_run", late_resume)
+
+
+_PLANT: dict[Mutant, Callable[[Hit], None]] = {
+    Mutant.NO_FENCE: _no_fence,
+    Mutant.NO_REDISPATCH: _no_redispatch,
+    Mutant.PLAIN_SEQUENCE: _plain_sequence,
+    Mutant.LATE_NOTIFICATION: _late_notification,
+    Mutant.LIVE_FIRST: _live_first,
+}

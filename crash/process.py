@@ -1,0 +1,52 @@
+"""The test's entry to the product's processes: `python -m crash.process worker`.
+
+It is `opsrun worker` (or `api`, or `maintenance`) with failpoints, with producers for
+tests, with a mutant if one is named, and with less patience, so that rounds are short.
+"""
+
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+from crash import failpoints, mutants
+from crash.producer import Itemized, Poison, permit
+from domain.runs import maintenance as upkeep
+from opsrun import processes
+from opsrun.__main__ import main as opsrun
+from workers import maintenance
+from workers.producers import PRODUCERS
+from workers.producers.producer import Producer
+
+PREFIX = "CRASH_"
+RETRY_DELAY = timedelta(seconds=1)
+RESCUE_SECONDS = 1.0
+
+
+def main(role: str) -> None:
+    """Run one process until it is told to stop, or an order ends it."""
+    orders = failpoints.Orders(Path(os.environ[f"{PREFIX}CONTROL"]), role)
+    failpoints.install(orders.hit)
+    permit()
+    known: tuple[Producer, ...] = (
+        *PRODUCERS,
+        Itemized(int(os.environ[f"{PREFIX}SINK_PORT"]), orders.hit),
+        Poison(),
+    )
+    missing = os.environ[f"{PREFIX}WITHOUT"]
+    replacements = (
+        (processes, "PRODUCERS", tuple(p for p in known if p.run_type != missing)),
+        (upkeep, "_RETRY_DELAY", RETRY_DELAY),
+        (maintenance, "_RESCUE_SECONDS", RESCUE_SECONDS),
+    )
+    for module, name, value in replacements:
+        if not hasattr(module, name):
+            raise AttributeError(f"{module.__name__} has no {name} any more")
+        setattr(module, name, value)
+    if mutant := os.environ[f"{PREFIX}MUTANT"]:
+        mutants.plant(mutants.Mutant(mutant), orders.hit)
+    opsrun([role])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,56 @@
+"""The places for faults are still in the product, and nothing there leads to them."""
+
+import re
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+from crash.failpoints import Action, Order, Orders
+from crash.faults import POINTS
+from domain.runs.execution import RunClaimer, RunExecution
+from domain.runs.feed import TenantFeed
+from domain.runs.maintenance import Upkeep
+from domain.runs.starting import RunStarter
+from workers.broker import RunBroker
+
+PLACES = [
+    f"{owner.__name__}.{name}.{when}"
+    for when in ("before", "before_commit", "after", "after_commit")
+    for owner in (RunBroker, RunClaimer, RunExecution, RunStarter, TenantFeed, Upkeep)
+    for name in vars(owner)
+]
+# In the test's own producer.
+ITEMIZED = "Itemized.*.before_batch"
+PRODUCT = ("domain", "gql", "opsrun", "workers", "migrations")
+
+
+@pytest.mark.parametrize(
+    "point", sorted({point for some in POINTS.values() for point in some} - {ITEMIZED})
+)
+def test_every_point_is_a_place_in_the_product(point: str) -> None:
+    assert any(fnmatch(place, point) for place in PLACES), point
+
+
+def test_the_product_does_not_know_its_failpoints() -> None:
+    root = Path(__file__).parents[1]
+    sources = [path for room in PRODUCT for path in (root / room).rglob("*.py")]
+    assert len(sources) > 100
+    assert [path for path in sources if "failpoint" in path.read_text().lower()] == []
+    assert [path for path in sources if re.search(r"(from|import) tests\b", path.read_text())] == []
+
+
+def test_an_order_is_carried_out_once_by_whoever_comes_first_after_those_to_skip(
+    tmp_path: Path,
+) -> None:
+    harness = Orders(tmp_path, "worker")
+    first, second = Orders(tmp_path, "worker"), Orders(tmp_path, "worker")
+    harness.give(Order("A.b.*", Action.PAUSE, skip=1))
+    for orders, point in ((first, "A.c.x"), (first, "A.b.x"), (first, "A.b.y"), (second, "A.b.z")):
+        orders.hit(point)
+    assert [point for point, _ in harness.fired()] == ["A.b.y"]
+
+    harness.give(Order("A.b.*", Action.PAUSE))
+    harness.withdraw()
+    second.hit("A.b.x")
+    assert len(harness.fired()) == 1

@@ -1,0 +1,32 @@
+"""The ids of what is being served, for every line that is logged meanwhile.
+
+Code that begins to serve something binds its ids here, and `opsrun.telemetry.logging` adds them to
+every line. A task inherits the ids of the task that created it.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_ids: ContextVar[Mapping[str, str]] = ContextVar("log_ids", default={})  # noqa: B039 - read only
+
+
+def log_ids() -> Mapping[str, str]:
+    """Return the ids by their names."""
+    return _ids.get()
+
+
+def note_ids(**ids: object) -> None:
+    """Add ids from here on, for as long as the task lives."""
+    _ids.set({**_ids.get(), **{name: str(value) for name, value in ids.items()}})
+
+
+@contextmanager
+def logged(**ids: object) -> Iterator[None]:
+    """Add ids within the block."""
+    before = _ids.get()
+    note_ids(**ids)
+    try:
+        yield
+    finally:
+        _ids.set(before)

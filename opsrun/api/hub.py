@@ -1,0 +1,46 @@
+"""The hub: the page at `/`, built from `client-examples/web-hub`."""
+
+from pathlib import Path
+
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import Response
+from starlette.types import ASGIApp, Scope
+
+from gql.transport.pages import PageFiles
+from opsrun.settings import Settings
+
+SOURCES = Path(__file__).parents[2] / "client-examples" / "web-hub"
+BUILD = SOURCES / "build"
+
+
+def hub_folder(settings: Settings) -> Path | None:
+    """Return where the built hub is: as set, or else in the checkout; None where there is none."""
+    if settings.hub_folder is None and (BUILD / "index.html").is_file():
+        return BUILD
+    return settings.hub_folder
+
+
+def hub_app(folder: Path) -> ASGIApp:
+    """Return the application that serves the built hub, whose routes are the browser's."""
+    return GZipMiddleware(_HubFiles(folder))
+
+
+class _HubFiles(PageFiles):
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        try:
+            response = await super().get_response(path, scope)
+        except HTTPException as error:
+            if error.status_code != 404 or not _is_page(path):
+                raise
+            return await super().get_response("index.html", scope)
+        if path.startswith("assets/"):
+            # Their names change with what is in them.
+            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+
+
+def _is_page(path: str) -> bool:
+    """Tell whether the hub's own router has to know it; files are in assets/ or have an ending."""
+    top = path.partition("/")[0]
+    return top != "assets" and "." not in top

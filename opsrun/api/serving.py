@@ -1,0 +1,95 @@
+"""The API as a process of its own, until it is told to stop."""
+
+import asyncio
+import gc
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+import uvicorn
+from starlette.routing import BaseRoute
+
+from opsrun.api.asgi import Api, open_api
+from opsrun.api.http_protocol import server_config
+from opsrun.api.listening import address
+from opsrun.api.monitoring import Server, shown
+from opsrun.api.websocket_protocol import SocketProtocol
+from opsrun.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+class _Server(Server):
+    """Drains at a signal, and ends sockets and streams first: it would wait for them."""
+
+    def __init__(self, config: uvicorn.Config, api: Api, drain_seconds: float) -> None:
+        super().__init__(config)
+        self._api = api
+        self._drain_seconds = drain_seconds
+        self._draining: asyncio.Task[None] | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Drain at the first signal; stop after that, or at the second one."""
+        if self._draining is None:
+            self._draining = asyncio.create_task(self._drain())
+        else:
+            super().handle_exit(sig, frame)
+
+    async def _drain(self) -> None:
+        half = self._drain_seconds / 2
+        logger.info("Stopping, after %s seconds in which all is served as before", half)
+        self._api.monitor.stopping.set()
+        try:
+            await asyncio.sleep(half)
+            await self._api.view.close_sockets(spread=half)
+        finally:
+            self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        if self._draining is not None and self._draining.cancel():
+            await self._api.view.close_sockets()
+        await super().shutdown(sockets)
+
+
+# The event loop gets the interpreter back after so long from the thread that reads documents.
+SWITCH_SECONDS = 0.001
+# Of the young, middle and old objects. An operation makes some ten thousand young ones.
+COLLECTOR_THRESHOLDS = (10_000, 10, 5)
+
+
+def _spare_the_collector() -> None:
+    """Keep the garbage collector from what stays: modules, schema, documents that are known.
+
+    A full collection takes 100 ms, and no request is answered in that time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
+
+
+async def serve_api(
+    settings: Settings, bound: socket.socket, more_routes: Sequence[BaseRoute] = ()
+) -> None:
+    """Serve the API, and `more_routes`, on a listening socket until SIGTERM or SIGINT."""
+    base = address(settings, bound)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    async with open_api(settings, base, more_routes) as api, shown(settings, api.monitor):
+        config = server_config(
+            api.app,
+            ws=SocketProtocol,
+            ws_ping_interval=20,
+            ws_ping_timeout=20,
+            ws_max_size=256 * 1024,
+            timeout_graceful_shutdown=settings.shutdown_grace_seconds,
+        )
+        server = _Server(config, api, settings.drain_seconds)
+        _spare_the_collector()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
+        logger.info("Listening on %s", base)
+        await server.serve(sockets=[bound])

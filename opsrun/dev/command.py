@@ -1,0 +1,274 @@
+"""`opsrun dev`: the whole product on this machine, and a look at its runs."""
+
+import asyncio
+import ctypes
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import count, repeat
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlalchemy import URL
+
+from domain.runs.models import RunEventKind
+from domain.tenancy.transactions import Transactions
+from opsrun.api.listening import DEFAULT_PORT, address, listening_socket
+from opsrun.auth.tokens import kept_key, local_tokens
+from opsrun.dev import demo
+from opsrun.dev.banner import welcome
+from opsrun.dev.demo_history import write_history
+from opsrun.dev.demo_sign_in import sign_in_code
+from opsrun.dev.embedded import EmbeddedServerError, EmbeddedServers, embedded_servers
+from opsrun.dev.embedded.child import PR_SET_PDEATHSIG, Child, spawn
+from opsrun.dev.hub import DevHub
+from opsrun.dev.progress import all_events, findings_of, line
+from opsrun.dev.provision import create_database, provision, require_own_logins
+from opsrun.postgres.engines import Login, open_engine
+from opsrun.postgres.url import parse_url
+from opsrun.settings import PREFIX, Settings
+from opsrun.valkey.wakeups import RedisWakeUps
+
+_READY_SECONDS = 60.0
+# Instead of the defaults: a run of the demo is over sooner, and somebody waits.
+_HASTE = {"shutdown_grace_seconds": 2, "drain_seconds": 0}
+
+
+async def develop(settings: Settings, own_exports: Path | None = None) -> None:
+    """Run everything until Ctrl-C or SIGTERM, or until a part of it dies.
+
+    The subfolders of `own_exports` are the scopes of one more tenant.
+
+    Raises:
+        SettingsError, UnsafeLoginError: something is wrong with the surroundings.
+        EmbeddedServerError: a part could not start, or died.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+
+    def stop() -> None:
+        # A second signal interrupts the stopping, which then goes by force.
+        if not task.cancelling():
+            click.echo("\nStopping ...")
+        task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    try:
+        await _develop(settings, own_exports)
+    except asyncio.CancelledError:
+        click.echo("Stopped. Everything is kept: start again to go on from here.")
+
+
+async def _develop(settings: Settings, own_exports: Path | None) -> None:
+    folder = settings.data_folder.resolve()
+    exports, logs = folder / demo.EXPORTS_FOLDER, folder / "logs"
+    local_tokens(settings)  # raises early
+    own = [] if own_exports is None else await demo.own_scopes(own_exports, exports)
+    click.echo(f"Starting; everything is kept in {folder}.")
+    bound = listening_socket(settings)
+    base, place = address(settings, bound), bound.getsockname()[:2]
+    if settings.port is None and place[1] != DEFAULT_PORT:
+        click.echo(f"Port {DEFAULT_PORT} is taken, so this is port {place[1]}; or set OPSRUN_PORT.")
+    with bound:
+        click.echo("Starting Postgres and Valkey ...")
+        async with _open_servers(settings, folder) as servers:
+            click.echo("Preparing the database ...")
+            urls = await provision(servers.database, _secret(folder))
+            logs.mkdir(exist_ok=True)
+            hub = DevHub(settings, folder)
+            async with (
+                open_engine(urls[Login.MAINTENANCE]) as engine,
+                RedisWakeUps(servers.redis_url) as wakeups,
+            ):
+                transactions = Transactions(engine)
+                await demo.seed(transactions, exports)
+                if own_exports is not None:
+                    await demo.seed_own(transactions, own_exports)
+                click.echo("Starting the API, a worker and maintenance ...")
+                environment = _environment(settings, folder, servers, hub.folder)
+                ports = metrics_ports(settings)
+                async with _processes(folder, logs, environment, urls, bound, ports) as processes:
+                    api = processes[0]
+
+                    async def ready() -> None:
+                        await write_history(transactions, wakeups)
+                        await _until_ready(place, api)
+
+                    async def live() -> None:
+                        await asyncio.gather(
+                            _watch(transactions, exports), hub.build(logs / "hub.log")
+                        )
+
+                    await _while_alive(ready(), servers, processes)
+                    code = sign_in_code(settings)
+                    click.echo(welcome(settings, base, code, logs, hub, own))
+                    await _while_alive(live(), servers, processes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Servers:
+    """The database, as its owner sees it, Redis, and those of them that are ours."""
+
+    database: URL
+    redis_url: str
+    own: EmbeddedServers | None
+
+
+@asynccontextmanager
+async def _open_servers(settings: Settings, folder: Path) -> AsyncIterator[_Servers]:
+    database = None
+    redis_url = None if settings.redis_url is None else settings.require_redis_url()
+    if settings.database_url is not None:
+        database = parse_url(settings.require_database_url())
+        await require_own_logins(database, _secret(folder))
+        if redis_url is not None:
+            yield _Servers(database, redis_url, None)
+            return
+    async with embedded_servers(folder / "servers") as own:
+        database = database or await create_database(own.postgres_url)
+        yield _Servers(database, redis_url or own.redis_url, own)
+
+
+def _secret(folder: Path) -> bytes:
+    return kept_key(folder / "logins.key").encode()
+
+
+def _environment(
+    settings: Settings, folder: Path, servers: _Servers, hub: Path | None
+) -> dict[str, str]:
+    given = {"REDIS_URL": servers.redis_url, "DATA_FOLDER": str(folder)}
+    if hub is not None:
+        given["HUB_FOLDER"] = str(hub)
+    for name, seconds in _HASTE.items():
+        if name not in settings.model_fields_set:
+            given[name.upper()] = str(seconds)
+    return {**os.environ, **{PREFIX + name: value for name, value in given.items()}}
+
+
+def metrics_ports(settings: Settings) -> Iterator[dict[str, str]]:
+    """Return the variables that give each process its port: the one that is set, and the next."""
+    port = settings.metrics_port
+    if port is None:
+        return repeat({})
+    return ({f"{PREFIX}METRICS_PORT": str(port and number)} for number in count(port))
+
+
+@asynccontextmanager
+async def _processes(
+    folder: Path,
+    logs: Path,
+    environment: Mapping[str, str],
+    urls: Mapping[Login, str],
+    bound: socket.socket,
+    metrics_ports: Iterator[dict[str, str]],
+) -> AsyncIterator[list[Child]]:
+    """Run API, worker and maintenance, in this order; the API takes the socket over."""
+    children = []
+    try:
+        with bound:
+            for name, login, *arguments in (
+                ("api", Login.API, "dev-api", "--fd", str(bound.fileno())),
+                ("worker", Login.WORKER, "worker"),
+                ("maintenance", Login.MAINTENANCE, "maintenance"),
+            ):
+                children.append(
+                    spawn(
+                        f"opsrun {name}",
+                        [sys.executable, "-m", "opsrun", *arguments],
+                        account=None,
+                        folder=folder,
+                        log=logs / f"{name}.log",
+                        stop_signal=signal.SIGTERM,
+                        inherit=[bound.fileno()] if login is Login.API else [],
+                        env={
+                            **environment,
+                            **next(metrics_ports),
+                            f"{PREFIX}DATABASE_URL": urls[login],
+                        },
+                    )
+                )
+        yield children
+    finally:
+        await asyncio.gather(*(child.stop() for child in children))
+
+
+async def _while_alive(
+    work: Coroutine[Any, Any, None], servers: _Servers, processes: Sequence[Child]
+) -> None:
+    """Do the work, unless something dies before it is done.
+
+    Raises:
+        EmbeddedServerError: which tells how it died.
+    """
+    working = asyncio.create_task(work)
+    deaths = [asyncio.create_task(_death(child)) for child in processes]
+    if servers.own is not None:
+        deaths.append(asyncio.create_task(servers.own.wait_died()))
+    try:
+        done, _ = await asyncio.wait([working, *deaths], return_when=asyncio.FIRST_COMPLETED)
+        for death in done.intersection(deaths):
+            raise EmbeddedServerError(str(death.result()))
+        working.result()
+    finally:
+        for task in (working, *deaths):
+            task.cancel()
+        await asyncio.gather(working, *deaths, return_exceptions=True)
+
+
+async def _death(child: Child) -> str:
+    await child.wait()
+    return child.obituary()
+
+
+async def _until_ready(place: tuple[str, int], api: Child) -> None:
+    try:
+        async with asyncio.timeout(_READY_SECONDS):
+            while not await _is_ready(place):  # noqa: ASYNC110 - it can only be asked
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        problem = f"was not ready after {_READY_SECONDS:.0f} seconds"
+        raise EmbeddedServerError(api.report(problem)) from None
+
+
+async def _is_ready(place: tuple[str, int]) -> bool:
+    """Ask the API, which has its socket from us: so the answer comes when it is there."""
+    try:
+        reader, writer = await asyncio.open_connection(*place)
+        try:
+            writer.write(b"GET /readyz HTTP/1.0\r\n\r\n")
+            return b" 200 " in await reader.readline()
+        finally:
+            writer.close()
+    except OSError:
+        return False
+
+
+async def _watch(transactions: Transactions, exports: Path) -> None:
+    async for slug, event in all_events(transactions):
+        click.echo(line(slug, event, await findings_of(transactions, event.run)))
+        if (
+            event.kind is RunEventKind.FINISHED
+            and demo.may_change(slug, event.run)
+            and await asyncio.to_thread(demo.change_export, exports, slug)
+        ):
+            click.echo(f"          {slug:<10}  (demo: somebody changed policies of this scope)")
+
+
+def stop_with_parent(parent: int) -> None:
+    """Have the system stop us when the process that started us ends, even by kill -9.
+
+    Only Linux can.
+
+    Raises:
+        ClickException: that process is gone already, or never was the one.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        raise click.ClickException(f"Process {parent} did not start this one, or is gone.")

@@ -1,0 +1,236 @@
+"""What happened in the demo's tenants before the first start: four weeks of runs.
+
+The product's own code makes them, over exports of several versions. Afterwards all their times
+are moved into the past. One transaction per tenant holds everything, so a start that is
+interrupted leaves no half of a history, and no worker sees an outbox entry of it.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import UUID
+
+import click
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.backups.service import Backups
+from domain.drift.service import Drift
+from domain.inventory.service import Inventory
+from domain.runs.execution import RunClaimer
+from domain.runs.failures import ProducerError
+from domain.runs.models import OperationRun, StartedRun
+from domain.runs.repository import feed
+from domain.runs.starting import RunStarter
+from domain.tenancy import repository as tenancy
+from domain.tenancy.models import TenantAccess
+from domain.tenancy.transactions import Transactions
+from domain.wakeups import WakeUps
+from opsrun.dev import demo
+from opsrun.dev.demo_history_times import move_into_past
+from opsrun.dev.demo_policies import Version, write_export
+from workers.producers import PRODUCERS
+
+DAYS = 28
+# How many days ago the export became this version; it is version 1 when the demo starts.
+_EDITIONS: dict[int, Version] = {27: "january", 18: "february", 9: "march", 0: 1}
+_LEASE = timedelta(minutes=5)
+_PRODUCERS = {producer.run_type: producer for producer in PRODUCERS}
+
+
+async def write_history(transactions: Transactions, wakeups: WakeUps) -> None:
+    """Give each demo tenant its history, unless anything ever ran there.
+
+    Needs the maintenance login, and the tenants as `demo.seed` writes them.
+    """
+    for tenant in demo.TENANTS:
+        async with transactions.open(None) as connection:
+            tenant_id = await tenancy.tenant_id_of(connection, tenant.slug)
+        assert tenant_id is not None, "demo.seed comes first"
+        async with transactions.open(tenant_id) as connection:
+            if not await _is_untouched(connection, tenant_id):
+                continue
+            click.echo(f"Writing four weeks of history for {tenant.name} ...")
+            exports = await tenancy.export_folder(connection, tenant_id)
+            with TemporaryDirectory(prefix="opsrun-demo-") as folder:
+                history = _History(connection, wakeups, tenant, tenant_id, Path(folder) / "exports")
+                await history.use_exports(str(history.exports))
+                await (_busy_weeks if tenant is demo.TENANTS[0] else _quiet_weeks)(history)
+            await history.use_exports(exports)
+            await move_into_past(connection, tenant_id, history.moments)
+
+
+async def _is_untouched(connection: AsyncConnection, tenant_id: UUID) -> bool:
+    """Tell whether the tenant's feed is empty; from now on, no other event enters it."""
+    locking = text("SELECT 1 FROM opsrun.tenant_feed WHERE tenant_id = :id FOR NO KEY UPDATE")
+    await connection.execute(locking, {"id": tenant_id})
+    return (await feed.position(connection, tenant_id)).seq == 0
+
+
+class _OneTransaction(Transactions):
+    """Makes every transaction of a use case a part of one that is open already."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    @asynccontextmanager
+    async def open(
+        self, tenant_id: UUID | None, user_id: UUID | None = None, *, snapshot: bool = False
+    ) -> AsyncIterator[AsyncConnection]:
+        yield self._connection
+
+
+class _History:
+    """A tenant's runs, one after the other, and when each of them is to have happened."""
+
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        wakeups: WakeUps,
+        tenant: demo.DemoTenant,
+        tenant_id: UUID,
+        exports: Path,
+    ) -> None:
+        self.exports = exports
+        self.moments: list[tuple[OperationRun, datetime]] = []
+        self._now = datetime.now(UTC)
+        self._connection = connection
+        self._tenant = tenant
+        self._tenant_id = tenant_id
+        transactions = _OneTransaction(connection)
+        starter = RunStarter(transactions, wakeups, max_active_runs=1)
+        self._claimer = RunClaimer(transactions, wakeups, owner="demo")
+        self._inventory = Inventory(transactions, starter)
+        self._drift = Drift(transactions, starter)
+        self._backups = Backups(transactions, starter)
+
+    async def use_exports(self, folder: str | None) -> None:
+        """Let the tenant's syncs read another folder, as far as this transaction sees."""
+        await tenancy.save_tenant(
+            self._connection,
+            slug=self._tenant.slug,
+            name=self._tenant.name,
+            export_folder=folder,
+        )
+
+    def export(self, version: Version) -> None:
+        """Let the tenant's administrators export this version."""
+        write_export(self.exports / demo.SCOPE, version)
+        write_export(self.exports / demo.BROKEN_SCOPE, version, broken=True)
+
+    @contextmanager
+    def exports_out_of_reach(self) -> Iterator[None]:
+        """Take the export folder away, as when a file share is not mounted."""
+        away = self.exports.rename(self.exports.with_name("away"))
+        yield
+        away.rename(self.exports)
+
+    @contextmanager
+    def export_came_out_empty(self) -> Iterator[None]:
+        """Empty the scope, as when an export tool fails and says nothing."""
+        scope = self.exports / demo.SCOPE
+        away = scope.rename(self.exports.with_name("away"))
+        scope.mkdir()
+        yield
+        scope.rmdir()
+        away.rename(scope)
+
+    async def sync(
+        self, days: float, subject: str, scope: str = demo.SCOPE, *, interrupted: bool = False
+    ) -> None:
+        """Sync a scope `days` ago."""
+        access = await self._access(subject)
+        started = await self._inventory.start_sync(access, scope)
+        await self._work(days, started, interrupted=interrupted)
+
+    async def drift(self, days: float, subject: str) -> None:
+        """Compare the last two snapshots `days` ago."""
+        access = await self._access(subject)
+        await self._work(days, await self._drift.start_generation(access, demo.SCOPE))
+
+    async def policies(self, *words: str) -> list[tuple[str, str]]:
+        """Return the current policies with one of these words in their names, as to back up."""
+        access = await self._access("olivia")
+        found = await self._inventory.policies(access, demo.SCOPE, after=None, limit=100)
+        return [
+            (demo.SCOPE, policy.policy_id)
+            for policy in found
+            if any(word in policy.name for word in words)
+        ]
+
+    async def create_set(self, subject: str, name: str) -> UUID:
+        """Create a backup set; it gets its time from what is added first."""
+        return (await self._backups.create_set(await self._access(subject), name)).id
+
+    async def back_up(
+        self, days: float, subject: str, set_id: UUID, policies: list[tuple[str, str]]
+    ) -> None:
+        """Add policies to a backup set `days` ago."""
+        access = await self._access(subject)
+        await self._work(days, await self._backups.start_adding(access, set_id, policies))
+
+    async def _access(self, subject: str) -> TenantAccess:
+        principal = await tenancy.principal(self._connection, demo.USERS[subject].id)
+        assert principal is not None, "demo.seed comes first"
+        return principal.enter(self._tenant_id)
+
+    async def _work(self, days: float, started: StartedRun, *, interrupted: bool = False) -> None:
+        if interrupted:
+            first = await self._claimer.claim(self._tenant_id, started.run.id, _LEASE)
+            assert first is not None
+            await first.release(timedelta(0))
+        execution = await self._claimer.claim(self._tenant_id, started.run.id, _LEASE)
+        assert execution is not None, "no worker knows of this run"
+        try:
+            await _PRODUCERS[started.run.run_type].run(execution)
+        except ProducerError as error:
+            ended = await execution.fail(error.reason, error.message)
+        else:
+            ended = await execution.finish()
+        self.moments.append((ended, self._now - timedelta(days=days)))
+
+
+async def _busy_weeks(history: _History) -> None:
+    """A sync every morning, a broken import, and what people do about what changed."""
+    for day in range(DAYS - 1, -1, -1):
+        # Not always at the same time of the day.
+        morning = day + 0.3 + (day * 37 % 60) / 1440
+        if day in _EDITIONS:
+            history.export(_EDITIONS[day])
+        if day == 4:
+            with history.exports_out_of_reach():
+                await history.sync(morning + 0.1, "oscar")
+        await history.sync(morning, "oscar", interrupted=day == 15)
+        if day == 17:
+            with history.export_came_out_empty():
+                await history.sync(morning - 0.05, "manu")
+        if day % 4 == 1:
+            await history.sync(morning - 0.1, "manu", demo.BROKEN_SCOPE)
+        if day in _EDITIONS and day < DAYS - 1:
+            await history.drift(morning - 0.15, "oscar")
+        if day == 26:
+            baseline = await history.create_set("manu", "Security baseline")
+            everything = await history.policies("Health", "Password", "Firewall")
+            await history.back_up(morning - 0.2, "manu", baseline, everything)
+        if day == 8:
+            # "Laptops - Firewall" was deleted a day before, so it cannot be copied any more.
+            everything += await history.policies("Sign-in")
+            await history.back_up(morning - 0.2, "manu", baseline, everything)
+        if day == 5:
+            updates = await history.create_set("olivia", "Update rings")
+            rings = await history.policies("Updates", "Drivers")
+            await history.back_up(morning - 0.2, "olivia", updates, rings)
+    await history.sync(0.01, "oscar", demo.BROKEN_SCOPE)
+
+
+async def _quiet_weeks(history: _History) -> None:
+    """A sync every few days, and one look at what changed."""
+    history.export("march")
+    for day in (24, 18, 12, 7):
+        await history.sync(day + 0.4, "bo")
+    history.export(1)
+    await history.sync(3.4, "bo")
+    await history.drift(3.3, "bo")
+    await history.sync(0.4, "bo", demo.BROKEN_SCOPE)

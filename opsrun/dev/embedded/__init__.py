@@ -1,0 +1,6 @@
+"""Real Postgres and Valkey without an installation, for development and tests."""
+
+from opsrun.dev.embedded.errors import EmbeddedServerError
+from opsrun.dev.embedded.servers import EmbeddedServers, embedded_servers
+
+__all__ = ["EmbeddedServerError", "EmbeddedServers", "embedded_servers"]

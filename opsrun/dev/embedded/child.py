@@ -1,0 +1,151 @@
+"""A server as a direct child: it ends when we end, however we end.
+
+Each child has a session of its own, so that a Ctrl-C in the terminal reaches
+only us and we stop the servers in order. When we are killed, Linux sends them
+their stop signal (PR_SET_PDEATHSIG); other systems have nothing like it, and
+there a killed owner leaves its servers running.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from opsrun.dev.embedded.account import Account
+from opsrun.dev.embedded.errors import EmbeddedServerError
+
+STOP_SECONDS = 20.0
+PR_SET_PDEATHSIG = 1
+_SERVER_ENV = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A running, or ended, process of ours."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    stop_signal: signal.Signals
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process is gone."""
+        return self.process.poll() is not None
+
+    async def wait(self) -> int:
+        """Wait for the end; return the exit code, or the negated signal number."""
+        while (code := self.process.poll()) is None:  # noqa: ASYNC110 - its end sets no event
+            await asyncio.sleep(0.02)
+        return code
+
+    async def stop(self) -> None:
+        """End the process in order, or by force after 20 seconds or when we are cancelled."""
+        if self.ended:
+            return
+        self.process.send_signal(self.stop_signal)
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_SECONDS):
+                    await self.wait()
+        finally:
+            if not self.ended:
+                self.process.kill()
+                self.process.wait()
+
+    def log_tail(self) -> str:
+        """Return the last lines of the log."""
+        with self.log.open("rb") as log:
+            log.seek(max(0, self.log.stat().st_size - 4096))
+            return "\n".join(log.read().decode(errors="replace").splitlines()[-20:])
+
+    def report(self, problem: str) -> str:
+        """Return `problem` as a sentence about this server, with the end of its log."""
+        tail = self.log_tail() or "(empty)"
+        return f"{self.name} {problem}. The end of its log {self.log}:\n{tail}"
+
+    def obituary(self) -> str:
+        """Say how the process ended, with the end of its log."""
+        code = self.process.poll()
+        how = f"was killed by signal {-code}" if code and code < 0 else f"ended with code {code}"
+        return self.report(how)
+
+
+def spawn(
+    name: str,
+    command: Sequence[str | Path],
+    *,
+    account: Account | None,
+    folder: Path,
+    log: Path,
+    stop_signal: signal.Signals,
+    stdin: str = "",
+    inherit: Sequence[int] = (),
+    env: Mapping[str, str] = _SERVER_ENV,
+) -> Child:
+    """Start `command` in `folder`, with its output in `log`, which is emptied first.
+
+    `stdin` is for what must not appear on a command line. Call it on the main thread:
+    Linux takes the end of the thread that starts a child for the end of the owner.
+
+    Raises:
+        EmbeddedServerError: the system refuses to start it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError("Embedded servers are started on the main thread only.")
+    try:
+        with tempfile.TemporaryFile() as stdin_file, _emptied(log) as log_file:
+            stdin_file.write(stdin.encode())
+            stdin_file.seek(0)
+            if account is not None:
+                # initdb opens /dev/stdin anew, which asks for the rights of the file.
+                os.fchown(stdin_file.fileno(), account.uid, account.gid)
+            process = subprocess.Popen(  # noqa: S603 - our own binaries, no shell
+                command,
+                stdin=stdin_file,
+                stdout=log_file,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                env=env,
+                start_new_session=True,
+                preexec_fn=end_with_owner(stop_signal),
+                pass_fds=inherit,
+                umask=0o077,
+                user=account.uid if account else None,
+                group=account.gid if account else None,
+                extra_groups=[] if account else None,
+            )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise EmbeddedServerError(f"Cannot start {name} ({command[0]}): {error}") from error
+    return Child(name, process, log, stop_signal)
+
+
+def _emptied(log: Path) -> BinaryIO:
+    log.unlink(missing_ok=True)
+    log.touch(mode=0o600)
+    return log.open("ab")
+
+
+def end_with_owner(stop_signal: signal.Signals) -> Callable[[], None] | None:
+    """Return what a child does first, so that it ends when this thread does; Linux only."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    prctl.argtypes = (ctypes.c_int, ctypes.c_ulong)
+    owner = os.getpid()
+
+    # Runs after the change of user, which would undo it. We may be gone by then: ask again.
+    def end_with_us() -> None:
+        if prctl(PR_SET_PDEATHSIG, stop_signal) != 0 or os.getppid() != owner:
+            os._exit(1)
+
+    return end_with_us

@@ -1,0 +1,161 @@
+"""The data folder: whose it is, who uses it now, and the passwords it keeps.
+
+    opsrun-embedded.json   the marker; holds the passwords, mode 0600
+    owner.pid              the process that uses the folder, for the message to a second one
+    servers.lock           held by every Postgres process that works in the folder
+    postgres/              the cluster; postgres.new/ while it is being made
+    postgres.log, valkey.log
+    programs/              copies of the binaries, where root needs them
+
+Two locks guard it. The owner locks the folder itself, and that lock ends with
+the owner. The servers inherit `servers.lock`, so it is free only when the last
+of them is gone, even when their owner was killed. Both need a local file system.
+"""
+
+import asyncio
+import fcntl
+import json
+import os
+import pwd
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from opsrun.dev.embedded.account import Account, server_account
+from opsrun.dev.embedded.errors import EmbeddedServerError
+
+MARKER = "opsrun-embedded.json"
+LEFTOVER_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class DataFolder:
+    """A folder that this process has for itself."""
+
+    path: Path
+    account: Account | None
+    postgres_password: str = field(repr=False)
+    valkey_password: str = field(repr=False)
+    servers_lock: int
+
+    async def leftovers_gone(self) -> None:
+        """Wait until the servers of a killed owner have ended, and take their lock.
+
+        Raises:
+            EmbeddedServerError: they still run after 30 seconds.
+        """
+        deadline = time.monotonic() + LEFTOVER_SECONDS
+        while not _lock(self.servers_lock):
+            if time.monotonic() > deadline:
+                raise EmbeddedServerError(
+                    f"A Postgres of an earlier start still works in {self.path}, "
+                    f"{LEFTOVER_SECONDS:.0f} seconds after its owner ended. "
+                    "Stop it, then start again."
+                )
+            await asyncio.sleep(0.02)
+
+
+@contextmanager
+def claimed_folder(path: Path) -> Iterator[DataFolder]:
+    """Make `path` ours for the length of the context, creating it where needed.
+
+    Raises:
+        EmbeddedServerError: another process uses it, it belongs to another user, it holds
+            something else, or the system refuses.
+    """
+    account = server_account()
+    try:
+        path = path.resolve()
+        # Root's servers have to pass through it; what it holds is guarded one by one.
+        path.mkdir(mode=0o700 if account is None else 0o711, parents=True, exist_ok=True)
+        folder_lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise EmbeddedServerError(f"Cannot use the data folder {path}: {error}") from error
+    try:
+        if not _lock(folder_lock):
+            raise EmbeddedServerError(
+                f"The data folder {path} is in use by {_owner(path)}. "
+                "Stop that one first, or choose another folder."
+            )
+        _check_user(path)
+        try:
+            passwords = _passwords(path)
+            (path / "owner.pid").write_text(f"{os.getpid()}\n")
+            servers_lock = os.open(path / "servers.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise EmbeddedServerError(f"Cannot use the data folder {path}: {error}") from error
+        try:
+            yield DataFolder(
+                path, account, passwords["postgres"], passwords["valkey"], servers_lock
+            )
+        finally:
+            os.close(servers_lock)
+    finally:
+        os.close(folder_lock)
+
+
+def write_through(path: Path) -> None:
+    """Bring a file, or a folder's list of names, to the disk before anything builds on it."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _owner(path: Path) -> str:
+    try:
+        return f"the process with pid {int((path / 'owner.pid').read_text())}"
+    except (OSError, ValueError):
+        return "another process"
+
+
+def _check_user(path: Path) -> None:
+    owner = path.stat().st_uid
+    if owner == os.geteuid():
+        return
+    try:
+        name = pwd.getpwuid(owner).pw_name
+    except KeyError:
+        name = f"with uid {owner}"
+    # Root too stays out: whoever owns the folder could lead root's writes elsewhere by a link.
+    raise EmbeddedServerError(
+        f"The data folder {path} belongs to the user {name}. "
+        "Start as that user, or choose another folder."
+    )
+
+
+def _passwords(path: Path) -> dict[str, str]:
+    marker = path / MARKER
+    unfinished = path / f"{MARKER}.new"
+    if not marker.exists():
+        if set(path.iterdir()) - {unfinished}:
+            raise EmbeddedServerError(
+                f"The folder {path} is not empty and was not made by opsrun, "
+                "so nothing in it was touched. Choose an empty or a new folder."
+            )
+        unfinished.touch(mode=0o600)
+        passwords = {server: secrets.token_hex(16) for server in ("postgres", "valkey")}
+        unfinished.write_text(json.dumps(passwords))
+        write_through(unfinished)
+        unfinished.rename(marker)
+        write_through(path)
+    try:
+        stored = json.loads(marker.read_text())
+        return {server: str(stored[server]) for server in ("postgres", "valkey")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise EmbeddedServerError(
+            f"{marker} is damaged, and with it the passwords of the servers. "
+            "Bring that file back, or move the folder away to start with an empty one."
+        ) from error

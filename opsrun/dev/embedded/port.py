@@ -1,0 +1,63 @@
+"""Starting a server on a free port of 127.0.0.1."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from opsrun.dev.embedded.child import Child
+from opsrun.dev.embedded.errors import EmbeddedServerError
+
+READY_SECONDS = 30.0
+PORT_ATTEMPTS = 5
+
+
+@asynccontextmanager
+async def listening(
+    launch: Callable[[int], Child],
+    is_ready: Callable[[Child], bool],
+    *,
+    bind_complaint: str,
+) -> AsyncIterator[tuple[Child, int]]:
+    """Run a server for the length of the context; give it and its port once it is ready.
+
+    Between our choice of a free port and the server's use of it, somebody else may
+    take it. When the server's log says so (`bind_complaint`) another port is tried.
+    For the same reason `is_ready` asks the server itself, not the port: it may be another's.
+
+    Raises:
+        EmbeddedServerError: it ended, or was not ready after 30 seconds.
+    """
+    for attempt in range(1, PORT_ATTEMPTS + 1):
+        port = free_port()
+        child = launch(port)
+        try:
+            if await _became_ready(child, is_ready):
+                yield child, port
+                return
+        finally:
+            await child.stop()
+        if bind_complaint not in child.log_tail() or attempt == PORT_ATTEMPTS:
+            raise EmbeddedServerError(child.obituary())
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that is free right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def _became_ready(child: Child, is_ready: Callable[[Child], bool]) -> bool:
+    deadline = time.monotonic() + READY_SECONDS
+    while not child.ended:
+        if is_ready(child):
+            return True
+        if time.monotonic() > deadline:
+            raise EmbeddedServerError(
+                child.report(f"was not ready after {READY_SECONDS:.0f} seconds")
+            )
+        await asyncio.sleep(0.01)
+    return False

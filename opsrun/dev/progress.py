@@ -1,0 +1,96 @@
+"""A line in the terminal for everything that happens to runs, in all tenants."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from uuid import UUID
+
+from domain.drift import repository as drift
+from domain.drift.models import RUN_TYPE, Comparison, DriftKind
+from domain.lifecycle import RunStatus
+from domain.runs.models import OperationRun, RunEvent, RunEventKind
+from domain.runs.repository import feed
+from domain.tenancy import repository as tenancy
+from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
+
+_POLL_SECONDS = 0.3
+_BATCH = 200
+
+DriftCounts = Mapping[DriftKind, int]
+
+
+async def all_events(transactions: Transactions) -> AsyncIterator[tuple[str, RunEvent]]:
+    """Yield (tenant slug, event) of every tenant from now on; needs the maintenance login.
+
+    Of a run's progress only the latest of each look is told, about three times a second.
+    """
+    seen: dict[UUID, int] = {}
+    while True:
+        try:
+            async with transactions.open(None) as connection:
+                slugs = await tenancy.tenant_slugs(connection)
+                fresh: list[tuple[str, RunEvent]] = []
+                for tenant_id, slug in slugs.items():
+                    if tenant_id not in seen:
+                        seen[tenant_id] = (await feed.position(connection, tenant_id)).seq
+                    events = await feed.events_after(
+                        connection, tenant_id, seen[tenant_id], limit=_BATCH
+                    )
+                    fresh += [(slug, event) for event in without_haste(events)]
+                    if events:
+                        seen[tenant_id] = events[-1].seq
+        except DatabaseUnavailableError:
+            fresh = []
+        for slug, event in fresh:
+            yield slug, event
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+def without_haste(events: Sequence[RunEvent]) -> list[RunEvent]:
+    """Leave out every progress that another event of the same run follows."""
+    last = {event.run.id: event.seq for event in events}
+    return [
+        event
+        for event in events
+        if event.kind is not RunEventKind.PROGRESSED or event.seq == last[event.run.id]
+    ]
+
+
+async def findings_of(transactions: Transactions, run: OperationRun) -> DriftCounts | None:
+    """Return what a drift run found, by kind; None for a run of another type, or one not ended."""
+    if run.run_type != RUN_TYPE or run.status is not RunStatus.COMPLETED:
+        return None
+    comparison = Comparison.of_context(run.context)
+    async with transactions.open(run.tenant_id) as connection:
+        return (await drift.counts(connection, run.tenant_id, [comparison])).get(comparison, {})
+
+
+def line(slug: str, event: RunEvent, findings: DriftCounts | None = None) -> str:
+    """Return one line about an event, with what a drift run found, in the terminal's time zone."""
+    run = event.run
+    result = _items(run) if findings is None else _found(findings)
+    return (
+        f"{event.occurred_at.astimezone():%H:%M:%S}  {slug:<10}  {run.run_type:<24}"
+        f"  {run.status_bucket:<19}  {result}"
+    ).rstrip()
+
+
+def _found(findings: DriftCounts) -> str:
+    """Return `5 modified, 3 added, 2 removed`, or `no changes`."""
+    kinds = (DriftKind.MODIFIED, DriftKind.ADDED, DriftKind.REMOVED)
+    parts = [f"{findings[kind]} {kind.lower()}" for kind in kinds if findings.get(kind)]
+    return ", ".join(parts) or "no changes"
+
+
+def _items(run: OperationRun) -> str:
+    """Return `20 of 42 done, 1 failed`; at the end `39 of 42 succeeded, 3 failed`."""
+    counts = run.counts
+    if not counts.processed and not counts.total:
+        return ""
+    done = f"{counts.succeeded}" if run.is_terminal else f"{counts.processed}"
+    parts = [
+        f"{done}{'' if counts.total is None else f' of {counts.total}'}"
+        f" {'succeeded' if run.is_terminal else 'done'}",
+        f"{counts.failed} failed" if counts.failed else "",
+        f"{counts.skipped} skipped" if counts.skipped else "",
+    ]
+    return ", ".join(filter(None, parts))

@@ -1,0 +1,192 @@
+"""Engines for each login, and the check that the login is no more than it should be (T3)."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from functools import partial
+from typing import Any
+
+from sqlalchemy import URL, Row, event, text
+from sqlalchemy.engine import AdaptedConnection, ExceptionContext
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from domain.tenancy.transactions import DatabaseUnavailableError
+from opsrun.postgres.pooler import CONNECT_SECONDS, require_session
+from opsrun.postgres.url import connect_arguments, parse_url
+from opsrun.settings import SettingsError
+
+# How long an answer may take that costs the server nothing.
+PATIENCE_SECONDS = 3.0
+
+# A process that froze, or whose machine is gone, must not keep its locks: one of them is the
+# tenant's feed counter, and everybody in the tenant would wait.
+_LET_GO = {
+    "idle_in_transaction_session_timeout": "5s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+
+
+class Login(StrEnum):
+    """The database roles that the migrations create, one per kind of process."""
+
+    API = "opsrun_api"
+    WORKER = "opsrun_worker"
+    MAINTENANCE = "opsrun_maintenance"
+
+
+class UnsafeLoginError(Exception):
+    """The database login may see or do more, or less, than this process should."""
+
+
+@asynccontextmanager
+async def open_engine(
+    url: str | URL, *, pool_size: int = 5, statement_timeout_seconds: int | None = None
+) -> AsyncIterator[AsyncEngine]:
+    """Open a pool with a first connection, and close it at the end.
+
+    With a statement timeout, a server that stays silent for longer than that and
+    `PATIENCE_SECONDS` makes statements and commits fail with DatabaseUnavailableError.
+
+    Raises:
+        SettingsError: the database cannot be reached, or does not let us in.
+    """
+    url = parse_url(url) if isinstance(url, str) else url
+    server_settings = {"application_name": "opsrun", "timezone": "UTC"}
+    options = connect_arguments(url) | {
+        "server_settings": server_settings,
+        "timeout": CONNECT_SECONDS,
+    }
+    is_pooled = await require_session(options)
+    settings: dict[str, str] = {}
+    if statement_timeout_seconds is not None:
+        settings = {"statement_timeout": f"{statement_timeout_seconds}s", **_LET_GO}
+        # Later than the server's own, which tells more and keeps the connection.
+        options["command_timeout"] = statement_timeout_seconds + PATIENCE_SECONDS
+    if not is_pooled:
+        server_settings |= settings
+    engine = create_async_engine(
+        url.set(query={}),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        connect_args=options,
+        hide_parameters=True,
+    )
+    if is_pooled and settings:
+        event.listen(engine.sync_engine, "connect", partial(_set, settings))
+    event.listen(engine.sync_engine, "checkout", _ping)
+    event.listen(engine.sync_engine, "handle_error", _give_up)
+    event.listen(engine.sync_engine, "invalidate", _hang_up)
+    event.listen(engine.sync_engine, "close", _hang_up)
+    try:
+        await _connect(engine)
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+async def _connect(engine: AsyncEngine) -> None:
+    """Make the first connection, from which SQLAlchemy learns what the server can do."""
+    try:
+        async with engine.connect():
+            pass
+    except (DBAPIError, OSError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        raise SettingsError(
+            f"OPSRUN_DATABASE_URL: Cannot connect: {cause or 'no answer'}."
+        ) from error
+
+
+def _set(settings: Mapping[str, str], connection: AdaptedConnection, *_: object) -> None:
+    """Set what poolers refuse to take along with a new connection."""
+    statements = "; ".join(f"SET {name} = '{value}'" for name, value in settings.items())
+    try:
+        connection.run_async(lambda driver: driver.execute(statements, timeout=CONNECT_SECONDS))
+    except Exception as error:
+        connection.driver_connection.terminate()
+        raise DatabaseUnavailableError(str(error)) from error
+
+
+# A connection may be half-open for good: the server's side is gone, and ours is never told.
+
+
+def _ping(connection: AdaptedConnection, *_: object) -> None:
+    """Have a connection that does not answer replaced, and all that are as old.
+
+    SQLAlchemy's own ping waits three times, and for as long as a statement may take.
+    """
+    try:
+        connection.run_async(lambda driver: driver.execute("SELECT 1", timeout=PATIENCE_SECONDS))
+    except Exception as error:
+        raise InvalidatePoolError from error
+
+
+def _give_up(context: ExceptionContext) -> None:
+    """Tell the driver's timeout from the caller's own, which comes as a cancellation."""
+    if isinstance(context.original_exception, TimeoutError):
+        context.invalidate_pool_on_disconnect = True
+        raise DatabaseUnavailableError("The database did not answer in time.")
+
+
+def _hang_up(
+    connection: AdaptedConnection, record: ConnectionPoolEntry, error: BaseException | None = None
+) -> None:
+    """Drop what is idle or silent at once: to be closed in order, it would have to answer.
+
+    A statement that was cancelled is left to the driver, which has the server stop it.
+    """
+    if not record.in_use or isinstance(error, (TimeoutError, InvalidatePoolError)):
+        connection.driver_connection.terminate()
+
+
+# With USAGE a role's rights are there at once, with MEMBER they can be had by SET ROLE.
+_WHO = text(
+    "SELECT me.rolname AS name,"
+    " pg_has_role(me.oid, n.nspowner, 'MEMBER') OR EXISTS (SELECT FROM pg_class c"
+    " WHERE c.relnamespace = n.oid AND pg_has_role(me.oid, c.relowner, 'MEMBER')) AS owns,"
+    " bool_or(role.rolsuper OR role.rolbypassrls) AS bypasses,"
+    " bool_or(role.rolcreaterole OR role.rolcreatedb OR role.rolreplication) AS administers,"
+    " array_agg(role.rolname::text) FILTER (WHERE pg_has_role(me.oid, role.oid, 'USAGE')) AS uses,"
+    " array_agg(role.rolname::text) AS may_become"
+    " FROM pg_roles me CROSS JOIN pg_namespace n"
+    " JOIN pg_roles role ON pg_has_role(me.oid, role.oid, 'MEMBER')"
+    " WHERE me.rolname = session_user AND n.nspname = 'opsrun'"
+    " GROUP BY me.oid, me.rolname, n.oid, n.nspowner"
+)
+
+
+async def require_login(engine: AsyncEngine, login: Login) -> None:
+    """Refuse to go on unless the session's user is this role, or one granted it, and no more.
+
+    Raises:
+        UnsafeLoginError: with what is wrong and what to do.
+    """
+    async with engine.connect() as connection:
+        who = (await connection.execute(_WHO)).one_or_none()
+    if who is None:
+        raise UnsafeLoginError("The database is empty. Run `opsrun migrate` first.")
+    if fault := _fault(who, login):
+        raise UnsafeLoginError(
+            f"The database login {who.name!r} {fault}."
+            f" Give this process a login that has the role {login} and nothing more."
+        )
+
+
+def _fault(who: Row[*tuple[Any, ...]], login: Login) -> str | None:
+    if who.bypasses:
+        return "bypasses row level security"
+    if who.owns:
+        return "owns the schema or a table in it"
+    if who.administers:
+        return "may create roles or databases, or replicate"
+    if login not in who.uses:
+        return f"lacks the role {login}"
+    # Of Postgres' own roles some read or write everything, or run programs.
+    own = {role for role in who.may_become if role.startswith("pg_")}
+    if others := sorted({*Login} - {login} & {*who.may_become} | own):
+        return f"has the role {' and '.join(others)} too"
+    return None

@@ -1,0 +1,105 @@
+"""The truth table, told by Python, by the stored column and by the list's filter."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from domain.lifecycle import (
+    BUCKET_RULES,
+    RunStatus,
+    StatusBucket,
+    bucket_rule,
+    completed_status,
+)
+from domain.runs.models import RunFilter
+from domain.runs.repository.reading import Keyset
+from tests.domain.ledger import insert_runs
+from tests.world import World
+
+R3 = [
+    # status, succeeded, failed, bucket: product R3, row by row
+    ("pending", 0, 0, "QUEUED"),
+    ("pending", 3, 3, "QUEUED"),
+    ("running", 0, 0, "RUNNING"),
+    ("running", 3, 3, "RUNNING"),
+    ("completed", 0, 0, "SUCCEEDED"),
+    ("completed", 5, 0, "SUCCEEDED"),
+    ("completed", 5, 1, "PARTIALLY_SUCCEEDED"),
+    ("completed", 0, 1, "FAILED"),
+    ("completed_with_errors", 5, 1, "PARTIALLY_SUCCEEDED"),
+    ("completed_with_errors", 5, 0, "PARTIALLY_SUCCEEDED"),
+    ("completed_with_errors", 0, 1, "FAILED"),
+    ("completed_with_errors", 0, 0, "FAILED"),
+    ("failed", 0, 0, "FAILED"),
+    ("failed", 5, 0, "FAILED"),
+    ("aborted", 0, 0, "FAILED"),
+    ("aborted", 5, 0, "FAILED"),
+]
+
+
+@pytest.mark.parametrize(("status", "succeeded", "failed", "bucket"), R3)
+def test_buckets_are_those_of_the_product(
+    status: str, succeeded: int, failed: int, bucket: str
+) -> None:
+    rule = bucket_rule(RunStatus(status), succeeded=succeeded, failed=failed)
+    assert rule.bucket == bucket
+    assert rule.explanation
+
+
+@pytest.mark.parametrize("status", RunStatus)
+@pytest.mark.parametrize("succeeded", [0, 1])
+@pytest.mark.parametrize("failed", [0, 1])
+def test_exactly_one_rule_decides(status: RunStatus, succeeded: int, failed: int) -> None:
+    deciding = [
+        rule
+        for rule in BUCKET_RULES
+        if rule.status is status
+        and rule.any_failed in (None, bool(failed))
+        and rule.any_succeeded in (None, bool(succeeded))
+    ]
+    assert len(deciding) == 1
+
+
+def test_a_completed_run_says_whether_there_were_errors() -> None:
+    assert completed_status(failed=0) is RunStatus.COMPLETED
+    assert completed_status(failed=1) is RunStatus.COMPLETED_WITH_ERRORS
+
+
+_COUNT = st.one_of(st.just(0), st.just(1), st.integers(0, 700_000_000))
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    counts=st.lists(st.tuples(_COUNT, _COUNT, _COUNT), min_size=1, max_size=10),
+    wanted=st.frozensets(st.sampled_from(StatusBucket), min_size=1),
+)
+async def test_python_column_and_filter_never_disagree(
+    world: World, counts: list[tuple[int, int, int]], wanted: frozenset[StatusBucket]
+) -> None:
+    cases = [(status, *some) for status in RunStatus for some in counts]
+    since = datetime.now(UTC)
+    run_ids = await insert_runs(
+        world,
+        [
+            {"status": status, "succeeded": succeeded, "failed": failed, "skipped": skipped}
+            for status, succeeded, failed, skipped in cases
+        ],
+    )
+    said = {
+        run_id: bucket_rule(status, succeeded=succeeded, failed=failed).bucket
+        for run_id, (status, succeeded, failed, _) in zip(run_ids, cases, strict=True)
+    }
+    stored = await world.rows(
+        "SELECT id, status_bucket FROM opsrun.operation_run WHERE id = ANY(:ids)", ids=run_ids
+    )
+    assert dict(map(tuple, stored)) == said
+    chosen = await world.cases.runs.page(
+        await world.access(), RunFilter(since, status_buckets=wanted), Keyset(len(cases) + 1)
+    )
+    assert {run.id: run.status_bucket for run in chosen} == {
+        run_id: bucket for run_id, bucket in said.items() if bucket in wanted
+    }

@@ -1,0 +1,154 @@
+"""The API of an installation that trusts an issuer, and its claim for the roles."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from domain.tenancy.roles import TenantRole
+from gql import context
+from gql.ids import GlobalId
+from gql.runs import subscriptions
+from opsrun.auth import issuer_keys
+from opsrun.auth import tokens as auth
+from opsrun.dev.embedded import EmbeddedServers
+from opsrun.postgres.engines import Login
+from opsrun.settings import Settings
+from tests.gql.api import SOCKET, TRANSPORTS, RunningApi, running_api
+from tests.opsrun.auth.issuer import AUDIENCE, ISSUER, Issuer, serving
+from tests.working import know_scopes
+from tests.world import World
+
+VIEWER = "{ viewer { name email memberships { role tenant { slug } } } }"
+TENANT = "query ($id: ID!) { tenant(id: $id) { slug } }"
+START = """mutation ($id: ID!) { startInventorySync(input: {tenantId: $id, scopeKey: "a"}) {
+    run { initiator { name } } userErrors { code } } }"""
+FEED = "subscription ($id: ID!) { operationRuns(tenantId: $id) { __typename } }"
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[Issuer]:
+    issuer = Issuer()
+    with serving(issuer):
+        yield issuer
+
+
+@pytest.fixture(scope="module")
+async def api(
+    issuer: Issuer,
+    servers: EmbeddedServers,
+    logins: dict[Login, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[RunningApi]:
+    settings = Settings.model_validate(
+        {
+            "database_url": logins[Login.API],
+            "redis_url": servers.redis_url,
+            "data_folder": tmp_path_factory.mktemp("trusting"),
+            "oidc_issuer": ISSUER,
+            "oidc_audience": AUDIENCE,
+            "oidc_jwks_url": issuer.url,
+            "memberships": "claim",
+        }
+    )
+    async with running_api(settings) as running:
+        yield running
+
+
+def token(issuer: Issuer, world: World, role: str, email: str | None = None) -> str:
+    memberships = {world.slug: role}
+    return issuer.token(sub=uuid4().hex, name="Ada", email=email, opsrun_memberships=memberships)
+
+
+async def test_whoever_the_issuer_lets_in_is_in(
+    api: RunningApi, issuer: Issuer, world: World
+) -> None:
+    client = api.client(token(issuer, world, "OPERATOR", email="ada@example.com"))
+    assert (await client.data(VIEWER))["viewer"] == {
+        "name": "Ada",
+        "email": "ada@example.com",
+        "memberships": [{"role": "OPERATOR", "tenant": {"slug": world.slug}}],
+    }
+    await know_scopes(world, "a")
+    answer = (await client.data(START, id=world.global_id))["startInventorySync"]
+    assert answer == {"run": {"initiator": {"name": "Ada"}}, "userErrors": []}
+
+
+async def test_whoever_is_added_is_audited_once(
+    api: RunningApi, issuer: Issuer, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "audit")
+    client = api.client(token(issuer, world, "READONLY"))
+    for _ in range(3):
+        await client.data(VIEWER)
+    (record,) = [record for record in caplog.records if record.name == "audit"]
+    told = vars(record)
+    assert (told["event"], told["outcome"]) == ("membership.provisioned", "done")
+    assert await world.rows("SELECT 1 FROM opsrun.app_user WHERE id = :id", id=told["actor_id"])
+
+
+async def test_a_role_ends_where_the_claim_does(
+    api: RunningApi, issuer: Issuer, world: World, tmp_path: Path
+) -> None:
+    neighbour = await World.create(world.resources, tmp_path)
+    client = api.client(token(issuer, world, "READONLY"))
+    assert (await client.ask(START, {"id": world.global_id})).code == "FORBIDDEN"
+    # One that exists and one that does not cannot be told from each other.
+    refusals = [
+        await client.ask(TENANT, {"id": GlobalId("Tenant", tenant_id).encode()})
+        for tenant_id in (neighbour.tenant_id, uuid4())
+    ]
+    assert refusals[0].status == refusals[1].status == 403
+    assert refusals[0].content == refusals[1].content
+
+
+async def test_who_is_a_member_by_the_table_only_is_none(
+    api: RunningApi, issuer: Issuer, world: World
+) -> None:
+    member = world.members[TenantRole.OWNER]
+    client = api.client(issuer.token(sub=member.subject))
+    assert (await client.data(VIEWER))["viewer"]["memberships"] == []
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_key_that_is_withdrawn_ends_what_is_live(
+    api: RunningApi,
+    issuer: Issuer,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    transport: str,
+) -> None:
+    monkeypatch.setattr(subscriptions, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(context, "PRINCIPAL_SECONDS", 0.02)
+    monkeypatch.setattr(issuer_keys, "PAUSE_SECONDS", 0.05)
+    client = api.client(token(issuer, world, "READONLY"))
+    async with client.subscribe(transport, FEED, {"id": world.global_id}) as stream:
+        assert (await stream.next())["__typename"] == "FeedReset"
+        issuer.rotate(uuid4().hex)
+        monkeypatch.setattr(issuer_keys, "REFRESH_SECONDS", 0.05)
+        assert await stream.failure() == "UNAUTHENTICATED"
+    assert (await client.ask(VIEWER)).status == 401
+    newcomer = api.client(token(issuer, world, "READONLY"))
+    assert len((await newcomer.data(VIEWER))["viewer"]["memberships"]) == 1
+
+
+async def test_an_issuer_that_is_away_signs_nobody_out(
+    api: RunningApi, issuer: Issuer, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = api.client(token(issuer, world, "READONLY"))
+    await client.data(VIEWER)
+    issuer.answer = (503, b"")
+    monkeypatch.setattr(issuer_keys, "LIFETIME_SECONDS", -1.0)
+    monkeypatch.setattr(auth, "KEPT_SECONDS", -1.0)
+    try:
+        answer = await client.ask(VIEWER)
+        assert (answer.status, answer.code) == (503, "UNAVAILABLE")
+        async with client.subscribe(SOCKET, FEED, {"id": world.global_id}):
+            pytest.fail("nobody was checked")
+    except ConnectionClosed as closed:
+        assert closed.rcvd is not None
+        assert closed.rcvd.code == 1013
+    finally:
+        issuer.answer = None

@@ -1,0 +1,118 @@
+"""The example alerts, the dashboard and the operator's guide name metrics that there are."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+from prometheus_client import CollectorRegistry
+
+from gql.metrics import ApiMetrics
+from opsrun.api.monitoring import Monitor
+from opsrun.resources import pool_wait_histogram
+from opsrun.valkey.wakeups import RedisWakeUps
+from workers.metrics import MaintenanceMetrics, show_file_threads
+from workers.providers.file_threads import FILE_THREADS
+
+DOCS = Path(__file__).parents[3] / "docs"
+ENDINGS = {"histogram": ("_bucket", "_count", "_sum"), "counter": ("_total",), "gauge": ("",)}
+NAME = re.compile(r"\b(?:opsrun|process)_\w+")
+
+
+def metrics(series: set[str]) -> set[str]:
+    """Return which metrics of ours these series belong to."""
+    ends = re.compile("_(bucket|count|sum)$")
+    return {ends.sub("", name) for name in series if name.startswith("opsrun_")}
+
+
+@pytest.fixture(scope="module")
+def series() -> set[str]:
+    """The names of all series that Prometheus reads from our processes."""
+    registry: CollectorRegistry = Monitor({}, use=RedisWakeUps("redis://127.0.0.1:9/0")).registry
+    ApiMetrics(registry)
+    MaintenanceMetrics(registry)
+    show_file_threads(registry, FILE_THREADS)
+    registry.register(pool_wait_histogram())
+    return {family.name + end for family in registry.collect() for end in ENDINGS[family.type]}
+
+
+@pytest.fixture(scope="module")
+def alerts() -> list[dict[str, Any]]:
+    (group,) = yaml.safe_load((DOCS / "monitoring" / "alerts.yml").read_text())["groups"]
+    rules: list[dict[str, Any]] = group["rules"]
+    return rules
+
+
+@pytest.fixture(scope="module")
+def dashboard() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((DOCS / "monitoring" / "dashboard.json").read_text())
+    return found
+
+
+def test_alerts_say_how_bad_it_is_and_what_to_do(alerts: list[dict[str, Any]]) -> None:
+    assert len({alert["alert"] for alert in alerts}) == len(alerts) > 10
+    for alert in alerts:
+        assert re.fullmatch(r"\d+m", alert["for"])
+        assert alert["labels"]["severity"] in ("critical", "warning")
+        assert set(alert["annotations"]) == {"summary", "action"}
+        assert all(text.endswith(".") for text in alert["annotations"].values())
+
+
+def test_alerts_are_about_series_that_there_are(
+    alerts: list[dict[str, Any]], series: set[str]
+) -> None:
+    for alert in alerts:
+        named = set(NAME.findall(alert["expr"]))
+        assert named <= series, alert["alert"]
+        assert named or alert["expr"].startswith("up{"), alert["alert"]
+
+
+def test_what_alerts_count_is_there_before_the_first_event(alerts: list[dict[str, Any]]) -> None:
+    registry = CollectorRegistry()
+    ApiMetrics(registry)
+    MaintenanceMetrics(registry)
+    begun = {
+        (sample.name, label, value)
+        for family in registry.collect()
+        for sample in family.samples
+        for label, value in sample.labels.items()
+    }
+    counted = {
+        (name, label, value)
+        for alert in alerts
+        for name, label, values in re.findall(r'(\w+_total)\{(\w+)=~?"(.+?)"\}', alert["expr"])
+        for value in values.split("|")
+    }
+    assert len(counted) >= 5
+    assert counted <= begun
+
+
+def test_an_alert_on_failures_needs_no_operation_that_began(alerts: list[dict[str, Any]]) -> None:
+    # With the database away all are refused at the door, which no histogram of operations shows.
+    (alert,) = [alert for alert in alerts if alert["alert"] == "OpsrunOperationsFail"]
+    failures, operations = alert["expr"].split(" > ")
+    assert NAME.findall(failures) == ["opsrun_errors_total"]
+    assert 'code=~"INTERNAL|UNAVAILABLE"' in failures
+    assert operations.endswith(" or vector(0))"), "nothing compares with no series"
+
+
+def test_panels_are_about_series_that_there_are_and_show_every_metric(
+    dashboard: dict[str, Any], series: set[str]
+) -> None:
+    panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+    shown: set[str] = set()
+    for panel in panels:
+        for target in panel["targets"]:
+            named = set(NAME.findall(target["expr"]))
+            assert named, panel["title"]
+            assert named <= series, panel["title"]
+            shown |= named
+    assert metrics(shown) >= metrics(series)
+
+
+def test_the_guide_explains_every_metric(series: set[str]) -> None:
+    guide = (DOCS / "operations.md").read_text()
+    assert set(re.findall(r"^\| `(opsrun_\w+)`", guide, re.MULTILINE)) == metrics(series)

@@ -1,0 +1,287 @@
+"""The issuer's keys: found, followed as they change, and kept while it is away."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
+
+from domain.errors import UnauthenticatedError, UnavailableError
+from opsrun.auth import issuer_keys
+from opsrun.auth.issuer_keys import IssuerKeys
+from tests.opsrun.auth.issuer import Issuer, serving
+
+
+class Clock:
+    """Time that passes when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(issuer_keys, "monotonic", clock)
+    return clock
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Issuer]:
+    issuer = Issuer()
+    with serving(issuer):
+        yield issuer
+
+
+@pytest.fixture
+def issuer(shared: Issuer) -> Issuer:
+    shared.answer = None
+    shared.redirect = None
+    shared.asked = 0
+    shared.keys = {"first": next(iter(shared.keys.values()))}
+    return shared
+
+
+def jwks(changes: dict[str, Any]) -> bytes:
+    """Return a set of one key, changed."""
+    public = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
+    return json.dumps({"keys": [{**RSAAlgorithm.to_jwk(public, as_dict=True), **changes}]}).encode()
+
+
+async def refusal(keys: IssuerKeys, key_id: str) -> str:
+    with pytest.raises((UnauthenticatedError, UnavailableError)) as refused:
+        await keys.find(key_id)
+    # Whoever has a good token is not to be signed out because the issuer is away.
+    assert isinstance(refused.value, UnavailableError) == ("right now" in str(refused.value))
+    return str(refused.value)
+
+
+async def test_many_at_once_ask_the_issuer_once(issuer: Issuer) -> None:
+    keys = IssuerKeys(issuer.url)
+    found = await asyncio.gather(*(keys.find("first") for _ in range(20)))
+    assert {key.key_id for key in found} == {"first"}
+    assert issuer.asked == 1
+
+
+async def test_an_unknown_id_is_looked_up_again_but_not_all_the_time(
+    issuer: Issuer, clock: Clock
+) -> None:
+    keys = IssuerKeys(issuer.url)
+    await keys.find("first")
+    for invented in range(10):
+        assert "unknown key" in await refusal(keys, str(invented))
+    assert issuer.asked == 1
+    clock.now += issuer_keys.PAUSE_SECONDS + 1
+    for invented in range(10):
+        assert "unknown key" in await refusal(keys, str(invented))
+    assert issuer.asked == 2
+
+
+async def test_a_new_key_is_found_and_the_old_one_forgotten(issuer: Issuer, clock: Clock) -> None:
+    keys = IssuerKeys(issuer.url)
+    await keys.find("first")
+    issuer.keys = {"second": issuer.keys["first"]}
+    clock.now += issuer_keys.PAUSE_SECONDS + 1
+    assert (await keys.find("second")).key_id == "second"
+    assert "unknown key" in await refusal(keys, "first")
+
+
+async def test_a_withdrawn_key_goes_without_anybody_asking_for_another(
+    issuer: Issuer, clock: Clock
+) -> None:
+    keys = IssuerKeys(issuer.url)
+    await keys.find("first")
+    issuer.keys = {"second": issuer.keys["first"]}
+    clock.now += issuer_keys.REFRESH_SECONDS + 1
+    await keys.find("first")  # serves once more, while the new keys are fetched
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                await keys.find("first")
+            except UnauthenticatedError:
+                break
+            await asyncio.sleep(0.005)
+
+
+async def test_a_key_withdrawn_while_nobody_asked_is_refused_at_once(
+    issuer: Issuer, clock: Clock
+) -> None:
+    keys = IssuerKeys(issuer.url)
+    await keys.find("first")
+    issuer.keys = {"second": issuer.keys["first"]}
+    clock.now += issuer_keys.LIFETIME_SECONDS - 1
+    found = await asyncio.gather(*(refusal(keys, "first") for _ in range(3)))
+    assert all("unknown key" in refused for refused in found)
+
+
+@pytest.mark.parametrize("answer", [b'{"keys": []}', jwks({"kid": "first", "use": "enc"})])
+async def test_when_all_keys_are_withdrawn_none_is_kept(
+    issuer: Issuer, clock: Clock, caplog: pytest.LogCaptureFixture, answer: bytes
+) -> None:
+    keys = IssuerKeys(issuer.url)
+    await keys.find("first")
+    issuer.answer = (200, answer)
+    clock.now += issuer_keys.REFRESH_SECONDS + issuer_keys.GRACE_SECONDS + 1
+    assert "cannot be checked right now" in await refusal(keys, "first")
+    assert "it publishes no key" in caplog.text
+    issuer.answer = None
+    clock.now += issuer_keys.PAUSE_SECONDS + 1
+    assert (await keys.find("first")).key_id == "first"
+
+
+@pytest.mark.parametrize("answer", [b"{}", b'{"keys": null}', b'{"keys": {}}', b"[]"])
+async def test_what_is_no_set_of_keys_withdraws_none(
+    issuer: Issuer, clock: Clock, answer: bytes
+) -> None:
+    keys = IssuerKeys(issuer.url)
+    await keys.find("first")
+    issuer.answer = (200, answer)
+    clock.now += issuer_keys.REFRESH_SECONDS + issuer_keys.GRACE_SECONDS + 1
+    assert (await keys.find("first")).key_id == "first"
+
+
+async def test_kept_keys_serve_while_the_issuer_is_away_but_not_for_ever(
+    issuer: Issuer, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = IssuerKeys(issuer.url)
+    await keys.find("first")
+    issuer.answer = (503, b"")
+    clock.now += issuer_keys.LIFETIME_SECONDS - 1
+    assert (await keys.find("first")).key_id == "first"
+    clock.now += 2 + issuer_keys.PAUSE_SECONDS
+    assert "cannot be checked right now" in await refusal(keys, "first")
+    assert issuer.url in caplog.text
+    issuer.answer = None
+    clock.now += issuer_keys.PAUSE_SECONDS + 1
+    assert (await keys.find("first")).key_id == "first"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (500, b"oops"),
+        (200, b"<html>"),
+        (200, b"[]"),
+        (200, b'{"keys": []}'),
+        (200, b'{"keys": [{"kty": "?"}]}'),
+        (302, b""),
+        (200, b"\xff" * 100),
+        (200, b"[" * 100_000),
+        (200, b'{"keys": [' + b" " * issuer_keys.MAX_BYTES + b"]}"),
+        (200, jwks({"kid": "first", "use": "enc"})),
+        (200, jwks({"kid": ["first"]})),
+        (200, jwks({"kid": None})),
+        (200, jwks({"kid": "first", "alg": ["RS256"]})),
+        (200, jwks({"kid": "first", "alg": "none"})),
+    ],
+)
+async def test_an_answer_that_is_no_set_of_keys_is_logged_and_refuses(
+    issuer: Issuer, answer: tuple[int, bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    issuer.answer = answer
+    assert "cannot be checked right now" in await refusal(IssuerKeys(issuer.url), "first")
+    assert "Cannot fetch the issuer's keys" in caplog.text
+
+
+async def test_a_key_of_no_use_takes_none_of_the_others_away(issuer: Issuer) -> None:
+    _, good = issuer.published()
+    odd = [{"kid": ["odd"], **json.loads(jwks({}))["keys"][0]}, {"kty": "?"}, 7]
+    issuer.answer = (200, json.dumps({"keys": [*odd, *json.loads(good)["keys"]]}).encode())
+    assert (await IssuerKeys(issuer.url).find("first")).key_id == "first"
+
+
+async def test_a_redirect_is_not_followed(issuer: Issuer, caplog: pytest.LogCaptureFixture) -> None:
+    issuer.redirect = issuer.url
+    issuer.answer = (302, b"")
+    await refusal(IssuerKeys(issuer.url), "first")
+    assert issuer.asked == 1
+    assert "it answered 302" in caplog.text
+
+
+async def test_an_issuer_that_drips_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(issuer_keys, "FETCH_SECONDS", 0.1)
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        with suppress(ConnectionError):
+            while not writer.is_closing():
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        writer.close()
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    async with server, asyncio.timeout(5):
+        port = server.sockets[0].getsockname()[1]
+        keys = IssuerKeys(f"http://127.0.0.1:{port}/keys")
+        assert "cannot be checked right now" in await refusal(keys, "first")
+
+
+async def test_while_the_issuer_is_silent_only_the_first_waits_for_it(
+    issuer: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = IssuerKeys(issuer.url)
+    await keys.find("first")
+    asked = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    async with server, asyncio.timeout(5):
+        keys._url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/keys"
+        clock.now += issuer_keys.REFRESH_SECONDS + issuer_keys.GRACE_SECONDS + 1
+        monkeypatch.setattr(issuer_keys, "FETCH_SECONDS", 0.1)
+        assert (await keys.find("first")).key_id == "first"
+        asked.clear()
+        clock.now += issuer_keys.PAUSE_SECONDS + 1
+        monkeypatch.setattr(issuer_keys, "FETCH_SECONDS", 60.0)
+        assert (await keys.find("first")).key_id == "first"
+        await asked.wait()
+        assert keys._fetching is not None
+        keys._fetching.cancel()
+
+
+async def test_an_issuer_that_is_down_is_asked_again_later(clock: Clock) -> None:
+    issuer = Issuer()
+    with serving(issuer):
+        pass
+    keys = IssuerKeys(issuer.url)
+    assert "cannot be checked right now" in await refusal(keys, "first")
+    with serving(issuer):
+        keys._url = issuer.url  # the new server has another port
+        assert "cannot be checked right now" in await refusal(keys, "first")
+        clock.now += issuer_keys.PAUSE_SECONDS + 1
+        assert (await keys.find("first")).key_id == "first"
+
+
+async def test_health_hears_of_the_last_try_and_waits_for_the_first_only(
+    issuer: Issuer, clock: Clock
+) -> None:
+    keys = IssuerKeys(issuer.url)
+    await keys.require()
+    for answer, pause in (
+        ((503, b""), issuer_keys.REFRESH_SECONDS),
+        (None, issuer_keys.PAUSE_SECONDS),
+    ):
+        before, issuer.answer = keys._failure, answer
+        clock.now += pause + 1
+        with suppress(ValueError):
+            await keys.require()
+        assert keys._failure is before, "it was not waited for"
+        assert keys._fetching is not None
+        await keys._fetching
+        assert (await keys.find("first")).key_id == "first"
+        if answer is not None:
+            with pytest.raises(ValueError, match="503"):
+                await keys.require()
+    await keys.require()

@@ -1,0 +1,251 @@
+"""The demo's past looks lived in, is true to the ledger's rules, and is written once."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from domain.backups.models import RUN_TYPE as ADD_POLICIES
+from domain.drift.models import RUN_TYPE as DRIFT
+from domain.drift.models import DriftKind
+from domain.inventory.models import RUN_TYPE as SYNC
+from domain.lifecycle import StatusBucket
+from domain.runs.models import OperationRun, RunFilter
+from domain.runs.repository.reading import Keyset
+from domain.tenancy.roles import TenantRole
+from opsrun.dev import demo, demo_history
+from opsrun.dev.demo_history import write_history
+from opsrun.dev.embedded import EmbeddedServers
+from opsrun.dev.provision import provision
+from opsrun.postgres.engines import Login
+from opsrun.resources import Resources, open_resources
+from tests.conftest import settings_for
+from tests.databases import SECRET, new_database
+from tests.working import drift, failures, findings, sync
+from tests.world import World
+
+DEFAULT_WINDOW = timedelta(days=30)
+ENDS = {StatusBucket.SUCCEEDED, StatusBucket.PARTIALLY_SUCCEEDED, StatusBucket.FAILED}
+
+
+@pytest.fixture(scope="module")
+async def fresh(
+    servers: EmbeddedServers, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[dict[Login, Resources]]:
+    """A database in which nothing but `opsrun dev` has been."""
+    folder = tmp_path_factory.mktemp("data")
+    urls = await provision(await new_database(servers.postgres_url, "history"), SECRET)
+    settings = {login: settings_for(url, servers.redis_url, folder) for login, url in urls.items()}
+    async with (
+        open_resources(settings[Login.API], Login.API) as api,
+        open_resources(settings[Login.WORKER], Login.WORKER) as worker,
+        open_resources(settings[Login.MAINTENANCE], Login.MAINTENANCE) as keeper,
+    ):
+        yield {Login.API: api, Login.WORKER: worker, Login.MAINTENANCE: keeper}
+
+
+@pytest.fixture(scope="module")
+async def exports(fresh: dict[Login, Resources], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the demo's exports, after the first start."""
+    folder = tmp_path_factory.mktemp("exports")
+    keeper = fresh[Login.MAINTENANCE]
+    await demo.seed(keeper.transactions, folder)
+    await write_history(keeper.transactions, keeper.wakeups)
+    return folder
+
+
+async def demo_world(
+    resources: dict[Login, Resources], tenant: demo.DemoTenant, exports: Path
+) -> World:
+    world = await World.create(resources, exports / tenant.slug)
+    [(world.tenant_id,)] = await world.rows(
+        "SELECT id FROM opsrun.tenant WHERE slug = :slug", slug=tenant.slug
+    )
+    world.slug = tenant.slug
+    world.members = {role: demo.USERS[subject] for subject, role in tenant.roles.items()}
+    return world
+
+
+@pytest.fixture
+async def aurora(fresh: dict[Login, Resources], exports: Path) -> World:
+    return await demo_world(fresh, demo.TENANTS[0], exports)
+
+
+@pytest.fixture(params=demo.TENANTS, ids=lambda tenant: tenant.slug)
+async def either(
+    fresh: dict[Login, Resources], exports: Path, request: pytest.FixtureRequest
+) -> World:
+    return await demo_world(fresh, request.param, exports)
+
+
+async def runs(world: World, within: timedelta = DEFAULT_WINDOW) -> list[OperationRun]:
+    """What the hub lists, the newest first."""
+    window = RunFilter(created_from=datetime.now(UTC) - within)
+    page = world.cases.runs.page(await world.access(TenantRole.OWNER), window, Keyset(limit=100))
+    return list(await page)
+
+
+async def violations(world: World, condition: str, table: str = "operation_run") -> list[Any]:
+    return await world.rows(
+        f"SELECT * FROM opsrun.{table} AS it WHERE tenant_id = :tenant_id AND ({condition})"
+    )
+
+
+async def test_there_are_runs_of_every_type_and_end_over_weeks(aurora: World) -> None:
+    listed = await runs(aurora)
+    assert {run.run_type for run in listed} == {SYNC, DRIFT, ADD_POLICIES}
+    assert {run.status_bucket for run in listed} == ENDS
+    assert {run.status_bucket for run in listed if run.run_type == ADD_POLICIES} >= {
+        StatusBucket.SUCCEEDED,
+        StatusBucket.PARTIALLY_SUCCEEDED,
+    }
+    assert len({run.initiator.id for run in listed}) == 3
+    # Not by dates: mornings that are some minutes apart may be on both sides of midnight.
+    ages = [datetime.now(UTC) - run.created_at for run in listed]
+    assert len({age.days for age in ages}) >= demo_history.DAYS
+    assert ages[0] < timedelta(hours=1)
+    assert any(run.attempt == 2 for run in listed)
+
+
+async def test_failures_are_those_of_broken_exports(aurora: World) -> None:
+    newest = next(
+        run for run in await runs(aurora) if run.status_bucket is StatusBucket.PARTIALLY_SUCCEEDED
+    )
+    found = await failures(aurora, newest)
+    assert {failure.reason for failure in found.values()} == {"INVALID_JSON", "DUPLICATE_ID"}
+    assert all(
+        newest.created_at <= failure.occurred_at <= newest.finished_at
+        for failure in found.values()
+        if newest.finished_at is not None
+    )
+    whole = [
+        (await failures(aurora, run))[None].reason
+        for run in await runs(aurora)
+        if run.status_bucket is StatusBucket.FAILED
+    ]
+    assert set(whole) == {"SCOPE_EMPTY", "PROVIDER_UNAVAILABLE"}
+
+
+async def test_the_newest_drift_has_findings_of_that_time(aurora: World) -> None:
+    newest = next(run for run in await runs(aurora) if run.run_type == DRIFT)
+    found = await findings(aurora, newest)
+    assert {finding.kind for finding in found.values()} == {DriftKind.ADDED, DriftKind.MODIFIED}
+    for finding in found.values():
+        assert newest.finished_at is not None
+        assert newest.created_at <= finding.found_at <= newest.finished_at
+
+
+async def test_backup_sets_are_older_than_their_copies(aurora: World) -> None:
+    access = await aurora.access(TenantRole.READONLY)
+    sets = await aurora.cases.backups.page(access, after=None, limit=10)
+    assert [backup_set.name for backup_set in sets] == ["Update rings", "Security baseline"]
+    ids: list[UUID] = [backup_set.id for backup_set in sets]
+    copies = await aurora.cases.backups.policies(access, ids, after=None, limit=100)
+    adding = [run for run in await runs(aurora) if run.run_type == ADD_POLICIES]
+    for backup_set in sets:
+        assert len(copies[backup_set.id]) == backup_set.policy_count > 5
+        for copy in copies[backup_set.id]:
+            assert backup_set.created_at < copy.added_at
+            assert any(
+                run.created_at <= copy.added_at <= run.finished_at
+                for run in adding
+                if run.finished_at is not None
+            )
+
+
+async def test_old_notifications_were_read_and_new_ones_were_not(aurora: World) -> None:
+    access = await aurora.access(TenantRole.OPERATOR)
+    notes = await aurora.cases.notifications.page(
+        access, before_seq=None, unread_only=False, limit=100
+    )
+    day_ago = datetime.now(UTC) - timedelta(days=1)
+    assert {note.read_at is None for note in notes if note.created_at > day_ago} == {True}
+    assert {note.read_at is None for note in notes if note.created_at < day_ago} == {False}
+
+
+async def test_every_promise_of_the_ledger_holds(either: World) -> None:
+    feed = await either.rows(
+        "SELECT seq, occurred_at FROM opsrun.run_event WHERE tenant_id = :tenant_id ORDER BY seq"
+    )
+    [(last, first)] = await either.rows(
+        "SELECT seq, min_seq FROM opsrun.tenant_feed WHERE tenant_id = :tenant_id"
+    )
+    assert [seq for seq, _ in feed] == list(range(first + 1, last + 1))
+    assert [at for _, at in feed] == sorted(at for _, at in feed)
+    assert await violations(either, "status IN ('pending', 'running')") == []
+    for outcome in ("succeeded", "failed", "skipped"):
+        items = (
+            "SELECT count(*) FROM opsrun.run_item AS item WHERE item.tenant_id = it.tenant_id"
+            f" AND item.run_id = it.id AND item.outcome = '{outcome}'"
+        )
+        assert await violations(either, f"{outcome} <> ({items})") == []
+    order = "created_at <= started_at AND started_at <= finished_at AND finished_at <= now()"
+    assert await violations(either, f"NOT ({order})") == []
+    ended = (
+        "SELECT 1 FROM opsrun.run_event AS e WHERE e.tenant_id = it.tenant_id AND e.run_id = it.id"
+        " AND e.version = it.version AND e.finished_at = it.finished_at"
+        " AND e.started_at = it.started_at AND e.occurred_at >= it.finished_at"
+    )
+    assert await violations(either, f"NOT EXISTS ({ended})") == []
+    assert await violations(either, "true", "outbox") == []
+
+
+async def test_retention_deletes_nothing_of_it(either: World) -> None:
+    before = await runs(either)
+    assert all(run.expires_at is not None and run.expires_at > datetime.now(UTC) for run in before)
+    await either.maintenance().housekeeping()
+    assert [run.id for run in await runs(either)] == [run.id for run in before]
+
+
+async def test_a_second_start_adds_nothing(
+    either: World, fresh: dict[Login, Resources], exports: Path
+) -> None:
+    before = [run.id for run in await runs(either)]
+    keeper = fresh[Login.MAINTENANCE]
+    await demo.seed(keeper.transactions, exports)
+    await write_history(keeper.transactions, keeper.wakeups)
+    assert [run.id for run in await runs(either)] == before
+
+
+async def test_an_interrupted_start_leaves_nothing_and_the_next_one_writes_it(
+    fresh: dict[Login, Resources],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    slug = "interrupted"
+    tenant = demo.DemoTenant(slug, "Interrupted", demo.TENANTS[0].roles)
+    monkeypatch.setattr(demo, "TENANTS", (tenant,))
+    keeper = fresh[Login.MAINTENANCE]
+    await demo.seed(keeper.transactions, tmp_path)
+    world = await demo_world(fresh, tenant, tmp_path)
+
+    async def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo_history, "move_into_past", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        await write_history(keeper.transactions, keeper.wakeups)
+    assert await runs(world) == []
+    monkeypatch.undo()
+    monkeypatch.setattr(demo, "TENANTS", (tenant,))
+    await write_history(keeper.transactions, keeper.wakeups)
+    assert len(await runs(world)) > 5
+    [(folder,)] = await world.rows("SELECT export_folder FROM opsrun.tenant WHERE id = :tenant_id")
+    assert folder == str(tmp_path / slug)
+
+
+async def test_it_ends_where_a_newcomer_begins(aurora: World) -> None:
+    await sync(aurora, scope_key=demo.SCOPE)
+    assert await findings(aurora, await drift(aurora, demo.SCOPE)) == {}
+    assert demo.change_export(aurora.exports.parent, aurora.slug)
+    await sync(aurora, scope_key=demo.SCOPE)
+    found = await findings(aurora, await drift(aurora, demo.SCOPE))
+    assert Counter(finding.kind for finding in found.values()) == {
+        DriftKind.ADDED: 3,
+        DriftKind.REMOVED: 2,
+        DriftKind.MODIFIED: 5,
+    }

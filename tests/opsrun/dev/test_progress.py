@@ -1,0 +1,182 @@
+"""What the terminal shows: every change of every run, and progress without haste."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.lifecycle import RunStatus
+from domain.runs.models import OperationRun, RunCounts, RunEvent, RunEventKind
+from domain.tenancy.models import SYSTEM
+from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
+from opsrun.dev.progress import all_events, findings_of, line, without_haste
+from opsrun.postgres.engines import Login
+from tests.working import drift, policy, sync, until
+from tests.world import World
+
+ENDED = {RunStatus.COMPLETED, RunStatus.FAILED}
+AT = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
+
+
+def run(
+    status: RunStatus = RunStatus.RUNNING, counts: tuple[int | None, ...] = (None, 0, 0, 0)
+) -> OperationRun:
+    total, succeeded, failed, skipped = counts
+    return OperationRun(
+        tenant_id=uuid4(),
+        id=uuid4(),
+        resource="inventory",
+        action="sync",
+        status=status,
+        counts=RunCounts(total, succeeded or 0, failed or 0, skipped or 0),
+        initiator=SYSTEM,
+        subject="prod",
+        context={},
+        attempt=1,
+        version=1,
+        created_at=AT,
+        started_at=None,
+        finished_at=AT if status in ENDED else None,
+        expires_at=None,
+        observed_at=AT,
+    )
+
+
+def event(of: OperationRun, kind: RunEventKind, seq: int = 1) -> RunEvent:
+    return RunEvent(seq, kind, of, None, AT)
+
+
+# Lines
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (run(RunStatus.PENDING), "aurora      inventory.sync            QUEUED"),
+        (run(), "aurora      inventory.sync            RUNNING"),
+        (
+            run(counts=(37, 20, 0, 0)),
+            "aurora      inventory.sync            RUNNING              20 of 37 done",
+        ),
+        (
+            run(counts=(None, 20, 0, 0)),
+            "aurora      inventory.sync            RUNNING              20 done",
+        ),
+        (
+            run(RunStatus.COMPLETED, (42, 37, 3, 2)),
+            "aurora      inventory.sync            PARTIALLY_SUCCEEDED  "
+            "37 of 42 succeeded, 3 failed, 2 skipped",
+        ),
+        (
+            run(RunStatus.COMPLETED, (0, 0, 0, 0)),
+            "aurora      inventory.sync            SUCCEEDED",
+        ),
+    ],
+)
+def test_a_line_tells_tenant_type_bucket_and_counts(shown: OperationRun, expected: str) -> None:
+    told = line("aurora", event(shown, RunEventKind.PROGRESSED))
+    assert told == f"{AT.astimezone():%H:%M:%S}  {expected}"
+
+
+async def test_a_drift_run_tells_what_it_found(world: World) -> None:
+    maintenance = world.resources[Login.MAINTENANCE].transactions
+    synced = await sync(world, policy("a", minutes=1), policy("gone"))
+    await sync(world, policy("a", minutes=2), policy("b"), policy("c"))
+    compared = await drift(world)
+    again = await sync(world, policy("a", minutes=2), policy("b"), policy("c"))
+    lines = [
+        line("aurora", event(of, RunEventKind.FINISHED), await findings_of(maintenance, of))
+        for of in (synced, compared, await drift(world))
+    ]
+    assert [text[46:] for text in lines] == [
+        "  SUCCEEDED            2 of 2 succeeded",
+        "  SUCCEEDED            1 modified, 2 added, 1 removed",
+        "  SUCCEEDED            no changes",
+    ]
+    assert await findings_of(maintenance, again) is None
+
+
+def test_of_progress_only_the_latest_is_told() -> None:
+    one, other = run(), run()
+    events = [
+        event(of, kind, seq)
+        for seq, (of, kind) in enumerate(
+            [
+                (one, RunEventKind.QUEUED),
+                (other, RunEventKind.PROGRESSED),
+                (one, RunEventKind.STARTED),
+                (one, RunEventKind.PROGRESSED),
+                (other, RunEventKind.PROGRESSED),
+                (one, RunEventKind.PROGRESSED),
+                (one, RunEventKind.FINISHED),
+            ]
+        )
+    ]
+    assert [told.seq for told in without_haste(events)] == [0, 2, 4, 6]
+
+
+# Events
+
+
+class Faltering(Transactions):
+    """A database that is away at the first look."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._there = transactions
+        self._away = True
+
+    @asynccontextmanager
+    async def open(
+        self, tenant_id: UUID | None, user_id: UUID | None = None, *, snapshot: bool = False
+    ) -> AsyncIterator[AsyncConnection]:
+        if self._away:
+            self._away = False
+            raise DatabaseUnavailableError("away")
+        async with self._there.open(tenant_id, user_id, snapshot=snapshot) as connection:
+            yield connection
+
+
+async def test_everything_that_happens_to_a_run_is_told_from_now_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opsrun.dev.progress._POLL_SECONDS", 0.01)
+    told: list[RunEvent] = []
+
+    async def watch() -> None:
+        keeper = Faltering(world.resources[Login.MAINTENANCE].transactions)
+        async for slug, event in all_events(keeper):
+            if slug == world.slug:
+                told.append(event)
+
+    async def seen_or_again() -> bool:
+        if not told:
+            await world.start()
+        return bool(told)
+
+    before = await world.start()
+    async with asyncio.timeout(20):
+        watching = asyncio.create_task(watch())
+        try:
+            await until(seen_or_again)
+            assert before.run.id not in {event.run.id for event in told}
+            told.clear()
+            finished = await sync(world, policy("a"), policy("b"))
+            await until(lambda: has_ended(told))
+        finally:
+            watching.cancel()
+            await asyncio.wait([watching])
+    ours = [event for event in told if event.run.id == finished.id]
+    assert ours[0].kind is RunEventKind.QUEUED
+    assert ours[-1].kind is RunEventKind.FINISHED
+    assert [event.seq for event in ours] == sorted({event.seq for event in ours})
+    assert line(world.slug, ours[-1]).endswith(
+        "inventory.sync            SUCCEEDED            2 of 2 succeeded"
+    )
+
+
+async def has_ended(told: list[RunEvent]) -> bool:
+    return any(event.kind is RunEventKind.FINISHED for event in told)

@@ -1,0 +1,241 @@
+"""Points per minute: one account per user for all processes, and none lost to an outage."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from limits import RateLimitItemPerSecond
+from redis.asyncio import Redis
+
+from domain.errors import RateLimitedError
+from gql.limits.cost import BASE
+from opsrun.dev.embedded import EmbeddedServers
+from opsrun.postgres.engines import Login
+from opsrun.valkey import budgets
+from opsrun.valkey.budgets import RedisBudgets, open_budgets
+from tests.conftest import settings_for
+from tests.gql.api import SOCKET, SSE, RunningApi, running_api
+from tests.valkey import Valkey
+from tests.world import World
+
+POINTS = 100
+
+
+@pytest.fixture
+async def two(servers: EmbeddedServers) -> AsyncIterator[tuple[RedisBudgets, RedisBudgets]]:
+    """The budgets of two processes of one installation."""
+    async with AsyncExitStack() as stack:
+        yield tuple(
+            [
+                await stack.enter_async_context(open_budgets(servers.redis_url, POINTS))
+                for _ in range(2)
+            ]
+        )  # type: ignore[misc]
+
+
+async def refused(of: RedisBudgets, user: UUID, points: int) -> int:
+    """Return the seconds to wait."""
+    with pytest.raises(RateLimitedError) as refusal:
+        await of.spend(user, points)
+    seconds = refusal.value.details["retryAfter"]
+    assert isinstance(seconds, int)
+    return seconds
+
+
+async def test_all_processes_take_from_one_account(
+    two: tuple[RedisBudgets, RedisBudgets],
+) -> None:
+    here, there = two
+    ada, bob = uuid4(), uuid4()
+    await here.spend(ada, 60)
+    await there.spend(ada, 40)
+    assert 1 <= await refused(here, ada, 1) <= 60
+    assert 1 <= await refused(there, ada, 1) <= 60
+    await here.spend(bob, 100)
+
+
+async def test_who_was_refused_is_refused_at_once_until_the_minute_is_over(
+    two: tuple[RedisBudgets, RedisBudgets], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = two
+    ada = uuid4()
+    here.require(ada)
+    await here.spend(ada, POINTS)
+    seconds = await refused(here, ada, BASE)
+    with pytest.raises(RateLimitedError):
+        here.require(ada)
+    # The other process has not asked yet.
+    there.require(ada)
+    later = time.time() + seconds + 1
+    monkeypatch.setattr(time, "time", lambda: later)
+    here.require(ada)
+
+
+async def test_what_is_too_much_leaves_room_for_less(
+    two: tuple[RedisBudgets, RedisBudgets],
+) -> None:
+    here, there = two
+    ada = uuid4()
+    await here.spend(ada, 40)
+    with pytest.raises(RateLimitedError, match="costs 61 points, and 50 of your 100 of this"):
+        await here.spend(ada, 61)
+    # A refusal has its price as well, or it could be had without end.
+    here.require(ada)
+    await there.spend(ada, 50)
+    await refused(here, ada, BASE)
+    with pytest.raises(RateLimitedError, match="used your 100 points"):
+        here.require(ada)
+
+
+async def test_the_account_is_full_again_after_its_minute(
+    two: tuple[RedisBudgets, RedisBudgets], servers: EmbeddedServers
+) -> None:
+    here, _ = two
+    ada = uuid4()
+    await here.spend(ada, POINTS)
+    async with Redis.from_url(servers.redis_url) as redis:
+        [key] = [key async for key in redis.scan_iter(f"opsrun:points*{ada}*")]
+        assert 0 < await redis.ttl(key) <= 60
+        await redis.delete(key)  # as Redis does it by itself
+    await here.spend(ada, POINTS)
+
+
+async def test_without_redis_each_process_counts_by_itself(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budgets, "_PAUSE", 0.2)
+    async with Valkey(tmp_path) as valkey, open_budgets(valkey.url, POINTS) as here:
+        ada = uuid4()
+        await here.spend(ada, 90)
+        await valkey.kill()
+        with caplog.at_level(logging.WARNING, "opsrun.valkey.budgets"):
+            await here.spend(ada, 90)
+            await refused(here, ada, 90)
+        assert len(caplog.records) == 1, "Redis is not asked again for a while"
+        await valkey.start()
+        async with asyncio.timeout(10):
+            while not await _counts(valkey):
+                await here.spend(uuid4(), 1)
+
+
+async def _counts(valkey: Valkey) -> bool:
+    async with Redis.from_url(valkey.url) as redis:
+        return bool(await redis.dbsize())
+
+
+@pytest.fixture
+async def poor(
+    servers: EmbeddedServers, logins: dict[Login, str], tmp_path: Path
+) -> AsyncIterator[RunningApi]:
+    """Every user has a hundred points."""
+    settings = settings_for(
+        logins[Login.API], servers.redis_url, tmp_path, points_per_minute=POINTS
+    )
+    async with running_api(settings) as running:
+        yield running
+
+
+@pytest.mark.parametrize("text", ["{ viewer { name } }", "{ nonsense }", "{ broken"])
+async def test_whoever_asks_too_often_is_told_when_to_come_back(
+    poor: RunningApi, world: World, text: str
+) -> None:
+    """Also for documents that are refused: reading them is work."""
+    client = poor.member(world)
+    statuses = []
+    while 429 not in statuses:
+        answer = await client.ask(text)
+        statuses.append(answer.status)
+        assert len(statuses) < 20
+    assert answer.code == "RATE_LIMITED"
+    assert len(statuses) >= 9
+    with poor.statements() as statements:
+        assert (await client.ask(text, accept="application/json")).status == 429
+    assert not [s for s in statements if "operation_run" in s]
+    for transport in (SOCKET, SSE):
+        async with client.subscribe(transport, text) as stream:
+            assert await stream.failure() == "RATE_LIMITED"
+    response = await poor.http.get(
+        "/graphql", params={"query": text}, headers={"Authorization": f"Bearer {world.token()}"}
+    )
+    assert response.status_code == 429
+    assert 1 <= int(response.headers["retry-after"]) <= 60
+
+
+async def test_events_of_a_user_without_points_wait_for_the_next_window(
+    servers: EmbeddedServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budgets, "RateLimitItemPerMinute", RateLimitItemPerSecond)
+    monkeypatch.setattr(budgets, "_SETTLE_SECONDS", 0.0)
+    async with open_budgets(servers.redis_url, POINTS) as here:
+        ada, bob = uuid4(), uuid4()
+        began = time.monotonic()
+        # Three windows' worth: nobody is refused, and the last one has waited.
+        for _ in range(6):
+            await here.settle(ada, POINTS // 2)
+        assert time.monotonic() - began > 1.0
+        await here.settle(ada, POINTS)
+        waiting = asyncio.create_task(here.settle(ada, POINTS))
+        await here.settle(bob, POINTS)
+        assert not waiting.done()
+        await waiting
+
+
+async def test_events_are_taken_from_the_same_account_as_operations(
+    two: tuple[RedisBudgets, RedisBudgets],
+) -> None:
+    here, there = two
+    ada = uuid4()
+    await here.settle(ada, 60)
+    with pytest.raises(RateLimitedError, match="This costs 41 points"):
+        await there.spend(ada, 41)
+
+
+async def test_a_few_events_are_counted_together(
+    two: tuple[RedisBudgets, RedisBudgets],
+) -> None:
+    here, there = two
+    ada = uuid4()
+    for _ in range(6):
+        await here.settle(ada, 1)
+    # All but the first are taken a second later, if there are more.
+    await there.spend(ada, POINTS - 1)
+
+
+async def test_no_crowd_of_events_passes_unpaid(
+    servers: EmbeddedServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budgets, "RateLimitItemPerMinute", RateLimitItemPerSecond)
+    async with open_budgets(servers.redis_url, POINTS) as here:
+        ada, passed = uuid4(), 0
+
+        async def settle() -> None:
+            nonlocal passed
+            await here.settle(ada, POINTS // 4)
+            passed += 1
+
+        began = time.monotonic()
+        await asyncio.gather(*(settle() for _ in range(12)))
+        # Three seconds' worth, and the points of two of them have to be waited for.
+        assert time.monotonic() - began > 1.5
+
+
+async def test_an_event_that_nobody_waits_for_any_more_is_paid(
+    two: tuple[RedisBudgets, RedisBudgets], servers: EmbeddedServers
+) -> None:
+    here, _ = two
+    ada = uuid4()
+    leaving = asyncio.create_task(here.settle(ada, 60))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    here.owe(ada, 30)
+    async with Redis.from_url(servers.redis_url) as redis, asyncio.timeout(10):
+        paid = 0
+        while paid != 90:
+            keys = [key async for key in redis.scan_iter(f"opsrun:points*{ada}*")]
+            paid = sum([int(await redis.get(key) or 0) for key in keys])
