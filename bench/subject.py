@@ -26,7 +26,7 @@ LIMIT = PAGE + 1
 WINDOW = timedelta(days=30)
 DEEP_PAGES = 2000
 # Nobody asks as often as we do here.
-UNLIMITED = {"points_per_minute": 10**9}
+UNLIMITED = {"cost_per_minute": 10**9}
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,7 +175,7 @@ async def running_cluster(
         "OPSRUN_SHUTDOWN_GRACE_SECONDS": "3",
         "OPSRUN_DRAIN_SECONDS": "2",
         # A few users do here what many would.
-        "OPSRUN_POINTS_PER_MINUTE": str(10**9),
+        "OPSRUN_COST_PER_MINUTE": str(10**9),
         "OPSRUN_CONNECTIONS_PER_USER": "10000",
     }
     processes: list[Process] = []

@@ -45,14 +45,14 @@ POINTS = {
         "Itemized.*.before_batch",
     ),
     MAINTENANCE: (
-        "Upkeep.relay.before_commit",
-        "Upkeep.relay.after_commit",
+        "RunMaintenance.relay.before_commit",
+        "RunMaintenance.relay.after_commit",
         "RunBroker.kick.before",
         "RunBroker.kick.after",
-        "Upkeep.rescue.before_commit",
-        "Upkeep.rescue.after_commit",
-        "Upkeep.redispatch.before_commit",
-        "Upkeep.redispatch.after_commit",
+        "RunMaintenance.rescue.before_commit",
+        "RunMaintenance.rescue.after_commit",
+        "RunMaintenance.redispatch.before_commit",
+        "RunMaintenance.redispatch.after_commit",
     ),
 }
 

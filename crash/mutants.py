@@ -15,7 +15,7 @@ from domain.lifecycle import RunStatus
 from domain.notifications import repository as notifications
 from domain.runs.execution import RunExecution
 from domain.runs.feed import FeedCursor
-from domain.runs.maintenance import Upkeep
+from domain.runs.maintenance import RunMaintenance
 from domain.runs.models import Lease, OperationRun, RunEventKind, RunFilter
 from domain.runs.queries import ResumedRun, RunQueries, Snapshot
 from domain.runs.repository import feed, transitions
@@ -77,10 +77,10 @@ def _no_fence(_: Hit) -> None:
 def _no_redispatch(_: Hit) -> None:
     """A message that was sent once is taken for delivered."""
 
-    async def redispatch(self: Upkeep, *, stale: timedelta) -> int:
+    async def redispatch(self: RunMaintenance, *, stale: timedelta) -> int:
         return 0
 
-    _replace(Upkeep, "redispatch", redispatch)
+    _replace(RunMaintenance, "redispatch", redispatch)
 
 
 def _plain_sequence(_: Hit) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from crash import failpoints, mutants
 from crash.producer import Itemized, Poison, permit
-from domain.runs import maintenance as upkeep
+from domain.runs import maintenance as run_maintenance
 from opsrun import processes
 from opsrun.__main__ import main as opsrun
 from workers import maintenance
@@ -36,7 +36,7 @@ def main(role: str) -> None:
     missing = os.environ[f"{PREFIX}WITHOUT"]
     replacements = (
         (processes, "PRODUCERS", tuple(p for p in known if p.run_type != missing)),
-        (upkeep, "_RETRY_DELAY", RETRY_DELAY),
+        (run_maintenance, "_RETRY_DELAY", RETRY_DELAY),
         (maintenance, "_RESCUE_SECONDS", RESCUE_SECONDS),
     )
     for module, name, value in replacements:

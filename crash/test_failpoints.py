@@ -10,14 +10,14 @@ from crash.failpoints import Action, Order, Orders
 from crash.faults import POINTS
 from domain.runs.execution import RunClaimer, RunExecution
 from domain.runs.feed import TenantFeed
-from domain.runs.maintenance import Upkeep
+from domain.runs.maintenance import RunMaintenance
 from domain.runs.starting import RunStarter
 from workers.broker import RunBroker
 
 PLACES = [
     f"{owner.__name__}.{name}.{when}"
     for when in ("before", "before_commit", "after", "after_commit")
-    for owner in (RunBroker, RunClaimer, RunExecution, RunStarter, TenantFeed, Upkeep)
+    for owner in (RunBroker, RunClaimer, RunExecution, RunStarter, TenantFeed, RunMaintenance)
     for name in vars(owner)
 ]
 # In the test's own producer.

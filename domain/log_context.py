@@ -1,4 +1,4 @@
-"""The ids of what is being served, for every line that is logged meanwhile.
+"""The ids of what is being served, for every line that is log_context meanwhile.
 
 Code that begins to serve something binds its ids here, and `opsrun.telemetry.logging` adds them to
 every line. A task inherits the ids of the task that created it.
@@ -16,16 +16,16 @@ def log_ids() -> Mapping[str, str]:
     return _ids.get()
 
 
-def note_ids(**ids: object) -> None:
+def bind_log_ids(**ids: object) -> None:
     """Add ids from here on, for as long as the task lives."""
     _ids.set({**_ids.get(), **{name: str(value) for name, value in ids.items()}})
 
 
 @contextmanager
-def logged(**ids: object) -> Iterator[None]:
+def log_context(**ids: object) -> Iterator[None]:
     """Add ids within the block."""
     before = _ids.get()
-    note_ids(**ids)
+    bind_log_ids(**ids)
     try:
         yield
     finally:

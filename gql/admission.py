@@ -12,7 +12,7 @@ from domain.concurrency.fair_queue import FairQueue
 from domain.errors import RateLimitedError
 from gql.documents.reader import DocumentReader, Reading
 from gql.documents.trusted import TrustedDocuments, requested_text
-from gql.documents.validation import require_price, require_variables
+from gql.documents.validation import require_cost, require_variables
 from gql.limits.budgets import Budgets
 from gql.limits.cost import BASE, CostModel
 from gql.limits.events import EventMeter, SharedEvents
@@ -91,7 +91,7 @@ class Admission(SchemaExtension):
         variables = operation.variables or {}
         require_variables(variables, gate.limits)
         document, chosen = self._chosen()
-        self._points = require_price(gate.costs, document, chosen, variables, gate.limits)
+        self._points = require_cost(gate.costs, document, chosen, variables, gate.limits)
 
     async def on_execute(self) -> AsyncIterator[None]:
         """Charge what is about to run, and end the turn when it has."""

@@ -5,7 +5,7 @@ from typing import Annotated
 import strawberry
 
 from domain.errors import BadInputError
-from gql.ids import shown, storable
+from gql.ids import quoted, storable
 
 First = Annotated[int | None, strawberry.argument(description="How many at most, up to 100.")]
 After = Annotated[str | None, strawberry.argument(description="Only those after this cursor.")]
@@ -16,4 +16,4 @@ def plain_text(value: str) -> str:
     try:
         return storable(value)
     except ValueError:
-        raise BadInputError(f"{shown(value)} holds a character that cannot be stored.") from None
+        raise BadInputError(f"{quoted(value)} holds a character that cannot be stored.") from None

@@ -56,7 +56,7 @@ class ShownError(Protocol):
         ...
 
 
-async def to_the_end(work: Coroutine[Any, Any, T], context: object) -> T:
+async def run_to_completion(work: Coroutine[Any, Any, T], context: object) -> T:
     """Let a change and its record be one: a client that leaves meanwhile stops neither.
 
     A cancellation comes only afterwards. Then an error, which has no answer to be in any more,
@@ -79,7 +79,7 @@ async def to_the_end(work: Coroutine[Any, Any, T], context: object) -> T:
     raise cancellation
 
 
-async def all_told() -> None:
+async def wait_for_mutations() -> None:
     """Wait, but not for ever, for changes that nobody else waits for."""
     if _under_way:
         await asyncio.wait(_under_way, timeout=LAST_SECONDS)

@@ -16,7 +16,7 @@ from domain.concurrency.fair_queue import Turn
 from domain.drift.service import Drift
 from domain.errors import BadInputError, UnauthenticatedError
 from domain.inventory.service import Inventory
-from domain.log_context import note_ids
+from domain.log_context import bind_log_ids
 from domain.notifications.service import Notifications
 from domain.runs.feed import TenantFeeds
 from domain.runs.queries import RunQueries
@@ -24,7 +24,7 @@ from domain.tenancy.claims import ClaimedUser
 from domain.tenancy.models import Principal, TenantAccess
 from domain.tenancy.service import Tenancy
 from domain.tenancy.transactions import DatabaseUnavailableError
-from gql.audit import audit, to_the_end
+from gql.audit import audit, run_to_completion
 from gql.ids import GlobalId
 from gql.limits.events import EventMeter
 from gql.pages import Cursor, bad_cursor
@@ -150,7 +150,7 @@ class Context:
     async def _read_principal(self, identity: Identity, max_age: float) -> Principal | None:
         if identity.claimed is None:
             return await self.cases.tenancy.principal(identity.user_id, max_age=max_age)
-        return await to_the_end(self._claimed_principal(identity.claimed, max_age), self)
+        return await run_to_completion(self._claimed_principal(identity.claimed, max_age), self)
 
     async def _claimed_principal(self, claimed: ClaimedUser, max_age: float) -> Principal:
         principal, is_new = await self.cases.tenancy.claimed_principal(claimed, max_age=max_age)
@@ -166,7 +166,7 @@ class Context:
             RateLimitedError: too many connections read from the tenant.
         """
         access = self._entered = (await self.principal()).enter(tenant_id)
-        note_ids(tenant_id=tenant_id)
+        bind_log_ids(tenant_id=tenant_id)
         if self.slot is not None:
             self.slot.enter(tenant_id)
         return access

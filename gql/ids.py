@@ -42,7 +42,7 @@ class GlobalId:
             return cls(type_name, UUID(hex=tenant), key)
         except ValueError:
             raise BadInputError(
-                f"{shown(text)} is no id of this API. Ids are opaque: send them back as received."
+                f"{quoted(text)} is no id of this API. Ids are opaque: send them back as received."
             ) from None
 
     def uuid_key(self) -> UUID:
@@ -50,7 +50,7 @@ class GlobalId:
         try:
             return UUID(hex=self.key)
         except ValueError:
-            raise BadInputError(f"{shown(self.encode())} is no id of this API.") from None
+            raise BadInputError(f"{quoted(self.encode())} is no id of this API.") from None
 
 
 def encode_base64(text: str) -> str:
@@ -76,6 +76,6 @@ def storable(text: str) -> str:
     return text
 
 
-def shown(text: str) -> str:
+def quoted(text: str) -> str:
     """Return a client's own text, short enough to repeat in a message."""
     return repr(text if len(text) <= 60 else text[:60] + "…")

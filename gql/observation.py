@@ -20,7 +20,7 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import StreamExecutionResult
 
 from domain.errors import ErrorCode
-from domain.log_context import logged
+from domain.log_context import log_context
 from gql.errors import PublicError, map_errors
 from gql.metrics import LONGEST_NAME, OTHER
 from gql.serving import Serving, serving
@@ -99,28 +99,28 @@ def _outcome(errors: list[GraphQLError]) -> str:
 _operation: ContextVar[_Operation | None] = ContextVar("operation", default=None)
 
 
-def telling(occurred_at: datetime) -> None:
+def mark_committed_at(occurred_at: datetime) -> None:
     """Say, in a subscription, when that was committed which it yields next."""
     if (operation := _operation.get()) is not None:
         operation.occurred_at = occurred_at
 
 
-def delivery() -> Callable[[], None]:
+def delivery_timer() -> Callable[[], None]:
     """Return what to call when the result that a subscription has just yielded was sent."""
     operation = _operation.get()
     if operation is None or operation.field is None or operation.occurred_at is None:
-        return nothing
+        return noop
     occurred_at, operation.occurred_at = operation.occurred_at, None
     if occurred_at < operation.began_at:
         # The client was away meanwhile.
-        return nothing
+        return noop
     served = operation.served
     lag = served.telemetry.metrics.delivery.labels(served.transport, operation.field)
     # The database's clock and ours may differ a little.
     return lambda: lag.observe(max((datetime.now(UTC) - occurred_at).total_seconds(), 0.0))
 
 
-def nothing() -> None:
+def noop() -> None:
     """Measure nothing."""
 
 
@@ -137,7 +137,7 @@ class OperationObservation(SchemaExtension):
         ids = {"trace_id": format_trace_id(trace.trace_id)} if trace.is_valid else {}
         try:
             with (
-                logged(**ids),
+                log_context(**ids),
                 use_span(operation.span, record_exception=False, set_status_on_exception=False),
             ):
                 yield

@@ -9,7 +9,7 @@ from uuid import UUID
 import strawberry
 
 from domain.errors import BadInputError, LimitExceededError
-from gql.ids import decode_base64, encode_base64, shown, storable
+from gql.ids import decode_base64, encode_base64, quoted, storable
 
 MAX_PAGE = 100
 DEFAULT_PAGE = 25
@@ -78,7 +78,7 @@ class Cursor:
 def bad_cursor(text: str) -> BadInputError:
     """Return the error for a cursor that does not belong where it was used."""
     return BadInputError(
-        f"{shown(text)} is no cursor of this list. Cursors are opaque: send them back as received,"
+        f"{quoted(text)} is no cursor of this list. Cursors are opaque: send them back as received,"
         " to the field they came from."
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from opentelemetry.trace import NoOpTracer, Tracer
 
 from domain.errors import ErrorCode
-from domain.log_context import logged
+from domain.log_context import log_context
 from gql.metrics import ApiMetrics
 
 
@@ -58,7 +58,7 @@ def serve(served: Serving, request_id: str) -> Iterator[None]:
     """Serve it within the block."""
     token = _serving.set(served)
     try:
-        with logged(request_id=request_id):
+        with log_context(request_id=request_id):
             yield
     finally:
         _serving.reset(token)

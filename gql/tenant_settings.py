@@ -7,7 +7,7 @@ import strawberry
 
 from domain.errors import UserInputError
 from domain.tenancy.models import TenantAccess
-from gql.audit import audit, to_the_end
+from gql.audit import audit, run_to_completion
 from gql.context import Info
 from gql.tenant import Tenant
 from gql.user_errors import UserError
@@ -45,7 +45,7 @@ class TenancyMutations:
     ) -> UpdateTenantSettingsPayload:
         access, _ = await info.context.locate(input.tenant_id, "Tenant")
         changing = _change(input.retention_days, access, info)
-        return await to_the_end(changing, info.context)
+        return await run_to_completion(changing, info.context)
 
 
 async def _change(

@@ -14,7 +14,7 @@ from taskiq.receiver import Receiver
 
 from domain.runs.execution import RunClaimer
 from opsrun.api.health import Check, file_checks, open_database_check
-from opsrun.api.monitoring import Monitor, shown
+from opsrun.api.monitoring import Monitor, serve_monitoring
 from opsrun.postgres.engines import Login
 from opsrun.resources import open_resources
 from opsrun.settings import Settings
@@ -77,7 +77,7 @@ async def work(settings: Settings) -> None:
         _set_by_signals(monitor.stopping)
         logger.info("Executing runs, %d at a time", settings.worker_concurrency)
         try:
-            async with shown(settings, monitor):
+            async with serve_monitoring(settings, monitor):
                 await receiver.listen(monitor.stopping)
         finally:
             await _hand_back(runner)
@@ -137,7 +137,10 @@ async def open_maintenance(settings: Settings) -> AsyncIterator[tuple[Maintenanc
 
 async def maintain(settings: Settings) -> None:
     """Run the maintenance loops until SIGTERM or SIGINT."""
-    async with open_maintenance(settings) as (maintenance, monitor), shown(settings, monitor):
+    async with (
+        open_maintenance(settings) as (maintenance, monitor),
+        serve_monitoring(settings, monitor),
+    ):
         stop = monitor.stopping
         _set_by_signals(stop)
         logger.info("Dispatching, rescuing and purging runs")

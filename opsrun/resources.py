@@ -18,7 +18,7 @@ from domain.runs.starting import RunStarter
 from domain.tenancy.service import Tenancy
 from domain.tenancy.transactions import Transactions
 from opsrun.postgres.engines import Login, open_engine, require_login
-from opsrun.postgres.row_level_security import require_walls
+from opsrun.postgres.row_level_security import require_row_level_security
 from opsrun.settings import Settings
 from opsrun.telemetry.tracing import current_traceparent
 from opsrun.valkey.wakeups import RedisWakeUps
@@ -56,7 +56,7 @@ async def open_resources(settings: Settings, login: Login) -> AsyncIterator[Reso
         RedisWakeUps(settings.require_redis_url()) as wakeups,
     ):
         await require_login(engine, login)
-        await require_walls(engine)
+        await require_row_level_security(engine)
         pool_wait = pool_wait_histogram()
         transactions = Transactions(engine, on_wait=pool_wait.observe)
         yield Resources(engine, transactions, wakeups, pool_wait)

@@ -175,7 +175,7 @@ class Settings(BaseSettings):
         description="Selections of an operation that repeat one beside them",
     )
     limit_cost: int = Field(_LIMITS.cost, ge=10, description="Points that an operation may cost")
-    points_per_minute: int = Field(
+    cost_per_minute: int = Field(
         100_000, ge=10, description="Points that a user may spend in a minute, at all APIs together"
     )
     operations_per_socket: int = Field(

@@ -13,7 +13,7 @@ from domain.drift.models import Comparison, DriftFinding
 from domain.inventory import repository as inventory
 from domain.inventory.models import Policy
 from domain.runs.failures import RunFailure
-from domain.runs.maintenance import Upkeep
+from domain.runs.maintenance import RunMaintenance
 from domain.runs.models import OperationRun, StartedRun
 from domain.runs.repository.maintenance import Dispatch
 from domain.tenancy.roles import TenantRole
@@ -156,15 +156,15 @@ async def findings(world: World, run: OperationRun) -> dict[str, DriftFinding]:
     return by_policy
 
 
-def upkeep(world: World) -> Upkeep:
+def run_maintenance(world: World) -> RunMaintenance:
     """The maintenance use cases."""
     keeper = world.resources[Login.MAINTENANCE]
-    return Upkeep(keeper.transactions, keeper.wakeups)
+    return RunMaintenance(keeper.transactions, keeper.wakeups)
 
 
 async def rescue(world: World) -> None:
     """Let the rescuer look for runs whose lease has ended, until it finds none."""
-    while await upkeep(world).rescue(grace=timedelta(0)):
+    while await run_maintenance(world).rescue(grace=timedelta(0)):
         pass
 
 
@@ -176,7 +176,7 @@ async def relay(world: World) -> list[UUID]:
         if dispatch.tenant_id == world.tenant_id:
             sent.append(dispatch.run_id)
 
-    while await upkeep(world).relay(send, tenant_concurrency=TENANT_CONCURRENCY):
+    while await run_maintenance(world).relay(send, tenant_concurrency=TENANT_CONCURRENCY):
         pass
     return sent
 

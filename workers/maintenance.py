@@ -7,9 +7,9 @@ from datetime import timedelta
 from uuid import UUID
 
 from domain.inventory import repository as inventory
-from domain.log_context import logged
+from domain.log_context import log_context
 from domain.runs.failures import ProducerError
-from domain.runs.maintenance import BATCH, Send, Upkeep
+from domain.runs.maintenance import BATCH, RunMaintenance, Send
 from domain.tenancy import repository as tenancy
 from domain.tenancy.transactions import Transactions
 from domain.wakeups import OUTBOX_TOPIC, WakeUps
@@ -24,7 +24,7 @@ _RELAY_POLL_SECONDS = 1.0
 _RESCUE_SECONDS = 3.0
 # With the steps that follow, a lost run is back at work within its lease and 15 seconds.
 _MOST_GRACE = timedelta(seconds=5)
-_HOUSEKEEPING_SECONDS = 60.0
+_PURGE_SECONDS = 60.0
 _SCOPES_SECONDS = 10.0
 _SCOPES_AT_A_TIME = 8
 _MEASURE_SECONDS = 15.0
@@ -53,7 +53,7 @@ class Maintenance:
     ) -> None:
         self._transactions = transactions
         self._wakeups = wakeups
-        self._upkeep = Upkeep(transactions, wakeups)
+        self._runs = RunMaintenance(transactions, wakeups)
         self._send = send
         self._queue_age = queue_age
         self._grace = min(lease / 3, _MOST_GRACE)
@@ -70,7 +70,7 @@ class Maintenance:
             for step, seconds in (
                 (self.rescue, _RESCUE_SECONDS),
                 (self.find_scopes, _SCOPES_SECONDS),
-                (self.housekeeping, _HOUSEKEEPING_SECONDS),
+                (self.purge, _PURGE_SECONDS),
                 (self.measure, _MEASURE_SECONDS),
             ):
                 group.create_task(self.steps.repeat(step, seconds))
@@ -80,7 +80,7 @@ class Maintenance:
 
             async def relay() -> None:
                 share = self._tenant_concurrency
-                while await self._upkeep.relay(self._send, tenant_concurrency=share) == BATCH:
+                while await self._runs.relay(self._send, tenant_concurrency=share) == BATCH:
                     pass
                 await waiter.wait(_RELAY_POLL_SECONDS)
 
@@ -88,27 +88,27 @@ class Maintenance:
 
     async def rescue(self) -> None:
         """Take runs from lost workers and order lost messages anew."""
-        while rescued := await self._upkeep.rescue(grace=self._grace):
+        while rescued := await self._runs.rescue(grace=self._grace):
             self._metrics.lease_expiries.inc()
             if rescued.ended is not None:
                 self._metrics.runs.ended(rescued.ended)
-        while aborted := await self._upkeep.abort_forgotten(limit=self._queue_timeout):
+        while aborted := await self._runs.abort_forgotten(limit=self._queue_timeout):
             self._metrics.runs.ended(aborted)
         waiting = await self._queue_age()
         if waiting is not None:
             # What was sent before the oldest message that still waits has been read, or is lost.
-            await self._upkeep.redispatch(stale=waiting + self._redispatch_after)
+            await self._runs.redispatch(stale=waiting + self._redispatch_after)
 
     async def measure(self) -> None:
         """Read how long the queues are; scrapes in between see the same."""
-        self._metrics.backlog(await self._upkeep.backlog())
+        self._metrics.backlog(await self._runs.backlog())
 
-    async def housekeeping(self) -> None:
+    async def purge(self) -> None:
         """Delete what is past retention and what nothing refers to any more."""
         for tenant_id in await self._tenants():
-            with logged(tenant_id=tenant_id):
+            with log_context(tenant_id=tenant_id):
                 pinned = inventory.pinned_runs(tenant_id)
-                while await self._upkeep.purge(tenant_id, pinned=pinned) == BATCH:
+                while await self._runs.purge(tenant_id, pinned=pinned) == BATCH:
                     pass
                 while await self._collect(tenant_id) == BATCH:
                     pass

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from opentelemetry.trace import NoOpTracer, StatusCode, Tracer, get_current_span
 
-from domain.log_context import logged
+from domain.log_context import log_context
 from domain.runs.execution import LeaseLostError, RunClaimer, RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.tenancy.transactions import DatabaseUnavailableError
@@ -49,7 +49,7 @@ class RunRunner:
         Never raises but when cancelled: how the work ended is told by the ledger. A run of
         a type that this worker doesn't know is left to one that does.
         """
-        with logged(tenant_id=tenant_id, run_id=run_id):
+        with log_context(tenant_id=tenant_id, run_id=run_id):
             await self._execute(run_type, tenant_id, run_id)
 
     async def _execute(self, run_type: str, tenant_id: UUID, run_id: UUID) -> None:

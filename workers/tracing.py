@@ -7,7 +7,7 @@ from opentelemetry.context import attach, detach
 from opentelemetry.trace import SpanKind, Tracer, format_trace_id
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from domain.log_context import logged
+from domain.log_context import log_context
 from domain.runs.execution import RunExecution
 from domain.runs.repository.maintenance import Dispatch
 
@@ -55,5 +55,5 @@ def attempt(tracer: Tracer, execution: RunExecution) -> Iterator[None]:
         set_status_on_exception=False,
     ) as span:
         trace = span.get_span_context()
-        with logged(**{"trace_id": format_trace_id(trace.trace_id)} if trace.is_valid else {}):
+        with log_context(**{"trace_id": format_trace_id(trace.trace_id)} if trace.is_valid else {}):
             yield

@@ -141,7 +141,7 @@ class RunExecution:
         async with self._transactions.open(self.tenant_id) as connection:
             if not await transitions.release(connection, self.lease, delay):
                 raise LeaseLostError
-            await transitions.order_again(connection, self.tenant_id, self.lease.run_id, delay)
+            await transitions.reenqueue(connection, self.tenant_id, self.lease.run_id, delay)
             await feed.emit(connection, self.tenant_id, self.lease.run_id, RunEventKind.REQUEUED)
         await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(self.tenant_id))
 

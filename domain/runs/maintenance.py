@@ -15,8 +15,7 @@ from domain.lifecycle import RunStatus
 from domain.runs.ending import announce_end
 from domain.runs.failures import FailureReason
 from domain.runs.models import OperationRun, RunEventKind
-from domain.runs.repository import feed, transitions
-from domain.runs.repository import maintenance as upkeep
+from domain.runs.repository import feed, maintenance, transitions
 from domain.runs.repository.backlog import Backlog, read_backlog
 from domain.runs.repository.maintenance import Dispatch, PinnedRuns, RunKey
 from domain.tenancy.transactions import Transactions
@@ -40,7 +39,7 @@ class Rescued:
     ended: OperationRun | None
 
 
-class Upkeep:
+class RunMaintenance:
     """The maintenance use cases; needs the maintenance login, which sees every tenant."""
 
     def __init__(self, transactions: Transactions, wakeups: WakeUps) -> None:
@@ -56,7 +55,7 @@ class Upkeep:
             DispatchUnavailableError: the broker refused one; those sent before it are done.
         """
         async with self._transactions.open(None) as connection:
-            dispatches = await upkeep.take_dispatches(
+            dispatches = await maintenance.take_dispatches(
                 connection, limit=BATCH, tenant_concurrency=tenant_concurrency
             )
             sent: list[Dispatch] = []
@@ -69,7 +68,7 @@ class Upkeep:
                     break
                 sent.append(dispatch)
             if sent:
-                await upkeep.delete_dispatches(connection, sent)
+                await maintenance.delete_dispatches(connection, sent)
         if failure is not None:
             raise failure
         return len(sent)
@@ -77,7 +76,7 @@ class Upkeep:
     async def redispatch(self, *, stale: timedelta) -> int:
         """Order anew what has been pending for `stale` although its message was sent."""
         async with self._transactions.open(None) as connection:
-            count = await upkeep.redispatch(connection, stale=stale, limit=BATCH)
+            count = await maintenance.redispatch(connection, stale=stale, limit=BATCH)
         if count:
             await self._wakeups.nudge(OUTBOX_TOPIC)
         return count
@@ -86,13 +85,13 @@ class Upkeep:
         """Take one run from a worker that stopped sending heartbeats; None when there is none."""
         ended: OperationRun | None = None
         async with self._transactions.open(None) as connection:
-            run = await upkeep.take_expired(connection, grace=grace)
+            run = await maintenance.take_expired(connection, grace=grace)
             if run is None:
                 return None
             if run.attempts_left:
                 delay = _RETRY_DELAY * run.attempt
-                await upkeep.requeue(connection, run, delay=delay)
-                await transitions.order_again(connection, run.tenant_id, run.run_id, delay)
+                await maintenance.requeue(connection, run, delay=delay)
+                await transitions.reenqueue(connection, run.tenant_id, run.run_id, delay)
                 await feed.emit(connection, run.tenant_id, run.run_id, RunEventKind.REQUEUED)
             else:
                 ended = await self._end(
@@ -109,7 +108,7 @@ class Upkeep:
     async def abort_forgotten(self, *, limit: timedelta) -> OperationRun | None:
         """End one run that no worker took within `limit`, and return it if there is any."""
         async with self._transactions.open(None) as connection:
-            run = await upkeep.take_forgotten(connection, limit=limit)
+            run = await maintenance.take_forgotten(connection, limit=limit)
             if run is None:
                 return None
             ended = await self._end(
@@ -130,7 +129,7 @@ class Upkeep:
         reason: FailureReason,
         message: str,
     ) -> OperationRun:
-        await upkeep.end(connection, run, status)
+        await maintenance.end(connection, run, status)
         await transitions.add_failure(
             connection,
             run.tenant_id,
@@ -149,8 +148,10 @@ class Upkeep:
     async def purge(self, tenant_id: UUID, *, pinned: PinnedRuns) -> int:
         """Delete one batch of the tenant's finished runs past retention; return how many."""
         async with self._transactions.open(None) as connection:
-            run_ids = await upkeep.expired_runs(connection, tenant_id, pinned=pinned, limit=BATCH)
+            run_ids = await maintenance.expired_runs(
+                connection, tenant_id, pinned=pinned, limit=BATCH
+            )
             if run_ids:
-                highest = await upkeep.delete_runs(connection, tenant_id, run_ids)
+                highest = await maintenance.delete_runs(connection, tenant_id, run_ids)
                 await feed.raise_min_seq(connection, tenant_id, highest)
         return len(run_ids)

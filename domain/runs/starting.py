@@ -107,7 +107,7 @@ class RunStarter:
     async def _announce(
         self, connection: AsyncConnection, access: TenantAccess, run_id: UUID
     ) -> None:
-        await transitions.order_dispatch(connection, access.tenant_id, run_id)
+        await transitions.enqueue(connection, access.tenant_id, run_id)
         seq = await feed.emit(connection, access.tenant_id, run_id, RunEventKind.QUEUED)
         await notifications.add(
             connection,

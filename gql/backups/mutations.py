@@ -6,7 +6,7 @@ import strawberry
 
 from domain.errors import BadInputError, UserInputError
 from domain.tenancy.models import TenantAccess
-from gql.audit import audit, to_the_end
+from gql.audit import audit, run_to_completion
 from gql.backups.types import BackupSet
 from gql.context import Info
 from gql.inventory.queries import policy_key
@@ -54,7 +54,7 @@ class BackupMutations:
         ],
     ) -> CreateBackupSetPayload:
         access, _ = await info.context.locate(input.tenant_id, "Tenant")
-        return await to_the_end(_create(input.name, access, info), info.context)
+        return await run_to_completion(_create(input.name, access, info), info.context)
 
     @strawberry.mutation(
         description="Start `backup_set.add_policies`: copy policies of the current snapshots."

@@ -9,7 +9,7 @@ from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, parse
 
 from domain.documents.models import TrustedDocument
 from domain.errors import BadInputError, LimitExceededError
-from gql.documents.validation import faults, require_price
+from gql.documents.validation import require_cost, validate_document
 from gql.limits.cost import CostModel
 from gql.limits.limits import Limits
 from gql.limits.shape import require_shape
@@ -69,10 +69,10 @@ class _Checks:
             )
         try:
             require_shape(parsed, self._limits)
-            if wrong := faults(self._schema, parsed, self._limits):
+            if wrong := validate_document(self._schema, parsed, self._limits):
                 return document, "; ".join(fault.message for fault in wrong)
             for operation in operations:
-                require_price(self._costs, parsed, operation, {}, self._limits)
+                require_cost(self._costs, parsed, operation, {}, self._limits)
         except (BadInputError, LimitExceededError) as error:
             return document, str(error)
         return document, None

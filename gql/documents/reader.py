@@ -12,7 +12,7 @@ from graphql import DocumentNode, GraphQLError, GraphQLSchema, GraphQLSyntaxErro
 from domain.concurrency.fair_queue import FairQueue
 from domain.errors import DomainError, LimitExceededError
 from gql.documents.valid import ValidDocuments
-from gql.documents.validation import faults
+from gql.documents.validation import validate_document
 from gql.limits.budgets import Budgets
 from gql.limits.cost import BASE, PER_CPU_SECOND
 from gql.limits.limits import Limits
@@ -78,7 +78,7 @@ class DocumentReader:
         try:
             document = parse(text, max_tokens=self.limits.tokens)
             require_shape(document, self.limits)
-            errors = tuple(faults(self.schema, document, self.limits))
+            errors = tuple(validate_document(self.schema, document, self.limits))
         except (DomainError, GraphQLSyntaxError) as error:
             refusal = _in_our_words(error, self.limits)
             return Reading(refusal=refusal, seconds=thread_time() - began)

@@ -27,7 +27,9 @@ MAX_FAULTS = 3
 overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = 50_000
 
 
-def faults(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> list[GraphQLError]:
+def validate_document(
+    schema: GraphQLSchema, document: DocumentNode, limits: Limits
+) -> list[GraphQLError]:
     """Return what is wrong with a document; nothing if it may run."""
     rules = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
     if not limits.introspection:
@@ -64,7 +66,7 @@ def require_variables(variables: Variables, limits: Limits) -> None:
         ]
 
 
-def require_price(
+def require_cost(
     costs: CostModel,
     document: DocumentNode,
     operation: OperationDefinitionNode,

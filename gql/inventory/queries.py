@@ -11,7 +11,7 @@ from domain.inventory.scopes import valid_scope_key
 from domain.tenancy.models import TenantAccess
 from gql.arguments import After, First, plain_text
 from gql.context import Info
-from gql.ids import GlobalId, shown
+from gql.ids import GlobalId, quoted
 from gql.inventory.types import InventoryScope, Policy
 from gql.pages import DEFAULT_PAGE, Connection, Cursor, forward_page, page_size
 
@@ -54,7 +54,7 @@ def policy_key(id_: GlobalId) -> tuple[str, str]:
     """Return (scope key, policy id) of a policy's global id; BadInputError for what is none."""
     scope_key, _, policy_id = id_.key.partition("/")  # scope keys have no slash
     if not valid_scope_key(scope_key) or not 0 < len(policy_id) <= MAX_ID_LENGTH:
-        raise BadInputError(f"{shown(id_.encode())} is no id of this API.")
+        raise BadInputError(f"{quoted(id_.encode())} is no id of this API.")
     return scope_key, policy_id
 
 

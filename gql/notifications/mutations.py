@@ -9,7 +9,7 @@ import strawberry
 from domain.errors import BadInputError, LimitExceededError
 from domain.notifications import models
 from domain.tenancy.models import TenantAccess
-from gql.audit import audit, to_the_end
+from gql.audit import audit, run_to_completion
 from gql.context import Info
 from gql.limits.cost import MEMBERS
 from gql.notifications.types import Notification
@@ -56,7 +56,7 @@ class NotificationMutations:
             if located.tenant_id != access.tenant_id:
                 raise BadInputError("A notification belongs to another tenant.")
             ids.append(decoded.uuid_key())
-        marked = await to_the_end(_mark(ids, access, info), info.context)
+        marked = await run_to_completion(_mark(ids, access, info), info.context)
         return MarkNotificationsReadPayload(
             notifications=[Notification.of(row, access, info) for row in marked],
             unread_count=await info.context.cases.notifications.unread_count(access),

@@ -10,7 +10,7 @@ from strawberry import UNSET
 from domain.runs.feed import FeedGapError
 from gql.context import Info
 from gql.notifications.types import NOTIFICATION_CURSOR, Notification
-from gql.observation import telling
+from gql.observation import mark_committed_at
 from gql.pages import cursor_number
 from gql.runs.subscriptions import live_events
 
@@ -53,7 +53,7 @@ class NotificationSubscriptions:
                             for notification in fresh:
                                 await context.stay(access.tenant_id)
                                 seen = notification.seq
-                                telling(notification.created_at)
+                                mark_committed_at(notification.created_at)
                                 yield Notification.of(notification, access, info)
                             if len(fresh) < _BATCH:
                                 cursor, _event = await anext(events)

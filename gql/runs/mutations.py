@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 from domain.errors import UserInputError
 from domain.runs.models import StartedRun, StartOutcome
 from domain.tenancy.models import TenantAccess
-from gql.audit import audit, audit_refused_start, to_the_end
+from gql.audit import audit, audit_refused_start, run_to_completion
 from gql.context import Info
 from gql.runs.types import StartRunPayload
 from gql.user_errors import UserError
@@ -15,7 +15,7 @@ async def start_payload(
     starting: Awaitable[StartedRun], access: TenantAccess, info: Info
 ) -> StartRunPayload:
     """Await a start, also when its client leaves, and wrap its answer."""
-    return await to_the_end(_start(starting, access, info), info.context)
+    return await run_to_completion(_start(starting, access, info), info.context)
 
 
 async def _start(

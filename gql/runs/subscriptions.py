@@ -23,7 +23,7 @@ from gql import context as context_module
 from gql.context import Context, Info
 from gql.enums import FeedChange, FeedResetReason
 from gql.limits.cost import MEMBERS
-from gql.observation import telling
+from gql.observation import mark_committed_at
 from gql.pages import Cursor, cursor_number
 from gql.runs.filters import run_filter
 from gql.runs.queries import Filter
@@ -171,7 +171,7 @@ class RunSubscriptions:
 
         def told(event: Event | None, run: Run, seen: FeedCursor) -> OperationRunEvent:
             if event is not None:
-                telling(event.occurred_at)
+                mark_committed_at(event.occurred_at)
             return OperationRunEvent(
                 kind=event.kind if event else None,
                 run=OperationRun.of(run, access, info),
@@ -239,7 +239,7 @@ class RunSubscriptions:
                         async for cursor, event in events:
                             change = event and _change(wanted, event)
                             if event and change:
-                                telling(event.occurred_at)
+                                mark_committed_at(event.occurred_at)
                                 yield OperationRunChanged(
                                     change=change,
                                     run=OperationRun.of(event.run, access, info),

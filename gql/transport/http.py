@@ -38,7 +38,7 @@ from gql.transport.results import ResultStream
 from gql.transport.slots import Slots
 from gql.transport.sse import EventStream
 from gql.transport.websocket import (
-    FROZEN,
+    CLOSE_UNRESPONSIVE,
     SocketAdapter,
     SocketHandler,
     SocketSession,
@@ -244,7 +244,7 @@ class GraphQLView(GraphQL[SocketSession, None]):
             if (code := self._connections.close_code) is not None:
                 await close_socket(socket, code, "Service Restart")
             else:
-                await close_socket(socket, FROZEN, "The client does not read")
+                await close_socket(socket, CLOSE_UNRESPONSIVE, "The client does not read")
         finally:
             socket.state.slot.give_back()
 

@@ -6,7 +6,7 @@ from contextlib import aclosing, suppress
 
 from strawberry.types import ExecutionResult
 
-from gql.observation import delivery, nothing
+from gql.observation import delivery_timer, noop
 from gql.transport.connections import end
 
 _Result = tuple[ExecutionResult | None, Callable[[], None]]
@@ -24,12 +24,12 @@ class ResultStream:
         self,
         results: AsyncGenerator[ExecutionResult, None],
         *,
-        at_end: Callable[[], None] = nothing,
+        at_end: Callable[[], None] = noop,
     ) -> None:
         """Begin; `at_end` is called once it is over, for whatever reason."""
         self._queue: asyncio.Queue[_Result] = asyncio.Queue(maxsize=1)
         self._peeked: list[_Result] = []
-        self._sent = nothing
+        self._sent = noop
         self._task = asyncio.create_task(self._produce(results))
         self._task.add_done_callback(lambda _: at_end())
 
@@ -40,7 +40,7 @@ class ResultStream:
             TimeoutError: there was none within `timeout` seconds.
         """
         # Whoever asks for the next one has sent the last.
-        sent, self._sent = self._sent, nothing
+        sent, self._sent = self._sent, noop
         sent()
         result, self._sent = self._peeked.pop() if self._peeked else await self._take(timeout)
         return result
@@ -65,8 +65,8 @@ class ResultStream:
                 # A subscription whose clean-up fails answers a cancellation with an error.
                 if _is_cancelled():
                     return
-                await self._queue.put((result, delivery()))
-        await self._queue.put((None, nothing))
+                await self._queue.put((result, delivery_timer()))
+        await self._queue.put((None, noop))
 
 
 def _is_cancelled() -> bool:

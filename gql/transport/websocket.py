@@ -37,7 +37,7 @@ from gql.transport.slots import Slot
 # RFC 6455: a control frame holds 125 bytes, of which the close code takes two.
 MAX_REASON_BYTES = 123
 # For a client that does not read or answer any more; one of those after which it may come back.
-FROZEN = 4499
+CLOSE_UNRESPONSIVE = 4499
 
 
 @dataclass(slots=True)

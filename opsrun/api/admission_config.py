@@ -32,7 +32,7 @@ def limits(settings: Settings) -> Limits:
 @asynccontextmanager
 async def open_gate(settings: Settings, transactions: Transactions) -> AsyncIterator[Gate]:
     """Open what the gate asks: the users' accounts, and the registered documents."""
-    async with open_budgets(settings.require_redis_url(), settings.points_per_minute) as budgets:
+    async with open_budgets(settings.require_redis_url(), settings.cost_per_minute) as budgets:
         bounds, core = limits(settings), schema.as_graphql_core()
         yield Gate(
             bounds,

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from gql.audit import all_told
+from gql.audit import wait_for_mutations
 from gql.context import Context, UseCases
 from gql.limits.budgets import Budgets
 from gql.metrics import ApiMetrics
@@ -157,4 +157,4 @@ async def open_api(
         try:
             yield Api(app, view, monitor)
         finally:
-            await all_told()
+            await wait_for_mutations()

@@ -41,7 +41,7 @@ def server_config(app: ASGIApp, **options: Any) -> uvicorn.Config:
     )
 
 
-class Cutting(asyncio.Protocol):
+class StallTimeoutMixin(asyncio.Protocol):
     """Ends the connection of a client that takes nothing of what it asked for.
 
     Closing alone does not: it waits until the client has taken everything.
@@ -105,7 +105,7 @@ class _Connection(h11.Connection):
         )
 
 
-class HttpProtocol(Cutting, H11Protocol):
+class HttpProtocol(StallTimeoutMixin, H11Protocol):
     """Gives up a request that does not end, be it in its head or behind its answer.
 
     On h11, because httptools loses the body of a request that offers to go on in HTTP/2, as every

@@ -88,7 +88,7 @@ def monitor_app(monitor: Monitor) -> Starlette:
 
 
 @asynccontextmanager
-async def shown(settings: Settings, monitor: Monitor) -> AsyncIterator[int | None]:
+async def serve_monitoring(settings: Settings, monitor: Monitor) -> AsyncIterator[int | None]:
     """Serve it on OPSRUN_METRICS_PORT; returns the port, None when none is set.
 
     Raises:

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute
 from opsrun.api.asgi import Api, open_api
 from opsrun.api.http_protocol import server_config
 from opsrun.api.listening import address
-from opsrun.api.monitoring import Server, shown
+from opsrun.api.monitoring import Server, serve_monitoring
 from opsrun.api.websocket_protocol import SocketProtocol
 from opsrun.settings import Settings
 
@@ -78,7 +78,10 @@ async def serve_api(
     """Serve the API, and `more_routes`, on a listening socket until SIGTERM or SIGINT."""
     base = address(settings, bound)
     sys.setswitchinterval(SWITCH_SECONDS)
-    async with open_api(settings, base, more_routes) as api, shown(settings, api.monitor):
+    async with (
+        open_api(settings, base, more_routes) as api,
+        serve_monitoring(settings, api.monitor),
+    ):
         config = server_config(
             api.app,
             ws=SocketProtocol,

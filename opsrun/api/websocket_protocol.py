@@ -8,8 +8,8 @@ from websockets.frames import Frame
 from websockets.http11 import Response
 from websockets.server import ServerProtocol
 
-from gql.transport.websocket import FROZEN
-from opsrun.api.http_protocol import NO_SNIFFING, Cutting
+from gql.transport.websocket import CLOSE_UNRESPONSIVE
+from opsrun.api.http_protocol import NO_SNIFFING, StallTimeoutMixin
 
 
 class _Handshake(ServerProtocol):
@@ -19,7 +19,7 @@ class _Handshake(ServerProtocol):
         super().send_response(_unsniffed(response))
 
 
-class SocketProtocol(Cutting, WebSocketsSansIOProtocol):
+class SocketProtocol(StallTimeoutMixin, WebSocketsSansIOProtocol):
     """Answers handshakes that are none, and ends sockets with codes that say more."""
 
     _pongs = b""
@@ -73,7 +73,7 @@ class SocketProtocol(Cutting, WebSocketsSansIOProtocol):
 
     def keepalive_timeout(self) -> None:
         """End the socket of a client that answers no ping; after uvicorn's 1011 none comes back."""
-        self.conn.fail(FROZEN, "No answer to a ping")
+        self.conn.fail(CLOSE_UNRESPONSIVE, "No answer to a ping")
         super().keepalive_timeout()
 
 

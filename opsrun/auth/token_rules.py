@@ -26,7 +26,7 @@ _MAX_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
+class TokenRules:
     """Whose tokens are taken, and how exactly."""
 
     issuer: str

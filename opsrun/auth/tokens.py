@@ -14,7 +14,7 @@ import jwt
 from domain.concurrency.shared_reads import SharedReads
 from domain.errors import UnauthenticatedError
 from opsrun.auth.issuer_keys import IssuerKeys
-from opsrun.auth.token_rules import BAD_TOKEN, FAULTS, Trust
+from opsrun.auth.token_rules import BAD_TOKEN, FAULTS, TokenRules
 from opsrun.settings import (
     LEEWAY_SECONDS,
     LOCAL_KEY_LENGTH,
@@ -60,7 +60,7 @@ class LocalTokens:
         memberships_claim: str | None = None,
     ) -> None:
         self._key = key
-        self._trust = Trust(
+        self._trust = TokenRules(
             LOCAL_ISSUER, LOCAL_AUDIENCE, [_LOCAL_ALGORITHM], leeway, memberships_claim
         )
 
@@ -107,7 +107,7 @@ class OidcTokens:
         leeway: timedelta = timedelta(seconds=LEEWAY_SECONDS),
         memberships_claim: str | None = None,
     ) -> None:
-        self._trust = Trust(issuer, audience, algorithms, leeway, memberships_claim)
+        self._trust = TokenRules(issuer, audience, algorithms, leeway, memberships_claim)
         self.keys = IssuerKeys(jwks_url)
 
     async def verify(self, token: str) -> "Identity":

@@ -13,7 +13,7 @@ from opsrun.settings import PREFIX, Settings
 _MOST_NAMED = 10
 
 
-def welcome(
+def banner(
     settings: Settings,
     base: str,
     code: str,

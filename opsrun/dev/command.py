@@ -21,7 +21,7 @@ from domain.tenancy.transactions import Transactions
 from opsrun.api.listening import DEFAULT_PORT, address, listening_socket
 from opsrun.auth.tokens import kept_key, local_tokens
 from opsrun.dev import demo
-from opsrun.dev.banner import welcome
+from opsrun.dev.banner import banner
 from opsrun.dev.demo_history import write_history
 from opsrun.dev.demo_sign_in import sign_in_code
 from opsrun.dev.embedded import EmbeddedServerError, EmbeddedServers, embedded_servers
@@ -36,7 +36,7 @@ from opsrun.valkey.wakeups import RedisWakeUps
 
 _READY_SECONDS = 60.0
 # Instead of the defaults: a run of the demo is over sooner, and somebody waits.
-_HASTE = {"shutdown_grace_seconds": 2, "drain_seconds": 0}
+_DEV_DEFAULTS = {"shutdown_grace_seconds": 2, "drain_seconds": 0}
 
 
 async def develop(settings: Settings, own_exports: Path | None = None) -> None:
@@ -107,7 +107,7 @@ async def _develop(settings: Settings, own_exports: Path | None) -> None:
 
                     await _while_alive(ready(), servers, processes)
                     code = sign_in_code(settings)
-                    click.echo(welcome(settings, base, code, logs, hub, own))
+                    click.echo(banner(settings, base, code, logs, hub, own))
                     await _while_alive(live(), servers, processes)
 
 
@@ -145,7 +145,7 @@ def _environment(
     given = {"REDIS_URL": servers.redis_url, "DATA_FOLDER": str(folder)}
     if hub is not None:
         given["HUB_FOLDER"] = str(hub)
-    for name, seconds in _HASTE.items():
+    for name, seconds in _DEV_DEFAULTS.items():
         if name not in settings.model_fields_set:
             given[name.upper()] = str(seconds)
     return {**os.environ, **{PREFIX + name: value for name, value in given.items()}}
@@ -223,7 +223,7 @@ async def _while_alive(
 
 async def _death(child: Child) -> str:
     await child.wait()
-    return child.obituary()
+    return child.exit_report()
 
 
 async def _until_ready(place: tuple[str, int], api: Child) -> None:

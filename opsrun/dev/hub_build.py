@@ -100,7 +100,7 @@ async def _npm(log: Path, *arguments: str) -> None:
     )
     try:
         if await child.wait() != 0:
-            raise EmbeddedServerError(child.obituary())
+            raise EmbeddedServerError(child.exit_report())
     finally:
         if not child.ended:
             # npm has started others, and they yet others; its session has a group for all.

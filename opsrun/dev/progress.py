@@ -35,7 +35,7 @@ async def all_events(transactions: Transactions) -> AsyncIterator[tuple[str, Run
                     events = await feed.events_after(
                         connection, tenant_id, seen[tenant_id], limit=_BATCH
                     )
-                    fresh += [(slug, event) for event in without_haste(events)]
+                    fresh += [(slug, event) for event in latest_progress_only(events)]
                     if events:
                         seen[tenant_id] = events[-1].seq
         except DatabaseUnavailableError:
@@ -45,7 +45,7 @@ async def all_events(transactions: Transactions) -> AsyncIterator[tuple[str, Run
         await asyncio.sleep(_POLL_SECONDS)
 
 
-def without_haste(events: Sequence[RunEvent]) -> list[RunEvent]:
+def latest_progress_only(events: Sequence[RunEvent]) -> list[RunEvent]:
     """Leave out every progress that another event of the same run follows."""
     last = {event.run.id: event.seq for event in events}
     return [

@@ -22,7 +22,7 @@ PATIENCE_SECONDS = 3.0
 
 # A process that froze, or whose machine is gone, must not keep its locks: one of them is the
 # tenant's feed counter, and everybody in the tenant would wait.
-_LET_GO = {
+_ABANDONED_SESSION_SETTINGS = {
     "idle_in_transaction_session_timeout": "5s",
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
@@ -63,7 +63,10 @@ async def open_engine(
     is_pooled = await require_session(options)
     settings: dict[str, str] = {}
     if statement_timeout_seconds is not None:
-        settings = {"statement_timeout": f"{statement_timeout_seconds}s", **_LET_GO}
+        settings = {
+            "statement_timeout": f"{statement_timeout_seconds}s",
+            **_ABANDONED_SESSION_SETTINGS,
+        }
         # Later than the server's own, which tells more and keeps the connection.
         options["command_timeout"] = statement_timeout_seconds + PATIENCE_SECONDS
     if not is_pooled:
@@ -79,9 +82,9 @@ async def open_engine(
     if is_pooled and settings:
         event.listen(engine.sync_engine, "connect", partial(_set, settings))
     event.listen(engine.sync_engine, "checkout", _ping)
-    event.listen(engine.sync_engine, "handle_error", _give_up)
-    event.listen(engine.sync_engine, "invalidate", _hang_up)
-    event.listen(engine.sync_engine, "close", _hang_up)
+    event.listen(engine.sync_engine, "handle_error", _map_driver_timeout)
+    event.listen(engine.sync_engine, "invalidate", _terminate_connection)
+    event.listen(engine.sync_engine, "close", _terminate_connection)
     try:
         await _connect(engine)
         yield engine
@@ -125,14 +128,14 @@ def _ping(connection: AdaptedConnection, *_: object) -> None:
         raise InvalidatePoolError from error
 
 
-def _give_up(context: ExceptionContext) -> None:
+def _map_driver_timeout(context: ExceptionContext) -> None:
     """Tell the driver's timeout from the caller's own, which comes as a cancellation."""
     if isinstance(context.original_exception, TimeoutError):
         context.invalidate_pool_on_disconnect = True
         raise DatabaseUnavailableError("The database did not answer in time.")
 
 
-def _hang_up(
+def _terminate_connection(
     connection: AdaptedConnection, record: ConnectionPoolEntry, error: BaseException | None = None
 ) -> None:
     """Drop what is idle or silent at once: to be closed in order, it would have to answer.

@@ -60,7 +60,7 @@ class OpenTableError(Exception):
     """Rows of tenants are not behind row level security, or this login has a way around it."""
 
 
-async def require_walls(engine: AsyncEngine) -> None:
+async def require_row_level_security(engine: AsyncEngine) -> None:
     """Refuse to go on unless row level security stands before all rows of tenants, on all ways.
 
     Raises:

@@ -42,16 +42,16 @@ async def exported(endpoint: str, process: str) -> AsyncIterator[Tracer]:
     )
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     if process == "api":
-        provider.sampler = OwnDecision(provider.sampler)
+        provider.sampler = IgnoreRemoteParent(provider.sampler)
     sender = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_SECONDS)
-    provider.add_span_processor(BatchSpanProcessor(OutagesToldOnce(sender)))
+    provider.add_span_processor(BatchSpanProcessor(LogOutageOnce(sender)))
     try:
         yield provider.get_tracer("opsrun")
     finally:
         await _stop(provider)
 
 
-class OwnDecision(Sampler):
+class IgnoreRemoteParent(Sampler):
     """Samples as if it was first to decide: whether a client is traced is not for it to say."""
 
     def __init__(self, sampler: Sampler) -> None:
@@ -66,7 +66,7 @@ class OwnDecision(Sampler):
         return self._sampler.get_description()
 
 
-class OutagesToldOnce(SpanExporter):
+class LogOutageOnce(SpanExporter):
     """An exporter that tells the log when it begins to fail, and when it no longer does."""
 
     def __init__(self, exporter: SpanExporter) -> None:

@@ -43,14 +43,14 @@ class RedisBudgets:
     counts by itself: nobody is refused for an outage, and nobody is let through without bound.
     """
 
-    def __init__(self, redis: RedisStorage, points_per_minute: int) -> None:
-        self._item = RateLimitItemPerMinute(points_per_minute)
+    def __init__(self, redis: RedisStorage, cost_per_minute: int) -> None:
+        self._item = RateLimitItemPerMinute(cost_per_minute)
         self._shared = FixedWindowRateLimiter(redis)
         self._own = FixedWindowRateLimiter(MemoryStorage())
         self._away_until = float("-inf")
         self._refused_until: dict[UUID, float] = {}
         # What is paid at a time, so that no payment is more than what another one leaves.
-        self._part = max(1, points_per_minute // 20)
+        self._part = max(1, cost_per_minute // 20)
         self._debts: dict[UUID, _Debt] = {}
 
     def require(self, user_id: UUID) -> None:
@@ -162,7 +162,7 @@ def _refusal(reason: str, until: float) -> RateLimitedError:
 
 
 @asynccontextmanager
-async def open_budgets(redis_url: str, points_per_minute: int) -> AsyncIterator[RedisBudgets]:
+async def open_budgets(redis_url: str, cost_per_minute: int) -> AsyncIterator[RedisBudgets]:
     """Open the accounts in Redis; closing them leaves what was counted."""
     pool = redis_pool(redis_url)
     try:
@@ -173,6 +173,6 @@ async def open_budgets(redis_url: str, points_per_minute: int) -> AsyncIterator[
             # Typed too narrowly: a pool is handed on as it is.
             connection_pool=cast("Any", pool),
         )
-        yield RedisBudgets(storage, points_per_minute)
+        yield RedisBudgets(storage, cost_per_minute)
     finally:
         await pool.aclose()

@@ -21,7 +21,7 @@ from tests.opsrun.conftest import Installation
 
 TALLIES = pytest.StashKey[dict[str, Counter[str]]]()
 # What the two kinds of server have in common: rates would hide what lies behind them.
-COMMON = {"LOG_FORMAT": "json", "POINTS_PER_MINUTE": "1000000000"}
+COMMON = {"LOG_FORMAT": "json", "COST_PER_MINUTE": "1000000000"}
 ROOM = {
     "LIMIT_TOKENS": "100000",
     "LIMIT_FIELDS": "20000",

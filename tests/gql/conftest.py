@@ -38,7 +38,7 @@ async def api(serving: Serving) -> AsyncIterator[RunningApi]:
         limit_fields=100_000,
         limit_aliases=100_000,
         limit_cost=10_000_000,
-        points_per_minute=1_000_000_000,
+        cost_per_minute=1_000_000_000,
     ) as running:
         yield running
 

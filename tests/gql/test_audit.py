@@ -18,7 +18,7 @@ from domain.tenancy.claims import ClaimedUser
 from domain.tenancy.models import Principal
 from domain.tenancy.roles import TenantRole
 from gql import audit as module
-from gql.audit import all_told, to_the_end
+from gql.audit import run_to_completion, wait_for_mutations
 from gql.context import Context, Identity
 from gql.ids import GlobalId
 from opsrun.administration import User, remove_member
@@ -385,7 +385,7 @@ async def test_an_error_that_has_no_answer_is_told_once(
             await pause.here()
             raise error
 
-        working = asyncio.create_task(to_the_end(fail(), None))
+        working = asyncio.create_task(run_to_completion(fail(), None))
         async with asyncio.timeout(PATIENCE):
             await pause.reached.wait()
             # Once by the client and once by a server that stops.
@@ -412,9 +412,9 @@ async def test_a_server_stops_when_all_is_told(
 
     async def wait_at_last() -> None:
         committed.over.set()
-        await all_told()
+        await wait_for_mutations()
 
-    monkeypatch.setattr("opsrun.api.asgi.all_told", wait_at_last)
+    monkeypatch.setattr("opsrun.api.asgi.wait_for_mutations", wait_at_last)
     async with serving() as stopping:
         monkeypatch.setattr(stopping.resources.wakeups, "nudge", committed.here)
         async with stopping.member(world).socket() as connection:
@@ -426,10 +426,10 @@ async def test_a_server_stops_when_all_is_told(
 async def test_a_server_waits_not_for_ever_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LAST_SECONDS", 0.01)
     pause = Pause()
-    working = asyncio.create_task(to_the_end(pause.here(), None))
+    working = asyncio.create_task(run_to_completion(pause.here(), None))
     async with asyncio.timeout(PATIENCE):
         await pause.reached.wait()
-        await all_told()
+        await wait_for_mutations()
         assert not working.done()
         pause.over.set()
         await working

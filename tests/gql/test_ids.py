@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import BadInputError
-from gql.ids import GlobalId, decode_base64, encode_base64, shown
+from gql.ids import GlobalId, decode_base64, encode_base64, quoted
 
 # What Postgres and UTF-8 can hold.
 TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
@@ -67,5 +67,5 @@ def test_a_key_that_is_no_uuid_is_bad_input_where_one_is_needed() -> None:
 
 
 def test_a_message_repeats_no_more_of_a_text_than_a_line() -> None:
-    assert shown("abc") == "'abc'"
-    assert len(shown("x" * 10_000)) < 70
+    assert quoted("abc") == "'abc'"
+    assert len(quoted("x" * 10_000)) < 70

@@ -377,7 +377,7 @@ class TestHousekeeping:
         for run in old:
             await age(world, run.id, days=91)
         await age(world, young.id, days=89)
-        await world.maintenance().housekeeping()
+        await world.maintenance().purge()
         access = await world.access()
         everything = [*old, young, running_run.run]
         left = await world.cases.runs.by_ids(access, [run.id for run in everything])
@@ -391,6 +391,6 @@ class TestHousekeeping:
         theirs = await sync(other, scope_key="nowhere")
         for tenant, run in ((world, mine), (other, theirs)):
             await age(tenant, run.id, days=11)
-        await world.maintenance().housekeeping()
+        await world.maintenance().purge()
         assert await world.cases.runs.by_ids(owner, [mine.id]) == {}
         assert set(await other.cases.runs.by_ids(await other.access(), [theirs.id])) == {theirs.id}

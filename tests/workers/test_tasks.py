@@ -17,7 +17,7 @@ from domain.runs.models import StartedRun
 from domain.runs.repository.maintenance import Dispatch
 from tests.domain.ledger import ledger_faults
 from tests.valkey import Valkey
-from tests.working import backup_set, ended, export, policy, start_sync, until, upkeep
+from tests.working import backup_set, ended, export, policy, run_maintenance, start_sync, until
 from tests.world import TENANT_CONCURRENCY, World
 from workers import broker as broker_module
 from workers.broker import RunBroker
@@ -63,7 +63,7 @@ def only_own(world: World, send: Send) -> Send:
 
 async def relay(world: World, broker: RunBroker) -> None:
     send = only_own(world, sender(broker))
-    while await upkeep(world).relay(send, tenant_concurrency=TENANT_CONCURRENCY):
+    while await run_maintenance(world).relay(send, tenant_concurrency=TENANT_CONCURRENCY):
         pass
 
 
@@ -102,7 +102,7 @@ async def test_what_redis_forgets_is_ordered_anew(world: World, valkey: Valkey) 
             assert await redis.xlen(broker.queue_name) == 1
             await redis.flushall()
         async with working(broker):
-            assert await upkeep(world).redispatch(stale=timedelta(0)) >= 1
+            assert await run_maintenance(world).redispatch(stale=timedelta(0)) >= 1
             await relay(world, broker)
             await wait_for_end(world, started)
         assert (await ended(world, started)).status_bucket is StatusBucket.SUCCEEDED
@@ -114,7 +114,7 @@ async def test_a_message_that_was_sent_twice_runs_once(world: World, redis_url: 
         started, later = await exported_sync(world), await world.start()
         await relay(world, broker)
         for _ in range(3):
-            await upkeep(world).redispatch(stale=timedelta(0))
+            await run_maintenance(world).redispatch(stale=timedelta(0))
             await relay(world, broker)
         async with working(broker):
             await wait_for_end(world, started)
@@ -138,7 +138,7 @@ async def test_a_type_that_this_worker_lacks_is_left_to_others(
             await wait_for_end(world, started)
         left = await ended(world, unknown)
         assert (left.status, left.attempt) == (RunStatus.PENDING, 0)
-        assert await upkeep(world).redispatch(stale=timedelta(0)) >= 1
+        assert await run_maintenance(world).redispatch(stale=timedelta(0)) >= 1
 
 
 class TestSending:

@@ -50,7 +50,7 @@ def window(tenant_id: UUID, wanted: RunFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _places(wanted: RunFilter) -> Mapping[ColumnElement[Any], Collection[Any]]:
+def _index_prefixes(wanted: RunFilter) -> Mapping[ColumnElement[Any], Collection[Any]]:
     """Return the values by which an index of the list begins, column by column.
 
     A bucket that the filter leaves open is each of the few there are.
@@ -91,7 +91,7 @@ async def page(
         )
 
     places = []
-    for column, values in _places(wanted).items():
+    for column, values in _index_prefixes(wanted).items():
         place = func.unnest(literal(sorted(values), ARRAY(column.type))).column_valued(
             f"each_{column.name}", joins_implicitly=True
         )

@@ -108,12 +108,12 @@ def _order(tenant_id: UUID, run_id: UUID, due: ColumnElement[datetime]) -> Inser
     return upsert(outbox).from_select(["tenant_id", "run_id", "run_type", "not_before"], run)
 
 
-async def order_dispatch(connection: AsyncConnection, tenant_id: UUID, run_id: UUID) -> None:
+async def enqueue(connection: AsyncConnection, tenant_id: UUID, run_id: UUID) -> None:
     """Put the order to send this new run to a worker into the outbox."""
     await connection.execute(_order(tenant_id, run_id, _now))
 
 
-async def order_again(
+async def reenqueue(
     connection: AsyncConnection, tenant_id: UUID, run_id: UUID, delay: timedelta
 ) -> None:
     """Put the order to send this run once more, after `delay`, in place of one that is there.

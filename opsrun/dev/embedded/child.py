@@ -73,7 +73,7 @@ class Child:
         tail = self.log_tail() or "(empty)"
         return f"{self.name} {problem}. The end of its log {self.log}:\n{tail}"
 
-    def obituary(self) -> str:
+    def exit_report(self) -> str:
         """Say how the process ended, with the end of its log."""
         code = self.process.poll()
         how = f"was killed by signal {-code}" if code and code < 0 else f"ended with code {code}"

@@ -41,7 +41,7 @@ class DataFolder:
     valkey_password: str = field(repr=False)
     servers_lock: int
 
-    async def leftovers_gone(self) -> None:
+    async def wait_for_leftovers(self) -> None:
         """Wait until the servers of a killed owner have ended, and take their lock.
 
         Raises:

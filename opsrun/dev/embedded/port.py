@@ -39,7 +39,7 @@ async def listening(
         finally:
             await child.stop()
         if bind_complaint not in child.log_tail() or attempt == PORT_ATTEMPTS:
-            raise EmbeddedServerError(child.obituary())
+            raise EmbeddedServerError(child.exit_report())
 
 
 def free_port() -> int:

@@ -42,7 +42,7 @@ async def running_postgres(
     """
     program = programs.executable(programs.POSTGRES, folder)
     cluster = folder.path / "postgres"
-    await folder.leftovers_gone()
+    await folder.wait_for_leftovers()
     try:
         if cluster.exists():
             _check_version(cluster)
@@ -126,7 +126,7 @@ async def _create(cluster: Path, folder: DataFolder, initdb: Path, *, durable: b
     finally:
         await child.stop()
     if code != 0:
-        raise EmbeddedServerError(child.obituary())
+        raise EmbeddedServerError(child.exit_report())
     unfinished.rename(cluster)
     if durable:
         write_through(folder.path)

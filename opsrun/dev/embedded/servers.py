@@ -25,7 +25,7 @@ class EmbeddedServers:
         while True:
             for child in self._children:
                 if child.ended:
-                    return child.obituary()
+                    return child.exit_report()
             await asyncio.sleep(0.2)
 
 

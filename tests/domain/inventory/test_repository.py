@@ -15,7 +15,7 @@ from domain.inventory.content import content_hash, document_hash, normalize, sto
 from domain.inventory.models import PolicyRecord
 from domain.runs.execution import RunExecution
 from opsrun.postgres.engines import Login
-from tests.working import age, policy, sync, until, upkeep
+from tests.working import age, policy, run_maintenance, sync, until
 from tests.world import World
 
 DAY = timedelta(days=1)
@@ -204,7 +204,7 @@ class TestPinning:
         for run in (*runs, partial):
             await age(world, run.id, days=91)
         pinned = repository.pinned_runs(world.tenant_id)
-        assert await upkeep(world).purge(world.tenant_id, pinned=pinned) == 3
+        assert await run_maintenance(world).purge(world.tenant_id, pinned=pinned) == 3
         access = await world.access()
         left = await world.cases.runs.by_ids(access, [run.id for run in (*runs, partial)])
         assert set(left) == {runs[2].id, runs[3].id}

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from domain.runs.maintenance import Upkeep
+from domain.runs.maintenance import RunMaintenance
 from opsrun.postgres.engines import Login
 from tests.domain.runs.keeper import Keeper
 from tests.world import World
@@ -12,6 +12,8 @@ from tests.world import World
 
 @pytest.fixture
 def keeper(world: World) -> Keeper:
-    """Upkeep of all tenants, and the means to let a worker of this one vanish."""
+    """RunMaintenance of all tenants, and the means to let a worker of this one vanish."""
     maintenance = world.resources[Login.MAINTENANCE]
-    return Keeper(world, Upkeep(maintenance.transactions, maintenance.wakeups), timedelta(0))
+    return Keeper(
+        world, RunMaintenance(maintenance.transactions, maintenance.wakeups), timedelta(0)
+    )

@@ -1,11 +1,11 @@
-"""Upkeep as tests call it: it works on every tenant, so it goes on until nothing is left."""
+"""Maintenance as tests call it: it works on every tenant, so it goes on until nothing is left."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 from domain.runs.execution import RunExecution
-from domain.runs.maintenance import BATCH, Upkeep
+from domain.runs.maintenance import BATCH, RunMaintenance
 from domain.runs.models import OperationRun
 from tests.world import LEASE, TENANT_CONCURRENCY, World
 
@@ -14,10 +14,10 @@ LONG = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Keeper:
-    """Upkeep, and the means to let time pass for one run."""
+    """RunMaintenance, and the means to let time pass for one run."""
 
     world: World
-    upkeep: Upkeep
+    maintenance: RunMaintenance
     grace: timedelta
 
     async def run(self, run_id: UUID) -> OperationRun:
@@ -37,7 +37,7 @@ class Keeper:
 
     async def rescue(self) -> None:
         """Take every run from workers that are lost."""
-        while await self.upkeep.rescue(grace=self.grace):
+        while await self.maintenance.rescue(grace=self.grace):
             pass
 
     async def drain(self) -> None:
@@ -46,7 +46,7 @@ class Keeper:
         async def send(_: object) -> None:
             pass
 
-        while await self.upkeep.relay(send, tenant_concurrency=TENANT_CONCURRENCY) == BATCH:
+        while await self.maintenance.relay(send, tenant_concurrency=TENANT_CONCURRENCY) == BATCH:
             pass
 
     async def wait_over(self, run_id: UUID) -> None:

@@ -141,7 +141,7 @@ async def test_after_a_restart_of_the_database_workers_get_their_grace(
     execution = await world.claimed()
     await keeper.expire(execution.run.id)
     # The tests' database is younger than that; a heartbeat could not come while it was down.
-    while await keeper.upkeep.rescue(grace=LONG / 2):
+    while await keeper.maintenance.rescue(grace=LONG / 2):
         pass
     assert (await keeper.run(execution.run.id)).status is RunStatus.RUNNING
 
@@ -165,7 +165,7 @@ async def test_a_run_that_no_worker_takes_is_given_up(world: World, keeper: Keep
         "UPDATE opsrun.operation_run SET not_before = now() - interval '400 days' WHERE id = :id",
         id=forgotten.id,
     )
-    while await keeper.upkeep.abort_forgotten(limit=timedelta(days=399)):
+    while await keeper.maintenance.abort_forgotten(limit=timedelta(days=399)):
         pass
 
     run = await keeper.run(forgotten.id)
@@ -199,7 +199,10 @@ class Broker:
 
     async def receive_all(self, keeper: Keeper, concurrency: int = TENANT_CONCURRENCY) -> None:
         """Have everything that is due relayed."""
-        while await keeper.upkeep.relay(self.send, tenant_concurrency=concurrency) == module.BATCH:
+        while (
+            await keeper.maintenance.relay(self.send, tenant_concurrency=concurrency)
+            == module.BATCH
+        ):
             pass
 
 
@@ -248,7 +251,7 @@ async def test_one_relay_at_a_time_sends(world: World, keeper: Keeper) -> None:
         await broker.send(dispatch)
 
     async with asyncio.timeout(10):
-        await keeper.upkeep.relay(send, tenant_concurrency=3)
+        await keeper.maintenance.relay(send, tenant_concurrency=3)
     assert broker.sent == run_ids[:3]
 
 
@@ -297,7 +300,7 @@ async def test_the_queue_of_one_tenant_does_not_delay_the_runs_of_another(
     async def send(dispatch: Dispatch) -> None:
         sent.append(dispatch)
 
-    await keeper.upkeep.relay(send, tenant_concurrency=4)
+    await keeper.maintenance.relay(send, tenant_concurrency=4)
     assert runs < {dispatch.run_id for dispatch in sent}
     assert [dispatch.tenant_id for dispatch in sent].count(world.tenant_id) == 4
 
@@ -318,7 +321,7 @@ async def test_a_fast_worker_does_not_hold_up_the_relay(world: World, keeper: Ke
             batch.succeeded("a")
 
         async with asyncio.timeout(5):
-            await keeper.upkeep.relay(send, tenant_concurrency=TENANT_CONCURRENCY)
+            await keeper.maintenance.relay(send, tenant_concurrency=TENANT_CONCURRENCY)
     assert (await keeper.run(started.run.id)).counts.succeeded == 1
 
 
@@ -358,7 +361,7 @@ async def test_a_run_whose_message_got_lost_is_ordered_anew_once(
 
 async def redispatch_all(keeper: Keeper) -> None:
     """Order anew whatever has been forgotten for half an hour."""
-    while await keeper.upkeep.redispatch(stale=LONG / 2) == module.BATCH:
+    while await keeper.maintenance.redispatch(stale=LONG / 2) == module.BATCH:
         pass
 
 
@@ -395,7 +398,7 @@ ACTIVE = "SELECT id FROM opsrun.operation_run WHERE tenant_id = :tenant_id AND f
 
 async def purge(world: World, keeper: Keeper) -> int:
     """Purge one batch of the tenant."""
-    return await keeper.upkeep.purge(world.tenant_id, pinned=pinned_runs(world.tenant_id))
+    return await keeper.maintenance.purge(world.tenant_id, pinned=pinned_runs(world.tenant_id))
 
 
 async def kept(world: World) -> set[UUID]:

@@ -30,7 +30,7 @@ from hypothesis.stateful import (
 
 from domain.runs.execution import LeaseLostError, RunClaimer, RunExecution
 from domain.runs.failures import FailureReason, ProducerError
-from domain.runs.maintenance import Upkeep
+from domain.runs.maintenance import RunMaintenance
 from domain.runs.models import StartOutcome
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login
@@ -124,10 +124,12 @@ class Operation:
 class Ledger:
     """The real thing, with a worker login for each of two workers."""
 
-    def __init__(self, world: World, claimers: list[RunClaimer], upkeep: Upkeep) -> None:
+    def __init__(
+        self, world: World, claimers: list[RunClaimer], maintenance: RunMaintenance
+    ) -> None:
         self.world = world
         self.claimers = claimers
-        self.upkeep = upkeep
+        self.maintenance = maintenance
         self.executions: dict[tuple[UUID, int], RunExecution] = {}
 
     async def start(self, key: str) -> tuple[UUID, bool]:
@@ -144,7 +146,7 @@ class Ledger:
             self.executions[operation.run_id, execution.lease.attempt] = execution
             return f"attempt {execution.lease.attempt}"
         if operation.name == "rescue":
-            return "rescued" if await self.upkeep.rescue(grace=timedelta(0)) else "nothing"
+            return "rescued" if await self.maintenance.rescue(grace=timedelta(0)) else "nothing"
         execution = self.executions.get((operation.run_id, operation.attempt))
         if execution is None:
             return "lost"
@@ -182,7 +184,7 @@ class Ledger:
 
     async def rescue_all(self) -> None:
         """Leave no expired lease behind: the rescuer does not ask whose run it is."""
-        while await self.upkeep.rescue(grace=timedelta(0)):
+        while await self.maintenance.rescue(grace=timedelta(0)):
             pass
 
     async def keep_others_out(self) -> None:
@@ -391,7 +393,7 @@ def test_the_ledger_behaves_like_its_model(
             return Ledger(
                 world,
                 [RunClaimer(worker.transactions, worker.wakeups, owner=o) for o in ("a", "b")],
-                Upkeep(keeper.transactions, keeper.wakeups),
+                RunMaintenance(keeper.transactions, keeper.wakeups),
             )
 
         try:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from opsrun.api.monitoring import Monitor, shown
+from opsrun.api.monitoring import Monitor, serve_monitoring
 from opsrun.postgres.engines import Login
 from opsrun.settings import Settings, SettingsError
 from tests.opsrun.commands import Command, running, until
@@ -134,12 +134,14 @@ async def test_a_port_that_is_taken_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as somebody:
         settings = Settings.model_validate({"metrics_port": somebody.getsockname()[1]})
         with pytest.raises(SettingsError, match="OPSRUN_METRICS_PORT: Cannot listen"):
-            async with shown(settings, Monitor({})):
+            async with serve_monitoring(settings, Monitor({})):
                 pass
 
 
 async def test_without_a_port_nothing_is_shown() -> None:
-    async with shown(Settings.model_validate({"metrics_port": None}), Monitor({})) as port:
+    async with serve_monitoring(
+        Settings.model_validate({"metrics_port": None}), Monitor({})
+    ) as port:
         assert port is None
 
 
@@ -147,7 +149,7 @@ async def test_without_a_port_nothing_is_shown() -> None:
 async def test_its_answers_keep_their_type_and_name_no_software(path: str) -> None:
     settings = Settings.model_validate({"metrics_port": 0})
     async with (
-        shown(settings, Monitor({})) as port,
+        serve_monitoring(settings, Monitor({})) as port,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http,
     ):
         answer = await http.get(path)
@@ -159,5 +161,5 @@ async def test_the_host_may_be_another_than_the_apis() -> None:
     settings = Settings.model_validate(
         {"host": "192.0.2.1", "metrics_host": "127.0.0.1", "metrics_port": 0}
     )
-    async with shown(settings, Monitor({})) as port:
+    async with serve_monitoring(settings, Monitor({})) as port:
         socket.create_connection(("127.0.0.1", port or 0), timeout=5).close()

@@ -11,7 +11,7 @@ import pytest
 from domain.tenancy.models import user_id
 from opsrun.auth.tokens import LOCAL_ISSUER, local_tokens
 from opsrun.dev import demo
-from opsrun.dev.banner import token_command, welcome
+from opsrun.dev.banner import banner, token_command
 from opsrun.dev.hub import DevHub
 from opsrun.settings import Settings
 
@@ -33,7 +33,7 @@ def settings(**values: object) -> Settings:
 
 def text(hub: Hub | None = None, *, base: str = BASE, scopes: tuple[str, ...] = ()) -> str:
     logs = Path("/home/ada/opsrun/.opsrun/logs")
-    return welcome(settings(), base, CODE, logs, cast(DevHub, hub or Hub()), scopes)
+    return banner(settings(), base, CODE, logs, cast(DevHub, hub or Hub()), scopes)
 
 
 def test_the_hub_comes_first_with_an_address_that_signs_in() -> None:

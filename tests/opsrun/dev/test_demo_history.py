@@ -197,7 +197,7 @@ async def test_every_promise_of_the_ledger_holds(either: World) -> None:
 async def test_retention_deletes_nothing_of_it(either: World) -> None:
     before = await runs(either)
     assert all(run.expires_at is not None and run.expires_at > datetime.now(UTC) for run in before)
-    await either.maintenance().housekeeping()
+    await either.maintenance().purge()
     assert [run.id for run in await runs(either)] == [run.id for run in before]
 
 

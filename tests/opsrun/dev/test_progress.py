@@ -13,7 +13,7 @@ from domain.lifecycle import RunStatus
 from domain.runs.models import OperationRun, RunCounts, RunEvent, RunEventKind
 from domain.tenancy.models import SYSTEM
 from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
-from opsrun.dev.progress import all_events, findings_of, line, without_haste
+from opsrun.dev.progress import all_events, findings_of, latest_progress_only, line
 from opsrun.postgres.engines import Login
 from tests.working import drift, policy, sync, until
 from tests.world import World
@@ -116,7 +116,7 @@ def test_of_progress_only_the_latest_is_told() -> None:
             ]
         )
     ]
-    assert [told.seq for told in without_haste(events)] == [0, 2, 4, 6]
+    assert [told.seq for told in latest_progress_only(events)] == [0, 2, 4, 6]
 
 
 # Events

@@ -9,7 +9,7 @@ from sqlalchemy import URL, text
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.dev.provision import provision
 from opsrun.postgres.engines import Login, open_engine
-from opsrun.postgres.row_level_security import OpenTableError, require_walls
+from opsrun.postgres.row_level_security import OpenTableError, require_row_level_security
 from opsrun.resources import open_resources
 from tests.conftest import settings_for
 from tests.databases import SECRET, new_database
@@ -52,7 +52,7 @@ async def test_what_the_migrations_made_is_served(
     owner: URL, logins: dict[Login, str], login: Login
 ) -> None:
     async with open_engine(url_of(owner, logins, login)) as engine:
-        await require_walls(engine)
+        await require_row_level_security(engine)
 
 
 @pytest.mark.parametrize("login", Login)
@@ -110,7 +110,7 @@ async def test_the_policy_of_another_login_is_none(
         open_engine(url_of(owner, logins, login)) as engine,
     ):
         with pytest.raises(OpenTableError, match=f"run_event {NO_POLICY}"):
-            await require_walls(engine)
+            await require_row_level_security(engine)
 
 
 OPEN = "has a policy for this login that asks for no tenant"
@@ -138,7 +138,7 @@ async def test_a_policy_that_lets_everything_through_is_no_wall(
         open_engine(url_of(owner, logins, login)) as engine,
     ):
         with pytest.raises(OpenTableError, match=rf"{table} {OPEN} \(extra\)"):
-            await require_walls(engine)
+            await require_row_level_security(engine)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ async def test_a_policy_that_opens_nothing_for_this_login_may_be_there(
         changed(owner, made, "DROP POLICY extra ON opsrun.run_item"),
         open_engine(url_of(owner, logins, Login.API)) as engine,
     ):
-        await require_walls(engine)
+        await require_row_level_security(engine)
 
 
 async def test_all_open_tables_are_told_at_once(owner: URL, logins: dict[Login, str]) -> None:
@@ -170,7 +170,7 @@ async def test_all_open_tables_are_told_at_once(owner: URL, logins: dict[Login, 
         open_engine(url_of(owner, logins, Login.API)) as engine,
     ):
         with pytest.raises(OpenTableError, match=f"one {DISABLED}, two {DISABLED}"):
-            await require_walls(engine)
+            await require_row_level_security(engine)
 
 
 async def test_a_table_of_no_tenant_needs_no_wall(owner: URL, logins: dict[Login, str]) -> None:
@@ -178,7 +178,7 @@ async def test_a_table_of_no_tenant_needs_no_wall(owner: URL, logins: dict[Login
         changed(owner, "CREATE TABLE opsrun.holiday (day date)", "DROP TABLE opsrun.holiday"),
         open_engine(url_of(owner, logins, Login.API)) as engine,
     ):
-        await require_walls(engine)
+        await require_row_level_security(engine)
 
 
 @pytest.mark.parametrize("login", Login)
@@ -203,10 +203,10 @@ async def test_a_view_that_asks_with_others_rights_is_a_way_around(
         changed(owner, create, f"DROP {made} opsrun.extra"),
         open_engine(url_of(owner, logins, login)) as engine,
     ):
-        await require_walls(engine)
+        await require_row_level_security(engine)
         async with changed(owner, f"GRANT {grant}", f"REVOKE {revoke}"):
             with pytest.raises(OpenTableError, match=f"in this database: {says}"):
-                await require_walls(engine)
+                await require_row_level_security(engine)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ async def test_a_view_that_asks_with_the_readers_rights_may_be_there(
         changed(owner, f"GRANT {right} TO PUBLIC", f"REVOKE {right} FROM PUBLIC"),
         open_engine(url_of(owner, logins, Login.API)) as engine,
     ):
-        await require_walls(engine)
+        await require_row_level_security(engine)
 
 
 async def test_a_login_that_may_create_in_the_schema_is_refused(
@@ -237,4 +237,4 @@ async def test_a_login_that_may_create_in_the_schema_is_refused(
         open_engine(url_of(owner, logins, Login.API)) as engine,
     ):
         with pytest.raises(OpenTableError, match="this login may create in the schema opsrun"):
-            await require_walls(engine)
+            await require_row_level_security(engine)

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 
-from domain.log_context import logged, note_ids
+from domain.log_context import bind_log_ids, log_context
 from opsrun.telemetry.logging import configure_logging
 from tests.domain.redaction.secrets_corpus import BASE62, chars, seeded
 
@@ -214,7 +214,7 @@ def test_record_that_cannot_be_formatted_shows_no_secret(
 
 def test_record_that_cannot_be_formatted_is_one_object_with_its_ids(capsys: Captured) -> None:
     configure_logging("INFO", "json")
-    with logged(request_id="r-1"):
+    with log_context(request_id="r-1"):
         logger.error("%d pieces", "no", extra={"run_id": "r-2", "event": b"?"})
 
     (line,) = capsys.readouterr().err.splitlines()
@@ -307,8 +307,8 @@ def test_text_of_a_message_cannot_pass_for_a_record(capsys: Captured) -> None:
 
 def test_lines_carry_the_ids_of_what_is_served(log_format: Format, capsys: Captured) -> None:
     configure_logging("INFO", log_format)
-    with logged(request_id="r-1", tenant_id=UUID(int=7)):
-        with logged(run_id="r-2"):
+    with log_context(request_id="r-1", tenant_id=UUID(int=7)):
+        with log_context(run_id="r-2"):
             logger.info("Within")
         logger.info("Own", extra={"request_id": "of the call"})
     logger.info("Behind")
@@ -325,11 +325,11 @@ async def test_tasks_inherit_the_ids_and_keep_their_own(capsys: Captured) -> Non
     configure_logging("INFO", "json")
 
     async def task(number: int) -> None:
-        note_ids(run_id=number)
+        bind_log_ids(run_id=number)
         await asyncio.sleep(0)
         logger.info("In a task")
 
-    with logged(request_id="r-1"):
+    with log_context(request_id="r-1"):
         await asyncio.gather(task(1), task(2))
         logger.info("Outside")
     lines = [orjson.loads(line) for line in capsys.readouterr().err.splitlines()]

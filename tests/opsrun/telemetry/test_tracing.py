@@ -24,7 +24,7 @@ from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login
 from opsrun.settings import Settings
 from opsrun.telemetry import span_export
-from opsrun.telemetry.span_export import OutagesToldOnce
+from opsrun.telemetry.span_export import LogOutageOnce
 from opsrun.telemetry.tracing import open_tracer
 from tests.conftest import settings_for
 from tests.gql.api import RunningApi, running_api
@@ -32,7 +32,15 @@ from tests.opsrun.api.test_monitoring import process
 from tests.opsrun.conftest import Installation
 from tests.opsrun.telemetry.collector import Collected, Collector, collector
 from tests.workers.scripted import Scripted
-from tests.working import export, know_scopes, lose_worker, policy, start_sync, until, upkeep
+from tests.working import (
+    export,
+    know_scopes,
+    lose_worker,
+    policy,
+    run_maintenance,
+    start_sync,
+    until,
+)
 from tests.world import LEASE, TENANT_CONCURRENCY, World
 from workers.broker import RunBroker
 from workers.producers import PRODUCERS
@@ -112,7 +120,7 @@ async def send_and_work(
     stop = asyncio.Event()
     listening = asyncio.create_task(receiver.listen(stop))
     try:
-        while await upkeep(world).relay(send_own, tenant_concurrency=TENANT_CONCURRENCY):
+        while await run_maintenance(world).relay(send_own, tenant_concurrency=TENANT_CONCURRENCY):
             pass
         await until(is_over)
     finally:
@@ -238,7 +246,7 @@ class Results(SpanExporter):
 
 def test_a_collector_that_is_away_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     well, away = SpanExportResult.SUCCESS, SpanExportResult.FAILURE
-    exporter = OutagesToldOnce(Results(well, away, away, away, well, well))
+    exporter = LogOutageOnce(Results(well, away, away, away, well, well))
     with caplog.at_level(logging.INFO, "opsrun.telemetry.span_export"):
         for _ in range(6):
             exporter.export([])

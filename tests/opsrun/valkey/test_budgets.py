@@ -23,7 +23,7 @@ from tests.gql.api import SOCKET, SSE, RunningApi, running_api
 from tests.valkey import Valkey
 from tests.world import World
 
-POINTS = 100
+COST = 100
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ async def two(servers: EmbeddedServers) -> AsyncIterator[tuple[RedisBudgets, Red
     async with AsyncExitStack() as stack:
         yield tuple(
             [
-                await stack.enter_async_context(open_budgets(servers.redis_url, POINTS))
+                await stack.enter_async_context(open_budgets(servers.redis_url, COST))
                 for _ in range(2)
             ]
         )  # type: ignore[misc]
@@ -65,7 +65,7 @@ async def test_who_was_refused_is_refused_at_once_until_the_minute_is_over(
     here, there = two
     ada = uuid4()
     here.require(ada)
-    await here.spend(ada, POINTS)
+    await here.spend(ada, COST)
     seconds = await refused(here, ada, BASE)
     with pytest.raises(RateLimitedError):
         here.require(ada)
@@ -97,19 +97,19 @@ async def test_the_account_is_full_again_after_its_minute(
 ) -> None:
     here, _ = two
     ada = uuid4()
-    await here.spend(ada, POINTS)
+    await here.spend(ada, COST)
     async with Redis.from_url(servers.redis_url) as redis:
         [key] = [key async for key in redis.scan_iter(f"opsrun:points*{ada}*")]
         assert 0 < await redis.ttl(key) <= 60
         await redis.delete(key)  # as Redis does it by itself
-    await here.spend(ada, POINTS)
+    await here.spend(ada, COST)
 
 
 async def test_without_redis_each_process_counts_by_itself(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(budgets, "_PAUSE", 0.2)
-    async with Valkey(tmp_path) as valkey, open_budgets(valkey.url, POINTS) as here:
+    async with Valkey(tmp_path) as valkey, open_budgets(valkey.url, COST) as here:
         ada = uuid4()
         await here.spend(ada, 90)
         await valkey.kill()
@@ -133,9 +133,7 @@ async def poor(
     servers: EmbeddedServers, logins: dict[Login, str], tmp_path: Path
 ) -> AsyncIterator[RunningApi]:
     """Every user has a hundred points."""
-    settings = settings_for(
-        logins[Login.API], servers.redis_url, tmp_path, points_per_minute=POINTS
-    )
+    settings = settings_for(logins[Login.API], servers.redis_url, tmp_path, cost_per_minute=COST)
     async with running_api(settings) as running:
         yield running
 
@@ -171,16 +169,16 @@ async def test_events_of_a_user_without_points_wait_for_the_next_window(
 ) -> None:
     monkeypatch.setattr(budgets, "RateLimitItemPerMinute", RateLimitItemPerSecond)
     monkeypatch.setattr(budgets, "_SETTLE_SECONDS", 0.0)
-    async with open_budgets(servers.redis_url, POINTS) as here:
+    async with open_budgets(servers.redis_url, COST) as here:
         ada, bob = uuid4(), uuid4()
         began = time.monotonic()
         # Three windows' worth: nobody is refused, and the last one has waited.
         for _ in range(6):
-            await here.settle(ada, POINTS // 2)
+            await here.settle(ada, COST // 2)
         assert time.monotonic() - began > 1.0
-        await here.settle(ada, POINTS)
-        waiting = asyncio.create_task(here.settle(ada, POINTS))
-        await here.settle(bob, POINTS)
+        await here.settle(ada, COST)
+        waiting = asyncio.create_task(here.settle(ada, COST))
+        await here.settle(bob, COST)
         assert not waiting.done()
         await waiting
 
@@ -203,19 +201,19 @@ async def test_a_few_events_are_counted_together(
     for _ in range(6):
         await here.settle(ada, 1)
     # All but the first are taken a second later, if there are more.
-    await there.spend(ada, POINTS - 1)
+    await there.spend(ada, COST - 1)
 
 
 async def test_no_crowd_of_events_passes_unpaid(
     servers: EmbeddedServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(budgets, "RateLimitItemPerMinute", RateLimitItemPerSecond)
-    async with open_budgets(servers.redis_url, POINTS) as here:
+    async with open_budgets(servers.redis_url, COST) as here:
         ada, passed = uuid4(), 0
 
         async def settle() -> None:
             nonlocal passed
-            await here.settle(ada, POINTS // 4)
+            await here.settle(ada, COST // 4)
             passed += 1
 
         began = time.monotonic()

@@ -158,7 +158,7 @@ async def test_copies_outlive_the_sync_they_came_from(world: World) -> None:
         "UPDATE opsrun.policy_document SET stored_at = stored_at - interval '9 days'"
         " WHERE tenant_id = :tenant_id"
     )
-    await world.maintenance().housekeeping()
+    await world.maintenance().purge()
     assert await world.cases.runs.by_ids(await world.access(), [first.id]) == {}
     # Of the first sync only the document that the set refers to is left.
     assert await document_count(world) == 5

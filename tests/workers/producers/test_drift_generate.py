@@ -42,7 +42,7 @@ async def purge(world: World, run: OperationRun) -> None:
     for _ in range(2):
         await sync(world)
     await age(world, run.id, days=91)
-    await world.maintenance().housekeeping()
+    await world.maintenance().purge()
     assert await world.cases.runs.by_ids(await world.access(), [run.id]) == {}
 
 
@@ -166,7 +166,7 @@ class TestTheSameComparisonAgain:
         await sync(world, policy("a", minutes=2))
         first, second = await drift(world), await drift(world)
         await age(world, first.id, days=91)
-        await world.maintenance().housekeeping()
+        await world.maintenance().purge()
         assert await world.cases.runs.by_ids(await world.access(), [first.id]) == {}
         assert set(await findings(world, second)) == {"a"}
 

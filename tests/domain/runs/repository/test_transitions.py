@@ -52,7 +52,7 @@ async def _statuses(world: World, run_ids: list[UUID]) -> list[RunStatus]:
 
 
 def _as_old_as_can_be(status: RunStatus, **more: Any) -> dict[str, Any]:
-    """A run that every kind of upkeep would take, if only its status allowed."""
+    """A run that every kind of maintenance would take, if only its status allowed."""
     long_ago = datetime(2000, 1, 1, tzinfo=UTC)
     return {
         "status": status,
@@ -64,7 +64,7 @@ def _as_old_as_can_be(status: RunStatus, **more: Any) -> dict[str, Any]:
     }
 
 
-async def test_no_step_of_a_worker_or_of_upkeep_leaves_the_table(
+async def test_no_step_of_a_worker_or_of_maintenance_leaves_the_table(
     world: World, keeper: Keeper
 ) -> None:
     cases: list[tuple[RunStatus, Step | None, dict[str, Any]]] = []
@@ -88,12 +88,12 @@ async def test_no_step_of_a_worker_or_of_upkeep_leaves_the_table(
                 await attempted(connection, _lease(world, run_id, token))
     by_workers = await _statuses(world, run_ids)
     await keeper.rescue()
-    while await keeper.upkeep.abort_forgotten(limit=timedelta(days=365)):
+    while await keeper.maintenance.abort_forgotten(limit=timedelta(days=365)):
         pass
-    by_upkeep = await _statuses(world, run_ids)
+    by_maintenance = await _statuses(world, run_ids)
 
     seen: dict[RunStatus, set[RunStatus]] = {status: set() for status in RunStatus}
-    for (before, by_worker, _), worked, kept in zip(cases, by_workers, by_upkeep, strict=True):
+    for (before, by_worker, _), worked, kept in zip(cases, by_workers, by_maintenance, strict=True):
         after = worked if by_worker else kept
         if after is not before:
             seen[before].add(after)
@@ -112,7 +112,7 @@ async def test_an_ended_run_does_not_change_in_any_way(
         for step in STEPS.values():
             await step(connection, _lease(world, run_id, uuid4()))
     await keeper.rescue()
-    await keeper.upkeep.redispatch(stale=timedelta(0))
+    await keeper.maintenance.redispatch(stale=timedelta(0))
     assert before == await world.rows(
         "SELECT * FROM opsrun.operation_run WHERE id = :id", id=run_id
     )

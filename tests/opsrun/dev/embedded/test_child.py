@@ -23,9 +23,9 @@ def start(folder: Path, program: str, *, stop_signal: signal.Signals = signal.SI
 async def test_the_report_shows_the_end_of_the_log(tmp_path: Path) -> None:
     sample = start(tmp_path, "for n in $(seq 5000); do echo line $n; done; cat; exit 3")
     assert await sample.wait() == 3
-    assert sample.obituary().startswith("Sample ended with code 3.")
-    assert sample.obituary().splitlines()[-2:] == ["line 5000", "a secret"]
-    assert len(sample.obituary().splitlines()) == 21
+    assert sample.exit_report().startswith("Sample ended with code 3.")
+    assert sample.exit_report().splitlines()[-2:] == ["line 5000", "a secret"]
+    assert len(sample.exit_report().splitlines()) == 21
 
 
 async def test_every_start_empties_the_log(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ async def test_a_child_that_ignores_its_stop_signal_is_killed(
     sample = start(tmp_path, "trap '' INT; echo deaf; while :; do sleep 1; done")
     await until(lambda: sample.log_tail() == "deaf")
     await sample.stop()
-    assert "was killed by signal 9" in sample.obituary()
+    assert "was killed by signal 9" in sample.exit_report()
 
 
 async def test_stopping_twice_is_harmless(tmp_path: Path) -> None:
