@@ -24,7 +24,7 @@ crash-test: $(DEVELOPMENT) ## Break it on purpose: make crash-test ARGS="--seed 
 	@$(BIN)/python -m crash $(ARGS)
 
 crash-check: $(DEVELOPMENT) ## A short round of that, and proof that planted bugs are seen
-	@$(BIN)/python -m pytest crash
+	@$(BIN)/python -m pytest tests/crash
 
 neighbour-check: $(DEVELOPMENT) ## Let one tenant attack: make neighbour-check ARGS="--seconds 10 --turns 3"
 	@$(BIN)/python -m bench.neighbour $(ARGS)

@@ -33,7 +33,7 @@ def test_every_point_is_a_place_in_the_product(point: str) -> None:
 
 
 def test_the_product_does_not_know_its_failpoints() -> None:
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     sources = [path for room in PRODUCT for path in (root / room).rglob("*.py")]
     assert len(sources) > 100
     assert [path for path in sources if "failpoint" in path.read_text().lower()] == []
