@@ -1,11 +1,12 @@
-"""What is measured: each case is made ready once per tenant and then read many times."""
+"""The reads that are measured. Each is prepared once per tenant, then executed many times."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
 from bench import history
-from bench.subject import LIMIT, PAGE, Subject
+from bench.tenants import LIMIT, PAGE, BenchTenant
+from bench.timing import Work
 from domain.inventory import repository as inventory
 from domain.lifecycle import StatusBucket
 from domain.runs.models import RunFilter
@@ -13,29 +14,27 @@ from domain.runs.repository import feed
 from domain.runs.repository.reading import Keyset
 from domain.tenancy.roles import VIEW
 
-Read = Callable[[], Awaitable[object]]
-
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Something to read; `explained` when its plan is of interest."""
+    """A read to time. With `explained`, its plans are printed as well."""
 
     name: str
-    prepare: Callable[[Subject], Awaitable[Read]]
+    prepare: Callable[[BenchTenant], Awaitable[Work]]
     explained: bool = False
 
 
-def wanted(
-    subject: Subject,
+def _run_filter(
+    tenant: BenchTenant,
     *,
     types: Iterable[str] = (),
     buckets: Iterable[StatusBucket] = (),
     initiators: Iterable[int] = (),
 ) -> RunFilter:
-    """Return a filter within the default window; initiators by their numbers."""
-    ids = (history.initiator_id(subject.tenant_id, number) for number in initiators)
+    """Return a filter on the default window; initiators are numbers of `history`."""
+    ids = (history.initiator_id(tenant.id, number) for number in initiators)
     return RunFilter(
-        subject.since,
+        tenant.since,
         run_types=frozenset(types),
         status_buckets=frozenset(buckets),
         initiator_ids=frozenset(ids),
@@ -49,82 +48,79 @@ def _page(
     buckets: Iterable[StatusBucket] = (),
     initiators: Iterable[int] = (),
 ) -> Case:
-    async def prepare(subject: Subject) -> Read:
-        filter_ = wanted(subject, types=types, buckets=buckets, initiators=initiators)
-        return lambda: subject.cases.runs.page(subject.access, filter_, Keyset(LIMIT))
+    async def prepare(tenant: BenchTenant) -> Work:
+        filter_ = _run_filter(tenant, types=types, buckets=buckets, initiators=initiators)
+        return lambda: tenant.cases.runs.page(tenant.access, filter_, Keyset(LIMIT))
 
     return Case(f"page: {name}", prepare, explained=True)
 
 
 def _deep(name: str, *, backward: bool) -> Case:
-    async def prepare(subject: Subject) -> Read:
-        filter_ = RunFilter(subject.since - history.LENGTH)
-        keyset = await subject.deep(backward=backward)
-        return lambda: subject.cases.runs.page(subject.access, filter_, keyset)
+    async def prepare(tenant: BenchTenant) -> Work:
+        filter_ = RunFilter(tenant.since - history.LENGTH)
+        keyset = await tenant.deep(backward=backward)
+        return lambda: tenant.cases.runs.page(tenant.access, filter_, keyset)
 
     return Case(f"page: {name}", prepare, explained=True)
 
 
 def _facets(name: str, *, buckets: Iterable[StatusBucket] = ()) -> Case:
-    async def prepare(subject: Subject) -> Read:
-        filter_ = wanted(subject, buckets=buckets)
-        return lambda: subject.cases.runs.facets(subject.access, filter_)
+    async def prepare(tenant: BenchTenant) -> Work:
+        filter_ = _run_filter(tenant, buckets=buckets)
+        return lambda: tenant.cases.runs.facets(tenant.access, filter_)
 
     return Case(f"facets: {name}", prepare, explained=True)
 
 
-async def _run(subject: Subject) -> Read:
-    ids = [history.run_id(subject.tenant_id, subject.runs // 2)]
-    return lambda: subject.cases.runs.by_ids(subject.access, ids)
+async def _run(tenant: BenchTenant) -> Work:
+    ids = [history.run_id(tenant.id, tenant.runs // 2)]
+    return lambda: tenant.cases.runs.by_ids(tenant.access, ids)
 
 
-async def _timeline(subject: Subject) -> Read:
-    ids = [history.run_id(subject.tenant_id, subject.runs // 2)]
-    runs = subject.cases.runs
-    return lambda: runs.events(subject.access, ids, after_version=0, limit=LIMIT)
+async def _timeline(tenant: BenchTenant) -> Work:
+    ids = [history.run_id(tenant.id, tenant.runs // 2)]
+    runs = tenant.cases.runs
+    return lambda: runs.events(tenant.access, ids, after_version=0, limit=LIMIT)
 
 
-async def _failed_runs(subject: Subject) -> list[UUID]:
-    filter_ = wanted(subject, buckets=[StatusBucket.FAILED])
-    return [run.id for run in await subject.cases.runs.page(subject.access, filter_, Keyset(PAGE))]
+async def _failed_runs(tenant: BenchTenant) -> list[UUID]:
+    filter_ = _run_filter(tenant, buckets=[StatusBucket.FAILED])
+    return [run.id for run in await tenant.cases.runs.page(tenant.access, filter_, Keyset(PAGE))]
 
 
-async def _failures(subject: Subject) -> Read:
-    ids, runs = await _failed_runs(subject), subject.cases.runs
-    return lambda: runs.failures(subject.access, ids, after=None, reasons=frozenset(), limit=LIMIT)
+async def _failures(tenant: BenchTenant) -> Work:
+    ids, runs = await _failed_runs(tenant), tenant.cases.runs
+    return lambda: runs.failures(tenant.access, ids, after=None, reasons=frozenset(), limit=LIMIT)
 
 
-async def _failure_counts(subject: Subject) -> Read:
-    ids = await _failed_runs(subject)
-    return lambda: subject.cases.runs.failure_groups(subject.access, ids)
+async def _failure_counts(tenant: BenchTenant) -> Work:
+    ids = await _failed_runs(tenant)
+    return lambda: tenant.cases.runs.failure_groups(tenant.access, ids)
 
 
-async def _newest_events(subject: Subject) -> Read:
+async def _newest_events(tenant: BenchTenant) -> Work:
     async def read() -> object:
-        tenant_id, back = subject.tenant_id, 200
-        async with subject.api.transactions.member(subject.access, VIEW) as connection:
-            now = await feed.position(connection, tenant_id)
-            return await feed.events_after(connection, tenant_id, now.seq - back, limit=back)
+        async with tenant.api.transactions.member(tenant.access, VIEW) as connection:
+            now = await feed.position(connection, tenant.id)
+            return await feed.events_after(connection, tenant.id, now.seq - 200, limit=200)
 
     return read
 
 
-async def _missed_events(subject: Subject) -> Read:
-    run_id = history.run_id(subject.tenant_id, subject.runs // 2)
+async def _missed_events(tenant: BenchTenant) -> Work:
+    run_id = history.run_id(tenant.id, tenant.runs // 2)
 
     async def read() -> object:
-        async with subject.api.transactions.member(subject.access, VIEW) as connection:
-            return await feed.events_after(
-                connection, subject.tenant_id, 0, limit=LIMIT, run_id=run_id
-            )
+        async with tenant.api.transactions.member(tenant.access, VIEW) as connection:
+            return await feed.events_after(connection, tenant.id, 0, limit=LIMIT, run_id=run_id)
 
     return read
 
 
-async def _last_snapshots(subject: Subject) -> Read:
+async def _last_snapshots(tenant: BenchTenant) -> Work:
     async def read() -> object:
-        async with subject.api.transactions.member(subject.access, VIEW) as connection:
-            return await inventory.snapshot_runs(connection, subject.tenant_id, "scope-3", 2)
+        async with tenant.api.transactions.member(tenant.access, VIEW) as connection:
+            return await inventory.snapshot_runs(connection, tenant.id, "scope-3", 2)
 
     return read
 
@@ -149,11 +145,11 @@ query Hub($tenant: ID!, $first: Int!) {
 """
 
 
-async def hub_page(subject: Subject) -> Read:
-    """Ask over HTTP as the hub does."""
+async def hub_page(tenant: BenchTenant) -> Work:
+    """Query a page over HTTP, as the hub does."""
 
     async def read() -> object:
-        data = await subject.client.data(_HUB, tenant=subject.global_id, first=PAGE)
+        data = await tenant.client.data(_HUB, tenant=tenant.global_id, first=PAGE)
         return data["tenant"]["operationRuns"]["edges"]
 
     return read
@@ -171,7 +167,7 @@ READS = [
     _page("a rare type", types=[history.RARE_TYPE]),
     _page("FAILED, which is rare", buckets=[FAILED]),
     _page("an initiator with few runs", initiators=[history.FEW_RUNS_INITIATOR]),
-    _page("an initiator who has left", initiators=history.DEPARTED_INITIATORS[:1]),
+    _page("a departed initiator", initiators=history.DEPARTED_INITIATORS[:1]),
     _page("a type and FAILED", types=[SYNC], buckets=[FAILED]),
     _page("a type and a bucket it never has", types=[NEVER_PARTIAL], buckets=[PARTIAL]),
     _page("an initiator and a bucket", initiators=[5], buckets=[PARTIAL]),
@@ -183,7 +179,7 @@ READS = [
         buckets=[PARTIAL, FAILED],
     ),
     _page("three buckets", buckets=[FAILED, StatusBucket.QUEUED, StatusBucket.RUNNING]),
-    _page("two initiators who have left", initiators=history.DEPARTED_INITIATORS),
+    _page("two departed initiators", initiators=history.DEPARTED_INITIATORS),
     _page("50 initiators", initiators=range(1, 51)),
     _facets("all"),
     _facets("FAILED", buckets=[FAILED]),

@@ -9,25 +9,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from bench.history import EVENTS, FAILURES, FEED, ITEMS, RUNS
 
 
-async def fill(owner: AsyncEngine, sizes: Mapping[UUID, int]) -> None:
-    """Give each tenant its number of runs with all that hangs off them; needs a superuser.
+async def fill(superuser: AsyncEngine, sizes: Mapping[UUID, int]) -> None:
+    """Give each tenant that many runs, with their items, failures and events.
 
-    The newest tenth has not seen a VACUUM: so autovacuum leaves a table that grows.
+    The newest tenth is added after a VACUUM, as autovacuum leaves a growing table.
     """
-    async with owner.connect() as connection:
-        alone = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        # It would come in the middle of a measurement.
-        await alone.execute(text("ALTER SYSTEM SET autovacuum = off"))
-        await alone.execute(text("SELECT pg_reload_conf()"))
-        # Spares the look-ups of foreign keys, which hold by construction.
-        await alone.execute(text("SET session_replication_role = replica"))
-        await _add_runs(alone, sizes, 0.0, 0.9)
-        await alone.execute(text("VACUUM opsrun.operation_run"))
-        await _add_runs(alone, sizes, 0.9, 1.0)
+    async with superuser.connect() as session:
+        connection = await session.execution_options(isolation_level="AUTOCOMMIT")
+        # Autovacuum would disturb the measurements.
+        await connection.execute(text("ALTER SYSTEM SET autovacuum = off"))
+        await connection.execute(text("SELECT pg_reload_conf()"))
+        # Skips the checks of foreign keys, which hold by construction.
+        await connection.execute(text("SET session_replication_role = replica"))
+        await _add_runs(connection, sizes, 0.0, 0.9)
+        await connection.execute(text("VACUUM opsrun.operation_run"))
+        await _add_runs(connection, sizes, 0.9, 1.0)
         for sql in (ITEMS, FAILURES, EVENTS, FEED):
             for tenant_id, runs in sizes.items():
-                await _execute(alone, sql, tenant=tenant_id, runs=runs)
-        await alone.execute(text("ANALYZE"))
+                await _execute(connection, sql, tenant=tenant_id, runs=runs)
+        await connection.execute(text("ANALYZE"))
 
 
 async def _add_runs(
@@ -39,12 +39,9 @@ async def _add_runs(
 
 
 async def _execute(connection: AsyncConnection, sql: str, **parameters: UUID | int) -> None:
-    named = {name: value for name, value in parameters.items() if f":{name}" in sql}
-    await connection.execute(
-        text(sql).bindparams(
-            *(
-                bindparam(name, value, BigInteger if isinstance(value, int) else Uuid)
-                for name, value in named.items()
-            )
-        )
-    )
+    binds = [
+        bindparam(name, value, BigInteger if isinstance(value, int) else Uuid)
+        for name, value in parameters.items()
+        if f":{name}" in sql
+    ]
+    await connection.execute(text(sql).bindparams(*binds))

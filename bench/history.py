@@ -1,8 +1,8 @@
-"""A tenant's history in SQL: set-based, reproducible, and unkind in known places.
+"""A tenant's history in SQL: set-based, reproducible, and with known hard cases.
 
-What a run is like follows from its number, from 1 (the oldest) to the tenant's
-count. What is rare occurs as often in a small tenant as in a large one, so
-that both fill their pages and their times can be compared.
+A run's number, from 1 (the oldest) to the tenant's count, determines its columns.
+Rare values occur as often in a small tenant as in a large one, so that both fill
+their pages and their times can be compared.
 """
 
 from datetime import timedelta
@@ -17,10 +17,10 @@ SYSTEM = 0
 RARE = 120
 SCOPES = 20
 RARE_TYPE = "restore.execute"
-# Common, yet never PARTIALLY_SUCCEEDED: a filter by both has to learn that there is nothing.
+# Common, yet never PARTIALLY_SUCCEEDED: a filter by both must search and return nothing.
 NEVER_PARTIAL_TYPE = "drift.generate"
 FEW_RUNS_INITIATOR = 198
-# Busy for a day a month ago, gone since.
+# Active for a day a month ago, and not since.
 DEPARTED_INITIATORS = (199, 200)
 
 

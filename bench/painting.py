@@ -1,4 +1,4 @@
-"""Measure how long after a worker's commit the hub has painted it: for a running `make dev`.
+"""Measure the time from a worker's commit to the painted row, against a running `make dev`.
 
 python -m bench.painting 'http://127.0.0.1:8000/#demo=…'
 """
@@ -17,12 +17,12 @@ from tests.clients.browser import Visitor, base_and_tokens, chromium
 from tests.gql.api import SSE
 from tests.opsrun.clients import SYNC, TENANTS, User
 
-# Some share a frame with a later one and are not seen: of these, a hundred are.
+# Enough for a hundred samples: versions that share a frame with a later one are not painted.
 EVENTS = 120
 SCOPE = "broken-export"
 Moments = dict[tuple[str, int], float]
 
-# A frame is on the screen once the task after its animation frame runs.
+# The frame is on screen when the task after its animation frame runs.
 WATCH = """
 window.painted = {};
 const note = (row) => {
@@ -45,7 +45,7 @@ FEED = """subscription ($tenant: ID!) { operationRuns(tenantId: $tenant) {
 
 
 async def follow(user: User, committed: Moments, arrived: Moments) -> None:
-    """Sync again and again, and note when each event was written and came to a plain client."""
+    """Sync repeatedly; record when each event was committed and when a plain client got it."""
     async with user.subscribe(SSE, FEED, {"tenant": user.tenant_id}) as stream:
         await stream.next()
         while len(committed) < EVENTS:
@@ -60,10 +60,10 @@ async def follow(user: User, committed: Moments, arrived: Moments) -> None:
 
 
 async def painted(page: Page, keys: Iterable[tuple[str, int]]) -> Moments:
-    """Return when the rows were painted; of versions that shared a frame only the last."""
-    noted = await page.evaluate("window.painted")
-    found = {key: noted.get(f"{key[0]} {key[1]}") for key in keys}
-    return {key: moment for key, moment in found.items() if moment is not None}
+    """Return when the rows were painted; of versions that shared a frame, only the last."""
+    by_row = await page.evaluate("window.painted")
+    moments = {key: by_row.get(f"{key[0]} {key[1]}") for key in keys}
+    return {key: moment for key, moment in moments.items() if moment is not None}
 
 
 def row(name: str, seconds: list[float]) -> str:
@@ -74,7 +74,7 @@ def row(name: str, seconds: list[float]) -> str:
 
 
 async def main(address: str) -> None:
-    """Watch the list in a browser while runs go on, and print what it took."""
+    """Watch the list in a browser while runs are executed, and print the delays."""
     base, (token, *_) = await base_and_tokens(address)
     committed: Moments = {}
     arrived: Moments = {}
@@ -95,16 +95,16 @@ async def main(address: str) -> None:
         ).to_be_visible()
         await page.evaluate("new Promise(requestAnimationFrame)")
         await page.evaluate("new Promise(requestAnimationFrame)")
-        seen = await painted(page, committed)
+        paint_times = await painted(page, committed)
 
-    to_client = [arrived[key] - committed[key] for key in seen]
-    to_paint = [seen[key] - committed[key] for key in seen]
+    to_client = [arrived[key] - committed[key] for key in paint_times]
+    to_paint = [paint_times[key] - committed[key] for key in paint_times]
     click.echo(f"{'from the commit, in ms':<28} {'n':>5} {'median':>8} {'p99':>8} {'max':>8}")
     click.echo(row("to a plain client (SSE)", to_client))
     click.echo(row("to the painted row", to_paint))
     ratio = statistics.median(to_paint) / statistics.median(to_client)
     click.echo(
-        f"\nratio of the medians: {ratio:.1f}; {len(committed) - len(seen)} of "
+        f"\nratio of the medians: {ratio:.1f}; {len(committed) - len(paint_times)} of "
         f"{len(committed)} versions shared a frame with a later one"
     )
 

@@ -1,4 +1,4 @@
-"""How Postgres reads a case: the real statement, explained under the API's login."""
+"""Show how Postgres executes a case: EXPLAIN of its statements under the API's login."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -8,25 +8,23 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bench.cases import Case
-from bench.subject import Subject
+from bench.tenants import BenchTenant
 
 _EXPLAIN = "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) "
-# Joining the tenant's one row costs nothing; what these do is said by their children.
-_SILENT = {"Result", "Materialize"}
+# These only pass on the rows of their children.
+_OMITTED = {"Result", "Materialize"}
 
 
-async def explain(case: Case, subject: Subject) -> list[str]:
+async def explain(case: Case, tenant: BenchTenant) -> list[str]:
     """Return the plans of the case's SELECTs about runs, one line per step."""
-    read = await case.prepare(subject)
-    with _statements(subject.api.engine) as statements:
+    read = await case.prepare(tenant)
+    with _statements(tenant.api.engine) as statements:
         await read()
     lines: list[str] = []
     for statement, parameters in statements:
         if "set_config" in statement or not statement.startswith(("SELECT", "WITH")):
             continue
-        async with subject.api.transactions.open(
-            subject.tenant_id, subject.access.user_id
-        ) as connection:
+        async with tenant.api.transactions.open(tenant.id, tenant.access.user_id) as connection:
             explained = await connection.exec_driver_sql(_EXPLAIN + statement, parameters)
             (plan,) = explained.scalar_one()
         top = plan["Plan"]
@@ -38,22 +36,23 @@ async def explain(case: Case, subject: Subject) -> list[str]:
 
 @contextmanager
 def _statements(engine: AsyncEngine) -> Iterator[list[tuple[str, Any]]]:
-    noted: list[tuple[str, Any]] = []
+    statements: list[tuple[str, Any]] = []
 
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        noted.append((statement, parameters))
+    def record(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        statements.append((statement, parameters))
 
-    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    event.listen(engine.sync_engine, "before_cursor_execute", record)
     try:
-        yield noted
+        yield statements
     finally:
-        event.remove(engine.sync_engine, "before_cursor_execute", note)
+        event.remove(engine.sync_engine, "before_cursor_execute", record)
 
 
 def _steps(node: Mapping[str, Any], depth: int) -> Iterator[str]:
+    # The join with the tenant's one row costs nothing.
     if node.get("Relation Name") == "tenant" or node.get("Parent Relationship") == "SubPlan":
         return
-    if node["Node Type"] not in _SILENT:
+    if node["Node Type"] not in _OMITTED:
         yield "  " * depth + _step(node)
         depth += 1
     for child in node.get("Plans", ()):

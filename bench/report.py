@@ -1,9 +1,10 @@
-"""The figures on paper."""
+"""Print the timings of a large and a small tenant as a table."""
 
 from collections.abc import Iterable
 
 from bench.timing import Timing
 
+# A name, and the timings of the large and the small tenant.
 Row = tuple[str, Timing, Timing]
 
 _SIDE = f"{'median':>8}{'p95':>8}{'rows':>6}"

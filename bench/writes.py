@@ -1,9 +1,10 @@
-"""The life of a run, written through the real doors: start, claim, heartbeat, finish."""
+"""Time the life of a run through the use cases: start, claim, heartbeat, record, finish."""
 
 from datetime import timedelta
 from uuid import uuid4
 
-from bench.subject import Subject
+from bench.report import Row
+from bench.tenants import BenchTenant
 from bench.timing import WARM_UP, Timing
 from domain.runs.execution import RunExecution
 from domain.runs.models import StartedRun
@@ -13,28 +14,28 @@ ITEMS = 5
 STEPS = ("start", "claim", "heartbeat", "record 5 items", "finish")
 
 
-async def live(large: Subject, small: Subject, rounds: int) -> dict[str, tuple[Timing, Timing]]:
-    """Let runs live in both tenants by turns; return the timings of each step."""
+async def measure_writes(large: BenchTenant, small: BenchTenant, rounds: int) -> list[Row]:
+    """Execute runs in both tenants alternately; return a row for each step."""
     timings = {step: (Timing(), Timing()) for step in STEPS}
     for number in range(WARM_UP + rounds):
-        for side, subject in enumerate((large, small)):
-            await _live_once(subject, {step: pair[side] for step, pair in timings.items()})
+        for side, tenant in enumerate((large, small)):
+            await _execute_run(tenant, {step: pair[side] for step, pair in timings.items()})
         if number < WARM_UP:
             for pair in timings.values():
                 for timing in pair:
                     timing.samples.clear()
-    return timings
+    return [(step, *pair) for step, pair in timings.items()]
 
 
-async def _live_once(subject: Subject, timings: dict[str, Timing]) -> None:
+async def _execute_run(tenant: BenchTenant, timings: dict[str, Timing]) -> None:
     started: StartedRun
-    execution: RunExecution | None
+    claimed: RunExecution | None
 
     async def start() -> None:
         nonlocal started
         scope = uuid4().hex
-        started = await subject.starter.start(
-            subject.access,
+        started = await tenant.starter.start(
+            tenant.access,
             resource="inventory",
             action="sync",
             subject=scope,
@@ -42,19 +43,19 @@ async def _live_once(subject: Subject, timings: dict[str, Timing]) -> None:
         )
 
     async def claim() -> None:
-        nonlocal execution
-        execution = await subject.claimer.claim(subject.tenant_id, started.run.id, LEASE)
+        nonlocal claimed
+        claimed = await tenant.claimer.claim(tenant.id, started.run.id, LEASE)
 
     await timings["start"].take(start)
     await timings["claim"].take(claim)
-    assert execution is not None
-    held = execution
+    assert claimed is not None
+    execution = claimed
 
     async def record() -> None:
-        async with held.batch() as batch:
+        async with execution.batch() as batch:
             for number in range(ITEMS):
                 batch.succeeded(f"policy-{number}")
 
-    await timings["heartbeat"].take(lambda: held.heartbeat(LEASE))
+    await timings["heartbeat"].take(lambda: execution.heartbeat(LEASE))
     await timings["record 5 items"].take(record)
-    await timings["finish"].take(held.finish)
+    await timings["finish"].take(execution.finish)

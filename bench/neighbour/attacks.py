@@ -1,7 +1,7 @@
-"""What a member may try: `python -m bench.neighbour.attacks NAME URL TOKEN TENANT`.
+"""Attacks by a member: `python -m bench.neighbour.attacks NAME URL TOKEN TENANT`.
 
-Each attack is a process of its own that runs until it is killed, at the lowest priority, so that
-the CPU which the attacker's own machine would take is not missing here.
+Each attack is a separate process that runs until it is killed. It has the lowest priority, since
+a real attacker would not use the CPU of the server's machine.
 """
 
 import asyncio
@@ -10,18 +10,9 @@ import os
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
 from typing import Any
 
-from bench.neighbour.clients import (
-    PATH,
-    START,
-    WATCH,
-    Socket,
-    ask,
-    http_client,
-    open_socket,
-)
+from bench.neighbour.clients import FEED, PATH, START, Member, WebSocket, execute
 from bench.neighbour.process import HUNG
 from bench.neighbour.stage import BIG, BIG_SCOPES, HUNG_SCOPES, MANY
 
@@ -36,42 +27,28 @@ _HUGE = """query ($t: ID!) { tenant(id: $t) { operationRuns(first: 100) { nodes 
 } } } }"""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Whom to attack, and as whom."""
-
-    url: str
-    token: str
-    tenant: str
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """What signs the attacker in."""
-        return {"Authorization": f"Bearer {self.token}"}
-
-
-async def _crowd(target: Target, requests: Callable[[], Any]) -> None:
-    """Send requests over many connections, each at once after the answer before."""
+async def _crowd(member: Member, requests: Callable[[], Any]) -> None:
+    """Send requests over many connections, each as soon as the last response is there."""
 
     async def client() -> None:
-        async with http_client(target.url, target.headers) as http:
+        async with member.http() as http:
             while True:
                 with suppress(Exception):
                     response = await http.post(PATH, json=requests())
                     if response.status_code == 429:
-                        # Only a client that wants to be seen as an attacker asks sooner.
+                        # A client that retries sooner gives itself away as an attacker.
                         await asyncio.sleep(0.05)
 
     await asyncio.gather(*(client() for _ in range(_CLIENTS)))
 
 
-async def refused_documents(target: Target) -> None:
-    """Documents with hundreds of faults, each another one."""
+async def refused_documents(member: Member) -> None:
+    """Documents with hundreds of different errors."""
     numbers = itertools.count()
 
     def document() -> dict[str, str]:
         n = next(numbers)
-        faults = (
+        errors = (
             " ".join(f"...F{i}" for i in range(290)),
             " ".join(f"... on OperationRunn{i} {{ id }}" for i in range(280)),
             " ".join(f"viewerr{i}" for i in range(900)),
@@ -80,13 +57,13 @@ async def refused_documents(target: Target) -> None:
             + "}) { nodes { id } } }",
             " ".join(f"... {{ a{i}: viewer {{ name }} }}" for i in range(45)),
         )
-        return {"query": f"{{ __typename x{n}: {faults[n % len(faults)]} }}"}
+        return {"query": f"{{ __typename x{n}: {errors[n % len(errors)]} }}"}
 
-    await _crowd(target, document)
+    await _crowd(member, document)
 
 
-async def refused_variables(target: Target) -> None:
-    """Variables with thousands of faults."""
+async def refused_variables(member: Member) -> None:
+    """Variables with thousands of errors."""
     query = """query ($t: ID!, $f: OperationRunFilter) { tenant(id: $t) {
       operationRuns(filter: $f) { nodes { id } } } }"""
     wrong = (
@@ -96,86 +73,85 @@ async def refused_variables(target: Target) -> None:
     )
     filters = itertools.cycle(wrong)
     await _crowd(
-        target,
-        lambda: {"query": query, "variables": {"t": target.tenant, "f": next(filters)}},
+        member,
+        lambda: {"query": query, "variables": {"t": member.tenant, "f": next(filters)}},
     )
 
 
-async def huge_pages(target: Target) -> None:
-    """The largest pages that there are."""
-    await _crowd(target, lambda: {"query": _HUGE, "variables": {"t": target.tenant}})
+async def huge_pages(member: Member) -> None:
+    """The largest pages that the API allows."""
+    await _crowd(member, lambda: {"query": _HUGE, "variables": {"t": member.tenant}})
 
 
-async def starts(target: Target) -> None:
-    """One start after the other, of the same work and of other work."""
+async def starts(member: Member) -> None:
+    """One start after another, of existing and unknown scopes."""
     scopes = itertools.cycle((MANY, "no-such-scope"))
     await _crowd(
-        target,
-        lambda: {"query": START, "variables": {"t": target.tenant, "s": next(scopes)}},
+        member,
+        lambda: {"query": START, "variables": {"t": member.tenant, "s": next(scopes)}},
     )
 
 
-async def heavy_subscriptions(target: Target) -> None:
-    """A hundred subscriptions, none like the other, that ask for everything of each event."""
+async def heavy_subscriptions(member: Member) -> None:
+    """A hundred different subscriptions that select every field of each event."""
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         for number in range(2):
-            socket = await stack.enter_async_context(open_socket(target.url, target.headers))
-            for place in range(50):
-                await socket.subscribe(_HEAVY % (50 * number + place), t=target.tenant)
-            tasks.create_task(_drain(socket))
-        tasks.create_task(_sync(target, MANY))
+            websocket = await stack.enter_async_context(member.websocket())
+            for index in range(50):
+                await websocket.subscribe(_HEAVY % (50 * number + index), t=member.tenant)
+            tasks.create_task(_drain(websocket))
+        tasks.create_task(_sync(member, MANY))
 
 
-async def subscription_bursts(target: Target) -> None:
-    """A thousand subscriptions on ten sockets at once, again and again."""
+async def subscription_bursts(member: Member) -> None:
+    """A thousand subscriptions on ten WebSockets at once, repeatedly."""
 
     async def burst() -> None:
-        async with open_socket(target.url, target.headers) as socket:
+        async with member.websocket() as websocket:
             for _ in range(100):
-                await socket.subscribe(WATCH, t=target.tenant)
+                await websocket.subscribe(FEED, t=member.tenant)
             for _ in range(100):
-                await socket.receive()
+                await websocket.receive()
 
     while True:
         await asyncio.gather(*(burst() for _ in range(10)), return_exceptions=True)
 
 
-async def slow_readers(target: Target) -> None:
-    """Sockets whose client reads nothing, while there is much to tell."""
+async def slow_readers(member: Member) -> None:
+    """WebSockets whose client reads nothing while many events are sent."""
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         for _ in range(50):
-            socket = await stack.enter_async_context(open_socket(target.url, target.headers))
-            await socket.subscribe(_HEAVY % 0, t=target.tenant)
-        tasks.create_task(_sync(target, MANY))
+            websocket = await stack.enter_async_context(member.websocket())
+            await websocket.subscribe(_HEAVY % 0, t=member.tenant)
+        tasks.create_task(_sync(member, MANY))
 
 
-async def big_files(target: Target) -> None:
+async def big_files(member: Member) -> None:
     """Files of 15 MB with five million values."""
-    await asyncio.gather(*(_sync(target, f"{BIG}{n}") for n in range(BIG_SCOPES)))
+    await asyncio.gather(*(_sync(member, f"{BIG}{n}") for n in range(BIG_SCOPES)))
 
 
-async def hung_folders(target: Target) -> None:
-    """As many scopes as workers take at a time of one tenant, and none of them answers."""
-    await asyncio.gather(*(_sync(target, f"{HUNG}{n}") for n in range(HUNG_SCOPES)))
+async def hung_folders(member: Member) -> None:
+    """As many hanging scopes as workers execute at a time for one tenant."""
+    await asyncio.gather(*(_sync(member, f"{HUNG}{n}") for n in range(HUNG_SCOPES)))
 
 
-async def _sync(target: Target, scope: str) -> None:
-    """Have a scope synced without a pause."""
-    async with http_client(target.url, target.headers) as http:
+async def _sync(member: Member, scope: str) -> None:
+    """Sync a scope repeatedly."""
+    async with member.http() as http:
         while True:
             with suppress(Exception):
-                await ask(http, START, t=target.tenant, s=scope)
+                await execute(http, START, t=member.tenant, s=scope)
             await asyncio.sleep(0.1)
 
 
-async def _drain(socket: Socket) -> None:
+async def _drain(websocket: WebSocket) -> None:
     while True:
-        with suppress(KeyError):
-            await socket.connection.recv()
+        await websocket.connection.recv()
 
 
-# Those of the API are charged in points; the workers' are bounded by what a tenant may run.
-OF_THE_API: tuple[Callable[[Target], Coroutine[Any, Any, None]], ...] = (
+# The cost budget limits attacks on the API. The tenant's concurrency limits those on workers.
+API_ATTACKS: tuple[Callable[[Member], Coroutine[Any, Any, None]], ...] = (
     refused_documents,
     refused_variables,
     huge_pages,
@@ -184,10 +160,10 @@ OF_THE_API: tuple[Callable[[Target], Coroutine[Any, Any, None]], ...] = (
     subscription_bursts,
     slow_readers,
 )
-OF_THE_WORKER = (big_files, hung_folders)
-ATTACKS = {attack.__name__: attack for attack in (*OF_THE_API, *OF_THE_WORKER)}
+WORKER_ATTACKS = (big_files, hung_folders)
+ATTACKS = {attack.__name__: attack for attack in (*API_ATTACKS, *WORKER_ATTACKS)}
 
 if __name__ == "__main__":
     os.nice(19)
-    name, *where = sys.argv[1:]
-    asyncio.run(ATTACKS[name](Target(*where)))
+    name, *credentials = sys.argv[1:]
+    asyncio.run(ATTACKS[name](Member(*credentials)))

@@ -1,4 +1,4 @@
-"""Many honest clients at once: they subscribe together, and come back after a restart."""
+"""Many honest clients at once: they subscribe together, and reconnect after a restart."""
 
 import asyncio
 from collections import Counter
@@ -7,40 +7,42 @@ from time import perf_counter
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from bench.neighbour.clients import WATCH, RefusedError, open_socket
-from bench.neighbour.stage import NEIGHBOUR, Member, Stage
+from bench.neighbour.clients import FEED, Member, RefusedError
+from bench.neighbour.stage import NEIGHBOUR, Stage
 
-_PER_SOCKET = 20
-_SOCKETS_PER_USER = 5
-# As graphql-ws does it: later, and not all at the same time.
+_PER_WEBSOCKET = 20
+_WEBSOCKETS_PER_USER = 5
+# As graphql-ws does it: not at once.
 _RETRY_SECONDS = 1.0
-_PATIENCE = 180.0
+_TIMEOUT_SECONDS = 180.0
+_SERVICE_RESTART = 1012
 
 
 class Burst:
-    """Subscriptions that are opened at once, each of which has to hear its first event."""
+    """Subscriptions that open at the same time. Each waits for its first event."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        self.faults: Counter[str] = Counter()
+        self.errors: Counter[str] = Counter()
 
     async def open(self, subscriptions: int, *, restart: bool = False) -> float:
-        """Open them, `_PER_SOCKET` on a socket; return the seconds until the last has heard.
+        """Open them, and return the seconds until the last one has its first event.
 
-        With `restart` the API is killed once all of them have, and the seconds are those until
-        they all have heard again.
+        With `restart`, kill the API after that, and return the seconds until all have an event
+        again.
         """
-        sockets = subscriptions // _PER_SOCKET
+        websockets = subscriptions // _PER_WEBSOCKET
         members = [
-            await self._stage.new_member(NEIGHBOUR) for _ in range(-(-sockets // _SOCKETS_PER_USER))
+            await self._stage.new_member(NEIGHBOUR)
+            for _ in range(-(-websockets // _WEBSOCKETS_PER_USER))
         ]
-        served = [asyncio.Event() for _ in range(sockets)]
+        served = [asyncio.Event() for _ in range(websockets)]
         done = asyncio.Event()
-        async with AsyncExitStack() as stack, asyncio.timeout(_PATIENCE):
+        async with AsyncExitStack() as stack, asyncio.timeout(_TIMEOUT_SECONDS):
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             began = perf_counter()
             for number, event in enumerate(served):
-                member = members[number // _SOCKETS_PER_USER]
+                member = members[number // _WEBSOCKETS_PER_USER]
                 tasks.create_task(self._client(member, event, done))
             await _all(served)
             if restart:
@@ -56,28 +58,29 @@ class Burst:
     async def _client(self, member: Member, served: asyncio.Event, done: asyncio.Event) -> None:
         while not done.is_set():
             try:
-                await self._subscribe(member, served, done)
+                await _subscribe(member, served, done)
             except (OSError, InvalidHandshake):
-                await asyncio.sleep(_RETRY_SECONDS)  # the API is away
+                await asyncio.sleep(_RETRY_SECONDS)  # the API is restarting
             except ConnectionClosed as closed:
-                if closed.rcvd is not None and closed.rcvd.code != 1012:
-                    self.faults[f"closed: {closed.rcvd.code} {closed.rcvd.reason}"] += 1
+                if closed.rcvd is not None and closed.rcvd.code != _SERVICE_RESTART:
+                    self.errors[f"closed: {closed.rcvd.code} {closed.rcvd.reason}"] += 1
                 await asyncio.sleep(_RETRY_SECONDS)
             except RefusedError as error:
-                self.faults[str(error)[:200]] += 1
+                self.errors[str(error)[:200]] += 1
                 return
 
-    async def _subscribe(self, member: Member, served: asyncio.Event, done: asyncio.Event) -> None:
-        async with open_socket(self._stage.url, member.headers) as socket:
-            for _ in range(_PER_SOCKET):
-                await socket.subscribe(WATCH, t=member.tenant)
-            for _ in range(_PER_SOCKET):
-                await socket.receive()
-            served.set()
-            leaving = asyncio.create_task(done.wait())
-            closed = asyncio.create_task(socket.connection.wait_closed())
-            await asyncio.wait([leaving, closed], return_when=asyncio.FIRST_COMPLETED)
-            leaving.cancel()
+
+async def _subscribe(member: Member, served: asyncio.Event, done: asyncio.Event) -> None:
+    async with member.websocket() as websocket:
+        for _ in range(_PER_WEBSOCKET):
+            await websocket.subscribe(FEED, t=member.tenant)
+        for _ in range(_PER_WEBSOCKET):
+            await websocket.receive()
+        served.set()
+        finish = asyncio.create_task(done.wait())
+        closed = asyncio.create_task(websocket.connection.wait_closed())
+        await asyncio.wait([finish, closed], return_when=asyncio.FIRST_COMPLETED)
+        finish.cancel()
 
 
 async def _all(events: list[asyncio.Event]) -> None:

@@ -1,10 +1,11 @@
-"""What both sides send: documents, and sockets that carry many subscriptions."""
+"""The GraphQL documents of both tenants, and clients for HTTP and WebSockets."""
 
 import asyncio
 import itertools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -12,7 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 PATH = "/graphql"
-SECONDS = 30.0
+TIMEOUT_SECONDS = 30.0
 
 PAGE = """query ($t: ID!) { tenant(id: $t) { operationRuns(first: 20) {
   nodes { id runType statusBucket subject initiator { name } counts { total processed } }
@@ -20,57 +21,30 @@ PAGE = """query ($t: ID!) { tenant(id: $t) { operationRuns(first: 20) {
 START = """mutation ($t: ID!, $s: String!) {
   startInventorySync(input: {tenantId: $t, scopeKey: $s}) { run { id } userErrors { code } }
 }"""
-WATCH = """subscription ($t: ID!) { operationRuns(tenantId: $t) { __typename
+FEED = """subscription ($t: ID!) { operationRuns(tenantId: $t) { __typename
   ... on OperationRunChanged { occurredAt run { id isTerminal: finishedAt } }
 } }"""
 
 
 class RefusedError(Exception):
-    """The API does not do it."""
+    """The API refused the operation."""
 
 
-@asynccontextmanager
-async def http_client(url: str, headers: dict[str, str]) -> AsyncIterator[httpx.AsyncClient]:
-    """Open a client that keeps its connections."""
-    async with httpx.AsyncClient(
-        base_url=url,
-        headers=headers,
-        timeout=SECONDS,
-        trust_env=False,
-        verify=False,  # noqa: S501
-    ) as http:
-        yield http
-
-
-async def ask(http: httpx.AsyncClient, query: str, **variables: Any) -> Any:
-    """Return the data of a query or mutation.
-
-    Raises:
-        RefusedError: there are errors.
-    """
-    response = await http.post(PATH, json={"query": query, "variables": variables})
-    body = response.json()
-    if "errors" in body:
-        raise RefusedError(str(body["errors"][0]))
-    return body["data"]
-
-
-class Socket:
-    """An open socket."""
+class WebSocket:
+    """An open connection that carries any number of subscriptions."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
         self._ids = itertools.count(1)
 
-    async def subscribe(self, query: str, **variables: Any) -> str:
-        """Begin a subscription; return its id."""
-        id_ = str(next(self._ids))
+    async def subscribe(self, query: str, **variables: Any) -> None:
+        """Begin a subscription."""
         payload = {"query": query, "variables": variables}
-        await self.connection.send(json.dumps({"id": id_, "type": "subscribe", "payload": payload}))
-        return id_
+        message = {"id": str(next(self._ids)), "type": "subscribe", "payload": payload}
+        await self.connection.send(json.dumps(message))
 
     async def receive(self) -> Any:
-        """Return the next message that is not a ping.
+        """Return the next message.
 
         Raises:
             RefusedError: it is an error.
@@ -81,20 +55,64 @@ class Socket:
         return message
 
 
-@asynccontextmanager
-async def open_socket(url: str, headers: dict[str, str]) -> AsyncIterator[Socket]:
-    """Open a socket that has been let in."""
-    async with connect(
-        url.replace("http", "ws", 1) + PATH,
-        subprotocols=[Subprotocol("graphql-transport-ws")],
-        proxy=None,
-        open_timeout=SECONDS,
-        ping_interval=None,
-        close_timeout=1,
-    ) as connection:
-        await connection.send(json.dumps({"type": "connection_init", "payload": headers}))
-        async with asyncio.timeout(SECONDS):
-            message = json.loads(await connection.recv())
-        if message["type"] != "connection_ack":
-            raise RefusedError(str(message))
-        yield Socket(connection)
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user of one tenant, and the URL of the API."""
+
+    url: str
+    token: str
+    tenant: str
+    user: str = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that authenticate the user."""
+        return {"Authorization": f"Bearer {self.token}"}
+
+    @asynccontextmanager
+    async def http(self) -> AsyncIterator[httpx.AsyncClient]:
+        """Open an HTTP client with persistent connections."""
+        async with httpx.AsyncClient(
+            base_url=self.url,
+            headers=self.headers,
+            timeout=TIMEOUT_SECONDS,
+            trust_env=False,
+            verify=False,  # noqa: S501
+        ) as http:
+            yield http
+
+    @asynccontextmanager
+    async def websocket(self) -> AsyncIterator[WebSocket]:
+        """Open a WebSocket that the API has acknowledged.
+
+        Raises:
+            RefusedError: the API answered the `connection_init` with something else.
+        """
+        async with connect(
+            self.url.replace("http", "ws", 1) + PATH,
+            subprotocols=[Subprotocol("graphql-transport-ws")],
+            proxy=None,
+            open_timeout=TIMEOUT_SECONDS,
+            ping_interval=None,
+            close_timeout=1,
+        ) as connection:
+            init = {"type": "connection_init", "payload": self.headers}
+            await connection.send(json.dumps(init))
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                message = json.loads(await connection.recv())
+            if message["type"] != "connection_ack":
+                raise RefusedError(str(message))
+            yield WebSocket(connection)
+
+
+async def execute(http: httpx.AsyncClient, query: str, **variables: Any) -> Any:
+    """Return the data of a query or mutation.
+
+    Raises:
+        RefusedError: the response has errors.
+    """
+    response = await http.post(PATH, json={"query": query, "variables": variables})
+    body = response.json()
+    if "errors" in body:
+        raise RefusedError(str(body["errors"][0]))
+    return body["data"]

@@ -1,7 +1,7 @@
-"""The suite's entry to the product's processes: `python -m bench.neighbour.process worker`.
+"""Run a process of the product with exports that hang: `python -m bench.neighbour.process worker`.
 
-It is `opsrun worker` (or `api`, or `maintenance`). The one difference: a folder whose name begins
-with `HUNG` never answers, as an export on a dead mount.
+It is `opsrun worker` (or `api`, or `maintenance`), except that reading a folder whose name begins
+with `HUNG` blocks, as an export on a dead mount does.
 """
 
 import os
@@ -12,20 +12,19 @@ from typing import Any
 from opsrun.__main__ import main as opsrun
 
 HUNG = "hung"
-_LISTINGS = ("scandir", "listdir", "open")
 
 
 def hang_below(name: str) -> None:
-    """Let every look into a folder whose name begins so block without an end."""
-    for function in _LISTINGS:
+    """Let every listing or opening below a folder whose name begins with `name` block forever."""
+    for function in ("scandir", "listdir", "open"):
         original = getattr(os, function)
 
-        def look(path: Any = ".", *args: Any, _original: Any = original, **kwargs: Any) -> Any:
+        def access(path: Any = ".", *args: Any, _original: Any = original, **kwargs: Any) -> Any:
             if isinstance(path, str | os.PathLike) and f"{os.sep}{name}" in str(path):
                 threading.Event().wait()
             return _original(path, *args, **kwargs)
 
-        setattr(os, function, look)
+        setattr(os, function, access)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,7 @@
-"""The product's processes, an attacker and a neighbour: two tenants that share all of them."""
+"""The product's processes, and two tenants that share them: an attacker and a neighbour."""
 
 import asyncio
 import os
-import signal
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -11,10 +9,11 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
-import httpx
 from redis.asyncio import Redis
 
+from bench.neighbour.clients import Member
 from bench.neighbour.process import HUNG
+from crash.spawning import spawn_module, wait_until_ready
 from domain.tenancy.repository import tenant_id_of
 from domain.tenancy.roles import TenantRole
 from domain.tenancy.transactions import Transactions
@@ -23,67 +22,54 @@ from opsrun.administration import User, save_member
 from opsrun.auth.tokens import LOCAL_ISSUER, LocalTokens
 from opsrun.dev import demo
 from opsrun.dev.embedded import embedded_servers
-from opsrun.dev.embedded.child import Child, spawn
+from opsrun.dev.embedded.child import Child
 from opsrun.dev.embedded.port import free_port
 from opsrun.dev.provision import create_database, provision
 from opsrun.postgres.engines import Login, open_engine
 from tests.world import LOCAL_KEY
 
-REPOSITORY = Path(__file__).parents[2]
 NEIGHBOUR, ATTACKER = "aurora", "borealis"
+# Scopes by their exports: a small one of the neighbour, and those of the attacker.
 PROBE, MANY, BIG = "probe", "many", "big"
 HUNG_SCOPES, BIG_SCOPES = 6, 3
+_LOGINS = {"api": Login.API, "worker": Login.WORKER, "maintenance": Login.MAINTENANCE}
 _READY_SECONDS = 60.0
 _LIFETIME = timedelta(hours=2)
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """A user of one tenant."""
-
-    token: str
-    tenant: str
-    user: str
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """What signs the user in."""
-        return {"Authorization": f"Bearer {self.token}"}
-
-
-@dataclass(frozen=True, slots=True)
 class Stage:
-    """Where everything is."""
+    """The running processes, and the database and Valkey that they share."""
 
     url: str
     transactions: Transactions
     processes: dict[str, Child]
-    _start: Callable[[str], Child]
     redis: Redis
+    _start: Callable[[str], Child]
 
     async def new_member(self, slug: str) -> Member:
-        """Let another member of a tenant in, with all of a minute's points."""
-        user = User(LOCAL_ISSUER, uuid4().hex, "Somebody", None)
+        """Add a member to a tenant, with a full budget."""
+        user = User(LOCAL_ISSUER, uuid4().hex, "Member", None)
         await save_member(self.transactions, slug, user, TenantRole.OWNER)
         async with self.transactions.open(None) as connection:
             tenant_id = await tenant_id_of(connection, slug)
         assert tenant_id is not None
         token = LocalTokens(LOCAL_KEY).mint(user.subject, name=user.name, lifetime=_LIFETIME)
-        return Member(token, GlobalId("Tenant", tenant_id).encode(), str(user.id))
+        return Member(self.url, token, GlobalId("Tenant", tenant_id).encode(), str(user.id))
 
     async def restart(self, name: str) -> None:
-        """Kill a process and start it again, at the same address."""
+        """Kill a process and start it again at the same address."""
         await self.processes[name].stop()
         self.processes[name] = self._start(name)
 
     def cpu_seconds(self, name: str) -> float:
-        """Return the CPU time that a process has taken so far."""
+        """Return the CPU seconds that a process has used."""
         stat = Path(f"/proc/{self.processes[name].process.pid}/stat").read_text()
         user, system = stat.rpartition(")")[2].split()[11:13]
         return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
-    async def points(self, member: Member) -> int:
-        """Return the points that a member has spent in this minute."""
+    async def cost(self, member: Member) -> int:
+        """Return the cost that a member has spent in this minute."""
         keys = [key async for key in self.redis.scan_iter(f"opsrun:points*{member.user}*")]
         return sum([int(await self.redis.get(key) or 0) for key in keys])
 
@@ -96,14 +82,12 @@ async def open_stage(folder: Path) -> AsyncIterator[Stage]:
             embedded_servers(folder / "servers", durable=False)
         )
         urls = await provision(await create_database(servers.postgres_url), b"neighbour")
-        exports = folder / "exports"
         engine = await stack.enter_async_context(open_engine(urls[Login.MAINTENANCE]))
         transactions = Transactions(engine)
-        write_exports(exports)
-        await demo.seed(transactions, exports)
+        _write_exports(folder / "exports")
+        await demo.seed(transactions, folder / "exports")
         port = free_port()
         env = {
-            **os.environ,
             "OPSRUN_REDIS_URL": servers.redis_url,
             "OPSRUN_LOCAL_KEY": LOCAL_KEY,
             "OPSRUN_DATA_FOLDER": str(folder),
@@ -111,41 +95,39 @@ async def open_stage(folder: Path) -> AsyncIterator[Stage]:
             "OPSRUN_SHUTDOWN_GRACE_SECONDS": "2",
             "OPSRUN_DRAIN_SECONDS": "0",
         }
-        logins = {"api": Login.API, "worker": Login.WORKER, "maintenance": Login.MAINTENANCE}
-        processes: dict[str, Child] = {}
 
         def start(name: str) -> Child:
-            return spawn(
+            return spawn_module(
                 name,
-                [sys.executable, "-m", "bench.neighbour.process", name],
-                account=None,
-                folder=REPOSITORY,
+                "bench.neighbour.process",
+                name,
                 log=folder / f"{name}.log",
-                stop_signal=signal.SIGKILL,
-                env={**env, "OPSRUN_DATABASE_URL": urls[logins[name]]},
+                env={**env, "OPSRUN_DATABASE_URL": urls[_LOGINS[name]]},
             )
+
+        processes: dict[str, Child] = {}
 
         async def stop() -> None:
             for child in processes.values():
                 await child.stop()
 
         stack.push_async_callback(stop)
-        for name in logins:
+        for name in _LOGINS:
             processes[name] = start(name)
         redis = await stack.enter_async_context(Redis.from_url(servers.redis_url))
         url = f"http://127.0.0.1:{port}"
-        await _ready(url)
-        yield Stage(url, transactions, processes, start, redis)
+        async with asyncio.timeout(_READY_SECONDS):
+            await wait_until_ready(url)
+        yield Stage(url, transactions, processes, redis, start)
 
 
-def write_exports(exports: Path) -> None:
-    """Write what the neighbour syncs, and what the attacker harms with."""
+def _write_exports(exports: Path) -> None:
+    """Write the neighbour's small export, and the attacker's hanging, long and big ones."""
     _write(exports / NEIGHBOUR / PROBE, {f"p{n}.json": _policy(n) for n in range(3)})
     attacker = exports / ATTACKER
     for number in range(HUNG_SCOPES):
         _write(attacker / f"{HUNG}{number}", {"p.json": _policy(0)})
-    many = {f"p{n}.json": _policy(n) for n in range(200)}
-    _write(attacker / MANY, many)
+    _write(attacker / MANY, {f"p{n}.json": _policy(n) for n in range(200)})
     empty_lists = ",".join(["[]"] * 5_000_000)
     for number in range(BIG_SCOPES):
         _write(attacker / f"{BIG}{number}", {"big.json": _policy(number, f"[{empty_lists}]")})
@@ -159,14 +141,3 @@ def _write(folder: Path, files: dict[str, str]) -> None:
     folder.mkdir(parents=True)
     for name, text in files.items():
         (folder / name).write_text(text)
-
-
-async def _ready(url: str) -> None:
-    async with httpx.AsyncClient(trust_env=False) as http, asyncio.timeout(_READY_SECONDS):
-        while True:
-            try:
-                if (await http.get(f"{url}/readyz")).status_code == httpx.codes.OK:
-                    return
-            except httpx.TransportError:
-                pass
-            await asyncio.sleep(0.1)

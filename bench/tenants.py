@@ -1,4 +1,4 @@
-"""One tenant to measure: who asks, and how it is asked."""
+"""Add a tenant to measure, and sign in as its operator."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,18 +20,16 @@ from opsrun.resources import Resources
 from tests.gql.api import Client, RunningApi
 from tests.world import LOCAL_KEY, MAX_ACTIVE_RUNS
 
-# What the hub asks for by default, and one run more to learn whether a page follows.
+# The hub's default page. One more run shows whether there is a next page.
 PAGE = 50
 LIMIT = PAGE + 1
 WINDOW = timedelta(days=30)
 DEEP_PAGES = 2000
-# Nobody asks as often as we do here.
-UNLIMITED = {"cost_per_minute": 10**9}
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """A filled tenant, seen through the API's login and the worker's."""
+class BenchTenant:
+    """A filled tenant, with its operator's client and the resources of an API and a worker."""
 
     runs: int
     access: TenantAccess
@@ -42,47 +40,47 @@ class Subject:
     client: Client
 
     @property
-    def tenant_id(self) -> UUID:
+    def id(self) -> UUID:
         """The tenant's id."""
         return self.access.tenant_id
 
     @property
     def global_id(self) -> str:
         """The tenant's id in GraphQL."""
-        return GlobalId("Tenant", self.tenant_id).encode()
+        return GlobalId("Tenant", self.id).encode()
 
     @property
     def since(self) -> datetime:
-        """Where the default window begins."""
+        """The beginning of the default window."""
         return datetime.now(UTC) - WINDOW
 
     async def run(self, number: int) -> OperationRun:
         """Return a run by its number, from 1 (the oldest)."""
-        id_ = history.run_id(self.tenant_id, number)
+        id_ = history.run_id(self.id, number)
         return (await self.cases.runs.by_ids(self.access, [id_]))[id_]
 
     async def deep(self, *, backward: bool = False) -> Keyset:
-        """Return the place DEEP_PAGES deep, or in the middle of a smaller tenant."""
+        """Return the keyset DEEP_PAGES deep, or in the middle of a smaller tenant."""
         run = await self.run(self.runs - min(DEEP_PAGES * PAGE, self.runs // 2))
         return Keyset(LIMIT, (run.created_at, run.id), backward)
 
 
-async def add_tenant(keeper: Transactions, slug: str) -> UUID:
+async def add_tenant(transactions: Transactions, slug: str) -> UUID:
     """Add an empty tenant with one operator."""
-    tenant_id = await save_tenant(keeper, slug, f"Tenant {slug}", None)
-    await save_member(keeper, slug, _operator(slug), TenantRole.OPERATOR)
+    tenant_id = await save_tenant(transactions, slug, f"Tenant {slug}", None)
+    await save_member(transactions, slug, _operator(slug), TenantRole.OPERATOR)
     return tenant_id
 
 
-async def enter(api: RunningApi, worker: Resources, slug: str, runs: int) -> Subject:
-    """See a filled tenant as its operator."""
+async def sign_in(api: RunningApi, worker: Resources, slug: str, runs: int) -> BenchTenant:
+    """Sign in to a tenant as its operator."""
     user = _operator(slug)
     principal = await api.cases.tenancy.principal(user.id)
     assert principal is not None
     (access,) = principal.accesses.values()
     token = LocalTokens(LOCAL_KEY).mint(user.subject, name=user.name, lifetime=timedelta(hours=1))
     resources = api.resources
-    return Subject(
+    return BenchTenant(
         runs,
         access,
         api.cases,
