@@ -1,7 +1,7 @@
 """Break the product on purpose: `python -m crash --seed 7 --minutes 10`.
 
-The schedule of faults follows from the seed and is printed. The exit code is 1 if a promise
-was broken; then data and logs are kept where the last line says.
+The seed determines the schedule of faults, which is printed. The exit code is 1 if a promise was
+broken; then the last line shows where data and logs are.
 """
 
 import asyncio
@@ -15,9 +15,9 @@ from random import SystemRandom
 import click
 
 from crash.cluster import Plan
-from crash.faults import KINDS, Fault, schedule
+from crash.faults import KINDS, schedule
 from crash.mutants import Mutant
-from crash.rounds import faults_of, run_round
+from crash.rounds import inject_all, run_round
 from crash.seeds import seeded
 from crash.stage import open_stage
 from crash.witness import Witness
@@ -41,9 +41,10 @@ def main(
     mutant: Mutant | None,
     keep: bool,
 ) -> None:
-    """Run one round and print what it came to."""
+    """Run one round and print its results."""
     seed = SystemRandom().getrandbits(32) if seed is None else seed
-    faults = schedule(seeded(seed), minutes * 60, pause, only)
+    seconds = minutes * 60
+    faults = schedule(seeded(seed), seconds, pause, only)
     click.echo(f"Seed {seed}:")
     for fault in faults:
         click.echo(str(fault))
@@ -51,7 +52,13 @@ def main(
     folder = Path(tempfile.mkdtemp(prefix="opsrun-crash-"))
     folder.chmod(0o711)
     logging.basicConfig(filename=folder / "clients.log")
-    asyncio.run(_round(folder, Plan(mutant=mutant), witness, seed, minutes * 60, faults))
+
+    async def run() -> None:
+        async with open_stage(folder, Plan(mutant=mutant), witness, seeded(seed)) as stage:
+            scenario = inject_all(faults, seconds, click.echo)
+            await run_round(stage, scenario, seed=seed, starters=3, quiet_seconds=QUIET_SECONDS)
+
+    asyncio.run(run())
     for line in witness.report():
         click.echo(line)
     if keep or witness.violations:
@@ -59,15 +66,6 @@ def main(
     else:
         shutil.rmtree(folder)
     sys.exit(1 if witness.violations else 0)
-
-
-async def _round(
-    folder: Path, plan: Plan, witness: Witness, seed: int, seconds: float, faults: list[Fault]
-) -> None:
-    random = seeded(seed)
-    async with open_stage(folder, plan, witness, random) as stage:
-        play = faults_of(faults, seconds, click.echo)
-        await run_round(stage, play, seed=seed, starters=3, quiet_seconds=QUIET_SECONDS)
 
 
 if __name__ == "__main__":

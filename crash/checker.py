@@ -1,7 +1,7 @@
-"""The promises, checked against the rows, the sink's log and the processes' logs.
+"""Check the promises against the rows, the sink's log and the processes' logs.
 
-The truth tables are written out here once more: a checker that read the product's
-own would agree with any bug in them.
+The tables of legal transitions are repeated here: a checker that imported the product's tables
+would agree with any bug in them.
 """
 
 import json
@@ -35,7 +35,7 @@ Key = tuple[UUID, UUID]
 
 
 async def check_ledger(ledger: Ledger, witness: Witness) -> None:
-    """Check what the rows alone can tell."""
+    """Check the promises that concern rows only."""
     runs = {(run["tenant_id"], run["id"]): run for run in await ledger.runs()}
     events: dict[Key, list[Any]] = defaultdict(list)
     by_tenant: dict[UUID, list[Any]] = defaultdict(list)
@@ -57,8 +57,8 @@ async def check_ledger(ledger: Ledger, witness: Witness) -> None:
     failures = await ledger.failures()
     _fenced(events, failures, "occurred_at", witness)
     _not_internal(runs, failures, witness)
-    if left := await ledger.outbox():
-        witness.violation(Promise.OUTBOX, f"{left} dispatch orders are left")
+    if entries := await ledger.outbox():
+        witness.violation(Promise.OUTBOX, f"{entries} outbox entries are left")
 
 
 def _one_active(
@@ -81,7 +81,7 @@ def _one_active(
 def _starts_end(runs: Mapping[Key, Any], witness: Witness) -> None:
     for start in witness.acknowledged:
         if (start.tenant_id, start.run_id) not in runs:
-            witness.violation(Promise.STARTS_END, f"{start} was acknowledged and is not there")
+            witness.violation(Promise.STARTS_END, f"{start} was acknowledged and does not exist")
     for run in runs.values():
         if run["status"] not in _TERMINAL:
             witness.violation(Promise.STARTS_END, f"the run never ended: {run}")
@@ -90,17 +90,17 @@ def _starts_end(runs: Mapping[Key, Any], witness: Witness) -> None:
 def _legal_steps(run: Any, events: Sequence[Any], witness: Witness) -> None:
     ordered = sorted(events, key=lambda event: event["version"])
     statuses = [event["status"] for event in ordered]
-    wrong = [step for step in pairwise(statuses) if step not in _STEPS]
+    illegal = [step for step in pairwise(statuses) if step not in _STEPS]
     ends = sum(status in _TERMINAL for status in statuses)
-    if wrong or statuses[:1] != ["pending"] or ends != (run["status"] in _TERMINAL):
-        witness.violation(Promise.LEGAL_STEPS, f"run {run['id']} went {statuses}")
+    if illegal or statuses[:1] != ["pending"] or ends != (run["status"] in _TERMINAL):
+        witness.violation(Promise.LEGAL_STEPS, f"run {run['id']} had the statuses {statuses}")
     if statuses[-1:] != [run["status"]]:
         witness.violation(Promise.LEGAL_STEPS, f"{run} ended its timeline at {statuses[-1:]}")
     versions = [event["version"] for event in ordered]
     if versions != list(range(1, run["version"] + 1)):
-        witness.violation(Promise.NO_GAP, f"{run} has events of the versions {versions}")
+        witness.violation(Promise.NO_GAP, f"{run} has events with the versions {versions}")
     if [event["version"] for event in events] != versions:
-        witness.violation(Promise.NO_GAP, f"{run}: the feed's order is not that of the versions")
+        witness.violation(Promise.NO_GAP, f"{run}: the feed has its versions in another order")
 
 
 def _no_gap(feed: Any, numbers: Sequence[int], witness: Witness) -> None:
@@ -116,15 +116,17 @@ def _no_gap(feed: Any, numbers: Sequence[int], witness: Witness) -> None:
 def _one_notification(
     runs: Mapping[Key, Any], notifications: Iterable[Any], witness: Witness
 ) -> None:
-    told: dict[Key, Counter[tuple[UUID, str]]] = defaultdict(Counter)
+    counts: dict[Key, Counter[tuple[UUID, str]]] = defaultdict(Counter)
     for row in notifications:
-        told[row["tenant_id"], row["run_id"]][row["recipient_id"], row["outcome"]] += 1
+        counts[row["tenant_id"], row["run_id"]][row["recipient_id"], row["outcome"]] += 1
     for key, run in runs.items():
         outcomes = {"QUEUED"}
         if run["status"] in _TERMINAL:
             outcomes.add(run["status_bucket"])
-        if told[key] != Counter((run["initiator_id"], outcome) for outcome in outcomes):
-            witness.violation(Promise.ONE_NOTIFICATION, f"{run} was told as {told[key]}")
+        if counts[key] != Counter((run["initiator_id"], outcome) for outcome in outcomes):
+            witness.violation(
+                Promise.ONE_NOTIFICATION, f"{run} has the notifications {counts[key]}"
+            )
 
 
 def _counts(runs: Mapping[Key, Any], items: Iterable[Any], witness: Witness) -> None:
@@ -136,7 +138,7 @@ def _counts(runs: Mapping[Key, Any], items: Iterable[Any], witness: Witness) -> 
             witness.violation(Promise.COUNTS, f"{run} has the items {counted[key]}")
         if run["status"] in _COMPLETED and run["total"] != counted[key].total():
             witness.violation(Promise.COUNTS, f"{run} is complete with {counted[key]}")
-    witness.counts["items"] = sum(found.total() for found in counted.values())
+    witness.counts["items"] = sum(count.total() for count in counted.values())
 
 
 def _fenced(
@@ -144,8 +146,8 @@ def _fenced(
 ) -> None:
     claimed: dict[tuple[Key, int], datetime] = {
         (key, event["attempt"]): event["occurred_at"]
-        for key, those in events.items()
-        for event in those
+        for key, run_events in events.items()
+        for event in run_events
         if event["kind"] == "RUN_STARTED"
     }
     for row in rows:
@@ -173,16 +175,16 @@ def _applied(log: Path, witness: Witness) -> Counter[tuple[str, str]]:
         if entry["outcome"] == APPLIED:
             applied[entry["run"], entry["item"]] += 1
             if entry["attempt"] < highest.get(entry["run"], 0):
-                witness.violation(Promise.ONE_EFFECT, f"an outdated attempt came through: {entry}")
+                witness.violation(Promise.ONE_EFFECT, f"an outdated attempt was applied: {entry}")
         highest[entry["run"]] = max(highest.get(entry["run"], 0), entry["attempt"])
     return applied
 
 
 async def check_effects(ledger: Ledger, log: Path, witness: Witness) -> None:
-    """Compare the sink's own log with the items that are recorded."""
+    """Compare the sink's log with the recorded items."""
     applied = _applied(log, witness)
     runs = {run["id"]: run for run in await ledger.runs()}
-    wanted = {
+    recorded = {
         (str(item["run_id"]), item["item_key"])
         for item in await ledger.items()
         if runs[item["run_id"]]["run_type"] == f"{RESOURCE}.{ITEMS}"
@@ -191,17 +193,16 @@ async def check_effects(ledger: Ledger, log: Path, witness: Witness) -> None:
     for effect, times in applied.items():
         if times != 1:
             witness.violation(Promise.ONE_EFFECT, f"{effect} was applied {times} times")
-        unrecorded = effect not in wanted
-        if unrecorded and runs[UUID(effect[0])]["status"] in _COMPLETED:
+        if effect not in recorded and runs[UUID(effect[0])]["status"] in _COMPLETED:
             witness.violation(Promise.ONE_EFFECT, f"{effect} was applied and not recorded")
-    for effect in wanted - applied.keys():
+    for effect in recorded - applied.keys():
         witness.violation(Promise.ONE_EFFECT, f"{effect} is recorded and was not applied")
 
 
 async def check_canaries(
     ledger: Ledger, logs: Iterable[Path], secrets: Mapping[str, str], witness: Witness
 ) -> None:
-    """Look for secrets in every row and every log."""
+    """Search every row and every log for secrets."""
     texts = {log: log.read_text(errors="replace") for log in logs}
     witness.counts["log lines"] = sum(text.count("\n") for text in texts.values())
     for name, secret in secrets.items():

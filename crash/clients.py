@@ -1,4 +1,4 @@
-"""GraphQL over HTTP, sockets and server-sent events, by clients who expect the worst."""
+"""GraphQL clients over HTTP, WebSockets and event streams, which expect connections to break."""
 
 import asyncio
 import json
@@ -17,35 +17,41 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, WebSocketE
 from websockets.frames import Close
 from websockets.typing import Subprotocol
 
-from crash.customers import Customer
+from crash.members import Member
 from crash.witness import Promise, Witness
 
 PATH = "/graphql"
 _RESPONSE_JSON = "application/graphql-response+json"
-_ANSWER_SECONDS = 12.0
+_RESPONSE_SECONDS = 12.0
 # Streams send something every 15 seconds.
-_SILENCE_SECONDS = 20.0
-# Codes after which the library graphql-ws does not connect again (its lib/client.js).
-_FINAL = {1002, 1003, 1007, 1008, 1009, 1010, 4004, 4005, 4400, 4401, 4406, 4409, 4429, 4500}
-# So that a client that does not read is felt by the server soon.
+_IDLE_SECONDS = 20.0
+# After these codes, the graphql-ws library does not reconnect (its lib/client.js).
+_FATAL_CODES = {1002, 1003, 1007, 1008, 1009, 1010, 4004, 4005, 4400, 4401, 4406, 4409, 4429, 4500}
+# A full buffer shows the server soon that a client does not read.
 _SMALL_BUFFER = (socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-_PASSING = {"UNAVAILABLE", "LIMIT_EXCEEDED"}
-_BROKEN = (OSError, TimeoutError, httpx.TransportError, WebSocketException, InvalidHandshake)
+_RETRYABLE = {"UNAVAILABLE", "LIMIT_EXCEEDED"}
+_CONNECTION_ERRORS = (
+    OSError,
+    TimeoutError,
+    httpx.TransportError,
+    WebSocketException,
+    InvalidHandshake,
+)
 
 
 class Transport(StrEnum):
-    """What carries a subscription."""
+    """The transport of a subscription."""
 
-    SOCKET = "socket"
-    SSE = "sse"
+    WEBSOCKET = "websocket"
+    EVENT_STREAM = "event stream"
 
 
-class UnansweredError(Exception):
-    """The connection broke, or the server could not do it now: try again."""
+class RetryableError(Exception):
+    """The connection broke, or the server is temporarily unavailable."""
 
 
 class RefusedError(Exception):
-    """The server does not want this from this client."""
+    """The API refused the operation."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -53,7 +59,7 @@ class RefusedError(Exception):
 
 
 class Clients:
-    """Whoever asks the APIs; each request goes to one of them."""
+    """Send each operation to one of the APIs, at random."""
 
     def __init__(self, urls: list[str], witness: Witness, random: Random) -> None:
         self._urls = urls
@@ -64,64 +70,66 @@ class Clients:
             verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
             socket_options=[_SMALL_BUFFER],
         )
-        timeout = httpx.Timeout(_ANSWER_SECONDS, connect=5.0)
+        timeout = httpx.Timeout(_RESPONSE_SECONDS, connect=5.0)
         self._http = httpx.AsyncClient(timeout=timeout, transport=transport)
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close all connections."""
         await self._http.aclose()
 
-    async def ask(self, customer: Customer, query: str, **variables: Any) -> Any:
+    async def execute(self, member: Member, query: str, **variables: Any) -> Any:
         """Return the data of a query or mutation.
 
         Raises:
-            UnansweredError, RefusedError.
+            RetryableError: there is no response, or a retry may succeed.
+            RefusedError: the response has other errors.
         """
         try:
             response = await self._http.post(
                 self._url(),
                 json={"query": query, "variables": variables},
-                headers={**customer.headers, "Accept": _RESPONSE_JSON},
+                headers={**member.headers, "Accept": _RESPONSE_JSON},
             )
-        except _BROKEN as error:
-            self._witness.counts["unanswered"] += 1
-            raise UnansweredError(repr(error)) from error
-        customer.inspect(response.text, self._witness)
+        except _CONNECTION_ERRORS as error:
+            self._witness.counts["retryable errors"] += 1
+            raise RetryableError(repr(error)) from error
+        member.inspect(response.text, self._witness)
         try:
             return self._data(json.loads(response.text))
         except json.JSONDecodeError as error:
-            told = f"{customer.slug} was answered {response.status_code}: {response.text[:100]}"
-            self._witness.violation(Promise.ANSWERS, told)
-            raise UnansweredError(told) from error
+            evidence = f"{member.slug} received {response.status_code}: {response.text[:100]}"
+            self._witness.violation(Promise.ANSWERS, evidence)
+            raise RetryableError(evidence) from error
 
     async def stream(
-        self, customer: Customer, transport: Transport, query: str, variables: Mapping[str, Any]
+        self, member: Member, transport: Transport, query: str, variables: Mapping[str, Any]
     ) -> AsyncGenerator[Any, None]:
-        """Yield what a subscription's one field sends, until it is complete.
+        """Yield the values of a subscription's one field until the server completes it.
 
         Raises:
-            UnansweredError, RefusedError.
+            RetryableError: the connection broke, or a retry may succeed.
+            RefusedError: the server sent other errors.
         """
         payload = {"query": query, "variables": variables}
-        listen = self._socket if transport is Transport.SOCKET else self._events
+        listen = self._websocket if transport is Transport.WEBSOCKET else self._event_stream
         try:
-            async with aclosing(listen(customer, payload)) as frames:
+            async with aclosing(listen(member, payload)) as frames:
                 async for frame in frames:
                     (value,) = self._data(frame).values()
                     yield value
-        except _BROKEN as error:
+        except _CONNECTION_ERRORS as error:
             if isinstance(error, ConnectionClosed) and error.rcvd is not None:
-                self._closed(customer, error.rcvd)
-            raise UnansweredError(repr(error)) from error
+                self._check_close(member, error.rcvd)
+            raise RetryableError(repr(error)) from error
 
-    def _closed(self, customer: Customer, close: Close) -> None:
-        self._witness.counts[f"sockets closed with {close.code}"] += 1
-        if close.code in _FINAL:
-            told = f"{customer.slug} was told not to come back: {close.code} {close.reason}"
-            self._witness.violation(Promise.ANSWERS, told)
+    def _check_close(self, member: Member, close: Close) -> None:
+        self._witness.counts[f"WebSockets closed with {close.code}"] += 1
+        if close.code in _FATAL_CODES:
+            evidence = f"{member.slug} may not reconnect: {close.code} {close.reason}"
+            self._witness.violation(Promise.ANSWERS, evidence)
 
-    async def _socket(
-        self, customer: Customer, payload: Mapping[str, Any]
+    async def _websocket(
+        self, member: Member, payload: Mapping[str, Any]
     ) -> AsyncGenerator[Any, None]:
         url = self._url()
         async with connect(
@@ -134,13 +142,13 @@ class Clients:
             close_timeout=1,
             ping_interval=5,
             ping_timeout=10,
-        ) as wire:
-            await wire.send(json.dumps({"type": "connection_init", "payload": customer.headers}))
-            await wire.send(json.dumps({"id": "1", "type": "subscribe", "payload": payload}))
+        ) as websocket:
+            await websocket.send(json.dumps({"type": "connection_init", "payload": member.headers}))
+            await websocket.send(json.dumps({"id": "1", "type": "subscribe", "payload": payload}))
             while True:
-                async with asyncio.timeout(_SILENCE_SECONDS):
-                    frame = str(await wire.recv())
-                customer.inspect(frame, self._witness)
+                async with asyncio.timeout(_IDLE_SECONDS):
+                    frame = str(await websocket.recv())
+                member.inspect(frame, self._witness)
                 message = json.loads(frame)
                 match message["type"]:
                     case "next":
@@ -150,11 +158,11 @@ class Clients:
                     case "complete":
                         return
 
-    async def _events(
-        self, customer: Customer, payload: Mapping[str, Any]
+    async def _event_stream(
+        self, member: Member, payload: Mapping[str, Any]
     ) -> AsyncGenerator[Any, None]:
-        headers = {**customer.headers, "Accept": "text/event-stream"}
-        timeout = httpx.Timeout(_SILENCE_SECONDS, connect=5.0)
+        headers = {**member.headers, "Accept": "text/event-stream"}
+        timeout = httpx.Timeout(_IDLE_SECONDS, connect=5.0)
         async with self._http.stream(
             "POST", self._url(), json=payload, headers=headers, timeout=timeout
         ) as response:
@@ -169,23 +177,23 @@ class Clients:
                 elif name == "data" and kind == "complete":
                     return
                 elif name == "data":
-                    customer.inspect(text, self._witness)
+                    member.inspect(text, self._witness)
                     yield json.loads(text)
-        raise UnansweredError("the stream ended without a completion")
+        raise RetryableError("the stream ended without a completion")
 
     def _data(self, body: Mapping[str, Any]) -> Any:
         if errors := body.get("errors"):
             code = errors[0].get("extensions", {}).get("code", "none")
             message = errors[0]["message"]
-            if code in _PASSING:
-                self._witness.counts["unanswered"] += 1
-                raise UnansweredError(message)
+            if code in _RETRYABLE:
+                self._witness.counts["retryable errors"] += 1
+                raise RetryableError(message)
             raise RefusedError(code, message)
         return body["data"]
 
-    def refused(self, customer: Customer, error: RefusedError) -> None:
-        """Note that the server refused what it should have done."""
-        self._witness.violation(Promise.ANSWERS, f"{customer.slug}: {error}")
+    def record_refusal(self, member: Member, error: RefusedError) -> None:
+        """Record that the API refused an operation that it should have executed."""
+        self._witness.violation(Promise.ANSWERS, f"{member.slug}: {error}")
 
     def _url(self) -> str:
         return self._random.choice(self._urls) + PATH

@@ -1,8 +1,8 @@
-"""Named places in the product where a test can kill, pause or fail a process.
+"""Named places in the product where a test can kill, pause, stop or fail a process.
 
-The product has no calls for it. `install` wraps the places from outside, which only
-the test's process entry does. An order is a file that the harness leaves in a folder;
-the first process of the kind that comes to the place takes it, and carries it out.
+The product does not call them: `install` wraps its functions, in `crash.process` only. The harness
+sets a trigger as a file in a folder. The first process of the kind that reaches the place removes
+the file, and fires.
 
 Names are `RunStarter.start.before_commit` and `….after_commit` for every use case that
 opens a transaction, and `….before` and `….after` for the calls in `_CALLS`.
@@ -42,7 +42,7 @@ _PRODUCT = ("domain.", "workers.", "gql.", "opsrun.")
 
 
 class Action(StrEnum):
-    """What may happen at a failpoint."""
+    """What a failpoint does to its process."""
 
     KILL = "kill"
     PAUSE = "pause"
@@ -51,10 +51,10 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """Do `action` when the place is passed for the time after `skip` others.
+class Trigger:
+    """Do `action` at `point`, after `skip` other passes.
 
-    `point` is a name or a pattern of names; `seconds` is how long a pause lasts.
+    `point` is a name, or a pattern as in `fnmatch`. `seconds` is the length of a pause.
     """
 
     point: str
@@ -63,50 +63,53 @@ class Order:
     skip: int = 0
 
 
-class Orders:
-    """The folder through which a harness tells one kind of process what to do."""
+class Failpoints:
+    """The failpoints of one kind of process, controlled by files in a folder.
+
+    The harness calls all methods but `hit`, which the processes call.
+    """
 
     def __init__(self, folder: Path, role: str) -> None:
         self._folder = folder
         self._file = folder / f"{role}.json"
         self._fired = folder / f"{role}.fired"
-        self._seen = 0
-        self._order: Order | None = None
+        self._modified_ns = 0
+        self._trigger: Trigger | None = None
         self._passed = 0
-        self._is_up = False
+        self._has_started = False
 
-    def give(self, order: Order) -> None:
-        """Leave an order; it replaces one that was not carried out."""
-        fresh = self._file.with_suffix(".new")
-        fresh.write_text(json.dumps(asdict(order)))
-        fresh.rename(self._file)
+    def set(self, trigger: Trigger) -> None:
+        """Set the trigger; it replaces one that has not fired."""
+        new = self._file.with_suffix(".new")
+        new.write_text(json.dumps(asdict(trigger)))
+        new.rename(self._file)
 
-    def withdraw(self) -> None:
-        """Take back what was not carried out."""
+    def clear(self) -> None:
+        """Remove the trigger if it has not fired."""
         self._file.unlink(missing_ok=True)
 
     def fired(self) -> list[tuple[str, int]]:
-        """Return what was carried out: the order's point and the process's id."""
+        """Return the points that fired, with the process ids."""
         if not self._fired.exists():
             return []
         lines = [line.rsplit(maxsplit=1) for line in self._fired.read_text().splitlines()]
         return [(point, int(pid)) for point, pid in lines]
 
-    def begin(self, pid: int) -> None:
-        """Forget whoever had this process id before."""
-        (self._folder / f"{pid}.up").unlink(missing_ok=True)
+    def forget(self, pid: int) -> None:
+        """Forget an earlier process with this id."""
+        self._marker(pid).unlink(missing_ok=True)
 
-    def is_up(self, pid: int) -> bool:
-        """Tell whether a process has come as far as its first transaction."""
-        return (self._folder / f"{pid}.up").exists()
+    def has_started(self, pid: int) -> bool:
+        """Return whether the process has reached its first transaction."""
+        return self._marker(pid).exists()
 
     def hit(self, point: str) -> None:
-        """Carry the order out if it is for this place and nobody was faster."""
-        if not self._is_up:
-            (self._folder / f"{os.getpid()}.up").touch()
-            self._is_up = True
-        order = self._due(point)
-        if order is None:
+        """Fire if the trigger is due here, and no other process was faster."""
+        if not self._has_started:
+            self._marker(os.getpid()).touch()
+            self._has_started = True
+        trigger = self._due(point)
+        if trigger is None:
             return
         try:
             self._file.unlink()
@@ -114,34 +117,37 @@ class Orders:
             return
         with self._fired.open("a") as fired:
             fired.write(f"{point} {os.getpid()}\n")
-        logger.warning("Failpoint %s: %s", point, order.action)
-        match order.action:
+        logger.warning("Failpoint %s: %s", point, trigger.action)
+        match trigger.action:
             case Action.KILL:
                 os.kill(os.getpid(), signal.SIGKILL)
             case Action.STOP:
                 os.kill(os.getpid(), signal.SIGSTOP)
             case Action.PAUSE:
-                time.sleep(order.seconds)
+                time.sleep(trigger.seconds)
             case Action.RAISE:
                 raise DatabaseUnavailableError(f"failpoint {point}")
 
-    def _due(self, point: str) -> Order | None:
+    def _marker(self, pid: int) -> Path:
+        return self._folder / f"{pid}.up"
+
+    def _due(self, point: str) -> Trigger | None:
         try:
-            seen = self._file.stat().st_mtime_ns
-            if seen != self._seen:
-                given = json.loads(self._file.read_text())
-                self._order = Order(**{**given, "action": Action(given["action"])})
-                self._seen, self._passed = seen, 0
+            modified_ns = self._file.stat().st_mtime_ns
+            if modified_ns != self._modified_ns:
+                values = json.loads(self._file.read_text())
+                self._trigger = Trigger(**{**values, "action": Action(values["action"])})
+                self._modified_ns, self._passed = modified_ns, 0
         except FileNotFoundError:
             return None
-        if self._order is None or not fnmatch(point, self._order.point):
+        if self._trigger is None or not fnmatch(point, self._trigger.point):
             return None
         self._passed += 1
-        return self._order if self._passed > self._order.skip else None
+        return self._trigger if self._passed > self._trigger.skip else None
 
 
 def install(hit: Callable[[str], None]) -> None:
-    """Wrap the places of this process."""
+    """Wrap the functions of this process that have failpoints."""
     _wrap_transactions(hit)
     for owner, name in _CALLS:
         _wrap_call(hit, owner, name)

@@ -1,4 +1,4 @@
-"""What goes wrong in a round: a schedule drawn from a seed, and how each fault is done."""
+"""The faults of a round: their kinds, and a schedule drawn from a seed."""
 
 import asyncio
 import json
@@ -13,15 +13,16 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from crash.cluster import API, LEASE_SECONDS, MAINTENANCE, ROLES, WORKER
-from crash.failpoints import Action, Order
+from crash.failpoints import Action, Trigger
 from crash.seeds import seeded
 from crash.stage import Stage
 
-AWAY = "Postgres away"
+LONG_OUTAGE = "Postgres away"
 
-_AWAY_SECONDS = 20.0
+_OUTAGE_SECONDS = 20.0
 _SHUFFLES, _SHUFFLE_SECONDS = 100, 0.03
-_RARELY = 3
+# One bag of this many has a long outage.
+_LONG_OUTAGE_BAGS = 3
 _QUEUE = "opsrun"
 POINTS = {
     API: (
@@ -59,7 +60,7 @@ POINTS = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """At `at` seconds into the round, `kind`; `seed` decides the rest."""
+    """A fault of some kind at `at` seconds into the round. `seed` determines its details."""
 
     at: float
     kind: str
@@ -72,7 +73,7 @@ class Fault:
 def schedule(
     random: Random, seconds: float, mean_pause: float, only: Sequence[str] = ()
 ) -> list[Fault]:
-    """Draw the faults of a round, of some kinds or all; each comes about equally often."""
+    """Draw the faults of a round, of all kinds or `only` some; each is about equally frequent."""
     faults = []
     at = random.uniform(0, mean_pause)
     bag: list[str] = []
@@ -80,9 +81,9 @@ def schedule(
     while at < seconds:
         if not bag:
             bags += 1
-            bag = sorted(only or (kind for kind in (*KINDS, *_OFTEN) if kind != AWAY))
-            if not only and bags % _RARELY == 0:
-                bag.append(AWAY)
+            bag = sorted(only or (kind for kind in (*KINDS, *_OFTEN) if kind != LONG_OUTAGE))
+            if not only and bags % _LONG_OUTAGE_BAGS == 0:
+                bag.append(LONG_OUTAGE)
             random.shuffle(bag)
         faults.append(Fault(at, bag.pop(), random.getrandbits(32)))
         at += random.uniform(0.2, 2 * mean_pause)
@@ -90,7 +91,7 @@ def schedule(
 
 
 async def inject(stage: Stage, fault: Fault) -> None:
-    """Do it, and return when it is over."""
+    """Inject the fault, and return when it is over."""
     stage.witness.counts["faults"] += 1
     await KINDS[fault.kind](stage, seeded(fault.seed))
 
@@ -107,7 +108,7 @@ async def _failpoint(stage: Stage, random: Random) -> None:
     seconds = random.uniform(0.5, 2.5 * LEASE_SECONDS)
     if action is Action.RAISE and "commit" not in point and "kick" not in point:
         action = Action.KILL
-    stage.cluster.orders[role].give(Order(point, action, seconds, random.randrange(4)))
+    stage.cluster.failpoints[role].set(Trigger(point, action, seconds, random.randrange(4)))
 
 
 async def _stop(stage: Stage, random: Random) -> None:
@@ -130,18 +131,18 @@ async def _no_group(stage: Stage, _: Random) -> None:
 
 
 async def _valkey_dies(stage: Stage, random: Random) -> None:
-    async with stage.servers.valkey.away(signal.SIGKILL):
+    async with stage.servers.valkey.down(signal.SIGKILL):
         await asyncio.sleep(random.uniform(0, 4))
 
 
 async def _postgres_dies(stage: Stage, random: Random) -> None:
-    async with stage.servers.postgres.away(signal.SIGQUIT):
+    async with stage.servers.postgres.down(signal.SIGQUIT):
         await asyncio.sleep(random.uniform(0, 4))
 
 
-async def _postgres_away(stage: Stage, _: Random) -> None:
-    async with stage.servers.postgres.away(signal.SIGQUIT):
-        await asyncio.sleep(_AWAY_SECONDS)
+async def _postgres_outage(stage: Stage, _: Random) -> None:
+    async with stage.servers.postgres.down(signal.SIGQUIT):
+        await asyncio.sleep(_OUTAGE_SECONDS)
 
 
 async def _sessions_end(stage: Stage, _: Random) -> None:
@@ -175,22 +176,22 @@ async def _lost_reply(stage: Stage, random: Random) -> None:
     stage.servers.postgres.proxy.lose_replies_to_commit(random.randint(1, 5))
 
 
-async def _doubles(stage: Stage, random: Random) -> None:
-    """Send messages of old and new runs again, in no order."""
+async def _duplicates(stage: Stage, random: Random) -> None:
+    """Send messages of old and new runs again, in random order."""
     async with stage.ledger() as ledger:
         runs = random.sample(list(runs := await ledger.runs()), min(30, len(runs)))
-    stage.witness.counts["doubled messages"] += len(runs)
+    stage.witness.counts["duplicate messages"] += len(runs)
 
-    async def double(valkey: Redis) -> None:
+    async def send(valkey: Redis) -> None:
         for run in runs:
             arguments = [str(run["tenant_id"]), str(run["id"])]
             await valkey.xadd(_QUEUE, {"data": _message(run["run_type"], arguments)})
 
-    await _on_valkey(stage, double)
+    await _on_valkey(stage, send)
 
 
 async def _shuffle(stage: Stage, random: Random) -> None:
-    """Let the messages that wait come in another order, again and again for a while."""
+    """Reorder the waiting messages repeatedly for some seconds."""
 
     async def reorder(valkey: Redis) -> None:
         for _ in range(_SHUFFLES):
@@ -206,12 +207,12 @@ async def _shuffle(stage: Stage, random: Random) -> None:
 
 
 async def _garbage(stage: Stage, random: Random) -> None:
-    async def litter(valkey: Redis) -> None:
+    async def send(valkey: Redis) -> None:
         await valkey.xadd(_QUEUE, {"data": random.randbytes(40)})
         await valkey.xadd(_QUEUE, {"data": _message("no.such", [])})
         await valkey.xadd(_QUEUE, {"nothing": "here"})
 
-    await _on_valkey(stage, litter)
+    await _on_valkey(stage, send)
 
 
 def _message(task: str, arguments: list[str]) -> bytes:
@@ -220,12 +221,12 @@ def _message(task: str, arguments: list[str]) -> bytes:
 
 
 async def _poison(stage: Stage, random: Random) -> None:
-    await stage.load.poison(random.choice(stage.customers))
+    await stage.load.start_poison(random.choice(stage.members))
 
 
-async def _on_valkey(stage: Stage, do: Callable[[Redis], Awaitable[object]]) -> None:
+async def _on_valkey(stage: Stage, action: Callable[[Redis], Awaitable[object]]) -> None:
     async with Redis.from_url(stage.servers.valkey.direct_url, socket_timeout=5) as valkey:
-        await do(valkey)
+        await action(valkey)
 
 
 KINDS: dict[str, Callable[[Stage, Random], Awaitable[None]]] = {
@@ -237,20 +238,21 @@ KINDS: dict[str, Callable[[Stage, Random], Awaitable[None]]] = {
     "XGROUP DESTROY": _no_group,
     "Valkey dies": _valkey_dies,
     "Postgres dies": _postgres_dies,
-    AWAY: _postgres_away,
+    LONG_OUTAGE: _postgres_outage,
     "sessions end": _sessions_end,
     "cut": _cut,
     "blackhole": _blackhole,
     "slow": _slow,
     "half-open": _half_open,
     "lost reply": _lost_reply,
-    "doubles": _doubles,
+    "doubles": _duplicates,
     "shuffle": _shuffle,
     "garbage": _garbage,
     "poison": _poison,
 }
 
-# There are many failpoints.
+# Drawn more often, since there are many failpoints.
 _OFTEN = ("failpoint",) * 6
 
-PASSING = (OSError, TimeoutError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError)
+# What a fault meets while another fault has the server down.
+SERVER_ERRORS = (OSError, TimeoutError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError)

@@ -1,10 +1,10 @@
-"""What subscribers make of what they are sent, and how that differs from the database."""
+"""The state that subscribers build from messages, and its differences from the database."""
 
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from crash.customers import Customer
+from crash.members import Member
 from crash.witness import Promise, Witness
 from gql.ids import GlobalId
 
@@ -15,7 +15,7 @@ State = tuple[int, str, int | None, int, int, int]
 
 
 def state_of(run: Any) -> State:
-    """Return what a fold keeps of a run."""
+    """Return the part of a run that a fold keeps."""
     counts = run["counts"]
     return (
         run["version"],
@@ -29,9 +29,9 @@ def state_of(run: Any) -> State:
 
 @dataclass(slots=True)
 class Fold:
-    """The runs of a tenant as a subscriber of the list holds them."""
+    """A tenant's runs, as a subscriber of the list knows them. `is_whole`: it knows all of them."""
 
-    customer: Customer
+    member: Member
     witness: Witness
     name: str
     runs: dict[UUID, State] = field(default_factory=dict)
@@ -39,11 +39,11 @@ class Fold:
     is_whole: bool = False
 
     def take(self, event: Any) -> None:
-        """Fold one message in."""
+        """Apply a message."""
         match event["__typename"]:
             case "FeedReset":
                 if self.cursor is not None:
-                    self._wrong(f"a reset, {event['reason']}, although nothing was purged")
+                    self._violation(f"a reset, {event['reason']}, although nothing was purged")
                 self.runs = {_key(run): state_of(run) for run in event["runs"]}
                 self.is_whole = len(self.runs) < _SNAPSHOT_RUNS
             case "OperationRunChanged":
@@ -51,24 +51,25 @@ class Fold:
         self.cursor = event["cursor"]
 
     def _change(self, key: UUID, state: State) -> None:
-        held = self.runs.get(key)
-        if held is not None or self.is_whole:
-            expected = held[0] + 1 if held else 1
+        known = self.runs.get(key)
+        if known is not None or self.is_whole:
+            expected = known[0] + 1 if known else 1
             if state[0] != expected:
-                self._wrong(f"run {key}: version {state[0]} came instead of {expected}")
+                self._violation(f"run {key}: version {state[0]} instead of {expected}")
         self.runs[key] = state
 
-    def _wrong(self, what: str) -> None:
-        self.witness.violation(Promise.FOLDED, f"{self.name} of {self.customer.slug} met {what}")
+    def _violation(self, what: str) -> None:
+        self.witness.violation(Promise.FOLDED, f"{self.name} of {self.member.slug} received {what}")
 
     def differences(self, ledger: dict[UUID, State]) -> list[str]:
-        """Return where the fold differs from the database."""
-        wanted = ledger if self.is_whole else {k: v for k, v in ledger.items() if k in self.runs}
+        """Return the differences from the database."""
+        if not self.is_whole:
+            ledger = {key: state for key, state in ledger.items() if key in self.runs}
         return [
-            f"{self.name} of {self.customer.slug} holds run {key} as {self.runs.get(key)},"
-            f" the database as {wanted.get(key)}"
-            for key in wanted.keys() | self.runs.keys()
-            if wanted.get(key) != self.runs.get(key)
+            f"{self.name} of {self.member.slug} has run {key} as {self.runs.get(key)},"
+            f" the database as {ledger.get(key)}"
+            for key in ledger.keys() | self.runs.keys()
+            if ledger.get(key) != self.runs.get(key)
         ]
 
 
@@ -78,58 +79,58 @@ def _key(run: Any) -> UUID:
 
 @dataclass(slots=True)
 class Watch:
-    """One run as somebody holds it who watches that alone."""
+    """One run, as a subscriber of that run knows it."""
 
-    customer: Customer
+    member: Member
     witness: Witness
     run_id: UUID
-    held: State | None = None
+    state: State | None = None
     cursor: str | None = None
 
     def take(self, event: Any) -> None:
-        """Fold one message in."""
+        """Apply a message."""
         state = state_of(event["run"])
-        if self.held is not None:
-            expected = self.held[0] + (1 if event["kind"] else 0)
+        if self.state is not None:
+            expected = self.state[0] + (1 if event["kind"] else 0)
             if state[0] != expected and (event["kind"] or state[0] < expected):
-                self._wrong(f"version {state[0]} came instead of {expected}")
+                self._violation(f"version {state[0]} instead of {expected}")
         elif event["kind"]:
-            self._wrong("an event came before a snapshot")
-        self.held = state
+            self._violation("an event came before a snapshot")
+        self.state = state
         self.cursor = event["cursor"]
 
     def complete(self) -> None:
-        """Check that the end was told before the completion."""
-        if self.held is None or self.held[1] not in _TERMINAL:
-            self._wrong(f"completed at {self.held}")
-        self.witness.counts["watched to the end"] += 1
+        """Check that the run's end arrived before the completion."""
+        if self.state is None or self.state[1] not in _TERMINAL:
+            self._violation(f"completed at {self.state}")
+        self.witness.counts["runs followed to the end"] += 1
 
-    def _wrong(self, what: str) -> None:
-        where = f"watcher of run {self.run_id} of {self.customer.slug}"
+    def _violation(self, what: str) -> None:
+        where = f"follower of run {self.run_id} of {self.member.slug}"
         self.witness.violation(Promise.FOLDED, f"{where}: {what}")
 
 
 @dataclass(slots=True)
-class Telling:
-    """The notifications as a listening user got them."""
+class Notifications:
+    """The notifications that a user received, in order."""
 
-    customer: Customer
+    member: Member
     witness: Witness
-    told: dict[tuple[UUID, str], None] = field(default_factory=dict)
+    received: dict[tuple[UUID, str], None] = field(default_factory=dict)
     cursor: str | None = None
 
     def take(self, notification: Any) -> None:
-        """Note one, which must be new."""
-        one = (_key(notification["run"]), notification["outcome"])
-        if one in self.told:
-            who = self.customer.access.user_name
-            self.witness.violation(Promise.FOLDED, f"{who} was notified twice of {one}")
-        self.told[one] = None
+        """Add a notification, which must be new."""
+        key = (_key(notification["run"]), notification["outcome"])
+        if key in self.received:
+            name = self.member.access.user_name
+            self.witness.violation(Promise.FOLDED, f"{name} was notified twice of {key}")
+        self.received[key] = None
         self.cursor = notification["cursor"]
 
     def missing(self, written: list[tuple[UUID, str]]) -> list[str]:
-        """Return what the user was not told of all that was written since the first one heard."""
-        first = next(iter(self.told), None)
+        """Return the notifications that were written since the first one, but not received."""
+        first = next(iter(self.received), None)
         since = written[written.index(first) :] if first else []
-        who = self.customer.access.user_name
-        return [f"{who} was not notified of {one}" for one in since if one not in self.told]
+        name = self.member.access.user_name
+        return [f"{name} was not notified of {key}" for key in since if key not in self.received]

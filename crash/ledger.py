@@ -1,4 +1,4 @@
-"""The ledger's rows as the superuser sees them, past row level security."""
+"""The ledger's rows, read as the superuser, who bypasses row level security."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -32,7 +32,7 @@ _DOUBLE = """
 
 
 class Ledger:
-    """One superuser's connection."""
+    """A superuser's connection to the database."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
@@ -42,7 +42,7 @@ class Ledger:
         return await self._all(_RUNS)
 
     async def events(self) -> Sequence[Any]:
-        """Return every event, by tenant in the order of the feed."""
+        """Return every event by tenant, in the order of the feed."""
         return await self._all(_EVENTS)
 
     async def items(self) -> Sequence[Any]:
@@ -58,26 +58,26 @@ class Ledger:
         return await self._all(_NOTIFICATIONS)
 
     async def feeds(self) -> Sequence[Any]:
-        """Return where every feed stands."""
+        """Return every tenant's feed."""
         return await self._all(_FEEDS)
 
     async def double_actives(self) -> Sequence[Any]:
-        """Return the keys that have several active runs now."""
+        """Return the keys with several active runs."""
         return await self._all(_DOUBLE)
 
     async def active(self) -> int:
-        """Return how many runs have not ended."""
+        """Count the runs that have not ended."""
         return await self._count("operation_run WHERE finished_at IS NULL")
 
     async def dispatched(self, tenant_id: UUID) -> int:
-        """Count the tenant's runs that workers were told of and that have not ended."""
+        """Count the tenant's dispatched runs that have not ended."""
         return await self._count(
             "operation_run WHERE finished_at IS NULL AND last_dispatched_at IS NOT NULL"
             f" AND tenant_id = '{tenant_id}'"
         )
 
     async def outbox(self) -> int:
-        """Return how many dispatch orders wait."""
+        """Count the outbox entries."""
         return await self._count("outbox")
 
     async def attempt(self, run_id: UUID) -> tuple[str, int]:
@@ -88,7 +88,7 @@ class Ledger:
         return row["status"], row["attempt"]
 
     async def states(self, tenant_id: UUID) -> dict[UUID, State]:
-        """Return what a subscriber of the tenant should hold."""
+        """Return the state that a subscriber of the tenant should have."""
         return {
             run["id"]: (
                 run["version"],
@@ -102,8 +102,8 @@ class Ledger:
             if run["tenant_id"] == tenant_id
         }
 
-    async def told(self, tenant_id: UUID, user_id: UUID) -> list[tuple[UUID, str]]:
-        """Return what a user of the tenant should have been notified of, in order."""
+    async def notifications_of(self, tenant_id: UUID, user_id: UUID) -> list[tuple[UUID, str]]:
+        """Return the notifications that a user should have received, in order."""
         return [
             (row["run_id"], row["outcome"])
             for row in await self.notifications()
@@ -111,7 +111,7 @@ class Ledger:
         ]
 
     async def rows_with(self, secret: str) -> list[str]:
-        """Return the tables in which a row holds the text."""
+        """Return the tables in which a row contains the text."""
         return [
             table
             for (table,) in await self._all(_TABLES)
@@ -122,7 +122,7 @@ class Ledger:
         ]
 
     async def execute(self, statement: str) -> None:
-        """Do something that no login of the product may."""
+        """Execute a statement that no login of the product may."""
         await self._connection.execute(statement)
 
     async def _all(self, query: str) -> Sequence[Any]:
@@ -136,7 +136,7 @@ class Ledger:
 
 @asynccontextmanager
 async def open_ledger(url: str) -> AsyncIterator[Ledger]:
-    """Connect past the proxy."""
+    """Connect as the superuser."""
     connection = await asyncpg.connect(url, timeout=5)
     try:
         yield Ledger(connection)

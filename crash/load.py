@@ -1,4 +1,4 @@
-"""Seeded clients who start runs of every type, often the same one twice."""
+"""Seeded clients that start runs of every type, often the same one twice."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,8 +9,8 @@ from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from crash.clients import Clients, RefusedError, Transport, UnansweredError
-from crash.customers import Customer
+from crash.clients import Clients, RefusedError, RetryableError, Transport
+from crash.members import Member
 from crash.producer import ITEMS, POISON, RESOURCE
 from crash.seeds import seeded
 from crash.subscribers import Subscribers
@@ -42,7 +42,7 @@ _KEYS = 12
 
 
 class Load:
-    """What clients do in a round; pause it through `is_open`."""
+    """The operations of the clients. They pause while `is_open` is not set."""
 
     def __init__(
         self, clients: Clients, subscribers: Subscribers, starter: RunStarter, witness: Witness
@@ -51,20 +51,20 @@ class Load:
         self._subscribers = subscribers
         self._starter = starter
         self._witness = witness
-        self._watchers: set[asyncio.Task[None]] = set()
+        self._followers: set[asyncio.Task[None]] = set()
         self.is_open = asyncio.Event()
         self.is_open.set()
 
-    async def keep_starting(self, customer: Customer, random: Random, seconds: float) -> None:
-        """Start one run after another, with up to `seconds` in between."""
-        kinds: list[Callable[[Customer, Random], Awaitable[None]]] = [
-            self.items,
-            self.items,
-            self.items,
+    async def start_runs(self, member: Member, random: Random, max_pause: float) -> None:
+        """Start one run after another, with pauses of up to `max_pause` seconds."""
+        kinds: list[Callable[[Member, Random], Awaitable[None]]] = [
+            self._start_items,
+            self._start_items,
+            self._start_items,
             self._sync,
-            self._drift,
-            self._backup,
-            self._trespass,
+            self._generate_drift,
+            self._add_to_backup_set,
+            self._read_other_tenant,
         ]
         while True:
             await self.is_open.wait()
@@ -72,109 +72,107 @@ class Load:
             try:
                 if random.random() < 0.3:
                     seed = random.getrandbits(32)
-                    await asyncio.gather(*(kind(customer, seeded(seed)) for _ in range(3)))
+                    await asyncio.gather(*(kind(member, seeded(seed)) for _ in range(3)))
                 else:
-                    await kind(customer, random)
-            except (UnansweredError, DatabaseUnavailableError):
-                self._witness.counts["starts without an answer"] += 1
+                    await kind(member, random)
+            except (RetryableError, DatabaseUnavailableError):
+                self._witness.counts["starts without a response"] += 1
             except RefusedError as error:
-                self._clients.refused(customer, error)
+                self._clients.record_refusal(member, error)
             except SQLAlchemyError as error:
                 self._witness.violation(Promise.ANSWERS, repr(error))
-            await asyncio.sleep(random.uniform(0, seconds))
+            await asyncio.sleep(random.uniform(0, max_pause))
 
-    async def keep_changing(self, customer: Customer, exports: Path, random: Random) -> None:
-        """Change the tenant's export now and then, so that there is drift."""
+    async def change_exports(self, member: Member, exports: Path, random: Random) -> None:
+        """Change the tenant's export from time to time, so that there is drift."""
         while True:
             await asyncio.sleep(random.uniform(1, 5))
-            await asyncio.to_thread(change_export, exports, customer.slug)
+            await asyncio.to_thread(change_export, exports, member.slug)
 
-    async def watched(self) -> None:
-        """Wait until every run that somebody watches has ended for its watcher."""
-        await asyncio.gather(*self._watchers)
+    async def wait_for_followers(self) -> None:
+        """Wait until every follower of a run has seen its end."""
+        await asyncio.gather(*self._followers)
 
     def stop(self) -> None:
-        """Send all watchers home."""
-        for watcher in self._watchers:
-            watcher.cancel()
+        """Cancel all followers of runs."""
+        for follower in self._followers:
+            follower.cancel()
 
-    async def items(self, customer: Customer, random: Random) -> None:
-        """Start a run with effects outside, of one of few keys."""
+    async def _start_items(self, member: Member, random: Random) -> None:
+        """Start a run with external effects, for one of a few keys."""
         key = random.randrange(_KEYS)
         await self.start(
-            customer,
+            member,
             ITEMS,
             {
-                "key": f"{customer.slug}-{key}",
+                "key": f"{member.slug}-{key}",
                 "items": 5 + key * 2,
                 "pause": 0.05,
                 "breaks": not key,
             },
         )
 
-    async def poison(self, customer: Customer) -> None:
+    async def start_poison(self, member: Member) -> None:
         """Start a run that kills its workers."""
-        await self.start(customer, POISON, {"key": customer.slug})
+        await self.start(member, POISON, {"key": member.slug})
 
-    async def start(self, customer: Customer, action: str, context: dict[str, Any]) -> UUID:
-        """Start a run for which there is no mutation."""
+    async def start(self, member: Member, action: str, context: dict[str, Any]) -> UUID:
+        """Start a run of a type without a mutation."""
         started = await self._starter.start(
-            customer.access,
+            member.access,
             resource=RESOURCE,
             action=action,
             subject=context["key"],
             context=context,
         )
-        self._acknowledge(customer, started.run.id, started.outcome)
+        self._acknowledge(member, started.run.id, started.outcome)
         return started.run.id
 
-    async def _sync(self, customer: Customer, random: Random) -> None:
+    async def _sync(self, member: Member, random: Random) -> None:
         scope = SCOPE if random.random() < 0.8 else BROKEN_SCOPE
-        await self._mutate(customer, _SYNC, tenantId=customer.global_id, scopeKey=scope)
+        await self._mutate(member, _SYNC, tenantId=member.global_id, scopeKey=scope)
 
-    async def _drift(self, customer: Customer, _: Random) -> None:
-        await self._mutate(customer, _DRIFT, tenantId=customer.global_id, scopeKey=SCOPE)
+    async def _generate_drift(self, member: Member, _: Random) -> None:
+        await self._mutate(member, _DRIFT, tenantId=member.global_id, scopeKey=SCOPE)
 
-    async def _backup(self, customer: Customer, random: Random) -> None:
-        found = await self._clients.ask(customer, _POLICIES, tenant=customer.global_id, scope=SCOPE)
-        ids = [node["id"] for node in found["tenant"]["policies"]["nodes"]]
+    async def _add_to_backup_set(self, member: Member, random: Random) -> None:
+        data = await self._clients.execute(member, _POLICIES, tenant=member.global_id, scope=SCOPE)
+        ids = [node["id"] for node in data["tenant"]["policies"]["nodes"]]
         if not ids:
             return
         name = f"set {random.getrandbits(64):x}"
-        made = await self._clients.ask(
-            customer, _CREATE_SET, input={"tenantId": customer.global_id, "name": name}
+        data = await self._clients.execute(
+            member, _CREATE_SET, input={"tenantId": member.global_id, "name": name}
         )
-        if made["createBackupSet"]["backupSet"]:
-            set_id = made["createBackupSet"]["backupSet"]["id"]
-            await self._mutate(customer, _ADD, backupSetId=set_id, policyIds=ids)
+        if backup_set := data["createBackupSet"]["backupSet"]:
+            await self._mutate(member, _ADD, backupSetId=backup_set["id"], policyIds=ids)
 
-    async def _mutate(self, customer: Customer, mutation: str, **given: Any) -> None:
-        answer = (await self._clients.ask(customer, mutation, input=given))["started"]
-        if run := answer["run"]:
+    async def _mutate(self, member: Member, mutation: str, **variables: Any) -> None:
+        payload = (await self._clients.execute(member, mutation, input=variables))["started"]
+        if run := payload["run"]:
             run_id = GlobalId.decode(run["id"]).uuid_key()
-            self._acknowledge(customer, run_id, StartOutcome(answer["outcome"]))
+            self._acknowledge(member, run_id, StartOutcome(payload["outcome"]))
 
-    async def _trespass(self, customer: Customer, random: Random) -> None:
-        """Ask for another tenant's runs, which must be refused."""
-        foreign = random.choice(sorted(customer.others.values()))
+    async def _read_other_tenant(self, member: Member, random: Random) -> None:
+        """Query another tenant's runs, which must be refused."""
+        foreign = random.choice(sorted(member.others.values()))
         tenant = GlobalId("Tenant", foreign).encode()
         try:
-            found = await self._clients.ask(customer, _RUNS, tenant=tenant)
+            data = await self._clients.execute(member, _RUNS, tenant=tenant)
         except RefusedError as error:
             if error.code != "FORBIDDEN":
                 raise
         else:
-            self._witness.violation(Promise.TENANCY, f"{customer.slug} read {found}")
+            self._witness.violation(Promise.TENANCY, f"{member.slug} read {data}")
 
-    def _acknowledge(self, customer: Customer, run_id: UUID, outcome: StartOutcome) -> None:
-        self._witness.acknowledged.add(Acknowledged(customer.tenant_id, run_id))
+    def _acknowledge(self, member: Member, run_id: UUID, outcome: StartOutcome) -> None:
+        self._witness.acknowledged.add(Acknowledged(member.tenant_id, run_id))
         self._witness.counts["starts"] += 1
         if outcome is StartOutcome.REUSED_ACTIVE:
             self._witness.counts["duplicates"] += 1
         elif self._witness.counts["starts"] % 5 == 0:
             random = seeded(run_id.int)
             transport = random.choice(list(Transport))
-            watcher = asyncio.create_task(
-                self._subscribers.watch(customer, run_id, transport, random)
+            self._followers.add(
+                asyncio.create_task(self._subscribers.follow_run(member, run_id, transport, random))
             )
-            self._watchers.add(watcher)

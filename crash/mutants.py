@@ -1,4 +1,4 @@
-"""Deliberate bugs, planted by the test alone, to prove that the checker sees them."""
+"""Deliberate bugs, planted by the crash tests, which prove that the checker detects them."""
 
 import asyncio
 from collections.abc import Callable
@@ -30,7 +30,7 @@ _UNCOMMITTED_WINDOW = 0.1
 
 
 class Mutant(StrEnum):
-    """What is wrong."""
+    """The name of a bug."""
 
     NO_FENCE = "no-fence"
     NO_REDISPATCH = "no-redispatch"
@@ -40,16 +40,16 @@ class Mutant(StrEnum):
 
 
 def plant(mutant: Mutant, hit: Hit) -> None:
-    """Put the bug into this process."""
+    """Plant the bug in this process."""
     _PLANT[mutant](hit)
 
 
-def _replace(owner: object, name: str, by: object) -> None:
-    setattr(owner, name, by)
+def _replace(owner: object, name: str, value: object) -> None:
+    setattr(owner, name, value)
 
 
 def _no_fence(_: Hit) -> None:
-    """A worker checks that the run is running, but not that it is still the worker's own."""
+    """A worker checks that the run is running, but not that it still holds the lease."""
 
     def held(lease: Lease) -> Update:
         return update(operation_run).where(
@@ -75,7 +75,7 @@ def _no_fence(_: Hit) -> None:
 
 
 def _no_redispatch(_: Hit) -> None:
-    """A message that was sent once is taken for delivered."""
+    """A message that was sent once counts as delivered."""
 
     async def redispatch(self: RunMaintenance, *, stale: timedelta) -> int:
         return 0
@@ -84,7 +84,7 @@ def _no_redispatch(_: Hit) -> None:
 
 
 def _plain_sequence(_: Hit) -> None:
-    """Event numbers come from a sequence: commit order is another, and a rollback leaves gaps."""
+    """Event numbers come from a sequence: out of commit order, and with a gap per rollback."""
 
     async def emit(
         connection: AsyncConnection, tenant_id: UUID, run_id: UUID, kind: RunEventKind
@@ -124,25 +124,25 @@ _EMIT = text(
 
 
 def _late_notification(hit: Hit) -> None:
-    """The initiator is told after the run's end was committed, in a transaction of its own."""
-    told: ContextVar[list[tuple[Any, ...]] | None] = ContextVar("told", default=None)
+    """A run's end is committed before its notification, which has a separate transaction."""
+    postponed: ContextVar[list[tuple[Any, ...]] | None] = ContextVar("postponed", default=None)
     add = notifications.add
     end = RunExecution._end
 
     async def add_later(connection: AsyncConnection, *arguments: Any) -> None:
-        waiting = told.get()
+        waiting = postponed.get()
         if waiting is None:
             await add(connection, *arguments)
         else:
             waiting.append(arguments)
 
-    async def end_then_tell(self: RunExecution, *arguments: Any) -> OperationRun:
+    async def end_then_notify(self: RunExecution, *arguments: Any) -> OperationRun:
         waiting: list[tuple[Any, ...]] = []
-        token = told.set(waiting)
+        token = postponed.set(waiting)
         try:
             ended = await end(self, *arguments)
         finally:
-            told.reset(token)
+            postponed.reset(token)
         hit("late-notification.before")
         async with self._transactions.open(self.tenant_id) as connection:
             for notification in waiting:
@@ -150,19 +150,19 @@ def _late_notification(hit: Hit) -> None:
         return ended
 
     _replace(notifications, "add", add_later)
-    _replace(RunExecution, "_end", end_then_tell)
+    _replace(RunExecution, "_end", end_then_notify)
 
 
 def _live_first(_: Hit) -> None:
-    """A subscription fixes where live begins, and takes its snapshot after that."""
+    """A subscription takes its cursor first, and its snapshot later."""
     snapshot, resume_run = RunQueries.snapshot, RunQueries.resume_run
 
     async def late_snapshot(
-        self: RunQueries, access: TenantAccess, wanted: RunFilter, limit: int
+        self: RunQueries, access: TenantAccess, filter_: RunFilter, limit: int
     ) -> Snapshot:
         cursor = await self.position(access)
         await asyncio.sleep(_UNCOMMITTED_WINDOW)
-        later = await snapshot(self, access, wanted, limit)
+        later = await snapshot(self, access, filter_, limit)
         return Snapshot(cursor, later.runs)
 
     async def late_resume(

@@ -1,7 +1,7 @@
-"""The test's entry to the product's processes: `python -m crash.process worker`.
+"""Run a process of the product with failpoints: `python -m crash.process worker`.
 
-It is `opsrun worker` (or `api`, or `maintenance`) with failpoints, with producers for
-tests, with a mutant if one is named, and with less patience, so that rounds are short.
+It is `opsrun worker` (or `api`, or `maintenance`) with the failpoints and the producers of the
+crash tests, with a mutant if `CRASH_MUTANT` names one, and with shorter delays.
 """
 
 import os
@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from crash import failpoints, mutants
-from crash.producer import Itemized, Poison, permit
+from crash.producer import Itemized, Poison, allow_starts
 from domain.runs import maintenance as run_maintenance
 from opsrun import processes
 from opsrun.__main__ import main as opsrun
@@ -24,27 +24,27 @@ RESCUE_SECONDS = 1.0
 
 
 def main(role: str) -> None:
-    """Run one process until it is told to stop, or an order ends it."""
-    orders = failpoints.Orders(Path(os.environ[f"{PREFIX}CONTROL"]), role)
-    failpoints.install(orders.hit)
-    permit()
-    known: tuple[Producer, ...] = (
+    """Run one process until a signal or a failpoint ends it."""
+    points = failpoints.Failpoints(Path(os.environ[f"{PREFIX}CONTROL"]), role)
+    failpoints.install(points.hit)
+    allow_starts()
+    producers: tuple[Producer, ...] = (
         *PRODUCERS,
-        Itemized(int(os.environ[f"{PREFIX}SINK_PORT"]), orders.hit),
+        Itemized(int(os.environ[f"{PREFIX}SINK_PORT"]), points.hit),
         Poison(),
     )
     missing = os.environ[f"{PREFIX}WITHOUT"]
     replacements = (
-        (processes, "PRODUCERS", tuple(p for p in known if p.run_type != missing)),
+        (processes, "PRODUCERS", tuple(p for p in producers if p.run_type != missing)),
         (run_maintenance, "_RETRY_DELAY", RETRY_DELAY),
         (maintenance, "_RESCUE_SECONDS", RESCUE_SECONDS),
     )
     for module, name, value in replacements:
         if not hasattr(module, name):
-            raise AttributeError(f"{module.__name__} has no {name} any more")
+            raise AttributeError(f"{module.__name__} no longer has {name}")
         setattr(module, name, value)
     if mutant := os.environ[f"{PREFIX}MUTANT"]:
-        mutants.plant(mutants.Mutant(mutant), orders.hit)
+        mutants.plant(mutants.Mutant(mutant), points.hit)
     opsrun([role])
 
 

@@ -1,4 +1,4 @@
-"""Producers for crash tests alone: one with effects outside, and one that kills its worker."""
+"""Producers of the crash tests: one has external effects, the other kills its worker."""
 
 import asyncio
 import os
@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable
 from typing import ClassVar
 
-from crash.sink import REFUSED, Outside
+from crash.sink import REFUSED, SinkClient
 from domain.runs.execution import Batch, LeaseLostError, RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.tenancy.roles import LEAST_ROLE, TenantRole, start_permission
@@ -20,18 +20,18 @@ _BATCH = 4
 _ITEM_MESSAGE = f"Cannot reach postgresql://reader:{CANARY}@db.example:5432/policies."
 
 
-def permit() -> None:
-    """Let operators start these types."""
+def allow_starts() -> None:
+    """Allow operators to start these run types."""
     for action in (ITEMS, POISON):
         LEAST_ROLE[start_permission(f"{RESOURCE}.{action}")] = TenantRole.OPERATOR
 
 
 class Itemized:
-    """Does `items` effects in the sink; each is recorded after it was done there.
+    """Applies `items` effects in the sink, and records each one afterwards.
 
     Every seventh item fails and every fifth is skipped. With `breaks` the run ends with an
-    unexpected error. Even attempts go from the last item to the first, so that two attempts
-    at the same time would be at different items.
+    unexpected error. Even attempts go from the last item to the first, so that two concurrent
+    attempts would work on different items.
     """
 
     run_type: ClassVar[str] = f"{RESOURCE}.{ITEMS}"
@@ -41,24 +41,24 @@ class Itemized:
         self._hit = hit
 
     async def run(self, execution: RunExecution) -> None:
-        """Work through what no attempt has recorded."""
+        """Process the items that no attempt has recorded."""
         items = [f"item-{number:03}" for number in range(execution.context["items"])]
         attempt = execution.lease.attempt
         done = await execution.finished_items()
         await execution.set_total(len(items))
-        left = [item for item in items if item not in done]
+        remaining = [item for item in items if item not in done]
         if attempt % 2 == 0:
-            left.reverse()
-        async with Outside(self._sink_port) as outside:
-            for some in batches(left, _BATCH):
-                for item in some:
-                    outcome = await outside.apply(str(execution.run.id), item, attempt)
+            remaining.reverse()
+        async with SinkClient(self._sink_port) as sink:
+            for group in batches(remaining, _BATCH):
+                for item in group:
+                    outcome = await sink.apply(str(execution.run.id), item, attempt)
                     if outcome == REFUSED:
                         raise LeaseLostError
                 await asyncio.sleep(execution.context["pause"])
                 self._hit(f"Itemized.{execution.context['key']}.before_batch")
                 async with execution.batch() as batch:
-                    for item in some:
+                    for item in group:
                         _record(batch, item)
         if execution.context["breaks"]:
             raise RuntimeError(f"login failed: password={CANARY}")
@@ -75,10 +75,10 @@ def _record(batch: Batch, item: str) -> None:
 
 
 class Poison:
-    """Ends the process that runs it, every time."""
+    """Kills its worker in every attempt."""
 
     run_type: ClassVar[str] = f"{RESOURCE}.{POISON}"
 
     async def run(self, _: RunExecution) -> None:
-        """Be the end of the worker."""
+        """Kill this process."""
         os.kill(os.getpid(), signal.SIGKILL)

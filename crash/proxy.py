@@ -1,4 +1,4 @@
-"""A TCP proxy of our own, which does to connections what networks do."""
+"""A TCP proxy that cuts, delays and silences connections, as networks do."""
 
 import asyncio
 import socket
@@ -14,7 +14,7 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class _Link:
-    """One connection through the proxy: a client's side and the server's."""
+    """A connection through the proxy: the client's side and the server's."""
 
     def __init__(self, client: asyncio.StreamWriter, server: asyncio.StreamWriter) -> None:
         self.client = client
@@ -29,12 +29,11 @@ class _Link:
 
 
 class Proxy:
-    """Listens on a port that stays the same, and forwards to a port that may change."""
+    """Listen on a fixed port, and forward to the port `target`, which may change."""
 
     def __init__(self) -> None:
         self.target = 0
         self.port = 0
-        self.lost_replies = 0
         self._replies_to_lose = 0
         self._delay = 0.0
         self._links: set[_Link] = set()
@@ -61,7 +60,7 @@ class Proxy:
             link.cut()
 
     async def blackhole(self, seconds: float) -> None:
-        """Let nothing through, and nobody in, for a while; then all arrives late."""
+        """Hold all data and new connections back for `seconds`; then deliver them."""
         self._flowing.clear()
         try:
             await asyncio.sleep(seconds)
@@ -69,7 +68,7 @@ class Proxy:
             self._flowing.set()
 
     async def slow(self, seconds: float, delay: float) -> None:
-        """Let everything arrive `delay` seconds late, for a while."""
+        """Delay all data by `delay` seconds, for `seconds`."""
         self._delay = delay
         try:
             await asyncio.sleep(seconds)
@@ -77,24 +76,24 @@ class Proxy:
             self._delay = 0.0
 
     def fall_silent(self) -> None:
-        """Take the server's side of every connection away; no client is ever told."""
+        """Reset the server's side of every connection; clients receive no FIN or RST."""
         for link in self._links:
             link.is_silent = True
             _reset(link.server)
 
     async def half_open(self, seconds: float) -> None:
-        """Fall silent, and leave the clients some time to find out."""
+        """Fall silent, and wait `seconds`."""
         self.fall_silent()
         await asyncio.sleep(seconds)
 
     def lose_replies_to_commit(self, count: int) -> None:
-        """Let the next `count` COMMITs reach Postgres and cut their connections at the reply."""
+        """Let the next `count` COMMITs reach Postgres, but reset their connections at the reply."""
         self._replies_to_lose = count
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await self._flowing.wait()
-            theirs, server = await asyncio.open_connection("127.0.0.1", self.target)
+            server_reader, server = await asyncio.open_connection("127.0.0.1", self.target)
         except OSError:
             _reset(writer)
             return
@@ -102,10 +101,10 @@ class Proxy:
         self._links.add(link)
         try:
             await asyncio.gather(
-                self._pump(link, reader, server, self._note_commit),
-                self._pump(link, theirs, writer, self._lose_reply),
+                self._pump(link, reader, server, self._mark_commit),
+                self._pump(link, server_reader, writer, self._lose_reply),
             )
-            # Only the client's leaving ends a silent link.
+            # A silent link lasts until the client closes it.
             with suppress(OSError):
                 while link.is_silent and await reader.read(_CHUNK):
                     pass
@@ -118,7 +117,7 @@ class Proxy:
         link: _Link,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        look: Callable[[_Link, bytes], None],
+        inspect: Callable[[_Link, bytes], None],
     ) -> None:
         with suppress(OSError):
             while data := await reader.read(_CHUNK):
@@ -127,20 +126,19 @@ class Proxy:
                     await asyncio.sleep(self._delay)
                 if link.is_silent:
                     return
-                look(link, data)
+                inspect(link, data)
                 writer.write(data)
                 await writer.drain()
         if not link.is_silent:
             link.cut()
 
-    def _note_commit(self, link: _Link, data: bytes) -> None:
+    def _mark_commit(self, link: _Link, data: bytes) -> None:
         if self._replies_to_lose and _COMMIT in data:
             self._replies_to_lose -= 1
             link.loses_reply = True
 
     def _lose_reply(self, link: _Link, _: bytes) -> None:
         if link.loses_reply:
-            self.lost_replies += 1
             raise ConnectionResetError
 
 

@@ -1,6 +1,7 @@
-"""Plays with one fault at the worst moment; each shows the mutant that it is named for.
+"""Scenarios, each with one fault at the worst moment.
 
-Without a mutant every promise must be kept in each of them.
+`SCENARIOS` maps each mutant to the scenario that exposes it. Without a mutant, all promises must
+be kept in every scenario.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from uuid import UUID
 from redis.asyncio import Redis
 
 from crash.cluster import LEASE_SECONDS, TENANT_CONCURRENCY, WORKER
-from crash.failpoints import Action, Order
+from crash.failpoints import Action, Trigger
 from crash.mutants import Mutant
 from crash.producer import ITEMS
 from crash.seeds import seeded
@@ -21,37 +22,39 @@ from crash.stage import Stage
 from crash.witness import Promise
 from domain.tenancy.transactions import DatabaseUnavailableError
 
-_PATIENCE = 40.0
-_LOOK_SECONDS = 0.02
+_TIMEOUT_SECONDS = 40.0
+_POLL_SECONDS = 0.02
 _BUSY_SECONDS = 5.0
 _RECOVERY_SECONDS = 15.0
-# How runs of seven items and more end, for every seventh fails.
+# The end of runs with seven items or more: every seventh item fails.
 _COMPLETED = "completed_with_errors"
 
-Play = Callable[[Stage], Awaitable[None]]
+Scenario = Callable[[Stage], Awaitable[None]]
 
 
-async def outlived(stage: Stage) -> None:
-    """A worker freezes with a batch in hand, and wakes when its successor is at work."""
-    stage.cluster.orders[WORKER].give(Order("Itemized.outlived.before_batch", Action.STOP, skip=3))
-    run_id = await _start(stage, "outlived", items=120)
-    frozen = await _fired(stage, "Itemized.outlived.before_batch")
+async def frozen_worker_resumes(stage: Stage) -> None:
+    """A worker freezes before it records a batch, and resumes during the next attempt."""
+    stage.cluster.failpoints[WORKER].set(
+        Trigger("Itemized.frozen.before_batch", Action.STOP, skip=3)
+    )
+    run_id = await _start(stage, "frozen", items=120)
+    pid = await _fired(stage, "Itemized.frozen.before_batch")
     async with stage.ledger() as ledger:
         await _until(lambda: _is(ledger.attempt(run_id), ("running", 2)))
-    for worker in stage.cluster.of(WORKER):
-        if worker.child and worker.child.process.pid == frozen:
+    for worker in stage.cluster.by_role(WORKER):
+        if worker.child and worker.child.process.pid == pid:
             worker.signal(signal.SIGCONT)
 
 
-async def forgotten(stage: Stage) -> None:
-    """Valkey loses messages that were sent and not read."""
-    workers = stage.cluster.of(WORKER)
+async def valkey_loses_messages(stage: Stage) -> None:
+    """Valkey loses messages before a worker reads them."""
+    workers = stage.cluster.by_role(WORKER)
     for worker in workers:
         worker.signal(signal.SIGSTOP)
-    # More than the workers asked for before they stopped, and all that the tenant may have sent.
+    # As many as the tenant may have dispatched, and more than the stopped workers had requested.
     for number in range(TENANT_CONCURRENCY):
-        await _start(stage, f"forgotten-{number}", items=1)
-    tenant_id = stage.customers[0].tenant_id
+        await _start(stage, f"lost-{number}", items=1)
+    tenant_id = stage.members[0].tenant_id
     async with stage.ledger() as ledger:
         await _until(lambda: _is(ledger.dispatched(tenant_id), TENANT_CONCURRENCY))
     async with Redis.from_url(stage.servers.valkey.direct_url) as valkey:
@@ -60,94 +63,94 @@ async def forgotten(stage: Stage) -> None:
         worker.signal(signal.SIGCONT)
 
 
-async def rolled_back(stage: Stage) -> None:
-    """A transaction fails after it took its place in the feed."""
-    stage.cluster.orders[WORKER].give(Order("RunExecution.batch.before_commit", Action.RAISE))
+async def transaction_rolls_back(stage: Stage) -> None:
+    """A transaction fails after it took its number in the feed."""
+    stage.cluster.failpoints[WORKER].set(Trigger("RunExecution.batch.before_commit", Action.RAISE))
     await _start(stage, "rolled back", items=20)
     await _fired(stage, "RunExecution.batch.before_commit")
 
 
-async def killed_at_the_end(stage: Stage) -> None:
-    """A worker dies right after it committed the end of a run."""
-    stage.cluster.orders[WORKER].give(Order("RunExecution._end.after_commit", Action.KILL))
+async def worker_dies_after_commit(stage: Stage) -> None:
+    """A worker is killed right after it committed the end of a run."""
+    stage.cluster.failpoints[WORKER].set(Trigger("RunExecution._end.after_commit", Action.KILL))
     await _start(stage, "killed at the end", items=1)
     await _fired(stage, "RunExecution._end.after_commit")
 
 
-async def busy(stage: Stage) -> None:
-    """Nothing fails, but much happens while clients subscribe."""
+async def many_runs_start(stage: Stage) -> None:
+    """Nothing fails, but many runs start while clients subscribe."""
     random = seeded(0)
     async with asyncio.TaskGroup() as group:
         starting = [
-            group.create_task(stage.load.keep_starting(customer, random, 0.2))
-            for customer in stage.customers
+            group.create_task(stage.load.start_runs(member, random, 0.2))
+            for member in stage.members
         ]
         await asyncio.sleep(_BUSY_SECONDS)
         for task in starting:
             task.cancel()
 
 
-async def killed_alone(stage: Stage) -> None:
-    """A worker dies with the only run there is: nothing but the rescuer can notice."""
-    stage.cluster.orders[WORKER].give(
-        Order("Itemized.killed alone.before_batch", Action.KILL, skip=1)
+async def only_worker_dies(stage: Stage) -> None:
+    """A worker is killed with the only active run, so that only maintenance can notice."""
+    stage.cluster.failpoints[WORKER].set(
+        Trigger("Itemized.killed alone.before_batch", Action.KILL, skip=1)
     )
     run_id = await _start(stage, "killed alone", items=20)
     await _fired(stage, "Itemized.killed alone.before_batch")
     began = time.monotonic()
-    how = await _ended(stage, run_id)
-    took = time.monotonic() - began
-    if how != (_COMPLETED, 2) or took > LEASE_SECONDS + _RECOVERY_SECONDS:
-        stage.witness.violation(Promise.STARTS_END, f"recovered after {took:.0f} s as {how}")
+    end = await _ended(stage, run_id)
+    seconds = time.monotonic() - began
+    if end != (_COMPLETED, 2) or seconds > LEASE_SECONDS + _RECOVERY_SECONDS:
+        stage.witness.violation(Promise.STARTS_END, f"recovered after {seconds:.0f} s as {end}")
 
 
 async def valkey_restarts(stage: Stage) -> None:
-    """Valkey dies while a run is worked on and another one is started."""
-    run_id = await _start(stage, "at work", items=80)
+    """Valkey is killed while one run is executed and another one is started."""
+    run_id = await _start(stage, "executed", items=80)
     async with stage.ledger() as ledger:
         await _until(lambda: _is(ledger.attempt(run_id), ("running", 1)))
-    async with stage.servers.valkey.away(signal.SIGKILL):
-        other_id = await _start(stage, "started meanwhile", items=1)
-    for each in (run_id, other_id):
-        if (how := await _ended(stage, each)) != (_COMPLETED if each == run_id else "completed", 1):
-            stage.witness.violation(Promise.STARTS_END, f"a restart of Valkey made a run {how}")
+    async with stage.servers.valkey.down(signal.SIGKILL):
+        other_id = await _start(stage, "started during the outage", items=1)
+    for each, status in ((run_id, _COMPLETED), (other_id, "completed")):
+        if (end := await _ended(stage, each)) != (status, 1):
+            stage.witness.violation(Promise.STARTS_END, f"a restart of Valkey made a run {end}")
 
 
-async def postgres_is_away(stage: Stage) -> None:
-    """Postgres dies while runs are worked on, and stays away for longer than their leases."""
+async def postgres_is_down(stage: Stage) -> None:
+    """Postgres ends while runs are executed, and stays down for longer than their leases."""
     run_ids = [await _start(stage, f"outage-{number}", items=80) for number in range(4)]
     async with stage.ledger() as ledger:
         await _until(lambda: _is(ledger.attempt(run_ids[0]), ("running", 1)))
-    async with stage.servers.postgres.away(signal.SIGQUIT):
+    async with stage.servers.postgres.down(signal.SIGQUIT):
         await asyncio.sleep(2 * LEASE_SECONDS)
     for run_id in run_ids:
-        if (how := await _ended(stage, run_id))[0] != _COMPLETED:
-            stage.witness.violation(Promise.STARTS_END, f"an outage of Postgres made a run {how}")
+        if (end := await _ended(stage, run_id))[0] != _COMPLETED:
+            stage.witness.violation(Promise.STARTS_END, f"an outage of Postgres made a run {end}")
 
 
-SCENARIOS: dict[Mutant, Play] = {
-    Mutant.NO_FENCE: outlived,
-    Mutant.NO_REDISPATCH: forgotten,
-    Mutant.PLAIN_SEQUENCE: rolled_back,
-    Mutant.LATE_NOTIFICATION: killed_at_the_end,
-    Mutant.LIVE_FIRST: busy,
+SCENARIOS: dict[Mutant, Scenario] = {
+    Mutant.NO_FENCE: frozen_worker_resumes,
+    Mutant.NO_REDISPATCH: valkey_loses_messages,
+    Mutant.PLAIN_SEQUENCE: transaction_rolls_back,
+    Mutant.LATE_NOTIFICATION: worker_dies_after_commit,
+    Mutant.LIVE_FIRST: many_runs_start,
 }
 
 
 async def _start(stage: Stage, key: str, *, items: int) -> UUID:
     context = {"key": key, "items": items, "pause": 0.1, "breaks": False}
-    async with asyncio.timeout(_PATIENCE):
+    async with asyncio.timeout(_TIMEOUT_SECONDS):
         while True:
             with suppress(DatabaseUnavailableError):
-                return await stage.load.start(stage.customers[0], ITEMS, context)
+                return await stage.load.start(stage.members[0], ITEMS, context)
 
 
 async def _fired(stage: Stage, point: str) -> int:
-    """Wait until a worker came to the failpoint; return its process id."""
+    """Wait until the failpoint fired in a worker; return the process id."""
     pids: list[int] = []
 
     async def fired() -> bool:
-        pids[:] = [pid for at, pid in stage.cluster.orders[WORKER].fired() if at == point]
+        pids[:] = [pid for name, pid in stage.cluster.failpoints[WORKER].fired() if name == point]
         return bool(pids)
 
     await _until(fired)
@@ -155,7 +158,7 @@ async def _fired(stage: Stage, point: str) -> int:
 
 
 async def _ended(stage: Stage, run_id: UUID) -> tuple[str, int]:
-    """Wait until the run has ended; return how, and in which attempt."""
+    """Wait until the run has ended; return its status and attempt."""
     async with stage.ledger() as ledger:
 
         async def ended() -> bool:
@@ -165,11 +168,11 @@ async def _ended(stage: Stage, run_id: UUID) -> tuple[str, int]:
         return await ledger.attempt(run_id)
 
 
-async def _is(reading: Awaitable[object], wanted: object) -> bool:
-    return await reading == wanted
+async def _is(value: Awaitable[object], expected: object) -> bool:
+    return await value == expected
 
 
 async def _until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(_PATIENCE):
-        while not await condition():  # noqa: ASYNC110 - processes do not tell us
-            await asyncio.sleep(_LOOK_SECONDS)
+    async with asyncio.timeout(_TIMEOUT_SECONDS):
+        while not await condition():  # noqa: ASYNC110 - processes set no events
+            await asyncio.sleep(_POLL_SECONDS)

@@ -1,13 +1,13 @@
-"""Random numbers that can be drawn again."""
+"""Reproducible random numbers."""
 
 from random import Random
 
 
 def seeded(seed: int) -> Random:
-    """Return a source that is the same for the same seed."""
+    """Return a generator that is the same for the same seed."""
     return Random(seed)  # noqa: S311 - chance, not secrecy
 
 
 def child_of(random: Random) -> Random:
-    """Return a source of its own for something that runs beside others."""
+    """Return an independent generator for a concurrent task."""
     return seeded(random.getrandbits(64))

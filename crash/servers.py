@@ -1,4 +1,4 @@
-"""Postgres and Valkey that may be killed: each comes back with its data at the same address."""
+"""Postgres and Valkey behind proxies. Each restarts with its data at the same address."""
 
 import asyncio
 import signal
@@ -21,41 +21,41 @@ _Running = AbstractAsyncContextManager[tuple[Child, str]]
 
 
 class Server:
-    """One server, life after life, behind a proxy."""
+    """A server behind a proxy, which can be killed and started again."""
 
     def __init__(self, run: Callable[[], _Running], proxy: Proxy) -> None:
         self._run = run
-        self._life = AsyncExitStack()
+        self._running = AsyncExitStack()
         self._child: Child | None = None
-        self._one_at_a_time = asyncio.Lock()
+        self._restart = asyncio.Lock()
         self.direct_url = ""
         self.proxy = proxy
 
     @property
     def url(self) -> str:
-        """Where clients find it: at the proxy."""
+        """The URL for clients: the proxy's address."""
         port = urlsplit(self.direct_url).port
         return self.direct_url.replace(f":{port}/", f":{self.proxy.port}/")
 
     async def start(self) -> None:
-        """Begin a life, with the data of the one before."""
+        """Start the server with the data of its last run."""
         async with asyncio.timeout(_START_SECONDS):
             while True:
                 try:
-                    running = await self._life.enter_async_context(self._run())
+                    running = await self._running.enter_async_context(self._run())
                     break
                 except EmbeddedServerError:
-                    # Children of a killed Postgres still hold its memory.
+                    # Children of a killed Postgres still hold its shared memory.
                     await asyncio.sleep(0.1)
         self._child, self.direct_url = running
         self.proxy.target = urlsplit(self.direct_url).port or 0
 
     @asynccontextmanager
-    async def away(self, how: signal.Signals) -> AsyncIterator[None]:
-        """End the life by a signal, and begin another one when the context closes."""
-        async with self._one_at_a_time:
+    async def down(self, signal_: signal.Signals) -> AsyncIterator[None]:
+        """End the server with a signal; start it again when the context closes."""
+        async with self._restart:
             if self._child is not None:
-                self._child.process.send_signal(how)
+                self._child.process.send_signal(signal_)
                 await self._child.wait()
             await self.stop()
             try:
@@ -64,14 +64,14 @@ class Server:
                 await self.start()
 
     async def stop(self) -> None:
-        """End the life in order."""
+        """Stop the server in order."""
         self._child = None
-        await self._life.aclose()
+        await self._running.aclose()
 
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Both."""
+    """Both servers."""
 
     postgres: Server
     valkey: Server
@@ -81,10 +81,10 @@ class Servers:
 async def running_servers(folder: Path) -> AsyncIterator[Servers]:
     """Run both until the context closes."""
     with claimed_folder(folder) as data:
-        async with Proxy() as to_postgres, Proxy() as to_valkey:
-            # Durable: an immediate stop must lose nothing that was committed.
-            postgres = Server(lambda: running_postgres(data, durable=True), to_postgres)
-            valkey = Server(lambda: running_valkey(data), to_valkey)
+        async with Proxy() as postgres_proxy, Proxy() as valkey_proxy:
+            # Durable: an immediate shutdown must not lose committed data.
+            postgres = Server(lambda: running_postgres(data, durable=True), postgres_proxy)
+            valkey = Server(lambda: running_valkey(data), valkey_proxy)
             try:
                 await valkey.start()
                 await postgres.start()

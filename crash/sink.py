@@ -1,7 +1,7 @@
-"""The world outside: takes effects, one per (run, item), and refuses outdated attempts.
+"""An external system that applies one effect per run and item, and refuses outdated attempts.
 
-A process of its own with a log of its own: `python -m crash.sink PORT LOG`. One
-request is a JSON line `[run, item, attempt]`; the answer is a line with the outcome.
+It is a separate process with its log: `python -m crash.sink PORT LOG`. A request is a JSON line
+`[run, item, attempt]`; the response is a line with the outcome.
 """
 
 import asyncio
@@ -19,23 +19,23 @@ APPLIED, ALREADY, REFUSED = "applied", "already", "refused"
 
 @dataclass(slots=True)
 class Effects:
-    """What was done, and the highest attempt seen of each run."""
+    """The applied effects, and the highest attempt of each run."""
 
-    done: set[tuple[str, str]] = field(default_factory=set)
+    applied: set[tuple[str, str]] = field(default_factory=set)
     attempts: dict[str, int] = field(default_factory=dict)
 
-    def take(self, run: str, item: str, attempt: int) -> str:
-        """Do the effect unless it was done, or the attempt has a successor."""
+    def apply(self, run: str, item: str, attempt: int) -> str:
+        """Apply the effect unless it is applied already, or a later attempt was here."""
         if attempt < self.attempts.get(run, 0):
             return REFUSED
         self.attempts[run] = attempt
-        if (run, item) in self.done:
+        if (run, item) in self.applied:
             return ALREADY
-        self.done.add((run, item))
+        self.applied.add((run, item))
         return APPLIED
 
 
-class Outside:
+class SinkClient:
     """A producer's connection to the sink."""
 
     def __init__(self, port: int) -> None:
@@ -54,7 +54,7 @@ class Outside:
         self._writer.close()
 
     async def apply(self, run: str, item: str, attempt: int) -> str:
-        """Ask for an effect; return what became of it."""
+        """Request an effect; return the outcome."""
         self._writer.write(json.dumps([run, item, attempt]).encode() + b"\n")
         return (await self._reader.readline()).decode().strip()
 
@@ -67,7 +67,7 @@ async def serve(port: int, log: Path) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := await reader.readline():
             run, item, attempt = json.loads(line)
-            outcome = effects.take(run, item, attempt)
+            outcome = effects.apply(run, item, attempt)
             entry = {"run": run, "item": item, "attempt": attempt, "outcome": outcome}
             os.write(descriptor, json.dumps({**entry, "at": time.time()}).encode() + b"\n")
             writer.write(outcome.encode() + b"\n")

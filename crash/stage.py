@@ -1,7 +1,5 @@
-"""Everything a round needs, opened and closed in one place."""
+"""Open and close everything that a round needs."""
 
-import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -11,19 +9,19 @@ from urllib.parse import urlsplit
 
 from crash.clients import Clients
 from crash.cluster import Cluster, Plan, running_cluster
-from crash.customers import Customer, customers
 from crash.ledger import Ledger, open_ledger
 from crash.load import Load
+from crash.members import Member, sign_in_members
 from crash.mutants import SEQUENCE, Mutant
 from crash.process import PREFIX
-from crash.producer import CANARY, permit
+from crash.producer import CANARY, allow_starts
 from crash.servers import Servers, running_servers
+from crash.spawning import spawn_module
 from crash.subscribers import Subscribers
 from crash.witness import Witness
 from domain.runs.starting import RunStarter
 from domain.tenancy.transactions import Transactions
 from opsrun.dev import demo
-from opsrun.dev.embedded.child import spawn
 from opsrun.dev.embedded.port import free_port
 from opsrun.dev.provision import create_database, provision
 from opsrun.postgres.engines import Login, open_engine
@@ -31,17 +29,18 @@ from opsrun.resources import open_resources
 from opsrun.settings import Settings
 from tests.world import LOCAL_KEY, MAX_ACTIVE_RUNS
 
-_REPOSITORY = Path(__file__).parents[1]
-
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """The servers, the product's processes, and the clients."""
+    """The servers, the product's processes and the clients of a round.
+
+    `database` is the superuser's URL with `{port}` for the port, which changes with each start
+    of Postgres. `secrets` are texts by description that must not be in any row or log.
+    """
 
     servers: Servers
     cluster: Cluster
-    customers: list[Customer]
-    clients: Clients
+    members: list[Member]
     subscribers: Subscribers
     load: Load
     witness: Witness
@@ -52,7 +51,7 @@ class Stage:
 
     @asynccontextmanager
     async def ledger(self) -> AsyncIterator[Ledger]:
-        """Look at the rows, past the proxy."""
+        """Connect to Postgres directly, bypassing the proxy."""
         port = urlsplit(self.servers.postgres.direct_url).port
         async with open_ledger(self.database.replace("{port}", str(port))) as ledger:
             yield ledger
@@ -62,24 +61,19 @@ class Stage:
 async def open_stage(
     folder: Path, plan: Plan, witness: Witness, random: Random
 ) -> AsyncIterator[Stage]:
-    """Start servers, sink and processes; kill them all at the end."""
-    permit()
+    """Start servers, sink and processes; kill them when the context closes."""
+    allow_starts()
     async with AsyncExitStack() as stack:
         servers = await stack.enter_async_context(running_servers(folder / "servers"))
         database = await create_database(servers.postgres.direct_url)
-        direct = await provision(database, b"crash")
+        superuser = database.set(drivername="postgresql").render_as_string(hide_password=False)
+        direct_urls = await provision(database, b"crash")
         exports = folder / "exports"
-        async with open_engine(direct[Login.MAINTENANCE]) as engine:
+        async with open_engine(direct_urls[Login.MAINTENANCE]) as engine:
             await demo.seed(Transactions(engine), exports)
-        through = {login: _at(url, servers.postgres.proxy.port) for login, url in direct.items()}
         sink_port, sink_log = free_port(), folder / "sink.jsonl"
-        sink = spawn(
-            "sink",
-            [sys.executable, "-m", "crash.sink", str(sink_port), str(sink_log)],
-            account=None,
-            folder=_REPOSITORY,
-            log=folder / "sink.log",
-            stop_signal=signal.SIGKILL,
+        sink = spawn_module(
+            "sink", "crash.sink", str(sink_port), str(sink_log), log=folder / "sink.log"
         )
         stack.push_async_callback(sink.stop)
         env = {
@@ -88,55 +82,54 @@ async def open_stage(
             "OPSRUN_DATA_FOLDER": str(folder),
             f"{PREFIX}SINK_PORT": str(sink_port),
         }
-        superuser = database.set(drivername="postgresql").render_as_string(hide_password=False)
+        proxy_port = servers.postgres.proxy.port
+        urls = {login: _with_port(url, proxy_port) for login, url in direct_urls.items()}
         settings = Settings.model_validate(
-            {"database_url": through[Login.API], "redis_url": servers.valkey.url}
+            {"database_url": urls[Login.API], "redis_url": servers.valkey.url}
         )
         resources = await stack.enter_async_context(open_resources(settings, Login.API))
-        those = await customers(resources)
+        members = await sign_in_members(resources)
         if plan.mutant is Mutant.PLAIN_SEQUENCE:
             async with open_ledger(superuser) as ledger:
-                await _make_sequences(ledger, those)
-        cluster = await stack.enter_async_context(
-            running_cluster(plan, folder, env, through, witness)
-        )
+                await _create_sequences(ledger, members)
+        cluster = await stack.enter_async_context(running_cluster(plan, folder, env, urls, witness))
         clients = Clients(cluster.api_urls(), witness, random)
         stack.push_async_callback(clients.close)
         subscribers = Subscribers(clients, witness)
         starter = RunStarter(
             resources.transactions, resources.wakeups, max_active_runs=MAX_ACTIVE_RUNS
         )
-        secrets = {
-            "canary of the producers": CANARY,
-            "local key": LOCAL_KEY,
-            "superuser's password": str(database.password),
-            "password of Valkey": str(urlsplit(servers.valkey.url).password),
-            **{
-                f"password of {login}": str(urlsplit(url).password) for login, url in direct.items()
-            },
-            **{f"token of {customer.slug}": customer.token for customer in those},
-        }
+        passwords = {str(login): url for login, url in direct_urls.items()}
+        passwords |= {"superuser": superuser, "Valkey": servers.valkey.url}
         yield Stage(
             servers,
             cluster,
-            those,
-            clients,
+            members,
             subscribers,
             Load(clients, subscribers, starter, witness),
             witness,
             exports,
             superuser.replace(f":{database.port}/", ":{port}/"),
             sink_log,
-            secrets,
+            {
+                "canary of the producers": CANARY,
+                "local key": LOCAL_KEY,
+                **{f"password of {name}": _password(url) for name, url in passwords.items()},
+                **{f"token of {member.slug}": member.token for member in members},
+            },
         )
 
 
-def _at(url: str, port: int) -> str:
+def _with_port(url: str, port: int) -> str:
     return url.replace(f":{urlsplit(url).port}/", f":{port}/")
 
 
-async def _make_sequences(ledger: Ledger, those: list[Customer]) -> None:
-    for customer in those:
-        name = f"{SEQUENCE}_{customer.tenant_id.hex}"
+def _password(url: str) -> str:
+    return str(urlsplit(url).password)
+
+
+async def _create_sequences(ledger: Ledger, members: list[Member]) -> None:
+    for member in members:
+        name = f"{SEQUENCE}_{member.tenant_id.hex}"
         await ledger.execute(f"CREATE SEQUENCE {name}")
         await ledger.execute(f"GRANT USAGE ON SEQUENCE {name} TO PUBLIC")

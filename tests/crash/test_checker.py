@@ -1,4 +1,4 @@
-"""The checker finds what is wrong with rows, logs and frames: each promise is broken here once."""
+"""The checker detects errors in rows, logs and frames. Each promise is broken here once."""
 
 import json
 from collections.abc import AsyncIterator
@@ -12,10 +12,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from crash.checker import check_canaries, check_effects, check_ledger
-from crash.customers import Customer, customers
 from crash.folds import Fold
 from crash.ledger import Ledger, open_ledger
-from crash.producer import CANARY, permit
+from crash.members import Member, sign_in_members
+from crash.producer import CANARY, allow_starts
 from crash.sink import ALREADY, APPLIED
 from crash.witness import Acknowledged, Promise, Witness
 from domain.runs.execution import RunClaimer
@@ -40,16 +40,16 @@ _ITEMIZED = "UPDATE opsrun.operation_run SET resource = 'crash', action = 'items
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A ledger in which every promise is kept, and those whose it is."""
+class Sample:
+    """A database in which every promise is kept, with its members and runs."""
 
     url: str
-    customers: list[Customer]
+    members: list[Member]
     runs: list[OperationRun]
 
     @asynccontextmanager
     async def after(self, *tampering: str) -> AsyncIterator[Ledger]:
-        """Show the ledger as it is after statements that the product would never send."""
+        """Open the ledger in a transaction, after statements that break a promise."""
         async with open_ledger(self.url) as ledger:
             await ledger.execute("BEGIN")
             for statement in tampering:
@@ -58,34 +58,36 @@ class Kept:
 
 
 @pytest.fixture(scope="module")
-async def kept(
+async def sample(
     servers: EmbeddedServers, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Kept]:
-    """A database of its own with two syncs that were queued together."""
-    permit()
-    folder = tmp_path_factory.mktemp("kept")
+) -> AsyncIterator[Sample]:
+    """A new database with two syncs that were queued together."""
+    allow_starts()
+    folder = tmp_path_factory.mktemp("checker")
     database = await new_database(servers.postgres_url, "crash_checker")
     logins = await provision(database, SECRET)
-    api, worker, keeper = (
+    api, worker, maintenance = (
         settings_for(logins[login], servers.redis_url, folder)
         for login in (Login.API, Login.WORKER, Login.MAINTENANCE)
     )
     async with (
-        open_resources(api, Login.API) as of_api,
-        open_resources(worker, Login.WORKER) as of_worker,
-        open_resources(keeper, Login.MAINTENANCE) as of_keeper,
+        open_resources(api, Login.API) as api_resources,
+        open_resources(worker, Login.WORKER) as worker_resources,
+        open_resources(maintenance, Login.MAINTENANCE) as maintenance_resources,
     ):
-        await demo.seed(of_keeper.transactions, folder / "exports")
-        those = await customers(of_api)
-        starter = RunStarter(of_api.transactions, of_api.wakeups, max_active_runs=MAX_ACTIVE_RUNS)
-        claimer = RunClaimer(of_worker.transactions, of_worker.wakeups, owner="test")
+        await demo.seed(maintenance_resources.transactions, folder / "exports")
+        members = await sign_in_members(api_resources)
+        starter = RunStarter(
+            api_resources.transactions, api_resources.wakeups, max_active_runs=MAX_ACTIVE_RUNS
+        )
+        claimer = RunClaimer(worker_resources.transactions, worker_resources.wakeups, owner="test")
         runner = RunRunner(
             claimer, PRODUCERS, lease=timedelta(minutes=1), run_timeout=timedelta(minutes=1)
         )
         runs = [
             (
                 await starter.start(
-                    those[0].access,
+                    members[0].access,
                     resource="inventory",
                     action="sync",
                     subject=scope,
@@ -100,12 +102,12 @@ async def kept(
         superuser := database.set(drivername="postgresql").render_as_string(False)
     ) as ledger:
         await ledger.execute("DELETE FROM opsrun.outbox")
-    yield Kept(superuser, those, runs)
+    yield Sample(superuser, members, runs)
 
 
-async def test_a_ledger_that_keeps_every_promise_passes(kept: Kept) -> None:
-    witness = Witness({Acknowledged(run.tenant_id, run.id) for run in kept.runs})
-    async with kept.after() as ledger:
+async def test_it_accepts_a_ledger_that_keeps_every_promise(sample: Sample) -> None:
+    witness = Witness({Acknowledged(run.tenant_id, run.id) for run in sample.runs})
+    async with sample.after() as ledger:
         await check_ledger(ledger, witness)
         await check_canaries(ledger, [], {"canary": CANARY}, witness)
     assert not witness.violations, witness.report()
@@ -139,26 +141,28 @@ async def test_a_ledger_that_keeps_every_promise_passes(kept: Kept) -> None:
         ),
     ],
 )
-async def test_broken_rows_are_found(kept: Kept, promise: Promise, tampering: str) -> None:
+async def test_it_detects_rows_that_break_a_promise(
+    sample: Sample, promise: Promise, tampering: str
+) -> None:
     witness = Witness()
-    async with kept.after(tampering) as ledger:
+    async with sample.after(tampering) as ledger:
         await check_ledger(ledger, witness)
     assert promise in witness.violations
 
 
-async def test_a_start_that_vanished_is_found(kept: Kept) -> None:
-    witness = Witness({Acknowledged(kept.customers[0].tenant_id, uuid4())})
-    async with kept.after() as ledger:
+async def test_it_detects_a_lost_start(sample: Sample) -> None:
+    witness = Witness({Acknowledged(sample.members[0].tenant_id, uuid4())})
+    async with sample.after() as ledger:
         await check_ledger(ledger, witness)
     assert list(witness.violations) == [Promise.STARTS_END]
 
 
-async def test_a_secret_in_a_row_or_a_log_is_found(kept: Kept, tmp_path: Path) -> None:
+async def test_it_detects_a_secret_in_a_row_or_a_log(sample: Sample, tmp_path: Path) -> None:
     witness = Witness()
     log = tmp_path / "api.log"
     log.write_text(f"fine\nlogin with {CANARY} failed\n")
     leak = f"UPDATE opsrun.run_failure SET message = 'x{CANARY}'"
-    async with kept.after(leak) as ledger:
+    async with sample.after(leak) as ledger:
         await check_canaries(ledger, [log], {"canary": CANARY}, witness)
     row, line = witness.violations[Promise.CANARIES]
     assert "run_failure" in row
@@ -166,22 +170,22 @@ async def test_a_secret_in_a_row_or_a_log_is_found(kept: Kept, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "tamper",
     [
         pytest.param(lambda log: log[:-1], id="an effect is missing"),
-        pytest.param(lambda log: [*log, log[0]], id="an effect was done twice"),
+        pytest.param(lambda log: [*log, log[0]], id="an effect was applied twice"),
         pytest.param(lambda log: [*log, {**log[0], "item": "x"}], id="an effect is not recorded"),
         pytest.param(
             lambda log: [{**log[0], "attempt": 2, "outcome": ALREADY}, *log],
-            id="an outdated attempt came through",
+            id="an outdated attempt was applied",
         ),
     ],
 )
-async def test_effects_that_differ_from_the_items_are_found(
-    kept: Kept, tmp_path: Path, wrong: Any
+async def test_it_detects_effects_that_differ_from_the_items(
+    sample: Sample, tmp_path: Path, tamper: Any
 ) -> None:
     log = tmp_path / "sink.jsonl"
-    async with kept.after(_ITEMIZED) as ledger:
+    async with sample.after(_ITEMIZED) as ledger:
         effects = [
             {
                 "run": str(item["run_id"]),
@@ -191,7 +195,7 @@ async def test_effects_that_differ_from_the_items_are_found(
             }
             for item in await ledger.items()
         ]
-        for written, expected in ((effects, []), (wrong(effects), [Promise.ONE_EFFECT])):
+        for written, expected in ((effects, []), (tamper(effects), [Promise.ONE_EFFECT])):
             witness = Witness()
             log.write_text("".join(f"{json.dumps(entry)}\n" for entry in written))
             await check_effects(ledger, log, witness)
@@ -199,8 +203,8 @@ async def test_effects_that_differ_from_the_items_are_found(
 
 
 @pytest.mark.parametrize("form", ["{slug}", "{id}", "{id.hex}"])
-def test_a_frame_with_something_of_another_tenant_is_found(kept: Kept, form: str) -> None:
-    own, other = kept.customers
+def test_it_detects_data_of_another_tenant_in_a_frame(sample: Sample, form: str) -> None:
+    own, other = sample.members
     witness = Witness()
     own_id = GlobalId("OperationRun", own.tenant_id, uuid4().hex).encode()
     own.inspect(json.dumps({"id": own_id, "url": own.slug}, separators=(",", ":")), witness)
@@ -209,8 +213,8 @@ def test_a_frame_with_something_of_another_tenant_is_found(kept: Kept, form: str
     assert list(witness.violations) == [Promise.TENANCY]
 
 
-def test_an_id_of_another_tenant_is_found_although_it_is_opaque(kept: Kept) -> None:
-    own, other = kept.customers
+def test_it_detects_an_opaque_id_of_another_tenant(sample: Sample) -> None:
+    own, other = sample.members
     witness = Witness()
     foreign_id = GlobalId("OperationRun", other.tenant_id, uuid4().hex).encode()
     own.inspect(json.dumps({"id": foreign_id}, separators=(",", ":")), witness)
@@ -225,12 +229,10 @@ def test_an_id_of_another_tenant_is_found_although_it_is_opaque(kept: Kept) -> N
         pytest.param([1, 2, 2], id="an event came twice"),
     ],
 )
-def test_a_gap_or_a_double_in_what_a_subscriber_is_sent_is_found(
-    kept: Kept, versions: list[int]
-) -> None:
+def test_it_detects_a_missing_or_duplicate_event(sample: Sample, versions: list[int]) -> None:
     witness = Witness()
-    fold = Fold(kept.customers[0], witness, "somebody")
-    run_id = GlobalId("OperationRun", kept.customers[0].tenant_id, uuid4().hex).encode()
+    fold = Fold(sample.members[0], witness, "a subscriber")
+    run_id = GlobalId("OperationRun", sample.members[0].tenant_id, uuid4().hex).encode()
     fold.take({"__typename": "FeedReset", "reason": "SUBSCRIBED", "runs": [], "cursor": "c"})
     for version in versions:
         fold.take(
@@ -239,15 +241,15 @@ def test_a_gap_or_a_double_in_what_a_subscriber_is_sent_is_found(
     assert list(witness.violations) == [Promise.FOLDED]
 
 
-async def test_a_fold_that_differs_from_the_database_is_found(kept: Kept) -> None:
-    customer = kept.customers[0]
-    fold = Fold(customer, Witness(), "somebody", is_whole=True)
-    async with kept.after() as ledger:
-        fold.runs = await ledger.states(customer.tenant_id)
-        assert not fold.differences(await ledger.states(customer.tenant_id))
+async def test_it_detects_a_subscriber_state_that_differs_from_the_database(sample: Sample) -> None:
+    member = sample.members[0]
+    fold = Fold(member, Witness(), "a subscriber", is_whole=True)
+    async with sample.after() as ledger:
+        fold.runs = await ledger.states(member.tenant_id)
+        assert not fold.differences(await ledger.states(member.tenant_id))
         missing: UUID = next(iter(fold.runs))
         del fold.runs[missing]
-        (difference,) = fold.differences(await ledger.states(customer.tenant_id))
+        (difference,) = fold.differences(await ledger.states(member.tenant_id))
     assert str(missing) in difference
 
 

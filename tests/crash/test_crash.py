@@ -1,4 +1,4 @@
-"""A short seeded round keeps every promise, and the checker sees every planted bug."""
+"""A short seeded round keeps every promise, and the checker detects every planted bug."""
 
 from pathlib import Path
 
@@ -7,12 +7,12 @@ import pytest
 from crash.cluster import Plan
 from crash.faults import schedule
 from crash.mutants import Mutant
-from crash.rounds import faults_of, run_round
+from crash.rounds import inject_all, run_round
 from crash.scenarios import (
     SCENARIOS,
-    Play,
-    killed_alone,
-    postgres_is_away,
+    Scenario,
+    only_worker_dies,
+    postgres_is_down,
     valkey_restarts,
 )
 from crash.seeds import seeded
@@ -24,7 +24,7 @@ FAULT_SECONDS = 12.0
 QUIET_SECONDS = 40.0
 MUTANT_QUIET_SECONDS = 8.0
 
-SEEN_BY = {
+BROKEN_BY = {
     Mutant.NO_FENCE: Promise.FENCED,
     Mutant.NO_REDISPATCH: Promise.STARTS_END,
     Mutant.PLAIN_SEQUENCE: Promise.NO_GAP,
@@ -34,42 +34,44 @@ SEEN_BY = {
 
 
 async def _round(
-    folder: Path, plan: Plan, *plays: Play, starters: int, quiet_seconds: float
+    folder: Path, plan: Plan, *scenarios: Scenario, starters: int, quiet_seconds: float
 ) -> Witness:
     witness = Witness()
 
-    async def play(stage: Stage) -> None:
-        for one in plays:
-            await one(stage)
+    async def in_sequence(stage: Stage) -> None:
+        for scenario in scenarios:
+            await scenario(stage)
 
     async with open_stage(folder, plan, witness, seeded(SEED)) as stage:
-        await run_round(stage, play, seed=SEED, starters=starters, quiet_seconds=quiet_seconds)
+        await run_round(
+            stage, in_sequence, seed=SEED, starters=starters, quiet_seconds=quiet_seconds
+        )
     return witness
 
 
 async def test_all_promises_are_kept_whatever_fails(tmp_path: Path) -> None:
     faults = schedule(seeded(SEED), FAULT_SECONDS, 0.8)
-    told: list[str] = [str(fault) for fault in faults]
+    lines: list[str] = [str(fault) for fault in faults]
     witness = await _round(
         tmp_path,
         Plan(),
         *SCENARIOS.values(),
-        faults_of(faults, FAULT_SECONDS, told.append),
+        inject_all(faults, FAULT_SECONDS, lines.append),
         starters=1,
         quiet_seconds=QUIET_SECONDS,
     )
-    assert not witness.violations, "\n".join([*told, *witness.report()])
-    for figure in ("starts", "duplicates", "kills", "restarts", "reconnects", "messages"):
-        assert witness.counts[figure] > 0, figure
+    assert not witness.violations, "\n".join([*lines, *witness.report()])
+    for name in ("starts", "duplicates", "kills", "restarts", "reconnects", "messages"):
+        assert witness.counts[name] > 0, name
 
 
-async def test_outages_cost_an_idle_system_time_but_no_run(tmp_path: Path) -> None:
+async def test_outages_delay_runs_but_lose_none(tmp_path: Path) -> None:
     witness = await _round(
         tmp_path,
         Plan(apis=1, workers=2, old_workers=0, maintenances=1),
-        killed_alone,
+        only_worker_dies,
         valkey_restarts,
-        postgres_is_away,
+        postgres_is_down,
         starters=0,
         quiet_seconds=QUIET_SECONDS,
     )
@@ -77,9 +79,9 @@ async def test_outages_cost_an_idle_system_time_but_no_run(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("mutant", Mutant)
-async def test_a_planted_bug_is_seen(tmp_path: Path, mutant: Mutant) -> None:
+async def test_the_checker_detects_a_planted_bug(tmp_path: Path, mutant: Mutant) -> None:
     plan = Plan(apis=1, workers=2, old_workers=0, maintenances=1, mutant=mutant)
     witness = await _round(
         tmp_path, plan, SCENARIOS[mutant], starters=0, quiet_seconds=MUTANT_QUIET_SECONDS
     )
-    assert SEEN_BY[mutant] in witness.violations, "\n".join(witness.report())
+    assert BROKEN_BY[mutant] in witness.violations, "\n".join(witness.report())

@@ -1,4 +1,4 @@
-"""The places for faults are still in the product, and nothing there leads to them."""
+"""The places of the failpoints exist in the product, which does not know of them."""
 
 import re
 from fnmatch import fnmatch
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crash.failpoints import Action, Order, Orders
+from crash.failpoints import Action, Failpoints, Trigger
 from crash.faults import POINTS
 from domain.runs.execution import RunClaimer, RunExecution
 from domain.runs.feed import TenantFeed
@@ -20,13 +20,13 @@ PLACES = [
     for owner in (RunBroker, RunClaimer, RunExecution, RunStarter, TenantFeed, RunMaintenance)
     for name in vars(owner)
 ]
-# In the test's own producer.
+# This place is in the tests' producer.
 ITEMIZED = "Itemized.*.before_batch"
 PRODUCT = ("domain", "gql", "opsrun", "workers", "migrations")
 
 
 @pytest.mark.parametrize(
-    "point", sorted({point for some in POINTS.values() for point in some} - {ITEMIZED})
+    "point", sorted({point for points in POINTS.values() for point in points} - {ITEMIZED})
 )
 def test_every_point_is_a_place_in_the_product(point: str) -> None:
     assert any(fnmatch(place, point) for place in PLACES), point
@@ -40,17 +40,22 @@ def test_the_product_does_not_know_its_failpoints() -> None:
     assert [path for path in sources if re.search(r"(from|import) tests\b", path.read_text())] == []
 
 
-def test_an_order_is_carried_out_once_by_whoever_comes_first_after_those_to_skip(
+def test_a_trigger_fires_once_after_the_passes_to_skip(
     tmp_path: Path,
 ) -> None:
-    harness = Orders(tmp_path, "worker")
-    first, second = Orders(tmp_path, "worker"), Orders(tmp_path, "worker")
-    harness.give(Order("A.b.*", Action.PAUSE, skip=1))
-    for orders, point in ((first, "A.c.x"), (first, "A.b.x"), (first, "A.b.y"), (second, "A.b.z")):
-        orders.hit(point)
+    harness = Failpoints(tmp_path, "worker")
+    first, second = Failpoints(tmp_path, "worker"), Failpoints(tmp_path, "worker")
+    harness.set(Trigger("A.b.*", Action.PAUSE, skip=1))
+    for failpoints, point in (
+        (first, "A.c.x"),
+        (first, "A.b.x"),
+        (first, "A.b.y"),
+        (second, "A.b.z"),
+    ):
+        failpoints.hit(point)
     assert [point for point, _ in harness.fired()] == ["A.b.y"]
 
-    harness.give(Order("A.b.*", Action.PAUSE))
-    harness.withdraw()
+    harness.set(Trigger("A.b.*", Action.PAUSE))
+    harness.clear()
     second.hit("A.b.x")
     assert len(harness.fired()) == 1

@@ -1,4 +1,4 @@
-"""The demo's tenants as the clients of a round: who they are, and what they must never see."""
+"""The members of the demo's tenants who act in a round, and what they must never receive."""
 
 import base64
 import binascii
@@ -18,15 +18,15 @@ from opsrun.dev.demo import TENANTS, USERS
 from opsrun.resources import Resources
 from tests.world import LOCAL_KEY
 
-# Members of one tenant alone, who may start everything.
-_ACTING = {"aurora": "manu", "borealis": "bo"}
+# Each is a member of only this tenant, with a role that may start every run.
+_USERS = {"aurora": "manu", "borealis": "bo"}
 _TOKEN_LIFETIME = timedelta(hours=12)
 _OPAQUE = re.compile(r'"(?:id|cursor)":"([A-Za-z0-9_-]+)"')
 
 
 @dataclass(frozen=True, slots=True)
-class Customer:
-    """A tenant and the user who acts in it."""
+class Member:
+    """A user of one tenant. `others` are the other tenants' ids by slug."""
 
     slug: str
     access: TenantAccess
@@ -45,24 +45,19 @@ class Customer:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What signs the user in."""
+        """The headers that authenticate the user."""
         return {"Authorization": f"Bearer {self.token}"}
 
-    @property
-    def foreign_texts(self) -> tuple[str, ...]:
-        """What is only in rows of other tenants: their names, and their ids in both forms."""
-        forms = ((slug, str(tenant_id), tenant_id.hex) for slug, tenant_id in self.others.items())
-        return tuple(text for texts in forms for text in texts)
-
     def inspect(self, frame: str, witness: Witness) -> None:
-        """Look for what must not be in anything that is sent to this customer."""
+        """Search a frame that the member received for other tenants' data and for canaries."""
         witness.counts["frames"] += 1
         opaque = " ".join(map(_decoded, _OPAQUE.findall(frame)))
-        for foreign in self.foreign_texts:
-            if foreign in frame or foreign in opaque:
-                witness.violation(Promise.TENANCY, f"{self.slug} was sent {frame}")
+        for slug, tenant_id in self.others.items():
+            for text in (slug, str(tenant_id), tenant_id.hex):
+                if text in frame or text in opaque:
+                    witness.violation(Promise.TENANCY, f"{self.slug} received {frame}")
         if CANARY in frame:
-            witness.violation(Promise.CANARIES, f"{self.slug} was sent {frame}")
+            witness.violation(Promise.CANARIES, f"{self.slug} received {frame}")
 
 
 def _decoded(opaque: str) -> str:
@@ -73,23 +68,23 @@ def _decoded(opaque: str) -> str:
         return ""
 
 
-async def customers(resources: Resources) -> list[Customer]:
-    """Let every tenant's acting user in."""
+async def sign_in_members(resources: Resources) -> list[Member]:
+    """Return a member of each of the demo's tenants, with a token."""
     tokens = LocalTokens(LOCAL_KEY)
     accesses: dict[str, TenantAccess] = {}
-    for demo_tenant in TENANTS:
-        user = USERS[_ACTING[demo_tenant.slug]]
+    for tenant in TENANTS:
+        user = USERS[_USERS[tenant.slug]]
         principal = await Tenancy(resources.transactions).principal(
             user_id(LOCAL_ISSUER, user.subject)
         )
         assert principal is not None
-        (accesses[demo_tenant.slug],) = principal.accesses.values()
+        (accesses[tenant.slug],) = principal.accesses.values()
     return [
-        Customer(
+        Member(
             slug,
             access,
-            tokens.mint(_ACTING[slug], name=access.user_name, lifetime=_TOKEN_LIFETIME),
-            {other: theirs.tenant_id for other, theirs in accesses.items() if other != slug},
+            tokens.mint(_USERS[slug], name=access.user_name, lifetime=_TOKEN_LIFETIME),
+            {other: accesses[other].tenant_id for other in accesses if other != slug},
         )
         for slug, access in accesses.items()
     ]
