@@ -1,4 +1,4 @@
-"""The migrations lead to the tables that the code knows, however often and by how many at once."""
+"""The migrations create the tables of the code, also when they run again or concurrently."""
 
 import asyncio
 import os
@@ -21,8 +21,8 @@ from opsrun.postgres.engines import open_engine
 from opsrun.postgres.migrations import migrate, migrations_config
 from tests.databases import PREFIX, new_database
 
-# What makes up a table, in the database's own words: alembic's comparison looks neither at
-# checks nor at computed columns nor at the predicates of indexes.
+# The columns, constraints and indexes of every table. Alembic's comparison ignores checks,
+# computed columns and the predicates of indexes.
 SHAPE = """
     SELECT 'column', a.attrelid::regclass::text, a.attname, format_type(a.atttypid, a.atttypmod),
         a.attnotnull::text, a.attidentity::text || a.attgenerated::text,
@@ -39,7 +39,7 @@ SHAPE = """
     SELECT 'index', tablename, indexname, indexdef, '', '', ''
     FROM pg_indexes WHERE schemaname = 'opsrun' AND tablename <> 'alembic_version'
 """
-WALLS = """
+ROW_LEVEL_SECURITY = """
     SELECT tablename, policyname, roles::text, cmd, qual, with_check FROM pg_policies
     WHERE schemaname = 'opsrun'
     UNION ALL
@@ -51,19 +51,19 @@ WALLS = """
 
 @asynccontextmanager
 async def database(servers: EmbeddedServers) -> AsyncIterator[AsyncEngine]:
-    """An empty database of its own."""
+    """A new, empty database."""
     url: URL = await new_database(servers.postgres_url, f"empty_{uuid4().hex[:12]}")
     async with open_engine(url) as engine:
         yield engine
 
 
 async def read(engine: AsyncEngine, query: str) -> set[tuple[str, ...]]:
-    """Return what the database says about itself."""
+    """Return the rows of a query on the catalog."""
     async with engine.connect() as connection:
         return {tuple(row) for row in await connection.execute(text(query))}
 
 
-async def test_the_migrations_lead_to_the_tables_of_the_code(servers: EmbeddedServers) -> None:
+async def test_the_migrations_create_the_tables_of_the_code(servers: EmbeddedServers) -> None:
     async with database(servers) as migrated, database(servers) as created:
         await migrate(migrated)
         async with created.begin() as connection:
@@ -94,7 +94,7 @@ async def test_alembic_finds_nothing_to_migrate(servers: EmbeddedServers) -> Non
 
 
 async def fingerprint(connection: AsyncConnection) -> set[tuple[str, ...]]:
-    """Return which transaction wrote each part of the schema."""
+    """Return the transaction that wrote each part of the schema."""
     rows = await connection.execute(
         text(
             "SELECT relname, xmin::text FROM pg_class WHERE relnamespace = 'opsrun'::regnamespace"
@@ -115,22 +115,22 @@ async def test_migrating_again_changes_nothing(servers: EmbeddedServers) -> None
             assert await fingerprint(connection) == before
 
 
-async def test_many_may_migrate_at_once(servers: EmbeddedServers) -> None:
+async def test_several_processes_may_migrate_at_once(servers: EmbeddedServers) -> None:
     async with database(servers) as alone, database(servers) as one, database(servers) as other:
         await migrate(alone)
-        # The roles belong to all databases of a server.
+        # `other` is another database of the same server: they share the roles.
         processes = [await migrate_elsewhere(engine) for engine in (one, one, other)]
         for process in processes:
             _, errors = await process.communicate()
             assert process.returncode == 0, errors.decode()
-        for query in (SHAPE, WALLS):
+        for query in (SHAPE, ROW_LEVEL_SECURITY):
             expected = await read(alone, query)
             assert await read(one, query) == expected
             assert await read(other, query) == expected
 
 
 async def migrate_elsewhere(engine: AsyncEngine) -> asyncio.subprocess.Process:
-    """Begin `opsrun migrate` of this database; alembic allows one migration per process."""
+    """Start `opsrun migrate` as a process; alembic allows one migration per process."""
     url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "opsrun", "migrate"),
@@ -146,7 +146,7 @@ async def test_a_migration_that_fails_leaves_the_database_as_it_was(
     async with database(servers) as engine:
         async with engine.begin() as connection:
             await connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
-            # In the way of a table that the migrations create late.
+            # Conflicts with a table that the migrations create late.
             await connection.execute(text(f"CREATE TABLE {SCHEMA}.run_item ()"))
         before = await read(engine, SHAPE)
         with pytest.raises(DBAPIError, match='"run_item" already exists'):
@@ -155,15 +155,15 @@ async def test_a_migration_that_fails_leaves_the_database_as_it_was(
 
 
 async def test_rows_of_earlier_versions_lose_secrets_and_ids(servers: EmbeddedServers) -> None:
-    """The owner is no superuser, as in production: row level security holds for it too."""
+    """The owner is not a superuser, as in production, so row level security applies to it too."""
     owner, other = f"{PREFIX}owner", uuid4()
-    given = {"id": uuid4(), "run": uuid4(), "other": other, "name": str(other)}
+    values = {"id": uuid4(), "run": uuid4(), "other": other, "name": str(other)}
     async with database(servers) as engine:
         async with engine.begin() as connection:
             await connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
             await connection.run_sync(upgrade, "0006")
             for statement in OLD_ROWS:
-                await connection.execute(text(statement), given)
+                await connection.execute(text(statement), values)
             await connection.execute(text(f"CREATE ROLE \"{owner}\" LOGIN PASSWORD 'secret'"))
             await connection.execute(text(HAND_OVER.format(owner=owner)))
         async with open_engine(engine.url.set(username=owner, password="secret")) as owned:
@@ -178,7 +178,7 @@ async def test_rows_of_earlier_versions_lose_secrets_and_ids(servers: EmbeddedSe
             assert set(subjects.scalars()) == {"prod", "Weekly"}
         assert any(
             row[0] == "drift_finding" and row[3:5] == ("true", "true")
-            for row in await read(engine, WALLS)
+            for row in await read(engine, ROW_LEVEL_SECURITY)
         )
 
 

@@ -1,4 +1,4 @@
-"""How many cases each test tries, and which."""
+"""The number of cases that each test tries, and their seed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, seed, settings
 
 @dataclass(slots=True)
 class _Plan:
-    """What the command line says; `seed` None means the same cases every time."""
+    """The options of the command line. Without a `seed`, the cases are always the same."""
 
     examples: int = 0
     seed: int | None = None
@@ -19,7 +19,7 @@ PLAN = _Plan()
 
 
 def cases(usual: int) -> Callable[[Any], Any]:
-    """Try so many cases, or as many as the command line asks for."""
+    """Try `usual` cases, or as many as the command line requests."""
     chosen = settings(
         max_examples=PLAN.examples or usual,
         derandomize=PLAN.seed is None,

@@ -1,4 +1,4 @@
-"""GraphQL documents: nearly right ones, hostile ones, and mere tokens."""
+"""Strategies for GraphQL documents: nearly valid ones, hostile ones, and random tokens."""
 
 import re
 
@@ -16,23 +16,22 @@ _TOKENS = st.sampled_from([
     "F", "interface", "extend", "Query", "Tenant", "ID", "String", "Int", "💥",
 ])
 # fmt: on
-_SOUP = st.lists(_TOKENS, max_size=40).map(" ".join)
+_RANDOM_TOKENS = st.lists(_TOKENS, max_size=40).map(" ".join)
 
 
-def _mixed(document: str, edits: list[tuple[str, int, int, str]]) -> str:
+def _edited(document: str, edits: list[tuple[str, int, int, str]]) -> str:
     tokens = re.findall(r"\w+|\S", document)
-    for kind, place, length, token in edits:
-        at = place % (len(tokens) + 1)
-        part = tokens[at : at + length]
-        after = tokens[at + length :]
-        changed = {"drop": [], "repeat": part * 3, "replace": [token], "turn": part[::-1]}[kind]
-        tokens = [*tokens[:at], *changed, *after]
+    for kind, index, length, token in edits:
+        start = index % (len(tokens) + 1)
+        part = tokens[start : start + length]
+        changed = {"drop": [], "repeat": part * 3, "replace": [token], "reverse": part[::-1]}[kind]
+        tokens[start : start + length] = changed
     return " ".join(tokens)
 
 
 _EDITS = st.lists(
     st.tuples(
-        st.sampled_from(["drop", "repeat", "replace", "turn"]),
+        st.sampled_from(["drop", "repeat", "replace", "reverse"]),
         st.integers(0, 200),
         st.integers(1, 8),
         _TOKENS,
@@ -48,7 +47,7 @@ def _nested(tenant: str, levels: int) -> str:
 
 
 def _chained(_tenant: str, links: int) -> str:
-    """Fragments that spread the next one twice, the last one the first."""
+    """Fragments that each spread the next one twice; the last one spreads the first."""
     spreads = " ".join(
         f"fragment F{n} on Viewer {{ a{n}: name ...F{(n + 1) % links} ...F{(n + 1) % links} }}"
         for n in range(links)
@@ -57,7 +56,7 @@ def _chained(_tenant: str, links: int) -> str:
 
 
 def _doubling(tenant: str, links: int) -> str:
-    """Fragments that spread the next one twice, the last one none."""
+    """Fragments that each spread the next one twice; the last one spreads none."""
     last = f"fragment F{links} on Tenant {{ id }}"
     spreads = " ".join(
         f"fragment F{n} on Tenant {{ ...F{n + 1} ... on Tenant {{ ...F{n + 1} }} }}"
@@ -118,7 +117,7 @@ _USUAL = [
 
 
 def documents(pool: Pool) -> st.SearchStrategy[str]:
-    """Documents."""
+    """Usual, edited and hostile documents, and random tokens."""
     tenant = pool.ours.world.global_id
     usual = st.sampled_from([document % {"tenant": tenant} for document in _USUAL])
     hostile = st.builds(
@@ -126,4 +125,4 @@ def documents(pool: Pool) -> st.SearchStrategy[str]:
         st.sampled_from(_HOSTILE),
         st.one_of(st.integers(1, 20), st.integers(1, 400)),
     )
-    return st.one_of(usual, st.builds(_mixed, usual, _EDITS), _SOUP, hostile)
+    return st.one_of(usual, st.builds(_edited, usual, _EDITS), _RANDOM_TOKENS, hostile)

@@ -1,4 +1,7 @@
-"""What no answer may be, whatever was asked."""
+"""Check what the API may send in response to any input.
+
+The functions raise AssertionError for what it may not send.
+"""
 
 import json
 from pathlib import Path
@@ -8,35 +11,35 @@ import httpx
 
 from domain.errors import ErrorCode
 
-# Seconds; no honest answer here takes one.
+# Seconds. A correct response takes less than one.
 DEADLINE = 10.0
 STATUSES = frozenset({200, 307, 400, 401, 403, 404, 405, 406, 408, 413, 415, 429})
-"""What docs/api.md names, but for 500 and 503: no input breaks us, and the database is there."""
+"""The statuses of docs/api.md, except 500 and 503: the API is never broken or unavailable here."""
 CODES = frozenset(ErrorCode) - {ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE}
 CLOSE_CODES = frozenset({1000, 1002, 1007, 1009, 1013, *range(4400, 4500)})
-"""How a server may leave a socket: 4500 is its fault, 1006 and 1011 are a crash."""
+"""The allowed close codes. 4500 means an internal error, 1006 and 1011 a crash."""
 
 
 class Log:
-    """The server's log, in JSON lines; it may hold nothing that a person would have to mend."""
+    """The server's log in JSON lines, which may not show any fault of the server."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._read = 0
 
     def check(self) -> None:
-        """Read what is new; AssertionError for an error, a traceback or a warning of Python's."""
+        """Check new lines for errors, tracebacks and Python warnings."""
         with self._path.open("rb") as file:
             file.seek(self._read)
-            news = file.read()
-        whole = news[: news.rfind(b"\n") + 1]
-        self._read += len(whole)
-        for line in whole.decode().splitlines():
-            assert not is_alarming(line), f"The log says: {line}"
+            new = file.read()
+        lines = new[: new.rfind(b"\n") + 1]
+        self._read += len(lines)
+        for line in lines.decode().splitlines():
+            assert not is_alarming(line), f"The log shows: {line}"
 
 
 def is_alarming(line: str) -> bool:
-    """Return whether a line of the log tells of a fault of the server's."""
+    """Return whether a line of the log shows a fault of the server."""
     try:
         record = json.loads(line)
     except ValueError:
@@ -50,13 +53,13 @@ def is_alarming(line: str) -> bool:
 
 
 def check_answer(answer: httpx.Response) -> set[str]:
-    """Return the codes of the errors in a GraphQL answer; AssertionError for a bad one."""
+    """Return the codes of the errors in a response."""
     assert answer.status_code in STATUSES, f"{answer.status_code}: {answer.text}"
     if answer.is_redirect:
         return set()
     media_type = answer.headers.get("content-type", "").partition(";")[0]
     if media_type == "text/event-stream":
-        # What fails at once has a status; what fails later is told by the log.
+        # An error before the stream has a status; later ones are in the log.
         assert answer.status_code == 200, f"A stream with {answer.status_code}"
         return set()
     assert media_type in ("application/json", "application/graphql-response+json"), media_type
@@ -64,20 +67,20 @@ def check_answer(answer: httpx.Response) -> set[str]:
 
 
 def check_result(result: Any) -> set[str]:
-    """Return the codes of the errors in a result; AssertionError if it is no result."""
-    assert isinstance(result, dict), f"No object: {result!r}"
+    """Return the codes of the errors in a GraphQL result."""
+    assert isinstance(result, dict), f"Not an object: {result!r}"
     assert result.keys() <= {"data", "errors", "extensions"}, f"Unknown keys: {result!r}"
     assert result.keys() & {"data", "errors"}, f"Neither data nor errors: {result!r}"
-    assert isinstance(result.get("data"), dict | None), f"No data: {result!r}"
+    assert isinstance(result.get("data"), dict | None), f"Not an object as data: {result!r}"
     return check_errors(result["errors"]) if "errors" in result else set()
 
 
 def check_errors(errors: Any) -> set[str]:
-    """Return the codes of a list of errors; AssertionError for one that has none of ours."""
-    assert isinstance(errors, list), f"No errors: {errors!r}"
+    """Return the codes of a list of errors. Each must have a code of `CODES`."""
+    assert isinstance(errors, list), f"Not a list of errors: {errors!r}"
     assert errors, "An empty list of errors"
     for error in errors:
-        assert isinstance(error, dict), f"No error: {error!r}"
+        assert isinstance(error, dict), f"Not an error: {error!r}"
         assert isinstance(error.get("message"), str), f"No message: {error!r}"
         assert error["message"], f"An empty message: {error!r}"
         assert isinstance(error.get("extensions"), dict), f"No code: {error!r}"
@@ -86,9 +89,9 @@ def check_errors(errors: Any) -> set[str]:
 
 
 def check_message(text: str | bytes) -> str:
-    """Return the type of a server's message on a socket; AssertionError for any other."""
+    """Return the type of a server's message on a WebSocket."""
     message = _json(text)
-    assert isinstance(message, dict), f"No message: {text!r}"
+    assert isinstance(message, dict), f"Not a message: {text!r}"
     match message:
         case {"type": "connection_ack" | "ping" | "pong"}:
             pass
@@ -99,13 +102,13 @@ def check_message(text: str | bytes) -> str:
         case {"type": "complete", "id": str()}:
             pass
         case _:
-            raise AssertionError(f"No message of the protocol: {text!r}")
+            raise AssertionError(f"Not a message of the protocol: {text!r}")
     kind: str = message["type"]
     return kind
 
 
 def check_close(code: int | None, reason: str) -> None:
-    """Raise AssertionError if a server may not leave a socket with this code."""
+    """Check the code with which the server closed a WebSocket."""
     assert code in CLOSE_CODES, f"Closed with {code} {reason}"
 
 
@@ -113,4 +116,4 @@ def _json(text: str | bytes) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        raise AssertionError(f"No JSON: {text!r}") from None
+        raise AssertionError(f"Not JSON: {text!r}") from None

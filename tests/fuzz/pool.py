@@ -1,4 +1,4 @@
-"""Values to send: real ones, real ones with something wrong, and anything at all."""
+"""Strategies for values: real ones, distorted ones, and arbitrary ones."""
 
 import base64
 import json
@@ -20,8 +20,8 @@ JSON = st.recursive(
     ),
     max_leaves=12,
 )
-# JSON can spell half a character; base64 and headers cannot hold one.
-HALVES = st.text(st.characters(categories=["Cs", "Ll"]), min_size=1, max_size=4)
+# JSON can encode lone surrogates; base64 and headers cannot.
+SURROGATES = st.text(st.characters(categories=["Cs", "Ll"]), min_size=1, max_size=4)
 # fmt: off
 TRICKY = st.sampled_from([
     "", " ", "\x00", "a\x00b", "..", "../servers", "/etc/passwd", "a/../../b", "%2e%2e", "~", "*",
@@ -41,18 +41,18 @@ MOMENTS |= st.sampled_from([
 
 @dataclass(frozen=True)
 class Pool:
-    """Two tenants' values, and strategies over them."""
+    """The values of two tenants, and strategies that use them. The tests act in `ours`."""
 
     ours: Furnished
     theirs: Furnished
 
     def token(self, role: TenantRole = TenantRole.OWNER) -> str:
-        """A fresh token of our tenant's member."""
+        """Return a new token of a member of our tenant."""
         return self.ours.world.token(role)
 
     @cached_property
     def real_ids(self) -> list[str]:
-        """Ids that exist, ours before theirs."""
+        """Existing ids, ours first."""
         return [
             id_
             for tenant in (self.ours, self.theirs)
@@ -61,17 +61,17 @@ class Pool:
 
     @cached_property
     def real_cursors(self) -> list[str]:
-        """Cursors of every list, ours before theirs."""
+        """Cursors of every list, ours first."""
         return [*self.ours.cursors.values(), *self.theirs.cursors.values()]
 
     @cached_property
     def texts(self) -> st.SearchStrategy[str]:
-        """Names of ours and texts that somebody might trip over."""
-        return st.one_of(st.sampled_from(self.ours.names), TRICKY, st.text(max_size=60), HALVES)
+        """Our names, tricky texts and arbitrary ones."""
+        return st.one_of(st.sampled_from(self.ours.names), TRICKY, st.text(max_size=60), SURROGATES)
 
     @cached_property
     def ids(self) -> st.SearchStrategy[str]:
-        """Ids."""
+        """Real, composed and distorted ids."""
         parts = [decode_base64(id_).split(":", 2) for id_ in self.real_ids]
         types, tenants, keys = (
             st.sampled_from([*dict.fromkeys(each)]) for each in zip(*parts, strict=True)
@@ -87,29 +87,31 @@ class Pool:
 
     @cached_property
     def cursors(self) -> st.SearchStrategy[str]:
-        """Cursors."""
+        """Real, composed and distorted cursors."""
         parts = [json.loads(decode_base64(cursor)) for cursor in self.real_cursors]
         kinds, tenants, *_ = (
             st.sampled_from([*dict.fromkeys(each)]) for each in zip(*parts, strict=False)
         )
         values = st.sampled_from([*dict.fromkeys(value for part in parts for value in part[2:])])
-        value = values | NUMBERS | MOMENTS | TRICKY | HALVES | JSON
-        made = st.tuples(kinds, tenants, st.lists(value, max_size=4)).map(lambda c: [*c[:2], *c[2]])
+        value = values | NUMBERS | MOMENTS | TRICKY | SURROGATES | JSON
+        composed = st.tuples(kinds, tenants, st.lists(value, max_size=4)).map(
+            lambda c: [*c[:2], *c[2]]
+        )
         changed = st.sampled_from(parts).flatmap(
             lambda part: st.tuples(*(st.just(one) | value for one in part))
         )
         return st.one_of(
             st.sampled_from(self.real_cursors),
-            (made | changed | JSON).map(lambda each: encode_base64(json.dumps(each))),
+            (composed | changed | JSON).map(lambda each: encode_base64(json.dumps(each))),
             self._distorted(self.real_cursors),
         )
 
     def _distorted(self, real: list[str]) -> st.SearchStrategy[str]:
-        """Real ones with a cut or another letter, bytes in base64, and texts."""
+        """Real values with a changed character, random bytes in base64, and texts."""
 
-        def distort(text: str, place: int, letter: str) -> str:
-            place %= len(text)
-            return text[:place] + letter + text[place + 1 :]
+        def distort(text: str, index: int, replacement: str) -> str:
+            index %= len(text)
+            return text[:index] + replacement + text[index + 1 :]
 
         return st.one_of(
             st.builds(distort, st.sampled_from(real), st.integers(0), st.text(max_size=2)),
@@ -119,14 +121,14 @@ class Pool:
 
 
 def filters(pool: Pool) -> st.SearchStrategy[Any]:
-    """Filters of the list, mostly of the right form."""
+    """Filters of the run list, most of them valid."""
     types = st.sampled_from(["inventory.sync", "drift.generate"]) | TRICKY | st.text(max_size=20)
     buckets = st.sampled_from(["QUEUED", "RUNNING", "SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED"])
     moments = st.datetimes(timezones=st.timezones()).map(lambda moment: moment.isoformat())
     initiators = st.just(pool.ours.ids["Initiator"])
-    right = _filters(types, buckets, moments, initiators)
-    wrong = _filters(pool.texts | JSON, buckets | TRICKY, MOMENTS, pool.ids)
-    return st.one_of(right, right, right, wrong, st.dictionaries(TRICKY, JSON, max_size=2))
+    valid = _filters(types, buckets, moments, initiators)
+    arbitrary = _filters(pool.texts | JSON, buckets | TRICKY, MOMENTS, pool.ids)
+    return st.one_of(valid, valid, valid, arbitrary, st.dictionaries(TRICKY, JSON, max_size=2))
 
 
 def _filters(
@@ -135,16 +137,16 @@ def _filters(
     moments: st.SearchStrategy[str],
     initiators: st.SearchStrategy[str],
 ) -> st.SearchStrategy[Any]:
-    def some(each: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    def optional(each: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         return st.one_of(st.none(), each, st.lists(each, max_size=5), st.lists(each, max_size=52))
 
     return st.fixed_dictionaries(
         {},
         optional={
-            "runTypes": some(types),
-            "statusBuckets": some(buckets),
+            "runTypes": optional(types),
+            "statusBuckets": optional(buckets),
             "createdFrom": st.none() | moments,
             "createdUntil": st.none() | moments,
-            "initiatorIds": some(initiators),
+            "initiatorIds": optional(initiators),
         },
     )

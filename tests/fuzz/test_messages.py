@@ -1,4 +1,4 @@
-"""Sockets on which anything may be said."""
+"""WebSockets that receive any messages."""
 
 import json
 from collections import Counter
@@ -11,10 +11,10 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from domain.tenancy.roles import TenantRole
 from tests.fuzz.cases import cases
+from tests.fuzz.conversations import PROTOCOL, admitted, conversation
 from tests.fuzz.documents import documents
 from tests.fuzz.pool import JSON, Pool
 from tests.fuzz.server import SEATS, Server
-from tests.fuzz.sockets import PROTOCOL, admitted, conversation
 
 QUERY = "{ viewer { name } }"
 IDS = st.sampled_from(["1", "2", "3"])
@@ -28,7 +28,7 @@ FEEDS = [
 
 
 def payloads(pool: Pool) -> st.SearchStrategy[Any]:
-    """What to subscribe to."""
+    """Payloads of a `subscribe` message."""
     variables = st.fixed_dictionaries(
         {"t": st.just(pool.ours.world.global_id) | pool.ids}, optional={"a": pool.cursors}
     )
@@ -46,7 +46,7 @@ def payloads(pool: Pool) -> st.SearchStrategy[Any]:
 
 
 def messages(pool: Pool) -> st.SearchStrategy[Any]:
-    """Messages of the protocol, and messages of none."""
+    """Messages of the protocol, and other ones."""
     subscribe = st.fixed_dictionaries(
         {"type": st.just("subscribe"), "id": IDS, "payload": payloads(pool)}
     )
@@ -64,7 +64,7 @@ def messages(pool: Pool) -> st.SearchStrategy[Any]:
 
 
 def frames(pool: Pool) -> st.SearchStrategy[str | bytes]:
-    """Frames: messages, and now and then something else."""
+    """Frames: mostly messages."""
     message = messages(pool).map(json.dumps)
     other: st.SearchStrategy[str | bytes] = st.one_of(
         JSON.map(json.dumps),
@@ -74,37 +74,38 @@ def frames(pool: Pool) -> st.SearchStrategy[str | bytes]:
         st.just("[" * 5000),
         st.just('"' + "a" * 300_000),
     )
-    return st.integers(0, 9).flatmap(lambda dice: message if dice else other)
+    return st.integers(0, 9).flatmap(lambda number: message if number else other)
 
 
 @given(data=st.data())
 @cases(80)
 def test_conversations(strict: Server, pool: Pool, data: st.DataObject) -> None:
-    told = data.draw(st.lists(frames(pool), max_size=12))
-    rude = data.draw(st.integers(0, 9)) == 0
+    sent = data.draw(st.lists(frames(pool), max_size=12))
+    disconnects = data.draw(st.integers(0, 9)) == 0
     with admitted(strict.socket_url, pool.token(TenantRole.MANAGER)) as client:
-        open_ = all(client.say(frame) for frame in told)
-        if rude:
-            client.hang_up()
-        elif open_ and all(client.tell({"type": "complete", "id": id_}) for id_ in "123"):
-            # What was completed leaves room for this.
+        open_ = all(client.send(frame) for frame in sent)
+        if disconnects:
+            client.disconnect()
+        elif open_ and all(client.send_json({"type": "complete", "id": id_}) for id_ in "123"):
+            # The completed subscriptions leave room for this operation.
             payload = {"query": QUERY}
-            client.tell({"type": "subscribe", "id": "last", "payload": payload})
-            client.hears("next", id="last")
-    strict.count("rude" if rude else f"closed with {client.code}" if client.code else "good")
+            client.send_json({"type": "subscribe", "id": "last", "payload": payload})
+            client.wait_for("next", id="last")
+    outcome = f"closed with {client.code}" if client.code else "good"
+    strict.count("disconnected" if disconnects else outcome)
 
 
 @given(data=st.data())
 @cases(40)
-def test_conversations_of_nobody(strict: Server, pool: Pool, data: st.DataObject) -> None:
+def test_conversations_without_a_token(strict: Server, pool: Pool, data: st.DataObject) -> None:
     first = st.fixed_dictionaries(
         {"type": st.just("connection_init")},
         optional={"payload": JSON | st.fixed_dictionaries({"authorization": JSON})},
     ).map(json.dumps)
-    told = data.draw(st.tuples(st.one_of(first, first, frames(pool)), frames(pool)))
+    sent = data.draw(st.tuples(st.one_of(first, first, frames(pool)), frames(pool)))
     with conversation(strict.socket_url) as client:
-        if all(client.say(frame) for frame in told) and client.tell({"type": "ping"}):
-            client.hears("pong")
+        if all(client.send(frame) for frame in sent) and client.send_json({"type": "ping"}):
+            client.wait_for("pong")
     strict.count(f"closed with {client.code}" if client.code else "good")
 
 
@@ -117,17 +118,19 @@ def test_handshakes(strict: Server, data: st.DataObject) -> None:
     headers = data.draw(st.dictionaries(names, line, max_size=3))
     try:
         with conversation(strict.socket_url, protocols, headers) as client:
-            if client.tell({"type": "ping"}):
-                client.hears("pong")
+            if client.send_json({"type": "ping"}):
+                client.wait_for("pong")
             strict.count(f"closed with {client.code}" if client.code else "good")
-    except InvalidStatus as refused:
-        assert refused.response.status_code < 500, refused
-        strict.count(f"refused with {refused.response.status_code}")
-    except InvalidHandshake as refused:
-        strict.count(f"refused: {type(refused).__name__}")
+    except InvalidStatus as error:
+        assert error.response.status_code < 500, error
+        strict.count(f"refused with {error.response.status_code}")
+    except InvalidHandshake as error:
+        strict.count(f"refused: {type(error).__name__}")
 
 
-def test_nobody_who_left_still_counts(strict: Server, pool: Pool, tallied: Counter[str]) -> None:
+def test_closed_websockets_leave_their_seats(
+    strict: Server, pool: Pool, tallied: Counter[str]
+) -> None:
     token = pool.token(TenantRole.MANAGER)
     with ExitStack() as stack:
         for _ in range(SEATS):

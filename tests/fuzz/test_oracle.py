@@ -1,4 +1,4 @@
-"""The oracle sees what it is there to see."""
+"""The oracle accepts what the API promises, and rejects everything else."""
 
 import json
 from pathlib import Path
@@ -58,7 +58,7 @@ def test_it_accepts_what_the_api_promises(good: httpx.Response, codes: set[str])
         answer(": nothing yet\n", 400, "text/event-stream"),
     ],
 )
-def test_it_rejects_a_bad_answer(bad: httpx.Response) -> None:
+def test_it_rejects_a_bad_response(bad: httpx.Response) -> None:
     with pytest.raises(AssertionError):
         check_answer(bad)
 
@@ -79,14 +79,14 @@ def test_it_rejects_a_log(line: str, tmp_path: Path) -> None:
     log.check()
     with path.open("a") as file:
         file.write(line)
-    log.check()  # it may still be written
+    log.check()  # an incomplete line is not checked
     with path.open("a") as file:
         file.write("\n")
-    with pytest.raises(AssertionError, match="The log says"):
+    with pytest.raises(AssertionError, match="The log shows"):
         log.check()
 
 
-def test_it_lets_a_warning_of_ours_pass() -> None:
+def test_it_accepts_a_warning_of_the_product() -> None:
     assert not is_alarming('{"level": "WARNING", "logger": "audit", "message": "refused"}')
 
 
@@ -108,6 +108,6 @@ def test_it_rejects_a_message(message: str) -> None:
 
 
 @pytest.mark.parametrize("code", [None, 1005, 1006, 1011, 4500])
-def test_it_rejects_how_a_socket_ended(code: int | None) -> None:
+def test_it_rejects_a_close_code(code: int | None) -> None:
     with pytest.raises(AssertionError):
         check_close(code, "")

@@ -1,4 +1,4 @@
-"""HTTP as no client of ours speaks it."""
+"""Arbitrary HTTP requests."""
 
 import json
 from collections import Counter
@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from tests.fuzz.cases import cases
 from tests.fuzz.documents import documents
-from tests.fuzz.pool import HALVES, JSON, NUMBERS, Pool
+from tests.fuzz.pool import JSON, NUMBERS, SURROGATES, Pool
 from tests.fuzz.server import Server
 
 QUERY = "{ viewer { name } }"
 HASH = "00" * 32
-# What a header can hold at all.
+# The texts that a header can hold.
 LINE = st.text(st.characters(exclude_categories=["C"]), max_size=40).map(str.strip)
 QUALITY = st.sampled_from(
     ["", ";q=0", ";q=nan", ";q=-1", ";q=1e999", ";q=", ";charset=utf-8", ";;="]
@@ -54,11 +54,11 @@ DOCUMENT_IDS = st.one_of(JSON, st.just(f"sha256:{HASH}"), LINE.map("sha256:".__a
 
 
 def parameters(pool: Pool) -> st.SearchStrategy[Any]:
-    """The parameters of a GraphQL request, each of them possibly of another form."""
+    """Parameters of a GraphQL request, some of them of a wrong type."""
     return st.fixed_dictionaries(
         {},
         optional={
-            "query": st.one_of(st.just(QUERY), documents(pool), JSON, HALVES),
+            "query": st.one_of(st.just(QUERY), documents(pool), JSON, SURROGATES),
             "variables": st.one_of(st.none(), st.dictionaries(st.text(max_size=5), JSON), JSON),
             "operationName": st.one_of(st.none(), st.text(max_size=5), JSON),
             "extensions": st.none() | EXTENSIONS,
@@ -73,7 +73,7 @@ def nested(levels: int, opening: str, closing: str) -> bytes:
 
 
 def bodies(pool: Pool) -> st.SearchStrategy[bytes]:
-    """Bodies."""
+    """Bodies: JSON, truncated JSON, other encodings, deep nesting and random bytes."""
     text = st.one_of(
         parameters(pool), parameters(pool), JSON, st.lists(parameters(pool), max_size=2)
     )
@@ -102,12 +102,12 @@ def test_bodies_and_headers(strict: Server, pool: Pool, data: st.DataObject) -> 
 
 @given(data=st.data())
 @cases(60)
-def test_addresses(strict: Server, pool: Pool, data: st.DataObject) -> None:
+def test_query_strings(strict: Server, pool: Pool, data: st.DataObject) -> None:
     def text(value: Any) -> str:
         return value if isinstance(value, str) else json.dumps(value)
 
-    asked = data.draw(parameters(pool))
-    raw = [f"{name}={quote(text(asked[name]), errors='surrogatepass')}" for name in asked]
+    values = data.draw(parameters(pool))
+    raw = [f"{name}={quote(text(values[name]), errors='surrogatepass')}" for name in values]
     raw += data.draw(st.lists(st.binary(max_size=20).map(quote), max_size=2))
     headers = {"Authorization": f"Bearer {pool.token()}", **data.draw(HEADERS)}
     strict.request("GET", f"/graphql?{'&'.join(raw)[:60_000]}", headers)
@@ -116,13 +116,14 @@ def test_addresses(strict: Server, pool: Pool, data: st.DataObject) -> None:
 @given(data=st.data())
 @cases(60)
 def test_tokens(strict: Server, pool: Pool, data: st.DataObject) -> None:
-    token, place = pool.token(), data.draw(st.integers(0, 400))
-    near = token[: place % len(token)] + data.draw(LINE) + token[place % len(token) + 1 :]
-    # A token of three parts, each of them JSON or nearly so.
+    token = pool.token()
+    index = data.draw(st.integers(0, 400)) % len(token)
+    near = token[:index] + data.draw(LINE) + token[index + 1 :]
+    # Three parts like those of a JWT, but hexadecimal.
     part = st.one_of(JSON, NUMBERS).map(lambda value: json.dumps(value).encode().hex())
-    built = st.tuples(part, part, part).map(".".join)
+    composed = st.tuples(part, part, part).map(".".join)
     scheme = data.draw(st.sampled_from(["Bearer ", "bearer ", "Basic ", "Bearer", ""]))
-    header = f"{scheme}{data.draw(st.one_of(st.just(near), LINE, built))}".strip()
+    header = f"{scheme}{data.draw(st.one_of(st.just(near), LINE, composed))}".strip()
     body = json.dumps({"query": QUERY}).encode()
     headers = {"Authorization": header, "Content-Type": "application/json"}
     strict.request("POST", "/graphql", headers, body)
@@ -140,5 +141,5 @@ def test_documents_of_any_size(roomy: Server, pool: Pool, data: st.DataObject) -
     roomy.ask(pool.token(), data.draw(documents(pool)), {"x": data.draw(JSON)})
 
 
-def test_enough_of_it_is_answered(tallied: Counter[str]) -> None:
+def test_enough_cases_succeed(tallied: Counter[str]) -> None:
     assert tallied["good"] >= tallied["cases"] / 50

@@ -1,4 +1,4 @@
-"""Who may migrate, and what."""
+"""`migrate` requires rights and a recent server, and may run concurrently."""
 
 import asyncio
 
@@ -13,13 +13,15 @@ from opsrun.settings import SettingsError
 from tests.databases import new_database
 
 
-async def test_a_login_without_the_rights_is_told_which_it_needs(logins: dict[Login, str]) -> None:
+async def test_a_login_without_rights_gets_an_error_that_names_them(
+    logins: dict[Login, str],
+) -> None:
     async with open_engine(logins[Login.API]) as engine:
         with pytest.raises(UnsafeLoginError, match=r"permission denied.*may create roles"):
             await migrate(engine)
 
 
-async def test_an_old_server_is_refused_before_anything_is_made(
+async def test_an_old_server_is_refused_before_any_change(
     servers: EmbeddedServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrations, "OLDEST_POSTGRES", 99)

@@ -1,4 +1,4 @@
-"""A client of graphql-transport-ws that sends anything and judges all that comes back."""
+"""A graphql-transport-ws client that sends anything, and checks all that it receives."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,50 +19,50 @@ MAX_MESSAGE = 256 * 1024
 
 
 class Conversation:
-    """One socket; AssertionError for whatever the server may not do on it."""
+    """An open WebSocket. Its methods raise AssertionError if the server breaks the protocol."""
 
     def __init__(self, socket: Connection) -> None:
         self._socket = socket
-        # How the server closed it, if it did.
+        # The close code, once the server has closed it.
         self.code: int | None = None
-        self._too_much = False
+        self._is_oversized = False
 
-    def say(self, message: str | bytes) -> bool:
-        """Send a frame; return whether the socket is still open."""
-        self._too_much |= len(message) > MAX_MESSAGE
+    def send(self, message: str | bytes) -> bool:
+        """Send a frame; return whether the WebSocket is still open."""
+        self._is_oversized |= len(message) > MAX_MESSAGE
         try:
             self._socket.send(message)
         except ConnectionClosed as closed:
-            return self._ended(closed)
+            return self._record_close(closed)
         return True
 
-    def tell(self, message: Any) -> bool:
-        """Send a message as JSON; return whether the socket is still open."""
-        return self.say(json.dumps(message))
+    def send_json(self, message: Any) -> bool:
+        """Send a message as JSON; return whether the WebSocket is still open."""
+        return self.send(json.dumps(message))
 
-    def hears(self, kind: str, **more: Any) -> bool:
-        """Read up to such a message; return False when the socket ends before it."""
+    def wait_for(self, kind: str, **fields: Any) -> bool:
+        """Read until such a message; return False if the server closes the WebSocket first."""
         until = monotonic() + DEADLINE
         try:
             while monotonic() < until:
                 text = self._socket.recv(timeout=max(0.0, until - monotonic()))
-                if check_message(text) == kind and more.items() <= json.loads(text).items():
+                if check_message(text) == kind and fields.items() <= json.loads(text).items():
                     return True
         except ConnectionClosed as closed:
-            return self._ended(closed)
+            return self._record_close(closed)
         except TimeoutError:
             pass
-        raise AssertionError(f"No {kind} {more} came")
+        raise AssertionError(f"No {kind} {fields} arrived")
 
-    def hang_up(self) -> None:
-        """Leave without a word."""
-        with suppress(OSError):  # the server may have been faster
+    def disconnect(self) -> None:
+        """Shut the connection down without a close frame."""
+        with suppress(OSError):  # the server may have closed it
             self._socket.socket.shutdown(SHUT_RDWR)
 
-    def _ended(self, closed: ConnectionClosed) -> bool:
-        # With bytes of ours unread, TCP may reset the connection before we have read the 1009.
-        unread = 1009 if self._too_much else 1006
-        code = closed.rcvd.code if closed.rcvd else unread
+    def _record_close(self, closed: ConnectionClosed) -> bool:
+        # If the server leaves bytes unread, TCP may reset the connection before its 1009 arrives.
+        default = 1009 if self._is_oversized else 1006
+        code = closed.rcvd.code if closed.rcvd else default
         check_close(code, closed.rcvd.reason if closed.rcvd else "")
         self.code = code
         return False
@@ -74,7 +74,7 @@ def conversation(
     protocols: Sequence[str] = (PROTOCOL,),
     headers: Mapping[str, str] | None = None,
 ) -> Iterator[Conversation]:
-    """Open a socket."""
+    """Open a WebSocket."""
     with connect(
         url,
         subprotocols=[Subprotocol(name) for name in protocols] or None,
@@ -88,14 +88,14 @@ def conversation(
 
 @contextmanager
 def admitted(url: str, token: str) -> Iterator[Conversation]:
-    """Open a socket that is let in, as soon as there is room; AssertionError if there never is."""
+    """Open a WebSocket and wait for its acknowledgement, with retries while all seats are taken."""
     until = monotonic() + DEADLINE
     while True:
         with conversation(url) as client:
             init = {"type": "connection_init", "payload": {"authorization": f"Bearer {token}"}}
-            client.tell(init)
-            if client.hears("connection_ack"):
+            client.send_json(init)
+            if client.wait_for("connection_ack"):
                 yield client
                 return
             assert client.code == 1013, f"Refused with {client.code}"
-        assert monotonic() < until, "Sockets that are gone still count"
+        assert monotonic() < until, "Closed WebSockets still take seats"
