@@ -64,7 +64,7 @@ class Server:
                 await self.start()
 
     async def stop(self) -> None:
-        """Stop the server in order."""
+        """Stop the server gracefully."""
         self._child = None
         await self._running.aclose()
 

@@ -11,7 +11,6 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 APPLIED, ALREADY, REFUSED = "applied", "already", "refused"
@@ -25,7 +24,7 @@ class Effects:
     attempts: dict[str, int] = field(default_factory=dict)
 
     def apply(self, run: str, item: str, attempt: int) -> str:
-        """Apply the effect unless it is applied already, or a later attempt was here."""
+        """Apply the effect unless it is applied already, or a later attempt has sent one."""
         if attempt < self.attempts.get(run, 0):
             return REFUSED
         self.attempts[run] = attempt
@@ -45,12 +44,7 @@ class SinkClient:
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._writer.close()
 
     async def apply(self, run: str, item: str, attempt: int) -> str:

@@ -70,7 +70,8 @@ class Stage:
 
     async def cost(self, member: Member) -> int:
         """Return the cost that a member has spent in this minute."""
-        keys = [key async for key in self.redis.scan_iter(f"opsrun:points*{member.user}*")]
+        # Only budgets have keys with the id of a user.
+        keys = [key async for key in self.redis.scan_iter(f"opsrun:*{member.user}*")]
         return sum([int(await self.redis.get(key) or 0) for key in keys])
 
 
