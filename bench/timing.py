@@ -37,7 +37,7 @@ class Timing:
 
 
 async def compare(works: Sequence[Work], rounds: int) -> list[Timing]:
-    """Time the works alternately, so that other load on the machine affects all of them alike."""
+    """Time each work in turn, so that other load on the machine affects all of them alike."""
     timings = [Timing() for _ in works]
     for number in range(WARM_UP + rounds):
         for timing, work in zip(timings, works, strict=True):

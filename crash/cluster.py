@@ -98,7 +98,7 @@ class Cluster:
             failpoints.forget(child.process.pid)
             code = await child.wait()
             self.witness.counts["kills" if code == -signal.SIGKILL else "other ends"] += 1
-            # A process may end by itself while it cannot reach its database.
+            # A process may end if it cannot reach its database at startup. The next one will.
             if code not in _EXPECTED_CODES and failpoints.has_started(child.process.pid):
                 tail = child.log_tail()[-_LOG_CHARACTERS:]
                 self.witness.violation(

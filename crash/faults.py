@@ -254,5 +254,5 @@ KINDS: dict[str, Callable[[Stage, Random], Awaitable[None]]] = {
 # Drawn more often, since there are many failpoints.
 _OFTEN = ("failpoint",) * 6
 
-# What a fault meets while another fault has the server down.
+# Errors of a fault that needs a server which another fault has ended.
 SERVER_ERRORS = (OSError, TimeoutError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError)
