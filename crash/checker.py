@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from crash.ledger import Ledger
-from crash.producer import ITEMS, RESOURCE
+from crash.ledger import EVENTS, FAILURES, FEEDS, ITEMS, NOTIFICATIONS, RUNS, Ledger
+from crash.producer import Itemized
 from crash.sink import APPLIED
 from crash.witness import Promise, Witness
 
@@ -36,10 +36,10 @@ Key = tuple[UUID, UUID]
 
 async def check_ledger(ledger: Ledger, witness: Witness) -> None:
     """Check the promises that concern rows only."""
-    runs = {(run["tenant_id"], run["id"]): run for run in await ledger.runs()}
+    runs = {(run["tenant_id"], run["id"]): run for run in await ledger.rows(RUNS)}
     events: dict[Key, list[Any]] = defaultdict(list)
     by_tenant: dict[UUID, list[Any]] = defaultdict(list)
-    for event in await ledger.events():
+    for event in await ledger.rows(EVENTS):
         events[event["tenant_id"], event["run_id"]].append(event)
         by_tenant[event["tenant_id"]].append(event)
     witness.counts["runs"] = len(runs)
@@ -48,13 +48,13 @@ async def check_ledger(ledger: Ledger, witness: Witness) -> None:
     _starts_end(runs, witness)
     for key, run in runs.items():
         _legal_steps(run, events[key], witness)
-    for feed in await ledger.feeds():
+    for feed in await ledger.rows(FEEDS):
         _no_gap(feed, [event["seq"] for event in by_tenant[feed["tenant_id"]]], witness)
-    _one_notification(runs, await ledger.notifications(), witness)
-    items = await ledger.items()
+    _one_notification(runs, await ledger.rows(NOTIFICATIONS), witness)
+    items = await ledger.rows(ITEMS)
     _counts(runs, items, witness)
     _fenced(events, items, "recorded_at", witness)
-    failures = await ledger.failures()
+    failures = await ledger.rows(FAILURES)
     _fenced(events, failures, "occurred_at", witness)
     _not_internal(runs, failures, witness)
     if entries := await ledger.outbox():
@@ -183,11 +183,11 @@ def _applied(log: Path, witness: Witness) -> Counter[tuple[str, str]]:
 async def check_effects(ledger: Ledger, log: Path, witness: Witness) -> None:
     """Compare the sink's log with the recorded items."""
     applied = _applied(log, witness)
-    runs = {run["id"]: run for run in await ledger.runs()}
+    runs = {run["id"]: run for run in await ledger.rows(RUNS)}
     recorded = {
         (str(item["run_id"]), item["item_key"])
-        for item in await ledger.items()
-        if runs[item["run_id"]]["run_type"] == f"{RESOURCE}.{ITEMS}"
+        for item in await ledger.rows(ITEMS)
+        if runs[item["run_id"]]["run_type"] == Itemized.run_type
     }
     witness.counts["effects"] = applied.total()
     for effect, times in applied.items():

@@ -14,6 +14,8 @@ from redis.exceptions import RedisError
 
 from crash.cluster import API, LEASE_SECONDS, MAINTENANCE, ROLES, WORKER
 from crash.failpoints import Action, Trigger
+from crash.ledger import RUNS
+from crash.proxy import Proxy
 from crash.seeds import seeded
 from crash.stage import Stage
 
@@ -97,8 +99,7 @@ async def inject(stage: Stage, fault: Fault) -> None:
 
 
 async def _kill(stage: Stage, random: Random) -> None:
-    process = random.choice(stage.cluster.processes)
-    process.signal(signal.SIGKILL)
+    random.choice(stage.cluster.processes).signal(signal.SIGKILL)
 
 
 async def _failpoint(stage: Stage, random: Random) -> None:
@@ -153,23 +154,25 @@ async def _sessions_end(stage: Stage, _: Random) -> None:
         )
 
 
+def _any_proxy(stage: Stage, random: Random) -> Proxy:
+    return random.choice((stage.servers.postgres, stage.servers.valkey)).proxy
+
+
 async def _cut(stage: Stage, random: Random) -> None:
-    random.choice((stage.servers.postgres, stage.servers.valkey)).proxy.cut()
+    _any_proxy(stage, random).cut()
 
 
 async def _blackhole(stage: Stage, random: Random) -> None:
-    server = random.choice((stage.servers.postgres, stage.servers.valkey))
-    await server.proxy.blackhole(random.uniform(0.5, 2 * LEASE_SECONDS))
+    await _any_proxy(stage, random).blackhole(random.uniform(0.5, 2 * LEASE_SECONDS))
 
 
 async def _slow(stage: Stage, random: Random) -> None:
-    server = random.choice((stage.servers.postgres, stage.servers.valkey))
-    await server.proxy.slow(random.uniform(2, 8), random.uniform(0.01, 0.1))
+    await _any_proxy(stage, random).slow(random.uniform(2, 8), random.uniform(0.01, 0.1))
 
 
 async def _half_open(stage: Stage, random: Random) -> None:
-    server = random.choice((stage.servers.postgres, stage.servers.valkey))
-    await server.proxy.half_open(random.uniform(1, 3 * LEASE_SECONDS))
+    _any_proxy(stage, random).fall_silent()
+    await asyncio.sleep(random.uniform(1, 3 * LEASE_SECONDS))
 
 
 async def _lost_reply(stage: Stage, random: Random) -> None:
@@ -179,7 +182,7 @@ async def _lost_reply(stage: Stage, random: Random) -> None:
 async def _duplicates(stage: Stage, random: Random) -> None:
     """Send messages of old and new runs again, in random order."""
     async with stage.ledger() as ledger:
-        runs = random.sample(list(runs := await ledger.runs()), min(30, len(runs)))
+        runs = random.sample(list(runs := await ledger.rows(RUNS)), min(30, len(runs)))
     stage.witness.counts["duplicate messages"] += len(runs)
 
     async def send(valkey: Redis) -> None:

@@ -1,7 +1,10 @@
 """The state that subscribers build from messages, and its differences from the database."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from operator import itemgetter
+from typing import Any, ClassVar
 from uuid import UUID
 
 from crash.members import Member
@@ -10,45 +13,84 @@ from gql.ids import GlobalId
 
 _TERMINAL = {"completed", "completed_with_errors", "failed", "aborted"}
 _SNAPSHOT_RUNS = 50
+_RUN = "id version status counts { total succeeded failed skipped } context url"
 
+# A run's version, status, total, succeeded, failed and skipped.
 State = tuple[int, str, int | None, int, int, int]
 
+_columns = itemgetter("version", "status", "total", "succeeded", "failed", "skipped")
 
-def state_of(run: Any) -> State:
-    """Return the part of a run that a fold keeps."""
-    counts = run["counts"]
-    return (
-        run["version"],
-        run["status"],
-        counts["total"],
-        counts["succeeded"],
-        counts["failed"],
-        counts["skipped"],
-    )
+
+def state_of(row: Mapping[str, Any]) -> State:
+    """Return the part of a run's row that subscribers keep."""
+    state: State = _columns(row)
+    return state
+
+
+def _state(run: Any) -> State:
+    return state_of({**run, **run["counts"]})
+
+
+def _key(run: Any) -> UUID:
+    return GlobalId.decode(run["id"]).uuid_key()
 
 
 @dataclass(slots=True)
-class Fold:
-    """A tenant's runs, as a subscriber of the list knows them. `is_whole`: it knows all of them."""
+class Subscriber(ABC):
+    """A subscription, and the state that its messages make. It resumes at the cursor."""
+
+    query: ClassVar[str]
 
     member: Member
     witness: Witness
     name: str
+    cursor: str | None = field(default=None, init=False)
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """The variables to subscribe or resume with."""
+        return {"tenant": self.member.global_id, "after": self.cursor}
+
+    def take(self, message: Any) -> None:
+        """Apply a message."""
+        self._apply(message)
+        self.cursor = message["cursor"]
+
+    @abstractmethod
+    def _apply(self, message: Any) -> None:
+        """Change the state."""
+
+    def _violation(self, evidence: str) -> None:
+        self.witness.violation(
+            Promise.FOLDED, f"{self.name} of {self.member.slug} received {evidence}"
+        )
+
+
+@dataclass(slots=True)
+class Fold(Subscriber):
+    """A tenant's runs, from the list's subscription. `is_whole`: there are no other runs."""
+
+    query = f"""subscription ($tenant: ID!, $after: String) {{
+      operationRuns(tenantId: $tenant, after: $after) {{
+        __typename
+        ... on OperationRunChanged {{ change cursor run {{ {_RUN} }} }}
+        ... on FeedReset {{ reason cursor runs {{ {_RUN} }} }}
+        ... on FeedHeartbeat {{ cursor }}
+      }}
+    }}"""
+
     runs: dict[UUID, State] = field(default_factory=dict)
-    cursor: str | None = None
     is_whole: bool = False
 
-    def take(self, event: Any) -> None:
-        """Apply a message."""
-        match event["__typename"]:
+    def _apply(self, message: Any) -> None:
+        match message["__typename"]:
             case "FeedReset":
                 if self.cursor is not None:
-                    self._violation(f"a reset, {event['reason']}, although nothing was purged")
-                self.runs = {_key(run): state_of(run) for run in event["runs"]}
+                    self._violation(f"a reset, {message['reason']}, although nothing was purged")
+                self.runs = {_key(run): _state(run) for run in message["runs"]}
                 self.is_whole = len(self.runs) < _SNAPSHOT_RUNS
             case "OperationRunChanged":
-                self._change(_key(event["run"]), state_of(event["run"]))
-        self.cursor = event["cursor"]
+                self._change(_key(message["run"]), _state(message["run"]))
 
     def _change(self, key: UUID, state: State) -> None:
         known = self.runs.get(key)
@@ -57,9 +99,6 @@ class Fold:
             if state[0] != expected:
                 self._violation(f"run {key}: version {state[0]} instead of {expected}")
         self.runs[key] = state
-
-    def _violation(self, what: str) -> None:
-        self.witness.violation(Promise.FOLDED, f"{self.name} of {self.member.slug} received {what}")
 
     def differences(self, ledger: dict[UUID, State]) -> list[str]:
         """Return the differences from the database."""
@@ -73,60 +112,55 @@ class Fold:
         ]
 
 
-def _key(run: Any) -> UUID:
-    return GlobalId.decode(run["id"]).uuid_key()
-
-
 @dataclass(slots=True)
-class Watch:
-    """One run, as a subscriber of that run knows it."""
+class Watch(Subscriber):
+    """One run, from that run's subscription."""
 
-    member: Member
-    witness: Witness
+    query = f"""subscription ($run: ID!, $after: String) {{
+      operationRun(id: $run, after: $after) {{ kind cursor run {{ {_RUN} }} }}
+    }}"""
+
     run_id: UUID
     state: State | None = None
-    cursor: str | None = None
 
-    def take(self, event: Any) -> None:
-        """Apply a message."""
-        state = state_of(event["run"])
+    @property
+    def variables(self) -> dict[str, Any]:
+        """The variables to subscribe or resume with."""
+        run = GlobalId("OperationRun", self.member.tenant_id, self.run_id.hex).encode()
+        return {"run": run, "after": self.cursor}
+
+    def _apply(self, message: Any) -> None:
+        state = _state(message["run"])
         if self.state is not None:
-            expected = self.state[0] + (1 if event["kind"] else 0)
-            if state[0] != expected and (event["kind"] or state[0] < expected):
+            expected = self.state[0] + (1 if message["kind"] else 0)
+            if state[0] != expected and (message["kind"] or state[0] < expected):
                 self._violation(f"version {state[0]} instead of {expected}")
-        elif event["kind"]:
-            self._violation("an event came before a snapshot")
+        elif message["kind"]:
+            self._violation("an event before a snapshot")
         self.state = state
-        self.cursor = event["cursor"]
 
     def complete(self) -> None:
         """Check that the run's end arrived before the completion."""
         if self.state is None or self.state[1] not in _TERMINAL:
-            self._violation(f"completed at {self.state}")
+            self._violation(f"a completion at {self.state}")
         self.witness.counts["runs followed to the end"] += 1
-
-    def _violation(self, what: str) -> None:
-        where = f"follower of run {self.run_id} of {self.member.slug}"
-        self.witness.violation(Promise.FOLDED, f"{where}: {what}")
 
 
 @dataclass(slots=True)
-class Notifications:
-    """The notifications that a user received, in order."""
+class Notifications(Subscriber):
+    """The notifications of a user, in order."""
 
-    member: Member
-    witness: Witness
+    query = """subscription ($tenant: ID!, $after: String) {
+      notifications(tenantId: $tenant, after: $after) { outcome cursor run { id } }
+    }"""
+
     received: dict[tuple[UUID, str], None] = field(default_factory=dict)
-    cursor: str | None = None
 
-    def take(self, notification: Any) -> None:
-        """Add a notification, which must be new."""
-        key = (_key(notification["run"]), notification["outcome"])
+    def _apply(self, message: Any) -> None:
+        key = (_key(message["run"]), message["outcome"])
         if key in self.received:
-            name = self.member.access.user_name
-            self.witness.violation(Promise.FOLDED, f"{name} was notified twice of {key}")
+            self._violation(f"the notification {key} twice")
         self.received[key] = None
-        self.cursor = notification["cursor"]
 
     def missing(self, written: list[tuple[UUID, str]]) -> list[str]:
         """Return the notifications that were written since the first one, but not received."""

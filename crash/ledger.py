@@ -7,25 +7,25 @@ from uuid import UUID
 
 import asyncpg
 
-from crash.folds import State
+from crash.folds import State, state_of
 
-_RUNS = """
+RUNS = """
     SELECT tenant_id, id, run_type, idempotency_key, status, version, total, succeeded, failed,
       skipped, attempt, initiator_id, status_bucket, subject,
       coalesce((context -> 'breaks')::bool, false) AS breaks FROM opsrun.operation_run"""
-_EVENTS = """
+EVENTS = """
     SELECT tenant_id, seq, run_id, version, kind, status, status_bucket, attempt, succeeded,
       failed, skipped, occurred_at FROM opsrun.run_event ORDER BY tenant_id, seq"""
-_ITEMS = "SELECT tenant_id, run_id, item_key, outcome, attempt, recorded_at FROM opsrun.run_item"
-_FAILURES = """
+ITEMS = "SELECT tenant_id, run_id, item_key, outcome, attempt, recorded_at FROM opsrun.run_item"
+FAILURES = """
     SELECT tenant_id, run_id, item_key, reason, message, attempt, occurred_at
     FROM opsrun.run_failure"""
-_NOTIFICATIONS = """
+NOTIFICATIONS = """
     SELECT tenant_id, run_id, recipient_id, outcome, seq FROM opsrun.notification
     ORDER BY tenant_id, seq"""
-_FEEDS = "SELECT tenant_id, seq, min_seq FROM opsrun.tenant_feed"
+FEEDS = "SELECT tenant_id, seq, min_seq FROM opsrun.tenant_feed"
 _TABLES = "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'opsrun'"
-_DOUBLE = """
+DOUBLE_ACTIVES = """
     SELECT tenant_id, run_type, count(*) FROM opsrun.operation_run
     WHERE status IN ('pending', 'running')
     GROUP BY tenant_id, run_type, idempotency_key HAVING count(*) > 1"""
@@ -37,33 +37,10 @@ class Ledger:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
-    async def runs(self) -> Sequence[Any]:
-        """Return every run."""
-        return await self._all(_RUNS)
-
-    async def events(self) -> Sequence[Any]:
-        """Return every event by tenant, in the order of the feed."""
-        return await self._all(_EVENTS)
-
-    async def items(self) -> Sequence[Any]:
-        """Return every item."""
-        return await self._all(_ITEMS)
-
-    async def failures(self) -> Sequence[Any]:
-        """Return every failure."""
-        return await self._all(_FAILURES)
-
-    async def notifications(self) -> Sequence[Any]:
-        """Return every notification."""
-        return await self._all(_NOTIFICATIONS)
-
-    async def feeds(self) -> Sequence[Any]:
-        """Return every tenant's feed."""
-        return await self._all(_FEEDS)
-
-    async def double_actives(self) -> Sequence[Any]:
-        """Return the keys with several active runs."""
-        return await self._all(_DOUBLE)
+    async def rows(self, query: str) -> Sequence[Any]:
+        """Return the rows of a query, such as `RUNS`."""
+        rows: Sequence[Any] = await self._connection.fetch(query)
+        return rows
 
     async def active(self) -> int:
         """Count the runs that have not ended."""
@@ -90,15 +67,8 @@ class Ledger:
     async def states(self, tenant_id: UUID) -> dict[UUID, State]:
         """Return the state that a subscriber of the tenant should have."""
         return {
-            run["id"]: (
-                run["version"],
-                run["status"],
-                run["total"],
-                run["succeeded"],
-                run["failed"],
-                run["skipped"],
-            )
-            for run in await self.runs()
+            run["id"]: state_of(run)
+            for run in await self.rows(RUNS)
             if run["tenant_id"] == tenant_id
         }
 
@@ -106,7 +76,7 @@ class Ledger:
         """Return the notifications that a user should have received, in order."""
         return [
             (row["run_id"], row["outcome"])
-            for row in await self.notifications()
+            for row in await self.rows(NOTIFICATIONS)
             if (row["tenant_id"], row["recipient_id"]) == (tenant_id, user_id)
         ]
 
@@ -114,7 +84,7 @@ class Ledger:
         """Return the tables in which a row contains the text."""
         return [
             table
-            for (table,) in await self._all(_TABLES)
+            for (table,) in await self.rows(_TABLES)
             if await self._connection.fetchval(
                 f"SELECT EXISTS (SELECT FROM {table} t WHERE strpos(t::text, $1) > 0)",
                 secret,
@@ -124,10 +94,6 @@ class Ledger:
     async def execute(self, statement: str) -> None:
         """Execute a statement that no login of the product may."""
         await self._connection.execute(statement)
-
-    async def _all(self, query: str) -> Sequence[Any]:
-        rows: Sequence[Any] = await self._connection.fetch(query)
-        return rows
 
     async def _count(self, what: str) -> int:
         count: int = await self._connection.fetchval(f"SELECT count(*) FROM opsrun.{what}")

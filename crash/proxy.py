@@ -75,11 +75,6 @@ class Proxy:
             link.is_silent = True
             _reset(link.server)
 
-    async def half_open(self, seconds: float) -> None:
-        """Fall silent, and wait `seconds`."""
-        self.fall_silent()
-        await asyncio.sleep(seconds)
-
     def lose_replies_to_commit(self, count: int) -> None:
         """Let the next `count` COMMITs reach Postgres, but reset their connections at the reply."""
         self._replies_to_lose = count

@@ -10,7 +10,7 @@ from typing import Any
 from crash.checker import check_canaries, check_effects, check_ledger
 from crash.clients import RetryableError, Transport
 from crash.faults import SERVER_ERRORS, Fault, inject
-from crash.ledger import Ledger
+from crash.ledger import DOUBLE_ACTIVES, Ledger
 from crash.scenarios import Scenario
 from crash.seeds import child_of, seeded
 from crash.stage import Stage
@@ -115,7 +115,7 @@ async def _sample(stage: Stage) -> None:
         with suppress(*SERVER_ERRORS):
             async with stage.ledger() as ledger:
                 while True:
-                    for row in await ledger.double_actives():
+                    for row in await ledger.rows(DOUBLE_ACTIVES):
                         stage.witness.violation(Promise.ONE_ACTIVE, f"active at once: {row}")
                     if await ledger.active() > _MANY_ACTIVE:
                         stage.load.is_open.clear()

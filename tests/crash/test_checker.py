@@ -13,7 +13,7 @@ import pytest
 
 from crash.checker import check_canaries, check_effects, check_ledger
 from crash.folds import Fold
-from crash.ledger import Ledger, open_ledger
+from crash.ledger import ITEMS, Ledger, open_ledger
 from crash.members import Member, sign_in_members
 from crash.producer import CANARY, allow_starts
 from crash.sink import ALREADY, APPLIED
@@ -193,7 +193,7 @@ async def test_it_detects_effects_that_differ_from_the_items(
                 "attempt": 1,
                 "outcome": APPLIED,
             }
-            for item in await ledger.items()
+            for item in await ledger.rows(ITEMS)
         ]
         for written, expected in ((effects, []), (tamper(effects), [Promise.ONE_EFFECT])):
             witness = Witness()
