@@ -41,12 +41,10 @@ class BenchTenant:
 
     @property
     def id(self) -> UUID:
-        """The tenant's id."""
         return self.access.tenant_id
 
     @property
     def global_id(self) -> str:
-        """The tenant's id in GraphQL."""
         return GlobalId("Tenant", self.id).encode()
 
     @property

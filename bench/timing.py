@@ -20,12 +20,10 @@ class Timing:
 
     @property
     def median(self) -> float:
-        """The median in milliseconds."""
         return median(self.samples)
 
     @property
     def p95(self) -> float:
-        """The 95th percentile in milliseconds."""
         return quantiles(self.samples, n=20, method="inclusive")[-1]
 
     async def take(self, work: Work) -> None:

@@ -35,12 +35,10 @@ class Member:
 
     @property
     def tenant_id(self) -> UUID:
-        """The tenant's id."""
         return self.access.tenant_id
 
     @property
     def global_id(self) -> str:
-        """The tenant's id in GraphQL."""
         return GlobalId("Tenant", self.tenant_id).encode()
 
     @property

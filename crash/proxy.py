@@ -22,7 +22,6 @@ class _Link:
         self.is_silent = False
 
     def cut(self) -> None:
-        """Reset both sides."""
         _reset(self.client)
         _reset(self.server)
 

@@ -71,8 +71,6 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Both servers."""
-
     postgres: Server
     valkey: Server
 

@@ -21,8 +21,8 @@ MAX_MESSAGE = 256 * 1024
 class Conversation:
     """An open WebSocket. Its methods raise AssertionError if the server breaks the protocol."""
 
-    def __init__(self, socket: Connection) -> None:
-        self._socket = socket
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         # The close code, once the server has closed it.
         self.code: int | None = None
         self._is_oversized = False
@@ -31,7 +31,7 @@ class Conversation:
         """Send a frame; return whether the WebSocket is still open."""
         self._is_oversized |= len(message) > MAX_MESSAGE
         try:
-            self._socket.send(message)
+            self._connection.send(message)
         except ConnectionClosed as closed:
             return self._record_close(closed)
         return True
@@ -45,7 +45,7 @@ class Conversation:
         until = monotonic() + DEADLINE
         try:
             while monotonic() < until:
-                text = self._socket.recv(timeout=max(0.0, until - monotonic()))
+                text = self._connection.recv(timeout=max(0.0, until - monotonic()))
                 if check_message(text) == kind and fields.items() <= json.loads(text).items():
                     return True
         except ConnectionClosed as closed:
@@ -57,7 +57,7 @@ class Conversation:
     def disconnect(self) -> None:
         """Shut the connection down without a close frame."""
         with suppress(OSError):  # the server may have closed it
-            self._socket.socket.shutdown(SHUT_RDWR)
+            self._connection.socket.shutdown(SHUT_RDWR)
 
     def _record_close(self, closed: ConnectionClosed) -> bool:
         # If the server leaves bytes unread, TCP may reset the connection before its 1009 arrives.
@@ -82,8 +82,8 @@ def conversation(
         open_timeout=DEADLINE,
         close_timeout=DEADLINE,
         proxy=None,
-    ) as socket:
-        yield Conversation(socket)
+    ) as connection:
+        yield Conversation(connection)
 
 
 @contextmanager
