@@ -1,7 +1,7 @@
 """The command line: `opsrun --help`.
 
-A command imports what it runs when it runs: it starts sooner, and so does `opsrun dev`,
-which starts three of them.
+A command imports its modules when it runs. So each command starts fast, `opsrun dev`, which starts
+three processes, does too, and no production process imports `opsrun.dev`.
 """
 
 import logging
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 def main() -> None:
     """One record for every background operation, and one live GraphQL API to watch it.
 
-    Settings are environment variables: see docs/operations.md.
+    Settings are environment variables; see docs/operations.md.
     """
 
 
@@ -35,17 +35,17 @@ def main() -> None:
     "--exports",
     metavar="FOLDER",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Your own exports: each subfolder is a scope of one more tenant. Only read.",
+    help="Your own exports: each subfolder becomes a scope of an extra tenant. Read-only.",
 )
 def dev_command(stop_with_parent: int | None, exports: Path | None) -> None:
-    """Run the whole product here: servers of its own, demo data, API, worker, maintenance."""
+    """Run everything on this machine: database, Redis, demo data, API, worker, maintenance."""
     from opsrun.dev import command as dev
 
     if stop_with_parent is not None:
         dev.stop_with_parent(stop_with_parent)
     settings = load_command_settings()
     if "log_level" not in settings.model_fields_set:
-        # Here the terminal shows runs; what the processes log is in their files.
+        # The terminal shows runs; the processes log to files.
         configure_logging("WARNING", settings.log_format)
     run_command(dev.develop(settings, exports))
 
@@ -64,8 +64,8 @@ def api(fd: int | None) -> None:
     settings = load_command_settings()
     if settings.oidc_issuer is None:
         logger.warning(
-            "OPSRUN_OIDC_ISSUER is not set: tokens signed with a local key are accepted,"
-            " which is for development and tests."
+            "OPSRUN_OIDC_ISSUER is not set: the API accepts tokens signed with a local key,"
+            " which is meant for development and tests."
         )
     run_command(run())
 
@@ -73,7 +73,7 @@ def api(fd: int | None) -> None:
 @main.command("dev-api", hidden=True)
 @click.option("--fd", type=int, required=True, metavar="NUMBER", help="The inherited socket.")
 def dev_api(fd: int) -> None:
-    """Serve the API for `opsrun dev`, which starts this: the demo's users sign in by a link."""
+    """Serve the API for `opsrun dev`, with a route through which demo users sign in."""
     from opsrun.api.listening import inherited_socket
     from opsrun.api.serving import serve_api
     from opsrun.dev.demo_sign_in import sign_in_route
@@ -104,7 +104,7 @@ def maintenance() -> None:
 
 @main.command("migrate")
 def migrate_command() -> None:
-    """Bring the database to this version's shape; needs a login that may create roles."""
+    """Migrate the database to this version; needs a login that may create roles."""
     from opsrun.postgres.engines import open_engine
     from opsrun.postgres.migrations import migrate
 
@@ -121,10 +121,10 @@ def migrate_command() -> None:
 @click.option(
     "--exports",
     type=click.Path(path_type=Path),
-    help="Where to write the exports; `exports` in the data folder if not given.",
+    help="Folder to write the exports to.  [default: `exports` in the data folder]",
 )
 def seed(exports: Path | None) -> None:
-    """Write the demo's tenants, users and exports; needs the login opsrun_maintenance."""
+    """Add the demo's tenants, users and exports; needs the login opsrun_maintenance."""
     from opsrun.administration import open_administration
     from opsrun.dev import demo
 
@@ -135,27 +135,33 @@ def seed(exports: Path | None) -> None:
     settings = load_command_settings()
     folder = exports or settings.data_folder / demo.EXPORTS_FOLDER
     run_command(run())
-    click.echo(f"The demo is there; its exports are in {folder}.")
+    click.echo(f"Added the demo; its exports are in {folder}.")
 
 
 @main.command()
 @click.argument("subject")
-@click.option("--name", help="The name to show; the subject if not given.")
-@click.option("--hours", type=click.IntRange(1, 24 * 365), default=24, show_default=True)
+@click.option("--name", help="Display name.  [default: SUBJECT]")
+@click.option(
+    "--hours",
+    type=click.IntRange(1, 24 * 365),
+    default=24,
+    show_default=True,
+    help="Hours until the token expires.",
+)
 @click.option(
     "--membership",
     "memberships",
     multiple=True,
     metavar="SLUG:ROLE",
-    help="Where the user belongs, with OPSRUN_MEMBERSHIPS=claim; may be repeated.",
+    help="A membership to claim; only with OPSRUN_MEMBERSHIPS=claim. May be repeated.",
 )
 def token(subject: str, name: str | None, hours: int, memberships: tuple[str, ...]) -> None:
-    """Print a locally signed token for SUBJECT, as `opsrun token olivia`."""
+    """Print a locally signed token for SUBJECT, for example `opsrun token olivia`."""
     from opsrun.auth.tokens import local_tokens
 
     settings = load_command_settings()
     if memberships and settings.memberships != "claim":
-        raise click.UsageError("Memberships are in a table here: use `opsrun member`.")
+        raise click.UsageError("Memberships are kept in a table here: use `opsrun member`.")
     try:
         tokens = local_tokens(settings)
     except SettingsError as error:
@@ -167,7 +173,7 @@ def token(subject: str, name: str | None, hours: int, memberships: tuple[str, ..
 
 
 @main.command()
-@click.option("--check", is_flag=True, help="Only tell whether schema.graphql is up to date.")
+@click.option("--check", is_flag=True, help="Only check that schema.graphql is up to date.")
 def schema(*, check: bool) -> None:
     """Write schema.graphql from the code."""
     from gql.schema import schema as built

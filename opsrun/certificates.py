@@ -1,4 +1,4 @@
-"""The check that files for TLS can be used; the clients' own errors do not name them."""
+"""Checks of the TLS options of a database or Redis URL; the drivers' own errors name no file."""
 
 import ssl
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ def require_authorities(options: Mapping[str, str], name: str) -> None:
     """Load the certificates, or revocations, of the file that the option `name` names.
 
     Raises:
-        ValueError: the option is set and its file cannot be used; the text says why.
+        ValueError: the option is set, but its file is not usable; the message says why.
     """
     if name in options:
         try:
@@ -23,14 +23,14 @@ def require_own_certificate(
     """Load the client's certificate and its key from the files that the options name.
 
     Raises:
-        ValueError: one of them cannot be used, or there is a key alone; the text says why.
+        ValueError: a file is not usable, or there is a key without a certificate.
     """
     if certificate not in options:
         if key in options:
             raise ValueError(f"{key} needs {certificate} too")
         return
     try:
-        # Without a function the library asks for the password at the terminal.
+        # Without a function, the library would prompt for the password at the terminal.
         _context().load_cert_chain(
             options[certificate], options.get(key), lambda: options.get(password, "")
         )

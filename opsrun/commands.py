@@ -1,4 +1,4 @@
-"""What every command of the command line does: read settings, run, and show what went wrong."""
+"""What all commands share: they read the settings, run, and print errors without a traceback."""
 
 import logging
 import os
@@ -10,6 +10,7 @@ import click
 import uvloop
 
 from domain.tenancy.models import SLUG
+from opsrun.errors import OperatorError
 from opsrun.settings import Settings, SettingsError, load_settings
 from opsrun.telemetry.logging import configure_logging
 from opsrun.unknown_variables import unknown_variables
@@ -18,33 +19,23 @@ logger = logging.getLogger(__name__)
 
 
 def run_command(main: Coroutine[Any, Any, None]) -> None:
-    """Run a command; an error that a person can fix is shown without a traceback."""
+    """Run a command to its end; print an error that the operator can fix, without a traceback."""
     from domain.tenancy.transactions import DatabaseUnavailableError
     from opsrun.administration import UnknownTenantError
-    from opsrun.dev.embedded import EmbeddedServerError
-    from opsrun.postgres.engines import UnsafeLoginError
-    from opsrun.postgres.row_level_security import OpenTableError
 
     try:
         uvloop.run(main)
-    except (
-        SettingsError,
-        UnsafeLoginError,
-        OpenTableError,
-        EmbeddedServerError,
-        UnknownTenantError,
-        DatabaseUnavailableError,
-    ) as error:
+    except (OperatorError, UnknownTenantError, DatabaseUnavailableError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         sys.exit(130)
 
 
 def load_command_settings() -> Settings:
-    """Return the settings of the environment, with logging set up as they say.
+    """Return the settings of the environment, after it has configured logging by them.
 
     Raises:
-        ClickException: a setting is wrong.
+        ClickException: a setting is invalid.
     """
     try:
         settings = load_settings()
@@ -57,10 +48,10 @@ def load_command_settings() -> Settings:
 
 
 def require_slug(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    """Return a tenant's slug; the callback of its argument.
+    """Validate the slug of a tenant, as the callback of an argument.
 
     Raises:
-        BadParameter: it is not one.
+        BadParameter: it is not a slug.
     """
     if not SLUG.fullmatch(value):
         raise click.BadParameter(

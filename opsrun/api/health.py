@@ -1,4 +1,4 @@
-"""Health endpoints: whether the process lives, and whether it can do its work, with the reason."""
+"""Health endpoints: `/healthz` for liveness, `/readyz` for readiness, with reasons."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -15,26 +15,26 @@ from opsrun.postgres.engines import PATIENCE_SECONDS, open_engine
 from opsrun.settings import Settings
 from workers.bounded_threads import BoundedThreads
 
-# Long enough for the pool to find out that its connections are silent, and to replace one.
+# Long enough for the pool to notice that its connections are silent, and to replace one.
 _TIMEOUT_SECONDS = PATIENCE_SECONDS + 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Something that may keep the process from its work."""
+    """A dependency of the process."""
 
-    ask: Callable[[], Awaitable[None]]
-    """Raises what is wrong, if anything is."""
+    probe: Callable[[], Awaitable[None]]
+    """Raises an error if the dependency does not work."""
     is_needed: bool = True
-    """Without the others the work goes on, only later."""
+    """Whether the process is not ready without it. Without the others it only works later."""
 
 
 @asynccontextmanager
 async def open_database_check(settings: Settings) -> AsyncIterator[Check]:
-    """Ask over a connection of its own: that all others are busy is no reason not to be ready.
+    """Open a check with its own connection: a process with a busy pool is still ready.
 
     Raises:
-        SettingsError: the database cannot be reached, or does not let us in.
+        SettingsError: the database cannot be reached, or refuses the login.
     """
     async with open_engine(
         settings.require_database_url(),
@@ -45,17 +45,20 @@ async def open_database_check(settings: Settings) -> AsyncIterator[Check]:
 
 
 def database_check(engine: AsyncEngine) -> Check:
-    """Ask whether statements are answered."""
+    """Return the check that the database executes statements."""
 
-    async def ask() -> None:
+    async def probe() -> None:
         async with engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
 
-    return Check(ask)
+    return Check(probe)
 
 
 def file_checks(threads: BoundedThreads) -> dict[str, Check]:
-    """Ask whether file operations hang: in all threads, or in some, which stops few tenants."""
+    """Return the checks for file operations that hang.
+
+    If they hang in all threads, the process is not ready. In some, only those tenants wait.
+    """
 
     async def file_threads() -> None:
         threads.require_threads()
@@ -67,9 +70,9 @@ def file_checks(threads: BoundedThreads) -> dict[str, Check]:
 
 
 def health_routes(checks: Mapping[str, Check], stopping: asyncio.Event) -> list[Route]:
-    """Return `/healthz`, which answers while the process does, and `/readyz`, which asks around.
+    """Return `/healthz`, which succeeds while the process lives, and `/readyz`, which checks it.
 
-    Once `stopping` is set we are not ready, so that nobody new is sent to us.
+    Once `stopping` is set, the process is not ready, so that a load balancer sends no new clients.
     """
 
     async def alive(_: Request) -> JSONResponse:
@@ -79,10 +82,10 @@ def health_routes(checks: Mapping[str, Check], stopping: asyncio.Event) -> list[
         if stopping.is_set():
             return JSONResponse({"status": "stopping"}, 503)
         outcomes = await asyncio.gather(*(_outcome(check) for check in checks.values()))
-        found = dict(zip(checks, outcomes, strict=True))
-        is_ready = all(found[name] == "ok" for name, check in checks.items() if check.is_needed)
+        results = dict(zip(checks, outcomes, strict=True))
+        is_ready = all(results[name] == "ok" for name, check in checks.items() if check.is_needed)
         return JSONResponse(
-            {"status": "ok" if is_ready else "unavailable", "checks": found},
+            {"status": "ok" if is_ready else "unavailable", "checks": results},
             200 if is_ready else 503,
         )
 
@@ -92,7 +95,7 @@ def health_routes(checks: Mapping[str, Check], stopping: asyncio.Event) -> list[
 async def _outcome(check: Check) -> str:
     try:
         async with asyncio.timeout(_TIMEOUT_SECONDS):
-            await check.ask()
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
+            await check.probe()
+    except Exception as error:  # noqa: BLE001 - any error is a result
         return type(error).__name__
     return "ok"

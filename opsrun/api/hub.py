@@ -1,4 +1,4 @@
-"""The hub: the page at `/`, built from `client-examples/web-hub`."""
+"""The hub: the web application at `/`, built from `client-examples/web-hub`."""
 
 from pathlib import Path
 
@@ -15,14 +15,14 @@ BUILD = SOURCES / "build"
 
 
 def hub_folder(settings: Settings) -> Path | None:
-    """Return where the built hub is: as set, or else in the checkout; None where there is none."""
+    """Return the folder of the built hub, by default the checkout's; None if it is not built."""
     if settings.hub_folder is None and (BUILD / "index.html").is_file():
         return BUILD
     return settings.hub_folder
 
 
 def hub_app(folder: Path) -> ASGIApp:
-    """Return the application that serves the built hub, whose routes are the browser's."""
+    """Return the application that serves the built hub; the hub routes pages in the browser."""
     return GZipMiddleware(_HubFiles(folder))
 
 
@@ -35,12 +35,12 @@ class _HubFiles(PageFiles):
                 raise
             return await super().get_response("index.html", scope)
         if path.startswith("assets/"):
-            # Their names change with what is in them.
+            # Their names change with their content.
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return response
 
 
 def _is_page(path: str) -> bool:
-    """Tell whether the hub's own router has to know it; files are in assets/ or have an ending."""
+    """Whether the hub's router handles this path. Files are in assets/ or have a suffix."""
     top = path.partition("/")[0]
     return top != "assets" and "." not in top

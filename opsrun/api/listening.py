@@ -1,4 +1,4 @@
-"""The API's socket, and the address under which people find it."""
+"""The API's listening socket and its public address."""
 
 import socket
 from contextlib import suppress
@@ -6,15 +6,15 @@ from contextlib import suppress
 from opsrun.settings import Settings, SettingsError
 
 DEFAULT_PORT = 8000
-# So many are tried before any free one is taken.
+# How many ports to try before any free one will do.
 _PORTS = 10
 
 
 def listening_socket(settings: Settings) -> socket.socket:
-    """Listen on the API's port: the one that is set, or the first free one from 8000 on.
+    """Listen on OPSRUN_PORT, or without it on the first free port from 8000 on.
 
     Raises:
-        SettingsError: the port that is set is taken, or the host is not ours.
+        SettingsError: the process cannot listen on that port or host.
     """
     if settings.port is not None:
         return listen(settings.host, settings.port)
@@ -25,18 +25,18 @@ def listening_socket(settings: Settings) -> socket.socket:
 
 
 def listen(host: str, port: int, kind: str = "") -> socket.socket:
-    """Listen on a port; `kind` stands before HOST and PORT in the names of the settings.
+    """Listen on a port. `kind` is the prefix of HOST and PORT in the names of the settings.
 
     Raises:
-        SettingsError: the port is taken, or the host is not ours.
+        SettingsError: the process cannot listen on that port or host.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol is named so that the event loop turns off Nagle's algorithm.
+    # With the protocol named, the event loop turns off Nagle's algorithm.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
-        # Two sockets may be bound to one port; that it is ours is sure only now.
+        # Two sockets may be bound to one port, but only one can listen.
         bound.listen()
     except OSError as error:
         bound.close()
@@ -48,19 +48,19 @@ def listen(host: str, port: int, kind: str = "") -> socket.socket:
 
 
 def inherited_socket(descriptor: int) -> socket.socket:
-    """Return the socket that whoever started us listens on.
+    """Return the listening socket that the parent process passed on.
 
     Raises:
-        SettingsError: this is none.
+        SettingsError: the descriptor is not a socket.
     """
     try:
         return socket.socket(fileno=descriptor)
     except OSError as error:
-        raise SettingsError(f"--fd {descriptor} is no socket: {error.strerror}.") from error
+        raise SettingsError(f"--fd {descriptor} is not a socket: {error.strerror}.") from error
 
 
 def address(settings: Settings, bound: socket.socket) -> str:
-    """Return how people reach the API that listens there."""
+    """Return the URL at which users reach the API."""
     if settings.public_url is not None:
         return str(settings.public_url).rstrip("/")
     host, port = bound.getsockname()[:2]

@@ -1,10 +1,10 @@
-"""What a process shows to those who run it: metrics and health, on a port of its own."""
+"""Metrics and health of a process, served to its operators on a separate port."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
 import uvicorn
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -21,25 +21,21 @@ from opsrun.api.http_protocol import server_config
 from opsrun.api.listening import listen
 from opsrun.settings import Settings
 
+if TYPE_CHECKING:
+    from opsrun.valkey.wakeups import RedisWakeUps
+    from workers.broker import RunBroker
+
 logger = logging.getLogger(__name__)
 
 
-class RedisUse(Protocol):
-    """One use that a process makes of Redis, and how it has found it."""
-
-    outages: int
-
-    @property
-    def is_away(self) -> bool:
-        """Whether Redis is out of reach."""
-        ...
+RedisUse: TypeAlias = "RedisWakeUps | RunBroker"
 
 
 class Monitor:
-    """The metrics and the health of one process."""
+    """The metrics and health of a process."""
 
     def __init__(self, checks: Mapping[str, Check], **redis: RedisUse) -> None:
-        """Prepare to show what the checks find, and how the uses of Redis get on."""
+        """Create a monitor; `redis` are the process's uses of Redis, by their metrics label."""
         self.stopping = asyncio.Event()
         self.health = health_routes(checks, self.stopping)
         self.registry = CollectorRegistry()
@@ -56,7 +52,7 @@ class _Redis(Collector):
             "opsrun_redis_up", "1 while this use of Redis works, else 0.", labels=["use"]
         )
         outages = CounterMetricFamily(
-            "opsrun_redis_outages", "How often this use of Redis broke off.", labels=["use"]
+            "opsrun_redis_outages", "How often this use of Redis was cut off.", labels=["use"]
         )
         for name, use in self._uses.items():
             up.add_metric([name], 0 if use.is_away else 1)
@@ -66,18 +62,18 @@ class _Redis(Collector):
 
 
 class Server(uvicorn.Server):
-    """Leaves signals to whoever runs the process."""
+    """A server that leaves signals to its caller."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
+        """Capture no signals."""
         yield
 
 
 def monitor_app(monitor: Monitor) -> Starlette:
-    """Return the application that shows it."""
+    """Return the application that serves the monitor."""
 
-    # On the loop, whose objects it reads; not in a thread.
+    # A coroutine: a thread must not read objects of the event loop.
     async def metrics(_: Request) -> Response:
         return Response(
             generate_latest(monitor.registry),
@@ -89,10 +85,10 @@ def monitor_app(monitor: Monitor) -> Starlette:
 
 @asynccontextmanager
 async def serve_monitoring(settings: Settings, monitor: Monitor) -> AsyncIterator[int | None]:
-    """Serve it on OPSRUN_METRICS_PORT; returns the port, None when none is set.
+    """Serve the monitor on OPSRUN_METRICS_PORT; yield the port, or None if none is set.
 
     Raises:
-        SettingsError: the port is taken, or the host is not ours.
+        SettingsError: the process cannot listen on that port or host.
     """
     if settings.metrics_port is None:
         yield None
@@ -103,7 +99,7 @@ async def serve_monitoring(settings: Settings, monitor: Monitor) -> AsyncIterato
         config = server_config(monitor_app(monitor), ws="none", timeout_graceful_shutdown=1)
         server = Server(config)
         serving = asyncio.create_task(server.serve([bound]))
-        logger.info("Showing metrics and health on port %d of %s", port, host)
+        logger.info("Serving metrics and health on port %d of %s", port, host)
         try:
             yield port
         finally:

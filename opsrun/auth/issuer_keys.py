@@ -1,4 +1,4 @@
-"""The public keys of an OpenID Connect issuer: fetched, kept, and fetched anew as they change."""
+"""The public keys of an OpenID Connect issuer, cached and refreshed."""
 
 import asyncio
 import logging
@@ -12,21 +12,21 @@ from domain.errors import UnauthenticatedError, UnavailableError
 
 logger = logging.getLogger(__name__)
 
-# For the whole answer, however slowly it drips.
+# Seconds for the whole response, however slowly it arrives.
 FETCH_SECONDS = 5.0
 MAX_BYTES = 256 * 1024
-# Seconds after which kept keys are fetched anew, while they go on to serve.
+# Seconds after which cached keys are refreshed in the background.
 REFRESH_SECONDS = 300.0
-# Seconds for which they serve on without waiting for that; then only while the issuer is away.
+# Seconds after that in which callers do not wait for the refresh; later only during an outage.
 GRACE_SECONDS = 30.0
-# Seconds that kept keys serve at most while the issuer cannot be reached.
+# Seconds for which cached keys are valid while the issuer cannot be reached.
 LIFETIME_SECONDS = 3600.0
-# Seconds between two tries, so that invented key ids do not make us a nuisance to the issuer.
+# Seconds between two attempts, so that invented key ids cannot flood the issuer with requests.
 PAUSE_SECONDS = 5.0
 
 
 class IssuerKeys:
-    """Looks keys up by their id; who needs one that is not there or old waits for the issuer."""
+    """Finds keys by their id. A caller waits for the issuer only if the key is missing or old."""
 
     def __init__(self, jwks_url: str) -> None:
         self._url = jwks_url
@@ -36,7 +36,7 @@ class IssuerKeys:
         self._fetching: asyncio.Task[None] | None = None
 
     async def find(self, key_id: str) -> jwt.PyJWK:
-        """Return the key of this id.
+        """Return the key with this id.
 
         Raises:
             UnauthenticatedError: the issuer has no such key.
@@ -47,8 +47,8 @@ class IssuerKeys:
         if age > LIFETIME_SECONDS:
             self._keys = {}
         if key_id not in self._keys or age > REFRESH_SECONDS:
-            self._try(now)
-        # While the issuer is away, not everybody is to wait for it.
+            self._refresh(now)
+        # During an outage, only the first caller waits for the issuer.
         is_old = age > REFRESH_SECONDS + GRACE_SECONDS and now - self._failed_at > GRACE_SECONDS
         if (key_id not in self._keys or is_old) and self._fetching is not None:
             await asyncio.wait([self._fetching])
@@ -59,16 +59,16 @@ class IssuerKeys:
         return self._keys[key_id]
 
     async def require(self) -> None:
-        """Raise why the last try to fetch them failed, if it did; only the first is waited for."""
+        """Raise the error of the last fetch, if it failed; wait only for the first fetch."""
         now = monotonic()
         if self._failure is not None or now - self._fetched_at > REFRESH_SECONDS:
-            self._try(now)
+            self._refresh(now)
         if self._failure is None and not self._keys and self._fetching is not None:
             await asyncio.wait([self._fetching])
         if self._failure is not None:
             raise self._failure.with_traceback(None)
 
-    def _try(self, now: float) -> None:
+    def _refresh(self, now: float) -> None:
         if now - self._tried_at > PAUSE_SECONDS:
             self._tried_at = now
             self._fetching = asyncio.create_task(self._fetch())
@@ -78,8 +78,8 @@ class IssuerKeys:
             async with asyncio.timeout(FETCH_SECONDS):
                 self._keys = _signing_keys(await _download(self._url))
             if not self._keys:
-                raise ValueError("it publishes no key that signs and has an id")
-        except Exception as error:  # noqa: BLE001 - whatever it answered, it was no set of keys
+                raise ValueError("the issuer publishes no signing key with an id")
+        except Exception as error:  # noqa: BLE001 - any error means no keys
             self._failure, self._failed_at = error, monotonic()
             logger.warning("Cannot fetch the issuer's keys from %s: %r", self._url, error)
         else:
@@ -87,26 +87,26 @@ class IssuerKeys:
 
 
 async def _download(url: str) -> bytes:
-    """Return the body of a plain 200; a redirect could lead anywhere, so none is followed."""
+    """Return the body of a 200. Redirects are not followed, since they could lead anywhere."""
     plain = {"Accept": "application/json", "Accept-Encoding": "identity"}
     body = bytearray()
-    # In a thread, since it reads the certificates of all authorities.
+    # In a thread: it reads the certificates of all authorities.
     new_client = await asyncio.to_thread(httpx.AsyncClient)
-    async with new_client as client, client.stream("GET", url, headers=plain) as got:
-        if got.status_code != httpx.codes.OK:
-            raise ValueError(f"it answered {got.status_code}")
-        async for chunk in got.aiter_raw():
+    async with new_client as client, client.stream("GET", url, headers=plain) as response:
+        if response.status_code != httpx.codes.OK:
+            raise ValueError(f"the issuer responded with {response.status_code}")
+        async for chunk in response.aiter_raw():
             body += chunk
             if len(body) > MAX_BYTES:
-                raise ValueError(f"it answered with more than {MAX_BYTES} bytes")
+                raise ValueError(f"the response is larger than {MAX_BYTES} bytes")
     return bytes(body)
 
 
 def _signing_keys(answer: bytes) -> dict[str, jwt.PyJWK]:
-    """Return the keys of a set, which may have withdrawn all; whatever is no set raises."""
+    """Return the keys of a JWK set by id; the set may be empty. Raise unless it is a set."""
     published = orjson.loads(answer)
     if not isinstance(published["keys"], list):
-        raise TypeError("it answered with no set of keys")
+        raise TypeError("the response is not a set of keys")
     try:
         usable = jwt.PyJWKSet.from_dict(published).keys
     except jwt.PyJWKSetError:

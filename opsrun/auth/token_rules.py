@@ -1,4 +1,4 @@
-"""What a token has to say to be trusted, and whom it then speaks for (T4)."""
+"""The rules that a token must satisfy, and the identity that it proves (T4)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,34 +15,34 @@ if TYPE_CHECKING:
     from gql.context import Identity
 
 BAD_TOKEN = "The token is not valid here. Sign in again."  # noqa: S105
-# Of a token made to confuse a decoder, or of claims out of every range.
+# Errors of tokens that are made to confuse a decoder, and of claims out of range.
 FAULTS = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 
 _REQUIRED = ["exp", "iss", "aud", "sub"]
 _TIMES = ("exp", "nbf", "iat")
-# Characters; the first is OpenID Connect's own bound.
+# Characters; the first limit is OpenID Connect's.
 _MAX_SUBJECT = 255
 _MAX_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRules:
-    """Whose tokens are taken, and how exactly."""
+    """Which tokens are accepted."""
 
     issuer: str
     audience: str
     algorithms: Sequence[str]
     leeway: timedelta
-    # The claim with the roles; None where the table of memberships has them.
     memberships_claim: str | None
+    """The claim that holds memberships; None if the table does."""
 
     def identity(self, token: str, key: Any) -> "Identity":
-        """Check signature, issuer, audience, subject and times.
+        """Check signature, issuer, audience, subject and times; return the identity.
 
         Raises:
-            UnauthenticatedError: for any fault of the token or its key.
+            UnauthenticatedError: the token or its key is not valid.
         """
-        # Whoever only mints tokens starts sooner without the schema's library.
+        # Imported here, because `opsrun token` starts faster without the GraphQL library.
         from gql.context import Identity
 
         try:
@@ -79,23 +79,23 @@ class TokenRules:
 
 
 def _moment(claim: Any) -> datetime:
-    """Return the time that a claim names in seconds since 1970.
+    """Return the time of a claim, which is in seconds since 1970.
 
     Raises:
         TypeError, ValueError, OverflowError: it is not a number, or outside the years 1 to 9999.
     """
-    # The library that decodes takes everything that `int` does, such as true and "5".
+    # PyJWT accepts everything that `int` does, such as true and "5".
     if isinstance(claim, bool):
         raise TypeError("not a number")
     try:
         return datetime.fromtimestamp(claim, UTC)
     except OSError as error:
-        # The platform's own way to say that a year is too large for it.
+        # The platform reports a year that it does not support.
         raise OverflowError from error
 
 
 def _text(claim: object) -> str | None:
-    """Return what can be shown of a claim; None when there is nothing."""
+    """Return the printable part of a claim; None if there is none."""
     if not isinstance(claim, str):
         return None
     return "".join(filter(str.isprintable, claim))[:_MAX_NAME].strip() or None

@@ -1,4 +1,4 @@
-"""From a token to an identity: OIDC in production, a locally signed key on the default (T4)."""
+"""Verification of tokens: an OIDC issuer's in production, locally signed ones by default (T4)."""
 
 import os
 import secrets
@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import jwt
 
@@ -28,29 +28,16 @@ if TYPE_CHECKING:
 
 LOCAL_ISSUER = "opsrun-local"
 LOCAL_AUDIENCE = "opsrun"
-# Seconds for which a good token is not verified again, and how many such tokens are kept.
+# Seconds for which a verified token is not verified again, and how many tokens are kept.
 KEPT_SECONDS = 5.0
 _KEPT_TOKENS = 2_000
-# Far above what issuers make; decoding takes time by length.
+# Characters. Issuers' tokens are much shorter, and decoding time grows with length.
 MAX_TOKEN_LENGTH = 16 * 1024
 _LOCAL_ALGORITHM = "HS256"
 
 
-class Tokens(Protocol):
-    """Verifies tokens."""
-
-    async def verify(self, token: str) -> "Identity":
-        """Return who the token speaks for.
-
-        Raises:
-            UnauthenticatedError: for any fault of the token.
-            UnavailableError: it cannot be checked just now.
-        """
-        ...
-
-
 class LocalTokens:
-    """Tokens signed with a key that this installation keeps."""
+    """Tokens signed with this installation's local key."""
 
     def __init__(
         self,
@@ -60,7 +47,7 @@ class LocalTokens:
         memberships_claim: str | None = None,
     ) -> None:
         self._key = key
-        self._trust = TokenRules(
+        self._rules = TokenRules(
             LOCAL_ISSUER, LOCAL_AUDIENCE, [_LOCAL_ALGORITHM], leeway, memberships_claim
         )
 
@@ -74,7 +61,7 @@ class LocalTokens:
     ) -> str:
         """Return a token for a user of the local issuer.
 
-        `memberships`, each as `slug:ROLE`, are claimed where the claim counts.
+        `memberships`, each as `slug:ROLE`, are claimed if the installation reads them from a claim.
         """
         now = datetime.now(UTC)
         claims = {
@@ -85,13 +72,17 @@ class LocalTokens:
             "iat": now,
             "exp": now + lifetime,
         }
-        if self._trust.memberships_claim is not None:
-            claims[self._trust.memberships_claim] = [*memberships]
+        if self._rules.memberships_claim is not None:
+            claims[self._rules.memberships_claim] = [*memberships]
         return jwt.encode(claims, self._key, algorithm=_LOCAL_ALGORITHM)
 
     async def verify(self, token: str) -> "Identity":
-        """Check the token, with our key."""
-        return self._trust.identity(token, self._key)
+        """Return the identity that the token proves.
+
+        Raises:
+            UnauthenticatedError: the token is not valid.
+        """
+        return self._rules.identity(token, self._key)
 
 
 class OidcTokens:
@@ -107,45 +98,48 @@ class OidcTokens:
         leeway: timedelta = timedelta(seconds=LEEWAY_SECONDS),
         memberships_claim: str | None = None,
     ) -> None:
-        self._trust = TokenRules(issuer, audience, algorithms, leeway, memberships_claim)
+        self._rules = TokenRules(issuer, audience, algorithms, leeway, memberships_claim)
         self.keys = IssuerKeys(jwks_url)
 
     async def verify(self, token: str) -> "Identity":
-        """Check the token, with the issuer's key that it names.
+        """Return the identity that the token proves, with the issuer's key that it names.
 
         Raises:
-            UnauthenticatedError: for any fault of the token.
-            UnavailableError: the issuer's keys cannot be had.
+            UnauthenticatedError: the token is not valid.
+            UnavailableError: the issuer's keys cannot be fetched.
         """
         try:
             header = jwt.get_unverified_header(token)
-            if header["alg"] not in self._trust.algorithms:
+            if header["alg"] not in self._rules.algorithms:
                 raise ValueError("alg")
             key_id = str(header["kid"])
         except (KeyError, *FAULTS) as error:
             raise UnauthenticatedError(BAD_TOKEN) from error
-        return self._trust.identity(token, await self.keys.find(key_id))
+        return self._rules.identity(token, await self.keys.find(key_id))
 
 
 class RecentTokens:
-    """Keeps who a token speaks for, for some seconds: clients send the same one each time."""
+    """Caches verified tokens for some seconds, because clients send the same one each time."""
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: LocalTokens | OidcTokens) -> None:
         self._verified = SharedReads(tokens.verify, capacity=_KEPT_TOKENS)
 
     async def verify(self, token: str) -> "Identity":
-        """Check the token unless it was good `KEPT_SECONDS` ago.
+        """Verify the token, unless that succeeded in the last `KEPT_SECONDS`.
 
-        That it has not expired is for the caller to check, by the identity's `expires_at`.
+        The caller must check the identity's `expires_at`.
         """
         return await self._verified.get(token, max_age=KEPT_SECONDS)
 
 
+Tokens = LocalTokens | OidcTokens | RecentTokens
+
+
 def bearer(authorization: object) -> str:
-    """Return the token of an Authorization value.
+    """Return the token of an Authorization header.
 
     Raises:
-        UnauthenticatedError: there is none, or one longer than any issuer's.
+        UnauthenticatedError: there is no token, or it is too long.
     """
     scheme, _, token = str(authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
@@ -156,20 +150,20 @@ def bearer(authorization: object) -> str:
 
 
 def trusted_issuer(settings: Settings) -> str:
-    """Return whose tokens are trusted here."""
+    """Return the issuer whose tokens this installation accepts."""
     return settings.oidc_issuer or LOCAL_ISSUER
 
 
 def local_tokens(settings: Settings) -> LocalTokens:
-    """Return the local issuer; its key is made on first use when no setting holds one.
+    """Return the local issuer. Without OPSRUN_LOCAL_KEY, its key is created on first use.
 
     Raises:
-        SettingsError: another issuer's tokens are trusted here.
+        SettingsError: an OIDC issuer is configured.
     """
     if settings.oidc_issuer is not None:
         raise SettingsError(
-            "OPSRUN_OIDC_ISSUER is set, so its tokens are trusted here and no local ones."
-            " Get a token there, or unset the OPSRUN_OIDC_… settings."
+            "OPSRUN_OIDC_ISSUER is set, so only that issuer's tokens are accepted, not local ones."
+            " Get a token from it, or unset the OPSRUN_OIDC_… settings."
         )
     if settings.local_key is not None:
         key = settings.local_key.get_secret_value()
@@ -180,8 +174,8 @@ def local_tokens(settings: Settings) -> LocalTokens:
     )
 
 
-def tokens(settings: Settings) -> Tokens:
-    """Return what verifies this installation's tokens."""
+def tokens(settings: Settings) -> LocalTokens | OidcTokens:
+    """Return the verifier for the configured issuer."""
     if settings.oidc_issuer and settings.oidc_audience and settings.oidc_jwks_url:
         return OidcTokens(
             settings.oidc_issuer,
@@ -195,24 +189,26 @@ def tokens(settings: Settings) -> Tokens:
 
 
 def kept_key(path: Path) -> str:
-    """Return the secret in a file that only we can read, made on first use.
+    """Return the secret of a file that only this user can read; create it on first use.
 
     Raises:
-        SettingsError: the file cannot be made or read, or holds no key.
+        SettingsError: the file cannot be created or read, or does not contain a key.
     """
     try:
         if not path.exists():
             _make_key(path)
         key = path.read_text().strip()
     except OSError as error:
-        raise SettingsError(f"Cannot keep a key in {path} (OPSRUN_DATA_FOLDER): {error}") from error
+        raise SettingsError(
+            f"Cannot store a key in {path} (OPSRUN_DATA_FOLDER): {error}"
+        ) from error
     if len(key) < LOCAL_KEY_LENGTH:
-        raise SettingsError(f"{path} holds no key. Delete it to get a new one.")
+        raise SettingsError(f"{path} does not contain a key. Delete it to get a new one.")
     return key
 
 
 def _make_key(path: Path) -> None:
-    """Let the whole key appear at once, whoever else makes one; the first one stays."""
+    """Create the file with its key atomically; keep the file of a process that was faster."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile("w", dir=path.parent, prefix=f"{path.name}.") as fresh:
         fresh.write(secrets.token_urlsafe(48))

@@ -1,4 +1,4 @@
-"""Engines for each login, and the check that the login is no more than it should be (T3)."""
+"""Database engines, and the check that a login has no more rights than it needs (T3)."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -13,15 +13,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from domain.tenancy.transactions import DatabaseUnavailableError
+from opsrun.errors import OperatorError
 from opsrun.postgres.pooler import CONNECT_SECONDS, require_session
 from opsrun.postgres.url import connect_arguments, parse_url
 from opsrun.settings import SettingsError
 
-# How long an answer may take that costs the server nothing.
+# Seconds that the server may take for work that costs it nothing.
 PATIENCE_SECONDS = 3.0
 
-# A process that froze, or whose machine is gone, must not keep its locks: one of them is the
-# tenant's feed counter, and everybody in the tenant would wait.
+# A process that hangs, or whose machine is gone, must not keep its locks. One of them is the
+# tenant's feed counter, for which everyone in the tenant would wait.
 _ABANDONED_SESSION_SETTINGS = {
     "idle_in_transaction_session_timeout": "5s",
     "tcp_keepalives_idle": "10",
@@ -38,21 +39,21 @@ class Login(StrEnum):
     MAINTENANCE = "opsrun_maintenance"
 
 
-class UnsafeLoginError(Exception):
-    """The database login may see or do more, or less, than this process should."""
+class UnsafeLoginError(OperatorError):
+    """The database login has more, or fewer, rights than this process should have."""
 
 
 @asynccontextmanager
 async def open_engine(
     url: str | URL, *, pool_size: int = 5, statement_timeout_seconds: int | None = None
 ) -> AsyncIterator[AsyncEngine]:
-    """Open a pool with a first connection, and close it at the end.
+    """Open a pool and its first connection; close the pool at the end.
 
-    With a statement timeout, a server that stays silent for longer than that and
-    `PATIENCE_SECONDS` makes statements and commits fail with DatabaseUnavailableError.
+    With a statement timeout, statements and commits raise DatabaseUnavailableError if the
+    server stays silent for that time and `PATIENCE_SECONDS`.
 
     Raises:
-        SettingsError: the database cannot be reached, or does not let us in.
+        SettingsError: the database cannot be reached, or refuses the login.
     """
     url = parse_url(url) if isinstance(url, str) else url
     server_settings = {"application_name": "opsrun", "timezone": "UTC"}
@@ -67,7 +68,7 @@ async def open_engine(
             "statement_timeout": f"{statement_timeout_seconds}s",
             **_ABANDONED_SESSION_SETTINGS,
         }
-        # Later than the server's own, which tells more and keeps the connection.
+        # Later than the server's own timeout, which explains more and keeps the connection.
         options["command_timeout"] = statement_timeout_seconds + PATIENCE_SECONDS
     if not is_pooled:
         server_settings |= settings
@@ -80,7 +81,7 @@ async def open_engine(
         hide_parameters=True,
     )
     if is_pooled and settings:
-        event.listen(engine.sync_engine, "connect", partial(_set, settings))
+        event.listen(engine.sync_engine, "connect", partial(_set_session, settings))
     event.listen(engine.sync_engine, "checkout", _ping)
     event.listen(engine.sync_engine, "handle_error", _map_driver_timeout)
     event.listen(engine.sync_engine, "invalidate", _terminate_connection)
@@ -93,7 +94,7 @@ async def open_engine(
 
 
 async def _connect(engine: AsyncEngine) -> None:
-    """Make the first connection, from which SQLAlchemy learns what the server can do."""
+    """Make the first connection, on which SQLAlchemy detects the server's features."""
     try:
         async with engine.connect():
             pass
@@ -104,8 +105,8 @@ async def _connect(engine: AsyncEngine) -> None:
         ) from error
 
 
-def _set(settings: Mapping[str, str], connection: AdaptedConnection, *_: object) -> None:
-    """Set what poolers refuse to take along with a new connection."""
+def _set_session(settings: Mapping[str, str], connection: AdaptedConnection, *_: object) -> None:
+    """Set what poolers refuse as a parameter of a new connection."""
     statements = "; ".join(f"SET {name} = '{value}'" for name, value in settings.items())
     try:
         connection.run_async(lambda driver: driver.execute(statements, timeout=CONNECT_SECONDS))
@@ -114,13 +115,13 @@ def _set(settings: Mapping[str, str], connection: AdaptedConnection, *_: object)
         raise DatabaseUnavailableError(str(error)) from error
 
 
-# A connection may be half-open for good: the server's side is gone, and ours is never told.
+# A connection can stay half-open: the server is gone, but our side never receives a FIN or RST.
 
 
 def _ping(connection: AdaptedConnection, *_: object) -> None:
-    """Have a connection that does not answer replaced, and all that are as old.
+    """Replace a connection that does not answer, and all connections as old as it.
 
-    SQLAlchemy's own ping waits three times, and for as long as a statement may take.
+    SQLAlchemy's own ping waits three times, each time as long as a statement may take.
     """
     try:
         connection.run_async(lambda driver: driver.execute("SELECT 1", timeout=PATIENCE_SECONDS))
@@ -129,7 +130,7 @@ def _ping(connection: AdaptedConnection, *_: object) -> None:
 
 
 def _map_driver_timeout(context: ExceptionContext) -> None:
-    """Tell the driver's timeout from the caller's own, which comes as a cancellation."""
+    """Map the driver's timeout. The caller's own timeout arrives as a cancellation instead."""
     if isinstance(context.original_exception, TimeoutError):
         context.invalidate_pool_on_disconnect = True
         raise DatabaseUnavailableError("The database did not answer in time.")
@@ -138,16 +139,16 @@ def _map_driver_timeout(context: ExceptionContext) -> None:
 def _terminate_connection(
     connection: AdaptedConnection, record: ConnectionPoolEntry, error: BaseException | None = None
 ) -> None:
-    """Drop what is idle or silent at once: to be closed in order, it would have to answer.
+    """Terminate an idle or silent connection: for a regular close the server would have to answer.
 
-    A statement that was cancelled is left to the driver, which has the server stop it.
+    The driver handles a cancelled statement itself: it asks the server to stop it.
     """
     if not record.in_use or isinstance(error, (TimeoutError, InvalidatePoolError)):
         connection.driver_connection.terminate()
 
 
-# With USAGE a role's rights are there at once, with MEMBER they can be had by SET ROLE.
-_WHO = text(
+# With USAGE a login has the role's rights at once, with MEMBER after SET ROLE.
+_LOGIN_RIGHTS = text(
     "SELECT me.rolname AS name,"
     " pg_has_role(me.oid, n.nspowner, 'MEMBER') OR EXISTS (SELECT FROM pg_class c"
     " WHERE c.relnamespace = n.oid AND pg_has_role(me.oid, c.relowner, 'MEMBER')) AS owns,"
@@ -163,33 +164,33 @@ _WHO = text(
 
 
 async def require_login(engine: AsyncEngine, login: Login) -> None:
-    """Refuse to go on unless the session's user is this role, or one granted it, and no more.
+    """Require that the session's user has this role, and no other rights.
 
     Raises:
-        UnsafeLoginError: with what is wrong and what to do.
+        UnsafeLoginError: the message says what is wrong and what to do.
     """
     async with engine.connect() as connection:
-        who = (await connection.execute(_WHO)).one_or_none()
-    if who is None:
+        rights = (await connection.execute(_LOGIN_RIGHTS)).one_or_none()
+    if rights is None:
         raise UnsafeLoginError("The database is empty. Run `opsrun migrate` first.")
-    if fault := _fault(who, login):
+    if fault := _fault(rights, login):
         raise UnsafeLoginError(
-            f"The database login {who.name!r} {fault}."
-            f" Give this process a login that has the role {login} and nothing more."
+            f"The database login {rights.name!r} {fault}."
+            f" Give this process a login that has only the role {login}."
         )
 
 
-def _fault(who: Row[*tuple[Any, ...]], login: Login) -> str | None:
-    if who.bypasses:
+def _fault(rights: Row[*tuple[Any, ...]], login: Login) -> str | None:
+    if rights.bypasses:
         return "bypasses row level security"
-    if who.owns:
+    if rights.owns:
         return "owns the schema or a table in it"
-    if who.administers:
+    if rights.administers:
         return "may create roles or databases, or replicate"
-    if login not in who.uses:
+    if login not in rights.uses:
         return f"lacks the role {login}"
-    # Of Postgres' own roles some read or write everything, or run programs.
-    own = {role for role in who.may_become if role.startswith("pg_")}
-    if others := sorted({*Login} - {login} & {*who.may_become} | own):
+    # Some predefined roles read or write everything, or run programs.
+    predefined = {role for role in rights.may_become if role.startswith("pg_")}
+    if others := sorted({*Login} - {login} & {*rights.may_become} | predefined):
         return f"has the role {' and '.join(others)} too"
     return None

@@ -1,4 +1,4 @@
-"""Bring a database to this version's shape (`opsrun migrate`)."""
+"""Migrations of a database to this version (`opsrun migrate`)."""
 
 from pathlib import Path
 
@@ -16,12 +16,12 @@ from opsrun.settings import SettingsError
 OLDEST_POSTGRES = 15
 _INSUFFICIENT_PRIVILEGE = "42501"
 
-# Any number: it only keeps two migrations of one database from running at once.
+# An arbitrary number: it keeps two migrations of a database from running at once.
 _LOCK = 7_202_611
 
 
 def migrations_config(connection: Connection) -> Config:
-    """Return alembic's configuration for the migrations of a database."""
+    """Return Alembic's configuration for the database of `connection`."""
     config = Config()
     config.set_main_option("script_location", str(Path(scripts.__file__).parent))
     config.attributes["connection"] = connection
@@ -33,11 +33,11 @@ def _upgrade(connection: Connection) -> None:
 
 
 async def migrate(engine: AsyncEngine) -> None:
-    """Apply all missing migrations in one transaction; does nothing when there are none.
+    """Apply all pending migrations in one transaction.
 
     Raises:
         SettingsError: the server is too old.
-        UnsafeLoginError: the login may not do it.
+        UnsafeLoginError: the login lacks a privilege.
     """
     try:
         async with engine.begin() as connection:
@@ -49,8 +49,8 @@ async def migrate(engine: AsyncEngine) -> None:
         if getattr(error.orig, "sqlstate", None) != _INSUFFICIENT_PRIVILEGE:
             raise
         raise UnsafeLoginError(
-            f"The database login may not do this: {error.orig}."
-            " Migrate with one that owns the database and may create roles."
+            f"The database login lacks a privilege: {error.orig}."
+            " Migrate with a login that owns the database and may create roles."
         ) from error
 
 
@@ -60,5 +60,5 @@ async def _require_version(connection: AsyncConnection) -> None:
     if version < OLDEST_POSTGRES:
         raise SettingsError(
             f"OPSRUN_DATABASE_URL: This is PostgreSQL {version}."
-            f" It takes: PostgreSQL {OLDEST_POSTGRES} or newer."
+            f" Expected: PostgreSQL {OLDEST_POSTGRES} or newer."
         )

@@ -1,8 +1,8 @@
-"""The check that a connection to Postgres keeps one session, however many poolers are between.
+"""The check that a connection to Postgres keeps its session, even through connection poolers.
 
-We need sessions for prepared statements and for timeouts that we set once per connection. A pooler
-such as PgBouncer gives each connection one in its mode `session`; in `transaction` and `statement`
-our statements would run in sessions of others, and our timeouts would hold for others.
+Prepared statements and the timeouts that are set once per connection need a session. A pooler such
+as PgBouncer gives each connection its own session in its pool mode `session`. In `transaction` and
+`statement`, statements would run in other clients' sessions, and timeouts would affect them.
 """
 
 import asyncio
@@ -14,20 +14,20 @@ import asyncpg
 from opsrun.settings import SettingsError
 
 CONNECT_SECONDS = 10
-# Other clients of the pooler may take a session between two of our looks.
+# Between two probes, other clients of the pooler may take a session.
 _ROUNDS = 3
 
 
 async def require_session(arguments: dict[str, Any]) -> bool:
-    """Connect with the driver's `arguments`; return whether there is a pooler in between.
+    """Connect with the driver's `arguments`; return whether a pooler is in between.
 
     Raises:
-        SettingsError: the database cannot be reached, does not let us in, or shares sessions.
+        SettingsError: the database cannot be reached, refuses the login, or shares sessions.
     """
     try:
         async with asyncio.timeout(CONNECT_SECONDS), AsyncExitStack() as stack:
             first = await _connect(stack, arguments)
-            # A pooler makes a process id of its own up.
+            # A pooler invents a process id.
             if first.get_server_pid() == await _session(first):
                 return False
             shares = await _shares_sessions(first, await _connect(stack, arguments))
@@ -43,7 +43,7 @@ async def require_session(arguments: dict[str, Any]) -> bool:
 
 
 async def _connect(stack: AsyncExitStack, arguments: dict[str, Any]) -> "asyncpg.Connection[Any]":
-    # Named statements of other processes may be in a session that is shared.
+    # A shared session may hold other processes' named statements.
     connection = await asyncpg.connect(**arguments, statement_cache_size=0)
     stack.callback(connection.terminate)
     return connection
@@ -66,7 +66,7 @@ async def _shares_sessions(
         session = await _session(first)
         if session != await _session(first):
             return True
-        # Poolers give out the session next that was left last, or the one that was left first.
+        # Poolers hand out the session that was released last, or the one released first.
         async with second.transaction():
             if session == await _process(second) or session != await _session(first):
                 return True

@@ -1,14 +1,16 @@
-"""The check that row level security stands in the database that is about to be served (T3)."""
+"""The check that row level security protects a database before a process serves it (T3)."""
 
 from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-# A policy counts only if it is for this login: without one it would see nothing at all. It is a
-# wall only if it asks for what the transaction names, on either side of an OR too; but maintenance,
-# by one of its own, sees all.
-_WALLS = text(
+from opsrun.errors import OperatorError
+
+# Only policies for this login count: without any it would see no row. A policy protects only if
+# each side of an OR compares with what the transaction sets. Maintenance has a policy that lets it
+# see all rows.
+_PROTECTED_TABLES = text(
     r"""
     SELECT c.relname AS table, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,
         mine.policies, mine.open
@@ -19,8 +21,8 @@ _WALLS = text(
                 AND EXISTS (
                     SELECT FROM unnest(ARRAY[
                         pg_get_expr(p.polqual, c.oid), pg_get_expr(p.polwithcheck, c.oid)
-                    ]) AS condition, regexp_split_to_table(condition, '\mOR\M') AS asked
-                    WHERE asked !~ '(current_(tenant|user)_id\(\)|opsrun.claimed_slugs|^false$)'
+                    ]) AS condition, regexp_split_to_table(condition, '\mOR\M') AS part
+                    WHERE part !~ '(current_(tenant|user)_id\(\)|opsrun.claimed_slugs|^false$)'
                 )
             ) AS open
         FROM pg_policy p, unnest(p.polroles) AS role
@@ -34,12 +36,12 @@ _WALLS = text(
     """
 )
 
-# A view reads with its owner's rights unless told otherwise, and a materialized one has done so.
-_WAYS_AROUND = text(
+# By default a view reads with its owner's rights, and a materialized view always does.
+_BYPASSES = text(
     """
     SELECT c.relname || CASE c.relkind
         WHEN 'm' THEN ' is a materialized view that this login may use'
-        ELSE ' is a view that this login may use with the rights of its owner' END
+        ELSE ' is a view that this login may use with its owner''s rights' END
     FROM pg_class c
     WHERE c.relnamespace = CAST('opsrun' AS regnamespace)
         AND (c.relkind = 'm' OR c.relkind = 'v' AND NOT EXISTS (
@@ -56,26 +58,26 @@ _WAYS_AROUND = text(
 )
 
 
-class OpenTableError(Exception):
-    """Rows of tenants are not behind row level security, or this login has a way around it."""
+class OpenTableError(OperatorError):
+    """Row level security does not protect a tenant's rows, or this login can bypass it."""
 
 
 async def require_row_level_security(engine: AsyncEngine) -> None:
-    """Refuse to go on unless row level security stands before all rows of tenants, on all ways.
+    """Require that row level security protects all rows of tenants from this login.
 
     Raises:
-        OpenTableError: with what is missing and what to do.
+        OpenTableError: the message says what is missing and what to do.
     """
     async with engine.connect() as connection:
-        tables = (await connection.execute(_WALLS)).all()
-        ways_around = (await connection.execute(_WAYS_AROUND)).scalars().all()
+        tables = (await connection.execute(_PROTECTED_TABLES)).all()
+        bypasses = (await connection.execute(_BYPASSES)).scalars().all()
     faults = [f"{row.table} {fault}" for row in tables if (fault := _fault(row))]
-    if faults := [*faults, *ways_around]:
+    if faults := [*faults, *bypasses]:
         raise OpenTableError(
-            f"Tenants are not kept apart in this database: {', '.join(faults)}. Put back what the"
-            " migrations made: ALTER TABLE opsrun.… ENABLE ROW LEVEL SECURITY,"
-            " FORCE ROW LEVEL SECURITY, and its policies; views only WITH (security_invoker),"
-            " and no right to create."
+            f"Tenants are not isolated in this database: {', '.join(faults)}. Restore what the"
+            " migrations created: ALTER TABLE opsrun.… ENABLE ROW LEVEL SECURITY,"
+            " FORCE ROW LEVEL SECURITY, and the policies. Create views only"
+            " WITH (security_invoker), and revoke CREATE on the schema."
         )
 
 
@@ -87,5 +89,5 @@ def _fault(row: Row[*tuple[Any, ...]]) -> str | None:
     if not row.policies:
         return "has no policy for this login"
     if row.open:
-        return f"has a policy for this login that asks for no tenant ({row.open})"
+        return f"has a policy for this login that does not check the tenant ({row.open})"
     return None

@@ -1,4 +1,4 @@
-"""The database's URL, with the options for TLS that libpq and its users know."""
+"""The database's URL, with libpq's options for TLS."""
 
 import ssl
 from collections.abc import Mapping
@@ -22,10 +22,10 @@ _SYSTEM = "system"
 
 
 def parse_url(url: str) -> URL:
-    """Return the URL for our driver, its options spelled as libpq does.
+    """Return the URL for asyncpg, with options spelled as libpq does.
 
     Raises:
-        SettingsError: it is not PostgreSQL's, an option is unknown, or its files cannot be used.
+        SettingsError: it is not a PostgreSQL URL, or an option or its file is not usable.
     """
     try:
         parsed = make_url(url)
@@ -33,34 +33,33 @@ def parse_url(url: str) -> URL:
         parsed = None
     if parsed is None or parsed.get_backend_name() not in ("postgresql", "postgres"):
         raise _refusal(
-            "This is not a PostgreSQL URL."
-            " It takes: postgresql://login:password@host:port/database."
+            "Not a PostgreSQL URL. Expected: postgresql://login:password@host:port/database."
         )
     options = dict(parsed.query)
-    # Our driver's own name for it.
+    # asyncpg's own name for it.
     if "ssl" in options and "sslmode" not in options:
         options["sslmode"] = options.pop("ssl")
-    # An empty value would be dropped, and with it what it should have asked for.
+    # SQLAlchemy drops options without a value, and with them what they should have required.
     if "=&" in f"{url.partition('?')[2]}&":
         raise _refusal("An option after the `?` has no value.")
     texts = {name: value for name, value in options.items() if isinstance(value, str)}
     if texts.keys() != options.keys() or not texts.keys() <= {*_OPTIONS}:
         raise _refusal(
-            f"After the `?` it takes each of these once: {', '.join(_OPTIONS)};"
-            " as in `?sslmode=verify-full&sslrootcert=/path/ca.crt`."
+            f"Allowed options, each once: {', '.join(_OPTIONS)};"
+            " for example `?sslmode=verify-full&sslrootcert=/path/ca.crt`."
         )
     _require_usable(texts)
     return parsed.set(drivername="postgresql+asyncpg", query=texts)
 
 
 def connect_arguments(url: URL) -> dict[str, Any]:
-    """Return the driver's arguments for a URL that `parse_url` returned."""
+    """Return asyncpg's arguments for a URL that `parse_url` returned."""
     arguments = url.translate_connect_args(username="user")
     if url.query.get("sslrootcert") == _SYSTEM:
         arguments["ssl"] = ssl.create_default_context()
     elif url.query:
-        # The driver reads libpq's options from a DSN alone; the files again for each connection,
-        # so that renewed certificates are taken without a restart.
+        # asyncpg reads libpq's options from a DSN only. It reads the files again for each
+        # connection, so renewed certificates need no restart.
         arguments["dsn"] = f"postgresql://?{urlencode(url.query)}"
     return arguments
 
@@ -68,10 +67,12 @@ def connect_arguments(url: URL) -> dict[str, Any]:
 def _require_usable(options: Mapping[str, str]) -> None:
     mode = options.get("sslmode")
     if mode not in (None, *_MODES):
-        raise _refusal(f"sslmode takes one of {', '.join(_MODES)}.")
+        raise _refusal(f"sslmode must be one of {', '.join(_MODES)}.")
     if options.get("sslrootcert") == _SYSTEM:
         if mode != "verify-full" or len(options) > len({"sslmode", "sslrootcert"}):
-            raise _refusal("sslrootcert=system goes with sslmode=verify-full and no other option.")
+            raise _refusal(
+                "sslrootcert=system requires sslmode=verify-full and allows no other option."
+            )
         return
     if "sslrootcert" in options and mode not in _VERIFYING:
         raise _refusal(

@@ -1,7 +1,7 @@
-"""Sends spans to a collector over OTLP/HTTP, in batches from a thread of their own.
+"""Sends spans to a collector over OTLP/HTTP, in batches from a separate thread.
 
-A collector that is away costs nobody anything but spans: what does not fit into the queue
-meanwhile is dropped, and the log says once that it is away and once that it is back.
+While the collector is unavailable, spans that do not fit into the queue are dropped. The log
+reports each outage once, and its end once.
 """
 
 import asyncio
@@ -21,9 +21,9 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.sdk.trace.sampling import Sampler, SamplingResult
 from opentelemetry.trace import Tracer
 
-# Seconds that one batch may take, with its retries.
+# Seconds for a batch, including retries.
 EXPORT_SECONDS = 5.0
-# Seconds that a stopping process waits for the last spans to leave.
+# Seconds that a stopping process waits until the last spans are sent.
 STOP_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def exported(endpoint: str, process: str) -> AsyncIterator[Tracer]:
-    """Return the tracer of a kind of process; `endpoint` is the collector's base URL."""
-    # It tells of every batch and retry.
+    """Yield the tracer of a kind of process; `endpoint` is the collector's base URL."""
+    # The SDK logs every failed batch and retry.
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
     resource = Resource.create(
         {
@@ -52,7 +52,7 @@ async def exported(endpoint: str, process: str) -> AsyncIterator[Tracer]:
 
 
 class IgnoreRemoteParent(Sampler):
-    """Samples as if it was first to decide: whether a client is traced is not for it to say."""
+    """Samples as if there were no parent: a client must not decide whether it is traced."""
 
     def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler
@@ -67,7 +67,7 @@ class IgnoreRemoteParent(Sampler):
 
 
 class LogOutageOnce(SpanExporter):
-    """An exporter that tells the log when it begins to fail, and when it no longer does."""
+    """Logs when exports begin to fail, and when they succeed again."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
@@ -77,7 +77,7 @@ class LogOutageOnce(SpanExporter):
         result = self._exporter.export(spans)
         is_away = result is SpanExportResult.FAILURE
         if is_away and not self._is_away:
-            logger.warning("The trace collector takes no spans; they are dropped until it does")
+            logger.warning("The trace collector is unavailable; spans are dropped until it is back")
         elif self._is_away and not is_away:
             logger.info("The trace collector is back")
         self._is_away = is_away
@@ -88,12 +88,12 @@ class LogOutageOnce(SpanExporter):
 
 
 async def _stop(provider: TracerProvider) -> None:
-    """Send what is left; a thread that nobody waits for, since that may take long."""
+    """Send the last spans from a daemon thread, because that may take longer than we wait."""
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
 
     def stop() -> None:
         provider.shutdown()
-        with suppress(RuntimeError):  # the loop is closed: we were not waited for
+        with suppress(RuntimeError):  # the loop is closed already
             loop.call_soon_threadsafe(stopped.set)
 
     threading.Thread(target=stop, name="last spans", daemon=True).start()

@@ -1,4 +1,4 @@
-"""Traces, if there is a collector to send them to; the SDK is imported only then."""
+"""Traces. The OpenTelemetry SDK is imported only if a collector is configured."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ from opsrun.settings import Settings
 
 
 def current_traceparent() -> str | None:
-    """Return what names the span that is open now (W3C Trace Context); None without one."""
+    """Return the W3C `traceparent` of the current span; None without a span."""
     carrier: dict[str, str] = {}
     TraceContextTextMapPropagator().inject(carrier)
     return carrier.get("traceparent")
@@ -18,7 +18,7 @@ def current_traceparent() -> str | None:
 
 @asynccontextmanager
 async def open_tracer(settings: Settings, process: str) -> AsyncIterator[Tracer]:
-    """Open the way to the collector; without OPSRUN_OTLP_ENDPOINT nothing is traced."""
+    """Open a tracer for a kind of process; without OPSRUN_OTLP_ENDPOINT it records nothing."""
     if settings.otlp_endpoint is None:
         yield NoOpTracer()
         return

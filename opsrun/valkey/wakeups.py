@@ -1,8 +1,8 @@
-"""Wake-ups over Redis pub/sub: one connection per process, whatever happens to Redis.
+"""Wake-ups over Redis pub/sub, on one connection per process that survives every outage.
 
-Pub/sub forgets whoever is not connected at the moment. So each time the server confirms
-a subscription, the first as well as one renewed after an outage, its waiters are nudged:
-there may have been something to miss.
+Pub/sub does not deliver to clients that are not connected. So whenever the server confirms a
+subscription, the first time or after an outage, its waiters are nudged: they may have missed
+something.
 """
 
 import asyncio
@@ -22,15 +22,15 @@ from opsrun.valkey.pool import OUTAGE, redis_pool
 
 logger = logging.getLogger(__name__)
 
-# Seconds that a nudge may take, and that a new subscription waits to be confirmed.
+# Seconds that a nudge may take, and that a new subscription waits for its confirmation.
 PATIENCE = 1.0
-# Seconds of silence after which the server is pinged, and without an answer then given up.
+# Seconds of silence until the server is pinged, and then until the connection is closed.
 PING_INTERVAL = 5.0
 
-# Always subscribed, so that the connection is in use however few topics there are.
+# Always subscribed, so that there is a subscription even without topics.
 _CHANNEL = b"opsrun:wakeups"
 _BACKOFF = EqualJitterBackoff(cap=3.0, base=0.1)
-# The backoff turns 2**failures into a float, which overflows after an hour of outage.
+# The backoff converts 2**failures to a float, which overflows after an hour of outage.
 _BACKOFF_STEPS = 10
 
 
@@ -48,7 +48,7 @@ class _Waiter:
 
 
 class _Topic:
-    """The waiters of one topic, and whether the server knows that there are any."""
+    """The waiters of a topic, and whether the server has confirmed its subscription."""
 
     def __init__(self) -> None:
         self.waiters: set[_Waiter] = set()
@@ -56,11 +56,16 @@ class _Topic:
 
 
 class RedisWakeUps:
-    """The `domain.wakeups.WakeUps` of a process, open as an async context manager."""
+    """The `domain.wakeups.WakeUps` of a process; an async context manager.
+
+    async with RedisWakeUps(url) as wakeups, wakeups.subscribe("runs") as waiter:
+        await wakeups.nudge("runs")
+        await waiter.wait(timeout=30.0)
+    """
 
     def __init__(self, url: str) -> None:
-        """Prepare for the Redis or Valkey server at `url`; nothing is connected yet."""
-        # It mends no connection by itself: nobody would make up for the nudges lost meanwhile.
+        """Prepare for the Redis or Valkey server at `url`, without connecting."""
+        # The pool must not reconnect by itself, or nudges lost in between would go unnoticed.
         self._redis = Redis.from_pool(redis_pool(url))
         self._topics: dict[bytes, _Topic] = {}
         self._topics_changed = False
@@ -87,11 +92,11 @@ class RedisWakeUps:
 
     @property
     def is_away(self) -> bool:
-        """Whether wake-ups do not reach us, so that readers poll."""
+        """Whether wake-ups do not arrive, so that readers poll."""
         return self._read_failures > 0
 
     async def nudge(self, *topics: str) -> None:
-        """Wake whoever waits on one of them, anywhere. Never raises; takes `PATIENCE` at most."""
+        """Wake all waiters of these topics, in any process, within `PATIENCE`. Never raises."""
         try:
             async with (
                 asyncio.timeout(PATIENCE),
@@ -102,13 +107,13 @@ class RedisWakeUps:
                 await pipeline.execute()
         except OUTAGE as error:
             if not self._nudging_fails:
-                logger.warning("Cannot send wake-ups, their readers must poll: %s", _reason(error))
+                logger.warning("Cannot send wake-ups; readers must poll: %s", _reason(error))
             self._nudging_fails = True
         else:
             self._nudging_fails = False
 
     async def ping(self) -> None:
-        """Raise what keeps us from Redis, if anything does; takes `PATIENCE` at most."""
+        """Raise an error if Redis does not answer within `PATIENCE`."""
         async with asyncio.timeout(PATIENCE):
             await self._redis.ping()
 
@@ -116,8 +121,8 @@ class RedisWakeUps:
     async def subscribe(self, topic: str) -> AsyncIterator[Waiter]:
         """Listen to `topic` until the context closes.
 
-        From entry on no nudge is missed. If the server does not confirm that within
-        `PATIENCE`, the context opens anyway, and the waiter is nudged once it does.
+        No nudge is missed after entry. If the server does not confirm the subscription within
+        `PATIENCE`, the context opens anyway, and the waiter is nudged on confirmation.
         """
         waiter = _Waiter()
         shared = self._topics.setdefault(_channel(topic), _Topic())
@@ -134,7 +139,7 @@ class RedisWakeUps:
             self._note_change()
 
     def _note_change(self) -> None:
-        """Have the reader adjust its subscriptions; nobody else writes to its connection."""
+        """Let the reader adjust its subscriptions; only the reader writes to its connection."""
         self._topics_changed = True
         if self._reading is not None and not self._reading.expired():
             self._reading.reschedule(asyncio.get_running_loop().time())
@@ -145,18 +150,18 @@ class RedisWakeUps:
                 async with self._redis.pubsub() as pubsub:
                     await self._read(pubsub)
             except Exception as error:
-                # Anything else, too: a reader that ended would go unnoticed.
+                # Any error, because nothing would notice a reader that has ended.
                 if not self._read_failures:
                     self.outages += 1
-                    unforeseen = not isinstance(error, OUTAGE)
-                    logger.warning("Lost the wake-ups: %s", _reason(error), exc_info=unforeseen)
+                    is_unexpected = not isinstance(error, OUTAGE)
+                    logger.warning("Lost the wake-ups: %s", _reason(error), exc_info=is_unexpected)
                 self._read_failures += 1
                 for topic in self._topics.values():
                     topic.confirmed.clear()
                 await asyncio.sleep(_BACKOFF.compute(min(self._read_failures, _BACKOFF_STEPS)))
 
     async def _read(self, pubsub: PubSub) -> None:
-        """Pass on what arrives, until the connection breaks or falls silent."""
+        """Deliver messages until the connection breaks or falls silent."""
         clock = asyncio.get_running_loop().time
         silent_since, pinged = clock(), False
         subscribed: set[bytes] = set()
@@ -165,8 +170,8 @@ class RedisWakeUps:
             await self._adjust(pubsub, subscribed)
             if message := await self._receive(pubsub):
                 silent_since, pinged = clock(), False
-                self._pass_on(message)
-            # uvloop's clock counts whole milliseconds: an interval's end may be exactly then.
+                self._deliver(message)
+            # `>=`, because uvloop's clock counts whole milliseconds.
             elif clock() - silent_since >= PING_INTERVAL:
                 if pinged:
                     raise RedisConnectionError("The server no longer answers")
@@ -175,14 +180,14 @@ class RedisWakeUps:
                 silent_since, pinged = clock(), True
 
     async def _adjust(self, pubsub: PubSub, subscribed: set[bytes]) -> None:
-        """Bring the connection's subscriptions in line with the topics that have waiters."""
+        """Subscribe to exactly the topics that have waiters."""
         while self._topics_changed:
             self._topics_changed = False
             self._topics = {
                 channel: topic for channel, topic in self._topics.items() if topic.waiters
             }
-            wanted = {_CHANNEL, *self._topics}
-            new, old = wanted - subscribed, subscribed - wanted
+            channels = {_CHANNEL, *self._topics}
+            new, old = channels - subscribed, subscribed - channels
             subscribed ^= new | old
             async with asyncio.timeout(PATIENCE):
                 if new:
@@ -191,7 +196,7 @@ class RedisWakeUps:
                     await pubsub.unsubscribe(*old)
 
     async def _receive(self, pubsub: PubSub) -> dict[str, Any] | None:
-        """Return the next message; None after `PING_INTERVAL`, or when the topics change."""
+        """Return the next message; None after `PING_INTERVAL` or a change of topics."""
         try:
             async with asyncio.timeout(PING_INTERVAL) as self._reading:
                 message: dict[str, Any] | None = await pubsub.get_message(timeout=None)
@@ -200,11 +205,11 @@ class RedisWakeUps:
         finally:
             self._reading = None
         if message is None:
-            # redis-py takes a socket that timed out for a quiet one, and would do so for ever.
+            # redis-py reports a dead socket as a quiet one, again and again.
             raise RedisConnectionError("The connection timed out")
         return message
 
-    def _pass_on(self, message: dict[str, Any]) -> None:
+    def _deliver(self, message: dict[str, Any]) -> None:
         if message["type"] == "subscribe" and self._read_failures:
             logger.info("The wake-ups are back")
             self._read_failures = 0
@@ -222,5 +227,5 @@ def _channel(topic: str) -> bytes:
 
 
 def _reason(error: Exception) -> str:
-    """Name the error's kind too: a timeout has no text of its own."""
+    """Return the error's type and text; a timeout has no text."""
     return f"{type(error).__name__}: {error}"

@@ -93,7 +93,7 @@ async def hanging_worker(installation: Installation, **settings: str) -> AsyncIt
                 program=(sys.executable, "-m", "tests.opsrun.hanging_worker"),
             )
         )
-        line = await command.says("Showing metrics and health on port")
+        line = await command.says("Serving metrics and health on port")
         (port,) = re.findall(r"port (\d+) of", line)
         http = await stack.enter_async_context(
             httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False)

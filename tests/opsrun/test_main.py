@@ -1,4 +1,4 @@
-"""The command line: what it answers, and that it never answers with a trace."""
+"""The command line: its output, which never contains a traceback."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -36,7 +36,7 @@ Opsrun = Callable[..., Result]
 
 @pytest.fixture
 def opsrun(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Opsrun:
-    """Runs a command in this process, in an empty folder, with just the settings given."""
+    """Runs a command in this process and an empty folder, with only the given settings."""
     for name in Settings.model_fields:
         monkeypatch.delenv(PREFIX + name.upper(), raising=False)
     monkeypatch.setattr("opsrun.commands.configure_logging", lambda *_: None)
@@ -99,11 +99,11 @@ def test_every_option_is_explained() -> None:
     for command in command_line.main.commands.values():
         for parameter in command.params:
             if isinstance(parameter, click.Option):
-                assert parameter.help or parameter.name == "role" or parameter.name == "hours"
+                assert parameter.help or parameter.name == "role"
 
 
 @pytest.mark.parametrize("arguments", [["nonsense"], ["token"], ["migrate", "--now"], ["api", "x"]])
-def test_a_wrong_call_is_answered_with_the_usage(opsrun: Opsrun, arguments: list[str]) -> None:
+def test_a_wrong_call_prints_the_usage(opsrun: Opsrun, arguments: list[str]) -> None:
     assert failed(opsrun(*arguments), 2).startswith("Usage: ")
 
 
@@ -111,14 +111,14 @@ def test_a_wrong_call_is_answered_with_the_usage(opsrun: Opsrun, arguments: list
 
 
 @pytest.mark.parametrize("command", ["api", "worker", "maintenance", "migrate", "seed"])
-def test_a_missing_database_is_told_without_a_trace(opsrun: Opsrun, command: str) -> None:
+def test_a_missing_database_is_reported_without_a_traceback(opsrun: Opsrun, command: str) -> None:
     environment = {"OPSRUN_PORT": "0", "OPSRUN_REDIS_URL": "redis://127.0.0.1:9/0"}
     message = failed(opsrun(command, environment=environment))
     assert message.startswith("Error: OPSRUN_DATABASE_URL is not set.")
 
 
 @pytest.mark.parametrize("command", ["api", "worker", "maintenance"])
-def test_a_missing_redis_is_told_without_a_trace(
+def test_a_missing_redis_is_reported_without_a_traceback(
     opsrun: Opsrun, installation: Installation, command: str
 ) -> None:
     environment = {
@@ -130,7 +130,9 @@ def test_a_missing_redis_is_told_without_a_trace(
 
 
 @pytest.mark.parametrize("command", ["api", "worker", "maintenance", "migrate", "seed"])
-def test_a_database_out_of_reach_is_told_without_a_trace(opsrun: Opsrun, command: str) -> None:
+def test_a_database_out_of_reach_is_reported_without_a_traceback(
+    opsrun: Opsrun, command: str
+) -> None:
     environment = {
         "OPSRUN_DATABASE_URL": "postgresql://ada:hunter2@127.0.0.1:9/ledger",
         "OPSRUN_REDIS_URL": "redis://127.0.0.1:9/0",
@@ -142,7 +144,7 @@ def test_a_database_out_of_reach_is_told_without_a_trace(opsrun: Opsrun, command
 
 
 @pytest.mark.parametrize("command", ["api", "worker", "maintenance", "seed"])
-def test_a_login_that_may_more_is_refused_without_a_trace(
+def test_a_login_with_more_rights_is_refused_without_a_traceback(
     opsrun: Opsrun, servers: EmbeddedServers, installation: Installation, command: str
 ) -> None:
     owner = url_of(servers.postgres_url, "processes")
@@ -155,7 +157,7 @@ def test_a_login_that_may_more_is_refused_without_a_trace(
 
 
 @pytest.mark.parametrize("command", ["api", "worker", "maintenance"])
-def test_a_database_that_keeps_tenants_apart_no_more_is_refused_without_a_trace(
+def test_a_database_without_row_level_security_is_refused_without_a_traceback(
     opsrun: Opsrun, servers: EmbeddedServers, installation: Installation, command: str
 ) -> None:
     async def alter(change: str) -> None:
@@ -185,7 +187,7 @@ async def test_a_process_ends_with_a_message_and_code_1(tmp_path: Path) -> None:
     async with running("migrate", environment=environment, folder=tmp_path) as command:
         assert await command.ends() == 1
     [line] = command.lines
-    assert line.startswith("Error: OPSRUN_DATABASE_URL: This is not a PostgreSQL URL.")
+    assert line.startswith("Error: OPSRUN_DATABASE_URL: Not a PostgreSQL URL.")
     assert "hunter2" not in line
 
 
@@ -202,12 +204,12 @@ async def fetch(url: str, query: str, *arguments: object) -> list[tuple[object, 
 
 @pytest.fixture(scope="session")
 async def empty_database(servers: EmbeddedServers, installation: Installation) -> str:
-    """The owner's URL of a database that nothing is in."""
+    """The owner's URL of an empty database."""
     await new_database(servers.postgres_url, "migrated")
     return url_of(servers.postgres_url, "migrated")
 
 
-def test_migrating_twice_is_as_good_as_once(opsrun: Opsrun, empty_database: str) -> None:
+def test_migrating_again_changes_nothing(opsrun: Opsrun, empty_database: str) -> None:
     for _ in range(2):
         environment = {"OPSRUN_DATABASE_URL": empty_database}
         assert succeeded(opsrun("migrate", environment=environment)) == (
@@ -215,7 +217,7 @@ def test_migrating_twice_is_as_good_as_once(opsrun: Opsrun, empty_database: str)
         )
 
 
-def test_a_process_on_an_empty_database_says_to_migrate(
+def test_a_process_on_an_empty_database_asks_for_a_migration(
     opsrun: Opsrun, servers: EmbeddedServers, installation: Installation
 ) -> None:
     environment = {
@@ -234,7 +236,7 @@ def test_a_token_is_printed_alone(opsrun: Opsrun) -> None:
     assert len(first.splitlines()) == 1
 
 
-def test_tokens_need_no_server_but_a_place_for_their_key(opsrun: Opsrun, tmp_path: Path) -> None:
+def test_tokens_need_a_folder_for_their_key_but_no_server(opsrun: Opsrun, tmp_path: Path) -> None:
     succeeded(opsrun("token", "ada"))
     assert [path.name for path in (tmp_path / ".opsrun").iterdir()] == ["local-token.key"]
     (tmp_path / "file").touch()
@@ -244,7 +246,7 @@ def test_tokens_need_no_server_but_a_place_for_their_key(opsrun: Opsrun, tmp_pat
     assert "OPSRUN_DATA_FOLDER" in message
 
 
-def test_no_token_is_printed_that_nobody_would_take(opsrun: Opsrun) -> None:
+def test_no_local_token_is_printed_with_an_oidc_issuer(opsrun: Opsrun) -> None:
     environment = {PREFIX + name: value for name, value in OIDC.items()}
     assert "OPSRUN_OIDC_ISSUER" in failed(opsrun("token", "ada", environment=environment))
 
@@ -353,7 +355,7 @@ def test_members_of_an_unknown_tenant_are_refused(opsrun: Opsrun, keeper: dict[s
     assert message.startswith("Error: There is no tenant 'no-such'.")
 
 
-def test_a_variable_with_a_typing_error_is_named_once(
+def test_a_misspelled_variable_is_reported_once(
     opsrun: Opsrun, keeper: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     succeeded(opsrun("tenants", environment=keeper))
@@ -366,7 +368,9 @@ def test_a_variable_with_a_typing_error_is_named_once(
 
 
 @pytest.mark.parametrize("slug", ["", "With Space", "a/b", "UPPER", "-a", "a--b", "ä"])
-def test_a_tenants_slug_is_fit_for_links(opsrun: Opsrun, keeper: dict[str, str], slug: str) -> None:
+def test_a_tenants_slug_must_fit_into_urls(
+    opsrun: Opsrun, keeper: dict[str, str], slug: str
+) -> None:
     message = failed(opsrun("tenant", "--name", "Test", "--", slug, environment=keeper), 2)
     assert "lowercase letters, digits and hyphens" in message
 
@@ -467,7 +471,7 @@ def test_one_bad_document_keeps_all_of_them_out(
 # Demo data
 
 
-def test_seeding_twice_is_as_good_as_once(
+def test_seeding_again_changes_nothing(
     opsrun: Opsrun, keeper: dict[str, str], tmp_path: Path, rows: Rows
 ) -> None:
     environment = {**keeper, f"{PREFIX}DATA_FOLDER": "data"}
@@ -502,11 +506,11 @@ def test_a_schema_that_is_missing_or_old_fails_the_check(opsrun: Opsrun, tmp_pat
 # Inherited sockets and parents
 
 
-def test_a_descriptor_that_is_no_socket_is_refused(opsrun: Opsrun) -> None:
-    assert "--fd 12345 is no socket" in failed(opsrun("api", "--fd", "12345"))
+def test_a_descriptor_that_is_not_a_socket_is_refused(opsrun: Opsrun) -> None:
+    assert "--fd 12345 is not a socket" in failed(opsrun("api", "--fd", "12345"))
 
 
-def test_dev_does_not_outlive_a_parent_that_is_gone_already(
+def test_dev_does_not_start_after_its_parent_has_ended(
     opsrun: Opsrun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("opsrun.dev.command.ctypes.CDLL", lambda _: Mock())

@@ -1,15 +1,15 @@
-"""Clients of `opsrun api` that do not even speak HTTP or open a socket well."""
+"""Clients of `opsrun api` that break the rules of HTTP or of the WebSocket handshake."""
 
 import asyncio
 import socket
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import pytest
 
-from gql.transport import http, sse, websocket
-from opsrun.api import http_protocol as protocols
+from gql.transport import sse, websocket
+from opsrun.api import http_protocol
 from opsrun.api.websocket_protocol import SocketProtocol
 from tests.gql.api import eventually
 from tests.gql.transport.demo import Demo, serve
@@ -24,7 +24,7 @@ async def demo() -> AsyncIterator[Demo]:
 
 @asynccontextmanager
 async def connected(demo: Demo) -> AsyncIterator[tuple[StreamReader, StreamWriter]]:
-    """Connect a client that can take very little before it reads."""
+    """Connect a client whose receive buffer is very small."""
     end = socket.socket()
     end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     end.setblocking(False)
@@ -36,8 +36,8 @@ async def connected(demo: Demo) -> AsyncIterator[tuple[StreamReader, StreamWrite
         writer.transport.abort()
 
 
-async def answer_to(demo: Demo, *sent: bytes) -> bytes:
-    """Return what the server says to these bytes before it closes."""
+async def response_to(demo: Demo, *sent: bytes) -> bytes:
+    """Send these bytes; return what the server sends until it closes the connection."""
     async with connected(demo) as (reader, writer):
         for data in sent:
             writer.write(data)
@@ -58,9 +58,9 @@ WHOLE = FIRST + b"Authorization: Bearer ada\r\n\r\n"
     ],
     ids=["headers", "header", "url"],
 )
-async def test_a_head_without_end_is_cut_off(demo: Demo, parts: list[bytes]) -> None:
+async def test_an_endless_head_is_refused(demo: Demo, parts: list[bytes]) -> None:
     try:
-        answer = await answer_to(demo, *parts)
+        answer = await response_to(demo, *parts)
     except ConnectionResetError:  # while it was still sending
         return
     assert answer.startswith(b"HTTP/1.1 400 ")
@@ -70,7 +70,7 @@ async def test_a_head_without_end_is_cut_off(demo: Demo, parts: list[bytes]) -> 
 async def test_a_long_head_does_not_shorten_the_next(demo: Demo) -> None:
     head = FIRST + b"Authorization: Bearer ada\r\nX: " + b"x" * 40_000 + b"\r\n"
     last = head + b"Connection: close\r\n\r\n"
-    assert (await answer_to(demo, head + b"\r\n", last)).count(b"HTTP/1.1 200 ") == 2
+    assert (await response_to(demo, head + b"\r\n", last)).count(b"HTTP/1.1 200 ") == 2
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,9 @@ async def test_a_long_head_does_not_shorten_the_next(demo: Demo) -> None:
         b"Transfer-Encoding: chunked, nonsense",
     ],
 )
-async def test_a_length_that_lies_is_400(demo: Demo, lengths: bytes) -> None:
+async def test_an_invalid_length_is_400(demo: Demo, lengths: bytes) -> None:
     head = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-    answer = await answer_to(demo, head + lengths + b"\r\n\r\n{}\r\n")
+    answer = await response_to(demo, head + lengths + b"\r\n\r\n{}\r\n")
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.count(b"HTTP/1.1") == 1
 
@@ -103,18 +103,18 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(BODY
 
 @pytest.mark.parametrize("request_", [LENGTH + BODY, CHUNKED], ids=["whole", "chunked"])
 @pytest.mark.parametrize("apart", [False, True], ids=["at once", "in parts"])
-async def test_an_offer_to_go_on_in_http_2_is_overlooked(
+async def test_an_offer_to_upgrade_to_http_2_is_ignored(
     demo: Demo, request_: bytes, apart: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     sent = OFFERING + request_
     parts = [sent[:-30], sent[-30:]] if apart else [sent]
     # A second one, to show that the connection stays what it was.
-    answer = await answer_to(demo, *parts, WHOLE[:-2] + b"Connection: close\r\n\r\n")
+    answer = await response_to(demo, *parts, WHOLE[:-2] + b"Connection: close\r\n\r\n")
     assert answer.count(b"HTTP/1.1 200 ") == answer.count(b'"hello"') == 2
     assert not caplog.records
 
 
-async def test_nonsense_behind_an_answer_ends_the_connection(
+async def test_nonsense_after_a_response_ends_the_connection(
     demo: Demo, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with connected(demo) as (reader, writer):
@@ -142,55 +142,17 @@ NO_CHUNK = b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"
     ],
     ids=["method", "token", "whole", "GET"],
 )
-async def test_nonsense_in_place_of_a_body_has_one_answer(
+async def test_nonsense_in_place_of_a_body_gets_one_response(
     demo: Demo, head: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    answer = await answer_to(demo, head + NO_CHUNK)
+    answer = await response_to(demo, head + NO_CHUNK)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.count(b"HTTP/1.1 ") == 1
     assert [record.getMessage() for record in caplog.records] == ["Invalid HTTP request received."]
 
 
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n",
-        b"POST /elsewhere HTTP/1.1\r\nHost: x\r\n",
-        FIRST + b"Authorization: Bearer ada\r\n",
-    ],
-    ids=["401", "404", "200"],
-)
-async def test_a_body_that_goes_on_behind_its_answer_is_given_up(
-    demo: Demo, head: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(protocols, "HEAD_TIMEOUT", 0.3)
-    async with connected(demo) as (reader, writer):
-        writer.write(head + b"Content-Length: 100000\r\n\r\n")
-        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
-
-        async def drip() -> None:
-            while True:
-                writer.write(b"x")
-                await writer.drain()
-                await asyncio.sleep(0.05)
-
-        dripping = asyncio.create_task(drip())
-        with suppress(ConnectionError):
-            await asyncio.wait_for(reader.read(), 5)
-        dripping.cancel()
-        await asyncio.wait({dripping})
-
-
-async def test_a_target_may_have_scheme_and_host(demo: Demo) -> None:
-    for host in (b"http://x", b"HTTPS://x:8000"):
-        target = b"GET " + host + b"/graphql?"
-        sent = WHOLE.replace(b"GET /graphql?", target)[:-2] + b"Connection: close\r\n\r\n"
-        assert (await answer_to(demo, sent)).startswith(b"HTTP/1.1 200 ")
-    assert b" 404 " in await answer_to(demo, b"GET http://x HTTP/1.0\r\n\r\n")
-
-
 def server_end(demo: Demo) -> SocketProtocol:
-    """Return the one socket that the server has."""
+    """Return the only WebSocket that the server has."""
     (end,) = (
         one for one in demo.server.server_state.connections if isinstance(one, SocketProtocol)
     )
@@ -215,10 +177,10 @@ FLOOD = "subscription { flood(size: 100000) }"
     ],
     ids=["socket", "events", "answers"],
 )
-async def test_a_client_that_takes_nothing_is_cut_off(
+async def test_a_client_that_reads_nothing_is_disconnected(
     demo: Demo, sent: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(protocols, "STALL_TIMEOUT", 0.3)
+    monkeypatch.setattr(http_protocol, "STALL_TIMEOUT", 0.3)
     for module in (websocket, sse):
         monkeypatch.setattr(module, "SEND_TIMEOUT", 0.2)
     before = demo.server.server_state.connections.copy()
@@ -232,7 +194,7 @@ async def test_a_client_that_takes_nothing_is_cut_off(
     assert not [record for record in caplog.records if record.exc_info]
 
 
-async def test_pings_of_a_client_that_takes_no_answers_fill_nothing(demo: Demo) -> None:
+async def test_pings_of_a_client_that_reads_nothing_do_not_fill_memory(demo: Demo) -> None:
     async with connected(demo) as (reader, writer):
         writer.write(SOCKET)
         await reader.readexactly(12)
@@ -243,7 +205,7 @@ async def test_pings_of_a_client_that_takes_no_answers_fill_nothing(demo: Demo) 
         assert end.transport.get_write_buffer_size() < 500_000
 
 
-async def test_empty_parts_of_a_message_are_not_kept(demo: Demo) -> None:
+async def test_empty_fragments_of_a_message_are_not_kept(demo: Demo) -> None:
     async with connected(demo) as (reader, writer):
         writer.write(SOCKET)
         await reader.readuntil(b"\r\n\r\n")
@@ -268,37 +230,10 @@ KEY = b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
         (b"GET /graphql HTTP/1.1\r\n" + UPGRADE.replace(b"13", b"12") + KEY, b"Version header"),
     ],
 )
-async def test_what_is_no_handshake_is_400(demo: Demo, handshake: bytes, reason: bytes) -> None:
-    answer = await answer_to(demo, handshake + b"\r\n")
+async def test_an_invalid_handshake_is_400(demo: Demo, handshake: bytes, reason: bytes) -> None:
+    answer = await response_to(demo, handshake + b"\r\n")
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert reason in answer
-
-
-@pytest.mark.parametrize(
-    ("sent", "answers"),
-    [(b"", []), (FIRST, [b"400"]), (WHOLE + FIRST, [b"200", b"400"])],
-    ids=["nothing", "half", "one and a half"],
-)
-async def test_a_head_that_never_comes_is_given_up(
-    demo: Demo, sent: bytes, answers: list[bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(protocols, "HEAD_TIMEOUT", 0.3)
-    # Only a connection without the beginning of a request is idle.
-    monkeypatch.setattr(demo.server.config, "timeout_keep_alive", 0.1)
-    answer = await answer_to(demo, sent)
-    assert [part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]] == answers
-    assert (b"did not end within" in answer) == (b"400" in answers)
-
-
-async def test_a_stream_is_no_head(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocols, "HEAD_TIMEOUT", 0.3)
-    monkeypatch.setattr(http, "FIRST_RESULT_TIMEOUT", 0.01)
-    monkeypatch.setattr(sse, "KEEP_ALIVE", 0.01)
-    async with connected(demo) as (reader, writer):
-        path = b"/graphql?query=subscription{silence}"
-        writer.write(WHOLE.replace(b"/graphql?query={hello}", path)[:-2] + ACCEPT + b"\r\n")
-        for _ in range(50):
-            await asyncio.wait_for(reader.readuntil(b": ping"), 5)
 
 
 NO_TOKEN = FIRST + b"Connection: close\r\n\r\n"
@@ -329,21 +264,21 @@ CLOSING = b"Connection: close\r\n\r\n"
         *("chunk", "no handshake", "no socket", "origin"),
     ],
 )
-async def test_every_answer_keeps_its_type_and_names_no_software(
+async def test_every_response_forbids_sniffing_and_names_no_software(
     demo: Demo, sent: bytes, status: bytes
 ) -> None:
-    answer = await answer_to(demo, sent)
+    answer = await response_to(demo, sent)
     assert_plain(answer.partition(b"\r\n\r\n")[0], status)
 
 
-async def test_an_opened_socket_names_no_software(demo: Demo) -> None:
+async def test_an_open_websocket_names_no_software(demo: Demo) -> None:
     async with connected(demo) as (reader, writer):
         writer.write(SOCKET)
         assert_plain(await reader.readuntil(b"\r\n\r\n"), b"101")
 
 
 def assert_plain(head: bytes, status: bytes) -> None:
-    """Check what every head of an answer must have, and must not."""
+    """Check the headers that every response must have, and those that it must not have."""
     assert head.startswith(b"HTTP/1.1 " + status + b" ")
     lines = head.lower().split(b"\r\n")
     assert lines.count(b"x-content-type-options: nosniff") == 1

@@ -61,7 +61,7 @@ class Process:
 async def process(installation: Installation, kind: str, **settings: str) -> AsyncIterator[Process]:
     environment = installation.environment(LOGINS[kind], METRICS_PORT="0", PORT="0", **settings)
     async with running(kind, environment=environment, folder=installation.folder) as command:
-        line = await command.says("Showing metrics and health on port")
+        line = await command.says("Serving metrics and health on port")
         (port,) = re.findall(r"port (\d+) of 127\.0\.0\.1", line)
         async with httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20

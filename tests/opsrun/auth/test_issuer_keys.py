@@ -130,7 +130,7 @@ async def test_when_all_keys_are_withdrawn_none_is_kept(
     issuer.answer = (200, answer)
     clock.now += issuer_keys.REFRESH_SECONDS + issuer_keys.GRACE_SECONDS + 1
     assert "cannot be checked right now" in await refusal(keys, "first")
-    assert "it publishes no key" in caplog.text
+    assert "the issuer publishes no signing key" in caplog.text
     issuer.answer = None
     clock.now += issuer_keys.PAUSE_SECONDS + 1
     assert (await keys.find("first")).key_id == "first"
@@ -202,7 +202,7 @@ async def test_a_redirect_is_not_followed(issuer: Issuer, caplog: pytest.LogCapt
     issuer.answer = (302, b"")
     await refusal(IssuerKeys(issuer.url), "first")
     assert issuer.asked == 1
-    assert "it answered 302" in caplog.text
+    assert "the issuer responded with 302" in caplog.text
 
 
 async def test_an_issuer_that_drips_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -544,7 +544,7 @@ async def test_processes_that_make_a_key_at_once_get_the_same(tmp_path: Path) ->
 def test_a_file_without_a_key_is_not_taken_for_one(tmp_path: Path, content: str) -> None:
     path = tmp_path / "test.key"
     path.write_text(content)
-    with pytest.raises(SettingsError, match=r"test\.key holds no key. Delete it"):
+    with pytest.raises(SettingsError, match=r"test\.key does not contain a key. Delete it"):
         kept_key(path)
 
 
@@ -574,10 +574,11 @@ def test_anything_else_is_no_bearer_token(header: object) -> None:
         bearer(header)
 
 
-class Counted:
-    """Verifies each token of a number as that user's, unless it was withdrawn."""
+class CountingTokens(LocalTokens):
+    """Accepts a number as the token of the user with that id, unless the token is withdrawn."""
 
     def __init__(self) -> None:
+        super().__init__("k" * 32)
         self.verified: list[str] = []
         self.withdrawn: set[str] = set()
 
@@ -588,23 +589,23 @@ class Counted:
         return Identity(UUID(int=int(token)), datetime.now(UTC) + timedelta(hours=1))
 
 
-async def test_a_good_token_is_verified_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    counted = Counted()
-    recent = RecentTokens(counted)
+async def test_a_verified_token_is_cached(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = CountingTokens()
+    recent = RecentTokens(tokens)
     users = [(await recent.verify(token)).user_id.int for token in ("1", "2", "1", "2")]
     assert users == [1, 2, 1, 2]
-    assert counted.verified == ["1", "2"]
+    assert tokens.verified == ["1", "2"]
     monkeypatch.setattr(auth, "KEPT_SECONDS", -1.0)
     await recent.verify("1")
-    assert counted.verified == ["1", "2", "1"]
+    assert tokens.verified == ["1", "2", "1"]
 
 
-async def test_a_bad_token_is_not_kept() -> None:
-    counted = Counted()
-    recent = RecentTokens(counted)
-    counted.withdrawn.add("1")
+async def test_a_rejected_token_is_not_cached() -> None:
+    tokens = CountingTokens()
+    recent = RecentTokens(tokens)
+    tokens.withdrawn.add("1")
     for _ in range(2):
         with pytest.raises(UnauthenticatedError):
             await recent.verify("1")
-    counted.withdrawn.clear()
+    tokens.withdrawn.clear()
     assert await recent.verify("1")

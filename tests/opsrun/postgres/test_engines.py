@@ -365,7 +365,7 @@ async def test_a_login_that_may_do_more_is_refused(
     async with as_role(logins_database, "GRANT opsrun_api TO {role}", *definition) as engine:
         message = await refusal(engine, Login.API)
     assert says in message
-    assert "Give this process a login that has the role opsrun_api and nothing more." in message
+    assert "Give this process a login that has only the role opsrun_api." in message
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ async def test_an_old_server_is_refused_before_any_change(
 ) -> None:
     monkeypatch.setattr(migrations, "OLDEST_POSTGRES", 99)
     async with open_engine(await new_database(servers.postgres_url, "old")) as engine:
-        with pytest.raises(SettingsError, match=r"PostgreSQL \d\d\. It takes: PostgreSQL 99"):
+        with pytest.raises(SettingsError, match=r"PostgreSQL \d\d\. Expected: PostgreSQL 99"):
             await migrate(engine)
         async with engine.connect() as connection:
             schema = await connection.execute(text("SELECT to_regnamespace('opsrun')::text"))

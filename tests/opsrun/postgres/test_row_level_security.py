@@ -96,7 +96,7 @@ async def test_an_open_table_is_refused_by_name(
         with pytest.raises(OpenTableError) as refused:
             async with open_resources(settings, login):
                 pass
-    assert f"in this database: {says}. Put back" in str(refused.value)
+    assert f"in this database: {says}. Restore" in str(refused.value)
     assert "FORCE ROW LEVEL SECURITY" in str(refused.value)
 
 
@@ -113,7 +113,7 @@ async def test_the_policy_of_another_login_is_none(
             await require_row_level_security(engine)
 
 
-OPEN = "has a policy for this login that asks for no tenant"
+OPEN = "has a policy for this login that does not check the tenant"
 
 
 @pytest.mark.parametrize("login", Login)
@@ -185,7 +185,7 @@ async def test_a_table_of_no_tenant_needs_no_wall(owner: URL, logins: dict[Login
 @pytest.mark.parametrize(
     ("made", "granted", "says"),
     [
-        ("VIEW", "SELECT", "extra is a view that this login may use with the rights of its owner"),
+        ("VIEW", "SELECT", "extra is a view that this login may use with its owner's rights"),
         ("VIEW", "SELECT (id)", "extra is a view"),
         ("VIEW", "DELETE", "extra is a view"),
         ("MATERIALIZED VIEW", "SELECT", "extra is a materialized view that this login may use"),

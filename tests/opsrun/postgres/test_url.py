@@ -1,4 +1,4 @@
-"""TLS on the way to the database, as libpq spells it."""
+"""TLS to the database, configured with libpq's options."""
 
 import re
 import ssl
@@ -39,10 +39,10 @@ def proxy_to(url: str, context: ssl.SSLContext) -> TlsProxy:
 
 
 async def refusal(url: str) -> str:
-    with pytest.raises(SettingsError) as refused:
+    with pytest.raises(SettingsError) as error:
         async with open_engine(url):
             pass
-    return str(refused.value)
+    return str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ async def refusal(url: str) -> str:
         *("sslmode=verify-ca&sslrootcert={ca}", "sslmode=verify-full&sslrootcert={ca}"),
     ],
 )
-async def test_an_encrypted_connection_serves(
+async def test_an_encrypted_connection_works(
     logins: dict[Login, str], ours: Authority, options: str
 ) -> None:
     url = logins[Login.API]
@@ -60,10 +60,10 @@ async def test_an_encrypted_connection_serves(
         far = through(proxy, url, options.format(ca=ours.certificate))
         async with open_engine(far) as engine, engine.connect() as connection:
             assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
-        assert proxy.encrypted == 2  # the first look, and the pool's
+        assert proxy.encrypted == 2  # the check for poolers, and the pool's first
 
 
-async def test_the_authorities_of_the_system_are_taken_by_their_name(
+async def test_the_authorities_of_the_system_are_trusted_by_name(
     logins: dict[Login, str], ours: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url, options = logins[Login.API], "sslmode=verify-full&sslrootcert=system"
@@ -75,23 +75,23 @@ async def test_the_authorities_of_the_system_are_taken_by_their_name(
 
 
 @pytest.mark.parametrize(
-    ("mode", "host", "says"),
+    ("mode", "host", "message"),
     [
         ("verify-full", HOST, None),
         ("verify-full", "db.example", "is not valid for '127.0.0.1'"),
         ("verify-ca", "db.example", None),
     ],
 )
-async def test_only_verify_full_wants_the_host_in_the_certificate(
-    logins: dict[Login, str], ours: Authority, mode: str, host: str, says: str | None
+async def test_only_verify_full_requires_the_host_in_the_certificate(
+    logins: dict[Login, str], ours: Authority, mode: str, host: str, message: str | None
 ) -> None:
     url = logins[Login.API]
     async with proxy_to(url, ours.serving(host)) as proxy:
         far = through(proxy, url, f"sslmode={mode}&sslrootcert={ours.certificate}")
-        if says is None:
+        if message is None:
             async with open_engine(far):
                 return
-        assert says in await refusal(far)
+        assert message in await refusal(far)
 
 
 @pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
@@ -100,10 +100,12 @@ async def test_a_server_of_another_authority_is_refused(
 ) -> None:
     url = logins[Login.API]
     async with proxy_to(url, theirs.serving(HOST)) as proxy:
-        said = await refusal(through(proxy, url, f"sslmode={mode}&sslrootcert={ours.certificate}"))
-        assert said.startswith("OPSRUN_DATABASE_URL: Cannot connect: ")
-        assert "certificate verify failed" in said
-        assert "\n" not in said
+        message = await refusal(
+            through(proxy, url, f"sslmode={mode}&sslrootcert={ours.certificate}")
+        )
+        assert message.startswith("OPSRUN_DATABASE_URL: Cannot connect: ")
+        assert "certificate verify failed" in message
+        assert "\n" not in message
 
 
 async def test_a_server_without_tls_is_refused_where_it_is_required(
@@ -125,7 +127,7 @@ async def test_the_client_shows_its_own_certificate(
             pass
 
 
-async def test_every_command_reaches_the_database_by_tls_or_says_why_not(
+async def test_every_command_reaches_the_database_by_tls_or_reports_why_not(
     installation: Installation, ours: Authority, theirs: Authority
 ) -> None:
     url = installation.urls[Login.MAINTENANCE]
@@ -167,7 +169,7 @@ def key_of_another(_: Path, ours: Authority) -> str:
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         (missing, r"Cannot use sslrootcert=\S+/absent\.crt: No such file or directory\."),
         (no_certificate, r"Cannot use sslrootcert=\S+/text: .*no certificate"),
@@ -175,29 +177,29 @@ def key_of_another(_: Path, ours: Authority) -> str:
         (key_of_another, r"Cannot use sslcert=\S+ and sslkey=\S+: .*mismatch"),
     ],
 )
-def test_files_that_cannot_be_used_are_named(
-    tmp_path: Path, ours: Authority, options: Callable[[Path, Authority], str], says: str
+def test_unusable_files_are_named(
+    tmp_path: Path, ours: Authority, options: Callable[[Path, Authority], str], message: str
 ) -> None:
-    with pytest.raises(SettingsError) as refused:
+    with pytest.raises(SettingsError) as error:
         parse_url(f"postgresql://ada@db/ledger?{options(tmp_path, ours)}")
-    assert re.match(f"OPSRUN_DATABASE_URL: {says}", str(refused.value))
+    assert re.match(f"OPSRUN_DATABASE_URL: {message}", str(error.value))
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         ("sslrootcert={ca}", "sslmode must be verify-full"),
         ("sslmode=prefer&sslrootcert={ca}", "sslmode must be verify-full"),
-        ("sslmode=require&sslrootcert=system", "goes with sslmode=verify-full"),
-        ("sslrootcert=system", "goes with sslmode=verify-full"),
-        ("sslmode=require&sslmode=disable", "each of these once"),
-        ("sslmode=require&ssl=disable", "each of these once"),
+        ("sslmode=require&sslrootcert=system", "requires sslmode=verify-full"),
+        ("sslrootcert=system", "requires sslmode=verify-full"),
+        ("sslmode=require&sslmode=disable", "each once"),
+        ("sslmode=require&ssl=disable", "each once"),
         ("sslmode=", "has no value"),
         ("sslmode=require&sslrootcert=", "has no value"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(
-    ours: Authority, options: str, says: str
+    ours: Authority, options: str, message: str
 ) -> None:
-    with pytest.raises(SettingsError, match=says):
+    with pytest.raises(SettingsError, match=message):
         parse_url(f"postgresql://ada@db/ledger?{options.format(ca=ours.certificate)}")
