@@ -1,0 +1,1 @@
+"""The API process: HTTP, WebSockets, the hub, health and metrics."""

@@ -1,0 +1,1 @@
+"""Authentication: from a bearer token to an identity."""

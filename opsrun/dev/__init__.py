@@ -1,0 +1,1 @@
+"""Development only: `opsrun dev`, its demo data and its embedded servers."""

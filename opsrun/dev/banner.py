@@ -1,4 +1,4 @@
-"""What `opsrun dev` prints when everything runs: where it is, and who can sign in."""
+"""The text that `opsrun dev` prints when everything runs: the addresses and the users."""
 
 import shlex
 import sys
@@ -10,7 +10,7 @@ from opsrun.dev.demo_sign_in import is_local_url
 from opsrun.dev.hub import DevHub
 from opsrun.settings import PREFIX, Settings
 
-_MOST_NAMED = 10
+_MAX_SCOPES = 10
 
 
 def banner(
@@ -21,14 +21,14 @@ def banner(
     hub: DevHub,
     own_scopes: Sequence[str] = (),
 ) -> str:
-    """Return the text for a product at the address `base`, whose demo signs in with `code`."""
+    """Return the text for an API at the URL `base`, whose demo users sign in with `code`."""
     signs_in = is_local_url(base)
     fragment = f"#demo={code}" if signs_in else ""
     lines = [""]
     if hub.folder is not None:
         lines.append(f"  Hub       {base}/{fragment}")
         if hub.is_being_built:
-            lines.append("            (being built: the page shows it as soon as it is there)")
+            lines.append("            (building: the page shows the hub once it is built)")
     lines += [
         f"  GraphiQL  {base}/graphiql/{fragment}",
         f"  GraphQL   {base}/graphql",
@@ -46,7 +46,7 @@ def banner(
         *_sign_in(signs_in=signs_in, has_hub=hub.folder is not None),
         f"    {token_command(settings)}",
         "",
-        "  Runs show up below; Ctrl-C stops everything.",
+        "  Runs appear below; Ctrl-C stops everything.",
         "",
     ]
     return "\n".join(lines)
@@ -55,22 +55,22 @@ def banner(
 def _sign_in(*, signs_in: bool, has_hub: bool) -> Sequence[str]:
     if not signs_in:
         return ["  Sign in, in a browser or any client, with the token that this prints:"]
-    clients = "Other clients send `Authorization: Bearer …` with what this prints:"
+    clients = "Other clients send `Authorization: Bearer …` with the token that this prints:"
     if not has_hub:
-        return ["  GraphiQL's address signs in Olivia.", f"  {clients}"]
+        return ["  The GraphiQL link signs in as Olivia.", f"  {clients}"]
     return [
-        "  The hub's address signs in all of them, GraphiQL's signs in Olivia.",
+        "  The hub link offers all of them; the GraphiQL link signs in as Olivia.",
         f"  {clients}",
     ]
 
 
 def _some(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - _MAX_SCOPES
+    return ", ".join(names[:_MAX_SCOPES]) + (f" and {more} more" if more > 0 else "")
 
 
 def token_command(settings: Settings, subject: str = "oscar") -> str:
-    """Return the command, to be run in this folder, that prints a token of a demo user."""
+    """Return the command that prints a demo user's token, to be run in this folder."""
     program = Path(sys.executable).with_name("opsrun")
     if program.is_relative_to(Path.cwd()):
         program = program.relative_to(Path.cwd())

@@ -1,4 +1,4 @@
-"""`opsrun dev`: the whole product on this machine, and a look at its runs."""
+"""`opsrun dev`: everything on this machine, with a view of the runs."""
 
 import asyncio
 import ctypes
@@ -35,24 +35,24 @@ from opsrun.settings import PREFIX, Settings
 from opsrun.valkey.wakeups import RedisWakeUps
 
 _READY_SECONDS = 60.0
-# Instead of the defaults: a run of the demo is over sooner, and somebody waits.
+# Replace the defaults, because the demo's runs are short, and a developer waits.
 _DEV_DEFAULTS = {"shutdown_grace_seconds": 2, "drain_seconds": 0}
 
 
 async def develop(settings: Settings, own_exports: Path | None = None) -> None:
-    """Run everything until Ctrl-C or SIGTERM, or until a part of it dies.
+    """Run everything until Ctrl-C or SIGTERM, or until a process ends.
 
-    The subfolders of `own_exports` are the scopes of one more tenant.
+    The subfolders of `own_exports` are the scopes of an extra tenant.
 
     Raises:
-        SettingsError, UnsafeLoginError: something is wrong with the surroundings.
-        EmbeddedServerError: a part could not start, or died.
+        SettingsError, UnsafeLoginError: a setting or the database login is not usable.
+        EmbeddedServerError: a process did not start, or ended.
     """
     task = asyncio.current_task()
     assert task is not None
 
     def stop() -> None:
-        # A second signal interrupts the stopping, which then goes by force.
+        # A second signal interrupts the shutdown, and the processes are killed.
         if not task.cancelling():
             click.echo("\nStopping ...")
         task.cancel()
@@ -62,19 +62,21 @@ async def develop(settings: Settings, own_exports: Path | None = None) -> None:
     try:
         await _develop(settings, own_exports)
     except asyncio.CancelledError:
-        click.echo("Stopped. Everything is kept: start again to go on from here.")
+        click.echo("Stopped. All data is kept for the next start.")
 
 
 async def _develop(settings: Settings, own_exports: Path | None) -> None:
     folder = settings.data_folder.resolve()
     exports, logs = folder / demo.EXPORTS_FOLDER, folder / "logs"
-    local_tokens(settings)  # raises early
+    local_tokens(settings)  # fails early
     own = [] if own_exports is None else await demo.own_scopes(own_exports, exports)
-    click.echo(f"Starting; everything is kept in {folder}.")
+    click.echo(f"Starting; all data is kept in {folder}.")
     bound = listening_socket(settings)
     base, place = address(settings, bound), bound.getsockname()[:2]
     if settings.port is None and place[1] != DEFAULT_PORT:
-        click.echo(f"Port {DEFAULT_PORT} is taken, so this is port {place[1]}; or set OPSRUN_PORT.")
+        click.echo(
+            f"Port {DEFAULT_PORT} is in use: using port {place[1]}. OPSRUN_PORT sets another."
+        )
     with bound:
         click.echo("Starting Postgres and Valkey ...")
         async with _open_servers(settings, folder) as servers:
@@ -113,11 +115,11 @@ async def _develop(settings: Settings, own_exports: Path | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Servers:
-    """The database, as its owner sees it, Redis, and those of them that are ours."""
+    """The owner's URL of the database, the URL of Redis, and the embedded servers, if any."""
 
     database: URL
     redis_url: str
-    own: EmbeddedServers | None
+    embedded: EmbeddedServers | None
 
 
 @asynccontextmanager
@@ -130,9 +132,9 @@ async def _open_servers(settings: Settings, folder: Path) -> AsyncIterator[_Serv
         if redis_url is not None:
             yield _Servers(database, redis_url, None)
             return
-    async with embedded_servers(folder / "servers") as own:
-        database = database or await create_database(own.postgres_url)
-        yield _Servers(database, redis_url or own.redis_url, own)
+    async with embedded_servers(folder / "servers") as embedded:
+        database = database or await create_database(embedded.postgres_url)
+        yield _Servers(database, redis_url or embedded.redis_url, embedded)
 
 
 def _secret(folder: Path) -> bytes:
@@ -142,17 +144,17 @@ def _secret(folder: Path) -> bytes:
 def _environment(
     settings: Settings, folder: Path, servers: _Servers, hub: Path | None
 ) -> dict[str, str]:
-    given = {"REDIS_URL": servers.redis_url, "DATA_FOLDER": str(folder)}
+    variables = {"REDIS_URL": servers.redis_url, "DATA_FOLDER": str(folder)}
     if hub is not None:
-        given["HUB_FOLDER"] = str(hub)
+        variables["HUB_FOLDER"] = str(hub)
     for name, seconds in _DEV_DEFAULTS.items():
         if name not in settings.model_fields_set:
-            given[name.upper()] = str(seconds)
-    return {**os.environ, **{PREFIX + name: value for name, value in given.items()}}
+            variables[name.upper()] = str(seconds)
+    return {**os.environ, **{PREFIX + name: value for name, value in variables.items()}}
 
 
 def metrics_ports(settings: Settings) -> Iterator[dict[str, str]]:
-    """Return the variables that give each process its port: the one that is set, and the next."""
+    """Yield the metrics port of each process as a variable: the configured one, then the next."""
     port = settings.metrics_port
     if port is None:
         return repeat({})
@@ -168,7 +170,7 @@ async def _processes(
     bound: socket.socket,
     metrics_ports: Iterator[dict[str, str]],
 ) -> AsyncIterator[list[Child]]:
-    """Run API, worker and maintenance, in this order; the API takes the socket over."""
+    """Run API, worker and maintenance, in this order. The API inherits the socket."""
     children = []
     try:
         with bound:
@@ -201,15 +203,15 @@ async def _processes(
 async def _while_alive(
     work: Coroutine[Any, Any, None], servers: _Servers, processes: Sequence[Child]
 ) -> None:
-    """Do the work, unless something dies before it is done.
+    """Do the work, unless a process ends before it is done.
 
     Raises:
-        EmbeddedServerError: which tells how it died.
+        EmbeddedServerError: a process ended; the message says how.
     """
     working = asyncio.create_task(work)
     deaths = [asyncio.create_task(_death(child)) for child in processes]
-    if servers.own is not None:
-        deaths.append(asyncio.create_task(servers.own.wait_died()))
+    if servers.embedded is not None:
+        deaths.append(asyncio.create_task(servers.embedded.wait_died()))
     try:
         done, _ = await asyncio.wait([working, *deaths], return_when=asyncio.FIRST_COMPLETED)
         for death in done.intersection(deaths):
@@ -229,7 +231,7 @@ async def _death(child: Child) -> str:
 async def _until_ready(place: tuple[str, int], api: Child) -> None:
     try:
         async with asyncio.timeout(_READY_SECONDS):
-            while not await _is_ready(place):  # noqa: ASYNC110 - it can only be asked
+            while not await _is_ready(place):  # noqa: ASYNC110 - no event to wait for
                 await asyncio.sleep(0.05)
     except TimeoutError:
         problem = f"was not ready after {_READY_SECONDS:.0f} seconds"
@@ -237,7 +239,7 @@ async def _until_ready(place: tuple[str, int], api: Child) -> None:
 
 
 async def _is_ready(place: tuple[str, int]) -> bool:
-    """Ask the API, which has its socket from us: so the answer comes when it is there."""
+    """Ask the API, whose socket accepts connections even before the API has started."""
     try:
         reader, writer = await asyncio.open_connection(*place)
         try:
@@ -261,14 +263,12 @@ async def _watch(transactions: Transactions, exports: Path) -> None:
 
 
 def stop_with_parent(parent: int) -> None:
-    """Have the system stop us when the process that started us ends, even by kill -9.
-
-    Only Linux can.
+    """Make the system stop this process when its parent ends, even if killed (Linux only).
 
     Raises:
-        ClickException: that process is gone already, or never was the one.
+        ClickException: the parent has ended, or is a different process.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
-        raise click.ClickException(f"Process {parent} did not start this one, or is gone.")
+        raise click.ClickException(f"Process {parent} has ended, or is not the parent of this one.")

@@ -1,4 +1,4 @@
-"""The hub in `opsrun dev`: its address works at once, and shows the hub once that is built."""
+"""The hub in `opsrun dev`: its address shows a waiting page until the hub is built."""
 
 from html import escape
 from pathlib import Path
@@ -25,30 +25,30 @@ _PAGE = """<!doctype html>
   </head>
   <body>
     %s
-    <p>The API answers already: <a href="/graphiql/">GraphiQL</a>.</p>
+    <p>The API is running: <a href="/graphiql/">GraphiQL</a>.</p>
   </body>
 </html>
 """  # noqa: E501 - a line of CSS
 _WAITING = """<h1>The hub is being built</h1>
-    <p role="status">This happens once, and when its sources change. The page shows the hub as soon
-      as it is there.</p>
+    <p role="status">This happens once, and after its sources change. This page will then show the
+      hub.</p>
     <script src="/waiting.js"></script>"""
-# Not a refresh by the markup: with a fragment in the address, that need not load the page again.
+# Not a refresh in the markup: with a fragment in the address, it may not reload the page.
 _SCRIPT = "setTimeout(() => location.reload(), 2000);\n"
 _FAILED = """<h1>The hub could not be built</h1>
     <pre>%s</pre>
-    <p>Start <code>make dev</code> again to repeat it.</p>"""
+    <p>To try again, restart <code>make dev</code>.</p>"""
 
 
 class DevHub:
-    """What the API serves as the hub; None in `folder` when there is nothing to serve."""
+    """The folder that the API serves as the hub; `folder` is None if there is no hub."""
 
     def __init__(self, settings: Settings, data_folder: Path) -> None:
-        """Decide whether the hub has to be built, and say so when Node is missing."""
+        """Decide whether to build the hub; print a message if Node is missing."""
         self.folder = hub.hub_folder(settings)
         self.is_being_built = settings.hub_folder is None and must_be_built()
-        if self.is_being_built and (lack := lack_of_node()) is not None:
-            click.echo(f"The hub is not built: {lack}. All else works.")
+        if self.is_being_built and (problem := lack_of_node()) is not None:
+            click.echo(f"The hub is not built: {problem}. Everything else works.")
             self.is_being_built = False
         if self.is_being_built:
             self.folder = data_folder / "hub" / "served"
@@ -59,24 +59,24 @@ class DevHub:
             self._serve(self._page)
 
     async def build(self, log: Path) -> None:
-        """Build the hub if that is necessary, then serve it; a failure is shown and printed."""
+        """Build the hub if necessary, and serve it; print and show a failure."""
         if not self.is_being_built:
             return
-        click.echo("Building the hub; this happens once, and when its sources change ...")
+        click.echo("Building the hub; this happens once, and after its sources change ...")
         try:
             await build_hub(log)
         except EmbeddedServerError as error:
-            click.echo(f"The hub is not built, all else works: {error}")
+            click.echo(f"The hub is not built; everything else works: {error}")
             self._show(_FAILED % escape(str(error)))
         else:
             self._serve(hub.BUILD)
-            click.echo("The hub is built; its address shows it now.")
+            click.echo("The hub is built; its address now shows it.")
 
     def _show(self, body: str) -> None:
         (self._page / "index.html").write_text(_PAGE % body)
 
     def _serve(self, folder: Path) -> None:
-        """Let the link lead to another folder, without a moment in which it leads nowhere."""
+        """Point the link at another folder, atomically."""
         assert self.folder is not None
         link = self.folder.with_name("next")
         link.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The hub is built from a checkout's sources: once, and again when they have changed."""
+"""Builds the hub from a checkout's sources, once and again after they change."""
 
 import os
 import re
@@ -13,22 +13,22 @@ from opsrun.dev.embedded import EmbeddedServerError
 from opsrun.dev.embedded.child import spawn
 from opsrun.settings import PREFIX
 
-# As Vite wants it.
+# Vite requires it.
 _OLDEST_NODE = "20.19"
 
 
 def must_be_built() -> bool:
-    """Tell whether there are sources of the hub here that are newer than what is built."""
+    """Return whether this checkout has sources of the hub that are newer than the build."""
     return _lock().exists() and not _is_newer(_built(), _sources())
 
 
 async def build_hub(log: Path) -> None:
-    """Build the hub, which takes Node; what npm prints goes to `log`.
+    """Build the hub with npm, whose output goes to `log`.
 
-    A build that is cancelled leaves no process and no half of a hub. Call it on the main thread.
+    A cancelled build leaves no process and no incomplete hub. Call this on the main thread.
 
     Raises:
-        EmbeddedServerError: it failed; the message has the end of the log.
+        EmbeddedServerError: the build failed; the message contains the end of the log.
     """
     shutil.rmtree(hub.BUILD, ignore_errors=True)
     try:
@@ -46,12 +46,12 @@ def _lock() -> Path:
 
 
 def _built() -> Path:
-    """Return the mark that is made last, and that a new build removes first."""
+    """Return the marker file: a build creates it last, and the next build removes it first."""
     return hub.BUILD / ".built"
 
 
 def _sources() -> Iterator[Path]:
-    """Give all files and folders that a build may depend on, but for what npm puts there."""
+    """Yield all files and folders that a build depends on, except those that npm writes."""
     yield hub.SOURCES.parents[1] / "schema.graphql"
     for top in hub.SOURCES.iterdir():
         if top.name not in ("node_modules", hub.BUILD.name):
@@ -60,9 +60,9 @@ def _sources() -> Iterator[Path]:
 
 
 def _is_newer(made: Path, sources: Iterable[Path]) -> bool:
-    """Tell whether it was made after the last change of its sources.
+    """Return whether a file is newer than all its sources.
 
-    By time and not by content, for a build may write sources of its own before it ends.
+    By time, not by content, because a build itself may write sources.
     """
     if not made.exists():
         return False
@@ -71,14 +71,14 @@ def _is_newer(made: Path, sources: Iterable[Path]) -> bool:
 
 
 def lack_of_node() -> str | None:
-    """Say what is missing here to run npm's programs, if anything is."""
+    """Return why npm cannot run here; None if it can."""
     node = shutil.which("node")
     if node is None or shutil.which("npm") is None:
-        return f"it takes Node {_OLDEST_NODE} or newer with npm"
-    told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
-    version = told.stdout.strip()
+        return f"it needs Node {_OLDEST_NODE} or newer, with npm"
+    result = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
+    version = result.stdout.strip()
     if _numbers(version) < _numbers(_OLDEST_NODE):
-        return f"it takes Node {_OLDEST_NODE} or newer, not {version or 'one that fails'}"
+        return f"it needs Node {_OLDEST_NODE} or newer, not {version or 'one that fails'}"
     return None
 
 
@@ -87,7 +87,7 @@ def _numbers(version: str) -> list[int]:
 
 
 async def _npm(log: Path, *arguments: str) -> None:
-    # Scripts of others' packages need none of our secrets.
+    # Scripts of third-party packages must not read our secrets.
     env = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     child = spawn(
         f"npm {' '.join(arguments[:2])}",
@@ -103,6 +103,6 @@ async def _npm(log: Path, *arguments: str) -> None:
             raise EmbeddedServerError(child.exit_report())
     finally:
         if not child.ended:
-            # npm has started others, and they yet others; its session has a group for all.
+            # npm starts further processes, which are all in its process group.
             os.killpg(child.process.pid, signal.SIGKILL)
             child.process.wait()

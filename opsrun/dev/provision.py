@@ -1,4 +1,4 @@
-"""Make a database ready for `opsrun dev`: create, migrate, and let the three roles log in."""
+"""Prepares a database for `opsrun dev`: creates it, migrates it, and enables the three logins."""
 
 import hashlib
 import hmac
@@ -18,22 +18,22 @@ async def create_database(admin_url: str, name: str = DATABASE) -> URL:
     """Create the database if it does not exist; return its URL for the same login."""
     async with open_engine(admin_url) as engine, engine.connect() as connection:
         autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        found = await autocommit.execute(
+        existing = await autocommit.execute(
             text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": name}
         )
-        if found.one_or_none() is None:
+        if existing.one_or_none() is None:
             await autocommit.execute(text(f'CREATE DATABASE "{name}"'))
     return parse_url(admin_url).set(database=name)
 
 
 async def provision(database: URL, secret: bytes) -> dict[Login, str]:
-    """Migrate and return the URL of each login.
+    """Migrate the database and return the URL of each login.
 
-    The passwords follow from `secret`, so that a second start changes nothing.
+    The passwords are derived from `secret`, so the next start changes nothing.
     """
     async with open_engine(database) as engine:
         await migrate(engine)
-        await _let_in(engine, {login: _password(secret, login) for login in Login})
+        await _enable_logins(engine, {login: _password(secret, login) for login in Login})
     return {
         login: url.set(drivername="postgresql").render_as_string(hide_password=False)
         for login, url in _urls(database, secret).items()
@@ -41,16 +41,16 @@ async def provision(database: URL, secret: bytes) -> dict[Login, str]:
 
 
 async def require_own_logins(database: URL, secret: bytes) -> None:
-    """Refuse a server whose logins are in use elsewhere: provisioning would change their passwords.
+    """Refuse a server whose logins another installation uses: their passwords would change.
 
     Raises:
-        UnsafeLoginError: one of them has another password than `secret` gives it.
+        UnsafeLoginError: the password of a login is not derived from `secret`.
     """
     urls = _urls(database, secret)
     async with open_engine(database) as engine, engine.connect() as connection:
-        asked = text("SELECT rolname FROM pg_roles WHERE rolcanlogin AND rolname = ANY(:logins)")
-        taken = await connection.execute(asked, {"logins": [*urls]})
-        logins = [Login(name) for name in taken.scalars()]
+        query = text("SELECT rolname FROM pg_roles WHERE rolcanlogin AND rolname = ANY(:logins)")
+        names = await connection.execute(query, {"logins": [*urls]})
+        logins = [Login(name) for name in names.scalars()]
     for login in logins:
         try:
             async with open_engine(urls[login]):
@@ -58,8 +58,8 @@ async def require_own_logins(database: URL, secret: bytes) -> None:
         except SettingsError as error:
             raise UnsafeLoginError(
                 f"The login {login} of OPSRUN_DATABASE_URL is used by another installation, whose"
-                " password `opsrun dev` would change. Unset the variable to get a database for"
-                f" this purpose, or release the login with `ALTER ROLE {login} NOLOGIN`."
+                " password `opsrun dev` would change. Unset the variable to use the embedded"
+                f" database, or release the login with `ALTER ROLE {login} NOLOGIN`."
             ) from error
 
 
@@ -70,10 +70,10 @@ def _urls(database: URL, secret: bytes) -> dict[Login, URL]:
     }
 
 
-async def _let_in(engine: AsyncEngine, passwords: dict[Login, str]) -> None:
+async def _enable_logins(engine: AsyncEngine, passwords: dict[Login, str]) -> None:
     async with engine.begin() as connection:
         for login, password in passwords.items():
-            # Utility statements take no parameters; a hex digest needs no quoting.
+            # Utility statements have no parameters; a hex digest needs no escaping.
             await connection.execute(text(f"ALTER ROLE {login} LOGIN PASSWORD '{password}'"))
 
 

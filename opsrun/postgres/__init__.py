@@ -1,0 +1,1 @@
+"""Postgres: connections, migrations and the checks before a process serves."""

@@ -1,0 +1,1 @@
+"""Redis or Valkey: connections, wake-ups and budgets."""

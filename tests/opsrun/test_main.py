@@ -1,6 +1,7 @@
 """The command line: its output, which never contains a traceback."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from unittest.mock import Mock
@@ -189,6 +190,27 @@ async def test_a_process_ends_with_a_message_and_code_1(tmp_path: Path) -> None:
     [line] = command.lines
     assert line.startswith("Error: OPSRUN_DATABASE_URL: Not a PostgreSQL URL.")
     assert "hunter2" not in line
+
+
+@pytest.mark.parametrize("command", ["api", "worker", "maintenance"])
+async def test_production_processes_import_nothing_for_development(
+    tmp_path: Path, command: str
+) -> None:
+    environment = {
+        # Nothing listens there: the process ends when it has imported everything.
+        f"{PREFIX}DATABASE_URL": "postgresql://ada@127.0.0.1:9/ledger",
+        f"{PREFIX}REDIS_URL": "redis://127.0.0.1:9/0",
+        f"{PREFIX}PORT": "0",
+    }
+    program = (sys.executable, "-X", "importtime", "-m", "opsrun")
+    async with running(
+        command, environment=environment, folder=tmp_path, program=program
+    ) as process:
+        assert await process.ends() == 1
+    assert "Cannot connect" in process.lines[-1]
+    imported = {line.rpartition("|")[2].strip() for line in process.lines}
+    assert "opsrun.resources" in imported
+    assert [name for name in imported if name.startswith("opsrun.dev")] == []
 
 
 # Migrate

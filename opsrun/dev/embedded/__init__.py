@@ -1,4 +1,4 @@
-"""Real Postgres and Valkey without an installation, for development and tests."""
+"""Postgres and Valkey from installed wheels, for development and tests."""
 
 from opsrun.dev.embedded.errors import EmbeddedServerError
 from opsrun.dev.embedded.servers import EmbeddedServers, embedded_servers

@@ -1,9 +1,8 @@
-"""Whom the servers run as.
+"""The account that the servers run as.
 
-Postgres refuses to run as root, so root's servers run as `nobody`: an account
-that every system has, that owns nothing else, and that `initdb` finds in the
-password database (it refuses a bare number). Anyone else's servers run as
-that user.
+Postgres refuses to run as root, so root's servers run as `nobody`. Every system has this account,
+it owns nothing else, and `initdb` finds it in the password database, which it requires. Other
+users' servers run as that user.
 """
 
 import os
@@ -16,17 +15,17 @@ from opsrun.dev.embedded.errors import EmbeddedServerError
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The unprivileged account that root hands its servers to."""
+    """The unprivileged account of root's servers."""
 
     uid: int
     gid: int
 
 
 def server_account() -> Account | None:
-    """Return the account to drop to, or None when the servers run as ourselves.
+    """Return the account of root's servers; None if the servers run as the current user.
 
     Raises:
-        EmbeddedServerError: we are root and there is no `nobody`.
+        EmbeddedServerError: the user is root and there is no account `nobody`.
     """
     if os.geteuid() != 0:
         return None
@@ -34,17 +33,16 @@ def server_account() -> Account | None:
         nobody = pwd.getpwnam("nobody")
     except KeyError:
         raise EmbeddedServerError(
-            "Postgres does not run as root, and this system has no account `nobody` to run it as. "
+            "Postgres does not run as root, and this system has no account `nobody`. "
             "Add that account, or start as a normal user."
         ) from None
     return Account(nobody.pw_uid, nobody.pw_gid)
 
 
 def can_reach(account: Account | None, path: Path) -> bool:
-    """Tell whether `account` may pass every folder down to `path`, and enter or execute it.
+    """Return whether `account` may enter every folder on the way to `path`, and `path` itself.
 
-    Looks at the permission bits only and counts no group, so it may say no where
-    the system would say yes, which costs a copy but breaks nothing.
+    It ignores groups and access lists. A wrong False costs a copy, but breaks nothing.
     """
     if account is None:
         return True

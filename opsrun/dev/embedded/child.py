@@ -1,9 +1,8 @@
-"""A server as a direct child: it ends when we end, however we end.
+"""Child processes that end with their owner, even if it is killed.
 
-Each child has a session of its own, so that a Ctrl-C in the terminal reaches
-only us and we stop the servers in order. When we are killed, Linux sends them
-their stop signal (PR_SET_PDEATHSIG); other systems have nothing like it, and
-there a killed owner leaves its servers running.
+Each child has a separate session, so Ctrl-C in the terminal reaches only the owner, which stops
+its children in order. When the owner is killed, Linux sends the children their stop signal
+(PR_SET_PDEATHSIG). On other systems, the children of a killed owner keep running.
 """
 
 import asyncio
@@ -30,7 +29,7 @@ _SERVER_ENV = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A running, or ended, process of ours."""
+    """A child process, running or ended."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -39,17 +38,17 @@ class Child:
 
     @property
     def ended(self) -> bool:
-        """Whether the process is gone."""
+        """Whether the process has ended."""
         return self.process.poll() is not None
 
     async def wait(self) -> int:
         """Wait for the end; return the exit code, or the negated signal number."""
-        while (code := self.process.poll()) is None:  # noqa: ASYNC110 - its end sets no event
+        while (code := self.process.poll()) is None:  # noqa: ASYNC110 - no event to wait for
             await asyncio.sleep(0.02)
         return code
 
     async def stop(self) -> None:
-        """End the process in order, or by force after 20 seconds or when we are cancelled."""
+        """Stop the process; kill it after `STOP_SECONDS`, or when this call is cancelled."""
         if self.ended:
             return
         self.process.send_signal(self.stop_signal)
@@ -69,12 +68,12 @@ class Child:
             return "\n".join(log.read().decode(errors="replace").splitlines()[-20:])
 
     def report(self, problem: str) -> str:
-        """Return `problem` as a sentence about this server, with the end of its log."""
+        """Return a sentence that names this process and its `problem`, with the end of its log."""
         tail = self.log_tail() or "(empty)"
         return f"{self.name} {problem}. The end of its log {self.log}:\n{tail}"
 
     def exit_report(self) -> str:
-        """Say how the process ended, with the end of its log."""
+        """Return how the process ended, with the end of its log."""
         code = self.process.poll()
         how = f"was killed by signal {-code}" if code and code < 0 else f"ended with code {code}"
         return self.report(how)
@@ -94,20 +93,20 @@ def spawn(
 ) -> Child:
     """Start `command` in `folder`, with its output in `log`, which is emptied first.
 
-    `stdin` is for what must not appear on a command line. Call it on the main thread:
-    Linux takes the end of the thread that starts a child for the end of the owner.
+    Use `stdin` for secrets, which must not appear on a command line. Call this on the main
+    thread, because for Linux the owner ends with the thread that started the child.
 
     Raises:
-        EmbeddedServerError: the system refuses to start it.
+        EmbeddedServerError: the process cannot be started.
     """
     if threading.current_thread() is not threading.main_thread():
-        raise RuntimeError("Embedded servers are started on the main thread only.")
+        raise RuntimeError("Start embedded servers on the main thread.")
     try:
         with tempfile.TemporaryFile() as stdin_file, _emptied(log) as log_file:
             stdin_file.write(stdin.encode())
             stdin_file.seek(0)
             if account is not None:
-                # initdb opens /dev/stdin anew, which asks for the rights of the file.
+                # initdb reopens /dev/stdin, which checks the permissions of the file.
                 os.fchown(stdin_file.fileno(), account.uid, account.gid)
             process = subprocess.Popen(  # noqa: S603 - our own binaries, no shell
                 command,
@@ -136,16 +135,16 @@ def _emptied(log: Path) -> BinaryIO:
 
 
 def end_with_owner(stop_signal: signal.Signals) -> Callable[[], None] | None:
-    """Return what a child does first, so that it ends when this thread does; Linux only."""
+    """Return a function for a child to call first, so that it ends with this thread (Linux)."""
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None).prctl
     prctl.argtypes = (ctypes.c_int, ctypes.c_ulong)
     owner = os.getpid()
 
-    # Runs after the change of user, which would undo it. We may be gone by then: ask again.
-    def end_with_us() -> None:
+    # Runs after the change of user, which would reset it. The owner may have ended by then.
+    def request_signal() -> None:
         if prctl(PR_SET_PDEATHSIG, stop_signal) != 0 or os.getppid() != owner:
             os._exit(1)
 
-    return end_with_us
+    return request_signal

@@ -1,5 +1,7 @@
-"""What a person is told when the embedded servers cannot run."""
+"""The error of embedded servers."""
+
+from opsrun.errors import OperatorError
 
 
-class EmbeddedServerError(Exception):
-    """An embedded server cannot start; the message says why, and what to do about it."""
+class EmbeddedServerError(OperatorError):
+    """A server or another child process failed; the message says why and what to do."""

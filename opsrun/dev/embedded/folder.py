@@ -1,15 +1,15 @@
-"""The data folder: whose it is, who uses it now, and the passwords it keeps.
+"""The data folder, its locks and its passwords.
 
-    opsrun-embedded.json   the marker; holds the passwords, mode 0600
-    owner.pid              the process that uses the folder, for the message to a second one
-    servers.lock           held by every Postgres process that works in the folder
-    postgres/              the cluster; postgres.new/ while it is being made
+    opsrun-embedded.json   marks the folder as ours and holds the passwords, mode 0600
+    owner.pid              the process that uses the folder, for error messages
+    servers.lock           held by every Postgres process that uses the folder
+    postgres/              the cluster; postgres.new/ during its creation
     postgres.log, valkey.log
-    programs/              copies of the binaries, where root needs them
+    programs/              copies of the binaries, if root needs them
 
-Two locks guard it. The owner locks the folder itself, and that lock ends with
-the owner. The servers inherit `servers.lock`, so it is free only when the last
-of them is gone, even when their owner was killed. Both need a local file system.
+There are two locks. The owner locks the folder itself until it ends. The servers inherit
+`servers.lock`, so it is free only after the last of them has ended, even if their owner was
+killed. Both locks need a local file system.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ LEFTOVER_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class DataFolder:
-    """A folder that this process has for itself."""
+    """A folder that only this process uses."""
 
     path: Path
     account: Account | None
@@ -45,13 +45,13 @@ class DataFolder:
         """Wait until the servers of a killed owner have ended, and take their lock.
 
         Raises:
-            EmbeddedServerError: they still run after 30 seconds.
+            EmbeddedServerError: they still run after `LEFTOVER_SECONDS`.
         """
         deadline = time.monotonic() + LEFTOVER_SECONDS
         while not _lock(self.servers_lock):
             if time.monotonic() > deadline:
                 raise EmbeddedServerError(
-                    f"A Postgres of an earlier start still works in {self.path}, "
+                    f"A Postgres of an earlier start still uses {self.path}, "
                     f"{LEFTOVER_SECONDS:.0f} seconds after its owner ended. "
                     "Stop it, then start again."
                 )
@@ -60,16 +60,16 @@ class DataFolder:
 
 @contextmanager
 def claimed_folder(path: Path) -> Iterator[DataFolder]:
-    """Make `path` ours for the length of the context, creating it where needed.
+    """Lock `path` for this process during the context; create it if necessary.
 
     Raises:
-        EmbeddedServerError: another process uses it, it belongs to another user, it holds
-            something else, or the system refuses.
+        EmbeddedServerError: another process uses it, it belongs to another user, it
+            contains other files, or the system denies access.
     """
     account = server_account()
     try:
         path = path.resolve()
-        # Root's servers have to pass through it; what it holds is guarded one by one.
+        # Root's servers must be able to enter it; its files have their own permissions.
         path.mkdir(mode=0o700 if account is None else 0o711, parents=True, exist_ok=True)
         folder_lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
@@ -98,7 +98,7 @@ def claimed_folder(path: Path) -> Iterator[DataFolder]:
 
 
 def write_through(path: Path) -> None:
-    """Bring a file, or a folder's list of names, to the disk before anything builds on it."""
+    """Flush a file, or a folder's list of names, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -129,7 +129,7 @@ def _check_user(path: Path) -> None:
         name = pwd.getpwuid(owner).pw_name
     except KeyError:
         name = f"with uid {owner}"
-    # Root too stays out: whoever owns the folder could lead root's writes elsewhere by a link.
+    # This includes root: the folder's owner could redirect root's writes by a symbolic link.
     raise EmbeddedServerError(
         f"The data folder {path} belongs to the user {name}. "
         "Start as that user, or choose another folder."
@@ -142,8 +142,8 @@ def _passwords(path: Path) -> dict[str, str]:
     if not marker.exists():
         if set(path.iterdir()) - {unfinished}:
             raise EmbeddedServerError(
-                f"The folder {path} is not empty and was not made by opsrun, "
-                "so nothing in it was touched. Choose an empty or a new folder."
+                f"The folder {path} is not empty and was not created by opsrun; it is unchanged. "
+                "Choose an empty or a new folder."
             )
         unfinished.touch(mode=0o600)
         passwords = {server: secrets.token_hex(16) for server in ("postgres", "valkey")}
@@ -156,6 +156,6 @@ def _passwords(path: Path) -> dict[str, str]:
         return {server: str(stored[server]) for server in ("postgres", "valkey")}
     except (ValueError, KeyError, TypeError) as error:
         raise EmbeddedServerError(
-            f"{marker} is damaged, and with it the passwords of the servers. "
-            "Bring that file back, or move the folder away to start with an empty one."
+            f"{marker}, which holds the passwords of the servers, is damaged. "
+            "Restore that file, or move the folder away to start with an empty one."
         ) from error

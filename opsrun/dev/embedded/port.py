@@ -1,4 +1,4 @@
-"""Starting a server on a free port of 127.0.0.1."""
+"""Starts a server on a free port of 127.0.0.1."""
 
 import asyncio
 import socket
@@ -20,14 +20,14 @@ async def listening(
     *,
     bind_complaint: str,
 ) -> AsyncIterator[tuple[Child, int]]:
-    """Run a server for the length of the context; give it and its port once it is ready.
+    """Run a server during the context; yield it and its port once it is ready.
 
-    Between our choice of a free port and the server's use of it, somebody else may
-    take it. When the server's log says so (`bind_complaint`) another port is tried.
-    For the same reason `is_ready` asks the server itself, not the port: it may be another's.
+    Another process may take the free port before the server does. If the server's log then
+    contains `bind_complaint`, another port is tried. For the same reason `is_ready` must ask
+    the server, not the port.
 
     Raises:
-        EmbeddedServerError: it ended, or was not ready after 30 seconds.
+        EmbeddedServerError: the server ended, or was not ready after `READY_SECONDS`.
     """
     for attempt in range(1, PORT_ATTEMPTS + 1):
         port = free_port()
@@ -43,7 +43,7 @@ async def listening(
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that is free right now."""
+    """Return a port of 127.0.0.1 that is currently free."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

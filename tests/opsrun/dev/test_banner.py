@@ -42,9 +42,9 @@ def test_the_hub_comes_first_with_an_address_that_signs_in() -> None:
     assert second == f"  GraphiQL  {BASE}/graphiql/#demo={CODE}"
 
 
-def test_a_hub_that_is_being_built_says_so() -> None:
-    assert "being built" not in text()
-    assert "being built" in text(Hub(is_being_built=True))
+def test_the_text_mentions_a_running_build() -> None:
+    assert "(building:" not in text()
+    assert "(building:" in text(Hub(is_being_built=True))
 
 
 def test_every_member_of_every_tenant_is_listed() -> None:
@@ -56,16 +56,16 @@ def test_every_member_of_every_tenant_is_listed() -> None:
 
 
 def test_own_exports_are_listed_with_their_scopes() -> None:
-    told = text(scopes=("lab", "production"))
-    assert f"  Scopes of {demo.OWN.name}: lab, production" in told.splitlines()
+    output = text(scopes=("lab", "production"))
+    assert f"  Scopes of {demo.OWN.name}: lab, production" in output.splitlines()
     many = text(scopes=tuple(f"scope-{number}" for number in range(12)))
     assert "scope-9 and 2 more" in many
 
 
-def test_without_the_hub_graphiql_comes_first_and_nothing_is_said_of_the_hub() -> None:
-    told = text(Hub(is_there=False))
-    assert told.splitlines()[1].startswith("  GraphiQL  ")
-    assert "hub" not in told.lower()
+def test_without_the_hub_graphiql_comes_first_and_the_hub_is_not_mentioned() -> None:
+    output = text(Hub(is_there=False))
+    assert output.splitlines()[1].startswith("  GraphiQL  ")
+    assert "hub" not in output.lower()
 
 
 @pytest.mark.parametrize("base", ["https://ops.example", "http://192.0.2.7:8000"])
@@ -74,9 +74,9 @@ def test_an_address_of_another_machine_does_not_sign_in(base: str) -> None:
     assert "Sign in, in a browser or any client, with the token" in text(base=base)
 
 
-def test_no_line_is_longer_than_a_terminals() -> None:
-    told = text(Hub(is_being_built=True), scopes=("production",))
-    assert [line for line in told.splitlines() if len(line) > 80] == []
+def test_lines_fit_into_a_terminal() -> None:
+    output = text(Hub(is_being_built=True), scopes=("production",))
+    assert [line for line in output.splitlines() if len(line) > 80] == []
 
 
 async def test_the_printed_command_prints_a_token_of_this_installation(tmp_path: Path) -> None:

@@ -220,7 +220,7 @@ async def test_the_terminal_shows_runs_and_nothing_else(first: Dev) -> None:
     async with first.user() as user:
         await user.watch(await user.start(SYNC, demo.BROKEN_SCOPE))
     await first.command.says("PARTIALLY_SUCCEEDED")
-    after = first.command.lines.index("  Runs show up below; Ctrl-C stops everything.")
+    after = first.command.lines.index("  Runs appear below; Ctrl-C stops everything.")
     assert "INFO" not in first.command.output
     for shown in first.command.lines[after + 2 :]:
         assert re.match(r"(\d\d:\d\d:\d\d| {8})  aurora +(inventory|drift|\(demo)", shown), shown
@@ -309,7 +309,7 @@ async def test_two_run_side_by_side_and_one_that_loses_its_worker_ends(
     async with dev(second_folder) as second:
         assert second.base != first.base
         port = second.base.rpartition(":")[2]
-        assert f"Port 8000 is taken, so this is port {port}" in second.command.output
+        assert f"Port 8000 is in use: using port {port}." in second.command.output
         for one in (first, second):
             async with one.user("READONLY") as user:
                 assert user.role == "READONLY"
@@ -349,7 +349,7 @@ async def test_whoever_kills_make_ends_everything(second_folder: Path, tmp_path:
         assert await command.ends() == -signal.SIGKILL
         await gone(everything)
     assert of_folder(second_folder) == []
-    assert "Stopped. Everything is kept" in command.output
+    assert "Stopped. All data is kept" in command.output
 
 
 async def test_stopping_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
@@ -358,7 +358,7 @@ async def test_stopping_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
             await starting.command.says("Starting")
             code, seconds = await starting.command.stop(signal.SIGTERM)
             assert (code, seconds < 10) == (0, True)
-        assert "Stopped. Everything is kept" in starting.command.output
+        assert "Stopped. All data is kept" in starting.command.output
         assert of_folder(folder) == []
 
 
@@ -376,7 +376,7 @@ async def test_stopping_while_the_hub_is_built_leaves_nothing(checkout: Checkout
         os.killpg(pid, signal.SIGINT)
         assert await building.command.ends() == 0
         await gone(everything)
-    assert "Stopped. Everything is kept" in building.command.output
+    assert "Stopped. All data is kept" in building.command.output
     assert "Traceback" not in building.command.output
     assert not checkout.build.exists()
     assert of_folder(checkout.folder) == []
@@ -453,7 +453,7 @@ async def test_kill_9_leaves_no_process_and_no_run_is_lost(first: Dev) -> None:
         assert monotonic() - began < 5
     assert again.command.lines[-2:] == [
         "Stopping ...",
-        "Stopped. Everything is kept: start again to go on from here.",
+        "Stopped. All data is kept for the next start.",
     ]
     assert "Traceback" not in again.command.output
     shutdown = (first.folder / ".opsrun" / "servers" / "postgres.log").read_text()

@@ -12,8 +12,8 @@ from tests.opsrun.checkouts import FAILS, LASTS, Checkout
 from tests.opsrun.dev.embedded.observing import Started, all_gone, named, until
 
 INSTALL, BUILD = "ci --no-audit --no-fund", "run build"
-ANNOUNCED = "Building the hub; this happens once, and when its sources change ...\n"
-DONE = "The hub is built; its address shows it now.\n"
+ANNOUNCED = "Building the hub; this happens once, and after its sources change ...\n"
+DONE = "The hub is built; its address now shows it.\n"
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ async def test_a_failure_is_told_with_the_end_of_its_log(
 ) -> None:
     checkout.has_npm(then=FAILS)
     assert await build() == (
-        f"{ANNOUNCED}The hub is not built, all else works: npm run build ended with code 3."
+        f"{ANNOUNCED}The hub is not built; everything else works: npm run build ended with code 3."
         f" The end of its log {build.log}:\nsrc/main.tsx: no such component\n"
     )
     assert not checkout.build.exists()
@@ -107,25 +107,25 @@ async def test_a_failure_is_told_with_the_end_of_its_log(
 
 
 @pytest.mark.parametrize("missing", ["node", "npm"])
-async def test_without_node_it_says_what_it_takes(
+async def test_without_node_the_message_says_what_is_needed(
     checkout: Checkout, build: Terminal, missing: str
 ) -> None:
     (checkout.programs / missing).unlink()
     assert await build() == (
-        "The hub is not built: it takes Node 20.19 or newer with npm. All else works.\n"
+        "The hub is not built: it needs Node 20.19 or newer, with npm. Everything else works.\n"
     )
     assert checkout.calls() == []
 
 
 @pytest.mark.parametrize(
-    ("version", "told"), [("v20.18.3", "v20.18.3"), ("v8.17.0", "v8.17.0"), ("", "one that fails")]
+    ("version", "node"), [("v20.18.3", "v20.18.3"), ("v8.17.0", "v8.17.0"), ("", "one that fails")]
 )
-async def test_an_old_node_is_told_by_its_version(
-    checkout: Checkout, build: Terminal, version: str, told: str
+async def test_an_old_node_is_reported_with_its_version(
+    checkout: Checkout, build: Terminal, version: str, node: str
 ) -> None:
     checkout.has_node(version)
     assert await build() == (
-        f"The hub is not built: it takes Node 20.19 or newer, not {told}. All else works.\n"
+        f"The hub is not built: it needs Node 20.19 or newer, not {node}. Everything else works.\n"
     )
     assert checkout.calls() == []
 
