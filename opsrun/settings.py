@@ -31,6 +31,7 @@ LEEWAY_SECONDS = 30
 _LIMITS = Limits()
 # Characters. HS256 needs a key that is at least as long as its digest.
 LOCAL_KEY_LENGTH = 32
+_Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class SettingsError(OperatorError):
@@ -64,195 +65,118 @@ def _long_enough(value: SecretStr) -> SecretStr:
 class Settings(BaseSettings):
     """Each field is a variable: `database_url` is read from OPSRUN_DATABASE_URL."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True)
-
-    database_url: SecretStr | None = Field(
-        None, description="PostgreSQL 15 or newer: postgresql://login:password@host:port/database"
-    )
-    redis_url: Annotated[SecretStr, AfterValidator(require_redis_url)] | None = Field(
-        None,
-        description="Redis 7 or Valkey: redis://:password@host:port/0, or rediss://… for TLS",
-    )
-    data_folder: Path = Field(
-        Path(".opsrun"), description="Folder for the embedded servers and the local signing key"
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, use_attribute_docstrings=True
     )
 
-    host: str = Field("127.0.0.1", description="Address on which the API listens")
-    port: int | None = Field(
-        None,
-        ge=0,
-        le=65535,
-        description="Port on which the API listens; by default 8000 or the next free port",
-    )
-    public_url: AnyHttpUrl | None = Field(
-        None, description="URL at which users reach the API and the hub; notifications link to it"
-    )
+    database_url: SecretStr | None = None
+    """PostgreSQL 15 or newer: postgresql://login:password@host:port/database."""
+    redis_url: Annotated[SecretStr, AfterValidator(require_redis_url)] | None = None
+    """Redis 7 or Valkey: redis://:password@host:port/0, or rediss://… for TLS."""
+    data_folder: Path = Path(".opsrun")
+    """Folder for the embedded servers and the local signing key."""
+
+    host: str = "127.0.0.1"
+    """Address on which the API listens."""
+    port: _Port | None = None
+    """Port on which the API listens; by default 8000 or the next free port."""
+    public_url: AnyHttpUrl | None = None
+    """URL at which users reach the API and the hub; notifications link to it."""
     allowed_origins: Annotated[
         list[Annotated[str, AfterValidator(_origin)]], NoDecode, BeforeValidator(_split)
-    ] = Field(
-        [],
-        description="Origins whose pages may call the API, separated by commas; `*` allows all",
-    )
-    hub_folder: Annotated[Path, AfterValidator(_built_hub)] | None = Field(
-        None,
-        description="Folder of the built hub, with its index.html; by default the checkout's",
-    )
+    ] = []
+    """Origins whose pages may call the API, separated by commas; `*` allows all."""
+    hub_folder: Annotated[Path, AfterValidator(_built_hub)] | None = None
+    """Folder of the built hub, with its index.html; by default the checkout's."""
 
-    oidc_issuer: str | None = Field(None, description="Issuer (`iss`) that tokens must name")
-    oidc_audience: str | None = Field(None, description="Audience (`aud`) that tokens must name")
-    oidc_jwks_url: AnyHttpUrl | None = Field(
-        None, description="URL of the issuer's public keys (JWKS)"
-    )
+    oidc_issuer: str | None = None
+    """Issuer (`iss`) that tokens must name."""
+    oidc_audience: str | None = None
+    """Audience (`aud`) that tokens must name."""
+    oidc_jwks_url: AnyHttpUrl | None = None
+    """URL of the issuer's public keys (JWKS)."""
     oidc_algorithms: Annotated[
         list[OidcAlgorithm], NoDecode, BeforeValidator(_split), Field(min_length=1)
-    ] = Field(
-        [*OIDC_ALGORITHMS],
-        description="Signature algorithms to accept, separated by commas: any of "
-        + ", ".join(OIDC_ALGORITHMS),
-    )
-    token_leeway_seconds: int = Field(
-        LEEWAY_SECONDS, ge=0, le=120, description="Allowed clock difference to the issuer"
-    )
-    memberships: Literal["table", "claim"] = Field(
-        "table",
-        description="Source of memberships and roles: `table` for what `opsrun member` writes,"
-        " `claim` for a claim of each token",
-    )
-    memberships_claim: str = Field(
-        "opsrun_memberships",
-        min_length=1,
-        description="Name of that claim; used only with OPSRUN_MEMBERSHIPS=claim",
-    )
-    local_key: Annotated[SecretStr, AfterValidator(_long_enough)] | None = Field(
-        None,
-        description="Key that signs local tokens, used without an OIDC issuer;"
-        f" at least {LOCAL_KEY_LENGTH} characters",
-    )
+    ] = [*OIDC_ALGORITHMS]
+    """Signature algorithms to accept, separated by commas; by default all that are allowed."""
+    token_leeway_seconds: int = Field(LEEWAY_SECONDS, ge=0, le=120)
+    """Allowed clock difference to the issuer."""
+    memberships: Literal["table", "claim"] = "table"
+    """Source of memberships: `table`, which `opsrun member` writes, or `claim`, in each token."""
+    memberships_claim: str = Field("opsrun_memberships", min_length=1)
+    """Name of that claim; used only with OPSRUN_MEMBERSHIPS=claim."""
+    local_key: Annotated[SecretStr, AfterValidator(_long_enough)] | None = None
+    """Key that signs local tokens, used without an OIDC issuer; at least 32 characters."""
 
-    database_pool_size: int = Field(
-        10, ge=1, le=200, description="Database connections that each process may hold"
-    )
-    statement_timeout_seconds: int = Field(
-        10, ge=1, le=600, description="Maximum duration of a SQL statement"
-    )
-    worker_concurrency: int = Field(
-        8, ge=1, le=100, description="Maximum number of runs that a worker executes at a time"
-    )
-    tenant_concurrency: int = Field(
-        6,
-        ge=1,
-        le=10_000,
-        description="Maximum number of a tenant's runs that workers execute at a time",
-    )
-    tenant_max_active_runs: int = Field(
-        10_000,
-        ge=1,
-        le=1_000_000,
-        description="Maximum number of a tenant's queued and running runs",
-    )
-    file_timeout_seconds: int = Field(
-        30, ge=1, le=600, description="Maximum duration of a file operation in an export folder"
-    )
-    shutdown_grace_seconds: int = Field(
-        20, ge=0, le=3600, description="Maximum time to finish work in progress after SIGTERM"
-    )
-    drain_seconds: int = Field(
-        10,
-        ge=0,
-        le=3600,
-        description="Time for which an API still serves after SIGTERM while /readyz fails;"
-        " in its second half, WebSockets and event streams are closed one by one",
-    )
-    lease_seconds: int = Field(
-        30, ge=3, le=3600, description="Time without a heartbeat after which a worker loses its run"
-    )
-    run_timeout_seconds: int = Field(
-        3600, ge=1, le=7 * 86400, description="Maximum duration of a run's execution"
-    )
-    queue_timeout_seconds: int = Field(
-        86400,
-        ge=1,
-        le=30 * 86400,
-        description="Time after which a run that no worker has started is aborted",
-    )
-    redispatch_seconds: int = Field(
-        15, ge=1, le=3600, description="Time after which an outbox entry is dispatched again"
-    )
-    default_window_days: int = Field(
-        30, ge=1, le=3650, description="How far back lists of runs go by default"
-    )
+    database_pool_size: int = Field(10, ge=1, le=200)
+    """Database connections that each process may hold."""
+    statement_timeout_seconds: int = Field(10, ge=1, le=600)
+    """Maximum duration of a SQL statement."""
+    worker_concurrency: int = Field(8, ge=1, le=100)
+    """Maximum number of runs that a worker executes at a time."""
+    tenant_concurrency: int = Field(6, ge=1, le=10_000)
+    """Maximum number of a tenant's runs that all workers execute at a time."""
+    tenant_max_active_runs: int = Field(10_000, ge=1, le=1_000_000)
+    """Maximum number of a tenant's queued and running runs."""
+    file_timeout_seconds: int = Field(30, ge=1, le=600)
+    """Maximum duration of a file operation in an export folder."""
+    shutdown_grace_seconds: int = Field(20, ge=0, le=3600)
+    """Maximum time to finish work in progress after SIGTERM."""
+    drain_seconds: int = Field(10, ge=0, le=3600)
+    """Time for which an API still serves after SIGTERM while /readyz fails.
 
-    limit_tokens: int = Field(
-        _LIMITS.tokens, ge=100, le=100_000, description="Maximum tokens of a GraphQL document"
-    )
-    limit_depth: int = Field(
-        _LIMITS.depth, ge=1, le=100, description="Maximum nesting of an operation's fields"
-    )
-    limit_fields: int = Field(
-        _LIMITS.fields,
-        ge=1,
-        le=100_000,
-        description="Maximum selections of an operation, after fragments are expanded",
-    )
-    limit_aliases: int = Field(
-        _LIMITS.aliases, ge=0, le=100_000, description="Maximum aliases of an operation"
-    )
-    limit_directives: int = Field(
-        _LIMITS.directives, ge=0, le=100_000, description="Maximum directives of an operation"
-    )
-    limit_duplicates: int = Field(
-        _LIMITS.duplicates,
-        ge=0,
-        le=100_000,
-        description="Maximum selections of an operation that repeat a sibling",
-    )
-    limit_cost: int = Field(_LIMITS.cost, ge=10, description="Maximum cost of an operation")
-    cost_per_minute: int = Field(
-        100_000,
-        ge=10,
-        description="Budget: the cost that a user may spend in a minute, over all API processes",
-    )
-    operations_per_socket: int = Field(
-        100, ge=1, le=10_000, description="Maximum operations at a time on a WebSocket"
-    )
-    connections_per_user: int = Field(
-        100, ge=1, description="Maximum WebSockets and event streams of a user per API process"
-    )
-    connections_per_tenant: int = Field(
-        2000,
-        ge=1,
-        description="Maximum WebSockets and event streams that read a tenant, per API process",
-    )
-    introspection: bool = Field(
-        _LIMITS.introspection, description="Whether clients may query the schema"
-    )
-    suggestions: bool = Field(
-        _LIMITS.suggestions, description="Whether error messages suggest names of the schema"
-    )
-    trusted_documents: Literal["optional", "required"] = Field(
-        "optional",
-        description="`required` refuses documents that were not registered by `opsrun documents`",
-    )
-    metrics_port: int | None = Field(
-        None,
-        ge=0,
-        le=65535,
-        description="Port on which a process serves metrics and health; 0 chooses a free port,"
-        " none serves neither",
-    )
-    metrics_host: str | None = Field(
-        None, description="Address for metrics and health; by default OPSRUN_HOST"
-    )
-    otlp_endpoint: AnyHttpUrl | None = Field(
-        None, description="Trace collector (OTLP over HTTP), such as http://collector:4318"
-    )
+    In the second half, it closes WebSockets and event streams one by one.
+    """
+    lease_seconds: int = Field(30, ge=3, le=3600)
+    """Time without a heartbeat after which a worker loses its run."""
+    run_timeout_seconds: int = Field(3600, ge=1, le=7 * 86400)
+    """Maximum duration of a run's execution."""
+    queue_timeout_seconds: int = Field(86400, ge=1, le=30 * 86400)
+    """Time after which a run that no worker has started is aborted."""
+    redispatch_seconds: int = Field(15, ge=1, le=3600)
+    """Time after which an outbox entry is dispatched again."""
+    default_window_days: int = Field(30, ge=1, le=3650)
+    """How far back lists of runs go by default."""
 
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="Lowest severity to log"
-    )
-    log_format: Literal["text", "json"] = Field(
-        "text", description="`text` for people, `json` for one JSON object per line"
-    )
+    limit_tokens: int = Field(_LIMITS.tokens, ge=100, le=100_000)
+    """Maximum tokens of a GraphQL document."""
+    limit_depth: int = Field(_LIMITS.depth, ge=1, le=100)
+    """Maximum nesting of an operation's fields."""
+    limit_fields: int = Field(_LIMITS.fields, ge=1, le=100_000)
+    """Maximum selections of an operation, after fragments are expanded."""
+    limit_aliases: int = Field(_LIMITS.aliases, ge=0, le=100_000)
+    """Maximum aliases of an operation."""
+    limit_directives: int = Field(_LIMITS.directives, ge=0, le=100_000)
+    """Maximum directives of an operation."""
+    limit_duplicates: int = Field(_LIMITS.duplicates, ge=0, le=100_000)
+    """Maximum selections of an operation that repeat a sibling."""
+    limit_cost: int = Field(_LIMITS.cost, ge=10)
+    """Maximum cost of an operation."""
+    cost_per_minute: int = Field(100_000, ge=10)
+    """Budget: the cost that a user may spend in a minute, over all API processes."""
+    operations_per_socket: int = Field(100, ge=1, le=10_000)
+    """Maximum operations at a time on a WebSocket."""
+    connections_per_user: int = Field(100, ge=1)
+    """Maximum WebSockets and event streams of a user, per API process."""
+    connections_per_tenant: int = Field(2000, ge=1)
+    """Maximum WebSockets and event streams that read a tenant, per API process."""
+    introspection: bool = _LIMITS.introspection
+    """Whether clients may query the schema."""
+    suggestions: bool = _LIMITS.suggestions
+    """Whether error messages suggest names of the schema."""
+    trusted_documents: Literal["optional", "required"] = "optional"
+    """`required` refuses documents that were not registered with `opsrun documents`."""
+
+    metrics_port: _Port | None = None
+    """Port on which each process serves metrics and health; 0 chooses a free one."""
+    metrics_host: str | None = None
+    """Address for metrics and health; by default OPSRUN_HOST."""
+    otlp_endpoint: AnyHttpUrl | None = None
+    """Trace collector (OTLP over HTTP), such as http://collector:4318."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Lowest severity to log."""
+    log_format: Literal["text", "json"] = "text"
+    """`text` for people, `json` for one JSON object per line."""
 
     @model_validator(mode="after")
     def _require_one_issuer(self) -> "Settings":
@@ -293,7 +217,7 @@ class Settings(BaseSettings):
 def _required(value: SecretStr | None, name: str) -> str:
     if value is None:
         raise SettingsError(
-            f"{PREFIX}{name.upper()} is not set. {Settings.model_fields[name].description}."
+            f"{PREFIX}{name.upper()} is not set. {_description(name)}"
             " `opsrun dev` does not need it: it starts its own servers."
         )
     return value.get_secret_value()
@@ -317,5 +241,8 @@ def _message(error: ErrorDetails) -> str:
     if not error["loc"]:
         return f"{message}."
     name = str(error["loc"][0])
-    expected = Settings.model_fields[name].description
-    return f"{PREFIX}{name.upper()}: {message}. Expected: {expected}."
+    return f"{PREFIX}{name.upper()}: {message}. Expected: {_description(name)}"
+
+
+def _description(name: str) -> str:
+    return " ".join((Settings.model_fields[name].description or "").split())

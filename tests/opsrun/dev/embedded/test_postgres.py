@@ -37,7 +37,7 @@ async def test_a_cluster_of_another_version_is_refused(data_folder: Path) -> Non
     (data_folder / "postgres" / "PG_VERSION").write_text("17\n")
     with pytest.raises(EmbeddedServerError) as refused:
         await start(data_folder)
-    assert "made by Postgres 17" in str(refused.value)
+    assert "created by Postgres 17" in str(refused.value)
     assert f"is Postgres {POSTGRES.version.split('.')[0]}," in str(refused.value)
     assert "dump" in str(refused.value)
     assert [path.name for path in (data_folder / "postgres").iterdir()] == ["PG_VERSION"]
