@@ -6,10 +6,9 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from itertools import count, repeat
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,8 @@ from opsrun.dev import demo
 from opsrun.dev.banner import banner
 from opsrun.dev.demo_history import write_history
 from opsrun.dev.demo_sign_in import sign_in_code
-from opsrun.dev.embedded import EmbeddedServerError, EmbeddedServers, embedded_servers
-from opsrun.dev.embedded.child import PR_SET_PDEATHSIG, Child, spawn
+from opsrun.dev.embedded import EmbeddedServerError, embedded_servers
+from opsrun.dev.embedded.child import PR_SET_PDEATHSIG, Child, first_exit, spawn
 from opsrun.dev.hub import DevHub
 from opsrun.dev.progress import all_events, findings_of, line
 from opsrun.dev.provision import create_database, provision, require_own_logins
@@ -71,55 +70,51 @@ async def _develop(settings: Settings, own_exports: Path | None) -> None:
     local_tokens(settings)  # fails early
     own = [] if own_exports is None else await demo.own_scopes(own_exports, exports)
     click.echo(f"Starting; all data is kept in {folder}.")
-    bound = listening_socket(settings)
-    base, place = address(settings, bound), bound.getsockname()[:2]
-    if settings.port is None and place[1] != DEFAULT_PORT:
-        click.echo(
-            f"Port {DEFAULT_PORT} is in use: using port {place[1]}. OPSRUN_PORT sets another."
-        )
-    with bound:
+    async with AsyncExitStack() as stack:
+        bound = stack.enter_context(listening_socket(settings))
+        base, place = address(settings, bound), bound.getsockname()[:2]
+        if settings.port is None and place[1] != DEFAULT_PORT:
+            click.echo(
+                f"Port {DEFAULT_PORT} is in use: using port {place[1]}. OPSRUN_PORT sets another."
+            )
         click.echo("Starting Postgres and Valkey ...")
-        async with _open_servers(settings, folder) as servers:
-            click.echo("Preparing the database ...")
-            urls = await provision(servers.database, _secret(folder))
-            logs.mkdir(exist_ok=True)
-            hub = DevHub(settings, folder)
-            async with (
-                open_engine(urls[Login.MAINTENANCE]) as engine,
-                RedisWakeUps(servers.redis_url) as wakeups,
-            ):
-                transactions = Transactions(engine)
-                await demo.seed(transactions, exports)
-                if own_exports is not None:
-                    await demo.seed_own(transactions, own_exports)
-                click.echo("Starting the API, a worker and maintenance ...")
-                environment = _environment(settings, folder, servers, hub.folder)
-                ports = metrics_ports(settings)
-                async with _processes(folder, logs, environment, urls, bound, ports) as processes:
-                    api = processes[0]
+        servers = await stack.enter_async_context(_open_servers(settings, folder))
+        click.echo("Preparing the database ...")
+        urls = await provision(servers.database, _secret(folder))
+        logs.mkdir(exist_ok=True)
+        hub = DevHub(settings, folder)
+        engine = await stack.enter_async_context(open_engine(urls[Login.MAINTENANCE]))
+        wakeups = await stack.enter_async_context(RedisWakeUps(servers.redis_url))
+        transactions = Transactions(engine)
+        await demo.seed(transactions, exports)
+        if own_exports is not None:
+            await demo.seed_own(transactions, own_exports)
+        click.echo("Starting the API, a worker and maintenance ...")
+        environment = _environment(settings, folder, servers, hub.folder)
+        processes = await stack.enter_async_context(
+            _processes(settings, folder, environment, urls, bound)
+        )
+        children = [*processes, *servers.children]
 
-                    async def ready() -> None:
-                        await write_history(transactions, wakeups)
-                        await _until_ready(place, api)
+        async def start() -> None:
+            await write_history(transactions, wakeups)
+            await _until_ready(place, processes[0])
 
-                    async def live() -> None:
-                        await asyncio.gather(
-                            _watch(transactions, exports), hub.build(logs / "hub.log")
-                        )
+        async def live() -> None:
+            await asyncio.gather(_watch(transactions, exports), hub.build(logs / "hub.log"))
 
-                    await _while_alive(ready(), servers, processes)
-                    code = sign_in_code(settings)
-                    click.echo(banner(settings, base, code, logs, hub, own))
-                    await _while_alive(live(), servers, processes)
+        await _while_alive(start(), children)
+        click.echo(banner(settings, base, sign_in_code(settings), logs, hub, own))
+        await _while_alive(live(), children)
 
 
 @dataclass(frozen=True, slots=True)
 class _Servers:
-    """The owner's URL of the database, the URL of Redis, and the embedded servers, if any."""
+    """The owner's URL of the database, the URL of Redis, and embedded servers, if any."""
 
     database: URL
     redis_url: str
-    embedded: EmbeddedServers | None
+    children: Sequence[Child] = ()
 
 
 @asynccontextmanager
@@ -130,11 +125,11 @@ async def _open_servers(settings: Settings, folder: Path) -> AsyncIterator[_Serv
         database = parse_url(settings.require_database_url())
         await require_own_logins(database, _secret(folder))
         if redis_url is not None:
-            yield _Servers(database, redis_url, None)
+            yield _Servers(database, redis_url)
             return
     async with embedded_servers(folder / "servers") as embedded:
         database = database or await create_database(embedded.postgres_url)
-        yield _Servers(database, redis_url or embedded.redis_url, embedded)
+        yield _Servers(database, redis_url or embedded.redis_url, embedded.children)
 
 
 def _secret(folder: Path) -> bytes:
@@ -153,25 +148,22 @@ def _environment(
     return {**os.environ, **{PREFIX + name: value for name, value in variables.items()}}
 
 
-def metrics_ports(settings: Settings) -> Iterator[dict[str, str]]:
-    """Yield the metrics port of each process as a variable: the configured one, then the next."""
+def own_metrics_port(settings: Settings, number: int) -> dict[str, str]:
+    """Return the variable for the metrics port of a process: the configured port plus `number`."""
     port = settings.metrics_port
-    if port is None:
-        return repeat({})
-    return ({f"{PREFIX}METRICS_PORT": str(port and number)} for number in count(port))
+    return {} if port is None else {f"{PREFIX}METRICS_PORT": str(port and port + number)}
 
 
 @asynccontextmanager
 async def _processes(
+    settings: Settings,
     folder: Path,
-    logs: Path,
     environment: Mapping[str, str],
     urls: Mapping[Login, str],
     bound: socket.socket,
-    metrics_ports: Iterator[dict[str, str]],
 ) -> AsyncIterator[list[Child]]:
     """Run API, worker and maintenance, in this order. The API inherits the socket."""
-    children = []
+    children: list[Child] = []
     try:
         with bound:
             for name, login, *arguments in (
@@ -179,53 +171,43 @@ async def _processes(
                 ("worker", Login.WORKER, "worker"),
                 ("maintenance", Login.MAINTENANCE, "maintenance"),
             ):
-                children.append(
-                    spawn(
-                        f"opsrun {name}",
-                        [sys.executable, "-m", "opsrun", *arguments],
-                        account=None,
-                        folder=folder,
-                        log=logs / f"{name}.log",
-                        stop_signal=signal.SIGTERM,
-                        inherit=[bound.fileno()] if login is Login.API else [],
-                        env={
-                            **environment,
-                            **next(metrics_ports),
-                            f"{PREFIX}DATABASE_URL": urls[login],
-                        },
-                    )
+                child = spawn(
+                    f"opsrun {name}",
+                    [sys.executable, "-m", "opsrun", *arguments],
+                    account=None,
+                    folder=folder,
+                    log=folder / "logs" / f"{name}.log",
+                    stop_signal=signal.SIGTERM,
+                    inherit=[bound.fileno()] if login is Login.API else [],
+                    env={
+                        **environment,
+                        **own_metrics_port(settings, len(children)),
+                        f"{PREFIX}DATABASE_URL": urls[login],
+                    },
                 )
+                children.append(child)
         yield children
     finally:
         await asyncio.gather(*(child.stop() for child in children))
 
 
-async def _while_alive(
-    work: Coroutine[Any, Any, None], servers: _Servers, processes: Sequence[Child]
-) -> None:
+async def _while_alive(work: Coroutine[Any, Any, None], children: Sequence[Child]) -> None:
     """Do the work, unless a process ends before it is done.
 
     Raises:
         EmbeddedServerError: a process ended; the message says how.
     """
     working = asyncio.create_task(work)
-    deaths = [asyncio.create_task(_death(child)) for child in processes]
-    if servers.embedded is not None:
-        deaths.append(asyncio.create_task(servers.embedded.wait_died()))
+    watching = asyncio.create_task(first_exit(children))
     try:
-        done, _ = await asyncio.wait([working, *deaths], return_when=asyncio.FIRST_COMPLETED)
-        for death in done.intersection(deaths):
-            raise EmbeddedServerError(str(death.result()))
+        await asyncio.wait([working, watching], return_when=asyncio.FIRST_COMPLETED)
+        if watching.done():
+            raise EmbeddedServerError(watching.result())
         working.result()
     finally:
-        for task in (working, *deaths):
+        for task in (working, watching):
             task.cancel()
-        await asyncio.gather(working, *deaths, return_exceptions=True)
-
-
-async def _death(child: Child) -> str:
-    await child.wait()
-    return child.exit_report()
+        await asyncio.gather(working, watching, return_exceptions=True)
 
 
 async def _until_ready(place: tuple[str, int], api: Child) -> None:

@@ -79,6 +79,15 @@ class Child:
         return self.report(how)
 
 
+async def first_exit(children: Sequence[Child]) -> str:
+    """Wait until one of the processes ends; return how, with the end of its log."""
+    while True:
+        for child in children:
+            if child.ended:
+                return child.exit_report()
+        await asyncio.sleep(0.1)
+
+
 def spawn(
     name: str,
     command: Sequence[str | Path],

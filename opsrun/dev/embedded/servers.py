@@ -1,6 +1,5 @@
 """Postgres and Valkey together, during a context."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,15 +17,7 @@ class EmbeddedServers:
 
     postgres_url: str = field(repr=False)
     redis_url: str = field(repr=False)
-    _children: tuple[Child, ...] = field(default=(), repr=False)
-
-    async def wait_died(self) -> str:
-        """Wait until a server ends unexpectedly; return a message that says how."""
-        while True:
-            for child in self._children:
-                if child.ended:
-                    return child.exit_report()
-            await asyncio.sleep(0.2)
+    children: tuple[Child, Child] = field(repr=False)
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from opsrun.dev import demo
-from opsrun.dev.command import metrics_ports
+from opsrun.dev.command import own_metrics_port
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login
 from opsrun.settings import PREFIX, Settings
@@ -484,10 +484,11 @@ async def storing_blocked(on: Dev) -> AsyncIterator[Any]:
         lock.terminate()
 
 
-def test_each_process_shows_its_metrics_on_a_port_of_its_own() -> None:
+def test_each_process_has_its_own_metrics_port() -> None:
     def ports(port: int | None) -> list[str | None]:
-        given = metrics_ports(Settings.model_validate({"metrics_port": port}))
-        return [next(given).get("OPSRUN_METRICS_PORT") for _ in range(3)]
+        settings = Settings.model_validate({"metrics_port": port})
+        variables = [own_metrics_port(settings, number) for number in range(3)]
+        return [each.get("OPSRUN_METRICS_PORT") for each in variables]
 
     assert ports(9100) == ["9100", "9101", "9102"]
     assert ports(0) == ["0", "0", "0"]

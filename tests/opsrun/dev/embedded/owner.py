@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from opsrun.dev.embedded import embedded_servers
+from opsrun.dev.embedded.child import first_exit
 
 
 async def own(folder: Path) -> None:
@@ -17,7 +18,7 @@ async def own(folder: Path) -> None:
         line = json.dumps([servers.postgres_url, servers.redis_url])
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
-        await servers.wait_died()
+        await first_exit(servers.children)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError
 
 from opsrun.dev.embedded import EmbeddedServerError, embedded_servers
+from opsrun.dev.embedded.child import first_exit
 from tests.opsrun.dev.embedded.observing import (
     Started,
     all_gone,
@@ -86,7 +87,7 @@ async def test_two_run_side_by_side(made_folder: Path, data_folder: Path) -> Non
         assert await ping(two.redis_url)
 
 
-async def test_odd_surroundings_do_no_harm(
+async def test_an_odd_environment_does_no_harm(
     open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(open_folder)
@@ -101,7 +102,7 @@ async def test_odd_surroundings_do_no_harm(
 
 async def test_a_server_that_dies_is_reported(made_folder: Path, started: Started) -> None:
     async with embedded_servers(made_folder, durable=False) as servers:
-        waiting = asyncio.create_task(servers.wait_died())
+        waiting = asyncio.create_task(first_exit(servers.children))
         valkey = named("valkey-server", started())
         assert valkey is not None
         valkey.kill()
@@ -111,7 +112,7 @@ async def test_a_server_that_dies_is_reported(made_folder: Path, started: Starte
         postgres = named("postgres", started())
         assert postgres is not None
         os.kill(postgres.pid, signal.SIGTERM)
-        message = await asyncio.wait_for(servers.wait_died(), 10)
+        message = await asyncio.wait_for(first_exit(servers.children), 10)
         assert "Postgres ended with code 0" in message
         assert "received smart shutdown request" in message
 
