@@ -10,6 +10,7 @@ import jwt
 from domain.errors import UnauthenticatedError
 from domain.tenancy.claims import ClaimedUser, memberships_of
 from domain.tenancy.models import user_id
+from opsrun.settings import LEEWAY_SECONDS, OIDC_ALGORITHMS
 
 if TYPE_CHECKING:
     from gql.context import Identity
@@ -31,9 +32,9 @@ class TokenRules:
 
     issuer: str
     audience: str
-    algorithms: Sequence[str]
-    leeway: timedelta
-    memberships_claim: str | None
+    algorithms: Sequence[str] = OIDC_ALGORITHMS
+    leeway: timedelta = timedelta(seconds=LEEWAY_SECONDS)
+    memberships_claim: str | None = None
     """The claim that holds memberships; None if the table does."""
 
     def identity(self, token: str, key: Any) -> "Identity":

@@ -18,7 +18,6 @@ from opsrun.auth.token_rules import BAD_TOKEN, FAULTS, TokenRules
 from opsrun.settings import (
     LEEWAY_SECONDS,
     LOCAL_KEY_LENGTH,
-    OIDC_ALGORITHMS,
     Settings,
     SettingsError,
 )
@@ -86,19 +85,10 @@ class LocalTokens:
 
 
 class OidcTokens:
-    """Tokens of an OpenID Connect issuer."""
+    """Tokens of an OpenID Connect issuer, whose public keys are at `jwks_url`."""
 
-    def __init__(
-        self,
-        issuer: str,
-        audience: str,
-        jwks_url: str,
-        *,
-        algorithms: Sequence[str] = OIDC_ALGORITHMS,
-        leeway: timedelta = timedelta(seconds=LEEWAY_SECONDS),
-        memberships_claim: str | None = None,
-    ) -> None:
-        self._rules = TokenRules(issuer, audience, algorithms, leeway, memberships_claim)
+    def __init__(self, rules: TokenRules, jwks_url: str) -> None:
+        self._rules = rules
         self.keys = IssuerKeys(jwks_url)
 
     async def verify(self, token: str) -> "Identity":
@@ -177,14 +167,14 @@ def local_tokens(settings: Settings) -> LocalTokens:
 def tokens(settings: Settings) -> LocalTokens | OidcTokens:
     """Return the verifier for the configured issuer."""
     if settings.oidc_issuer and settings.oidc_audience and settings.oidc_jwks_url:
-        return OidcTokens(
+        rules = TokenRules(
             settings.oidc_issuer,
             settings.oidc_audience,
-            str(settings.oidc_jwks_url),
-            algorithms=settings.oidc_algorithms,
-            leeway=settings.token_leeway,
-            memberships_claim=settings.trusted_memberships_claim,
+            settings.oidc_algorithms,
+            settings.token_leeway,
+            settings.trusted_memberships_claim,
         )
+        return OidcTokens(rules, str(settings.oidc_jwks_url))
     return local_tokens(settings)
 
 

@@ -1,4 +1,4 @@
-"""Tokens: what is trusted, and everything that is not."""
+"""Tokens: which are accepted, and which are not."""
 
 import asyncio
 import base64
@@ -24,6 +24,7 @@ from domain.errors import UnauthenticatedError, UnavailableError
 from domain.tenancy.models import user_id
 from gql.context import Identity
 from opsrun.auth import tokens as auth
+from opsrun.auth.token_rules import TokenRules
 from opsrun.auth.tokens import (
     LOCAL_AUDIENCE,
     LOCAL_ISSUER,
@@ -42,13 +43,14 @@ from tests.opsrun.auth.issuer import AUDIENCE, ISSUER, Issuer, claims, encoded, 
 
 KEY = "a key for tests only, of at least 32 characters"
 HOUR = timedelta(hours=1)
+RULES = TokenRules(ISSUER, AUDIENCE)
 
 
 async def refusal(tokens: Tokens, token: str) -> str:
-    with pytest.raises((UnauthenticatedError, UnavailableError)) as refused:
+    with pytest.raises((UnauthenticatedError, UnavailableError)) as error:
         await tokens.verify(token)
-    assert token == "" or token not in str(refused.value)
-    return str(refused.value)
+    assert token == "" or token not in str(error.value)
+    return str(error.value)
 
 
 def local_claims(**changes: Any) -> dict[str, Any]:
@@ -60,7 +62,7 @@ def signed(key: str = KEY, /, **changes: Any) -> str:
 
 
 def hs256(header: dict[str, Any], payload: bytes, key: bytes) -> str:
-    """Sign by hand what no library would."""
+    """Sign by hand what a library would refuse to sign."""
     body = f"{encoded(header)}.{encoded(payload)}"
     return f"{body}.{encoded(hmac.new(key, body.encode(), hashlib.sha256).digest())}"
 
@@ -209,7 +211,7 @@ GARBAGE = {
 @pytest.mark.parametrize("token", GARBAGE.values(), ids=GARBAGE.keys())
 async def test_garbage_is_refused(token: str) -> None:
     await refusal(LocalTokens(KEY), token)
-    await refusal(OidcTokens(ISSUER, AUDIENCE, "http://127.0.0.1:9/keys"), token)
+    await refusal(OidcTokens(RULES, "http://127.0.0.1:9/keys"), token)
 
 
 async def test_deep_claims_are_refused() -> None:
@@ -229,7 +231,7 @@ def issuer() -> Iterator[Issuer]:
 
 @pytest.fixture
 def oidc(issuer: Issuer) -> OidcTokens:
-    return OidcTokens(ISSUER, AUDIENCE, issuer.url)
+    return OidcTokens(RULES, issuer.url)
 
 
 async def test_a_token_of_the_issuer_speaks_for_its_subject(
@@ -334,7 +336,7 @@ async def test_a_key_that_is_not_for_this_is_not_used(published: dict[str, Any])
     issuer.answer = (200, json.dumps({"keys": [jwk]}).encode())
     header = {"alg": "HS256", "kid": key_id}
     with serving(issuer):
-        oidc = OidcTokens(ISSUER, AUDIENCE, issuer.url)
+        oidc = OidcTokens(RULES, issuer.url)
         await refusal(oidc, issuer.token())
         await refusal(
             oidc, hs256(header, json.dumps(claims(exp=1893456000)).encode(), KEY.encode())
@@ -348,14 +350,14 @@ async def test_a_weak_key_is_not_used() -> None:
     with pytest.warns(jwt.InsecureKeyLengthWarning):
         token = issuer.token()
     with serving(issuer):
-        await refusal(OidcTokens(ISSUER, AUDIENCE, issuer.url), token)
+        await refusal(OidcTokens(RULES, issuer.url), token)
 
 
-async def test_only_algorithms_of_the_list_are_taken(issuer: Issuer) -> None:
-    oidc = OidcTokens(ISSUER, AUDIENCE, issuer.url, algorithms=["ES256", "RS512"])
-    asked = issuer.asked
+async def test_only_listed_algorithms_are_accepted(issuer: Issuer) -> None:
+    oidc = OidcTokens(TokenRules(ISSUER, AUDIENCE, ["ES256", "RS512"]), issuer.url)
+    requests = issuer.asked
     await refusal(oidc, issuer.token("RS256"))
-    assert issuer.asked == asked, "nothing is fetched for a token that is not taken anyway"
+    assert issuer.asked == requests, "keys are not fetched for a token that is refused anyway"
 
 
 @pytest.mark.parametrize(("leeway", "is_taken"), [(0, False), (30, False), (120, True)])
@@ -425,7 +427,7 @@ async def test_an_issuer_that_is_down_refuses_and_does_not_crash() -> None:
     issuer = Issuer()
     with serving(issuer):
         pass
-    oidc = OidcTokens(ISSUER, AUDIENCE, issuer.url)
+    oidc = OidcTokens(RULES, issuer.url)
     assert "cannot be checked right now" in await refusal(oidc, issuer.token())
 
 
