@@ -7,7 +7,7 @@ from pathlib import Path
 import opsrun
 from tests.opsrun.commands import PATIENCE
 
-# Its `run build` writes what a bundler writes, and source code of its own before that.
+# Its `run build` writes source code first, and then what a bundler writes.
 _NPM = """#!/bin/sh
 PATH=/usr/bin:/bin
 echo "$*" >> ../../calls
@@ -33,7 +33,7 @@ class Checkout:
 
     @classmethod
     def made(cls, folder: Path) -> "Checkout":
-        """Put the sources there, and Node 20 with an npm that does what is asked of it."""
+        """Create the sources, and a Node 20 with an npm that succeeds."""
         checkout = cls(folder)
         (checkout.hub / "src").mkdir(parents=True)
         (checkout.hub / "src" / "main.tsx").touch()

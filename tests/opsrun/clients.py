@@ -62,5 +62,5 @@ class User(Client):
     async def runs(self) -> list[Any]:
         """Return the newest runs."""
         tenant = (await self.data(RUNS, tenant=self.tenant_id))["tenant"]
-        found: list[Any] = tenant["operationRuns"]["nodes"]
-        return found
+        runs: list[Any] = tenant["operationRuns"]["nodes"]
+        return runs

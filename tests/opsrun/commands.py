@@ -1,4 +1,4 @@
-"""`opsrun` commands in processes of their own, which end with the tests however those end."""
+"""`opsrun` commands in child processes, which end with the tests even if those are killed."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ PATIENCE = 60.0
 
 
 class Command:
-    """A running command, and everything that it has printed so far."""
+    """A running command and its output so far."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
@@ -34,7 +34,7 @@ class Command:
 
     @property
     def output(self) -> str:
-        """All that was printed, on both streams."""
+        """Everything printed so far, on both streams."""
         return "\n".join(self.lines)
 
     async def _read(self) -> None:
@@ -47,15 +47,15 @@ class Command:
             self._news.notify_all()
 
     async def says(self, text: str, times: int = 1) -> str:
-        """Wait for a line with `text`, or for so many; return the last of them."""
+        """Wait for `times` lines with `text`; return the last of them."""
 
-        def found() -> list[str]:
+        def matching() -> list[str]:
             return [line for line in self.lines if text in line]
 
         async with asyncio.timeout(PATIENCE), self._news:
-            await self._news.wait_for(lambda: len(found()) >= times or self._reader.done())
-        assert len(found()) >= times, f"{text!r} was not printed:\n{self.output}"
-        return found()[times - 1]
+            await self._news.wait_for(lambda: len(matching()) >= times or self._reader.done())
+        assert len(matching()) >= times, f"{text!r} was not printed:\n{self.output}"
+        return matching()[times - 1]
 
     async def ends(self) -> int:
         """Wait for the end; return the exit code, or the negated signal number."""
@@ -115,5 +115,5 @@ async def gone(processes: list[Any]) -> None:
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait until the condition holds, as long as a process may take to start."""
     async with asyncio.timeout(PATIENCE):
-        while not await condition():  # noqa: ASYNC110 - it can only be asked
+        while not await condition():  # noqa: ASYNC110 - no event to wait for
             await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""A database of its own for what starts real processes, and settings for each login."""
+"""A separate database for real processes, and settings for each login."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
@@ -27,7 +27,7 @@ class Installation:
 
     def environment(self, login: Login, **more: str) -> dict[str, str]:
         """Return the variables of a process with this login."""
-        given = {
+        variables = {
             "DATABASE_URL": self.urls[login],
             "REDIS_URL": self.redis_url,
             "DATA_FOLDER": str(self.folder),
@@ -36,7 +36,7 @@ class Installation:
             "DRAIN_SECONDS": "0",
             **more,
         }
-        return {PREFIX + name: value for name, value in given.items()}
+        return {PREFIX + name: value for name, value in variables.items()}
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +53,7 @@ async def installation(
 
 @pytest.fixture(scope="session")
 async def installed(installation: Installation) -> AsyncIterator[dict[Login, Resources]]:
-    """What the installation's processes open, for tests that look behind them."""
+    """The resources of the installation's processes, for tests that inspect their effects."""
     async with AsyncExitStack() as stack:
         yield {
             login: await stack.enter_async_context(

@@ -24,7 +24,7 @@ _LOCK_ADDRESS = re.compile(r"\b(https?|git\+\w+|file)://|@ ")
 
 def tracked() -> list[Path]:
     if not (REPOSITORY / ".git").exists():
-        pytest.skip("this is no checkout")
+        pytest.skip("this is not a checkout")
     listed = subprocess.run(
         ["git", "ls-files", "-z"],  # noqa: S607
         cwd=REPOSITORY,
@@ -61,14 +61,14 @@ def test_the_search_would_find_a_registry(host: tuple[str, ...]) -> None:
 
 
 def test_no_tracked_file_names_a_package_registry() -> None:
-    found = [
+    addresses = [
         f"{path.relative_to(REPOSITORY)}: {match[0]}"
         for path in tracked()
         if path.is_file()
         for match in [_ADDRESSES.search(path.read_text(errors="replace"))]
         if match
     ]
-    assert found == []
+    assert addresses == []
 
 
 @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])

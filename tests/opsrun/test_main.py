@@ -286,16 +286,16 @@ def test_a_token_claims_memberships_where_claims_count(opsrun: Opsrun) -> None:
 
 
 @pytest.fixture
-def keeper(installation: Installation) -> dict[str, str]:
+def operator(installation: Installation) -> dict[str, str]:
     """The environment of an operator; no Redis is needed."""
     return {**installation.environment(Login.MAINTENANCE), f"{PREFIX}REDIS_URL": ""}
 
 
 @pytest.fixture
-def tenant(opsrun: Opsrun, keeper: dict[str, str]) -> str:
+def tenant(opsrun: Opsrun, operator: dict[str, str]) -> str:
     """The slug of a new tenant."""
     slug = f"t-{uuid4().hex}"
-    assert succeeded(opsrun("tenant", slug, "--name", "Test", environment=keeper)) == (
+    assert succeeded(opsrun("tenant", slug, "--name", "Test", environment=operator)) == (
         f"Saved tenant {slug}.\n"
     )
     return slug
@@ -319,70 +319,70 @@ class Rows:
 
     def member(self, tenant: str, subject: str, issuer: str = LOCAL_ISSUER) -> object:
         """Return (role, name, e-mail) of a member, or None."""
-        found = self(
+        members = self(
             "SELECT m.role, u.name, u.email FROM opsrun.membership m"
             " JOIN opsrun.tenant t ON t.id = m.tenant_id JOIN opsrun.app_user u ON u.id = m.user_id"
             " WHERE t.slug = $1 AND u.id = $2",
             tenant,
             user_id(issuer, subject),
         )
-        return found[0] if found else None
+        return members[0] if members else None
 
 
 def test_a_tenant_is_added_and_changed(
-    opsrun: Opsrun, keeper: dict[str, str], tenant: str, rows: Rows, tmp_path: Path
+    opsrun: Opsrun, operator: dict[str, str], tenant: str, rows: Rows, tmp_path: Path
 ) -> None:
     query = "SELECT name, export_folder FROM opsrun.tenant WHERE slug = $1"
     assert rows(query, tenant) == [("Test", None)]
     arguments = ("tenant", tenant, "--name", "Renamed", "--export-folder", ".")
-    succeeded(opsrun(*arguments, environment=keeper))
+    succeeded(opsrun(*arguments, environment=operator))
     assert rows(query, tenant) == [("Renamed", str(tmp_path))]
-    succeeded(opsrun("tenant", tenant, "--name", "Again", environment=keeper))
+    succeeded(opsrun("tenant", tenant, "--name", "Again", environment=operator))
     assert rows(query, tenant) == [("Again", str(tmp_path))]
 
 
 def test_tenants_are_listed_with_their_export_folders(
-    opsrun: Opsrun, keeper: dict[str, str], tenant: str, tmp_path: Path
+    opsrun: Opsrun, operator: dict[str, str], tenant: str, tmp_path: Path
 ) -> None:
     def line() -> str:
-        listed = succeeded(opsrun("tenants", environment=keeper)).splitlines()
+        listed = succeeded(opsrun("tenants", environment=operator)).splitlines()
         assert listed == sorted(listed)
-        [found] = [line for line in listed if line.startswith(tenant)]
-        return " ".join(found.split())
+        [match] = [line for line in listed if line.startswith(tenant)]
+        return " ".join(match.split())
 
     assert line() == f"{tenant} Test (no export folder)"
     arguments = ("tenant", tenant, "--name", "Renamed", "--export-folder", ".")
-    succeeded(opsrun(*arguments, environment=keeper))
+    succeeded(opsrun(*arguments, environment=operator))
     assert line() == f"{tenant} Renamed {tmp_path}"
 
 
 def test_members_are_listed_with_their_roles(
-    opsrun: Opsrun, keeper: dict[str, str], tenant: str
+    opsrun: Opsrun, operator: dict[str, str], tenant: str
 ) -> None:
-    assert succeeded(opsrun("members", tenant, environment=keeper)) == ""
+    assert succeeded(opsrun("members", tenant, environment=operator)) == ""
     for subject, role in (("zoe", "OWNER"), ("ada", "READONLY")):
         arguments = ("member", tenant, subject, "--role", role, "--name", subject.title())
-        succeeded(opsrun(*arguments, environment=keeper))
-    listed = succeeded(opsrun("members", tenant, environment=keeper)).splitlines()
+        succeeded(opsrun(*arguments, environment=operator))
+    listed = succeeded(opsrun("members", tenant, environment=operator)).splitlines()
     assert [line.split() for line in listed] == [
         ["READONLY", "ada", "Ada", LOCAL_ISSUER],
         ["OWNER", "zoe", "Zoe", LOCAL_ISSUER],
     ]
-    claiming = opsrun("members", tenant, environment={**keeper, f"{PREFIX}MEMBERSHIPS": "claim"})
+    claiming = opsrun("members", tenant, environment={**operator, f"{PREFIX}MEMBERSHIPS": "claim"})
     assert "these roles do not count" in claiming.stderr
 
 
-def test_members_of_an_unknown_tenant_are_refused(opsrun: Opsrun, keeper: dict[str, str]) -> None:
-    message = failed(opsrun("members", "no-such", environment=keeper))
+def test_members_of_an_unknown_tenant_are_refused(opsrun: Opsrun, operator: dict[str, str]) -> None:
+    message = failed(opsrun("members", "no-such", environment=operator))
     assert message.startswith("Error: There is no tenant 'no-such'.")
 
 
 def test_a_misspelled_variable_is_reported_once(
-    opsrun: Opsrun, keeper: dict[str, str], caplog: pytest.LogCaptureFixture
+    opsrun: Opsrun, operator: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    succeeded(opsrun("tenants", environment=keeper))
+    succeeded(opsrun("tenants", environment=operator))
     assert caplog.messages == []
-    succeeded(opsrun("tenants", environment={**keeper, f"{PREFIX}DATABSE_URL": "postgresql://x"}))
+    succeeded(opsrun("tenants", environment={**operator, f"{PREFIX}DATABSE_URL": "postgresql://x"}))
     assert caplog.messages == [
         "OPSRUN_DATABSE_URL is not a setting of Opsrun and has no effect."
         " Did you mean OPSRUN_DATABASE_URL?"
@@ -391,24 +391,24 @@ def test_a_misspelled_variable_is_reported_once(
 
 @pytest.mark.parametrize("slug", ["", "With Space", "a/b", "UPPER", "-a", "a--b", "ä"])
 def test_a_tenants_slug_must_fit_into_urls(
-    opsrun: Opsrun, keeper: dict[str, str], slug: str
+    opsrun: Opsrun, operator: dict[str, str], slug: str
 ) -> None:
-    message = failed(opsrun("tenant", "--name", "Test", "--", slug, environment=keeper), 2)
+    message = failed(opsrun("tenant", "--name", "Test", "--", slug, environment=operator), 2)
     assert "lowercase letters, digits and hyphens" in message
 
 
-def test_an_export_folder_has_to_exist(opsrun: Opsrun, keeper: dict[str, str]) -> None:
+def test_an_export_folder_has_to_exist(opsrun: Opsrun, operator: dict[str, str]) -> None:
     arguments = ("tenant", "absent", "--name", "Test", "--export-folder", "no-such-folder")
-    assert "no-such-folder" in failed(opsrun(*arguments, environment=keeper), 2)
+    assert "no-such-folder" in failed(opsrun(*arguments, environment=operator), 2)
 
 
 def test_a_member_is_added_changed_and_removed(
-    opsrun: Opsrun, keeper: dict[str, str], tenant: str, rows: Rows
+    opsrun: Opsrun, operator: dict[str, str], tenant: str, rows: Rows
 ) -> None:
     subject = uuid4().hex
 
     def member(*arguments: str) -> str:
-        return succeeded(opsrun("member", tenant, subject, *arguments, environment=keeper))
+        return succeeded(opsrun("member", tenant, subject, *arguments, environment=operator))
 
     added = member("--role", "OPERATOR", "--name", "Oscar", "--email", "o@example.com")
     assert added == f"{subject} has OPERATOR in {tenant} now.\n"
@@ -417,15 +417,15 @@ def test_a_member_is_added_changed_and_removed(
     assert rows.member(tenant, subject) == ("OWNER", "Oscar", "o@example.com")
     assert member("--remove") == f"{subject} has no role in {tenant} now.\n"
     assert rows.member(tenant, subject) is None
-    again = failed(opsrun("member", tenant, subject, "--remove", environment=keeper))
+    again = failed(opsrun("member", tenant, subject, "--remove", environment=operator))
     assert "has no role" in again
 
 
 def test_members_belong_to_the_issuer_that_is_trusted(
-    opsrun: Opsrun, keeper: dict[str, str], tenant: str, rows: Rows
+    opsrun: Opsrun, operator: dict[str, str], tenant: str, rows: Rows
 ) -> None:
     subject, issuer = uuid4().hex, OIDC["OIDC_ISSUER"]
-    trusting = {**keeper, f"{PREFIX}LOCAL_KEY": ""}
+    trusting = {**operator, f"{PREFIX}LOCAL_KEY": ""}
     trusting |= {PREFIX + name: value for name, value in OIDC.items()}
     succeeded(opsrun("member", tenant, subject, "--role", "OWNER", environment=trusting))
     assert rows.member(tenant, subject, issuer) == ("OWNER", subject, None)
@@ -436,67 +436,69 @@ def test_members_belong_to_the_issuer_that_is_trusted(
 
 
 def test_who_gives_a_role_is_told_that_only_claims_count(
-    opsrun: Opsrun, keeper: dict[str, str], tenant: str
+    opsrun: Opsrun, operator: dict[str, str], tenant: str
 ) -> None:
-    claiming = {**keeper, f"{PREFIX}MEMBERSHIPS": "claim", f"{PREFIX}MEMBERSHIPS_CLAIM": "groups"}
+    claiming = {**operator, f"{PREFIX}MEMBERSHIPS": "claim", f"{PREFIX}MEMBERSHIPS_CLAIM": "groups"}
     arguments = ("member", tenant, uuid4().hex, "--role", "OWNER")
     assert "the claim 'groups'" in opsrun(*arguments, environment=claiming).stderr
-    assert opsrun(*arguments, environment=keeper).stderr == ""
+    assert opsrun(*arguments, environment=operator).stderr == ""
 
 
 @pytest.mark.parametrize("what", [("--role", "OWNER"), ("--remove",)])
 def test_an_unknown_tenant_is_named(
-    opsrun: Opsrun, keeper: dict[str, str], what: tuple[str, ...]
+    opsrun: Opsrun, operator: dict[str, str], what: tuple[str, ...]
 ) -> None:
-    message = failed(opsrun("member", "no-such-tenant", "ada", *what, environment=keeper))
+    message = failed(opsrun("member", "no-such-tenant", "ada", *what, environment=operator))
     assert "no-such-tenant" in message
     assert "opsrun tenant" in message
 
 
 @pytest.mark.parametrize("what", [(), ("--role", "OWNER", "--remove"), ("--role", "KING")])
 def test_a_member_is_given_a_role_or_removed(
-    opsrun: Opsrun, keeper: dict[str, str], what: tuple[str, ...]
+    opsrun: Opsrun, operator: dict[str, str], what: tuple[str, ...]
 ) -> None:
-    assert "--role" in failed(opsrun("member", "any", "ada", *what, environment=keeper), 2)
+    assert "--role" in failed(opsrun("member", "any", "ada", *what, environment=operator), 2)
 
 
 # Documents of clients
 
 
 def test_documents_are_registered_listed_and_removed(
-    opsrun: Opsrun, keeper: dict[str, str], tmp_path: Path
+    opsrun: Opsrun, operator: dict[str, str], tmp_path: Path
 ) -> None:
     text = f"query Own {{ viewer {{ a{uuid4().hex}: name }} }}"
     (tmp_path / "own.graphql").write_text(text)
     for new in (1, 0):
-        told = succeeded(opsrun("documents", "add", "own.graphql", environment=keeper))
-        assert told == f"Registered {new} new documents; {1 - new} were there.\n"
+        output = succeeded(opsrun("documents", "add", "own.graphql", environment=operator))
+        assert output == f"Registered {new} new documents; {1 - new} were there.\n"
     line = f"{sha256_of(text)}  Own"
-    assert line in succeeded(opsrun("documents", "list", environment=keeper)).splitlines()
+    assert line in succeeded(opsrun("documents", "list", environment=operator)).splitlines()
     arguments = ("documents", "remove", sha256_of(text))
-    assert "Removed" in succeeded(opsrun(*arguments, environment=keeper))
-    assert "No document has the hash" in failed(opsrun(*arguments, environment=keeper))
-    assert line not in succeeded(opsrun("documents", "list", environment=keeper)).splitlines()
+    assert "Removed" in succeeded(opsrun(*arguments, environment=operator))
+    assert "No document has the hash" in failed(opsrun(*arguments, environment=operator))
+    assert line not in succeeded(opsrun("documents", "list", environment=operator)).splitlines()
 
 
 def test_one_bad_document_keeps_all_of_them_out(
-    opsrun: Opsrun, keeper: dict[str, str], tmp_path: Path
+    opsrun: Opsrun, operator: dict[str, str], tmp_path: Path
 ) -> None:
     good = f"query Own {{ viewer {{ a{uuid4().hex}: name }} }}"
     (tmp_path / "good.graphql").write_text(good)
     (tmp_path / "bad.graphql").write_text("{ nonsense }")
-    message = failed(opsrun("documents", "add", "good.graphql", "bad.graphql", environment=keeper))
+    message = failed(
+        opsrun("documents", "add", "good.graphql", "bad.graphql", environment=operator)
+    )
     assert message.startswith("Error: Nothing was registered.\nbad.graphql: (anonymous): ")
-    assert sha256_of(good) not in succeeded(opsrun("documents", "list", environment=keeper))
+    assert sha256_of(good) not in succeeded(opsrun("documents", "list", environment=operator))
 
 
 # Demo data
 
 
 def test_seeding_again_changes_nothing(
-    opsrun: Opsrun, keeper: dict[str, str], tmp_path: Path, rows: Rows
+    opsrun: Opsrun, operator: dict[str, str], tmp_path: Path, rows: Rows
 ) -> None:
-    environment = {**keeper, f"{PREFIX}DATA_FOLDER": "data"}
+    environment = {**operator, f"{PREFIX}DATA_FOLDER": "data"}
     for _ in range(2):
         assert "data/exports" in succeeded(opsrun("seed", environment=environment))
     assert (tmp_path / "data" / "exports" / "aurora" / "workstations").is_dir()

@@ -9,9 +9,9 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 MAKE = shutil.which("make")
 
-pytestmark = pytest.mark.skipif(MAKE is None, reason="there is no make here")
+pytestmark = pytest.mark.skipif(MAKE is None, reason="make is not installed")
 
-# Passes for a Python that lacks what Debian puts into packages of their own.
+# Stands in for a Python without the parts that Debian packages separately.
 _PYTHON = """#!/bin/sh
 case "$2" in
 *version_info*) exit {old} ;;
@@ -38,9 +38,9 @@ def programs(folder: Path, python: str | None) -> str:
     tools = folder / "tools"
     tools.mkdir()
     for name in ("sh", "echo", "rm", "grep", "sed", "expand"):
-        found = shutil.which(name)
-        assert found is not None
-        (tools / name).symlink_to(found)
+        program = shutil.which(name)
+        assert program is not None
+        (tools / name).symlink_to(program)
     if python is not None:
         (tools / "python3").write_text(python)
         (tools / "python3").chmod(0o755)
@@ -81,6 +81,6 @@ def test_clean_removes_what_tools_made_and_keeps_the_rest(tmp_path: Path) -> Non
 
 
 def test_every_target_is_explained_in_a_line(tmp_path: Path) -> None:
-    told = make(tmp_path, "help", path=programs(tmp_path, None)).stdout.splitlines()
-    assert len(told) > 10
-    assert any(line.startswith("dev ") and "--exports" in line for line in told)
+    lines = make(tmp_path, "help", path=programs(tmp_path, None)).stdout.splitlines()
+    assert len(lines) > 10
+    assert any(line.startswith("dev ") and "--exports" in line for line in lines)

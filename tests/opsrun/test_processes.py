@@ -62,8 +62,8 @@ async def no_policy_can_be_stored(servers: EmbeddedServers) -> AsyncIterator[asy
 
 
 async def state(place: World, run_id: UUID) -> OperationRun:
-    found = await place.cases.runs.by_ids(await place.access(), [run_id])
-    return found[run_id]
+    runs = await place.cases.runs.by_ids(await place.access(), [run_id])
+    return runs[run_id]
 
 
 async def test_the_processes_together_sync_a_scope(
@@ -71,12 +71,12 @@ async def test_the_processes_together_sync_a_scope(
 ) -> None:
     export(place, *(policy(str(number)) for number in range(35)), {"id": "broken"})
     async with (
-        maintenance(installation) as keeper,
+        maintenance(installation) as process,
         worker(installation) as working,
         api(installation) as (_, base),
         User.signed_in(base, place.token()) as user,
     ):
-        await keeper.says(KEEPING)
+        await process.says(KEEPING)
         await working.says(WORKING)
         run = await user.watch(await user.start(SYNC, SCOPE))
     assert run["statusBucket"] == "PARTIALLY_SUCCEEDED"
@@ -90,7 +90,7 @@ async def test_a_worker_that_is_stopped_finishes_or_hands_back(
         return bool(await query(owner(servers), WAITING_WORKERS))
 
     export(place, policy("a"), policy("b"))
-    async with maintenance(installation) as keeper:
+    async with maintenance(installation) as process:
         async with no_policy_can_be_stored(servers) as lock:
             async with worker(installation, SHUTDOWN_GRACE_SECONDS="0") as hasty:
                 started = await start_sync(place, SCOPE)
@@ -113,7 +113,7 @@ async def test_a_worker_that_is_stopped_finishes_or_hands_back(
             "SELECT attempt, max_attempts FROM opsrun.operation_run WHERE tenant_id = :tenant_id"
         )
         assert most - attempt == 2, "an attempt was charged for a run that was handed back"
-        for command in (hasty, patient, keeper):
+        for command in (hasty, patient, process):
             assert "Traceback" not in command.output
 
 
@@ -121,10 +121,10 @@ async def test_a_worker_that_is_stopped_finishes_or_hands_back(
 async def test_idle_processes_stop_at_once(
     installation: Installation, number: signal.Signals
 ) -> None:
-    async with worker(installation) as idle, maintenance(installation) as keeper:
+    async with worker(installation) as idle, maintenance(installation) as process:
         await idle.says(WORKING)
-        await keeper.says(KEEPING)
-        for command in (idle, keeper):
+        await process.says(KEEPING)
+        for command in (idle, process):
             code, seconds = await command.stop(number)
             assert (code, seconds < 3) == (0, True), f"{code} after {seconds} s"
             assert "Traceback" not in command.output

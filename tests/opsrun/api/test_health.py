@@ -1,4 +1,4 @@
-"""Health tells whether to restart us, and whether to send us requests, with the reason."""
+"""Health endpoints show whether a process lives and is ready, with reasons."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ from tests.opsrun.commands import until
 from tests.valkey import Valkey
 from tests.world import LOCAL_KEY
 
-ALL_WELL = {"status": "ok", "checks": {"database": "ok", "redis": "ok"}}
+HEALTHY = {"status": "ok", "checks": {"database": "ok", "redis": "ok"}}
 
 
 async def answer(resources: Resources, path: str, *, is_stopping: bool = False) -> tuple[int, Any]:
@@ -39,8 +39,8 @@ async def answer(resources: Resources, path: str, *, is_stopping: bool = False) 
     if is_stopping:
         stopping.set()
     local = LocalTokens(LOCAL_KEY)
-    asked = checks(database_check(resources.engine), resources, local)
-    transport = httpx.ASGITransport(Starlette(routes=health_routes(asked, stopping)))
+    all_checks = checks(database_check(resources.engine), resources, local)
+    transport = httpx.ASGITransport(Starlette(routes=health_routes(all_checks, stopping)))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         response = await client.get(path)
     return response.status_code, response.json()
@@ -48,7 +48,7 @@ async def answer(resources: Resources, path: str, *, is_stopping: bool = False) 
 
 @asynccontextmanager
 async def on_database(url: str, wakeups: RedisWakeUps, **changes: Any) -> AsyncIterator[Resources]:
-    """Open resources without looking first whether the database is there."""
+    """Open resources without checking first that the database is reachable."""
     engine = create_async_engine(parse_url(url).set(**changes))
     try:
         yield Resources(engine, Transactions(engine), wakeups, pool_wait_histogram())
@@ -61,17 +61,17 @@ def api(resources: dict[Login, Resources]) -> Resources:
     return resources[Login.API]
 
 
-async def test_all_is_well(api: Resources) -> None:
+async def test_a_healthy_process_is_ready(api: Resources) -> None:
     assert await answer(api, "/healthz") == (200, {"status": "ok"})
-    assert await answer(api, "/readyz") == (200, ALL_WELL)
+    assert await answer(api, "/readyz") == (200, HEALTHY)
 
 
-async def test_while_we_stop_we_live_but_are_not_ready(api: Resources) -> None:
+async def test_a_stopping_process_lives_but_is_not_ready(api: Resources) -> None:
     assert await answer(api, "/healthz", is_stopping=True) == (200, {"status": "ok"})
     assert await answer(api, "/readyz", is_stopping=True) == (503, {"status": "stopping"})
 
 
-async def test_without_the_database_we_live_but_are_not_ready(
+async def test_without_the_database_a_process_lives_but_is_not_ready(
     api: Resources, logins: dict[Login, str]
 ) -> None:
     async with on_database(logins[Login.API], api.wakeups, port=9) as resources:
@@ -94,20 +94,20 @@ async def test_the_reason_holds_no_secret(api: Resources, logins: dict[Login, st
     assert "opsrun_api" not in str(body)
 
 
-async def test_without_redis_we_are_ready_and_name_it(
+async def test_without_redis_an_api_is_ready_and_reports_it(
     valkey: Valkey, logins: dict[Login, str]
 ) -> None:
     async with (
         RedisWakeUps(valkey.url) as wakeups,
         on_database(logins[Login.API], wakeups) as resources,
     ):
-        assert await answer(resources, "/readyz") == (200, ALL_WELL)
+        assert await answer(resources, "/readyz") == (200, HEALTHY)
         await valkey.kill()
         status, body = await answer(resources, "/readyz")
         assert (status, body["status"], body["checks"]["database"]) == (200, "ok", "ok")
         assert body["checks"]["redis"] in ("ConnectionError", "TimeoutError")
         await valkey.start()
-        assert await answer(resources, "/readyz") == (200, ALL_WELL)
+        assert await answer(resources, "/readyz") == (200, HEALTHY)
 
 
 async def test_a_check_that_hangs_counts_as_failed(
@@ -123,10 +123,10 @@ async def test_a_check_that_hangs_counts_as_failed(
         for connection in connections:
             await connection.close()
     assert (status, body["checks"]["database"]) == (503, "TimeoutError")
-    assert await answer(api, "/readyz") == (200, ALL_WELL)
+    assert await answer(api, "/readyz") == (200, HEALTHY)
 
 
-async def test_a_pool_that_is_busy_leaves_us_ready(
+async def test_an_api_with_a_busy_pool_is_ready(
     servers: EmbeddedServers, logins: dict[Login, str], tmp_path: Path
 ) -> None:
     url = logins[Login.API]
@@ -135,10 +135,10 @@ async def test_a_pool_that_is_busy_leaves_us_ready(
         for _ in range(2):
             await stack.enter_async_context(busy.resources.engine.connect())
         response = await busy.http.get("/readyz")
-    assert (response.status_code, response.json()) == (200, ALL_WELL)
+    assert (response.status_code, response.json()) == (200, HEALTHY)
 
 
-async def test_without_the_issuers_keys_we_are_ready_and_name_it(
+async def test_without_the_issuers_keys_an_api_is_ready_and_reports_it(
     servers: EmbeddedServers,
     logins: dict[Login, str],
     tmp_path: Path,
@@ -153,23 +153,23 @@ async def test_without_the_issuers_keys_we_are_ready_and_name_it(
         settings = settings_for(url, servers.redis_url, tmp_path, local_key=None, **trusted)
         async with running_api(settings) as api:
 
-            async def told(issuer_says: str) -> bool:
+            async def shows(issuer_state: str) -> bool:
                 response = await api.http.get("/readyz")
                 body = response.json()
                 assert (response.status_code, body["status"]) == (200, "ok")
-                said: str = body["checks"]["issuer"]
+                state: str = body["checks"]["issuer"]
                 assert issuer.url not in str(body)
-                return said == issuer_says
+                return state == issuer_state
 
-            assert await told("ValueError")
+            assert await shows("ValueError")
             issuer.answer = None
-            await until(lambda: told("ok"))
+            await until(lambda: shows("ok"))
 
 
-async def test_idle_connections_that_fell_silent_are_replaced_and_we_are_ready(
+async def test_silent_idle_connections_are_replaced_and_the_api_is_ready(
     api: Resources, logins: dict[Login, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Whoever asks has more patience than the pool, which has to find out first.
+    # A check must wait longer than the pool, which has to notice the silence first.
     assert health._TIMEOUT_SECONDS > database.PATIENCE_SECONDS
     monkeypatch.setattr(database, "PATIENCE_SECONDS", 0.1)
     async with Proxy() as proxy:
@@ -177,6 +177,6 @@ async def test_idle_connections_that_fell_silent_are_replaced_and_we_are_ready(
         url = parse_url(logins[Login.API]).set(port=proxy.port)
         async with open_engine(url, pool_size=3, statement_timeout_seconds=1) as engine:
             far = Resources(engine, Transactions(engine), api.wakeups, api.pool_wait)
-            assert await answer(far, "/readyz") == (200, ALL_WELL)
+            assert await answer(far, "/readyz") == (200, HEALTHY)
             proxy.fall_silent()
-            assert await answer(far, "/readyz") == (200, ALL_WELL)
+            assert await answer(far, "/readyz") == (200, HEALTHY)

@@ -27,7 +27,7 @@ ABSENT = (
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A built hub, and beside it what nobody may see."""
+    """A built hub, beside a file that must not be served."""
     place = tmp_path_factory.mktemp("hub")
     (place / "secret.txt").touch()
     (place / "build" / "assets").mkdir(parents=True)
@@ -110,8 +110,8 @@ async def test_nothing_else_is_touched(http: httpx.AsyncClient) -> None:
     assert (await http.get("/healthz")).json() == {"status": "ok"}
     assert (await http.get("/readyz")).status_code == 200
     for path in ("/graphiql", "/graphiql/"):
-        found = await http.get(path, follow_redirects=True)
-        assert "<title>Opsrun GraphQL API</title>" in found.text
+        page = await http.get(path, follow_redirects=True)
+        assert "<title>Opsrun GraphQL API</title>" in page.text
     query = {"query": "{ viewer { name } }", "padding": "x" * 1000}
     refused = await http.post("/graphql", json=query, headers={"Accept-Encoding": "gzip"})
     assert refused.status_code == 401

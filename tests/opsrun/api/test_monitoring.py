@@ -1,4 +1,4 @@
-"""Every process shows its metrics and its health on a port of its own, with the reason."""
+"""Every process serves its metrics and its health, with reasons, on a separate port."""
 
 import re
 import socket
@@ -28,7 +28,7 @@ CHECKS = {
 
 
 class Process:
-    """A running process, and what it shows."""
+    """A running process and its monitoring port."""
 
     def __init__(self, command: Command, http: httpx.AsyncClient) -> None:
         self._command = command
@@ -77,8 +77,8 @@ async def test_a_process_shows_how_it_is_and_stops_in_order(
 ) -> None:
     async with process(installation, kind) as shows:
         assert await shows.answer("/healthz") == (200, {"status": "ok"})
-        found = dict.fromkeys(CHECKS[kind], "ok")
-        assert await shows.answer("/readyz") == (200, {"status": "ok", "checks": found})
+        checks = dict.fromkeys(CHECKS[kind], "ok")
+        assert await shows.answer("/readyz") == (200, {"status": "ok", "checks": checks})
         metrics = await shows.metrics()
         assert metrics["process_resident_memory_bytes"] > 1e6
         assert metrics["opsrun_redis_up use=wakeups"] == 1

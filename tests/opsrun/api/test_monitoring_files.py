@@ -47,8 +47,8 @@ def alerts() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def dashboard() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((DOCS / "monitoring" / "dashboard.json").read_text())
-    return found
+    dashboard: dict[str, Any] = json.loads((DOCS / "monitoring" / "dashboard.json").read_text())
+    return dashboard
 
 
 def test_alerts_say_how_bad_it_is_and_what_to_do(alerts: list[dict[str, Any]]) -> None:
@@ -103,14 +103,14 @@ def test_panels_are_about_series_that_there_are_and_show_every_metric(
 ) -> None:
     panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
     assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
-    shown: set[str] = set()
+    used: set[str] = set()
     for panel in panels:
         for target in panel["targets"]:
             named = set(NAME.findall(target["expr"]))
             assert named, panel["title"]
             assert named <= series, panel["title"]
-            shown |= named
-    assert metrics(shown) >= metrics(series)
+            used |= named
+    assert metrics(used) >= metrics(series)
 
 
 def test_the_guide_explains_every_metric(series: set[str]) -> None:

@@ -41,7 +41,7 @@ class Issuer:
         self.url = ""
         self.answer: tuple[int, bytes] | None = None
         self.redirect: str | None = None
-        self.asked = 0
+        self.requests = 0
         self.keys: dict[str, rsa.RSAPrivateKey] = {}
         self.rotate("first")
 
@@ -57,7 +57,7 @@ class Issuer:
 
     def published(self) -> tuple[int, bytes]:
         """Return status and body of the next answer."""
-        self.asked += 1
+        self.requests += 1
         if self.answer is not None:
             return self.answer
         keys = [

@@ -1,4 +1,4 @@
-"""The issuer's keys: found, followed as they change, and kept while it is away."""
+"""The issuer's keys: they are refreshed, and stay valid during an outage."""
 
 import asyncio
 import json
@@ -44,7 +44,7 @@ def shared() -> Iterator[Issuer]:
 def issuer(shared: Issuer) -> Issuer:
     shared.answer = None
     shared.redirect = None
-    shared.asked = 0
+    shared.requests = 0
     shared.keys = {"first": next(iter(shared.keys.values()))}
     return shared
 
@@ -58,16 +58,16 @@ def jwks(changes: dict[str, Any]) -> bytes:
 async def refusal(keys: IssuerKeys, key_id: str) -> str:
     with pytest.raises((UnauthenticatedError, UnavailableError)) as refused:
         await keys.find(key_id)
-    # Whoever has a good token is not to be signed out because the issuer is away.
+    # A user with a valid token must stay signed in during the issuer's outage.
     assert isinstance(refused.value, UnavailableError) == ("right now" in str(refused.value))
     return str(refused.value)
 
 
 async def test_many_at_once_ask_the_issuer_once(issuer: Issuer) -> None:
     keys = IssuerKeys(issuer.url)
-    found = await asyncio.gather(*(keys.find("first") for _ in range(20)))
-    assert {key.key_id for key in found} == {"first"}
-    assert issuer.asked == 1
+    results = await asyncio.gather(*(keys.find("first") for _ in range(20)))
+    assert {key.key_id for key in results} == {"first"}
+    assert issuer.requests == 1
 
 
 async def test_an_unknown_id_is_looked_up_again_but_not_all_the_time(
@@ -77,11 +77,11 @@ async def test_an_unknown_id_is_looked_up_again_but_not_all_the_time(
     await keys.find("first")
     for invented in range(10):
         assert "unknown key" in await refusal(keys, str(invented))
-    assert issuer.asked == 1
+    assert issuer.requests == 1
     clock.now += issuer_keys.PAUSE_SECONDS + 1
     for invented in range(10):
         assert "unknown key" in await refusal(keys, str(invented))
-    assert issuer.asked == 2
+    assert issuer.requests == 2
 
 
 async def test_a_new_key_is_found_and_the_old_one_forgotten(issuer: Issuer, clock: Clock) -> None:
@@ -117,8 +117,8 @@ async def test_a_key_withdrawn_while_nobody_asked_is_refused_at_once(
     await keys.find("first")
     issuer.keys = {"second": issuer.keys["first"]}
     clock.now += issuer_keys.LIFETIME_SECONDS - 1
-    found = await asyncio.gather(*(refusal(keys, "first") for _ in range(3)))
-    assert all("unknown key" in refused for refused in found)
+    results = await asyncio.gather(*(refusal(keys, "first") for _ in range(3)))
+    assert all("unknown key" in message for message in results)
 
 
 @pytest.mark.parametrize("answer", [b'{"keys": []}', jwks({"kid": "first", "use": "enc"})])
@@ -201,7 +201,7 @@ async def test_a_redirect_is_not_followed(issuer: Issuer, caplog: pytest.LogCapt
     issuer.redirect = issuer.url
     issuer.answer = (302, b"")
     await refusal(IssuerKeys(issuer.url), "first")
-    assert issuer.asked == 1
+    assert issuer.requests == 1
     assert "the issuer responded with 302" in caplog.text
 
 
@@ -229,10 +229,10 @@ async def test_while_the_issuer_is_silent_only_the_first_waits_for_it(
 ) -> None:
     keys = IssuerKeys(issuer.url)
     await keys.find("first")
-    asked = asyncio.Event()
+    requested = asyncio.Event()
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.set()
+        requested.set()
         await reader.read()
         writer.close()
 
@@ -242,11 +242,11 @@ async def test_while_the_issuer_is_silent_only_the_first_waits_for_it(
         clock.now += issuer_keys.REFRESH_SECONDS + issuer_keys.GRACE_SECONDS + 1
         monkeypatch.setattr(issuer_keys, "FETCH_SECONDS", 0.1)
         assert (await keys.find("first")).key_id == "first"
-        asked.clear()
+        requested.clear()
         clock.now += issuer_keys.PAUSE_SECONDS + 1
         monkeypatch.setattr(issuer_keys, "FETCH_SECONDS", 60.0)
         assert (await keys.find("first")).key_id == "first"
-        await asked.wait()
+        await requested.wait()
         assert keys._fetching is not None
         keys._fetching.cancel()
 

@@ -355,9 +355,9 @@ async def test_a_weak_key_is_not_used() -> None:
 
 async def test_only_listed_algorithms_are_accepted(issuer: Issuer) -> None:
     oidc = OidcTokens(TokenRules(ISSUER, AUDIENCE, ["ES256", "RS512"]), issuer.url)
-    requests = issuer.asked
+    requests = issuer.requests
     await refusal(oidc, issuer.token("RS256"))
-    assert issuer.asked == requests, "keys are not fetched for a token that is refused anyway"
+    assert issuer.requests == requests, "keys are not fetched for a token that is refused anyway"
 
 
 @pytest.mark.parametrize(("leeway", "is_taken"), [(0, False), (30, False), (120, True)])
@@ -392,18 +392,18 @@ CLAIM = "opsrun_memberships"
     ],
 )
 async def test_the_claim_holds_the_roles(claim: object, read: dict[str, str]) -> None:
-    told = {"name": "Ada\0 ", "email": "ada@example.com"}
+    profile = {"name": "Ada\0 ", "email": "ada@example.com"}
     tokens = LocalTokens(KEY, memberships_claim=CLAIM)
-    claimed = (await tokens.verify(signed(**told, **{CLAIM: claim}))).claimed
+    claimed = (await tokens.verify(signed(**profile, **{CLAIM: claim}))).claimed
     assert claimed is not None
     assert claimed.roles == read
     assert (claimed.name, claimed.email) == ("Ada", "ada@example.com")
     assert claimed.id == user_id(LOCAL_ISSUER, "ada")
 
 
-@pytest.mark.parametrize("told", [{}, {"name": 7, "email": []}, {"name": " \0", "email": ""}])
-async def test_what_the_token_does_not_tell_is_not_made_up(told: dict[str, Any]) -> None:
-    claimed = (await LocalTokens(KEY, memberships_claim=CLAIM).verify(signed(**told))).claimed
+@pytest.mark.parametrize("profile", [{}, {"name": 7, "email": []}, {"name": " \0", "email": ""}])
+async def test_missing_claims_stay_empty(profile: dict[str, Any]) -> None:
+    claimed = (await LocalTokens(KEY, memberships_claim=CLAIM).verify(signed(**profile))).claimed
     assert claimed is not None
     assert (claimed.name, claimed.email, claimed.roles) == (None, None, {})
 
@@ -455,7 +455,7 @@ async def test_an_issuer_that_is_set_is_the_only_one(tmp_path: Path) -> None:
 
 
 async def test_the_settings_say_how_tokens_are_checked(issuer: Issuer, tmp_path: Path) -> None:
-    given = {
+    oidc = {
         **OIDC_SETTINGS,
         "oidc_jwks_url": issuer.url,
         "oidc_algorithms": "RS512",
@@ -463,7 +463,7 @@ async def test_the_settings_say_how_tokens_are_checked(issuer: Issuer, tmp_path:
         "memberships": "claim",
         "memberships_claim": "groups",
     }
-    checking = tokens(settings(data_folder=tmp_path, **given))
+    checking = tokens(settings(data_folder=tmp_path, **oidc))
     past = datetime.now(UTC) - timedelta(seconds=60)
     [(key_id, key)] = issuer.keys.items()
     jwk = {**RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": key_id, "alg": "RS512"}

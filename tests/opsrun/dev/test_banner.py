@@ -1,4 +1,4 @@
-"""What `opsrun dev` prints fits a terminal, and what it tells people to do works."""
+"""The text of `opsrun dev` fits into a terminal, and its instructions work."""
 
 import asyncio
 import re

@@ -74,7 +74,7 @@ class Dev:
     async def user(self, role: str = "OPERATOR", slug: str = "aurora") -> AsyncIterator[User]:
         """Sign in as a tenant's member of a role."""
         roles = demo.OWN.roles if slug == demo.OWN.slug else demo.TENANTS[0].roles
-        [subject] = [subject for subject, given in roles.items() if given == role]
+        [subject] = [subject for subject, own in roles.items() if own == role]
         token = (await self.tokens())[[*demo.USERS].index(subject)]
         async with User.signed_in(self.base, token, slug) as user:
             yield user
@@ -82,8 +82,8 @@ class Dev:
     def process(self, name: str) -> Any:
         """Return one of its processes."""
         command = "dev-api" if name == "api" else name
-        [found] = [one for one in children(self.command.pid) if one.cmdline()[3:4] == [command]]
-        return found
+        [process] = [one for one in children(self.command.pid) if one.cmdline()[3:4] == [command]]
+        return process
 
     def log(self, name: str) -> Path:
         """Return where one of its processes logs."""

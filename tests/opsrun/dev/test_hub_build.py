@@ -1,4 +1,4 @@
-"""The hub is built when it has to be, and nobody is left in the dark or alone with the rest."""
+"""The hub is built when necessary; a failure is reported, and no process is left over."""
 
 import asyncio
 from pathlib import Path
@@ -26,7 +26,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
 
 
 class Terminal:
-    """Builds the hub as `opsrun dev` does, and tells what was printed."""
+    """Builds the hub as `opsrun dev` does, and returns what was printed."""
 
     def __init__(self, folder: Path, printed: pytest.CaptureFixture[str]) -> None:
         self.log = folder / "hub.log"

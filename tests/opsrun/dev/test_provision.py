@@ -1,4 +1,4 @@
-"""A database is made ready, once and again, and nobody else's logins are touched."""
+"""A database can be provisioned repeatedly; other installations' logins stay untouched."""
 
 import pytest
 from sqlalchemy import make_url, text

@@ -24,7 +24,7 @@ PASSWORD = "hunter2"
 SOON = 10.0
 BRIEF = 0.2
 POOL = 3
-TOLD = 1 + BRIEF + 1
+REPORTED = 1 + BRIEF + 1
 ASK = text("SELECT 1")
 
 # The URL
@@ -196,7 +196,7 @@ async def test_whoever_waits_for_a_silent_server_is_told_and_nobody_else_waits(
     meet: Callable[[AsyncEngine, Proxy], Awaitable[None]],
 ) -> None:
     async with far_engine(logins, proxy) as engine, one_found_out(engine):
-        async with asyncio.timeout(TOLD):
+        async with asyncio.timeout(REPORTED):
             with pytest.raises(DatabaseUnavailableError):
                 await meet(engine, proxy)
 

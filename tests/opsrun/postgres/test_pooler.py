@@ -21,7 +21,7 @@ TIMEOUTS = text(
 )
 
 
-def behind(url: str, pooler: Pooler) -> str:
+def through(url: str, pooler: Pooler) -> str:
     return parse_url(url).set(port=pooler.port).render_as_string(hide_password=False)
 
 
@@ -34,7 +34,7 @@ async def test_a_pooler_that_keeps_sessions_is_as_good_as_the_server(
 ) -> None:
     url = logins[Login.WORKER]
     async with Pooler(port_of(url), shares=False) as pooler:
-        settings = settings_for(behind(url, pooler), servers.redis_url, tmp_path)
+        settings = settings_for(through(url, pooler), servers.redis_url, tmp_path)
         async with open_resources(settings, Login.WORKER) as resources:
             for _ in range(2):
                 async with resources.transactions.open(world.tenant_id) as connection:
@@ -45,7 +45,7 @@ async def test_a_pooler_that_shares_sessions_is_refused(logins: dict[Login, str]
     url = logins[Login.API]
     async with Pooler(port_of(url), shares=True) as pooler:
         with pytest.raises(SettingsError) as refused:
-            async with open_engine(behind(url, pooler), statement_timeout_seconds=1):
+            async with open_engine(through(url, pooler), statement_timeout_seconds=1):
                 pass
     assert str(refused.value).startswith("OPSRUN_DATABASE_URL: A pooler shares")
     assert "pool_mode to session" in str(refused.value)
@@ -57,7 +57,7 @@ async def test_a_pooler_that_breaks_off_while_a_connection_is_made_is_an_outage(
     url = logins[Login.API]
     async with (
         Pooler(port_of(url), shares=False) as pooler,
-        open_engine(behind(url, pooler), statement_timeout_seconds=1) as engine,
+        open_engine(through(url, pooler), statement_timeout_seconds=1) as engine,
     ):
         pooler.ends_at = b"SET "
         # The pool has one connection, so another one has to be made.

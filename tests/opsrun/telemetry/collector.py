@@ -1,4 +1,4 @@
-"""A collector of traces, as far as an exporter can tell."""
+"""A trace collector for tests."""
 
 import asyncio
 import socket
@@ -24,7 +24,7 @@ class Collected:
 
     @property
     def attributes(self) -> dict[str, object]:
-        """What is told about it."""
+        """The span's attributes."""
         return {
             item.key: getattr(item.value, str(item.value.WhichOneof("value")))
             for item in self.span.attributes
@@ -41,7 +41,7 @@ class Collector:
     @property
     def spans(self) -> list[Collected]:
         """All spans, those that began first before the others."""
-        found = [
+        spans = [
             Collected(service.value.string_value, span)
             for body in self.bodies
             for of_resource in ExportTraceServiceRequest.FromString(body).resource_spans
@@ -50,7 +50,7 @@ class Collector:
             for of_scope in of_resource.scope_spans
             for span in of_scope.spans
         ]
-        return sorted(found, key=lambda one: one.span.start_time_unix_nano)
+        return sorted(spans, key=lambda one: one.span.start_time_unix_nano)
 
 
 @asynccontextmanager

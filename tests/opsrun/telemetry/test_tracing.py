@@ -65,8 +65,8 @@ async def collected() -> AsyncIterator[Collector]:
 def settings(
     servers: EmbeddedServers, logins: dict[Login, str], collected: Collector, tmp_path: Path
 ) -> Settings:
-    given = settings_for(logins[Login.API], servers.redis_url, tmp_path)
-    return Settings.model_validate({**given.model_dump(), "otlp_endpoint": collected.endpoint})
+    plain = settings_for(logins[Login.API], servers.redis_url, tmp_path)
+    return Settings.model_validate({**plain.model_dump(), "otlp_endpoint": collected.endpoint})
 
 
 async def start(api: RunningApi, world: World, traceparent: str | None) -> UUID:
@@ -135,7 +135,7 @@ def runner_of(world: World, tracer: Tracer, producers: Sequence[Any] = PRODUCERS
     )
 
 
-def told(spans: Sequence[Collected]) -> list[tuple[str, str]]:
+def outline(spans: Sequence[Collected]) -> list[tuple[str, str]]:
     return [(one.service, one.span.name) for one in spans]
 
 
@@ -147,7 +147,7 @@ async def test_one_trace_leads_from_the_request_to_the_producer(
         run_id = await start(api, world, f"00-{TRACE}-{SPAN}-01")
         await send_and_work(world, servers.redis_url, run_id, relay, runner_of(world, worker))
     spans = collected.spans
-    assert told(spans) == [
+    assert outline(spans) == [
         ("opsrun-api", "mutation StartOne"),
         ("opsrun-maintenance", "send inventory.sync"),
         ("opsrun-worker", "run inventory.sync"),
@@ -218,12 +218,12 @@ async def test_the_text_of_an_exception_stays_here(
     assert SECRET.encode() not in b"".join(collected.bodies)
 
 
-@pytest.mark.parametrize("given", ["00-zz-zz-01", "x" * 5000, ""])
+@pytest.mark.parametrize("traceparent", ["00-zz-zz-01", "x" * 5000, ""])
 async def test_a_malformed_traceparent_is_none(
-    world: World, settings: Settings, collected: Collector, given: str
+    world: World, settings: Settings, collected: Collector, traceparent: str
 ) -> None:
     async with traced(settings) as (api, _, _):
-        await start(api, world, given)
+        await start(api, world, traceparent)
     (one,) = collected.spans
     assert one.span.parent_span_id == b""
 
@@ -258,10 +258,10 @@ async def test_a_collector_that_says_nothing_holds_up_no_stop(
 ) -> None:
     monkeypatch.setattr(span_export, "STOP_SECONDS", 0.1)
     monkeypatch.setattr(span_export, "EXPORT_SECONDS", 0.5)
-    asked = asyncio.Event()
+    requested = asyncio.Event()
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.set()
+        requested.set()
         await reader.read()
         writer.close()
 
@@ -273,7 +273,7 @@ async def test_a_collector_that_says_nothing_holds_up_no_stop(
         async with asyncio.timeout(5):
             async with open_tracer(silent, "api") as tracer:
                 tracer.start_span("one").end()
-            await asked.wait()
+            await requested.wait()
 
 
 async def test_processes_send_their_last_spans_before_they_end(
@@ -296,7 +296,7 @@ async def test_processes_send_their_last_spans_before_they_end(
     spans = [
         one for one in collected.spans if one.attributes["opsrun.run.id"] == str(started.run.id)
     ]
-    assert told(spans) == [
+    assert outline(spans) == [
         ("opsrun-maintenance", "send inventory.sync"),
         ("opsrun-worker", "run inventory.sync"),
     ]

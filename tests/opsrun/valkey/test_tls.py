@@ -99,7 +99,7 @@ async def test_a_server_that_cannot_be_trusted_is_away_and_the_log_says_why(
             with pytest.raises(RedisError, match="certificate verify failed"):
                 await wakeups.ping()
             async with asyncio.timeout(SOON):
-                while not wakeups.is_away:  # noqa: ASYNC110 - it can only be asked
+                while not wakeups.is_away:  # noqa: ASYNC110 - no event to wait for
                     await asyncio.sleep(0.01)
         assert proxy.encrypted == 0
     [record] = [record for record in caplog.records if "Lost the wake-ups" in record.message]

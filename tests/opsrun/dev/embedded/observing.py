@@ -1,4 +1,4 @@
-"""What the tests look at from outside: rows, processes, and an owner in a process of its own."""
+"""Observation from outside: rows, processes, and an owner in a separate process."""
 
 import asyncio
 import json
@@ -39,10 +39,10 @@ async def until(condition: Callable[[], bool]) -> None:
 def children(pid: int) -> list[Any]:
     """Return all processes below `pid`."""
     try:
-        found: list[Any] = psutil.Process(pid).children(recursive=True)
+        processes: list[Any] = psutil.Process(pid).children(recursive=True)
     except psutil.NoSuchProcess:
         return []
-    return found
+    return processes
 
 
 class Started:
@@ -57,7 +57,7 @@ class Started:
 
 
 def working_in(folder: Path) -> list[Any]:
-    """Return all processes that work in the folder or below, whoever started them."""
+    """Return all processes that work in the folder or below."""
     return [
         process
         for process in psutil.process_iter(["cwd"])
@@ -77,7 +77,7 @@ def named(name: str, processes: list[Any]) -> Any | None:
 
 
 def all_gone(processes: list[Any]) -> bool:
-    """Whether none of them runs; one that nobody has collected yet counts as gone."""
+    """Whether none of them runs; a zombie counts as gone."""
     return not any(map(_runs, processes))
 
 
@@ -101,7 +101,7 @@ def _runs(process: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """An owner in a session and process group of its own."""
+    """An owner in a separate session and process group."""
 
     process: asyncio.subprocess.Process
 

@@ -11,11 +11,11 @@ from tests.opsrun.dev.embedded.observing import Started, mode, needs_root, privi
 
 @needs_root
 async def test_roots_servers_have_no_privileges(made_folder: Path, started: Started) -> None:
-    nobody = pwd.getpwnam("nobody")
+    account = pwd.getpwnam("nobody")
     async with embedded_servers(made_folder, durable=False):
         servers = started()
-        assert {process.uids() for process in servers} == {(nobody.pw_uid,) * 3}
-        assert {process.gids() for process in servers} == {(nobody.pw_gid,) * 3}
+        assert {process.uids() for process in servers} == {(account.pw_uid,) * 3}
+        assert {process.gids() for process in servers} == {(account.pw_gid,) * 3}
         for process in servers:
             assert privileges(process)["Groups"] == ""
             assert int(privileges(process)["CapEff"], 16) == 0

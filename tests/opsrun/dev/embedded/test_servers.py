@@ -69,9 +69,9 @@ async def test_strangers_are_kept_out(made_folder: Path, started: Started) -> No
         assert addresses == {"127.0.0.1"}
 
         for process in started():
-            shown = " ".join([*process.cmdline(), *process.environ().values()])
+            visible = " ".join([*process.cmdline(), *process.environ().values()])
             for url in (servers.postgres_url, servers.redis_url):
-                assert url.split(":")[2].split("@")[0] not in shown
+                assert url.split(":")[2].split("@")[0] not in visible
         for name in ("opsrun-embedded.json", "postgres.log", "valkey.log"):
             assert mode(made_folder / name) == 0o600
 
@@ -131,7 +131,7 @@ async def test_a_cancelled_owner_leaves_no_process(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    # What initdb started since is found by where it works only.
+    # Processes that initdb started later can be recognized only by their folder.
     await until(lambda: all_gone([*running, *working_in(data_folder)]))
 
 
