@@ -174,10 +174,8 @@ async def _processes(
                 child = spawn(
                     f"opsrun {name}",
                     [sys.executable, "-m", "opsrun", *arguments],
-                    account=None,
                     folder=folder,
                     log=folder / "logs" / f"{name}.log",
-                    stop_signal=signal.SIGTERM,
                     inherit=[bound.fileno()] if login is Login.API else [],
                     env={
                         **environment,

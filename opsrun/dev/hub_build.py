@@ -92,10 +92,8 @@ async def _npm(log: Path, *arguments: str) -> None:
     child = spawn(
         f"npm {' '.join(arguments[:2])}",
         ["npm", *arguments],
-        account=None,
         folder=hub.SOURCES,
         log=log,
-        stop_signal=signal.SIGTERM,
         env=env,
     )
     try:

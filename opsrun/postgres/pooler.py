@@ -7,7 +7,7 @@ as PgBouncer gives each connection its own session in its pool mode `session`. I
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
 
@@ -16,6 +16,8 @@ from opsrun.settings import SettingsError
 CONNECT_SECONDS = 10
 # Between two probes, other clients of the pooler may take a session.
 _ROUNDS = 3
+
+_Connection: TypeAlias = "asyncpg.Connection[Any]"
 
 
 async def require_session(arguments: dict[str, Any]) -> bool:
@@ -42,26 +44,24 @@ async def require_session(arguments: dict[str, Any]) -> bool:
     return True
 
 
-async def _connect(stack: AsyncExitStack, arguments: dict[str, Any]) -> "asyncpg.Connection[Any]":
+async def _connect(stack: AsyncExitStack, arguments: dict[str, Any]) -> _Connection:
     # A shared session may hold other processes' named statements.
     connection = await asyncpg.connect(**arguments, statement_cache_size=0)
     stack.callback(connection.terminate)
     return connection
 
 
-async def _session(connection: "asyncpg.Connection[Any]") -> int:
+async def _session(connection: _Connection) -> int:
     """Return the server process that runs a transaction of this connection."""
     async with connection.transaction():
         return await _process(connection)
 
 
-async def _process(connection: "asyncpg.Connection[Any]") -> int:
+async def _process(connection: _Connection) -> int:
     return int(await connection.fetchval("SELECT pg_backend_pid()"))
 
 
-async def _shares_sessions(
-    first: "asyncpg.Connection[Any]", second: "asyncpg.Connection[Any]"
-) -> bool:
+async def _shares_sessions(first: _Connection, second: _Connection) -> bool:
     for _ in range(_ROUNDS):
         session = await _session(first)
         if session != await _session(first):

@@ -20,7 +20,7 @@ import pwd
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,34 +67,26 @@ def claimed_folder(path: Path) -> Iterator[DataFolder]:
             contains other files, or the system denies access.
     """
     account = server_account()
-    try:
-        path = path.resolve()
-        # Root's servers must be able to enter it; its files have their own permissions.
-        path.mkdir(mode=0o700 if account is None else 0o711, parents=True, exist_ok=True)
-        folder_lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise EmbeddedServerError(f"Cannot use the data folder {path}: {error}") from error
-    try:
-        if not _lock(folder_lock):
-            raise EmbeddedServerError(
-                f"The data folder {path} is in use by {_owner(path)}. "
-                "Stop that one first, or choose another folder."
-            )
-        _check_user(path)
+    with ExitStack() as stack:
         try:
+            path = path.resolve()
+            # Root's servers must be able to enter it; its files have their own permissions.
+            path.mkdir(mode=0o700 if account is None else 0o711, parents=True, exist_ok=True)
+            folder_lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            stack.callback(os.close, folder_lock)
+            if not _lock(folder_lock):
+                raise EmbeddedServerError(
+                    f"The data folder {path} is in use by {_owner(path)}. "
+                    "Stop that one first, or choose another folder."
+                )
+            _check_user(path)
             passwords = _passwords(path)
             (path / "owner.pid").write_text(f"{os.getpid()}\n")
             servers_lock = os.open(path / "servers.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            stack.callback(os.close, servers_lock)
         except OSError as error:
             raise EmbeddedServerError(f"Cannot use the data folder {path}: {error}") from error
-        try:
-            yield DataFolder(
-                path, account, passwords["postgres"], passwords["valkey"], servers_lock
-            )
-        finally:
-            os.close(servers_lock)
-    finally:
-        os.close(folder_lock)
+        yield DataFolder(path, account, passwords["postgres"], passwords["valkey"], servers_lock)
 
 
 def write_through(path: Path) -> None:
