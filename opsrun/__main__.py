@@ -38,7 +38,7 @@ def main() -> None:
     help="Your own exports: each subfolder becomes a scope of an extra tenant. Read-only.",
 )
 def dev_command(stop_with_parent: int | None, exports: Path | None) -> None:
-    """Run everything on this machine: database, Redis, demo data, API, worker, maintenance."""
+    """Run all of Opsrun on this machine, with demo data."""
     from opsrun.dev import command as dev
 
     if stop_with_parent is not None:

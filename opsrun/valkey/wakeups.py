@@ -58,9 +58,10 @@ class _Topic:
 class RedisWakeUps:
     """The `domain.wakeups.WakeUps` of a process; an async context manager.
 
-    async with RedisWakeUps(url) as wakeups, wakeups.subscribe("runs") as waiter:
-        await wakeups.nudge("runs")
-        await waiter.wait(timeout=30.0)
+    Example:
+        async with RedisWakeUps(url) as wakeups, wakeups.subscribe("runs") as waiter:
+            await wakeups.nudge("runs")
+            assert await waiter.wait(timeout=30.0)
     """
 
     def __init__(self, url: str) -> None:
