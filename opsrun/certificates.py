@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 
 def require_authorities(options: Mapping[str, str], name: str) -> None:
-    """Load the certificates, or revocations, of the file that the option `name` names.
+    """Load the certificates or revocation lists in the file of the option `name`.
 
     Raises:
         ValueError: the option is set, but its file is not usable; the message says why.
@@ -20,7 +20,7 @@ def require_authorities(options: Mapping[str, str], name: str) -> None:
 def require_own_certificate(
     options: Mapping[str, str], certificate: str, key: str, password: str
 ) -> None:
-    """Load the client's certificate and its key from the files that the options name.
+    """Load the client's certificate and its key from the files of these options.
 
     Raises:
         ValueError: a file is not usable, or there is a key without a certificate.

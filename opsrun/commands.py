@@ -1,4 +1,4 @@
-"""What all commands share: they read the settings, run, and print errors without a traceback."""
+"""Shared by all commands: they read the settings, run, and print errors without a traceback."""
 
 import logging
 import os
@@ -32,7 +32,7 @@ def run_command(main: Coroutine[Any, Any, None]) -> None:
 
 
 def load_command_settings() -> Settings:
-    """Return the settings of the environment, after it has configured logging by them.
+    """Read the settings from the environment, and configure logging.
 
     Raises:
         ClickException: a setting is invalid.

@@ -2,4 +2,4 @@
 
 
 class OperatorError(Exception):
-    """A command that fails with it prints the message, which says what to do, and no traceback."""
+    """Its message says what to do; the command line prints it without a traceback."""

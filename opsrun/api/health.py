@@ -26,7 +26,7 @@ class Check:
     probe: Callable[[], Awaitable[None]]
     """Raises an error if the dependency does not work."""
     is_needed: bool = True
-    """Whether the process is not ready without it. Without the others it only works later."""
+    """Whether readiness depends on it. Without the others, work is only delayed."""
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
-"""Uvicorn's HTTP protocol, with other answers for clients that misbehave.
+"""Uvicorn's HTTP protocol, with better responses to clients that misbehave.
 
-A reverse proxy in front of the API has to do the rest: see docs/security.md.
+The reverse proxy in front of the API does the rest: see docs/security.md.
 """
 
 import asyncio

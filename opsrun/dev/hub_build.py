@@ -13,7 +13,7 @@ from opsrun.dev.embedded import EmbeddedServerError
 from opsrun.dev.embedded.child import spawn
 from opsrun.settings import PREFIX
 
-# Vite requires it.
+# Vite requires this version.
 _OLDEST_NODE = "20.19"
 
 

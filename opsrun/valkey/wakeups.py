@@ -1,4 +1,4 @@
-"""Wake-ups over Redis pub/sub, on one connection per process that survives every outage.
+"""Wake-ups over Redis pub/sub, on one connection per process, renewed after every outage.
 
 Pub/sub does not deliver to clients that are not connected. So whenever the server confirms a
 subscription, the first time or after an outage, its waiters are nudged: they may have missed
@@ -206,7 +206,7 @@ class RedisWakeUps:
         finally:
             self._reading = None
         if message is None:
-            # redis-py reports a dead socket as a quiet one, again and again.
+            # redis-py treats a timed-out connection as a quiet one, and would do so forever.
             raise RedisConnectionError("The connection timed out")
         return message
 
