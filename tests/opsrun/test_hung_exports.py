@@ -118,7 +118,7 @@ async def wait_for(place: World, runs: list[StartedRun], bucket: str) -> None:
     await until(reached)
 
 
-async def test_others_are_served_and_sigterm_ends_the_worker(
+async def test_other_tenants_are_served_and_sigterm_ends_the_worker(
     installation: Installation, place: World, neighbour: World, hung: list[Path]
 ) -> None:
     async with hanging_worker(
@@ -134,7 +134,7 @@ async def test_others_are_served_and_sigterm_ends_the_worker(
         assert {run.status for run in await states(place, runs)} == {"pending"}, "handed back"
 
 
-async def test_runs_fail_at_the_deadline_and_readiness_tells(
+async def test_runs_fail_at_the_deadline_and_readiness_shows_it(
     installation: Installation, place: World, neighbour: World, hung: list[Path]
 ) -> None:
     async with hanging_worker(installation, FILE_TIMEOUT_SECONDS="1") as worker:

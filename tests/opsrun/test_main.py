@@ -435,7 +435,7 @@ def test_members_belong_to_the_issuer_that_is_trusted(
     assert rows.member(tenant, subject) == ("READONLY", subject, None)
 
 
-def test_who_gives_a_role_is_told_that_only_claims_count(
+def test_giving_a_role_warns_that_only_claims_count(
     opsrun: Opsrun, operator: dict[str, str], tenant: str
 ) -> None:
     claiming = {**operator, f"{PREFIX}MEMBERSHIPS": "claim", f"{PREFIX}MEMBERSHIPS_CLAIM": "groups"}

@@ -55,7 +55,7 @@ def programs(folder: Path, python: str | None) -> str:
         (_PYTHON.format(old=0, bare=1), "On Debian and Ubuntu: apt install python3-venv"),
     ],
 )
-def test_a_python_that_will_not_do_is_answered_in_a_sentence(
+def test_an_unusable_python_is_reported_in_a_sentence(
     tmp_path: Path, python: str | None, says: str
 ) -> None:
     refused = make(tmp_path, ".venv/bin/python", path=programs(tmp_path, python))
@@ -65,7 +65,7 @@ def test_a_python_that_will_not_do_is_answered_in_a_sentence(
     assert not (tmp_path / ".venv").exists()
 
 
-def test_clean_removes_what_tools_made_and_keeps_the_rest(tmp_path: Path) -> None:
+def test_clean_removes_the_output_of_tools_and_keeps_the_rest(tmp_path: Path) -> None:
     hub = tmp_path / "client-examples" / "web-hub"
     for made in (".venv", "client-examples/web-hub/node_modules", "client-examples/web-hub/build"):
         (tmp_path / made / "deep").mkdir(parents=True)

@@ -83,7 +83,7 @@ async def test_the_processes_together_sync_a_scope(
     assert run["counts"] == {"total": 36, "processed": 36, "failed": 1}
 
 
-async def test_a_worker_that_is_stopped_finishes_or_hands_back(
+async def test_a_stopping_worker_finishes_or_hands_back_its_runs(
     installation: Installation, place: World, servers: EmbeddedServers
 ) -> None:
     async def in_hand() -> bool:

@@ -13,7 +13,7 @@ from tests.world import World
 ROUNDS = 3
 
 
-async def test_nobody_else_notices(installation: Installation, place: World) -> None:
+async def test_other_clients_are_not_affected(installation: Installation, place: World) -> None:
     token = place.token()
 
     async def abuse(port: int, data: bytes) -> int:

@@ -85,7 +85,7 @@ async def test_without_the_database_a_process_lives_but_is_not_ready(
         )
 
 
-async def test_the_reason_holds_no_secret(api: Resources, logins: dict[Login, str]) -> None:
+async def test_the_reason_contains_no_secret(api: Resources, logins: dict[Login, str]) -> None:
     async with on_database(logins[Login.API], api.wakeups, password="hunter2") as resources:
         status, body = await answer(resources, "/readyz")
     assert status == 503

@@ -52,7 +52,7 @@ async def http(settings: Settings, folder: Path) -> AsyncIterator[httpx.AsyncCli
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_every_page_is_the_hubs_to_show(http: httpx.AsyncClient, path: str) -> None:
+async def test_every_page_is_served_by_the_hub(http: httpx.AsyncClient, path: str) -> None:
     response = await http.get(path)
     assert (response.status_code, response.text) == (200, PAGE)
     assert response.headers["content-type"].startswith("text/html")
@@ -60,13 +60,13 @@ async def test_every_page_is_the_hubs_to_show(http: httpx.AsyncClient, path: str
 
 
 @pytest.mark.parametrize("path", ABSENT)
-async def test_a_file_that_is_not_there_is_no_page(http: httpx.AsyncClient, path: str) -> None:
+async def test_a_missing_file_is_404(http: httpx.AsyncClient, path: str) -> None:
     response = await http.get(path)
     assert response.status_code == 404
     assert "immutable" not in response.headers.get("cache-control", "")
 
 
-async def test_a_file_with_a_hashed_name_is_kept_for_good(http: httpx.AsyncClient) -> None:
+async def test_a_file_with_a_hashed_name_is_cached_forever(http: httpx.AsyncClient) -> None:
     response = await http.get(f"/{SCRIPT}")
     assert (response.status_code, response.text) == (200, CODE)
     assert response.headers["content-type"].startswith("text/javascript")
@@ -74,7 +74,9 @@ async def test_a_file_with_a_hashed_name_is_kept_for_good(http: httpx.AsyncClien
 
 
 @pytest.mark.parametrize("path", ["/", "/t/aurora", f"/{SCRIPT}"])
-async def test_everything_comes_under_a_strict_policy(http: httpx.AsyncClient, path: str) -> None:
+async def test_every_response_has_a_strict_content_security_policy(
+    http: httpx.AsyncClient, path: str
+) -> None:
     response = await http.get(path)
     graphiql = await http.get("/graphiql/")
     for name in ("content-security-policy", "referrer-policy", "x-content-type-options"):
@@ -85,7 +87,7 @@ async def test_everything_comes_under_a_strict_policy(http: httpx.AsyncClient, p
 
 
 @pytest.mark.parametrize("path", ["/", "/t/aurora", f"/{SCRIPT}"])
-async def test_what_has_not_changed_is_not_sent_again(http: httpx.AsyncClient, path: str) -> None:
+async def test_an_unchanged_file_is_not_sent_again(http: httpx.AsyncClient, path: str) -> None:
     first = await http.get(path)
     again = await http.get(path, headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
@@ -96,7 +98,7 @@ async def test_what_has_not_changed_is_not_sent_again(http: httpx.AsyncClient, p
 
 
 @pytest.mark.parametrize("path", ["/", "/t/aurora", f"/{SCRIPT}"])
-async def test_it_is_compressed_for_whoever_asks(http: httpx.AsyncClient, path: str) -> None:
+async def test_files_are_compressed_on_request(http: httpx.AsyncClient, path: str) -> None:
     small = await http.get(path, headers={"Accept-Encoding": "br, gzip"})
     large = await http.get(path, headers={"Accept-Encoding": "identity"})
     assert small.headers["content-encoding"] == "gzip"
@@ -106,7 +108,7 @@ async def test_it_is_compressed_for_whoever_asks(http: httpx.AsyncClient, path: 
     assert small.headers["vary"] == large.headers["vary"] == "Accept-Encoding"
 
 
-async def test_nothing_else_is_touched(http: httpx.AsyncClient) -> None:
+async def test_other_routes_stay_as_they_are(http: httpx.AsyncClient) -> None:
     assert (await http.get("/healthz")).json() == {"status": "ok"}
     assert (await http.get("/readyz")).status_code == 200
     for path in ("/graphiql", "/graphiql/"):

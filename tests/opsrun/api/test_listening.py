@@ -21,7 +21,7 @@ def taken() -> Iterator[int]:
         yield somebody.getsockname()[1]
 
 
-def test_a_port_that_is_set_is_used() -> None:
+def test_the_configured_port_is_used() -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     with listening_socket(settings(port=port)) as bound:
@@ -30,7 +30,7 @@ def test_a_port_that_is_set_is_used() -> None:
             pass
 
 
-def test_a_port_that_is_set_and_taken_is_named(taken: int) -> None:
+def test_a_configured_port_in_use_is_reported(taken: int) -> None:
     with pytest.raises(SettingsError) as refused:
         listening_socket(settings(port=taken))
     assert "OPSRUN_PORT" in str(refused.value)
@@ -38,12 +38,12 @@ def test_a_port_that_is_set_and_taken_is_named(taken: int) -> None:
     assert "Set another port" in str(refused.value)
 
 
-def test_a_host_that_is_not_ours_is_named() -> None:
+def test_the_host_of_another_machine_is_reported() -> None:
     with pytest.raises(SettingsError, match="OPSRUN_HOST"):
         listening_socket(settings(host="192.0.2.1", port=0))
 
 
-def test_without_a_port_the_usual_one_is_used_or_the_next(
+def test_without_a_port_the_default_or_the_next_is_used(
     taken: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listening, "DEFAULT_PORT", taken)
@@ -62,12 +62,12 @@ def test_without_a_port_nearby_any_free_one_is_used(
         assert bound.getsockname()[1] != taken
 
 
-def test_nobody_else_can_listen_between_binding_and_serving() -> None:
+def test_no_other_process_can_listen_between_binding_and_serving() -> None:
     with listening_socket(settings(port=0)) as bound, pytest.raises(SettingsError):
         listening_socket(settings(port=bound.getsockname()[1]))
 
 
-def test_addresses_are_ones_to_open() -> None:
+def test_addresses_can_be_opened() -> None:
     with listening_socket(settings(port=0)) as bound:
         port = bound.getsockname()[1]
         assert address(settings(), bound) == f"http://127.0.0.1:{port}"
@@ -76,7 +76,7 @@ def test_addresses_are_ones_to_open() -> None:
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="there is no IPv6 here")
-def test_an_address_of_ipv6_has_brackets() -> None:
+def test_an_ipv6_address_has_brackets() -> None:
     try:
         bound = listening_socket(settings(host="::1", port=0))
     except SettingsError:
@@ -85,7 +85,7 @@ def test_an_address_of_ipv6_has_brackets() -> None:
         assert address(settings(), bound) == f"http://[::1]:{bound.getsockname()[1]}"
 
 
-def test_an_inherited_socket_is_taken_over() -> None:
+def test_an_inherited_socket_is_used() -> None:
     with listening_socket(settings(port=0)) as bound:
         place = bound.getsockname()
         with inherited_socket(bound.detach()) as inherited:
@@ -94,7 +94,7 @@ def test_an_inherited_socket_is_taken_over() -> None:
                 pass
 
 
-def test_a_descriptor_that_is_no_socket_is_named(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_an_invalid_descriptor_is_reported(tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("file") / "file"
     with path.open("w") as file, pytest.raises(SettingsError, match=f"--fd {file.fileno()} "):
         inherited_socket(file.fileno())

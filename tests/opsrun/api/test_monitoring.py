@@ -72,7 +72,7 @@ async def process(installation: Installation, kind: str, **settings: str) -> Asy
 
 
 @pytest.mark.parametrize("kind", [*LOGINS])
-async def test_a_process_shows_how_it_is_and_stops_in_order(
+async def test_a_process_serves_health_and_metrics_until_it_stops(
     installation: Installation, kind: str
 ) -> None:
     async with process(installation, kind) as shows:
@@ -86,7 +86,7 @@ async def test_a_process_shows_how_it_is_and_stops_in_order(
         assert (code, seconds < 3) == (0, True), f"{code} after {seconds} s"
 
 
-async def test_a_run_moves_the_metrics_of_those_who_serve_it(
+async def test_a_run_changes_the_metrics_of_its_processes(
     installation: Installation, place: World
 ) -> None:
     export(place, policy("a"))
@@ -108,7 +108,7 @@ async def test_a_run_moves_the_metrics_of_those_who_serve_it(
             assert str(place.tenant_id) not in str(await shows.metrics())
 
 
-async def test_without_redis_a_worker_says_why_it_is_not_ready(
+async def test_without_redis_a_worker_reports_why_it_is_not_ready(
     installation: Installation, valkey: Valkey
 ) -> None:
     async with process(installation, "worker", REDIS_URL=valkey.url) as worker:
@@ -130,7 +130,7 @@ async def test_without_redis_a_worker_says_why_it_is_not_ready(
         assert (await worker.metrics())["opsrun_redis_outages_total use=queue"] == 1
 
 
-async def test_a_port_that_is_taken_is_named() -> None:
+async def test_a_port_in_use_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as somebody:
         settings = Settings.model_validate({"metrics_port": somebody.getsockname()[1]})
         with pytest.raises(SettingsError, match="OPSRUN_METRICS_PORT: Cannot listen"):
@@ -138,7 +138,7 @@ async def test_a_port_that_is_taken_is_named() -> None:
                 pass
 
 
-async def test_without_a_port_nothing_is_shown() -> None:
+async def test_without_a_port_nothing_is_served() -> None:
     async with serve_monitoring(
         Settings.model_validate({"metrics_port": None}), Monitor({})
     ) as port:
@@ -146,7 +146,7 @@ async def test_without_a_port_nothing_is_shown() -> None:
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz", "/nowhere"])
-async def test_its_answers_keep_their_type_and_name_no_software(path: str) -> None:
+async def test_its_responses_forbid_sniffing_and_name_no_software(path: str) -> None:
     settings = Settings.model_validate({"metrics_port": 0})
     async with (
         serve_monitoring(settings, Monitor({})) as port,
@@ -157,7 +157,7 @@ async def test_its_answers_keep_their_type_and_name_no_software(path: str) -> No
         assert "server" not in answer.headers
 
 
-async def test_the_host_may_be_another_than_the_apis() -> None:
+async def test_the_host_may_differ_from_the_apis() -> None:
     settings = Settings.model_validate(
         {"host": "192.0.2.1", "metrics_host": "127.0.0.1", "metrics_port": 0}
     )

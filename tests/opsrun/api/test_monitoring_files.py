@@ -51,7 +51,7 @@ def dashboard() -> dict[str, Any]:
     return dashboard
 
 
-def test_alerts_say_how_bad_it_is_and_what_to_do(alerts: list[dict[str, Any]]) -> None:
+def test_alerts_state_a_severity_and_what_to_do(alerts: list[dict[str, Any]]) -> None:
     assert len({alert["alert"] for alert in alerts}) == len(alerts) > 10
     for alert in alerts:
         assert re.fullmatch(r"\d+m", alert["for"])
@@ -60,16 +60,14 @@ def test_alerts_say_how_bad_it_is_and_what_to_do(alerts: list[dict[str, Any]]) -
         assert all(text.endswith(".") for text in alert["annotations"].values())
 
 
-def test_alerts_are_about_series_that_there_are(
-    alerts: list[dict[str, Any]], series: set[str]
-) -> None:
+def test_alerts_use_existing_series(alerts: list[dict[str, Any]], series: set[str]) -> None:
     for alert in alerts:
         named = set(NAME.findall(alert["expr"]))
         assert named <= series, alert["alert"]
         assert named or alert["expr"].startswith("up{"), alert["alert"]
 
 
-def test_what_alerts_count_is_there_before_the_first_event(alerts: list[dict[str, Any]]) -> None:
+def test_counters_of_alerts_exist_before_the_first_event(alerts: list[dict[str, Any]]) -> None:
     registry = CollectorRegistry()
     ApiMetrics(registry)
     MaintenanceMetrics(registry)
@@ -98,7 +96,7 @@ def test_an_alert_on_failures_needs_no_operation_that_began(alerts: list[dict[st
     assert operations.endswith(" or vector(0))"), "nothing compares with no series"
 
 
-def test_panels_are_about_series_that_there_are_and_show_every_metric(
+def test_panels_use_existing_series_and_show_every_metric(
     dashboard: dict[str, Any], series: set[str]
 ) -> None:
     panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]

@@ -63,16 +63,14 @@ async def refusal(keys: IssuerKeys, key_id: str) -> str:
     return str(refused.value)
 
 
-async def test_many_at_once_ask_the_issuer_once(issuer: Issuer) -> None:
+async def test_concurrent_lookups_fetch_once(issuer: Issuer) -> None:
     keys = IssuerKeys(issuer.url)
     results = await asyncio.gather(*(keys.find("first") for _ in range(20)))
     assert {key.key_id for key in results} == {"first"}
     assert issuer.requests == 1
 
 
-async def test_an_unknown_id_is_looked_up_again_but_not_all_the_time(
-    issuer: Issuer, clock: Clock
-) -> None:
+async def test_lookups_of_an_unknown_id_are_rate_limited(issuer: Issuer, clock: Clock) -> None:
     keys = IssuerKeys(issuer.url)
     await keys.find("first")
     for invented in range(10):
@@ -93,7 +91,7 @@ async def test_a_new_key_is_found_and_the_old_one_forgotten(issuer: Issuer, cloc
     assert "unknown key" in await refusal(keys, "first")
 
 
-async def test_a_withdrawn_key_goes_without_anybody_asking_for_another(
+async def test_a_withdrawn_key_expires_without_a_lookup_of_another(
     issuer: Issuer, clock: Clock
 ) -> None:
     keys = IssuerKeys(issuer.url)
@@ -110,7 +108,7 @@ async def test_a_withdrawn_key_goes_without_anybody_asking_for_another(
             await asyncio.sleep(0.005)
 
 
-async def test_a_key_withdrawn_while_nobody_asked_is_refused_at_once(
+async def test_a_key_withdrawn_between_lookups_is_refused_at_once(
     issuer: Issuer, clock: Clock
 ) -> None:
     keys = IssuerKeys(issuer.url)
@@ -137,7 +135,7 @@ async def test_when_all_keys_are_withdrawn_none_is_kept(
 
 
 @pytest.mark.parametrize("answer", [b"{}", b'{"keys": null}', b'{"keys": {}}', b"[]"])
-async def test_what_is_no_set_of_keys_withdraws_none(
+async def test_an_invalid_response_withdraws_no_key(
     issuer: Issuer, clock: Clock, answer: bytes
 ) -> None:
     keys = IssuerKeys(issuer.url)
@@ -147,7 +145,7 @@ async def test_what_is_no_set_of_keys_withdraws_none(
     assert (await keys.find("first")).key_id == "first"
 
 
-async def test_kept_keys_serve_while_the_issuer_is_away_but_not_for_ever(
+async def test_cached_keys_are_valid_during_an_outage_for_a_limited_time(
     issuer: Issuer, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     keys = IssuerKeys(issuer.url)
@@ -182,7 +180,7 @@ async def test_kept_keys_serve_while_the_issuer_is_away_but_not_for_ever(
         (200, jwks({"kid": "first", "alg": "none"})),
     ],
 )
-async def test_an_answer_that_is_no_set_of_keys_is_logged_and_refuses(
+async def test_an_invalid_response_is_logged(
     issuer: Issuer, answer: tuple[int, bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
     issuer.answer = answer
@@ -190,7 +188,7 @@ async def test_an_answer_that_is_no_set_of_keys_is_logged_and_refuses(
     assert "Cannot fetch the issuer's keys" in caplog.text
 
 
-async def test_a_key_of_no_use_takes_none_of_the_others_away(issuer: Issuer) -> None:
+async def test_an_unusable_key_does_not_affect_the_others(issuer: Issuer) -> None:
     _, good = issuer.published()
     odd = [{"kid": ["odd"], **json.loads(jwks({}))["keys"][0]}, {"kty": "?"}, 7]
     issuer.answer = (200, json.dumps({"keys": [*odd, *json.loads(good)["keys"]]}).encode())
@@ -205,7 +203,7 @@ async def test_a_redirect_is_not_followed(issuer: Issuer, caplog: pytest.LogCapt
     assert "the issuer responded with 302" in caplog.text
 
 
-async def test_an_issuer_that_drips_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_issuer_does_not_delay_callers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(issuer_keys, "FETCH_SECONDS", 0.1)
 
     async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -224,7 +222,7 @@ async def test_an_issuer_that_drips_keeps_nobody_waiting(monkeypatch: pytest.Mon
         assert "cannot be checked right now" in await refusal(keys, "first")
 
 
-async def test_while_the_issuer_is_silent_only_the_first_waits_for_it(
+async def test_only_the_first_caller_waits_for_a_silent_issuer(
     issuer: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = IssuerKeys(issuer.url)
@@ -251,7 +249,7 @@ async def test_while_the_issuer_is_silent_only_the_first_waits_for_it(
         keys._fetching.cancel()
 
 
-async def test_an_issuer_that_is_down_is_asked_again_later(clock: Clock) -> None:
+async def test_an_unreachable_issuer_is_asked_again_later(clock: Clock) -> None:
     issuer = Issuer()
     with serving(issuer):
         pass
@@ -264,7 +262,7 @@ async def test_an_issuer_that_is_down_is_asked_again_later(clock: Clock) -> None
         assert (await keys.find("first")).key_id == "first"
 
 
-async def test_health_hears_of_the_last_try_and_waits_for_the_first_only(
+async def test_health_reports_the_last_fetch_and_waits_only_for_the_first(
     issuer: Issuer, clock: Clock
 ) -> None:
     keys = IssuerKeys(issuer.url)

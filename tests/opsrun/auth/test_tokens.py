@@ -78,7 +78,7 @@ def files(folder: Path) -> list[Path]:
 # Local tokens
 
 
-async def test_a_minted_token_speaks_for_its_subject() -> None:
+async def test_a_minted_token_identifies_its_subject() -> None:
     before = datetime.now(UTC)
     minted = LocalTokens(KEY).mint("ada", name="Ada", lifetime=HOUR)
     identity = await LocalTokens(KEY).verify(minted)
@@ -95,7 +95,7 @@ async def test_two_subjects_are_two_users() -> None:
     ).user_id
 
 
-async def test_an_expired_token_is_told_so() -> None:
+async def test_an_expired_token_is_reported_as_expired() -> None:
     assert "has expired" in await refusal(
         LocalTokens(KEY), signed(exp=datetime.now(UTC) - timedelta(minutes=1))
     )
@@ -157,7 +157,7 @@ async def test_times_may_have_fractions_and_lie_before_1970() -> None:
 
 
 @pytest.mark.parametrize("odd", [{"sub": 7}, {"sub": ["ada"]}, {"iss": [LOCAL_ISSUER]}])
-async def test_a_claim_that_is_no_text_is_refused(odd: dict[str, object]) -> None:
+async def test_a_claim_that_is_not_text_is_refused(odd: dict[str, object]) -> None:
     payload = json.dumps({**local_claims(exp=1893456000), **odd}).encode()
     token = hs256({"alg": "HS256", "typ": "JWT"}, payload, KEY.encode())
     await refusal(LocalTokens(KEY), token)
@@ -234,7 +234,7 @@ def oidc(issuer: Issuer) -> OidcTokens:
     return OidcTokens(RULES, issuer.url)
 
 
-async def test_a_token_of_the_issuer_speaks_for_its_subject(
+async def test_a_token_of_the_issuer_identifies_its_subject(
     issuer: Issuer, oidc: OidcTokens
 ) -> None:
     identity = await oidc.verify(issuer.token())
@@ -242,11 +242,13 @@ async def test_a_token_of_the_issuer_speaks_for_its_subject(
     assert identity.user_id != user_id(LOCAL_ISSUER, "ada")
 
 
-async def test_a_token_for_several_audiences_is_good(issuer: Issuer, oidc: OidcTokens) -> None:
+async def test_a_token_for_several_audiences_is_accepted(issuer: Issuer, oidc: OidcTokens) -> None:
     await oidc.verify(issuer.token(aud=["another", AUDIENCE]))
 
 
-async def test_an_expired_token_of_the_issuer_is_told_so(issuer: Issuer, oidc: OidcTokens) -> None:
+async def test_an_expired_token_of_the_issuer_is_reported_as_expired(
+    issuer: Issuer, oidc: OidcTokens
+) -> None:
     past = datetime.now(UTC) - timedelta(minutes=1)
     assert "has expired" in await refusal(oidc, issuer.token(exp=past))
 
@@ -268,7 +270,7 @@ async def test_a_wrong_claim_of_the_issuer_is_refused(
     await refusal(oidc, issuer.token(**changes))
 
 
-async def test_a_local_token_is_refused_where_an_issuer_is_trusted(oidc: OidcTokens) -> None:
+async def test_a_local_token_is_refused_with_an_oidc_issuer(oidc: OidcTokens) -> None:
     await refusal(oidc, signed())
 
 
@@ -283,7 +285,9 @@ async def test_a_stranger_who_names_a_known_key_is_refused(
     await refusal(oidc, stranger.token(key_id=next(iter(issuer.keys))))
 
 
-async def test_the_public_key_is_no_secret_to_sign_with(issuer: Issuer, oidc: OidcTokens) -> None:
+async def test_the_public_key_is_not_accepted_as_a_shared_secret(
+    issuer: Issuer, oidc: OidcTokens
+) -> None:
     [(key_id, key)] = issuer.keys.items()
     public = key.public_key()
     payload = json.dumps(claims(exp=1893456000)).encode()
@@ -298,7 +302,7 @@ async def test_the_public_key_is_no_secret_to_sign_with(issuer: Issuer, oidc: Oi
     await refusal(oidc, unsigned)
 
 
-async def test_a_new_key_of_the_issuer_is_followed(
+async def test_a_new_key_of_the_issuer_is_accepted(
     issuer: Issuer, oidc: OidcTokens, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("opsrun.auth.issuer_keys.PAUSE_SECONDS", 0.0)
@@ -309,9 +313,7 @@ async def test_a_new_key_of_the_issuer_is_followed(
     await refusal(oidc, old)
 
 
-async def test_a_key_that_comes_along_in_the_token_is_not_used(
-    issuer: Issuer, oidc: OidcTokens
-) -> None:
+async def test_a_key_inside_the_token_is_not_used(issuer: Issuer, oidc: OidcTokens) -> None:
     [(key_id, _)] = issuer.keys.items()
     stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     theirs = RSAAlgorithm.to_jwk(stranger.public_key(), as_dict=True)
@@ -329,7 +331,7 @@ async def test_a_key_that_comes_along_in_the_token_is_not_used(
         {"kty": "oct", "k": encoded(KEY.encode())},
     ],
 )
-async def test_a_key_that_is_not_for_this_is_not_used(published: dict[str, Any]) -> None:
+async def test_a_key_for_another_purpose_is_not_used(published: dict[str, Any]) -> None:
     issuer = Issuer()
     [(key_id, key)] = issuer.keys.items()
     jwk = {**RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": key_id, **published}
@@ -408,11 +410,11 @@ async def test_missing_claims_stay_empty(profile: dict[str, Any]) -> None:
     assert (claimed.name, claimed.email, claimed.roles) == (None, None, {})
 
 
-async def test_a_claim_counts_for_nothing_where_a_table_holds_the_roles() -> None:
+async def test_a_claim_is_ignored_if_a_table_holds_the_roles() -> None:
     assert (await LocalTokens(KEY).verify(signed(**{CLAIM: {"aurora": "OWNER"}}))).claimed is None
 
 
-async def test_a_minted_token_claims_what_it_is_given() -> None:
+async def test_a_minted_token_claims_the_memberships() -> None:
     tokens = LocalTokens(KEY, memberships_claim=CLAIM)
     minted = tokens.mint("ada", name="Ada", lifetime=HOUR, memberships=["aurora:OWNER"])
     claimed = (await tokens.verify(minted)).claimed
@@ -423,7 +425,7 @@ async def test_a_minted_token_claims_what_it_is_given() -> None:
 # An issuer that is away
 
 
-async def test_an_issuer_that_is_down_refuses_and_does_not_crash() -> None:
+async def test_an_unreachable_issuer_means_unavailable() -> None:
     issuer = Issuer()
     with serving(issuer):
         pass
@@ -445,7 +447,7 @@ OIDC_SETTINGS = {
 }
 
 
-async def test_an_issuer_that_is_set_is_the_only_one(tmp_path: Path) -> None:
+async def test_a_configured_issuer_is_the_only_one(tmp_path: Path) -> None:
     trusting = settings(data_folder=tmp_path, **OIDC_SETTINGS)
     assert trusted_issuer(trusting) == ISSUER
     await refusal(tokens(trusting), signed())
@@ -454,7 +456,7 @@ async def test_an_issuer_that_is_set_is_the_only_one(tmp_path: Path) -> None:
     assert files(tmp_path) == [], "no key is made where none is used"
 
 
-async def test_the_settings_say_how_tokens_are_checked(issuer: Issuer, tmp_path: Path) -> None:
+async def test_the_settings_configure_the_checks(issuer: Issuer, tmp_path: Path) -> None:
     oidc = {
         **OIDC_SETTINGS,
         "oidc_jwks_url": issuer.url,
@@ -477,7 +479,7 @@ async def test_the_settings_say_how_tokens_are_checked(issuer: Issuer, tmp_path:
     await refusal(checking, issuer.token("RS256"))
 
 
-async def test_a_key_that_is_set_signs(tmp_path: Path) -> None:
+async def test_a_configured_key_signs(tmp_path: Path) -> None:
     keyed = settings(data_folder=tmp_path, local_key=KEY)
     assert trusted_issuer(keyed) == LOCAL_ISSUER
     minted = local_tokens(keyed).mint("ada", name="Ada", lifetime=HOUR)
@@ -486,7 +488,7 @@ async def test_a_key_that_is_set_signs(tmp_path: Path) -> None:
     assert files(tmp_path) == []
 
 
-async def test_a_key_that_is_kept_signs_from_start_to_start(tmp_path: Path) -> None:
+async def test_a_generated_key_survives_a_restart(tmp_path: Path) -> None:
     minted = local_tokens(settings(data_folder=tmp_path)).mint("ada", name="Ada", lifetime=HOUR)
     await tokens(settings(data_folder=tmp_path)).verify(minted)
     await refusal(tokens(settings(data_folder=tmp_path / "another")), minted)
@@ -495,7 +497,7 @@ async def test_a_key_that_is_kept_signs_from_start_to_start(tmp_path: Path) -> N
 # The kept key
 
 
-def test_a_kept_key_is_ours_alone_and_stays(tmp_path: Path) -> None:
+def test_a_generated_key_is_private_and_stays(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "test.key"
     key = kept_key(path)
     assert len(key) >= 32
@@ -516,7 +518,7 @@ for number in range(200):
 """
 
 
-async def test_processes_that_make_a_key_at_once_get_the_same(tmp_path: Path) -> None:
+async def test_concurrent_processes_generate_one_key(tmp_path: Path) -> None:
     racers = [
         await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", _RACER, str(tmp_path)),
@@ -543,14 +545,14 @@ async def test_processes_that_make_a_key_at_once_get_the_same(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("content", ["", "\n", "short"])
-def test_a_file_without_a_key_is_not_taken_for_one(tmp_path: Path, content: str) -> None:
+def test_a_file_without_a_key_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "test.key"
     path.write_text(content)
     with pytest.raises(SettingsError, match=r"test\.key does not contain a key. Delete it"):
         kept_key(path)
 
 
-def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+def test_an_unusable_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SettingsError, match=r"OPSRUN_DATA_FOLDER"):
         kept_key(tmp_path / "file" / "test.key")
@@ -559,7 +561,7 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 # The header
 
 
-def test_a_token_of_absurd_length_is_not_looked_at() -> None:
+def test_a_very_long_token_is_not_decoded() -> None:
     assert bearer(f"Bearer {'e' * 16_000}")
     with pytest.raises(UnauthenticatedError, match="at most 16384 characters"):
         bearer(f"Bearer {'e' * 16_400}")
@@ -571,7 +573,7 @@ def test_a_bearer_token_is_read(header: str) -> None:
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic abc", "abc", 7, {}])
-def test_anything_else_is_no_bearer_token(header: object) -> None:
+def test_other_headers_are_not_bearer_tokens(header: object) -> None:
     with pytest.raises(UnauthenticatedError, match="Authorization: Bearer"):
         bearer(header)
 

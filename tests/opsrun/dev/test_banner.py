@@ -36,7 +36,7 @@ def text(hub: Hub | None = None, *, base: str = BASE, scopes: tuple[str, ...] = 
     return banner(settings(), base, CODE, logs, cast(DevHub, hub or Hub()), scopes)
 
 
-def test_the_hub_comes_first_with_an_address_that_signs_in() -> None:
+def test_the_hub_link_comes_first_and_signs_in() -> None:
     first, second = [line for line in text().splitlines() if line][:2]
     assert first == f"  Hub       {BASE}/#demo={CODE}"
     assert second == f"  GraphiQL  {BASE}/graphiql/#demo={CODE}"
@@ -93,7 +93,7 @@ async def test_the_printed_command_prints_a_token_of_this_installation(tmp_path:
     assert identity.claimed.roles["aurora"] == "OPERATOR"
 
 
-def test_the_printed_command_is_short_where_the_environment_is_below(
+def test_the_printed_command_is_short_in_the_checkout(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("sys.executable", str(Path.cwd() / ".venv" / "bin" / "python"))

@@ -164,7 +164,7 @@ async def checkout() -> AsyncIterator[Checkout]:
         yield Checkout.made(folder)
 
 
-async def test_the_first_start_prints_short_addresses_that_sign_in_everybody(first: Dev) -> None:
+async def test_the_first_start_prints_short_links_that_sign_in(first: Dev) -> None:
     assert [*first.links] == ["Hub", "GraphiQL"]
     assert max(map(len, first.command.lines)) <= 80 + len(str(first.folder))
     assert len(await first.tokens()) == len(demo.USERS)
@@ -173,7 +173,7 @@ async def test_the_first_start_prints_short_addresses_that_sign_in_everybody(fir
             assert user.role == role
 
 
-async def test_it_says_what_it_does_until_it_is_there(first: Dev) -> None:
+async def test_it_prints_its_progress_until_it_is_ready(first: Dev) -> None:
     told = [line for line in first.command.lines if line.endswith(" ...")]
     assert told == [
         "Starting Postgres and Valkey ...",
@@ -232,14 +232,14 @@ async def test_the_terminal_shows_runs_and_nothing_else(first: Dev) -> None:
         assert first.log(name).exists()
 
 
-async def test_a_second_one_in_the_same_folder_is_refused(first: Dev) -> None:
+async def test_a_second_instance_in_the_same_folder_is_refused(first: Dev) -> None:
     async with dev(first.folder, ready=False) as second:
         assert await second.command.ends() == 1
     assert f"in use by the process with pid {first.command.pid}" in second.command.output
     assert "Traceback" not in second.command.output
 
 
-async def test_own_exports_are_a_tenant_and_only_read(second_folder: Path) -> None:
+async def test_own_exports_become_a_tenant_and_stay_unchanged(second_folder: Path) -> None:
     own = second_folder / "my exports"
     (own / "lab").mkdir(parents=True)
     (own / "lab" / "one.json").write_text(
@@ -275,7 +275,7 @@ async def test_exports_without_a_scope_are_refused_before_anything_starts(
     assert "The demo writes to .opsrun/exports" in refused.command.output
 
 
-async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+async def test_a_port_in_use_is_reported(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as somebody:
         port = somebody.getsockname()[1]
         async with dev(tmp_path, ready=False, PORT=str(port)) as refused:
@@ -283,7 +283,7 @@ async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     assert f"OPSRUN_PORT: Cannot listen on 127.0.0.1:{port}" in refused.command.output
 
 
-async def test_a_variable_with_a_typing_error_is_named_by_every_process(
+async def test_every_process_warns_of_a_misspelled_variable(
     second_folder: Path,
 ) -> None:
     async with dev(second_folder, PROT="8000") as started:
@@ -303,7 +303,7 @@ async def test_a_second_start_adds_no_history(second_folder: Path) -> None:
     assert again.links["Hub"].partition("#")[2] == started.links["Hub"].partition("#")[2]
 
 
-async def test_two_run_side_by_side_and_one_that_loses_its_worker_ends(
+async def test_two_instances_run_and_one_without_its_worker_ends(
     first: Dev, second_folder: Path
 ) -> None:
     async with dev(second_folder) as second:
@@ -325,7 +325,7 @@ async def test_two_run_side_by_side_and_one_that_loses_its_worker_ends(
     assert "Traceback" not in message
 
 
-async def test_whoever_kills_make_ends_everything(second_folder: Path, tmp_path: Path) -> None:
+async def test_killing_make_ends_everything(second_folder: Path, tmp_path: Path) -> None:
     make = shutil.which("make")
     if make is None or sys.platform != "linux":
         pytest.skip("This is for make on Linux.")
@@ -382,7 +382,7 @@ async def test_stopping_while_the_hub_is_built_leaves_nothing(checkout: Checkout
     assert of_folder(checkout.folder) == []
 
 
-async def test_a_hub_that_cannot_be_built_costs_nothing_else(checkout: Checkout) -> None:
+async def test_a_hub_that_cannot_be_built_affects_nothing_else(checkout: Checkout) -> None:
     checkout.has_npm(then=FAILS)
     async with dev(checkout.folder, programs=checkout.programs) as without:
         await without.command.says("no such component")
@@ -400,7 +400,7 @@ async def test_a_hub_that_has_just_been_built_is_served(checkout: Checkout) -> N
         assert await start_page(built) == "the hub\n"
 
 
-async def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+async def test_an_unusable_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / ".opsrun").touch()
     async with dev(tmp_path, ready=False) as refused:
         assert await refused.command.ends() == 1

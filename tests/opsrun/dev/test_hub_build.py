@@ -83,16 +83,14 @@ async def test_it_is_built_again_without_a_source_that_is_gone(
     assert await build() == ANNOUNCED + DONE
 
 
-async def test_a_hub_that_somebody_else_built_is_not_trusted(
-    checkout: Checkout, build: Terminal
-) -> None:
+async def test_a_hub_without_our_marker_is_rebuilt(checkout: Checkout, build: Terminal) -> None:
     checkout.build.mkdir()
     (checkout.build / "index.html").write_text("half a hub")
     assert await build() == ANNOUNCED + DONE
     assert (checkout.build / "index.html").read_text() == "the hub\n"
 
 
-async def test_a_failure_is_told_with_the_end_of_its_log(
+async def test_a_failure_is_reported_with_the_end_of_its_log(
     checkout: Checkout, build: Terminal
 ) -> None:
     checkout.has_npm(then=FAILS)
@@ -131,12 +129,12 @@ async def test_an_old_node_is_reported_with_its_version(
 
 
 @pytest.mark.parametrize("version", ["v22.12.0", "v100.0.0"])
-async def test_a_newer_node_will_do(checkout: Checkout, build: Terminal, version: str) -> None:
+async def test_a_newer_node_is_accepted(checkout: Checkout, build: Terminal, version: str) -> None:
     checkout.has_node(version)
     assert await build() == ANNOUNCED + DONE
 
 
-async def test_without_node_a_hub_that_is_built_stays(checkout: Checkout, build: Terminal) -> None:
+async def test_without_node_a_built_hub_is_kept(checkout: Checkout, build: Terminal) -> None:
     await build()
     (checkout.programs / "node").unlink()
     assert await build() == ""
@@ -145,15 +143,13 @@ async def test_without_node_a_hub_that_is_built_stays(checkout: Checkout, build:
     assert (checkout.build / "index.html").exists()
 
 
-async def test_where_there_are_no_sources_nothing_is_said(
-    checkout: Checkout, build: Terminal
-) -> None:
+async def test_without_sources_nothing_is_printed(checkout: Checkout, build: Terminal) -> None:
     (checkout.hub / "package-lock.json").unlink()
     assert await build() == ""
     assert checkout.calls() == []
 
 
-async def test_cancelling_it_leaves_no_process_and_no_half_of_a_hub(
+async def test_a_cancelled_build_leaves_no_process_and_no_incomplete_hub(
     checkout: Checkout, build: Terminal
 ) -> None:
     started = Started()
@@ -172,7 +168,7 @@ async def test_cancelling_it_leaves_no_process_and_no_half_of_a_hub(
     assert not checkout.build.exists()
 
 
-async def test_its_address_shows_first_that_it_is_built_and_then_the_hub(
+async def test_its_page_shows_the_build_and_then_the_hub(
     checkout: Checkout, build: Terminal
 ) -> None:
     begun = build.begin()
@@ -187,7 +183,7 @@ async def test_its_address_shows_first_that_it_is_built_and_then_the_hub(
     assert (again.folder, again.is_being_built) == (checkout.build, False)
 
 
-async def test_its_address_shows_a_failure_and_tries_no_more(
+async def test_its_page_shows_a_failure_and_stops_reloading(
     checkout: Checkout, build: Terminal
 ) -> None:
     checkout.has_npm(then="echo '<main>: no such tag' && exit 3")
@@ -199,7 +195,7 @@ async def test_its_address_shows_a_failure_and_tries_no_more(
     assert "waiting.js" not in page
 
 
-def test_a_hub_that_is_set_is_never_built(build: Terminal, tmp_path: Path) -> None:
+def test_a_configured_hub_is_never_built(build: Terminal, tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("mine")
     own = DevHub(Settings.model_validate({"hub_folder": tmp_path}), tmp_path / ".opsrun")
     assert (own.folder, own.is_being_built) == (tmp_path, False)

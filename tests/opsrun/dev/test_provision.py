@@ -19,7 +19,7 @@ async def test_a_second_start_changes_nothing(
 
 
 @pytest.mark.parametrize("login", Login)
-async def test_every_url_lets_its_login_in(installation: Installation, login: Login) -> None:
+async def test_every_url_logs_in(installation: Installation, login: Login) -> None:
     async with open_engine(installation.urls[login]) as engine:
         await require_login(engine, login)
 

@@ -33,7 +33,7 @@ ASK = text("SELECT 1")
 @pytest.mark.parametrize(
     "scheme", ["postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg"]
 )
-def test_every_postgresql_url_is_read_for_our_driver(scheme: str) -> None:
+def test_every_postgresql_url_is_converted_for_asyncpg(scheme: str) -> None:
     url = parse_url(f"{scheme}://ada:p%40ss@db.example:6543/ledger?sslmode=require")
     assert url.drivername == "postgresql+asyncpg"
     assert (url.username, url.password, url.host, url.port) == ("ada", "p@ss", "db.example", 6543)
@@ -52,7 +52,7 @@ def test_every_postgresql_url_is_read_for_our_driver(scheme: str) -> None:
         f"postgresql//ada:{PASSWORD}@db/ledger",
     ],
 )
-def test_anything_else_is_refused_with_the_form_it_takes(url: str) -> None:
+def test_other_urls_are_refused_with_the_expected_format(url: str) -> None:
     with pytest.raises(SettingsError) as refused:
         parse_url(url)
     assert "OPSRUN_DATABASE_URL" in str(refused.value)
@@ -108,7 +108,7 @@ async def test_the_pool_is_closed_at_the_end(
         ({"query": {"sslmode": "require"}}, "SSL"),
     ],
 )
-async def test_a_database_out_of_reach_is_told_with_the_reason(
+async def test_an_unreachable_database_is_reported_with_the_reason(
     logins: dict[Login, str], changes: dict[str, Any], says: str
 ) -> None:
     url = parse_url(logins[Login.API])
@@ -190,7 +190,7 @@ async def silent_at_commit(engine: AsyncEngine, proxy: Proxy) -> None:
     "meet",
     [silent_at_begin, silent_at_a_statement, silent_during_a_statement, silent_at_commit],
 )
-async def test_whoever_waits_for_a_silent_server_is_told_and_nobody_else_waits(
+async def test_a_silent_server_times_out_one_caller_and_delays_no_other(
     logins: dict[Login, str],
     proxy: Proxy,
     meet: Callable[[AsyncEngine, Proxy], Awaitable[None]],
@@ -201,7 +201,7 @@ async def test_whoever_waits_for_a_silent_server_is_told_and_nobody_else_waits(
                 await meet(engine, proxy)
 
 
-async def test_connections_that_fell_silent_while_idle_are_missed_by_nobody(
+async def test_idle_connections_that_fell_silent_are_replaced(
     logins: dict[Login, str], proxy: Proxy
 ) -> None:
     async with far_engine(logins, proxy) as engine, one_found_out(engine):
@@ -240,7 +240,7 @@ async def be_cancelled_elsewhere(engine: AsyncEngine, proxy: Proxy) -> None:
         (be_cancelled_elsewhere, asyncio.CancelledError),
     ],
 )
-async def test_whoever_stops_waiting_for_a_silent_server_is_told_nothing_else(
+async def test_a_caller_that_stops_waiting_for_a_silent_server_gets_its_own_timeout(
     logins: dict[Login, str],
     proxy: Proxy,
     end: Callable[[AsyncEngine, Proxy], Awaitable[None]],
@@ -307,7 +307,7 @@ async def refusal(engine: AsyncEngine, login: Login) -> str:
 
 
 @pytest.mark.parametrize("login", Login)
-async def test_each_login_is_taken_for_itself_and_for_no_other(
+async def test_each_login_is_accepted_only_for_its_own_process(
     logins: dict[Login, str], login: Login
 ) -> None:
     for owner, url in logins.items():
@@ -318,7 +318,7 @@ async def test_each_login_is_taken_for_itself_and_for_no_other(
                 assert f"{owner.value!r} lacks the role {login}" in await refusal(engine, login)
 
 
-async def test_a_login_that_was_granted_the_role_is_taken(logins_database: str) -> None:
+async def test_a_login_with_the_granted_role_is_accepted(logins_database: str) -> None:
     async with as_role(logins_database, "GRANT opsrun_api TO {role}") as engine:
         await require_login(engine, Login.API)
 
@@ -359,7 +359,7 @@ async def test_a_login_that_was_granted_the_role_is_taken(logins_database: str) 
         (["GRANT opsrun_worker TO {role}"], "has the role opsrun_worker too"),
     ],
 )
-async def test_a_login_that_may_do_more_is_refused(
+async def test_a_login_with_more_rights_is_refused(
     logins_database: str, definition: list[str], says: str
 ) -> None:
     async with as_role(logins_database, "GRANT opsrun_api TO {role}", *definition) as engine:
@@ -371,13 +371,13 @@ async def test_a_login_that_may_do_more_is_refused(
 @pytest.mark.parametrize(
     "definition", [[], ["ALTER ROLE {role} NOINHERIT", "GRANT opsrun_api TO {role}"]]
 )
-async def test_a_login_that_may_do_less_is_refused(
+async def test_a_login_with_fewer_rights_is_refused(
     logins_database: str, definition: list[str]
 ) -> None:
     async with as_role(logins_database, *definition) as engine:
         assert "lacks the role opsrun_api" in await refusal(engine, Login.API)
 
 
-async def test_an_empty_database_is_to_be_migrated(servers: EmbeddedServers) -> None:
+async def test_an_empty_database_must_be_migrated(servers: EmbeddedServers) -> None:
     async with open_engine(servers.postgres_url) as engine:
         assert "opsrun migrate" in await refusal(engine, Login.API)

@@ -13,9 +13,7 @@ from opsrun.settings import SettingsError
 from tests.databases import new_database
 
 
-async def test_a_login_without_rights_gets_an_error_that_names_them(
-    logins: dict[Login, str],
-) -> None:
+async def test_a_login_without_privileges_learns_which_it_needs(logins: dict[Login, str]) -> None:
     async with open_engine(logins[Login.API]) as engine:
         with pytest.raises(UnsafeLoginError, match=r"permission denied.*may create roles"):
             await migrate(engine)
@@ -33,7 +31,9 @@ async def test_an_old_server_is_refused_before_any_change(
             assert schema.scalar_one() is None
 
 
-async def test_two_at_once_migrate_once(servers: EmbeddedServers, logins: dict[Login, str]) -> None:
+async def test_concurrent_migrations_run_once(
+    servers: EmbeddedServers, logins: dict[Login, str]
+) -> None:
     async with open_engine(await new_database(servers.postgres_url, "raced")) as engine:
         await asyncio.gather(migrate(engine), migrate(engine))
         async with engine.connect() as connection:

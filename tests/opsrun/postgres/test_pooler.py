@@ -29,7 +29,7 @@ def port_of(url: str) -> int:
     return parse_url(url).port or 0
 
 
-async def test_a_pooler_that_keeps_sessions_is_as_good_as_the_server(
+async def test_a_pooler_that_keeps_sessions_works_like_the_server(
     world: World, servers: EmbeddedServers, logins: dict[Login, str], tmp_path: Path
 ) -> None:
     url = logins[Login.WORKER]
@@ -51,7 +51,7 @@ async def test_a_pooler_that_shares_sessions_is_refused(logins: dict[Login, str]
     assert "pool_mode to session" in str(refused.value)
 
 
-async def test_a_pooler_that_breaks_off_while_a_connection_is_made_is_an_outage(
+async def test_a_pooler_that_disconnects_during_connection_setup_is_an_outage(
     world: World, logins: dict[Login, str]
 ) -> None:
     url = logins[Login.API]

@@ -48,7 +48,7 @@ async def changed(owner: URL, change: str, undo: str) -> AsyncIterator[None]:
 
 
 @pytest.mark.parametrize("login", Login)
-async def test_what_the_migrations_made_is_served(
+async def test_a_migrated_database_is_accepted(
     owner: URL, logins: dict[Login, str], login: Login
 ) -> None:
     async with open_engine(url_of(owner, logins, login)) as engine:
@@ -81,7 +81,7 @@ async def test_what_the_migrations_made_is_served(
         ),
     ],
 )
-async def test_an_open_table_is_refused_by_name(
+async def test_an_unprotected_table_is_named(
     servers: EmbeddedServers,
     owner: URL,
     logins: dict[Login, str],
@@ -101,7 +101,7 @@ async def test_an_open_table_is_refused_by_name(
 
 
 @pytest.mark.parametrize("login", [Login.API, Login.WORKER])
-async def test_the_policy_of_another_login_is_none(
+async def test_the_policy_of_another_login_does_not_count(
     owner: URL, logins: dict[Login, str], login: Login
 ) -> None:
     other = "ALTER POLICY tenant ON opsrun.run_event TO opsrun_maintenance"
@@ -129,7 +129,7 @@ OPEN = "has a policy for this login that does not check the tenant"
         (f"FOR SELECT USING (true OR id = {IN_SESSION})", "tenant"),
     ],
 )
-async def test_a_policy_that_lets_everything_through_is_no_wall(
+async def test_a_policy_that_admits_every_row_is_refused(
     owner: URL, logins: dict[Login, str], login: Login, definition: str, table: str
 ) -> None:
     made = f"CREATE POLICY extra ON opsrun.{table} {definition}"
@@ -151,7 +151,7 @@ async def test_a_policy_that_lets_everything_through_is_no_wall(
         "FOR INSERT WITH CHECK (false)",
     ],
 )
-async def test_a_policy_that_opens_nothing_for_this_login_may_be_there(
+async def test_a_policy_that_admits_no_row_for_this_login_is_allowed(
     owner: URL, logins: dict[Login, str], definition: str
 ) -> None:
     made = f"CREATE POLICY extra ON opsrun.run_item {definition}"
@@ -162,7 +162,9 @@ async def test_a_policy_that_opens_nothing_for_this_login_may_be_there(
         await require_row_level_security(engine)
 
 
-async def test_all_open_tables_are_told_at_once(owner: URL, logins: dict[Login, str]) -> None:
+async def test_all_unprotected_tables_are_reported_at_once(
+    owner: URL, logins: dict[Login, str]
+) -> None:
     made = "CREATE TABLE opsrun.{0} (tenant_id uuid)"
     async with (
         changed(owner, made.format("one"), "DROP TABLE opsrun.one"),
@@ -173,7 +175,9 @@ async def test_all_open_tables_are_told_at_once(owner: URL, logins: dict[Login, 
             await require_row_level_security(engine)
 
 
-async def test_a_table_of_no_tenant_needs_no_wall(owner: URL, logins: dict[Login, str]) -> None:
+async def test_a_table_without_tenants_needs_no_policy(
+    owner: URL, logins: dict[Login, str]
+) -> None:
     async with (
         changed(owner, "CREATE TABLE opsrun.holiday (day date)", "DROP TABLE opsrun.holiday"),
         open_engine(url_of(owner, logins, Login.API)) as engine,
@@ -191,7 +195,7 @@ async def test_a_table_of_no_tenant_needs_no_wall(owner: URL, logins: dict[Login
         ("MATERIALIZED VIEW", "SELECT", "extra is a materialized view that this login may use"),
     ],
 )
-async def test_a_view_that_asks_with_others_rights_is_a_way_around(
+async def test_a_view_with_its_owners_rights_is_refused(
     owner: URL, logins: dict[Login, str], login: Login, made: str, granted: str, says: str
 ) -> None:
     create = f"CREATE {made} opsrun.extra AS SELECT id FROM opsrun.operation_run"
@@ -212,7 +216,7 @@ async def test_a_view_that_asks_with_others_rights_is_a_way_around(
 @pytest.mark.parametrize(
     "asks", ["security_invoker", "check_option = local, security_invoker = on"]
 )
-async def test_a_view_that_asks_with_the_readers_rights_may_be_there(
+async def test_a_view_with_the_readers_rights_is_allowed(
     owner: URL, logins: dict[Login, str], asks: str
 ) -> None:
     create = f"CREATE VIEW opsrun.extra WITH ({asks}) AS SELECT id FROM opsrun.operation_run"

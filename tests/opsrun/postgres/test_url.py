@@ -198,8 +198,6 @@ def test_unusable_files_are_named(
         ("sslmode=require&sslrootcert=", "has no value"),
     ],
 )
-def test_options_that_contradict_each_other_are_refused(
-    ours: Authority, options: str, message: str
-) -> None:
+def test_contradictory_options_are_refused(ours: Authority, options: str, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         parse_url(f"postgresql://ada@db/ledger?{options.format(ca=ours.certificate)}")

@@ -203,7 +203,7 @@ async def test_a_rescued_run_goes_on_in_its_trace(
     assert trace != TRACE
 
 
-async def test_the_text_of_an_exception_stays_here(
+async def test_the_text_of_an_exception_is_not_exported(
     world: World, settings: Settings, collected: Collector
 ) -> None:
     async def fail(_: RunExecution) -> None:
@@ -219,7 +219,7 @@ async def test_the_text_of_an_exception_stays_here(
 
 
 @pytest.mark.parametrize("traceparent", ["00-zz-zz-01", "x" * 5000, ""])
-async def test_a_malformed_traceparent_is_none(
+async def test_a_malformed_traceparent_is_ignored(
     world: World, settings: Settings, collected: Collector, traceparent: str
 ) -> None:
     async with traced(settings) as (api, _, _):
@@ -244,7 +244,7 @@ class Results(SpanExporter):
         return self._results.pop(0)
 
 
-def test_a_collector_that_is_away_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unavailable_collector_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     well, away = SpanExportResult.SUCCESS, SpanExportResult.FAILURE
     exporter = LogOutageOnce(Results(well, away, away, away, well, well))
     with caplog.at_level(logging.INFO, "opsrun.telemetry.span_export"):
@@ -253,7 +253,7 @@ def test_a_collector_that_is_away_is_told_once(caplog: pytest.LogCaptureFixture)
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
-async def test_a_collector_that_says_nothing_holds_up_no_stop(
+async def test_a_silent_collector_does_not_delay_the_shutdown(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(span_export, "STOP_SECONDS", 0.1)

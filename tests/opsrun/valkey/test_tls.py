@@ -56,7 +56,7 @@ async def test_wake_ups_arrive(tls_url: str) -> None:
         assert here.outages == 0
 
 
-async def test_points_are_counted_for_all_processes_together(tls_url: str) -> None:
+async def test_cost_is_counted_for_all_processes_together(tls_url: str) -> None:
     user = uuid4()
     async with open_budgets(tls_url, 100) as here, open_budgets(tls_url, 100) as there:
         await here.spend(user, 60)
@@ -88,7 +88,7 @@ async def test_the_api_is_ready(
 
 
 @pytest.mark.parametrize("fault", ["authority", "host"])
-async def test_a_server_that_cannot_be_trusted_is_away_and_the_log_says_why(
+async def test_an_untrusted_server_is_unavailable_and_the_log_shows_why(
     redis_url: str, ours: Authority, tmp_path: Path, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     authority = Authority(tmp_path, "theirs") if fault == "authority" else ours

@@ -52,9 +52,7 @@ class TestNudges:
         async with wakeups.subscribe(topic) as waiter:
             assert not await waiter.wait(0.05)
 
-    async def test_nudges_between_two_waits_are_folded_into_one(
-        self, wakeups: WakeUps, topic: str
-    ) -> None:
+    async def test_nudges_between_two_waits_become_one(self, wakeups: WakeUps, topic: str) -> None:
         async with wakeups.subscribe(topic) as waiter, wakeups.subscribe(topic + "0") as last:
             for name in (topic, topic, topic, topic + "0"):
                 await wakeups.nudge(name)
@@ -92,7 +90,7 @@ class TestSubscriptions:
                 assert not await nobody_listens()
             await until(nobody_listens)
 
-    async def test_a_topic_left_and_taken_up_at_once_still_wakes(
+    async def test_a_topic_left_and_joined_again_at_once_still_wakes(
         self, wakeups: WakeUps, topic: str
     ) -> None:
         for _ in range(100):
@@ -112,7 +110,9 @@ class TestSubscriptions:
             await asyncio.gather(*(wakeups.nudge(str(number)) for number in range(50)))
             assert all(await asyncio.gather(*(waiter.wait(SOON) for waiter in waiters)))
 
-    async def test_closing_leaves_nothing_behind(self, valkey: Valkey, topic: str) -> None:
+    async def test_closing_leaves_no_task_and_no_connection(
+        self, valkey: Valkey, topic: str
+    ) -> None:
         async def nobody_listens() -> bool:
             return await listeners(redis) == 0
 
@@ -125,7 +125,7 @@ class TestSubscriptions:
 
 
 class TestOutage:
-    async def test_waiters_are_nudged_after_a_restart_and_hear_again(
+    async def test_waiters_are_nudged_after_a_restart_and_later(
         self, valkey: Valkey, topic: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level("INFO", wakeups_module.__name__)
@@ -154,7 +154,7 @@ class TestOutage:
             await valkey.start()
             assert await waiter.wait(SOON)
 
-    async def test_a_server_that_fell_silent_is_given_up(
+    async def test_the_connection_to_a_silent_server_is_closed(
         self, valkey: Valkey, topic: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(wakeups_module, "PING_INTERVAL", 0.25)

@@ -22,7 +22,7 @@ async def test_roots_servers_have_no_privileges(made_folder: Path, started: Star
 
 
 @needs_root
-async def test_roots_closed_folders_are_no_obstacle(tmp_path: Path) -> None:
+async def test_roots_closed_folders_can_be_used(tmp_path: Path) -> None:
     assert mode(tmp_path) == 0o700
     for name in ("first", "second"):
         async with embedded_servers(tmp_path / "data", durable=False) as servers:

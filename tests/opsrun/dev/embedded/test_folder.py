@@ -40,13 +40,15 @@ def test_a_foreign_folder_is_refused_and_untouched(data_folder: Path) -> None:
     assert (after.st_mode, after.st_mtime_ns) == (before.st_mode, before.st_mtime_ns)
 
 
-def test_an_empty_folder_is_taken_with_its_rights_as_they_are(data_folder: Path) -> None:
+def test_an_empty_folder_keeps_its_permissions(data_folder: Path) -> None:
     data_folder.mkdir(mode=0o700)
     with claimed_folder(data_folder):
         assert mode(data_folder) == 0o700
 
 
-def test_a_first_claim_killed_before_its_marker_was_whole_blocks_nothing(data_folder: Path) -> None:
+def test_a_first_claim_killed_before_its_marker_was_complete_blocks_nothing(
+    data_folder: Path,
+) -> None:
     data_folder.mkdir()
     (data_folder / f"{MARKER}.new").write_text('{"postg')
     with claimed_folder(data_folder) as folder:

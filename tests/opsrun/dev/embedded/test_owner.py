@@ -48,7 +48,7 @@ async def test_a_terminals_interrupt_reaches_the_owner_only(made_folder: Path) -
     assert "database system is shut down" in (made_folder / "postgres.log").read_text()
 
 
-async def test_a_second_instance_is_told_who_has_the_folder(made_folder: Path) -> None:
+async def test_a_second_instance_learns_which_process_uses_the_folder(made_folder: Path) -> None:
     async with owner_process(made_folder) as owner:
         await owner.urls()
         with pytest.raises(EmbeddedServerError) as refused:

@@ -14,7 +14,7 @@ def taken_port() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-async def test_a_port_taken_in_the_last_moment_is_changed(
+async def test_another_port_is_tried_if_the_port_is_taken_at_the_last_moment(
     made_folder: Path, taken_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     free = port.free_port

