@@ -1,4 +1,4 @@
-"""Start an inventory sync and follow it to its end, whatever becomes of the connection."""
+"""Start an inventory sync and follow it until it ends, even if the connection breaks."""
 
 import argparse
 import asyncio
@@ -21,41 +21,42 @@ from opsrun_client.fragments import RunState
 ACTIVE = {StatusBucket.QUEUED, StatusBucket.RUNNING}
 NEWEST_RUNS = 5
 FAILURES = 25
-# Tries in a row that may fail, and the longest pause between two. What holds for STANDING was a
-# connection, even if the run was quiet meanwhile. In seconds.
+# How many tries in a row may fail.
 MOST_TRIES = 8
+# Seconds between two tries, at most.
 LONGEST_PAUSE = 15.0
+# A connection that lasts for this many seconds counts as a success, even if the run was quiet.
 STANDING = 30.0
 
 
 class TroubleError(Exception):
-    """What the user has to mend."""
+    """Something that the user has to fix."""
 
 
 def setting(name: str) -> str:
     """Return an environment variable."""
     if value := os.environ.get(name):
         return value
-    raise TroubleError(f"Set {name}; README.md tells how.")
+    raise TroubleError(f"Set {name}; see README.md.")
 
 
 def line(run: RunState) -> str:
-    """Say where a run stands."""
+    """Return the state of a run in one line."""
     counts = run.counts
     total = "?" if counts.total is None else counts.total
     failed = f", {counts.failed} failed" if counts.failed else ""
     return f"{run.run_type}  {run.status_bucket.value:<19}  {counts.processed}/{total}{failed}"
 
 
-# The database is away; too much was asked for in a short time.
+# The database is away, or the user's budget is used up.
 MAY_PASS = ("UNAVAILABLE", "RATE_LIMITED")
 
 
 def is_final(error: Exception) -> bool:
-    """Tell whether the server would answer the same again.
+    """Return whether the server would give the same answer again.
 
-    It closes with 1012 when it restarts, with 1013 when it cannot serve just now, and with 4499
-    when it heard nothing from us: come back. Its other codes from 4000 on are about us.
+    It closes with 1012 when it restarts, with 1013 when it cannot serve now, and with 4499 when
+    the client was silent: connect again. Its other codes from 4000 are errors of the client.
     """
     if isinstance(error, ConnectionClosed):
         return error.rcvd is not None and error.rcvd.code >= 4000 and error.rcvd.code != 4499
@@ -65,7 +66,7 @@ def is_final(error: Exception) -> bool:
 
 
 async def events(client: OpsrunClient, run_id: str) -> AsyncIterator[Event]:
-    """Yield every event of a run once, up to its end; a new connection continues by cursor.
+    """Yield every event of a run once, until it ends; a new connection continues by cursor.
 
     Raises:
         TroubleError: too many tries in a row failed.
@@ -138,7 +139,7 @@ async def sync(client: OpsrunClient, slug: str, scope_key: str) -> bool:
 
 
 async def run(scope_key: str) -> bool:
-    """Connect as the environment says."""
+    """Connect with the settings of the environment."""
     url, token, slug = map(setting, ("OPSRUN_URL", "OPSRUN_TOKEN", "OPSRUN_TENANT"))
     authorization = {"Authorization": f"Bearer {token}"}
     async with OpsrunClient(
@@ -151,9 +152,9 @@ async def run(scope_key: str) -> bool:
 
 
 def main() -> int:
-    """Return 0 after a success, 1 when the run ended otherwise, 2 when something is to mend."""
+    """Return 0 after a success, 1 if the run ended otherwise, 2 if there is something to fix."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("scope", help="the key of the scope to sync, as workstations")
+    parser.add_argument("scope", help="the key of the scope to sync, for example workstations")
     try:
         return 0 if asyncio.run(run(parser.parse_args().scope)) else 1
     except TroubleError as error:
@@ -163,7 +164,7 @@ def main() -> int:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         print(f"No connection to OPSRUN_URL: {error}", file=sys.stderr)
     except KeyboardInterrupt:
-        print("Stopped following; the run goes on.", file=sys.stderr)
+        print("Stopped following; the run continues.", file=sys.stderr)
     return 2
 
 

@@ -27,41 +27,41 @@ BAR_WIDTH = 30
 
 
 class Board:
-    """A bar for each active run; rich draws it as it is at that moment."""
+    """A bar for each active run; rich draws its current state."""
 
     def __init__(self, slug: str) -> None:
         self.as_of: datetime | None = None
         self.state = "connecting"
         self._slug = slug
-        # With the moment when it came, for the time that passes until it comes again.
+        # Each run with its time of arrival, to count the seconds until its next event.
         self._active: dict[str, tuple[RunState, float]] = {}
 
     def take(self, news: Event | Cut) -> list[RunState]:
-        """Take what the feed says; return the runs that moved, the oldest first."""
+        """Apply an event of the feed; return the runs that changed, oldest first."""
         if isinstance(news, Cut):
-            self.state = f"disconnected ({news.reason}), coming back after {news.pause:.1f} s"
+            self.state = f"disconnected ({news.reason}), reconnecting in {news.pause:.1f} s"
             return []
-        moved: list[RunState] = []
+        changed: list[RunState] = []
         if isinstance(news, Reset):
-            moved = [run for run in reversed(news.runs) if self._is_new(run)]
-            self._active = _came(news.runs)
+            changed = [run for run in reversed(news.runs) if self._is_new(run)]
+            self._active = _arrivals(news.runs)
         elif isinstance(news, Changed):
-            moved = [news.run]
-            left = {key: one for key, one in self._active.items() if key != news.run.id}
-            self._active = left | _came([] if news.change is FeedChange.LEFT else moved)
+            changed = [news.run]
+            others = {key: one for key, one in self._active.items() if key != news.run.id}
+            self._active = others | _arrivals([] if news.change is FeedChange.LEFT else changed)
         self.state = "live"
         self.as_of = news.occurred_at
-        return moved
+        return changed
 
     def _is_new(self, run: RunState) -> bool:
-        """Tell whether a run of a snapshot is not where we saw it last, if we saw it at all."""
+        """Return whether a run of a snapshot is new or has changed since we last saw it."""
         if run.id in self._active:
             return run.version > self._active[run.id][0].version
         return is_active(run) or (self.as_of is not None and run.created_at > self.as_of)
 
     @property
     def title(self) -> Text:
-        """How many runs are active, and whether it is still known."""
+        """The number of active runs, and the state of the connection."""
         text = Text(f"{len(self._active)} active in {self._slug}, ", "bold")
         return text.append(self.state, "green" if self.state == "live" else "red")
 
@@ -69,23 +69,25 @@ class Board:
         """Draw the bars, running ones first."""
         active = sorted(self._active.values(), key=lambda one: (_waits(one[0]), one[0].created_at))
         table = Table.grid(padding=(0, 2))
-        for run, came in active:
+        for run, arrived_at in active:
             counts = run.counts
             bar = ProgressBar(counts.total or None, counts.processed, BAR_WIDTH)
             bucket = Text(run.status_bucket.value, STYLES[run.status_bucket])
-            table.add_row(run.run_type, bucket, bar, items(run), _elapsed(run, monotonic() - came))
+            table.add_row(
+                run.run_type, bucket, bar, items(run), _elapsed(run, monotonic() - arrived_at)
+            )
         return Group(self.title, table)
 
 
 def is_active(run: RunState) -> bool:
-    """Tell whether the run has not ended."""
+    """Return whether the run has not ended."""
     return run.status_bucket in ACTIVE
 
 
 def items(run: RunState) -> str:
-    """Say `20 of 37 done, 1 failed`, and at the end `36 of 37 succeeded, 1 failed`.
+    """Return `20 of 37 done, 1 failed`, and at the end `36 of 37 succeeded, 1 failed`.
 
-    A drift run has compared policies, whatever it found.
+    For a drift run, `compared` replaces `succeeded`: it can find drift in every policy.
     """
     counts = run.counts
     of = "" if counts.total is None else f" of {counts.total}"
@@ -98,7 +100,7 @@ def items(run: RunState) -> str:
 
 
 def line(run: RunState) -> Text:
-    """Say where a run stands and, once it has ended, after how long and what failed most often."""
+    """Return a run's state and, once it ended, its duration and most frequent failure."""
     text = Text(f"#{run.version:<3} {run.run_type}  ")
     text.append(f"{run.status_bucket.value:<19}", STYLES[run.status_bucket])
     text.append(f"  {items(run)}")
@@ -112,7 +114,7 @@ def line(run: RunState) -> Text:
     return text
 
 
-def _came(runs: Sequence[RunState]) -> dict[str, tuple[RunState, float]]:
+def _arrivals(runs: Sequence[RunState]) -> dict[str, tuple[RunState, float]]:
     return {run.id: (run, monotonic()) for run in runs if is_active(run)}
 
 
@@ -121,9 +123,9 @@ def _waits(run: RunState) -> bool:
 
 
 def _elapsed(run: RunState, since: float = 0.0) -> str:
-    """Say how long the run has been worked on, or else how long it has waited.
+    """Return how long the run has been running or, before that, waiting.
 
-    The server's clock counts, and from its last word on, `since` seconds ago, ours.
+    The server measured the time until its last event; we add the `since` seconds after it.
     """
     spent = run.queued_seconds if run.running_seconds is None else run.running_seconds
     return str(timedelta(seconds=int(spent + since)))

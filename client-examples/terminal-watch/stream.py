@@ -1,4 +1,4 @@
-"""A tenant's runs as they change: server-sent events, continued by cursor after every cut."""
+"""A tenant's changing runs over server-sent events, continued by cursor after every cut."""
 
 import asyncio
 import random
@@ -24,8 +24,8 @@ from opsrun_client.feed import (
 )
 from opsrun_client.input_types import OperationRunFilter
 
-# All in seconds. A quiet feed sends a comment every 12 s and a heartbeat every 15 s: whatever is
-# silent for longer than SILENCE was cut, even if nobody was told.
+# All in seconds. A quiet feed sends a comment every 12 s and a heartbeat every 15 s. A connection
+# that is silent for longer than SILENCE was cut, even if we received no error.
 SILENCE = 20.0
 CONNECTING = 10.0
 FIRST_PAUSE = 0.5
@@ -36,14 +36,14 @@ Event = FeedEventFeedReset | FeedEventOperationRunChanged | FeedEventFeedHeartbe
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The connection is gone, and why; the next try is `pause` seconds away."""
+    """The connection broke, for a reason; the next try follows after `pause` seconds."""
 
     reason: str
     pause: float
 
 
 class SseClient(OpsrunClient):
-    """The generated client; its subscriptions come as server-sent events, not over a socket."""
+    """The generated client, with subscriptions over server-sent events instead of WebSocket."""
 
     async def execute_ws(
         self,
@@ -71,19 +71,19 @@ class SseClient(OpsrunClient):
                     yield self.get_data(httpx.Response(200, text=event.data))
 
     def get_data(self, response: Response) -> dict[str, Any]:
-        """Return the data; what Opsrun says went wrong is worth more than the HTTP status."""
+        """Return the data. Opsrun's own errors take precedence over the HTTP status."""
         with suppress(ValueError, LookupError, TypeError):
             errors = response.json()["errors"]
             raise GraphQLClientGraphQLMultiError.from_errors_dicts(errors)
         return super().get_data(response)
 
 
-# The database is away; too much was asked for in a short time.
+# The database is away, or the user's budget is used up.
 MAY_PASS = ("UNAVAILABLE", "RATE_LIMITED")
 
 
 def passes(error: Exception) -> bool:
-    """Tell whether the server may answer otherwise in a while."""
+    """Return whether the server may answer differently later."""
     if isinstance(error, GraphQLClientGraphQLMultiError):
         return all((one.extensions or {}).get("code") in MAY_PASS for one in error.errors)
     if isinstance(error, GraphQLClientHttpError):
@@ -92,9 +92,9 @@ def passes(error: Exception) -> bool:
 
 
 async def follow(
-    client: SseClient, tenant_id: str, wanted: OperationRunFilter
+    client: SseClient, tenant_id: str, run_filter: OperationRunFilter
 ) -> AsyncIterator[Event | Cut]:
-    """Yield every event once, for ever; in between, whenever the connection is cut.
+    """Yield every event once, without end, and a `Cut` whenever the connection breaks.
 
     Raises:
         GraphQLClientError: the server refuses.
@@ -104,7 +104,7 @@ async def follow(
     while True:
         reason = "the stream ended"
         try:
-            async for message in client.feed(tenant_id, wanted, cursor):
+            async for message in client.feed(tenant_id, run_filter, cursor):
                 event = message.event
                 cursor, pause = event.cursor, FIRST_PAUSE
                 yield event
@@ -112,7 +112,7 @@ async def follow(
             if not passes(error):
                 raise
             reason = str(error) or type(error).__name__
-        cut = Cut(reason, pause * random.uniform(0.5, 1))  # noqa: S311 - no secret
+        cut = Cut(reason, pause * random.uniform(0.5, 1))  # noqa: S311 - not a secret
         pause = min(LONGEST_PAUSE, pause * 2)
         yield cut
         await asyncio.sleep(cut.pause)

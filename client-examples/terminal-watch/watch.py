@@ -19,18 +19,18 @@ from stream import SseClient, follow
 
 
 class TroubleError(Exception):
-    """What the user has to mend."""
+    """Something that the user has to fix."""
 
 
 def setting(name: str) -> str:
     """Return an environment variable."""
     if value := os.environ.get(name):
         return value
-    raise TroubleError(f"Set {name}; README.md tells how.")
+    raise TroubleError(f"Set {name}; see README.md.")
 
 
-def wanted_runs() -> OperationRunFilter:
-    """Read the command line."""
+def read_filter() -> OperationRunFilter:
+    """Read the filter from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--type", action="append", help="only runs of this type; may be repeated")
     parser.add_argument(
@@ -39,8 +39,8 @@ def wanted_runs() -> OperationRunFilter:
         choices=[bucket.value for bucket in StatusBucket],
         help="only runs in this bucket; may be repeated",
     )
-    given = parser.parse_args()
-    return OperationRunFilter(run_types=given.type, status_buckets=given.bucket)
+    arguments = parser.parse_args()
+    return OperationRunFilter(run_types=arguments.type, status_buckets=arguments.bucket)
 
 
 async def tenant_id(client: SseClient, slug: str) -> str:
@@ -53,11 +53,11 @@ async def tenant_id(client: SseClient, slug: str) -> str:
     return ids[slug]
 
 
-async def watch(wanted: OperationRunFilter) -> None:
-    """Show what the feed says, for ever.
+async def watch(run_filter: OperationRunFilter) -> None:
+    """Show the feed until the program is stopped.
 
     Raises:
-        TroubleError, GraphQLClientError, httpx.HTTPError: it cannot begin, or not go on.
+        TroubleError, GraphQLClientError, httpx.HTTPError: it cannot start or continue.
     """
     url, token, slug = map(setting, ("OPSRUN_URL", "OPSRUN_TOKEN", "OPSRUN_TENANT"))
     console = Console(highlight=False, soft_wrap=True)
@@ -66,20 +66,20 @@ async def watch(wanted: OperationRunFilter) -> None:
         tenant = await tenant_id(client, slug)
         bars = Live(board, console=console, transient=True)
         with bars if console.is_interactive else nullcontext():
-            async for news in follow(client, tenant, wanted):
+            async for news in follow(client, tenant, run_filter):
                 before = board.state
-                moved = board.take(news)
+                changed = board.take(news)
                 if board.state != before and not console.is_interactive:
                     print(board.title, file=sys.stderr, flush=True)
-                for run in moved:
+                for run in changed:
                     if not (console.is_interactive and is_active(run)):
                         console.print(Text(f"{board.as_of:%H:%M:%S}  ") + line(run))
 
 
 def main() -> int:
-    """Return 0 after Ctrl-C, 2 when there is something to mend."""
+    """Return 0 after Ctrl-C, 2 if the user must fix something."""
     try:
-        asyncio.run(watch(wanted_runs()))
+        asyncio.run(watch(read_filter()))
     except KeyboardInterrupt:
         return 0
     except TroubleError as error:

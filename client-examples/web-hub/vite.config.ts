@@ -11,8 +11,8 @@ export default defineConfig({
     outDir: "build",
     rolldownOptions: {
       output: {
-        // What changes with a package, and not with the hub, keeps its name and stays in the
-        // browser's cache. Pages are chunks of their own by their lazy routes.
+        // Chunks of packages keep their names when only the hub changes, so they stay in the
+        // browser's cache. Lazy routes make each page a separate chunk.
         codeSplitting: {
           groups: [
             { name: "react", test: /node_modules[\\/](react|react-dom|scheduler|react-router)[\\/]/ },
@@ -22,12 +22,12 @@ export default defineConfig({
       },
     },
   },
-  // `npm run dev` beside `make dev`: the pages from here, the API from there.
+  // `npm run dev` serves the pages; `make dev` serves the API.
   server: { proxy: { "/graphql": { target: "http://127.0.0.1:8000", ws: true } } },
   preview: { proxy: { "/graphql": { target: "http://127.0.0.1:8000", ws: true } } },
 });
 
-/** Write what the hub will ask, to the letter, for `opsrun documents add`. */
+/** Write the exact documents that the hub sends, for `opsrun documents add`. */
 function persistedDocuments(): Plugin {
   return {
     name: "persisted-documents",
@@ -38,7 +38,7 @@ function persistedDocuments(): Plugin {
       const exported: Record<string, DocumentNode> = await import(
         `data:text/javascript,${encodeURIComponent(code)}`
       );
-      // The cache completes every document before it is sent.
+      // The cache adds to every document before it is sent.
       const cache = new InMemoryCache();
       const texts = Object.values(exported)
         .filter(({ definitions }) => definitions.some(({ kind }) => kind === "OperationDefinition"))

@@ -193,11 +193,15 @@ async def test_a_feed_goes_on_behind_the_cursor(curl: Curl, product: Product) ->
     assert [event["run"]["version"] for event in resumed] == versions[1:]
 
 
-@pytest.mark.parametrize("folder", [ROOT, FOLDER], ids=["Opsrun", "http"])
-async def test_the_commands_in_the_readme_work_as_they_are(
-    curl: Curl, product: Product, folder: Path
+@pytest.mark.parametrize(
+    ("folder", "page"),
+    [(ROOT, "README.md"), (ROOT, "docs/api.md"), (FOLDER, "README.md")],
+    ids=["Opsrun", "api", "http"],
+)
+async def test_the_commands_in_the_docs_work_as_they_are(
+    curl: Curl, product: Product, folder: Path, page: str
 ) -> None:
-    text = (folder / "README.md").read_text().replace("VGVuYW50…", product.place.global_id)
+    text = (folder / page).read_text().replace("VGVuYW50…", product.place.global_id)
     for there, here in (
         ("http://127.0.0.1:8000/graphql", "$OPSRUN_URL"),
         ("$API/graphql", "$OPSRUN_URL"),
@@ -216,7 +220,7 @@ async def test_the_commands_in_the_readme_work_as_they_are(
         await stream.stop()
 
 
-async def test_it_tells_what_to_mend(curl: Curl) -> None:
+async def test_it_shows_what_to_fix(curl: Curl) -> None:
     good = curl.environment
     for arguments, environment, code, message in (
         (["viewer"], {"OPSRUN_URL": ""}, 2, "Set OPSRUN_URL"),
@@ -225,9 +229,9 @@ async def test_it_tells_what_to_mend(curl: Curl) -> None:
         (["watch-run", "id=x"], {"OPSRUN_TOKEN": "forged"}, 22, "The token is not valid here"),
         (["viewer"], {"OPSRUN_URL": f"http://127.0.0.1:{NOBODY}/graphql"}, 7, "curl: (7) "),
         (["tenant"], {}, 22, "Variable '$tenantId'"),
-        (["nodes", "ids:=x"], {}, 2, "ids: x is no JSON."),
+        (["nodes", "ids:=x"], {}, 2, "ids: x is not valid JSON."),
         (["nodes", "ids"], {}, 2, "ids is neither NAME=TEXT nor NAME:=JSON."),
-        (["nothing"], {}, 2, "  watch-run            One run, up to its end."),
+        (["nothing"], {}, 2, "  watch-run            One run, until it ends."),
     ):
         curl.environment = good | environment
         async with curl.run(*arguments) as script:

@@ -43,7 +43,7 @@ async def test_it_tells_what_failed(example: Example, product: Product) -> None:
     assert "(INVALID_POLICY)" in failure
 
 
-async def test_it_tells_what_to_mend(example: Example, product: Product) -> None:
+async def test_it_shows_what_to_fix(example: Example, product: Product) -> None:
     export(product.place, policy("a"))
     good = product.environment()
     for scope, environment, message in (

@@ -80,7 +80,7 @@ async def test_it_misses_and_repeats_nothing_while_it_is_disconnected(
         await script.says("RUNNING              0 of 35 done")
         await line.fail(fault)
         await script.says("1 active in ", times=2)
-        assert "disconnected (" in await script.says("coming back after", times=2)
+        assert "disconnected (" in await script.says("reconnecting in", times=2)
         await line.mend()
         await script.says("SUCCEEDED")
         await script.says(LIVE, times=2)
@@ -96,7 +96,7 @@ async def test_it_starts_over_when_the_server_does_not_know_its_cursor(
         await product.start_sync()
         await script.says("RUNNING              0 of 35 done")
         await line.fail("cut")
-        await script.says("coming back after")
+        await script.says("reconnecting in")
         await product.start_sync("nowhere")
         await product.place.write(
             "UPDATE opsrun.tenant_feed SET epoch = gen_random_uuid() WHERE tenant_id = :tenant_id"
@@ -110,7 +110,7 @@ async def test_it_starts_over_when_the_server_does_not_know_its_cursor(
     assert script.output.count("SUCCEEDED") == 1
 
 
-async def test_it_tells_what_to_mend(example: Example, product: Product) -> None:
+async def test_it_shows_what_to_fix(example: Example, product: Product) -> None:
     good = product.environment()
     for environment, message in (
         (good | {"OPSRUN_TOKEN": ""}, "Set OPSRUN_TOKEN"),

@@ -59,7 +59,7 @@ async def test_it_tells_what_failed(example: Path, product: Product) -> None:
     assert "INVALID_POLICY" in failure
 
 
-async def test_it_tells_what_to_mend(example: Path, product: Product) -> None:
+async def test_it_shows_what_to_fix(example: Path, product: Product) -> None:
     export(product.place, policy("a"))
     good = product.environment()
     for scope, environment, message in (
@@ -67,7 +67,7 @@ async def test_it_tells_what_to_mend(example: Path, product: Product) -> None:
         ([SCOPE], product.environment(TenantRole.READONLY), "role"),
         (["../etc"], good, "A scope key is"),
         ([], good, "Name one scope to sync"),
-        ([SCOPE], good | {"OPSRUN_TENANT": "nowhere"}, f"but of: {product.place.slug}"),
+        ([SCOPE], good | {"OPSRUN_TENANT": "nowhere"}, f"Your tenants: {product.place.slug}"),
         ([SCOPE], good | {"OPSRUN_TOKEN": ""}, "Set OPSRUN_URL, OPSRUN_TOKEN"),
         ([SCOPE], good | {"OPSRUN_URL": "localhost:8000"}, "OPSRUN_URL must be like http://"),
         ([SCOPE], good | {"OPSRUN_URL": product.url}, "not in JSON"),
@@ -109,8 +109,8 @@ async def test_it_misses_and_repeats_nothing_while_it_is_disconnected(
     async with follow_run(example, SCOPE, environment=line.environment) as script:
         await script.says("RUNNING  0/35")
         await line.fail(fault)
-        assert ("1012" if fault == "restart" else "1006") in await script.says("Coming back")
-        await script.says("Coming back", times=2)
+        assert ("1012" if fault == "restart" else "1006") in await script.says("Reconnecting")
+        await script.says("Reconnecting", times=2)
         await line.mend()
         assert await script.ends() == 0, script.output
     assert_nothing_missed(script)

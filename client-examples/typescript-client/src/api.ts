@@ -5,34 +5,34 @@ const TIMEOUT_MS = 30_000;
 
 export interface Api {
   url: string;
-  /** The whole Authorization header; sockets send it as a connection parameter. */
+  /** The complete Authorization header; WebSockets send it as a connection parameter. */
   authorization: string;
-  /** Name documents instead of sending them; the build's must be registered. */
+  /** Send hashes instead of documents; the documents of the build must be registered. */
   byHash: boolean;
 }
 
-/** What a request says about its document, over HTTP as on a socket. */
-export interface Asked {
+/** The part of a request that holds its document, over HTTP and WebSocket. */
+export interface DocumentPart {
   [part: string]: unknown;
   query: string;
   extensions?: { persistedQuery: { version: 1; sha256Hash: string } };
 }
 
-export function asked({ byHash }: Api, document: DocumentNode): Asked {
-  // Where the client preset leaves the hash of the document's normalized text.
+export function documentPart({ byHash }: Api, document: DocumentNode): DocumentPart {
+  // The client preset stores the hash of the document's normalized text here.
   const { __meta__: meta } = document as { __meta__?: { hash?: string } };
   return byHash && meta?.hash
     ? { query: "", extensions: { persistedQuery: { version: 1, sha256Hash: meta.hash } } }
     : { query: print(document) };
 }
 
-/** The message of an error, and the hint of one whose message is for programs. */
+/** The message of an error, with its hint if the message is meant for programs. */
 function textOf({ message, extensions }: GraphQLFormattedError): string {
   const hint = extensions?.["hint"];
   return typeof hint === "string" ? `${message}: ${hint}` : message;
 }
 
-/** What the API says in `errors`, with the first one's stable code. */
+/** The `errors` of an answer, with the stable code of the first one. */
 export class ApiError extends Error {
   readonly code: unknown;
 
@@ -64,13 +64,13 @@ export async function request<Data, Variables>(
   const response = await fetch(url, {
     method: "POST",
     headers: { authorization, "content-type": "application/json" },
-    body: JSON.stringify({ ...asked(api, document), variables }),
+    body: JSON.stringify({ ...documentPart(api, document), variables }),
     signal: AbortSignal.timeout(TIMEOUT_MS),
   }).catch((cause: unknown) => {
     throw new Error(`${url} does not answer.`, { cause });
   });
   if (!response.headers.get("content-type")?.includes("json")) {
-    throw new Error(`${url} answers ${response.status}, and not in JSON: is it the API's address?`);
+    throw new Error(`${url} answers ${response.status}, and not in JSON. Is this the address of the API?`);
   }
   // The server checks the document against the schema that `Data` was generated from.
   return dataOf((await response.json()) as Answer<Data>);

@@ -47,12 +47,12 @@ const Failures = graphql(`
 async function tenantId(api: Api, slug: string): Promise<string> {
   const { viewer } = await request(api, Memberships, {});
   const tenants = viewer.memberships.map(({ tenant }) => tenant);
-  const found = tenants.find((tenant) => tenant.slug === slug);
-  if (!found) {
+  const tenant = tenants.find((tenant) => tenant.slug === slug);
+  if (!tenant) {
     const slugs = tenants.map((tenant) => tenant.slug).join(", ");
-    throw new Error(`You are no member of ${slug}, but of: ${slugs}`);
+    throw new Error(`You are not a member of ${slug}. Your tenants: ${slugs}`);
   }
-  return found.id;
+  return tenant.id;
 }
 
 async function printNewestRuns(api: Api, tenant: string): Promise<void> {

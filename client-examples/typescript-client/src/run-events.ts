@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { GraphQLFormattedError } from "graphql";
 import { type Client, createClient } from "graphql-ws";
 import WebSocket from "ws";
-import { type Api, ApiError, asked, dataOf } from "./api.js";
+import { type Api, ApiError, dataOf, documentPart } from "./api.js";
 import { graphql } from "./gql/gql.js";
 import type { FollowRunSubscription, FollowRunSubscriptionVariables } from "./gql/graphql.js";
 
@@ -10,11 +10,11 @@ const SILENCE_MS = 5_000;
 const MAX_TRIES = 10;
 const MAX_WAIT_MS = 10_000;
 
-// Going away, cut without or with a word, restarting, try again later; 4499: the server heard nothing
-// from us, 4504: we nothing from it.
+// 1001 going away, 1005 and 1006 cut, 1012 restart, 1013 try again later, 4499 the client was silent,
+// 4504 the server was silent.
 const COME_BACK = new Set([1001, 1005, 1006, 1012, 1013, 4499, 4504]);
 
-// The database is away; too much was asked for in a short time.
+// The database is away, or the user's budget is used up.
 const MAY_PASS = new Set<unknown>(["UNAVAILABLE", "RATE_LIMITED"]);
 
 const FollowRun = graphql(`
@@ -33,15 +33,15 @@ const FollowRun = graphql(`
 
 export type RunEvent = FollowRunSubscription["operationRun"];
 
-/** Follow a run to its end; none of its events is lost or comes twice when the line is cut. */
+/** Yield every event of a run exactly once, even if the connection is cut, until the run ends. */
 export async function* runEvents(api: Api, run: string): AsyncGenerator<RunEvent, void> {
   let after: string | null = null;
   for (let tries = 1; tries <= MAX_TRIES; tries++) {
-    // The client's own retries would send the cursor of the beginning again: connect anew.
+    // The client's own retries would repeat the first cursor, so each try makes a new client.
     const client = connectTo(api);
     const variables: FollowRunSubscriptionVariables = { run, after };
     try {
-      const results = client.iterate<FollowRunSubscription>({ ...asked(api, FollowRun), variables });
+      const results = client.iterate<FollowRunSubscription>({ ...documentPart(api, FollowRun), variables });
       for await (const result of results) {
         const event = dataOf(result).operationRun;
         after = event.cursor;
@@ -56,15 +56,15 @@ export async function* runEvents(api: Api, run: string): AsyncGenerator<RunEvent
       if (!mayPass) {
         throw new Error(message, { cause: thrown });
       }
-      console.error(`${message} Coming back…`);
+      console.error(`${message} Reconnecting…`);
     }
     await sleep(Math.random() * Math.min(MAX_WAIT_MS, 500 * 2 ** tries));
   }
-  throw new Error(`Given up after ${MAX_TRIES} tries without an event.`);
+  throw new Error(`Gave up after ${MAX_TRIES} tries without an event.`);
 }
 
 function connectTo({ url, authorization }: Api): Client {
-  let socket: WebSocket | undefined;
+  let webSocket: WebSocket | undefined;
   let silence: NodeJS.Timeout | undefined;
   return createClient({
     url: url.replace(/^http/, "ws"),
@@ -72,15 +72,15 @@ function connectTo({ url, authorization }: Api): Client {
     webSocketImpl: WebSocket,
     retryAttempts: 0,
     connectionAckWaitTimeout: SILENCE_MS,
-    // Only asking shows that a connection died without a word.
+    // Only a ping shows that a connection died silently.
     keepAlive: SILENCE_MS,
     on: {
       opened: (opened) => {
-        socket = opened instanceof WebSocket ? opened : undefined;
+        webSocket = opened instanceof WebSocket ? opened : undefined;
       },
       ping: (received) => {
         if (!received) {
-          silence = setTimeout(() => socket?.terminate(), SILENCE_MS);
+          silence = setTimeout(() => webSocket?.terminate(), SILENCE_MS);
         }
       },
       pong: () => clearTimeout(silence),
@@ -89,7 +89,7 @@ function connectTo({ url, authorization }: Api): Client {
   });
 }
 
-/** What ended a subscription early, and whether it may go better another time. */
+/** Return why a subscription ended early, and whether another try may succeed. */
 function endOf(thrown: unknown): { message: string; mayPass: boolean } {
   if (thrown instanceof Error) {
     const mayPass = thrown instanceof ApiError && MAY_PASS.has(thrown.code);

@@ -6,7 +6,7 @@ export interface Settings {
   scopeKey: string;
 }
 
-/** Read the environment and the command line; throw an Error that says what to mend. */
+/** Read the environment and the command line; throw an Error that explains what to fix. */
 export function readSettings(
   environment: NodeJS.ProcessEnv,
   [scopeKey, ...more]: readonly string[],

@@ -1,4 +1,4 @@
-// Choose the colours before the first paint, as Mantine will: what the user chose here, or the system's.
+// Set the colors before the first paint, as Mantine will: the user's choice, or the system's.
 (() => {
   const chosen = localStorage.getItem("mantine-color-scheme-value");
   const isDark =

@@ -33,7 +33,7 @@ const router = createBrowserRouter([
         element: <Shell />,
         children: [
           {
-            // Each page is a chunk of its own, loaded when it is opened.
+            // Each page is a separate chunk, loaded when it is opened.
             ErrorBoundary: PageError,
             children: [
               { index: true, element: <Navigate replace to="operations" /> },

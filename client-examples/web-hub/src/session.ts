@@ -1,4 +1,4 @@
-/** Who is signed in here, and who else this browser holds a token of. */
+/** The signed-in user, and the other users whose tokens this browser holds. */
 
 const TOKENS = "opsrun.tokens";
 const CURRENT = "opsrun.current";
@@ -9,7 +9,7 @@ export interface User {
   name: string;
 }
 
-/** Read a token's claims, to show them; checking it is up to the API. */
+/** Read a token's claims, to show them. The API checks the token. */
 function userOf(token: string): User | undefined {
   try {
     const payload = token.split(".")[1]?.replaceAll("-", "+").replaceAll("_", "/") ?? "";
@@ -37,8 +37,8 @@ function keep(tokens: string[]): User[] {
 }
 
 /**
- * Take the tokens that the address brings, and clean the address: those of `#token=…&token=…`,
- * or those that `opsrun dev` gives for the code of `#demo=…`.
+ * Take the tokens from the address and remove them from it: those of `#token=…&token=…`, or those that
+ * `opsrun dev` returns for the code of `#demo=…`.
  */
 async function tokensOfAddress(): Promise<string[]> {
   const fragment = new URLSearchParams(location.hash.slice(1));
@@ -49,7 +49,7 @@ async function tokensOfAddress(): Promise<string[]> {
   return code === null ? tokens : [...tokens, ...(await tokensOfDemo(code))];
 }
 
-/** Exchange the code for the demo users' tokens; there are none when the server refuses it. */
+/** Exchange the code for the demo users' tokens; return none if the server refuses it. */
 async function tokensOfDemo(code: string): Promise<string[]> {
   try {
     const headers = { Authorization: `Demo ${code}` };
@@ -60,7 +60,7 @@ async function tokensOfDemo(code: string): Promise<string[]> {
   }
 }
 
-// An address that is opened in a tab with the hub changes the fragment and loads nothing.
+// Opening an address in a tab with the hub changes only the fragment and does not load the page.
 addEventListener("hashchange", () => {
   if (/^#(token|demo)=/.test(location.hash)) {
     location.reload();
@@ -80,13 +80,13 @@ if (newest) {
 export const currentUser: User | undefined =
   users.find(({ subject }) => subject === localStorage.getItem(CURRENT)) ?? users[0];
 
-/** Go on as somebody else. The page loads anew, so that nothing of one user is left for another. */
+/** Switch to another user. The page reloads, so that no data of the first user remains. */
 export function switchTo(user: User): void {
   localStorage.setItem(CURRENT, user.subject);
   location.assign("/");
 }
 
-/** Sign in with a token; return whether it looks like one that is still good. */
+/** Sign in with a token; return whether it looks valid and has not expired. */
 export function signIn(token: string): boolean {
   const user = userOf(token.trim());
   if (user) {
@@ -96,7 +96,7 @@ export function signIn(token: string): boolean {
   return user !== undefined;
 }
 
-/** Forget all tokens: nobody becomes somebody else by leaving. */
+/** Remove all tokens, so that signing out does not switch to another user. */
 export function signOut(): void {
   localStorage.removeItem(TOKENS);
   localStorage.removeItem(CURRENT);

@@ -4,7 +4,7 @@ export const theme = createTheme({
   autoContrast: true,
   primaryShade: 8,
   respectReducedMotion: true,
-  // A link must be told from the text around it without seeing colours.
+  // A link must be recognizable without colors.
   components: { Anchor: Anchor.extend({ defaultProps: { underline: "always" } }) },
 });
 
@@ -12,7 +12,7 @@ function faint(color: string): Record<string, string> {
   return { "--mantine-color-dimmed": color, "--mantine-color-placeholder": color };
 }
 
-/** Where Mantine's own colours have too little contrast to be read by everybody. */
+/** Replaces Mantine's colors that have too little contrast. */
 export const readableColors: CSSVariablesResolver = () => ({
   variables: {},
   light: {

@@ -6,17 +6,17 @@ import { relayStylePagination } from "@apollo/client/utilities";
 import { OperationTypeNode } from "graphql";
 import { newestRunsLink } from "./newest";
 import { resume } from "./resume";
-import { openSocket } from "./sockets";
+import { openWebSocket } from "./websocket";
 
-/** Return the stable code of an error that the API sent, if it sent one. */
+/** Return the stable code of an error from the API, if it has one. */
 export function codeOf(error: unknown): unknown {
   return CombinedGraphQLErrors.is(error) ? error.errors[0]?.extensions?.["code"] : undefined;
 }
 
-// The database is away; too much was asked for in a short time.
+// The database is away, or the user's budget is used up.
 const MAY_PASS = new Set<unknown>(["UNAVAILABLE", "RATE_LIMITED"]);
 
-/** Only what changes nothing is tried again, and only when it may go better. */
+/** Retry only operations that change nothing, and only if another try may succeed. */
 const retry = new RetryLink({
   delay: { initial: 300, max: 5_000, jitter: true },
   attempts: (count, { operationType }, error) => {
@@ -30,17 +30,17 @@ const retry = new RetryLink({
 export function connect(token: string): ApolloClient {
   const url = new URL("/graphql", location.origin).href;
   const authorization = `Bearer ${token}`;
-  const socket = new GraphQLWsLink(openSocket(url, authorization));
+  const webSocket = new GraphQLWsLink(openWebSocket(url, authorization));
   const link = ApolloLink.from([
     newestRunsLink(),
     retry,
     ApolloLink.split(
       ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
-      ApolloLink.from([resume, socket]),
+      ApolloLink.from([resume, webSocket]),
       new HttpLink({ uri: url, headers: { authorization } }),
     ),
   ]);
-  // What is asked again because something happened must not be answered by what is under way.
+  // A query that is repeated after a change must not share the answer of an earlier request.
   return new ApolloClient({ link, cache: newCache(), queryDeduplication: false });
 }
 

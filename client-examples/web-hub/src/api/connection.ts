@@ -1,4 +1,4 @@
-/** How the hub's line to the API is, for everybody to see. */
+/** The state of the connection to the API, for all components. */
 
 import { useSyncExternalStore } from "react";
 

@@ -26,7 +26,7 @@ describe("a run that comes in several answers", () => {
     amend = newestRuns();
   });
 
-  test("is not turned back by an answer that was overtaken", () => {
+  test("is not reset by a late answer", () => {
     arrives(run(6, { statusBucket: "SUCCEEDED", counts: { processed: 5 } }));
     const late = arrives(run(5, { statusBucket: "RUNNING", counts: { processed: 4 }, runType: "x.y" }));
     expect(late).toEqual(
@@ -34,18 +34,18 @@ describe("a run that comes in several answers", () => {
     );
   });
 
-  test("moves on with a newer answer, and the last one is what counts", () => {
+  test("changes with a newer answer, and the last one counts", () => {
     arrives(run(5, { statusBucket: "RUNNING" }));
     expect(arrives(run(6, { statusBucket: "SUCCEEDED" })).statusBucket).toBe("SUCCEEDED");
     expect(arrives(run(4, { statusBucket: "QUEUED" })).statusBucket).toBe("SUCCEEDED");
   });
 
-  test("gets no fields that were not asked for", () => {
+  test("gets no fields that the query did not select", () => {
     arrives(run(6, { statusBucket: "SUCCEEDED", counts: {} }));
     expect(Object.keys(arrives(run(5, { statusBucket: "RUNNING" })))).not.toContain("counts");
   });
 
-  test("knows what came in parts", () => {
+  test("combines the fields of several answers", () => {
     arrives(run(6, { statusBucket: "SUCCEEDED" }));
     arrives(run(6, { counts: { processed: 5 } }));
     expect(arrives(run(5, { statusBucket: "RUNNING", counts: {} }))).toEqual(
@@ -53,7 +53,7 @@ describe("a run that comes in several answers", () => {
     );
   });
 
-  test("is told from other runs and from other things", () => {
+  test("is not mixed up with other runs or other objects", () => {
     arrives(run(6, { statusBucket: "SUCCEEDED" }));
     expect(arrives(run(5, { id: "2", statusBucket: "RUNNING" })).statusBucket).toBe("RUNNING");
     const other = { __typename: "RunEvent", id: "1", version: 1, statusBucket: "QUEUED" };

@@ -1,7 +1,7 @@
 import { ApolloLink } from "@apollo/client";
 import { map } from "rxjs";
 
-/** What an event of a run changes; all of it belongs to the run's `version`. */
+/** The fields that an event of a run can change; all belong to the run's `version`. */
 const VERSIONED = [
   "version",
   "status",
@@ -30,8 +30,8 @@ function isRun(value: Json): value is Run {
 }
 
 /**
- * Keep an answer that was overtaken from turning a run back. A query's answer may arrive after an
- * event that happened later; of two readings of a run the one of the higher `version` is newer.
+ * Keep a late answer from resetting a run to an older state. A query's answer may arrive after a later
+ * event. Of two readings of a run, the one with the higher `version` is newer.
  */
 export function newestRuns(): (value: unknown) => void {
   const newest = new Map<string, Json>();

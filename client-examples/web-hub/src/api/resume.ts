@@ -7,8 +7,8 @@ function cursorOf(data: object | null | undefined): string | undefined {
 }
 
 /**
- * Have every subscription continue behind its last event when the socket comes back: graphql-ws
- * sends the same variables again, and here is where they learn the cursor.
+ * Let every subscription continue after its last event when the WebSocket reconnects. graphql-ws sends
+ * the same variables again; this link puts the newest cursor into them.
  */
 export const resume = new ApolloLink((operation, forward) => {
   operation.variables = { ...operation.variables };

@@ -13,7 +13,7 @@ const ComparedSyncsFragment = graphql(`
   }
 `);
 
-/** The two syncs that a report compares, by the time of each; retention may have deleted them. */
+/** The two syncs that a report compares, with their times; retention may have deleted them. */
 export function ComparedSyncs({ report }: { report: FragmentType<typeof ComparedSyncsFragment> }): ReactNode {
   const { baselineRun, currentRun } = getFragmentData(ComparedSyncsFragment, report);
   return (

@@ -39,7 +39,7 @@ export function DriftPage(): ReactNode {
     .toSorted((one, other) => Date.parse(other.createdAt) - Date.parse(one.createdAt))[0];
   return (
     <Page
-      lead="Compare the last two whole syncs of a scope: what is new, gone or changed?"
+      lead="Compare the last two complete syncs of a scope: what is new, gone or changed?"
       title="Drift"
     >
       <StartNote permission={permission} />
@@ -111,7 +111,7 @@ function Scope({ scope, state, findings, permission }: ScopeProps): ReactNode {
         }
         obstacle={
           isShort
-            ? `Needs two whole syncs, has ${wholeSyncs.length || "none"}. Sync the scope under Inventory.`
+            ? `Needs two complete syncs, has ${wholeSyncs.length || "none"}. Sync the scope under Inventory.`
             : undefined
         }
         permission={permission}

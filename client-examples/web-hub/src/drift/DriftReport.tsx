@@ -48,11 +48,11 @@ const COLORS: Record<DriftKind, string> = { ADDED: "green", REMOVED: "red", MODI
 interface DriftReportProps {
   report: FragmentType<typeof DriftReportFragment>;
   runId: string;
-  /** Before that, that nothing was found means nothing. */
+  /** Whether the comparison ended: before that, an empty report proves nothing. */
   hasEnded: boolean;
 }
 
-/** What a drift run found: how much, and each policy with the settings that differ. */
+/** The findings of a drift run: their number, and each policy with its changed settings. */
 export function DriftReport({ report, runId, hasEnded }: DriftReportProps): ReactNode {
   const opened = getFragmentData(DriftReportFragment, report);
   const { scopeKey, added, removed, modified } = opened;
@@ -131,7 +131,7 @@ function FindingList({ runId, kinds, total }: FindingListProps): ReactNode {
             </Accordion.Control>
             <Accordion.Panel>
               {kind !== "MODIFIED" && (
-                <Text mb="sm">The policy as a whole is {kind === "ADDED" ? "new" : "gone"}.</Text>
+                <Text mb="sm">The whole policy is {kind === "ADDED" ? "new" : "gone"}.</Text>
               )}
               {changes.map((change) => (
                 <SettingChange change={change} key={change.path} />

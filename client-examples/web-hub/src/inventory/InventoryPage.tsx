@@ -25,12 +25,12 @@ export function InventoryPage(): ReactNode {
   const synced = scopes?.find(({ lastSnapshotRunId }) => lastSnapshotRunId);
   const chosen = params.get("scope") ?? synced?.key;
 
-  // A sync that ended may have brought a new snapshot.
+  // A sync that ended may have stored a new snapshot.
   useEffect(refetch, [ended]);
 
   return (
     <Page
-      lead="Read the policies of a scope into a snapshot. Two whole snapshots show what drifted."
+      lead="Read the policies of a scope into a snapshot. Two complete snapshots show what drifted."
       title="Inventory"
     >
       <StartNote permission={permission} />

@@ -6,7 +6,7 @@ import { DataTable } from "../ui/DataTable";
 import { Empty, Failure, Loading } from "../ui/states";
 import { usePolicies } from "./policies";
 
-/** The policies of a scope as its last whole sync found them. */
+/** The policies of a scope as of its last complete sync. */
 export function PolicyTable({ scope }: { scope: string }): ReactNode {
   const { id } = useTenant();
   const { policies, error, hasMore, loadMore, retry } = usePolicies(id, scope);
@@ -20,7 +20,7 @@ export function PolicyTable({ scope }: { scope: string }): ReactNode {
       ) : !policies ? (
         <Loading rows={3} />
       ) : policies.length === 0 ? (
-        <Empty title="No policies">The scope was never synced as a whole, or it is empty.</Empty>
+        <Empty title="No policies">The scope has no complete sync yet, or it is empty.</Empty>
       ) : (
         <DataTable label={`Policies of ${scope}`}>
             <Table.Thead>

@@ -11,11 +11,11 @@ interface ScopeCardProps {
   scope: string;
   link?: ReactNode;
   facts: readonly (readonly [label: string, value: ReactNode])[];
-  /** What can be started. */
+  /** The start buttons. */
   children: ReactNode;
 }
 
-/** A scope: what is known of it, and what can be done with it. */
+/** A scope: its state, and the operations that can start on it. */
 export function ScopeCard({ scope, link, facts, children }: ScopeCardProps): ReactNode {
   return (
     <Card aria-label={scope} component="section" withBorder>
@@ -42,7 +42,7 @@ export function ScopeCard({ scope, link, facts, children }: ScopeCardProps): Rea
   );
 }
 
-/** A run by its age, with what became of it; its state when it did not succeed. */
+/** A link to a run: its age and result, or its state if it did not succeed. */
 export function RunBrief({ run, result }: { run: ScopeRun; result: string | undefined }): ReactNode {
   const { slug } = useTenant();
   const { statusBucket } = run.live;

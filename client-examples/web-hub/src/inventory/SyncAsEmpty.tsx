@@ -26,7 +26,7 @@ interface SyncAsEmptyProps {
   start: StartButtonProps["start"];
 }
 
-/** Offers to take a scope for empty, when its last sync failed because it came out so. */
+/** Offers to sync a scope as empty if its last sync failed because it found no policy. */
 export function SyncAsEmpty({ scope, run, permission, start }: SyncAsEmptyProps): ReactNode {
   const { data } = useQuery(FailedAsEmpty, { variables: { run } });
   const [opened, { open, close }] = useDisclosure();
@@ -44,7 +44,7 @@ export function SyncAsEmpty({ scope, run, permission, start }: SyncAsEmptyProps)
       </Button>
       <Modal closeButtonProps={{ "aria-label": "Close" }} onClose={close} opened={opened} title={`Is ${scope} empty?`}>
         <Text mb="md">
-          Its next snapshot will hold no policy, and a comparison will report all of them as removed.
+          Its next snapshot will hold no policies, and a comparison will report all policies as removed.
         </Text>
         <Group>
           <StartButton label="Sync as empty" onStarted={close} permission={permission} start={start} />

@@ -46,7 +46,7 @@ export function SyncCard({ scope, state, permission }: SyncCardProps): ReactNode
           lastSync ? <RunBrief key="sync" result={outcomeText(lastSync.live)} run={lastSync} /> : "Never",
         ],
         [
-          "Last whole sync",
+          "Last complete sync",
           snapshot ? (
             <Anchor component={Link} inherit key="whole" to={runPath(slug, snapshot.id)}>
               <Ago at={snapshot.createdAt} />

@@ -1,4 +1,4 @@
-/** What is known of each scope from its runs: its whole syncs, its last sync, its last comparison. */
+/** The state of each scope, from its runs: complete syncs, last sync, last comparison. */
 
 import { getFragmentData } from "../gql";
 import type { OperationRunFilter, RunLiveFragment, RunRowFragment as Row } from "../gql/graphql";
@@ -8,10 +8,10 @@ import { type LiveRuns, useLiveRuns } from "../operations/useLiveRuns";
 export const SYNC = "inventory.sync";
 export const COMPARISON = "drift.generate";
 
-/** As many as the API answers at a time. */
+/** The largest page that the API returns. */
 const RUNS = 100;
 const LATEST: OperationRunFilter = { runTypes: [SYNC, COMPARISON] };
-// Snapshots are known for as long as their runs are kept, not only in the list's usual window.
+// A snapshot counts as long as its run is kept, also outside the list's usual window.
 const WHOLE: OperationRunFilter = {
   runTypes: [SYNC],
   statusBuckets: ["SUCCEEDED"],
@@ -22,9 +22,9 @@ type Node = LiveRuns["runs"][number];
 export type ScopeRun = Row & { live: RunLiveFragment; node: Node };
 
 export interface ScopeState {
-  /** Syncs of which all policies could be read, the newest first. */
+  /** Syncs that could read all policies, newest first. */
   wholeSyncs: ScopeRun[];
-  /** Whether there may be more of them than are known here. */
+  /** Whether there may be more of them than were loaded. */
   mayHaveMore: boolean;
   lastSync: ScopeRun | undefined;
   lastComparison: ScopeRun | undefined;
@@ -35,7 +35,7 @@ function opened(node: Node): ScopeRun {
   return { ...row, live: getFragmentData(RunLive, row), node };
 }
 
-/** The state of a scope by its key, kept live; undefined while the runs are not known yet. */
+/** The live state of each scope by its key; undefined until the runs are loaded. */
 export function useScopeStates(tenant: string): ((key: string) => ScopeState) | undefined {
   const whole = useLiveRuns(tenant, WHOLE, RUNS);
   const latest = useLiveRuns(tenant, LATEST, RUNS);

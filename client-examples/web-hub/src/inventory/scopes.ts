@@ -2,7 +2,7 @@ import { useQuery } from "@apollo/client/react";
 import { graphql } from "../gql";
 import type { ScopesQuery } from "../gql/graphql";
 
-/** The product looks for new scopes about as often. */
+/** Maintenance looks for new scopes about this often. */
 const POLL_MS = 10_000;
 
 const Scopes = graphql(`

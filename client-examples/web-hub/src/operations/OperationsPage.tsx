@@ -37,7 +37,7 @@ export function OperationsPage(): ReactNode {
             <Empty title="No operation matches the filter" />
           ) : (
             <Empty title="Nothing ran in the last 30 days">
-              What is started under Inventory, Drift or Backup sets shows up here at once.
+              Operations that you start under Inventory, Drift or Backup sets appear here at once.
             </Empty>
           )
         }
@@ -52,7 +52,7 @@ function totalText(shown: number, facets: Facets | undefined, buckets: readonly 
   const total = facets?.byStatusBucket
     .filter(({ statusBucket }) => buckets.length === 0 || buckets.includes(statusBucket))
     .reduce((sum, entry) => sum + entry.count, 0);
-  // The counts may lag behind the list by a moment.
+  // The counts may be slightly older than the list.
   if (total === undefined || total <= shown) {
     return `${counted(shown, "operation")}`;
   }

@@ -9,7 +9,7 @@ import { type Findings, findingsText, outcomeText } from "../ui/outcome";
 import { BUCKETS, StatusBadge } from "../ui/StatusBadge";
 import { runTypeName } from "../ui/words";
 
-/** All that an event may change, in one place, so that every page holds the same. */
+/** All fields that an event may change, in one fragment, so that every page has the same ones. */
 export const RunLive = graphql(`
   fragment RunLive on OperationRun {
     version
@@ -45,7 +45,7 @@ const NEW_MS = 5_000;
 interface RunRowProps {
   run: FragmentType<typeof RunRowFragment>;
   slug: string;
-  /** What a comparison found, once that is known. */
+  /** The findings of a comparison, once they are loaded. */
   findings: Findings | undefined;
 }
 
@@ -94,7 +94,7 @@ interface ItemsProps {
 
 function Items({ live, isDrift, findings }: ItemsProps): ReactNode {
   const { statusBucket, counts, progress } = live;
-  // That all policies were compared says nothing of what a comparison is for.
+  // For a comparison, the number of compared policies is not the result.
   const saysFindings = isDrift && statusBucket === "SUCCEEDED";
   return (
     <Stack gap={4}>

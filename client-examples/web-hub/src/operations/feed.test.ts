@@ -36,22 +36,22 @@ describe("an event of the feed", () => {
     expect(ids(applied(event("ENTERED", run("b", second)), shown))).toEqual(order);
   });
 
-  test("leaves a run to the page that it is on, when that was not read yet", () => {
+  test("ignores a run of a page that is not loaded yet", () => {
     const first = list(true, run("c", 30), run("a", 10));
     expect(applied(event("ENTERED", run("b", 5)), first)).toBe(first);
   });
 
-  test("takes out a run that left, and only that", () => {
+  test("removes only the run that left", () => {
     expect(ids(applied(event("LEFT", run("c", 30)), shown))).toEqual(["a"]);
     expect(ids(applied(event("LEFT", run("x", 30)), shown))).toEqual(["c", "a"]);
   });
 
-  test("changes nothing about the list when a run of it changed, or enters twice", () => {
+  test("keeps the list if one of its runs changed, or entered twice", () => {
     expect(applied(event("UPDATED", run("a", 10)), shown)).toBe(shown);
     expect(applied(event("ENTERED", run("a", 10)), shown)).toBe(shown);
   });
 
-  test("adds a run that changed before the list knew it", () => {
+  test("adds a run that changed before the list had it", () => {
     expect(ids(applied(event("UPDATED", run("b", 20)), shown))).toEqual(["c", "b", "a"]);
   });
 });

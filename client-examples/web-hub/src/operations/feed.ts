@@ -8,7 +8,7 @@ export type Changed = Extract<
 >;
 export type Connection = RunsPageQuery["tenant"]["operationRuns"];
 
-/** Put a run where it belongs, newest first, or take it out; its fields are in the cache already. */
+/** Insert a run at its place, newest first, or remove it; its fields are in the cache already. */
 export function applied({ change, run }: Changed, connection: Connection): Connection {
   const { edges, pageInfo } = connection;
   const others = edges.filter(({ node }) => node.id !== run.id);

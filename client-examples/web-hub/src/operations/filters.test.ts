@@ -12,7 +12,7 @@ const ALL: Filters = {
 };
 const NONE = readFilters(new URLSearchParams());
 
-test("an address brings back the filter that was written into it", () => {
+test("an address restores the filter that was written into it", () => {
   const custom: Filters = { ...ALL, range: "custom", from: "2026-11-01T08:00", until: "2026-11-02T08:00" };
   for (const filters of [NONE, ALL, custom]) {
     expect(readFilters(new URLSearchParams(writeFilters(filters).toString()))).toEqual(filters);
@@ -20,14 +20,14 @@ test("an address brings back the filter that was written into it", () => {
   expect(writeFilters(NONE).toString()).toBe("");
 });
 
-test("what an address says that does not exist is left out", () => {
+test("unknown values in an address are ignored", () => {
   expect(readFilters(new URLSearchParams("status=LOST&status=FAILED&range=toString"))).toEqual({
     ...NONE,
     buckets: ["FAILED"],
   });
 });
 
-test("the API is asked for the same", () => {
+test("the filter of the API matches", () => {
   expect(toApiFilter(ALL, NOW)).toEqual({
     runTypes: ALL.runTypes,
     statusBuckets: ALL.buckets,
@@ -37,7 +37,7 @@ test("the API is asked for the same", () => {
   });
 });
 
-test("a window of one's own is in local time, and may be open or half written", () => {
+test("a custom window is in local time, and may be open or incomplete", () => {
   const from = "2026-11-01T08:00";
   const filter = toApiFilter({ ...NONE, range: "custom", from, until: "20" }, NOW);
   expect(filter.createdFrom).toBe(new Date(from).toISOString());

@@ -1,4 +1,4 @@
-/** The list's filter as it stands in the address, so that a link shows the same list. */
+/** The list's filter, kept in the address so that a link shows the same list. */
 
 import { useMemo } from "react";
 import { useSearchParams } from "react-router";
@@ -19,7 +19,7 @@ export interface Filters {
   buckets: StatusBucket[];
   initiators: string[];
   range: Range;
-  /** In local time, as an input of type `datetime-local` gives it; only with the range `custom`. */
+  /** Local time, as returned by an input of type `datetime-local`; only for the range `custom`. */
   from: string;
   until: string;
 }
@@ -63,7 +63,7 @@ function iso(local: string): string | null {
   return Number.isNaN(time) ? null : new Date(time).toISOString();
 }
 
-/** What the API is asked for; `now` is in milliseconds. */
+/** The API's filter for this one; `now` is in milliseconds. */
 export function toApiFilter(filters: Filters, now: number): OperationRunFilter {
   const { runTypes, buckets, initiators, range, from, until } = filters;
   const { hours } = RANGES[range];
@@ -98,13 +98,13 @@ export function useFilters(): UsedFilters {
     const filters = readFilters(new URLSearchParams(key));
     return {
       filters,
-      // A window that moved with the clock would be another list at every look.
+      // A window that moved with the clock would be a different list at every render.
       apiFilter: toApiFilter(filters, Date.now()),
       active: [filters.buckets, filters.runTypes, filters.initiators, filters.range].filter(
         ({ length }) => length > 0,
       ).length,
       change: (part) => {
-        // The address is ahead of what was rendered when two changes follow each other quickly.
+        // After two quick changes, the address is newer than the rendered filter.
         const current = readFilters(new URLSearchParams(location.search));
         setParams(writeFilters({ ...current, ...part }), { replace: true });
       },

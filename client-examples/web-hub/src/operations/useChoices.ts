@@ -23,9 +23,9 @@ export interface Choices {
 }
 
 /**
- * The types and initiators among which a filter may choose: those of the runs that its other parts
- * leave, so that a choice does not make the others vanish. They change rarely, and are read again
- * when somebody opens a list of them.
+ * The types and initiators that a filter offers: those of the runs that match its other parts, so that
+ * one choice does not remove the others. They change rarely, and are loaded again when the user opens
+ * their list.
  */
 export function useChoices(tenant: string, filter: OperationRunFilter): Choices {
   const { data, previousData, refetch } = useQuery(Choices, {

@@ -30,7 +30,7 @@ const SomethingChanged = graphql(`
 
 export type Facets = RunFacetsQuery["tenant"]["operationRunFacets"];
 
-/** How many runs there are per bucket, whichever of them the list shows. */
+/** The number of runs per bucket, whichever bucket the list shows. */
 export function useFacets(
   tenant: string,
   filter: OperationRunFilter,

@@ -5,7 +5,7 @@ import type { Findings } from "../ui/outcome";
 import { RunLive, RunRowFragment } from "./RunRow";
 
 const DRIFT = "drift.generate";
-/** As many as the API answers at a time. */
+/** The largest number of nodes that the API returns. */
 const AT_A_TIME = 100;
 
 const FindingsOfRuns = graphql(`
@@ -24,8 +24,8 @@ const FindingsOfRuns = graphql(`
 `);
 
 /**
- * What the comparisons among some runs found, by run. It does not change once they have ended, and
- * is asked for once, for many runs together: the feed would read it with every event of any run.
+ * The findings of the comparisons among some runs, by run. They do not change after the run ended, so
+ * they are loaded once, for many runs together. The feed would load them with every event.
  */
 export function useFindings(
   runs: readonly FragmentType<typeof RunRowFragment>[],

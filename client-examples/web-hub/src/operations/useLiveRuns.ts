@@ -52,7 +52,7 @@ function apply(cache: ApolloCache, variables: Variables, event: Changed): void {
     }
     const { tenant } = data;
     const operationRuns = applied(event, tenant.operationRuns);
-    // Most events change a row and not the list, which then need not be written.
+    // Most events change a row but not the list; then the list is not written.
     return operationRuns === tenant.operationRuns
       ? undefined
       : { ...data, tenant: { ...tenant, operationRuns } };
@@ -69,18 +69,18 @@ export interface LiveRuns {
 }
 
 /**
- * The runs of a filter: a page from a query, then kept live by the feed. It is read once more when
- * the feed begins or starts over; from then on rows enter, change and leave by events alone.
+ * The runs of a filter: a page from a query, which the feed keeps live. The page is loaded again when
+ * the feed begins or resets. After that, rows enter, change and leave with events only.
  */
 export function useLiveRuns(tenant: string, filter: OperationRunFilter, first = 25): LiveRuns {
   const variables = { tenant, filter, first };
   const { data, error, loading, refetch, fetchMore } = useQuery(RunsPage, { variables });
-  // One after the other: a page that is under way must not overwrite what an event has changed.
+  // One after the other: a page that is still loading must not overwrite the changes of an event.
   const order = useRef<Promise<unknown>>(Promise.resolve());
   const then = (step: () => unknown): Promise<unknown> =>
     (order.current = order.current.then(step).catch(() => undefined));
 
-  // The cache tells what changed; only an error is for the page itself to show.
+  // Changes reach the page through the cache; only errors are handled here.
   const [refusal, setRefusal] = useState<Error>();
   const feed = useSubscription(RunsFeed, {
     variables: { tenant, filter },

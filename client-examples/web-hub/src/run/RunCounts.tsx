@@ -7,11 +7,11 @@ import { count } from "../ui/words";
 
 interface RunCountsProps {
   live: RunLiveFragment;
-  /** What is done with the items of this type of run, other than that they succeed. */
+  /** A verb for the items of this type of run, instead of "succeeded". */
   verb?: string | undefined;
 }
 
-/** How far a run is, and what became of its items. */
+/** The progress of a run, and the results of its items. */
 export function RunCounts({ live, verb }: RunCountsProps): ReactNode {
   const { counts, progress, statusBucket, finishedAt } = live;
   const parts = [

@@ -39,7 +39,7 @@ const FailuresOfReason = graphql(`
   }
 `);
 
-/** Why items failed, by reason; the items themselves when asked for. */
+/** The reasons of failures; the failed items on request. */
 export function RunFailures({ run }: { run: FragmentType<typeof RunFailuresFragment> }): ReactNode {
   const { id, failureCount, failureGroups } = getFragmentData(RunFailuresFragment, run);
   const [opened, setOpened] = useState<string | null>(null);
@@ -83,7 +83,7 @@ export function RunFailures({ run }: { run: FragmentType<typeof RunFailuresFragm
 interface FailuresProps {
   run: string;
   reason: FailureReason;
-  /** How many there are now; more of them are read anew. */
+  /** The current number; if it grows, the items are loaded again. */
   count: number;
 }
 
@@ -113,13 +113,13 @@ function Failures({ run, reason, count: current }: FailuresProps): ReactNode {
           <Table.Thead>
             <Table.Tr>
               <Table.Th w="35%">Item</Table.Th>
-              <Table.Th>What went wrong</Table.Th>
+              <Table.Th>Error</Table.Th>
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody>
             {edges.map(({ node: { itemKey, message, errorId }, cursor }) => (
               <Table.Tr key={cursor}>
-                <Table.Td className="value">{itemKey ?? "The operation as a whole"}</Table.Td>
+                <Table.Td className="value">{itemKey ?? "The whole operation"}</Table.Td>
                 <Table.Td className="value">
                   {message}
                   {errorId && (

@@ -19,7 +19,7 @@ import { RunSkipped } from "./RunSkipped";
 import { RunTimeline } from "./RunTimeline";
 import { type Run, useLiveRun } from "./useLiveRun";
 
-/** An id that is mistyped, or of a tenant that the user does not belong to. */
+/** The codes for an id that is mistyped, or from a tenant without a membership. */
 const LEADS_NOWHERE = new Set<unknown>(["BAD_USER_INPUT", "FORBIDDEN", "NOT_FOUND"]);
 
 export function RunPage(): ReactNode {
@@ -58,7 +58,7 @@ export function RunPage(): ReactNode {
 
 function Detail({ run }: { run: Run }): ReactNode {
   const live = getFragmentData(RunLive, run);
-  // That a policy was compared says nothing of what a comparison is for; its report does.
+  // For a comparison, the report shows the result, not the number of compared policies.
   const verb = run.runType === "drift.generate" ? "compared" : undefined;
   return (
     <Page

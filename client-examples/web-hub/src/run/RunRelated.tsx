@@ -22,7 +22,7 @@ const RunRelatedFragmentDocument = graphql(`
 
 type Related = RunRelatedFragment["related"][number];
 
-/** What the run worked on or brought about. */
+/** The objects that the run worked on or created. */
 export function RunRelated({
   run,
   hasEnded,
@@ -59,12 +59,12 @@ function Resource({ resource, runId, hasEnded }: ResourceProps): ReactNode {
         <Linked title="Snapshot" to={inventoryPath(slug, resource.scopeKey)} what={resource.scopeKey}>
           {counted(resource.policyCount, "policy was", "policies were")} stored.{" "}
           {resource.isWhole
-            ? "All could be read, so drift may be looked for in it."
-            : "Not all could be read, so it is not used to look for drift."}
+            ? "All policies could be read, so drift runs use it."
+            : "Not all policies could be read, so drift runs do not use it."}
         </Linked>
       );
     default:
-      // The API may add members to this union: an older hub leaves them out.
+      // The API may add members to this union; an older hub omits them.
       return null;
   }
 }

@@ -25,7 +25,7 @@ const SkippedItems = graphql(`
   }
 `);
 
-/** What a run skipped, and why. Mount it again when there is more, to read it again. */
+/** The skipped items of a run, with reasons. To reload them, mount the component again. */
 export function RunSkipped({ run, count }: { run: string; count: number }): ReactNode {
   const { data, error, fetchMore, refetch } = useQuery(SkippedItems, {
     variables: { run },

@@ -57,7 +57,7 @@ interface RunTimelineProps {
   verb: string | undefined;
 }
 
-/** What happened to a run, oldest first. */
+/** The events of a run, oldest first. */
 export function RunTimeline({ run, verb }: RunTimelineProps): ReactNode {
   const { id, events } = getFragmentData(RunTimelineFragment, run);
   const { edges, pageInfo } = getFragmentData(EventPageFragment, events);

@@ -41,13 +41,13 @@ type Node = NonNullable<RunPageQuery["node"]>;
 export type Run = Extract<Node, { __typename: "OperationRun" }>;
 
 interface LiveRun {
-  /** Null for what is no run, or none any more. */
+  /** Null if the id is not a run, or the run was deleted. */
   run: Run | null | undefined;
   error: Error | undefined;
   retry: () => void;
 }
 
-/** A run with all that hangs off it; its counts follow each event, the rest is read anew. */
+/** A run with its details. Its counts follow each event; the details are loaded again. */
 export function useLiveRun(id: string): LiveRun {
   const { data, error, refetch } = useQuery(RunPageDocument, { variables: { run: id } });
   const reread = useThrottledCallback(() => void refetch(), AT_MOST_EVERY_MS);

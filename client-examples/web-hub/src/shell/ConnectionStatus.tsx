@@ -5,7 +5,7 @@ import type { ReactNode } from "react";
 import { type Connection, useConnection } from "../api/connection";
 import { signOut } from "../session";
 
-// A restart is over sooner, mostly.
+// Most restarts take less time.
 const PATIENCE_MS = 1_500;
 
 const LOOKS: Record<Connection | "offline", { color: string; label: string; news?: string }> = {
@@ -14,13 +14,13 @@ const LOOKS: Record<Connection | "offline", { color: string; label: string; news
   reconnecting: {
     color: "orange",
     label: "Reconnecting",
-    news: "The live connection was cut. You see the last known state; when the connection is back, everything that happened meanwhile shows up.",
+    news: "The live connection was cut. You see the last known state. When the connection is back, everything that happened in between appears.",
   },
-  refused: { color: "red", label: "Signed out", news: "Your token is not accepted any more." },
+  refused: { color: "red", label: "Signed out", news: "Your token is no longer accepted." },
   offline: {
     color: "orange",
     label: "Offline",
-    news: "Your device has no network. You see the last known state; when the network is back, everything that happened meanwhile shows up.",
+    news: "Your device has no network. You see the last known state. When the network is back, everything that happened in between appears.",
   },
 };
 
@@ -30,7 +30,7 @@ function useLine(): Connection | "offline" {
   return online ? connection : "offline";
 }
 
-/** Whether what one sees is live, in a word. */
+/** One word for the state of the connection. */
 export function ConnectionStatus(): ReactNode {
   const { color, label } = LOOKS[useLine()];
   return (
@@ -40,7 +40,7 @@ export function ConnectionStatus(): ReactNode {
   );
 }
 
-/** Why it is not live, once that lasts, and what it means for the page. */
+/** Why the page is not live, if that lasts, and what it means. */
 export function ConnectionBanner(): ReactNode {
   const state = useLine();
   const [lasting] = useDebouncedValue(state, PATIENCE_MS);

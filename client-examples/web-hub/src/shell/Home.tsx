@@ -6,7 +6,7 @@ import { Empty, Failure, Loading } from "../ui/states";
 import { operationsPath } from "./paths";
 import { ViewerQuery } from "./viewer";
 
-/** The way to the operations of the user's first tenant. */
+/** Redirects to the operations of the user's first tenant. */
 export function Home(): ReactNode {
   const { data, error, refetch } = useQuery(ViewerQuery);
   const first = data?.viewer.memberships[0];
@@ -18,7 +18,7 @@ export function Home(): ReactNode {
       {error ? (
         <Failure error={error} retry={() => void refetch()} />
       ) : data ? (
-        <Empty title="You belong to no tenant yet">Ask an owner of one for an invitation.</Empty>
+        <Empty title="You are not a member of a tenant yet">Ask an owner for an invitation.</Empty>
       ) : (
         <Loading />
       )}

@@ -5,7 +5,7 @@ import { NotFound } from "../ui/states";
 import { operationsPath } from "./paths";
 import { useTenant } from "./tenant";
 
-/** For an address of the tenant that leads to no page. */
+/** For an unknown address within a tenant. */
 export function NoSuchPage(): ReactNode {
   const { slug } = useTenant();
   return (
@@ -17,12 +17,12 @@ export function NoSuchPage(): ReactNode {
       }
       title="Page not found"
     >
-      The address leads to no page of the hub. It may be mistyped or cut off.
+      The hub has no page at this address. It may be mistyped or cut off.
     </NotFound>
   );
 }
 
-/** For an address that names no tenant either. */
+/** For an unknown address without a tenant. */
 export function LostPage(): ReactNode {
   return (
     <Container component="main" mt="xl">
@@ -34,7 +34,7 @@ export function LostPage(): ReactNode {
         }
         title="Page not found"
       >
-        The address leads to no page of the hub. It may be mistyped or cut off.
+        The hub has no page at this address. It may be mistyped or cut off.
       </NotFound>
     </Container>
   );

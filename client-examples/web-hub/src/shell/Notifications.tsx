@@ -64,7 +64,7 @@ const VERBS: Record<NotificationOutcome, string> = {
   FAILED: "failed",
 };
 
-/** The bell, what it has to tell, and a toast for everything new. */
+/** The bell, its list of notifications, and a toast for each new one. */
 export function Notifications({ place }: { place: TenantPlace }): ReactNode {
   const [opened, { toggle, close }] = useDisclosure();
   const { data, refetch } = useQuery(NotificationList, { variables: { tenant: place.id } });
@@ -114,7 +114,7 @@ export function Notifications({ place }: { place: TenantPlace }): ReactNode {
               <Loading rows={2} />
             ) : edges.length === 0 ? (
               <Text c="dimmed" size="sm">
-                Nothing yet. What you start is told here when it ends.
+                Nothing yet. You are notified here when your operations end.
               </Text>
             ) : (
               <ul className="plain">
@@ -153,7 +153,7 @@ function Item({ item, slug, onOpen }: ItemProps): ReactNode {
 
 interface ToastsProps {
   place: TenantPlace;
-  /** Nothing that is newer than this may be missed. */
+  /** The subscription starts after this notification, so that no newer one is missed. */
   after: string | null;
   onNew: () => void;
 }
@@ -166,7 +166,7 @@ function Toasts({ place, after, onNew }: ToastsProps): ReactNode {
     onData: ({ data: { data } }) => {
       if (data) {
         const { outcome, run } = getFragmentData(NotificationItem, data.notifications);
-        // One toast for each run: that it ended takes the place of that it is queued.
+        // One toast per run: its end replaces its start.
         const toast = {
           id: run.id,
           title: `${runTitle(run)} ${VERBS[outcome]}`,

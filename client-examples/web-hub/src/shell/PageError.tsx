@@ -2,7 +2,7 @@ import type { ReactNode } from "react";
 import { useRouteError } from "react-router";
 import { Failure } from "../ui/states";
 
-/** A page that could not be loaded or drawn: after an update its file may have another name. */
+/** A page that could not be loaded or drawn. After an upgrade its file may have another name. */
 export function PageError(): ReactNode {
   const error = useRouteError();
   return (

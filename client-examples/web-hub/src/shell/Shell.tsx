@@ -34,7 +34,7 @@ const SECTIONS = [
   },
 ];
 
-/** What surrounds every page: where one is, who one is, and whether what one sees is live. */
+/** The frame of every page: the tenant, the user, and the state of the connection. */
 export function Shell(): ReactNode {
   const { slug } = useParams();
   const [opened, { toggle, close }] = useDisclosure();

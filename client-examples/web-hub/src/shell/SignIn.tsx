@@ -9,7 +9,7 @@ export function SignIn(): ReactNode {
   function submit(event: FormEvent): void {
     event.preventDefault();
     if (!signIn(token)) {
-      setProblem("This is no token, or it has expired.");
+      setProblem("This is not a valid token, or it has expired.");
     }
   }
 

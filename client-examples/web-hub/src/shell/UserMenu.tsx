@@ -5,7 +5,7 @@ import type { TenantRole } from "../gql/graphql";
 import { currentUser, signOut, switchTo, users } from "../session";
 import { words } from "../ui/words";
 
-/** Who is signed in, and the others whose tokens this browser holds. */
+/** The signed-in user, and the other users whose tokens this browser holds. */
 export function UserMenu({ role }: { role: TenantRole | undefined }): ReactNode {
   return (
     <Menu position="bottom-end" width={240}>

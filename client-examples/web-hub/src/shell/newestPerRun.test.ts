@@ -3,13 +3,18 @@ import { newestPerRun, unreadRuns } from "./newestPerRun";
 
 const READ = "2026-11-28T02:00:00Z";
 
-function told(run: string, outcome: string, readAt: string | null = null) {
+function notification(run: string, outcome: string, readAt: string | null = null) {
   return { run: { id: run }, outcome, readAt };
 }
 
-const LOADED = [told("b", "QUEUED"), told("a", "FAILED"), told("a", "QUEUED"), told("c", "SUCCEEDED", READ)];
+const LOADED = [
+  notification("b", "QUEUED"),
+  notification("a", "FAILED"),
+  notification("a", "QUEUED"),
+  notification("c", "SUCCEEDED", READ),
+];
 
-test("that a run ended takes the place of that it was queued", () => {
+test("the end of a run replaces its start", () => {
   expect(newestPerRun(LOADED).map(({ run, outcome }) => [run.id, outcome])).toEqual([
     ["b", "QUEUED"],
     ["a", "FAILED"],
@@ -17,7 +22,7 @@ test("that a run ended takes the place of that it was queued", () => {
   ]);
 });
 
-test("a run counts once, and what is not loaded counts as the API says", () => {
+test("a run counts once, and unloaded notifications count as in the total of the API", () => {
   expect(unreadRuns(3, LOADED)).toBe(2);
   expect(unreadRuns(5, LOADED)).toBe(4);
   expect(unreadRuns(0, [])).toBe(0);

@@ -1,4 +1,4 @@
-/** The pages' addresses. The API makes the same ones for `OperationRun.url`. */
+/** The addresses of the pages. The API uses the same ones in `OperationRun.url`. */
 
 export function operationsPath(slug: string): string {
   return `/t/${slug}/operations`;

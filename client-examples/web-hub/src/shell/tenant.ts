@@ -1,7 +1,7 @@
 import { useOutletContext } from "react-router";
 import type { TenantRole } from "../gql/graphql";
 
-/** The tenant that the address names, as its member sees it. */
+/** The tenant of the address, as seen by its member. */
 export interface TenantPlace {
   id: string;
   slug: string;

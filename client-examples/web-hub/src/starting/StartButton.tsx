@@ -20,7 +20,7 @@ const StartedFragment = graphql(`
 export interface StartButtonProps {
   label: ReactNode;
   permission: Permission;
-  /** Why it cannot start now; it can without. */
+  /** Why the operation cannot start now, if it cannot. */
   obstacle?: string | undefined;
   variant?: "filled" | "default";
   start: () => Promise<FragmentType<typeof StartedFragment> | undefined>;
@@ -28,8 +28,8 @@ export interface StartButtonProps {
 }
 
 /**
- * Starts an operation and says right here why it cannot, or what to correct; a toast links to the
- * same work that is already under way. A new run announces itself by its notification.
+ * Starts an operation, or shows next to the button why it cannot start or what to correct. If the same
+ * work is already active, a toast links to it. A new run sends its own notification.
  */
 export function StartButton(props: StartButtonProps): ReactNode {
   const { label, permission, obstacle, variant = "filled", start, onStarted } = props;

@@ -3,13 +3,13 @@ import { IconLock } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 import type { Permission } from "./permission";
 
-/** Says why the start buttons of a page are not there. */
+/** Explains why a page has no start buttons. */
 export function StartNote({ permission }: { permission: Permission }): ReactNode {
   if (permission.reason === null) {
     return null;
   }
   return (
-    <Alert color="gray" icon={<IconLock aria-hidden />} title="You can look, but not start anything">
+    <Alert color="gray" icon={<IconLock aria-hidden />} title="You can view, but not start operations">
       {permission.reason}
     </Alert>
   );

@@ -12,11 +12,11 @@ const StartPermission = graphql(`
 
 export interface Permission {
   allowed: boolean;
-  /** Why not, in words; null while unknown or allowed. */
+  /** The reason for people; null if unknown or allowed. */
   reason: string | null;
 }
 
-/** Whether the user may start runs of a type here; not before that is known. */
+/** Whether the user may start runs of a type here; false until that is known. */
 export function useStartPermission(tenant: string, runType: string): Permission {
   const { data } = useQuery(StartPermission, { variables: { tenant, runType } });
   return data?.tenant.viewerCanStart ?? { allowed: false, reason: null };

@@ -16,7 +16,7 @@ interface ElapsedProps {
   until: string | null;
 }
 
-/** How long something took, or has taken so far. */
+/** How long an operation took, or has taken until now. */
 export function Elapsed({ from, until }: ElapsedProps): ReactNode {
   return useClock((now) => {
     if (from === null) {

@@ -1,7 +1,7 @@
 import { Table } from "@mantine/core";
 import type { ReactNode } from "react";
 
-/** As high as the header of the page, under which the table's header stops. */
+/** The height of the page's header, below which the table's header sticks. */
 export const HEADER_HEIGHT = 56;
 
 interface DataTableProps {

@@ -10,8 +10,8 @@ interface PageProps {
 }
 
 /**
- * A page's frame. Its title names the browser's tab, too, and has the focus when one came here by a
- * link: so a screen reader tells where one is.
+ * A page's frame. Its title is also the title of the browser's tab. After a link it gets the focus, so
+ * that a screen reader announces the page.
  */
 export function Page({ title, lead, actions, children }: PageProps): ReactNode {
   const heading = useRef<HTMLHeadingElement>(null);

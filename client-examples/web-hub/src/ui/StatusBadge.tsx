@@ -9,7 +9,7 @@ import {
 import type { ReactNode } from "react";
 import type { StatusBucket } from "../gql/graphql";
 
-/** Every bucket with its look, in the order of a run's life. */
+/** The look of every bucket, in the order of a run's life. */
 export const BUCKETS = {
   QUEUED: { label: "Queued", color: "gray", Icon: IconClock },
   RUNNING: { label: "Running", color: "blue", Icon: IconPlayerPlay },
@@ -20,7 +20,7 @@ export const BUCKETS = {
 
 export const BUCKET_NAMES = Object.keys(BUCKETS) as StatusBucket[];
 
-/** Colour, icon and word: none of them alone carries the meaning. */
+/** Color, icon and word, so that the meaning does not depend on one of them. */
 export function StatusBadge({ bucket }: { bucket: StatusBucket }): ReactNode {
   const { label, color, Icon } = BUCKETS[bucket];
   return (

@@ -1,4 +1,4 @@
-/** One clock for the whole page; what shows a time is drawn again only when its text changes. */
+/** One clock for the whole page; a time is drawn again only when its text changes. */
 
 import { useSyncExternalStore } from "react";
 
@@ -29,7 +29,7 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-/** What is said of the time now, in milliseconds, kept up to date. */
+/** A text about the current time (in milliseconds), kept up to date. */
 export function useClock(say: (now: number) => string): string {
   return useSyncExternalStore(subscribe, () => say(now));
 }

@@ -24,7 +24,7 @@ describe("what became of the items", () => {
   });
 });
 
-test("what a comparison found", () => {
+test("the findings of a comparison", () => {
   expect(findingsText({ added: 4, removed: 0, modified: 12 })).toBe("12 modified, 4 added");
   expect(findingsText({ added: 0, removed: 1_000, modified: 0 })).toBe("1,000 removed");
   expect(findingsText({ added: 0, removed: 0, modified: 0 })).toBe("No changes");

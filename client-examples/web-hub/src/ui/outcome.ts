@@ -1,4 +1,4 @@
-/** What became of a run's items, in a sentence that does not let a failure look like a success. */
+/** The results of a run's items, in a text that does not make a failure look like a success. */
 
 import { count } from "./words";
 
@@ -7,7 +7,7 @@ export interface Outcome {
   finishedAt: string | null;
 }
 
-/** What a comparison found, in numbers of policies. */
+/** The findings of a comparison, as numbers of policies. */
 export interface Findings {
   added: number;
   removed: number;
@@ -19,8 +19,8 @@ function joined(...parts: [number, string][]): string[] {
 }
 
 /**
- * `20 of 42 done, 1 failed` while it runs; `39 of 42 succeeded, 3 failed` at its end, or another verb
- * than that.
+ * Return `20 of 42 done, 1 failed` for a running run, and `39 of 42 succeeded, 3 failed`, or another
+ * verb, for one that ended.
  */
 export function outcomeText({ counts, finishedAt }: Outcome, verb = "succeeded"): string {
   const { total, processed, succeeded, failed, skipped } = counts;

@@ -1,4 +1,4 @@
-/** What a page shows instead of data. */
+/** What a page shows instead of data: loading, failure, empty, not found. */
 
 import { Alert, Button, EmptyState, Skeleton, Stack, Text } from "@mantine/core";
 import { IconAlertTriangle, IconInbox } from "@tabler/icons-react";
@@ -25,7 +25,7 @@ const TITLES: Readonly<Record<string, string>> = {
 interface FailureProps {
   error: Error;
   retry?: () => void;
-  /** What did not work, if the page knows it better than the error. */
+  /** The title, if the page knows more than the error. */
   title?: string;
 }
 
@@ -68,11 +68,11 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
 interface NotFoundProps {
   title: string;
   children: ReactNode;
-  /** A link that leads on. */
+  /** A link to another page. */
   back: ReactNode;
 }
 
-/** For an address that leads nowhere. */
+/** For an address without a page. */
 export function NotFound({ title, children, back }: NotFoundProps): ReactNode {
   return (
     <Page title={title}>

@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
 import { moment, runTitle, zone } from "./words";
 
-test("a time says its zone", () => {
+test("a time shows its zone", () => {
   expect(moment("2026-11-28T02:13:23Z")).toContain("2026");
   expect(zone()).not.toBe("");
   expect(moment(new Date().toISOString()).endsWith(zone())).toBe(true);
 });
 
-test("a run is named after its type and what it works on", () => {
+test("a run is named after its type and subject", () => {
   expect(runTitle({ runType: "backup_set.add_policies", subject: "Weekly" })).toBe(
     "Backup set: add policies (Weekly)",
   );

@@ -1,4 +1,4 @@
-/** How the hub says things: times, durations and names that the API keeps short. */
+/** Texts of the hub: times, durations, and names for codes of the API. */
 
 const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const ABSOLUTE = new Intl.DateTimeFormat("en", {
@@ -31,7 +31,7 @@ export function moment(iso: string): string {
   return ABSOLUTE.format(new Date(iso));
 }
 
-/** The name of the browser's time zone now, as `UTC` or `GMT+1`. */
+/** The name of the browser's current time zone, such as `UTC` or `GMT+1`. */
 export function zone(): string {
   const parts = ABSOLUTE.formatToParts(new Date());
   return parts.find(({ type }) => type === "timeZoneName")?.value ?? "";
@@ -69,7 +69,7 @@ export function words(name: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** `backup_set.add_policies` as `Backup set: add policies`; a type that is new tomorrow, too. */
+/** `backup_set.add_policies` as `Backup set: add policies`; works for new types too. */
 export function runTypeName(runType: string): string {
   const [resource = "", action = ""] = runType.split(".");
   return `${words(resource)}: ${words(action).toLowerCase()}`;

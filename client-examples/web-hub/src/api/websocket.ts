@@ -10,7 +10,7 @@ function isRefusal(thrown: unknown): boolean {
   return (thrown as Partial<CloseEvent>).code === FORBIDDEN;
 }
 
-/** Wait before coming back, longer each time and never in step with others; less when back online. */
+/** Wait before reconnecting: longer each time, by a random time, and no longer once back online. */
 function pause(retries: number): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
@@ -23,18 +23,18 @@ function pause(retries: number): Promise<void> {
   });
 }
 
-/** One socket for all subscriptions, which comes back for as long as the page is open. */
-export function openSocket(url: string, authorization: string): Client {
+/** One WebSocket for all subscriptions; it reconnects as long as the page is open. */
+export function openWebSocket(url: string, authorization: string): Client {
   let silence: ReturnType<typeof setTimeout> | undefined;
   const client = createClient({
     url: url.replace(/^http/, "ws"),
     connectionParams: { authorization },
     retryAttempts: Infinity,
     retryWait: pause,
-    // A socket that could not be opened throws an event without a code.
+    // A WebSocket that could not be opened throws an event without a code.
     shouldRetry: (thrown) => !isRefusal(thrown),
     connectionAckWaitTimeout: SILENCE_MS,
-    // Only asking shows that a connection died without a word.
+    // Only a ping shows that a connection died silently.
     keepAlive: PING_MS,
     on: {
       ping: (received) => {
