@@ -1,4 +1,4 @@
-"""Alembic's entry: `opsrun migrate` hands in an open connection, nothing is configured here."""
+"""Alembic's entry point. `opsrun migrate` passes an open connection; nothing is configured here."""
 
 from alembic import context
 

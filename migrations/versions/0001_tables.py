@@ -1,4 +1,4 @@
-"""The tables of the ledger and of what its producers write."""
+"""Create the tables of the ledger and of the producers."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,8 +1,8 @@
-"""Three logins, least privileges, and row level security as the second wall (T3).
+"""Create three logins with the least privileges, and row level security (T3).
 
-`opsrun_api` and `opsrun_worker` see one tenant at a time, the one their
-transaction names; `opsrun_maintenance` sees all. The roles come without a
-password and cannot log in until the operator (or the embedded servers) says so.
+`opsrun_api` and `opsrun_worker` see only the tenant that their transaction names;
+`opsrun_maintenance` sees all. The roles have no password and cannot log in until the operator, or
+`opsrun dev`, enables them.
 """
 
 from alembic import op
@@ -87,7 +87,7 @@ def upgrade() -> None:
         )
         op.execute(f"GRANT USAGE ON SCHEMA opsrun TO {role}")
     for name in ("tenant_id", "user_id"):
-        # After a transaction that set it, the setting is '' and no longer NULL.
+        # After a transaction that set it, the setting is '' instead of NULL.
         op.execute(
             f"CREATE FUNCTION opsrun.current_{name}() RETURNS uuid LANGUAGE sql STABLE"
             " PARALLEL SAFE AS"

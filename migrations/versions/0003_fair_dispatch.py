@@ -1,4 +1,4 @@
-"""One order per run, found by tenant, and an index of what the workers have of each tenant."""
+"""Keep one outbox entry per run, and index entries and running runs by tenant."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Change the outbox, and what may write to it."""
+    """Change the outbox and the grants on it."""
     op.execute(
         "DELETE FROM opsrun.outbox older USING opsrun.outbox newer WHERE older.id < newer.id"
         " AND older.tenant_id = newer.tenant_id AND older.run_id = newer.run_id"

@@ -1,4 +1,4 @@
-"""Where a run's trace goes on, so that whoever sends or executes it continues that trace."""
+"""Store a run's trace, so that dispatch and workers continue it."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,5 +10,5 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column, without a rewrite of the table."""
+    """Add the column without rewriting the table."""
     op.add_column("operation_run", sa.Column("traceparent", sa.Text), schema="opsrun")

@@ -1,4 +1,4 @@
-"""Documents of clients that the API runs by their hash; operators register them."""
+"""Store the documents that operators register and clients run by hash."""
 
 import sqlalchemy as sa
 from alembic import op

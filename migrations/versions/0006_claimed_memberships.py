@@ -1,8 +1,8 @@
-"""Let the API see the tenants that a token claims, and keep the row of the user who asks.
+"""Let the API see the tenants that a token claims, and store the calling user.
 
-Where memberships come from a claim, nobody adds users beforehand. The API adds one row, that of
-its transaction's user, and finds tenants by the slugs that the transaction names. Neither shows
-it more tenants than before to anybody whose token names none.
+If memberships come from a claim, users are not added beforehand. The API adds the row of its
+transaction's user, and finds tenants by the slugs that the transaction names. A transaction that
+names no slugs sees no more tenants than before.
 """
 
 from alembic import op
@@ -14,7 +14,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Show the API what its transaction names, and let it write its transaction's user."""
+    """Add the policies: read the claimed tenants, write the transaction's user."""
     op.execute(
         "CREATE POLICY claimed ON opsrun.tenant FOR SELECT TO opsrun_api USING (slug = ANY"
         " (string_to_array(nullif(current_setting('opsrun.claimed_slugs', true), ''), ',')))"

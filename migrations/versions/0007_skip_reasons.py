@@ -1,9 +1,9 @@
-"""Say why an item was skipped, name backup runs after their sets, and hide values of findings.
+"""Store why an item was skipped, name backup runs after their sets, and remove values of findings.
 
-Findings of earlier versions hold values of any setting, secrets included. From now on a finding
-never stores a secret; of the earlier ones nothing tells which values are secrets, so all are
-removed. What changed and where stays. A run's subject is shown from now on, so that of a run that
-adds policies to a backup set is the set's name, not its id.
+Findings of earlier versions hold the values of all settings, including secrets. New findings never
+store a secret. In earlier findings secrets cannot be recognized, so all values are removed; the
+paths and kinds of changes remain. The API now shows a run's subject. For a run that adds policies
+to a backup set, it becomes the set's name instead of its id.
 """
 
 import sqlalchemy as sa
@@ -14,7 +14,7 @@ down_revision = "0006"
 branch_labels = None
 depends_on = None
 
-# Row level security is forced: it would hide every row from an owner that is not a superuser.
+# Forced row level security would hide every row from an owner that is not a superuser.
 _CHANGED = ("drift_finding", "operation_run", "backup_set")
 
 
