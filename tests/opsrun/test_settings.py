@@ -111,7 +111,7 @@ def test_every_setting_has_a_description() -> None:
 
 
 def test_the_operators_guide_names_every_setting() -> None:
-    guide = Path(__file__).parents[2] / "docs" / "operations.md"
+    guide = Path(__file__).parents[2] / "docs" / "settings.md"
     # A row may name several, the later ones by their ends: `OPSRUN_OIDC_ISSUER`, `_AUDIENCE`.
     named = set(re.findall(r"`(?:OPSRUN)?_(\w+)`", guide.read_text()))
     missing = {name.upper() for name in Settings.model_fields} - named

@@ -112,5 +112,5 @@ def test_panels_use_existing_series_and_show_every_metric(
 
 
 def test_the_guide_explains_every_metric(series: set[str]) -> None:
-    guide = (DOCS / "operations.md").read_text()
+    guide = (DOCS / "monitoring.md").read_text()
     assert set(re.findall(r"^\| `(opsrun_\w+)`", guide, re.MULTILINE)) == metrics(series)
