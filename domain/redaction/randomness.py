@@ -1,16 +1,15 @@
-"""Tells random strings, such as keys without a known prefix, from names, paths and prose.
+"""Distinguishes random strings, such as keys without a known prefix, from names and prose.
 
-Each character is weighed by how much more likely it is in a random base64 string than in
-a name that people wrote, given what stands before it: a case that changes within a word,
-a digit among letters and a rare letter speak for chance. The stretch with the highest sum
-decides, so that a readable path in front of a key does not hide it.
+Each character is weighed by how much more likely it is in a random base64 string than in a
+name that people wrote, given the character before it: a change of case within a word, a digit
+among letters and a rare letter are signs of chance. The stretch with the highest sum decides,
+so that a readable path in front of a key does not hide it.
 """
 
 import math
 import re
 from collections.abc import Iterator
 from itertools import pairwise
-from string import ascii_lowercase, ascii_uppercase, digits
 
 # Measured on 32,000 identifiers and paths of Python packages, in per cent.
 _SHARES = {"e": 11, "aiost": 7.4, "clnr": 5.9, "dgmpu": 3.4, "bfhkvy": 1.6, "wx": 0.7, "jqz": 0.2}
@@ -22,22 +21,26 @@ _FOLLOWS = {
     "0": {"a": 0.10, "A": 0.03, "0": 0.60, "-": 0.27},
     "-": {"a": 0.70, "A": 0.10, "0": 0.07, "-": 0.13},
 }
-_KINDS = {
-    **dict.fromkeys(ascii_lowercase, "a"),
-    **dict.fromkeys(ascii_uppercase, "A"),
-    **dict.fromkeys(digits, "0"),
-    **dict.fromkeys("+/_-=", "-"),
-}
 _MOST_BITS = 4.0
 
 
-def _bits(before: str, char: str) -> float:
-    kind = _KINDS[char]
-    share = {"0": 0.1, "-": 0.5}.get(kind) or _LETTERS[char.lower()] / 100
-    return min(_MOST_BITS, math.log2(1 / 64 / (_FOLLOWS[_KINDS[before]][kind] * share)))
+def _kind(char: str) -> str:
+    if char.isalpha():
+        return "a" if char.islower() else "A"
+    return "0" if char.isdigit() else "-"
 
 
-_BITS = {before + char: _bits(before, char) for before in _KINDS for char in _KINDS}
+class _Bits(dict[tuple[str, str], float]):
+    """The weight of a character after another, calculated when it is first needed."""
+
+    def __missing__(self, pair: tuple[str, str]) -> float:
+        before, char = pair
+        kind = _kind(char)
+        share = {"0": 0.1, "-": 0.5}.get(kind) or _LETTERS[char.lower()] / 100
+        bits = math.log2(1 / 64 / (_FOLLOWS[_kind(before)][kind] * share))
+        self[pair] = 0.0 if char == _FILLER else min(_MOST_BITS, bits)
+        return self[pair]
+
 
 _SHORTEST = 22
 _LONGEST = 1024
@@ -46,9 +49,12 @@ _FEWEST_CHARS = 7
 # Shorter stretches in a longer run are ids, such as 16 hex digits in a path.
 _SHORTEST_STRETCH = 20
 
-# In an address the signs of base64 are three characters each, two of which say nothing.
+# In an address the signs of base64 are three characters each, two of which weigh nothing.
 _ESCAPED = re.compile(r"%2[BFbf]")
-_RUN = re.compile(rf"(?:[A-Za-z0-9+/_-](?:%%)?){{{_SHORTEST},}}+={{0,2}}")
+_FILLER = "\0"
+_RUN = re.compile(rf"[A-Za-z0-9+/_{_FILLER}-]{{{_SHORTEST},}}={{0,2}}")
+RANDOM_HINT = rf"(?:[a-z0-9+/_-]|%2[bf]){{{_SHORTEST}}}"
+"""A text without a match of this RE2 regex, in any case, has no random spans."""
 # GUIDs, and the hash of a publisher at the end of the name of a Windows package.
 _KNOWN = re.compile(
     r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?![0-9a-fA-F])"
@@ -70,28 +76,41 @@ _LABEL = re.compile(
 )
 
 
+_BITS = _Bits()
+
+
 def random_spans(text: str) -> Iterator[tuple[int, int]]:
     """Yield start and end of each stretch that looks like a key, in order.
 
     Hashes and ids are left out where a word before them says what they are, GUIDs always.
     """
-    text = _ESCAPED.sub("/%%", text)
+    if "%2" in text:
+        text = _ESCAPED.sub(f"/{_FILLER * 2}", text)
     for run in _RUN.finditer(text):
-        if run.end() - run.start() > _LONGEST:
-            yield run.span()
+        start, end = run.span()
+        if end - start > _LONGEST:
+            yield start, end
             continue
-        start = run.start()
-        for known in _KNOWN.finditer(text, *run.span()):
+        if len(run[0].rstrip("=").replace(_FILLER, "")) < _SHORTEST:
+            continue
+        for known in _KNOWN.finditer(text, start, end):
             yield from _unlabelled(text, start, known.start())
             start = known.end()
-        yield from _unlabelled(text, start, run.end())
+        yield from _unlabelled(text, start, end)
 
 
 def _unlabelled(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    if end - start >= _SHORTEST and not _LOWER.fullmatch(text, start, end):
-        for span in _candidates(text, start, end):
-            if not _LABEL.search(text, max(0, span[0] - 32), span[0]):
-                yield span
+    if end - start < _SHORTEST_STRETCH or _LOWER.fullmatch(text, start, end):
+        return
+    if _ONE_CASE.fullmatch(text, start, end) and _is_labelled(text, start):
+        return  # Weighing it could only find it whole.
+    for span in _candidates(text, start, end):
+        if not _is_labelled(text, span[0]):
+            yield span
+
+
+def _is_labelled(text: str, start: int) -> bool:
+    return _LABEL.search(text, max(0, start - 32), start) is not None
 
 
 def _candidates(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -112,21 +131,17 @@ def _stretch(run: str) -> tuple[float, int, int]:
     """Return the highest sum of bits of any stretch, and where it starts and ends."""
     best = total = 0.0
     first = last = begin = 0
-    before = "-"
-    for at, char in enumerate(run):
-        if char == "%":
-            continue
-        total += _BITS[before + char]
-        before = char
+    for end, bits in enumerate(map(_BITS.__getitem__, zip("-" + run, run, strict=False)), 1):
+        total += bits
         if total <= 0:
-            total, begin = 0.0, at + 1
+            total, begin = 0.0, end
         elif total > best:
-            best, first, last = total, begin, at + 1
+            best, first, last = total, begin, end
     return best, first, last
 
 
 def _widened(text: str, start: int, end: int, first: int, last: int) -> tuple[int, int]:
-    """Extend a stretch to whole parts, and further over parts that are no words."""
+    """Extend a stretch to whole parts, and on to neighbours that are not words."""
     parts = list(_PART.finditer(text, start, end))
     inside = [at for at, part in enumerate(parts) if part.end() > first and part.start() < last]
     low, high = inside[0], inside[-1]

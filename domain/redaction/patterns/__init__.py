@@ -1,12 +1,12 @@
-"""The forms in which secrets appear in texts, as tables: the data for `sanitize`.
+"""The forms in which secrets appear in texts: the data of `sanitize`.
 
-Every regex runs in linear time: repetitions are bounded, possessive, or end at a
-character that cannot repeat. The order matters: forms that know where their value ends
-come before the fields, which take all that is left of a value.
+Every regex runs in linear time: repetitions are bounded, possessive, or end at a character
+that cannot repeat. The order matters: forms that know where their value ends come before
+the assignments, which take the rest of a value.
 """
 
-from domain.redaction.patterns import addresses, assignments, commands, documents, keys
-from domain.redaction.patterns.pattern import SecretPattern
+from domain.redaction.patterns import addresses, assignments, commands, keys, markup, outputs
+from domain.redaction.patterns.table import SecretPattern
 
 __all__ = ["SECRET_PATTERNS", "SecretPattern"]
 
@@ -14,8 +14,8 @@ SECRET_PATTERNS: tuple[SecretPattern, ...] = (
     *keys.PATTERNS,
     *addresses.PATTERNS,
     *commands.PATTERNS,
-    *documents.ELEMENTS,
+    *markup.PATTERNS,
     *assignments.PATTERNS,
-    *documents.PATTERNS,
+    *outputs.PATTERNS,
     *addresses.EMAILS,
 )

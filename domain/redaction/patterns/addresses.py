@@ -1,118 +1,86 @@
 """Secrets in addresses and headers, and e-mail addresses."""
 
-from domain.redaction.fields import (
-    BARE,
-    BLANKS,
-    ESCAPE,
-    MARKERS,
-    NO_VALUE,
-    PROSE_WORD,
-    QUOTE,
-    QUOTED,
-    SENTENCE,
-)
-from domain.redaction.patterns.pattern import SecretPattern
+from domain.redaction.patterns.table import read_table
 
-PATTERNS = (
-    SecretPattern(
-        "webhook",
-        "hooks.slack webhook.office webhooks/",
-        r"(?P<keep>hooks\.slack\.com/(?:services|workflows|triggers)/|webhook\.office\.com/"
-        r"|discord(?:app)?\.com/api/webhooks/)[\w@/-]{10,}",
-        "whoever knows the address may post",
-    ),
-    SecretPattern(
-        "url-credentials",
-        "://",
-        r"(?P<keep>://)(?:[^\s/?#@:\[\"'<>]{0,64}+:(?!\d{1,5}+(?:[/?#,;\"']|\s|$))"
-        r"(?:(?!://)[^\s\"'<>]){1,128}|[^\s/?#;\"'<>]*)(?=@)",
-        "user:password@ of every scheme, also with unescaped signs in the password",
-    ),
-    SecretPattern(
-        "url-credentials",
-        "3a%2",
-        rf"(?P<keep>{ESCAPE}3[Aa](?:{ESCAPE}2[Ff]){{2}}[^\s\"'<>&%]{{0,64}}+{ESCAPE}3[Aa])"
-        rf"(?!\d{{1,5}}+(?:[&%]|\s|$)|[{MARKERS}])(?:(?!{ESCAPE}2[Ff])[^\s\"'<>&/]){{1,128}}"
-        rf"(?={ESCAPE}40)",
-        "the same in an address that is a parameter of another",
-    ),
-    SecretPattern(
-        "url-credentials",
-        "jdbc:oracle",
-        r"(?P<keep>jdbc:oracle:\w{1,8}:)[^\s@\"']{1,128}(?=@)",
-        "Oracle's form, user/password@",
-    ),
-    SecretPattern(
-        "url-credentials",
-        "@",
-        rf"(?<![\w.+-])(?!jdbc:)(?<!jdbc:)[\w.+-]{{1,64}}+:[^\s/\"'<>{MARKERS}]{{1,128}}"
-        r"(?=@(?:(?:tcp|udp|unix)\(|[\w.-]{1,64}+:\d{2,5}+\b))",
-        "user:password@host:port without a scheme, and the DSNs of Go",
-    ),
-    SecretPattern(
-        "authorization",
-        "digest hawk oauth aws4",
-        r"(?P<keep>(?:Digest|Hawk|OAuth|AWS4-HMAC-SHA256)[ \t]{1,4})(?=\w{1,40}=)[^\n]++",
-        "schemes with many fields: the signature may be any of them",
-    ),
-    SecretPattern(
-        "bearer-token",
-        "bearer",
-        rf"(?P<keep>[bB](?i:earer(?: token)?):?(?:[ \t]|{ESCAPE}20){{1,4}}+[\"']?)"
-        rf"(?!{SENTENCE}|{PROSE_WORD}|realm=|error=|(?![{MARKERS}])(?:{NO_VALUE})){BARE}",
-        "opaque tokens too, whatever their length",
-    ),
-    SecretPattern(
-        "basic-credentials",
-        "basic",
-        r"(?P<keep>[bB](?i:asic)(?:[ \t]|%20){1,4}+)(?:[\w+/-]{6,}+={1,2}(?!\w)"
-        r"|(?=[\w+/-]*?(?:\d|[a-z][A-Z]))"
-        r"(?:[A-Za-f][A-HQ-Xg-nw-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][\w+/-]){2}[\w+/-]*+={0,2})",
-        "base64 of user:password, seldom long enough for the entropy rule; of ASCII, if unpadded",
-    ),
-    SecretPattern(
-        "authorization",
-        "authorization",
-        rf"(?P<keep>[aA](?i:uthorization)[ \t]{{0,4}}:[ \t]{{0,4}}"
-        r"(?:(?i:basic|negotiate|ntlm|token|apikey|sharedkey)[ \t]{1,4}+"
-        rf"|(?!{PROSE_WORD})[A-Za-z][\w-]{{1,40}}[ \t]{{1,4}}+(?=[^\s\"']*[^\s\"'a-z.,;:])))"
-        rf"(?!{PROSE_WORD}|[{MARKERS}])[^\s\"']++",
-        "a header whose scheme is worth reading and whose rest is not",
-    ),
-    SecretPattern(
-        "cookie",
-        "cookie",
-        r"(?P<keep>[cC](?i:ookie)[ \t]{0,4}:[ \t]{0,4})(?=[^\s=\"']{1,64}=)"
-        r"(?:[^\n\"']++|(?<==)\"[^\n\"]*+\"?)++",
-        "a raw Cookie or Set-Cookie header: any pair may be the session",
-    ),
-    SecretPattern(
-        "cookie",
-        "cookie",
-        rf"(?P<keep>[cC](?i:ookies?){QUOTE}{BLANKS}:{BLANKS}b?(?P<q>{QUOTE})){QUOTED}",
-        "the same header in a mapping or a pair",
-    ),
-    SecretPattern(
-        "signature",
-        "sig",
-        r"(?P<keep>[sS]ig(?<![A-Za-z].{3})(?:nature)?(?:=|%3[Dd]))[^\s&\"'<>,;]{8,}+",
-        "SAS and signed addresses: the signature is what grants access",
-    ),
-    SecretPattern(
-        "code",
-        "code= key=",
-        r"(?P<keep>[?&](?:code=|key=(?=[^\s&a-z]*+[a-z])(?=[^\s&A-Z]*+[A-Z])"
-        r"(?=[\w-]{0,64}?[A-Za-z\d]{12})))(?=[^\s&\"'<>\d]*+\d)[^\s&\"'<>]{12,}+",
-        "an authorization code, or a function's key",
-    ),
-)
+_TABLE = r"""
+# Anyone who knows the address can post.
+webhook | hooks.slack webhook.office webhooks/
+  after   hooks\.slack\.com/(?:services|workflows|triggers)/|webhook\.office\.com/
+          |discord(?:app)?\.com/api/webhooks/
+  hide    [\w@/-]{10,}
+  example https://hooks.slack.com/services/⟦T0/B0/xxxxxx⟧
+# Any scheme; the password may contain unescaped signs.
+url-credentials | @
+  after   ://
+  hide    (?:[^\s/?#@:\["'<>]{0,64}+:(?!\d{1,5}+(?:[/?#,;"']|\s|$))(?:(?!://)[^\s"'<>]){1,128}
+          |[^\s/?#;"'<>]*)(?=@)
+  example postgresql://⟦opsrun:p@ss/word⟧@db:5432/opsrun
+# The same in an address that is a parameter of another.
+url-credentials | 3a%2
+  after   {ESCAPE}3[Aa](?:{ESCAPE}2[Ff]){2}[^\s"'<>&%]{0,64}+{ESCAPE}3[Aa]
+  hide    (?!\d{1,5}+(?:[&%]|\s|$)|[{MARKERS}])(?:(?!{ESCAPE}2[Ff])[^\s"'<>&/]){1,128}(?={ESCAPE}40)
+  example u=https%3A%2F%2Fbob%3A⟦hunter2⟧%40db
+url-credentials | jdbc:oracle
+  after   jdbc:oracle:\w{1,8}:
+  hide    [^\s@"']{1,128}(?=@)
+  example jdbc:oracle:thin:⟦ops/hunter2⟧@db:1521/orcl
+# user:password@host:port without a scheme, and the DSNs of Go.
+url-credentials | @
+  hide    (?<![\w.+-])(?!jdbc:)(?<!jdbc:)[\w.+-]{1,64}+:[^\s/"'<>{MARKERS}]{1,128}
+          (?=@(?:(?:tcp|udp|unix)\(|[\w.-]{1,64}+:\d{2,5}+\b))
+  example ⟦root:hunter2⟧@tcp(db:3306)/x
+# Schemes with many fields: the signature can be any of them.
+authorization | digest hawk oauth aws4
+  after   (?:Digest|Hawk|OAuth|AWS4-HMAC-SHA256)[ \t]{1,4}
+  hide    (?=\w{1,40}=)[^\n]++
+  example Digest ⟦user="ops", response="abc"⟧
+bearer-token | bearer
+  after   [bB](?i:earer(?: token)?):?(?:[ \t]|{ESCAPE}20){1,4}+["']?
+  hide    (?!{SENTENCE}|{PROSE_WORD}|realm=|error=|(?![{MARKERS}])(?:{NO_VALUE})){BARE}
+  example 403 to Bearer ⟦abc⟧
+# base64 of user:password, seldom long enough for the entropy check; of ASCII, if unpadded.
+basic-credentials | basic
+  after   [bB](?i:asic)(?:[ \t]|%20){1,4}+
+  hide    (?:[\w+/-]{6,}+={1,2}(?!\w)|(?=[\w+/-]*?(?:\d|[a-z][A-Z]))
+          (?:[A-Za-f][A-HQ-Xg-nw-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][\w+/-]){2}
+          [\w+/-]*+={0,2})
+  example Basic ⟦Ym9iOmh1bnRlcjI=⟧
+  example Basic ⟦Ym9iOmh1bnRl⟧
+# The scheme stays readable.
+authorization | authorization
+  after   [aA](?i:uthorization)[ \t]{0,4}:[ \t]{0,4}
+          (?:(?i:basic|negotiate|ntlm|token|apikey|sharedkey)[ \t]{1,4}+
+          |(?!{PROSE_WORD})[A-Za-z][\w-]{1,40}[ \t]{1,4}+(?=[^\s"']*[^\s"'a-z.,;:]))
+  hide    (?!{PROSE_WORD}|[{MARKERS}])[^\s"']++
+  example Authorization: ApiKey ⟦abc⟧
+# A raw Cookie or Set-Cookie header: any pair may be the session.
+cookie | cookie
+  after   [cC](?i:ookie)[ \t]{0,4}:[ \t]{0,4}
+  hide    (?=[^\s="']{1,64}=)(?:[^\n"']++|(?<==)"[^\n"]*+"?)++
+  example Cookie: ⟦a=b; c=d⟧⏎Host: api
+# The same header in a mapping or a pair.
+cookie | cookie
+  after   [cC](?i:ookies?){QUOTE}{BLANKS}:{BLANKS}b?(?P<q>{QUOTE})
+  hide    {QUOTED}
+  example {'cookie': '⟦theme=dark⟧'}
+# In SAS and signed addresses, the signature is what grants access.
+signature | sig= sig%3d signature= signature%3d
+  after   [sS]ig(?<![A-Za-z].{3})(?:nature)?(?:=|%3[Dd])
+  hide    [^\s&"'<>,;]{8,}+
+  example ?sig=⟦abcdef%3D⟧&se=2026
+# An authorization code, or the key of a function.
+code | code= key=
+  after   [?&](?:code=|key=(?=[^\s&a-z]*+[a-z])(?=[^\s&A-Z]*+[A-Z])(?=[\w-]{0,64}?[A-Za-z\d]{12}))
+  hide    (?=[^\s&"'<>\d]*+\d)[^\s&"'<>]{12,}+
+  example /callback?code=⟦abcdefghijk7⟧&state=7
+"""
 
-EMAILS = (
-    SecretPattern(
-        "email",
-        "@ %40",
-        r"(?<![\w.+-])(?!git@)[\w.+-]++(?:@|%40)(?!odata\.|\dx\.)"
-        r"(?:[\w-]++\.)+(?:xn--[\w-]+|[^\W\d_]{2,}+)",
-        "personal data; OData annotations and pictures of double size only look like it",
-    ),
-)
+_EMAILS = r"""
+# Personal data; OData annotations and pictures of double size only look like it.
+email | @ %40
+  hide    (?<![\w.+-])(?!git@)[\w.+-]++(?:@|%40)(?!odata\.|\dx\.)
+          (?:[\w-]++\.)+(?:xn--[\w-]+|[^\W\d_]{2,}+)
+  example for ⟦bob@contoso.test⟧.
+"""
+
+PATTERNS, EMAILS = read_table(_TABLE), read_table(_EMAILS)

@@ -1,92 +1,85 @@
 """Values that follow the name of a secret, and short codes after theirs."""
 
-from domain.redaction.fields import (
-    ANY_NEEDLES,
-    ANY_WORD,
-    BARE,
-    BLANKS,
-    CODE_NAME,
-    ESCAPE,
-    NAME_NEEDLES,
-    NO_VALUE,
-    PASSWORD_KEY,
-    PASSWORD_WORD,
-    QUOTE,
-    QUOTED,
-    SECRET_KEY,
-    SENTENCE,
-    TITLE,
-    TOKEN_KEY,
-    assigned,
-)
-from domain.redaction.patterns.pattern import SecretPattern
+from domain.redaction.patterns.table import read_table
 
-# Where a name starts, also after an escaped question mark, ampersand or equals sign.
-_START = "(?:(?<![A-Za-z])|(?<=[23][DF]))"
-# What is between the name of a code and its digits.
-_CODE_IS = (
-    rf"(?:{QUOTE}?{BLANKS}(?:=|:|{ESCAPE}3[DdAa]){BLANKS}{QUOTE}?"
-    rf"|[ ](?i:is|ist|lautet|est|es)(?:[ ]?:)?[ ]{QUOTE}?)"
-)
+_PIECES = {
+    "IS": r"(?::|[ \t]{1,4}+(?i:is|was|are|equals|ist|lautet|est|es|(?:(?:is|was) )?(?:re)?set to"
+    r"|(?:is |was )?changed to)(?:[ ]?:)?)",
+    "OWNED_BY": "(?i:for|of|für|von|de|du|pour|para|van|voor)",
+    # The tags and blocks of YAML, and how jsonschema shows a value that it refuses.
+    "INDENTED": r"(?:!{1,2}[\w:/.-]{1,40}+[ ]|[|>][+-]?\n[ ]{1,8}+"
+    r"""|(?<=\]:)\n[ ]{1,8}+(?=["']))""",
+    # All that can stand between a name and its value; group `eq` says that it is an equals sign.
+    "ASSIGNED": r"(?:{QUOTE}?(?:\]|[\w, ]{0,64}+\)(?==\()|[ ]\([a-z ]{1,20}+\)(?=:))?{BLANKS}"
+    r"(?:(?P<eq>:=|={1,2}+>?|{ESCAPE}3[Dd]|:[ ]?(?:str|bytes|SecretStr)(?: \| None)?[ ]?=)"
+    r"|-{1,2}>|:(?::(?=[ ])|(?![:=]))|{ESCAPE}3[Aa]){BLANKS}{INDENTED}?"
+    r"|{QUOTE}{IS}[ \t]{1,4}+(?={QUOTE})"
+    r"|(?:[ \t]{OWNED_BY}(?:[ \t][^\s:=]{1,64}){1,4}?(?:{IS}|[ \t\u00a0\u202f][=:])"
+    r"|(?:[ \t](?:provided|supplied|given|value|temporaire|temporal))?{IS})[ \t]{1,4}+)",
+    "OPENED": "{ASSIGNED}(?:[bBrRuUfF@]{0,2}(?P<q>{QUOTE}))?",
+    "QUOTED_PROSE": "{STATE}[.!]?(?P=q)|{COMPLAINT}|{NO_VALUE}",
+    # The name of a variable or a call, in the place of a token.
+    "CODE_NAME": r"(?:[A-Za-z_]{0,40}_(?i:token|key|auth|credentials?)"
+    r"|[A-Z][A-Za-z]{1,40}(?:Token|Key|Auth))(?![\w+/=.-])"
+    r"""|[A-Za-z_]{1,40}(?:\.[A-Za-z_]{1,40}){0,6}(?:\((?!["'])|\[)""",
+    # Where a name starts, also after an escaped question mark, ampersand or equals sign.
+    "START": "(?:(?<![A-Za-z])|(?<=[23][DF]))",
+    # What is between the name of a code and its digits.
+    "CODE_IS": "(?:{QUOTE}?{BLANKS}(?:=|:|{ESCAPE}3[DdAa]){BLANKS}{QUOTE}?"
+    "|[ ](?i:is|ist|lautet|est|es)(?:[ ]?:)?[ ]{QUOTE}?)",
+}
 
-PATTERNS = (
-    SecretPattern(
-        "connection-string",
-        ";",
-        r"(?P<keep>;[ ]?(?:[pP](?i:assword|wd)|[uU](?i:id|ser(?: id)?)"
-        r"(?=[ ]?=[^\n]{1,256}?;[ ]?[pP](?i:assword|wd)[ ]?=))[ ]?=[ ]?)(?![\"'{])"
-        r"[^;\n\"'=]{1,128}+(?=;)",
-        "between semicolons a password may hold blanks; a user before it goes with it",
-    ),
-    SecretPattern(
-        "password",
-        f"{NAME_NEEDLES} pw psk mdp",
-        assigned(PASSWORD_KEY, TITLE),
-        "prose, JSON (escaped too), headers, query strings, DSNs, keyword arguments",
-    ),
-    SecretPattern(
-        "secret",
-        "secret sess credential connection",
-        rf"(?<![\d*]:){assigned(SECRET_KEY, TITLE)}",
-        "the same places",
-    ),
-    SecretPattern(
-        "token",
-        "token auth key jwt",
-        rf"(?<!nexpected to){assigned(TOKEN_KEY, SENTENCE, CODE_NAME)}",
-        "the same places, for values that machines make",
-    ),
-    SecretPattern(
-        "password",
-        f"{NAME_NEEDLES} identified secret",
-        rf"(?P<keep>(?:{PASSWORD_WORD}|[cC](?i:lient[ _]?secret)"
-        r"|(?P<by>IDENTIFIED (?:WITH \S{1,40} )?BY))"
-        rf"[ \t]{{1,4}}+(?P<q>{QUOTE})?)"
-        rf"(?(q){QUOTED}|(?(by)(?!PASSWORD|{NO_VALUE})|(?=[«„“])){BARE})",
-        "SQL: ALTER ROLE … PASSWORD 'x', IDENTIFIED BY x; and in prose",
-    ),
-    SecretPattern(
-        "secret",
-        ANY_NEEDLES,
-        rf"(?P<keep>{ANY_WORD}[ \t]{{1,4}}+[\"'(\[<]?)"
-        r"(?=[^\s\d]*+\d)(?=[^\sa-zA-Z]*+[A-Za-z])(?![\da-fA-F]{8}-[\da-fA-F]{4}-|\w{1,20}://"
-        rf"|[vV]\d|[\w:.-]{{1,40}}+=[\"']|(?i:scram|sha|md5|rfc|http|pbkdf|o?auth|base)){BARE}(?<=\S{{6}})",
-        "`with password s3cret99`: hardly a word of prose mixes letters and digits",
-    ),
-    SecretPattern(
-        "secret",
-        "pin puk",
-        rf"(?P<keep>(?:{_START}[pP](?i:in|uk)|(?<=[a-z])P(?:in|IN))"
-        rf"(?:(?P<code>[ _-]?[cC](?i:ode)))?{_CODE_IS})"
-        r"(?:\d{4,12}+|(?(code)(?=[A-Za-z]{0,12}+\d)[\w!@#$+-]{4,20}+|(?!)))(?!\w|\.\d)",
-        "the codes of cards and devices: short, so digits only unless the name is clear",
-    ),
-    SecretPattern(
-        "secret",
-        "sid",
-        rf"(?P<keep>{_START}[sS](?i:id){_CODE_IS})"
-        r"(?![sS]-1-|[A-Z]{2}[0-9a-f]{32}|[\da-fA-F]{8}-[\da-fA-F]{4}-)"
-        r"(?=[^\s\d]{0,64}+\d)(?=[^\sA-Za-z]{0,64}+[A-Za-z])[\w.~+/%-]{13,}+",
-        "sessions; security identifiers and the short names of Oracle's databases stay",
-    ),
-)
+_TABLE = r"""
+# Between semicolons a password may hold blanks; the user before it is hidden too.
+connection-string | ;
+  after   ;[ ]?(?:[pP](?i:assword|wd)
+          |[uU](?i:id|ser(?: id)?)(?=[ ]?=[^\n]{1,256}?;[ ]?[pP](?i:assword|wd)[ ]?=))[ ]?=[ ]?
+  hide    (?!["'{])[^;\n"'=]{1,128}+(?=;)
+  example Server=db;User Id=⟦sa⟧;Password=⟦a b⟧;Encrypt=True
+# Prose, JSON (escaped too), headers, query strings, DSNs and keyword arguments.
+password | pass pwd masterauth kennwort contrase wachtwoord senha pw psk mdp
+  after   (?P<key>{PASSWORD_KEY}){OPENED}
+  hide    (?(q)(?!{QUOTED_PROSE}){QUOTED}|(?!{NO_VALUE}|{CODE})
+          (?(eq)(?!{STATE}{END})|(?!{PROSE_WORD}|{TITLE})){BARE})
+  example {"password": "⟦x⟧", "port": 5432}
+  example password is ⟦hunter2⟧, bob
+# The same places.
+secret | secret sess credential connection
+  after   (?<![\d*]:)(?P<key>{SECRET_KEY}){OPENED}
+  hide    (?(q)(?!{QUOTED_PROSE}){QUOTED}|(?!{NO_VALUE}|{CODE})
+          (?(eq)(?!{STATE}{END})|(?!{PROSE_WORD}|{TITLE})){BARE})
+  example a=b&client_secret=⟦c⟧&d=e
+# The same places, for values that programs generate.
+token | token auth key jwt
+  after   (?<!nexpected to)(?P<key>{TOKEN_KEY}){OPENED}
+  hide    (?(q)(?!{QUOTED_PROSE}){QUOTED}|(?!{NO_VALUE}|{CODE}|{CODE_NAME})
+          (?(eq)(?!{STATE}{END})|(?!{PROSE_WORD}|{SENTENCE})){BARE})
+  example access_token=⟦abc1⟧, retry=3
+# SQL, and French or German quotes in prose.
+password | pass pwd masterauth kennwort contrase wachtwoord senha identified secret
+  after   (?:{PASSWORD_WORD}|[cC](?i:lient[ _]?secret)|(?P<by>IDENTIFIED (?:WITH \S{1,40} )?BY))
+          [ \t]{1,4}+(?P<q>{QUOTE})?
+  hide    (?(q){QUOTED}|(?(by)(?!PASSWORD|{NO_VALUE})|(?=[«„“])){BARE})
+  example ALTER ROLE bob PASSWORD '⟦x⟧'
+  example CREATE USER bob IDENTIFIED BY ⟦x⟧
+# Hardly a word of prose mixes letters and digits.
+secret | pass pwd masterauth kennwort contrase wachtwoord senha secret sess credential connection
+         token key auth jwt
+  after   {ANY_WORD}[ \t]{1,4}+["'(\[<]?
+  hide    (?=[^\s\d]*+\d)(?=[^\sa-zA-Z]*+[A-Za-z])(?![\da-fA-F]{8}-[\da-fA-F]{4}-|\w{1,20}://
+          |[vV]\d|[\w:.-]{1,40}+=["']|(?i:scram|sha|md5|rfc|http|pbkdf|o?auth|base)){BARE}(?<=\S{6})
+  example log in with password ⟦s3cret99⟧
+# The codes of cards and devices: short, so digits only unless the name is clear.
+secret | pin puk
+  after   (?:{START}[pP](?i:in|uk)|(?<=[a-z])P(?:in|IN))(?:(?P<code>[ _-]?[cC](?i:ode)))?{CODE_IS}
+  hide    (?:\d{4,12}+|(?(code)(?=[A-Za-z]{0,12}+\d)[\w!@#$+-]{4,20}+|(?!)))(?!\w|\.\d)
+  example SIM PIN: ⟦4711⟧
+# Sessions; security identifiers and the short names of Oracle's databases stay.
+secret | sid
+  after   {START}[sS](?i:id){CODE_IS}
+  hide    (?![sS]-1-|[A-Z]{2}[0-9a-f]{32}|[\da-fA-F]{8}-[\da-fA-F]{4}-)
+          (?=[^\s\d]{0,64}+\d)(?=[^\sA-Za-z]{0,64}+[A-Za-z])[\w.~+/%-]{13,}+
+  example connect.sid=⟦abcdefghijklm7⟧
+"""
+
+PATTERNS = read_table(_TABLE, _PIECES)

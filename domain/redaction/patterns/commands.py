@@ -1,162 +1,126 @@
-"""Secrets in command lines, as text or as the list that `subprocess` prints, and in calls.
+"""Secrets in command lines, as text or as the list that `subprocess` prints, and in calls."""
 
-A row of `_OPTIONS` says which command takes a secret by which option; that of another
-command may mean something else, such as a port.
+from domain.redaction.patterns.table import read_table
+
+_PIECES = {
+    # Between two arguments, also in a list and with a quote that opens.
+    "NEXT": r"""(?:["'],[ ]?["']|[ ]{1,4}+["']?)""",
+    # A placeholder, or another option, stays readable.
+    "VALUE": r"(?![{MARKERS}]|-[\w-]|\$[A-Z_({]|<[\w. -]{1,40}>|{PROSE_WORD})"
+    r"""(?:(?<=["'])[^"'\n]{1,256}+(?=["'])|[^\s"']++)""",
+    "USER": r"""[^\s:,%"']{1,64}""",
+    "WINDOWS_P": r"""[-/](?:[pP]|[pP]ass(?:word)?)(?::["']?|{NEXT})""",
+    "SAMBA_USER": "(?:-[Ua]{NEXT}?|--user(?:{NEXT}|=)){USER}%",
+    "NET": r"(?<![\w.-])(?i:net1?(?:\.exe)?){NEXT}",
+    "RABBIT": r"""rabbitmqctl\b[^\n]{0,200}?[ "']"""
+    "(?:change_password|add_user|authenticate_user){NEXT}",
+    "HTPASSWD": "htpasswd{NEXT}-(?:(?=[a-zA-Z]*n)|(?P<file>))[a-zA-Z]*b[a-zA-Z]*{NEXT}",
+    # Commands that read a password from their input.
+    "READERS": r"(?:sudo[ ]-[a-zA-Z]*S|\S{2,20}[ ](?:registry[ ])?login\b[^\n]{0,200}?"
+    r"--password-stdin|kinit\b|chpasswd|cryptsetup|gpg\b[^\n]{0,200}?--passphrase-fd"
+    r"|passwd\b[^\n]{0,64}?--stdin)",
+    "NETRC_NEXT": r"""(?:\s{1,8}+|["'],[ ]["'])""",
+    "NO_LOGIN": "(?:with|without|using|and|or|by|via|the|your|a|my|no|for|page|form|screen|prompt"
+    "|name)",
+}
+
+# needles | command | option | example. An option stands with the commands that take a secret by
+# it: that of another command can mean something else, such as a port.
+_OPTIONS = r"""
+ldap | ldap[a-z]{3,8} | -[a-zA-Z]{0,4}w{NEXT}? | ldapsearch -x -w ⟦hunter2⟧ -b dc=test
+ldappasswd | ldappasswd | -[as]{NEXT} | ldappasswd -s ⟦hunter2⟧ uid=bob
+keytool | keytool | -new{NEXT} | keytool -keypasswd -new ⟦hunter2⟧
+openssl | openssl | -[kK]{NEXT} | openssl enc -k ⟦hunter2⟧ -in a
+curl | curl | -(?:[a-zA-Z]{0,4}[uU]|-(?:proxy-)?user)(?:{NEXT}|=)?{USER}: | curl -sSu bob:⟦hunter2⟧
+-a | https?(?= -a) | -a{NEXT}{USER}: | http -a bob:⟦hunter2⟧ api.test
+sshpass 7z | (?:sshpass|7z[ar]?) | -p(?!assword){NEXT}? | sshpass -p ⟦hunter2⟧ ssh db
+login | (?:docker|podman|nerdctl|az|helm)\b[^\n]{1,20}?login | -p{NEXT} | az login -u b -p ⟦hunter2⟧
+rabbitmqadmin | rabbitmqadmin | -p{NEXT} | rabbitmqadmin -u bob -p ⟦hunter2⟧
+mongo cqlsh | (?:mongo[a-z]{0,8}|cqlsh) | -p{NEXT} | cqlsh db -u bob -p ⟦hunter2⟧
+rdesktop smbmap | (?:rdesktop|smbmap) | -p{NEXT} | rdesktop -u bob -p ⟦hunter2⟧ srv
+schtasks winrs | (?:schtasks|winrs)(?:\.exe)? | {WINDOWS_P} | winrs -r:srv -u:bob -p:⟦hunter2⟧ cmd
+freerdp | [xw]l?freerdp3? | {WINDOWS_P} | xfreerdp /v:srv /u:bob /p:⟦hunter2⟧
+psexec | psexec(?:64)?(?:\.exe)? | {WINDOWS_P} | psexec \\srv -u bob -p ⟦hunter2⟧ cmd
+wmic cmdkey | (?:wmic|cmdkey)(?:\.exe)? | {WINDOWS_P} | cmdkey /add:s /user:b /pass:⟦hunter2⟧
+mosquitto_ | mosquitto_[a-z]{2,3} | -P{NEXT} | mosquitto_pub -u bob -P ⟦hunter2⟧ -t a
+sqlcmd bcp | (?:sqlcmd|bcp) | -P{NEXT} | sqlcmd -S db -U sa -P ⟦hunter2⟧
+zip ipmitool | (?:(?:un)?zip(?:cloak)?|ipmitool) | -P{NEXT} | zip -P ⟦hunter2⟧ a.zip a
+snmp | snmp[a-z]{3,9} | -[AXc]{NEXT} | snmpwalk -v2c -c ⟦hunter2⟧ srv
+redis-cli valkey-cli | (?:redis|valkey)-cli | -a{NEXT} | redis-cli -a ⟦hunter2⟧ ping
+mysql mariadb | (?:mysql|mariadb)(?:-?(?:dump|admin|import|show|check))? | -p(?=\w) | mysql -p⟦x⟧ o
+smb | smb[a-z]{3,8} | {SAMBA_USER} | smbclient //a/b -U u%⟦x⟧ -c ls
+rpcclient winexe wbinfo | (?:rpcclient|winexe|wbinfo) | {SAMBA_USER} | wbinfo -a u%⟦x⟧
+net | net[ ](?:rpc|ads) | {SAMBA_USER} | net ads join -U u%⟦x⟧
+lftp | lftp | -u{NEXT}{USER}, | lftp -u bob,⟦hunter2⟧ sftp://srv
+"""
+_OPTION_ENTRY = r"""
+password | {}
+  after   (?<![\w.-]){}\b[^\n]{{0,200}}?[ "']{}
+  hide    {{VALUE}}
+  example {}"""
+
+_TABLE = r"""
+secret | --
+  after   --(?<!---)(?=[A-Za-z])[\w-]{1,60}+(?:{IN_KEY}|(?<=[a-z]-key)|(?<=-pass))
+          (?:["'],[ ]?["']|[ \t]{1,4}+["']?)
+  hide    (?![-|<]|{PROSE_WORD})[^\s"',]++
+  example opsrun worker --api-token ⟦abc1⟧ --verbose
+# Options of one dash and of several letters, and those of Java and OpenSSL.
+password | pass
+  after   (?<![\w-])-(?:(?:src|dest)?(?:store|key)|[a-z]{1,20}[_-])?pass(?:w(?:or)?d)?{NEXT}
+          |[ "']-?-?(?:ks-|key-)?pass(?:in|out)?{NEXT}pass:
+  hide    {VALUE}
+  example keytool -list -storepass ⟦hunter2⟧
+  example openssl rsa -passin pass:⟦hunter2⟧ -in a
+# The password is an argument after the user.
+password | rabbitmqctl htpasswd
+  after   (?:{RABBIT}|{HTPASSWD}(?(file)[^\s"']{1,128}{NEXT}))[^\s"']{1,64}{NEXT}
+  hide    {VALUE}
+  example rabbitmqctl change_password bob ⟦hunter2⟧
+  example htpasswd -b .htpasswd bob ⟦hunter2⟧
+# Windows accounts: a word after the user, then an option or the end.
+password | net
+  after   {NET}(?i:user){NEXT}(?:/[a-zA-Z]{2,10}{NEXT})?[^\s"'/]{1,64}{NEXT}
+  hide    (?![/*]){VALUE}(?=["']?(?:[ ]{0,4}(?:$|[/&|;)\n]|returned|failed|exit)|,))
+  example net user bob ⟦hunter2⟧ /add
+# Windows shares: the password after the user, or before.
+password | net
+  after   {NET}(?i:use){NEXT}(?:[^\n]{0,200}?(?i:/user:)[^\s"']{1,64}{NEXT}
+          |(?:[A-Za-z*]:?{NEXT})?\\\\[^\s"']{1,128}{NEXT}(?=[^\s"']{1,128}["']?{NEXT}(?i:/user:)))
+  hide    (?![/*]){VALUE}
+  example net use x: \\nas\a /user:bob ⟦hunter2⟧
+  example net use x: \\nas\a ⟦hunter2⟧ /user:bob
+password | echo
+  after   \becho[ ]{1,4}["']?(?:\w{1,64}:)?
+  hide    (?![{MARKERS}]|\$)[^\s|"']{1,256}+(?=["']?[ ]{0,4}\|[ ]{0,4}{READERS})
+  example echo ⟦hunter2⟧ | sudo -S ls
+password | <<<
+  after   (?:passwd|login|kinit|sudo)\b[^\n]{0,64}?<<<[ ]{0,4}["']?
+  hide    {VALUE}
+  example vncpasswd -f <<< ⟦hunter2⟧
+# Oracle's user/password@database.
+password | sqlplus impdp expdp sqlldr rman
+  after   (?:sqlplus|impdp|expdp|sqlldr|rman)\b[^\n]{0,200}?[ "'][\w$#.]{1,64}/
+  hide    (?![{MARKERS}])(?:[^\s"'/]{1,128}(?=@)|[^\s"'/@]{1,128}+(?=[\s"']|$))
+  example sqlplus -s bob/⟦hunter2⟧@orcl
+# PowerShell.
+secret | securestring
+  after   ConvertTo-SecureString(?:[ ]{1,4}-(?:AsPlainText|Force|String)){0,3}[ ]{1,4}["']?
+  hide    (?!-|\$)(?:(?<=["'])[^"'\n{MARKERS}]{1,256}+|[^\s"'){MARKERS}]++)
+  example ConvertTo-SecureString '⟦hunter2⟧' -AsPlainText
+password | auth( credentials( credential( authprovider( passwordtoken(
+  after   (?i:auth|credentials?|authprovider|passwordtoken)\([ ]{0,4}[^,()\n]{1,80},
+          [ ]{0,4}b?(?P<q>{QUOTE})
+  hide    {QUOTED}
+  example HTTPBasicAuth('bob', '⟦x⟧')
+# .netrc, on one line or several.
+password | machine login account default
+  after   \b(?:machine{NETRC_NEXT}[\w-]*[.:\d][\w.:-]{0,253}|default|(?:login|account){NETRC_NEXT}
+          (?!{NO_LOGIN}\b)[^\s"',()]{1,128}){NETRC_NEXT}passw(?:or)?d(?:\s{1,8}+|["'],[ ])["']?
+  hide    (?![{MARKERS}]|{PROSE_WORD})(?:(?<=["'])[^"'\n]{1,256}+|[^\s"'()]++)
+  example machine a.test⏎  login bob⏎  password ⟦x⟧
 """
 
-from domain.redaction.fields import IN_KEY, MARKERS, PROSE_WORD, QUOTE, QUOTED
-from domain.redaction.patterns.pattern import SecretPattern
+_ENTRIES = "".join(_OPTION_ENTRY.format(*row.split(" | ")) for row in _OPTIONS.split("\n")[1:-1])
 
-# Between two arguments, also in a list and with a quote that opens.
-_NEXT = r"(?:[\"'],[ ]?[\"']|[ ]{1,4}+[\"']?)"
-_OPTION = r"\b[^\n]{0,200}?[ \"']"
-# What stands for a secret, or another option, is readable.
-_VALUE = (
-    rf"(?![{MARKERS}]|-[\w-]|\$[A-Z_({{]|<[\w. -]{{1,40}}>|{PROSE_WORD})"
-    r"(?:(?<=[\"'])[^\"'\n]{1,256}+(?=[\"'])|[^\s\"']++)"
-)
-_USER = r"[^\s:,%\"']{1,64}"
-_WINDOWS = "[-/]"
-
-# Words to look for first, the command, and its option up to the secret.
-_OPTIONS = (
-    ("ldap", "ldap[a-z]{3,8}", rf"-[a-zA-Z]{{0,4}}w{_NEXT}?"),
-    ("ldappasswd", "ldappasswd", rf"-[as]{_NEXT}"),
-    ("keytool", "keytool", rf"-new{_NEXT}"),
-    ("openssl", "openssl", rf"-[kK]{_NEXT}"),
-    ("curl", "curl", rf"-(?:[a-zA-Z]{{0,4}}[uU]|-(?:proxy-)?user)(?:{_NEXT}|=)?{_USER}:"),
-    ("-a", r"https?(?= -a)", rf"-a{_NEXT}{_USER}:"),
-    ("sshpass 7z", "(?:sshpass|7z[ar]?)", rf"-p(?!assword){_NEXT}?"),
-    ("login", r"(?:docker|podman|nerdctl|az|helm)\b[^\n]{1,20}?login", rf"-p{_NEXT}"),
-    (
-        "rabbitmqadmin mongo cqlsh rdesktop smbmap psexec",
-        r"(?:rabbitmqadmin|mongo[a-z]{0,8}|cqlsh|rdesktop|smbmap|psexec(?:64)?(?:\.exe)?)",
-        rf"-p{_NEXT}",
-    ),
-    (
-        "schtasks winrs freerdp psexec wmic cmdkey",
-        r"(?:schtasks|winrs|[xw]l?freerdp3?|psexec|wmic|cmdkey)(?:\.exe)?",
-        rf"{_WINDOWS}(?:[pP]|[pP]ass(?:word)?)(?::[\"']?|{_NEXT})",
-    ),
-    (
-        "mosquitto_ sqlcmd bcp zip ipmitool",
-        r"(?:mosquitto_[a-z]{2,3}|sqlcmd|bcp|(?:un)?zip(?:cloak)?|ipmitool)",
-        rf"-P{_NEXT}",
-    ),
-    ("snmp", "snmp[a-z]{3,9}", rf"-[AXc]{_NEXT}"),
-    ("redis-cli valkey-cli", "(?:redis|valkey)-cli", rf"-a{_NEXT}"),
-    (
-        "mysql mariadb",
-        "(?:mysql|mariadb)(?:-?(?:dump|admin|import|show|check))?",
-        r"-p(?=\w)",
-    ),
-    (
-        "smb rpcclient winexe wbinfo net",
-        r"(?:smb[a-z]{3,8}|rpcclient|winexe|wbinfo|net[ ](?:rpc|ads))",
-        rf"(?:-[Ua]{_NEXT}?|--user(?:{_NEXT}|=)){_USER}%",
-    ),
-    ("lftp", "lftp", rf"-u{_NEXT}{_USER},"),
-)
-_RABBIT = (
-    rf"rabbitmqctl\b[^\n]{{0,200}}?[ \"'](?:change_password|add_user|authenticate_user){_NEXT}"
-)
-_HTPASSWD = rf"htpasswd{_NEXT}-(?:(?=[a-zA-Z]*n)|(?P<file>))[a-zA-Z]*b[a-zA-Z]*{_NEXT}"
-_NET = rf"(?i:net1?(?:\.exe)?){_NEXT}"
-_ORACLE = "sqlplus impdp expdp sqlldr rman"
-_READERS = (
-    r"(?:sudo[ ]-[a-zA-Z]*S|\S{2,20}[ ](?:registry[ ])?login\b[^\n]{0,200}?--password-stdin|kinit\b"
-    r"|chpasswd|cryptsetup|gpg\b[^\n]{0,200}?--passphrase-fd|passwd\b[^\n]{0,64}?--stdin)"
-)
-
-PATTERNS = (
-    *(
-        SecretPattern(
-            "password",
-            words,
-            rf"(?P<keep>(?<![\w.-]){command}{_OPTION}{option}){_VALUE}",
-            "the option of a command that takes a secret",
-        )
-        for words, command, option in _OPTIONS
-    ),
-    SecretPattern(
-        "secret",
-        "--",
-        rf"(?P<keep>--(?<!---)(?=[A-Za-z])[\w-]{{1,60}}+(?:{IN_KEY}|(?<=[a-z]-key)|(?<=-pass))"
-        rf"(?:[\"'],[ ]?[\"']|[ \t]{{1,4}}+[\"']?))(?![-|<]|{PROSE_WORD})[^\s\"',]++",
-        "command lines, plain or as a list",
-    ),
-    SecretPattern(
-        "password",
-        "pass",
-        r"(?P<keep>(?<![\w-])-(?:(?:src|dest)?(?:store|key)|[a-z]{1,20}[_-])?"
-        rf"pass(?:w(?:or)?d)?{_NEXT}|[ \"']-?-?(?:ks-|key-)?pass(?:in|out)?{_NEXT}pass:){_VALUE}",
-        "options of one dash and of several letters, and those of Java and OpenSSL",
-    ),
-    SecretPattern(
-        "password",
-        "rabbitmqctl htpasswd",
-        rf"(?P<keep>(?:{_RABBIT}|{_HTPASSWD}(?(file)[^\s\"']{{1,128}}{_NEXT}))"
-        rf"[^\s\"']{{1,64}}{_NEXT}){_VALUE}",
-        "a password that is an argument of its own, after the user",
-    ),
-    SecretPattern(
-        "password",
-        "net",
-        rf"(?P<keep>(?<![\w.-]){_NET}(?i:user){_NEXT}(?:/[a-zA-Z]{{2,10}}{_NEXT})?[^\s\"'/]{{1,64}}{_NEXT})(?![/*]){_VALUE}"
-        r"(?=[\"']?(?:[ ]{0,4}(?:$|[/&|;)\n]|returned|failed|exit)|,))",
-        "Windows accounts: a word after the user, then an option or the end",
-    ),
-    SecretPattern(
-        "password",
-        "net",
-        rf"(?P<keep>(?<![\w.-]){_NET}(?i:use){_NEXT}(?:[^\n]{{0,200}}?(?i:/user:)[^\s\"']{{1,64}}{_NEXT}"
-        rf"|(?:[A-Za-z*]:?{_NEXT})?\\\\[^\s\"']{{1,128}}{_NEXT}"
-        rf"(?=[^\s\"']{{1,128}}[\"']?{_NEXT}(?i:/user:))))(?![/*]){_VALUE}",
-        "Windows shares: the password after the user, or before",
-    ),
-    SecretPattern(
-        "password",
-        "echo",
-        rf"(?P<keep>\becho[ ]{{1,4}}[\"']?(?:\w{{1,64}}:)?)(?![{MARKERS}]|\$)[^\s|\"']{{1,256}}+"
-        rf"(?=[\"']?[ ]{{0,4}}\|[ ]{{0,4}}{_READERS})",
-        "the input of a command that reads a password",
-    ),
-    SecretPattern(
-        "password",
-        "<<<",
-        rf"(?P<keep>(?:passwd|login|kinit|sudo)\b[^\n]{{0,64}}?<<<[ ]{{0,4}}[\"']?){_VALUE}",
-        "the same, as a string of the shell",
-    ),
-    SecretPattern(
-        "password",
-        _ORACLE,
-        rf"(?P<keep>(?:{_ORACLE.replace(' ', '|')})\b[^\n]{{0,200}}?[ \"'][\w$#.]{{1,64}}/)"
-        rf"(?![{MARKERS}])(?:[^\s\"'/]{{1,128}}(?=@)|[^\s\"'/@]{{1,128}}+(?=[\s\"']|$))",
-        "Oracle's user/password@database",
-    ),
-    SecretPattern(
-        "secret",
-        "securestring",
-        r"(?P<keep>ConvertTo-SecureString(?:[ ]{1,4}-(?:AsPlainText|Force|String)){0,3}"
-        rf"[ ]{{1,4}}[\"']?)(?!-|\$)(?:(?<=[\"'])[^\"'\n{MARKERS}]{{1,256}}+|[^\s\"'){MARKERS}]++)",
-        "PowerShell",
-    ),
-    SecretPattern(
-        "password",
-        "auth( credentials( credential( authprovider( passwordtoken(",
-        r"(?P<keep>[acpACP](?i:uth|redentials?|asswordtoken|uthprovider)\([ ]{0,4}[^,()\n]{1,80},"
-        rf"[ ]{{0,4}}b?(?P<q>{QUOTE})){QUOTED}",
-        "HTTPBasicAuth('user', 'x'), PlainCredentials('user', 'x') and their likes",
-    ),
-    SecretPattern(
-        "password",
-        "machine login default",
-        r"(?P<keep>\b(?:machine{0}[\w-]*[.:\d][\w.:-]{{0,253}}|default|(?:login|account){0}"
-        r"(?!(?:with|without|using|and|or|by|via|the|your|a|my|no|for|page|form|screen|prompt|name)\b)[^\s\"',()]{{1,128}})"
-        r"{0}passw(?:or)?d(?:\s{{1,8}}+|[\"'],[ ])[\"']?)(?![{1}]|{2})"
-        r"(?:(?<=[\"'])[^\"'\n]{{1,256}}+|[^\s\"'()]++)".format(
-            r"(?:\s{1,8}+|[\"'],[ ][\"'])", MARKERS, PROSE_WORD
-        ),
-        ".netrc, on one line or several",
-    ),
-)
+PATTERNS = read_table(_ENTRIES + _TABLE, _PIECES)

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from domain.redaction.patterns import SECRET_PATTERNS, SecretPattern
 from domain.redaction.sanitizer import sanitize
 from tests.domain.redaction.harmless_corpus import harmless_texts
 from tests.domain.redaction.secrets_corpus import (
@@ -19,7 +18,8 @@ from tests.domain.redaction.secrets_corpus import (
 )
 from tests.domain.redaction.tool_secrets_corpus import tool_harmless_texts, tool_secret_cases
 
-MEGABYTE = 1_000_000
+# Long enough that quadratic time shows, and short enough to be quick: a megabyte's eighth.
+LONG = 125_000
 # Found by their entropy, which is a matter of odds; next to other digits a hash is one too.
 NAMELESS = {"aws-secret", "azure-hex", *(kind for kind in VENDOR_KEYS if kind.startswith("random"))}
 EXCEPTIONS, TOOLS = list(secret_cases()), list(tool_secret_cases())
@@ -221,13 +221,13 @@ UNITS = [unit.replace("·", " ") for unit in HOSTILE.split()]
 
 @pytest.mark.parametrize("unit", [*UNITS, "\n", "'\n'", "\0", "\ud800"], ids=ascii)
 def test_the_time_for_a_hostile_text_grows_like_its_length(unit: str) -> None:
-    _assert_linear(unit * (MEGABYTE // len(unit)))
+    _assert_linear(unit * (LONG // len(unit)))
 
 
 def test_the_time_for_a_random_text_grows_like_its_length() -> None:
-    _assert_linear(chars(seeded(3), "".join(map(chr, range(9, 127))), MEGABYTE))
+    _assert_linear(chars(seeded(3), "".join(map(chr, range(9, 127))), LONG))
     words = ["password", "token", "is", "=", ":", '"', "'", "\\", "://", "@", "for", "a1B2", " "]
-    _assert_linear("".join(seeded(4).choices(words, k=MEGABYTE // 4)))
+    _assert_linear("".join(seeded(4).choices(words, k=LONG // 4)))
 
 
 def _assert_linear(text: str) -> None:
@@ -243,12 +243,3 @@ def _seconds(text: str) -> float:
 
     # Time of this process alone, and the best of a few: the machine may be busy besides.
     return min(once() for _ in range(3))
-
-
-@pytest.mark.parametrize("pattern", SECRET_PATTERNS, ids=lambda pattern: pattern.name)
-def test_every_pattern_is_needed_and_found_by_its_needles(pattern: SecretPattern) -> None:
-    matched = [case.text for case in CASES if pattern.regex.search(case.text)]
-
-    assert matched, f"no text of the corpus shows why {pattern.name} is listed"
-    for text in matched:
-        assert any(needle in text.lower() for needle in pattern.needles)

@@ -1,0 +1,58 @@
+"""How the pattern tables are written, and how they are read.
+
+    connection-string | ;                          the marker's name | needles
+      after   ;[ ]?[pP](?i:wd)=                    stays readable before the secret
+      hide    [^;]{1,128}+(?=;)                    the secret
+      example uid=sa;Pwd=⟦a b⟧;x=1                 ⟦ ⟧ enclose what is hidden, ⏎ is a line break
+
+`after` is optional, `example` can be repeated, `# ` starts a comment. A line that is indented
+further continues the one above. `{NAME}` inserts a piece from `pieces.py` or of the module.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from domain.redaction.patterns.pieces import PIECES, expand
+
+_FIELD = re.compile(r"^  (after|hide|example) +", re.MULTILINE)
+
+
+class SecretPattern(NamedTuple):
+    """One form of secret.
+
+    Every match contains one of the `needles`, in any case: a text without them is not searched.
+    The group `keep` of a match stays readable before the marker.
+    """
+
+    name: str
+    needles: tuple[str, ...]
+    source: str
+    examples: tuple[str, ...]
+
+    @property
+    def marker(self) -> str:
+        """The text that replaces the secret, such as `[redacted:jwt]`."""
+        return f"[redacted:{self.name}]"
+
+    def compile(self) -> re.Pattern[str]:
+        """Return the regex; compiling takes milliseconds, so do it once and on first use."""
+        return re.compile(self.source)
+
+
+def read_table(table: str, pieces: Mapping[str, str] | None = None) -> tuple[SecretPattern, ...]:
+    """Return the patterns of a table in order; `pieces` are those of its own module."""
+    entries = re.sub(r"^#.*\n", "", table.strip(), flags=re.MULTILINE)
+    known = PIECES | dict(pieces or {})
+    return tuple(_read_entry(entry, known) for entry in re.split(r"\n(?=\S)", entries))
+
+
+def _read_entry(entry: str, pieces: Mapping[str, str]) -> SecretPattern:
+    header, *fields = _FIELD.split(entry)
+    name, _, needles = header.partition(" | ")
+    values: dict[str, list[str]] = {"after": [], "hide": [], "example": []}
+    for field, value in zip(fields[::2], fields[1::2], strict=True):
+        values[field].append("".join(map(str.strip, value.splitlines())))
+    kept = [f"(?P<keep>{after})" for after in values["after"]]
+    source = expand("".join(kept + values["hide"]), pieces)
+    return SecretPattern(name, tuple(needles.split()), source, tuple(values["example"]))

@@ -1,0 +1,102 @@
+"""The pattern tables show what they hide, and their needles lose no secret."""
+
+import re
+import warnings
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from domain.redaction.patterns import SECRET_PATTERNS, SecretPattern
+from domain.redaction.sanitizer import sanitize
+from tests.domain.redaction.secrets_corpus import secret_cases
+from tests.domain.redaction.tool_secrets_corpus import tool_secret_cases
+
+CORPUS = [case.text for case in (*secret_cases(), *tool_secret_cases())]
+# Stands for a marker while patterns are applied, as in the sanitizer.
+MARK = "\ufdd0"
+
+each_pattern = pytest.mark.parametrize(
+    "pattern", SECRET_PATTERNS, ids=lambda pattern: f"{pattern.name} {pattern.needles[0]}"
+)
+
+
+def plain_examples(pattern: SecretPattern) -> list[str]:
+    return [re.sub("[⟦⟧]", "", example).replace("⏎", "\n") for example in pattern.examples]
+
+
+def changed_by(pattern: SecretPattern, text: str) -> str:
+    def replace(match: re.Match[str]) -> str:
+        return (match.groupdict().get("keep") or "") + MARK
+
+    return pattern.compile().sub(replace, text)
+
+
+@each_pattern
+def test_the_table_shows_exactly_what_is_hidden(pattern: SecretPattern) -> None:
+    assert pattern.examples
+    for example, text in zip(pattern.examples, plain_examples(pattern), strict=True):
+        assert "⟦" in example
+        expected = re.sub("⟦[^⟧]*⟧", pattern.marker, example).replace("⏎", "\n")
+        assert sanitize(text) == expected
+
+
+@each_pattern
+def test_an_example_is_hidden_by_its_own_pattern_alone(pattern: SecretPattern) -> None:
+    for example in plain_examples(pattern):
+        text, active = example, []
+        for other in SECRET_PATTERNS:
+            if (hidden := changed_by(other, text)) != text:
+                text = hidden
+                active.append(other)
+        assert active == [pattern]
+
+
+@each_pattern
+def test_a_secret_of_the_corpus_shows_why_a_pattern_is_listed(pattern: SecretPattern) -> None:
+    matched = [text for text in CORPUS if pattern.compile().search(text)]
+
+    assert matched
+    for text in matched:
+        assert holds_a_needle(pattern, text)
+
+
+@each_pattern
+def test_no_text_matches_a_pattern_without_one_of_its_needles(pattern: SecretPattern) -> None:
+    regex = pattern.compile()
+    with warnings.catch_warnings():
+        # A set within a set, as Hypothesis builds some texts, has no other meaning yet.
+        warnings.simplefilter("ignore", FutureWarning)
+        texts = st.from_regex(regex).filter(regex.search)
+    generated: list[str] = []
+
+    @settings(
+        max_examples=30,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(texts)
+    def check(text: str) -> None:
+        generated.append(text)
+        assert holds_a_needle(pattern, text)
+
+    check()
+    assert generated
+
+
+@each_pattern
+def test_every_alternative_of_the_needles_is_used(pattern: SecretPattern) -> None:
+    """A text that loses its needles loses the match, so none of them is there by accident."""
+    for example in plain_examples(pattern):
+        blanked = re.sub(
+            "|".join(map(re.escape, pattern.needles)), "\N{MIDDLE DOT}", example, flags=re.I
+        )
+        assert blanked != example
+        assert not pattern.compile().search(blanked)
+
+
+def holds_a_needle(pattern: SecretPattern, text: str) -> bool:
+    return any(needle in text.lower() for needle in pattern.needles)
