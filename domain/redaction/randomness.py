@@ -33,12 +33,15 @@ def _kind(char: str) -> str:
 class _Bits(dict[tuple[str, str], float]):
     """The weight of a character after another, calculated when it is first needed."""
 
+    def __init__(self, least: float) -> None:
+        self._least = least
+
     def __missing__(self, pair: tuple[str, str]) -> float:
         before, char = pair
         kind = _kind(char)
         share = {"0": 0.1, "-": 0.5}.get(kind) or _LETTERS[char.lower()] / 100
         bits = math.log2(1 / 64 / (_FOLLOWS[_kind(before)][kind] * share))
-        self[pair] = 0.0 if char == _FILLER else min(_MOST_BITS, bits)
+        self[pair] = 0.0 if char == _FILLER else max(self._least, min(_MOST_BITS, bits))
         return self[pair]
 
 
@@ -76,7 +79,7 @@ _LABEL = re.compile(
 )
 
 
-_BITS = _Bits()
+_BITS, _GAINS = _Bits(-math.inf), _Bits(0.0)
 
 
 def random_spans(text: str) -> Iterator[tuple[int, int]]:
@@ -131,6 +134,9 @@ def _stretch(run: str) -> tuple[float, int, int]:
     """Return the highest sum of bits of any stretch, and where it starts and ends."""
     best = total = 0.0
     first = last = begin = 0
+    # Most names have too few gains in all, which is quicker to see.
+    if sum(map(_GAINS.__getitem__, zip("-" + run, run, strict=False))) < _ENOUGH_BITS:
+        return best, first, last
     for end, bits in enumerate(map(_BITS.__getitem__, zip("-" + run, run, strict=False)), 1):
         total += bits
         if total <= 0:

@@ -51,7 +51,7 @@ secret | secret sess credential connection
   example a=b&client_secret=⟦c⟧&d=e
 # The same places, for values that programs generate.
 token | token auth key jwt
-  after   (?<!nexpected to)(?P<key>{TOKEN_KEY}){OPENED}
+  after   (?<!nexpected )(?P<key>{TOKEN_KEY}){OPENED}
   hide    (?(q)(?!{QUOTED_PROSE}){QUOTED}|(?!{NO_VALUE}|{CODE}|{CODE_NAME})
           (?(eq)(?!{STATE}{END})|(?!{PROSE_WORD}|{SENTENCE})){BARE})
   example access_token=⟦abc1⟧, retry=3

@@ -35,10 +35,6 @@ class SecretPattern(NamedTuple):
         """The text that replaces the secret, such as `[redacted:jwt]`."""
         return f"[redacted:{self.name}]"
 
-    def compile(self) -> re.Pattern[str]:
-        """Return the regex; compiling takes milliseconds, so do it once and on first use."""
-        return re.compile(self.source)
-
 
 def read_table(table: str, pieces: Mapping[str, str] | None = None) -> tuple[SecretPattern, ...]:
     """Return the patterns of a table in order; `pieces` are those of its own module."""

@@ -29,7 +29,7 @@ def changed_by(pattern: SecretPattern, text: str) -> str:
     def replace(match: re.Match[str]) -> str:
         return (match.groupdict().get("keep") or "") + MARK
 
-    return pattern.compile().sub(replace, text)
+    return re.compile(pattern.source).sub(replace, text)
 
 
 @each_pattern
@@ -54,7 +54,7 @@ def test_an_example_is_hidden_by_its_own_pattern_alone(pattern: SecretPattern) -
 
 @each_pattern
 def test_a_secret_of_the_corpus_shows_why_a_pattern_is_listed(pattern: SecretPattern) -> None:
-    matched = [text for text in CORPUS if pattern.compile().search(text)]
+    matched = [text for text in CORPUS if re.compile(pattern.source).search(text)]
 
     assert matched
     for text in matched:
@@ -63,7 +63,7 @@ def test_a_secret_of_the_corpus_shows_why_a_pattern_is_listed(pattern: SecretPat
 
 @each_pattern
 def test_no_text_matches_a_pattern_without_one_of_its_needles(pattern: SecretPattern) -> None:
-    regex = pattern.compile()
+    regex = re.compile(pattern.source)
     with warnings.catch_warnings():
         # A set within a set, as Hypothesis builds some texts, has no other meaning yet.
         warnings.simplefilter("ignore", FutureWarning)
@@ -95,7 +95,7 @@ def test_every_alternative_of_the_needles_is_used(pattern: SecretPattern) -> Non
             "|".join(map(re.escape, pattern.needles)), "\N{MIDDLE DOT}", example, flags=re.I
         )
         assert blanked != example
-        assert not pattern.compile().search(blanked)
+        assert not re.compile(pattern.source).search(blanked)
 
 
 def holds_a_needle(pattern: SecretPattern, text: str) -> bool:
