@@ -56,15 +56,16 @@ token | token auth key jwt
           (?(eq)(?!{STATE}{END})|(?!{PROSE_WORD}|{SENTENCE})){BARE})
   example access_token=⟦abc1⟧, retry=3
 # SQL, and French or German quotes in prose.
-password | pass pwd masterauth kennwort contrase wachtwoord senha identified secret
+password | passw passphrase passcode requirepass passe pwd masterauth kennwort contrase
+           wachtwoord senha identified secret
   after   (?:{PASSWORD_WORD}|[cC](?i:lient[ _]?secret)|(?P<by>IDENTIFIED (?:WITH \S{1,40} )?BY))
           [ \t]{1,4}+(?P<q>{QUOTE})?
   hide    (?(q){QUOTED}|(?(by)(?!PASSWORD|{NO_VALUE})|(?=[«„“])){BARE})
   example ALTER ROLE bob PASSWORD '⟦x⟧'
   example CREATE USER bob IDENTIFIED BY ⟦x⟧
 # Hardly a word of prose mixes letters and digits.
-secret | pass pwd masterauth kennwort contrase wachtwoord senha secret sess credential connection
-         token key auth jwt
+secret | passw passphrase passcode requirepass passe pwd masterauth kennwort contrase
+         wachtwoord senha secret sess credential connection token key auth jwt
   after   {ANY_WORD}[ \t]{1,4}+["'(\[<]?
   hide    (?=[^\s\d]*+\d)(?=[^\sa-zA-Z]*+[A-Za-z])(?![\da-fA-F]{8}-[\da-fA-F]{4}-|\w{1,20}://
           |[vV]\d|[\w:.-]{1,40}+=["']|(?i:scram|sha|md5|rfc|http|pbkdf|o?auth|base)){BARE}(?<=\S{6})
