@@ -95,13 +95,9 @@ def _hints() -> tuple[re2.Set, list[int]]:
 @lru_cache(maxsize=512)
 def _rules(needed: int) -> list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]]:
     chosen = (pattern for at, pattern in enumerate(SECRET_PATTERNS) if needed >> at & 1)
-    return [_rule(re.compile(pattern.source), _CHARS[pattern.marker]) for pattern in chosen]
+    return [(re.compile(p.source), _replacement(_CHARS[p.marker])) for p in chosen]
 
 
-def _rule(
-    regex: re.Pattern[str], mark: str
-) -> tuple[re.Pattern[str], Callable[[re.Match[str]], str]]:
-    # A function, since a template is looked up for every text, even if nothing matches.
-    if "keep" in regex.groupindex:
-        return regex, lambda match: match["keep"] + mark
-    return regex, lambda match: mark
+def _replacement(mark: str) -> Callable[[re.Match[str]], str]:
+    # A function, since Python parses a template for every text, even if nothing matches.
+    return lambda match: match["keep"] + mark

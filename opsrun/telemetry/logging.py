@@ -1,7 +1,7 @@
 """Logs on stderr, as text or as JSON lines, with every secret taken out.
 
-One handler writes all there is to tell: what the program and its libraries log, warnings,
-and the exceptions that nobody caught. Its formatter is the only way out.
+One handler writes everything: what the program and its libraries log, warnings, and uncaught
+exceptions. Its formatter sanitizes all of it.
 """
 
 import logging
@@ -20,7 +20,7 @@ from domain.log_context import log_ids
 from domain.redaction.sanitizer import sanitize
 
 IDS = ("error_id", "run_id", "tenant_id", "request_id", "trace_id")
-"""What `extra` and `log_ids` may add to a record; other fields of them are not written."""
+"""The fields of `extra` and `log_ids` that are written; others are ignored."""
 
 AUDIT = (
     "event",
@@ -32,7 +32,7 @@ AUDIT = (
     "reason",
     "repeated",
 )
-"""What records of the logger `audit` tell besides, all of our own making, at every level."""
+"""More fields of records of the logger `audit`, written at every level without sanitizing."""
 
 _LIBRARIES = ("alembic", "asyncio", "sqlalchemy", "strawberry", "taskiq", "uvicorn")
 
@@ -40,10 +40,10 @@ logger = logging.getLogger(__name__)
 
 
 def configure_logging(level: str, log_format: Literal["text", "json"]) -> None:
-    """Send everything from `level` on to stderr, sanitized; calling it again starts afresh.
+    """Write records from `level` on to stderr, sanitized; calling it again replaces the setup.
 
     Raises:
-        ValueError: there is no such level.
+        ValueError: `level` is unknown.
     """
     handler = _SafeHandler(sys.stderr)
     handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
@@ -64,10 +64,10 @@ class _TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         ids = "".join(f" {name}={_quoted(value)}" for name, value in _ids(record))
         traces = "".join(f"\n{trace}" for _, trace in _traces(record))
-        told = f"{sanitize(record.getMessage())}{ids}{traces}"
-        # Indented, so that no message can pass for a record of its own.
-        told = told.replace("\n", "\n    ")
-        return f"{_time(record)} {record.levelname} {record.name}: {told}"
+        text = f"{sanitize(record.getMessage())}{ids}{traces}"
+        # Indented, so that no line of a message looks like another record.
+        text = text.replace("\n", "\n    ")
+        return f"{_time(record)} {record.levelname} {record.name}: {text}"
 
 
 class _JsonFormatter(logging.Formatter):
@@ -82,7 +82,7 @@ class _JsonFormatter(logging.Formatter):
         }
         try:
             return orjson.dumps(fields).decode()
-        except orjson.JSONEncodeError:  # half a surrogate pair, most likely
+        except orjson.JSONEncodeError:  # most likely a lone surrogate
             plain = {
                 name: str(value).encode(errors="backslashreplace").decode()
                 for name, value in fields.items()
@@ -92,13 +92,13 @@ class _JsonFormatter(logging.Formatter):
 
 class _SafeHandler(logging.StreamHandler[TextIO]):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        # The inherited one prints the message and its arguments as they are.
+        # The inherited method prints the message and its arguments unsanitized.
         with suppress(Exception):
             place = f"{record.pathname}:{record.lineno}"
-            told = {name: value for name, value in vars(record).items() if name not in AUDIT}
-            told["msg"] = f"A record of {place} could not be logged: {record.msg}"
-            told |= {"args": None, "exc_info": sys.exc_info(), "stack_info": None}
-            self.stream.write(self.format(logging.makeLogRecord(told)) + self.terminator)
+            fields = {name: value for name, value in vars(record).items() if name not in AUDIT}
+            fields["msg"] = f"A record of {place} could not be logged: {record.msg}"
+            fields |= {"args": None, "exc_info": sys.exc_info(), "stack_info": None}
+            self.stream.write(self.format(logging.makeLogRecord(fields)) + self.terminator)
             self.flush()
 
 
@@ -110,10 +110,10 @@ def _ids(record: logging.LogRecord) -> Iterator[tuple[str, str]]:
     for name in AUDIT:
         if (value := getattr(record, name, None)) is not None:
             yield name, value
-    served = log_ids()
+    context = log_ids()
     for name in IDS:
-        if (value := getattr(record, name, served.get(name))) is not None:
-            # Some ids look like keys; their name tells `sanitize` that they are none.
+        if (value := getattr(record, name, context.get(name))) is not None:
+            # Some ids look like keys; after their name, `sanitize` knows that they are ids.
             yield name, sanitize(f"{name}={value}").removeprefix(f"{name}=")
 
 

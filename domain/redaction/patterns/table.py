@@ -49,6 +49,6 @@ def _read_entry(entry: str, pieces: Mapping[str, str]) -> SecretPattern:
     values: dict[str, list[str]] = {"after": [], "hide": [], "example": []}
     for field, value in zip(fields[::2], fields[1::2], strict=True):
         values[field].append("".join(map(str.strip, value.splitlines())))
-    kept = [f"(?P<keep>{after})" for after in values["after"]]
-    source = expand("".join(kept + values["hide"]), pieces)
+    after, hide = "".join(values["after"]), "".join(values["hide"])
+    source = expand(f"(?P<keep>{after})(?:{hide})", pieces)
     return SecretPattern(name, tuple(needles.split()), source, tuple(values["example"]))

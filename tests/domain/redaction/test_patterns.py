@@ -26,10 +26,7 @@ def plain_examples(pattern: SecretPattern) -> list[str]:
 
 
 def changed_by(pattern: SecretPattern, text: str) -> str:
-    def replace(match: re.Match[str]) -> str:
-        return (match.groupdict().get("keep") or "") + MARK
-
-    return re.compile(pattern.source).sub(replace, text)
+    return re.sub(pattern.source, lambda match: match["keep"] + MARK, text)
 
 
 @each_pattern
@@ -54,7 +51,7 @@ def test_an_example_is_hidden_by_its_own_pattern_alone(pattern: SecretPattern) -
 
 @each_pattern
 def test_a_secret_of_the_corpus_shows_why_a_pattern_is_listed(pattern: SecretPattern) -> None:
-    matched = [text for text in CORPUS if re.compile(pattern.source).search(text)]
+    matched = [text for text in CORPUS if re.search(pattern.source, text)]
 
     assert matched
     for text in matched:
@@ -88,14 +85,13 @@ def test_no_text_matches_a_pattern_without_one_of_its_needles(pattern: SecretPat
 
 
 @each_pattern
-def test_every_alternative_of_the_needles_is_used(pattern: SecretPattern) -> None:
-    """A text that loses its needles loses the match, so none of them is there by accident."""
+def test_a_text_without_its_needles_does_not_match(pattern: SecretPattern) -> None:
     for example in plain_examples(pattern):
         blanked = re.sub(
             "|".join(map(re.escape, pattern.needles)), "\N{MIDDLE DOT}", example, flags=re.I
         )
         assert blanked != example
-        assert not re.compile(pattern.source).search(blanked)
+        assert not re.search(pattern.source, blanked)
 
 
 def holds_a_needle(pattern: SecretPattern, text: str) -> bool:
