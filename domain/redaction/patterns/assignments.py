@@ -43,14 +43,12 @@ password | pass pwd masterauth kennwort contrase wachtwoord senha pw psk mdp
           (?(eq)(?!{STATE}{END})|(?!{PROSE_WORD}|{TITLE})){BARE})
   example {"password": "⟦x⟧", "port": 5432}
   example password is ⟦hunter2⟧, bob
-# The same places.
-secret | secret sess credential connection
+secret | secret sess credential connection | As above, in the same places
   after   (?<![\d*]:)(?P<key>{SECRET_KEY}){OPENED}
   hide    (?(q)(?!{QUOTED_PROSE}){QUOTED}|(?!{NO_VALUE}|{CODE})
           (?(eq)(?!{STATE}{END})|(?!{PROSE_WORD}|{TITLE})){BARE})
   example a=b&client_secret=⟦c⟧&d=e
-# The same places, for values that programs generate.
-token | token auth key jwt
+token | token auth key jwt | As above, for values that programs generate
   after   (?<!nexpected )(?P<key>{TOKEN_KEY}){OPENED}
   hide    (?(q)(?!{QUOTED_PROSE}){QUOTED}|(?!{NO_VALUE}|{CODE}|{CODE_NAME})
           (?(eq)(?!{STATE}{END})|(?!{PROSE_WORD}|{SENTENCE})){BARE})
@@ -70,13 +68,11 @@ secret | passw passphrase passcode requirepass passe pwd masterauth kennwort con
   hide    (?=[^\s\d]*+\d)(?=[^\sa-zA-Z]*+[A-Za-z])(?![\da-fA-F]{8}-[\da-fA-F]{4}-|\w{1,20}://
           |[vV]\d|[\w:.-]{1,40}+=["']|(?i:scram|sha|md5|rfc|http|pbkdf|o?auth|base)){BARE}(?<=\S{6})
   example log in with password ⟦s3cret99⟧
-# The codes of cards and devices: short, so digits only unless the name is clear.
-secret | pin puk
+secret | pin puk | The codes of cards and devices: short, so digits only unless the name is clear
   after   (?:{START}[pP](?i:in|uk)|(?<=[a-z])P(?:in|IN))(?:(?P<code>[ _-]?[cC](?i:ode)))?{CODE_IS}
   hide    (?:\d{4,12}+|(?(code)(?=[A-Za-z]{0,12}+\d)[\w!@#$+-]{4,20}+|(?!)))(?!\w|\.\d)
   example SIM PIN: ⟦4711⟧
-# Sessions; security identifiers and the short names of Oracle's databases stay.
-secret | sid
+secret | sid | Sessions; security identifiers and the short names of Oracle's databases stay
   after   {START}[sS](?i:id){CODE_IS}
   hide    (?![sS]-1-|[A-Z]{2}[0-9a-f]{32}|[\da-fA-F]{8}-[\da-fA-F]{4}-)
           (?=[^\s\d]{0,64}+\d)(?=[^\sA-Za-z]{0,64}+[A-Za-z])[\w.~+/%-]{13,}+

@@ -65,26 +65,22 @@ secret | --
           (?:["'],[ ]?["']|[ \t]{1,4}+["']?)
   hide    (?![-|<]|{PROSE_WORD})[^\s"',]++
   example opsrun worker --api-token ⟦abc1⟧ --verbose
-# Options of one dash and of several letters, and those of Java and OpenSSL.
-password | pass
+password | pass | Options of one dash and of several letters, and those of Java and OpenSSL
   after   (?<![\w-])-(?:(?:src|dest)?(?:store|key)|[a-z]{1,20}[_-])?pass(?:w(?:or)?d)?{NEXT}
           |[ "']-?-?(?:ks-|key-)?pass(?:in|out)?{NEXT}pass:
   hide    {VALUE}
   example keytool -list -storepass ⟦hunter2⟧
   example openssl rsa -passin pass:⟦hunter2⟧ -in a
-# The password is an argument after the user.
-password | rabbitmqctl htpasswd
+password | rabbitmqctl htpasswd | The password is an argument after the user
   after   (?:{RABBIT}|{HTPASSWD}(?(file)[^\s"']{1,128}{NEXT}))[^\s"']{1,64}{NEXT}
   hide    {VALUE}
   example rabbitmqctl change_password bob ⟦hunter2⟧
   example htpasswd -b .htpasswd bob ⟦hunter2⟧
-# Windows accounts: a word after the user, then an option or the end.
-password | net
+password | net | Windows accounts: a word after the user, then an option or the end
   after   {NET}(?i:user){NEXT}(?:/[a-zA-Z]{2,10}{NEXT})?[^\s"'/]{1,64}{NEXT}
   hide    (?![/*]){VALUE}(?=["']?(?:[ ]{0,4}(?:$|[/&|;)\n]|returned|failed|exit)|,))
   example net user bob ⟦hunter2⟧ /add
-# Windows shares: the password after the user, or before.
-password | net
+password | net | Windows shares: the password after the user, or before
   after   {NET}(?i:use){NEXT}(?:[^\n]{0,200}?(?i:/user:)[^\s"']{1,64}{NEXT}
           |(?:[A-Za-z*]:?{NEXT})?\\\\[^\s"']{1,128}{NEXT}(?=[^\s"']{1,128}["']?{NEXT}(?i:/user:)))
   hide    (?![/*]){VALUE}
@@ -98,13 +94,11 @@ password | <<<
   after   (?:passwd|login|kinit|sudo)\b[^\n]{0,64}?<<<[ ]{0,4}["']?
   hide    {VALUE}
   example vncpasswd -f <<< ⟦hunter2⟧
-# Oracle's user/password@database.
-password | sqlplus impdp expdp sqlldr rman
+password | sqlplus impdp expdp sqlldr rman | Oracle's user/password@database
   after   (?:sqlplus|impdp|expdp|sqlldr|rman)\b[^\n]{0,200}?[ "'][\w$#.]{1,64}/
   hide    (?![{MARKERS}])(?:[^\s"'/]{1,128}(?=@)|[^\s"'/@]{1,128}+(?=[\s"']|$))
   example sqlplus -s bob/⟦hunter2⟧@orcl
-# PowerShell.
-secret | securestring
+secret | securestring | PowerShell
   after   ConvertTo-SecureString(?:[ ]{1,4}-(?:AsPlainText|Force|String)){0,3}[ ]{1,4}["']?
   hide    (?!-|\$)(?:(?<=["'])[^"'\n{MARKERS}]{1,256}+|[^\s"'){MARKERS}]++)
   example ConvertTo-SecureString '⟦hunter2⟧' -AsPlainText
@@ -113,8 +107,7 @@ password | auth( credentials( credential( authprovider( passwordtoken(
           [ ]{0,4}b?(?P<q>{QUOTE})
   hide    {QUOTED}
   example HTTPBasicAuth('bob', '⟦x⟧')
-# .netrc, on one line or several.
-password | machine login account default
+password | machine login account default | .netrc, on one line or several
   after   \b(?:machine{NETRC_NEXT}[\w-]*[.:\d][\w.:-]{0,253}|default|(?:login|account){NETRC_NEXT}
           (?!{NO_LOGIN}\b)[^\s"',()]{1,128}){NETRC_NEXT}passw(?:or)?d(?:\s{1,8}+|["'],[ ])["']?
   hide    (?![{MARKERS}]|{PROSE_WORD})(?:(?<=["'])[^"'\n]{1,256}+|[^\s"'()]++)

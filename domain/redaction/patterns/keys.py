@@ -3,8 +3,7 @@
 from domain.redaction.patterns.table import read_table
 
 _TABLE = r"""
-# PEM blocks, over lines or with escaped line ends, also if cut off.
-private-key | -----begin
+private-key | -----begin | PEM blocks, over lines or with escaped line ends, also if cut off
   hide    -----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----
           (?:[^-]*+(?:-(?!----)[^-]*+)*+-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----
           |(?:(?:\s|\\+[nr]|['"])*+[A-Za-z0-9+/=]{8,}+)*+)
@@ -16,8 +15,7 @@ password-hash | $2 $argon2 $1$ $5$ $6$ $y$ scram-
           |[156y]\$[^\s"']{20,})|SCRAM-SHA-256\$[^\s"']+
   example ⟦$2b$12$xxxxxxxxxxxxxxxxxxxxxx⟧ ⟦$argon2id$v=19$m=65536⟧ ⟦$6$xxxxxxxx$xxxxxxxxxxxx⟧
   example ⟦SCRAM-SHA-256$4096:x==⟧
-# base64url of an opening brace and quote: signed, encrypted and cut off tokens.
-jwt | eyj
+jwt | eyj | base64url of an opening brace and quote: signed, encrypted and cut off tokens
   hide    eyJ[\w-]{8,}+(?:\.[\w-]*+){0,4}
   example ⟦eyJhbGciOiJub25lIn0.e30.c2ln⟧
 # Access key ids; the secret half is hidden by its name or its entropy.
@@ -45,13 +43,11 @@ slack-token | xox xapp-
 stripe-key | k_live k_test k_org whsec_
   hide    [rs]k_(?:live|test|org)_\w{10,}|whsec_[\w+/=-]{16,}
   example ⟦sk_test_xxxxxxxxxx⟧ ⟦whsec_xxxxxxxxxxxxxxxx⟧
-# They publish code in the owner's name.
-package-token | npm_ pypi- rubygems_ dckr_
+package-token | npm_ pypi- rubygems_ dckr_ | They publish code in the owner's name
   hide    npm_[A-Za-z0-9]{20,}|pypi-[\w-]{32,}|rubygems_[0-9a-f]{32,}|dckr_[a-z]+_[\w-]{16,}
   example ⟦npm_xxxxxxxxxxxxxxxxxxxx⟧ ⟦pypi-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx⟧
   example ⟦rubygems_00000000000000000000000000000000⟧ ⟦dckr_pat_xxxxxxxxxxxxxxxx⟧
-# OpenAI, services that copy its API, and model hubs.
-ai-key | sk- hf_ gsk_
+ai-key | sk- hf_ gsk_ | OpenAI, services that copy its API, and model hubs
   hide    sk-(?<![A-Za-z0-9].{3})[\w-]{20,}|hf_[A-Za-z0-9]{20,}|gsk_[A-Za-z0-9]{20,}
   example ⟦sk-proj-xxxxxxxxxxxxxxxxxxxx⟧ ⟦hf_xxxxxxxxxxxxxxxxxxxx⟧ ⟦gsk_xxxxxxxxxxxxxxxxxxxx⟧
 # SendGrid, Vault, DigitalOcean, Databricks, Shopify and age: the entropy check may miss them.

@@ -17,21 +17,18 @@ _PIECES = {
 }
 
 _TABLE = r"""
-# Elements with prefixes, attributes, CDATA and an inner value.
-secret | < &lt;
+secret | < &lt; | Elements with prefixes, attributes, CDATA and an inner value
   after   {LT}(?:[\w-]{1,40}+:)?[\w.-]{1,60}+{SECRET_NAME}{ATTRIBUTES}{GT}
           (?:\s{0,64}+{LT}(?i:value|key){GT})?{OPENED}
   hide    {CONTENT}
   example <a:Password Type="x"><![CDATA[⟦h&<2⟧]]></a:Password>
   example &lt;Challenge&gt;⟦x⟧&lt;/Challenge&gt;
-# Settings whose name is an attribute.
-secret | name= key=
+secret | name= key= | Settings whose name is an attribute
   after   <{SETTING}[ ](?:[^<>]{0,256}?[ ])?(?:name|key)=["'][\w.:-]{1,60}+{SECRET_NAME}["']
           {ATTRIBUTES}{GT}{OPENED}
   hide    {CONTENT}
   example <setting name="dbPassword">⟦x⟧</setting>
-# Property lists: the name is an element before the value.
-secret | <key>
+secret | <key> | Property lists: the name is an element before the value
   after   <key>[\w.-]{1,60}+{SECRET_NAME}</key>\s{0,64}+<(?:string|data)>{OPENED}
   hide    {CONTENT}
   example <key>Password</key><string>⟦x⟧</string>

@@ -1,12 +1,13 @@
 """How the pattern tables are written, and how they are read.
 
-    connection-string | ;                          the marker's name | needles
-      after   ;[ ]?[pP](?i:wd)=                    stays readable before the secret
-      hide    [^;]{1,128}+(?=;)                    the secret
-      example uid=sa;Pwd=⟦a b⟧;x=1                 ⟦ ⟧ enclose what is hidden, ⏎ is a line break
+    connection-string | ; | A value may hold blanks       marker | needles | what it is about
+      after   ;[ ]?[pP](?i:wd)=                           stays readable before the secret
+      hide    [^;]{1,128}+(?=;)                           the secret
+      example uid=sa;Pwd=⟦a b⟧;x=1                        ⟦ ⟧ enclose the secret, ⏎ breaks the line
 
-`after` is optional, `example` can be repeated, `# ` starts a comment. A line that is indented
-further continues the one above. `{NAME}` inserts a piece from `pieces.py` or of the module.
+`after` and the last column are optional, `example` can be repeated, and a line that starts with
+`# ` is a comment. A line that is indented further continues the one above. `{NAME}` inserts a
+piece from `pieces.py` or of the module.
 """
 
 import re
@@ -45,7 +46,7 @@ def read_table(table: str, pieces: Mapping[str, str] | None = None) -> tuple[Sec
 
 def _read_entry(entry: str, pieces: Mapping[str, str]) -> SecretPattern:
     header, *fields = _FIELD.split(entry)
-    name, _, needles = header.partition(" | ")
+    name, needles = header.split(" | ")[:2]
     values: dict[str, list[str]] = {"after": [], "hide": [], "example": []}
     for field, value in zip(fields[::2], fields[1::2], strict=True):
         values[field].append("".join(map(str.strip, value.splitlines())))

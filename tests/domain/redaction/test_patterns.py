@@ -68,7 +68,7 @@ def test_no_text_matches_a_pattern_without_one_of_its_needles(pattern: SecretPat
     generated: list[str] = []
 
     @settings(
-        max_examples=30,
+        max_examples=15,
         deadline=None,
         database=None,
         derandomize=True,
