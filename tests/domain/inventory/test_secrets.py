@@ -1,4 +1,4 @@
-"""No view of a policy holds a secret, and whatever is none stays readable."""
+"""A view of a policy hides secrets; other values stay readable."""
 
 import base64
 from typing import Any
@@ -134,5 +134,5 @@ def test_a_secret_is_hidden(body: dict[str, Any]) -> None:
         {"certificate@odata.bind": "deviceManagement/deviceConfigurations('a1')"},
     ],
 )
-def test_what_is_no_secret_stays_readable(body: dict[str, Any]) -> None:
+def test_a_harmless_value_stays_readable(body: dict[str, Any]) -> None:
     assert view(body) == normalize(body)

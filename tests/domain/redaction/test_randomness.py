@@ -1,4 +1,4 @@
-"""Odds are measured here; single verdicts only where they are certain."""
+"""Random strings are a matter of odds, so most tests count how many are missed."""
 
 import base64
 import string
@@ -14,7 +14,7 @@ from tests.domain.redaction.secrets_corpus import BASE62, BASE64URL, chars, guid
 UPPER32 = string.ascii_uppercase + "234567"
 
 
-def found(text: str) -> list[str]:
+def random_parts(text: str) -> list[str]:
     return [text[start:end] for start, end in random_spans(text)]
 
 
@@ -32,9 +32,9 @@ def found(text: str) -> list[str]:
     ],
     ids=["base62", "long base62", "base64url", "base32", "base64", "long base64", "hex", "HEX"],
 )
-def test_random_strings_are_found(make: Callable[[Random], str]) -> None:
+def test_random_strings_are_hidden(make: Callable[[Random], str]) -> None:
     rnd = seeded(9)
-    missed = [key for key in (make(rnd) for _ in range(500)) if not found(key)]
+    missed = [key for key in (make(rnd) for _ in range(500)) if not random_parts(key)]
 
     assert len(missed) <= 5
 
@@ -48,31 +48,31 @@ def test_random_strings_are_found(make: Callable[[Random], str]) -> None:
     ],
     ids=["22 characters", "lower case and digits", "escaped base64"],
 )
-def test_of_shorter_and_tamer_ones_few_are_missed(
+def test_few_shorter_or_tamer_strings_are_missed(
     make: Callable[[Random], str], at_most: int
 ) -> None:
     rnd = seeded(19)
-    missed = [key for key in (make(rnd) for _ in range(500)) if not found(key)]
+    missed = [key for key in (make(rnd) for _ in range(500)) if not random_parts(key)]
 
     assert len(missed) <= at_most
 
 
-def test_a_key_behind_a_path_is_found_alone() -> None:
+def test_a_key_after_a_path_is_hidden_alone() -> None:
     key = chars(seeded(10), BASE62, 40)
 
-    assert found(f"/srv/app/tokens/{key}/items") == [key]
+    assert random_parts(f"/srv/app/tokens/{key}/items") == [key]
 
 
 def test_padding_belongs_to_the_key() -> None:
     key = base64.b64encode(seeded(11).randbytes(31)).decode()
 
-    assert found(f"got {key} there") == [key]
+    assert random_parts(f"got {key} there") == [key]
 
 
-def test_two_keys_in_one_text_are_found() -> None:
+def test_two_keys_in_one_text_are_hidden() -> None:
     keys = [chars(seeded(seed), BASE62, 32) for seed in (12, 13)]
 
-    assert found(" and ".join(keys)) == keys
+    assert random_parts(" and ".join(keys)) == keys
 
 
 @pytest.mark.parametrize(
@@ -93,20 +93,20 @@ def test_two_keys_in_one_text_are_found() -> None:
     ],
 )
 def test_names_paths_and_numbers_are_not_random(text: str) -> None:
-    assert found(text) == []
+    assert random_parts(text) == []
 
 
 @pytest.mark.parametrize(
     "label", ["sha256:", "commit ", "run ", "error_id=", "trace_id: ", '"id": "']
 )
-def test_a_hash_or_id_that_says_so_is_left(label: str) -> None:
-    assert found(label + seeded(17).randbytes(20).hex()) == []
+def test_a_labelled_hash_or_id_stays(label: str) -> None:
+    assert random_parts(label + seeded(17).randbytes(20).hex()) == []
 
 
 @pytest.mark.parametrize("label", ["got ", "key=", "InvalidTokenId): ", "sent "])
-def test_other_words_do_not_excuse_a_key(label: str) -> None:
-    assert len(found(label + seeded(18).randbytes(20).hex())) == 1
+def test_other_labels_do_not_excuse_a_key(label: str) -> None:
+    assert len(random_parts(label + seeded(18).randbytes(20).hex())) == 1
 
 
-def test_an_endless_run_is_a_payload() -> None:
-    assert found("a" * 2000) == ["a" * 2000]
+def test_a_very_long_run_is_hidden_whole() -> None:
+    assert random_parts("a" * 2000) == ["a" * 2000]

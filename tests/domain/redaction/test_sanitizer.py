@@ -1,4 +1,4 @@
-"""What a reader of a message or a log can and cannot see."""
+"""Secrets are hidden, and harmless texts stay readable."""
 
 import time
 
@@ -18,9 +18,9 @@ from tests.domain.redaction.secrets_corpus import (
 )
 from tests.domain.redaction.tool_secrets_corpus import tool_harmless_texts, tool_secret_cases
 
-# Long enough that quadratic time shows, and short enough to be quick: a megabyte's eighth.
+# Long enough that quadratic time shows.
 LONG = 125_000
-# Found by their entropy, which is a matter of odds; next to other digits a hash is one too.
+# Hidden by their entropy, which is a matter of odds; other digits beside them can hide that.
 NAMELESS = {"aws-secret", "azure-hex", *(kind for kind in VENDOR_KEYS if kind.startswith("random"))}
 EXCEPTIONS, TOOLS = list(secret_cases()), list(tool_secret_cases())
 CASES = EXCEPTIONS + TOOLS
@@ -58,7 +58,7 @@ def test_harmless_texts_stay_as_they_are(
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "hidden"),
     [
         (
             "cannot reach postgresql://opsrun:p@ss/w0rd@db:5432/opsrun",
@@ -112,8 +112,8 @@ def test_harmless_texts_stay_as_they_are(
         ),
     ],
 )
-def test_what_is_around_a_secret_stays_readable(text: str, shown: str) -> None:
-    assert sanitize(text) == shown
+def test_what_is_around_a_secret_stays_readable(text: str, hidden: str) -> None:
+    assert sanitize(text) == hidden
 
 
 def test_secret_in_wrapped_literals_is_hidden() -> None:
@@ -129,7 +129,7 @@ def test_layout_of_harmless_literals_is_kept() -> None:
     assert sanitize(text) == "missing:\n'Win - A'\n'Win - B'\npassword='[redacted:password]'"
 
 
-def test_hash_and_id_need_a_word_that_says_so() -> None:
+def test_a_hash_or_id_stays_only_after_a_label() -> None:
     value = seeded(2).randbytes(16).hex()
 
     assert value in sanitize(f"sha256:{value}, trace_id={value}, run {value}")
@@ -152,11 +152,11 @@ def test_cut_comes_after_sanitizing() -> None:
 
 @pytest.mark.parametrize("max_length", range(1, 60))
 def test_cut_never_splits_a_marker(max_length: int) -> None:
-    shown = sanitize("token=abc1 for bob@contoso.test failed again", max_length=max_length)
+    hidden = sanitize("token=abc1 for bob@contoso.test failed again", max_length=max_length)
 
-    assert len(shown) <= max_length
-    assert shown.count("[") == shown.count("]")
-    assert shown.endswith(("…", "again"))
+    assert len(hidden) <= max_length
+    assert hidden.count("[") == hidden.count("]")
+    assert hidden.endswith(("…", "again"))
 
 
 def test_text_that_fits_is_not_cut() -> None:
@@ -190,10 +190,10 @@ def test_any_text_settles_and_is_storable(text: str) -> None:
 @settings(deadline=None)
 @given(text=MESSY, max_length=st.integers(min_value=1, max_value=80))
 def test_any_cut_fits_and_settles(text: str, max_length: int) -> None:
-    shown = sanitize(text, max_length=max_length)
+    hidden = sanitize(text, max_length=max_length)
 
-    assert len(shown) <= max_length
-    assert sanitize(shown) == shown
+    assert len(hidden) <= max_length
+    assert sanitize(hidden) == hidden
 
 
 @settings(deadline=None)
@@ -231,7 +231,7 @@ def test_the_time_for_a_random_text_grows_like_its_length() -> None:
 
 
 def _assert_linear(text: str) -> None:
-    """Compare with an eighth of the text: were the time to grow like the square, 64 times."""
+    """Compare with an eighth of the text: quadratic time would be 64 times as long."""
     assert _seconds(text) < 3 * 8 * _seconds(text[: len(text) // 8])
 
 
@@ -241,5 +241,5 @@ def _seconds(text: str) -> float:
         sanitize(text)
         return time.process_time() - started
 
-    # Time of this process alone, and the best of a few: the machine may be busy besides.
+    # Time of this process alone, and the best of three: the machine may be busy.
     return min(once() for _ in range(3))

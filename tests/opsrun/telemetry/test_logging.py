@@ -1,4 +1,4 @@
-"""What ends up on stderr, and what must never."""
+"""Log records reach stderr, and their secrets do not."""
 
 import asyncio
 import gc
@@ -35,7 +35,7 @@ def log_format(request: pytest.FixtureRequest) -> Format:
 
 
 @pytest.fixture(autouse=True)
-def logging_as_it_was() -> Iterator[None]:
+def restore_logging() -> Iterator[None]:
     root = logging.getLogger()
     level = root.level
     hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
@@ -67,11 +67,11 @@ def test_traceback_shows_no_secret(log_format: Format, capsys: Captured) -> None
     except ConnectionError:
         logger.exception("Sync failed", extra={"error_id": error_id})
 
-    told = capsys.readouterr().err
-    assert_safe(told)
-    assert error_id in told
-    assert "ConnectionError" in told
-    assert "in fail" in told
+    logged = capsys.readouterr().err
+    assert_safe(logged)
+    assert error_id in logged
+    assert "ConnectionError" in logged
+    assert "in fail" in logged
 
 
 def test_chained_exceptions_show_no_secret(log_format: Format, capsys: Captured) -> None:
@@ -84,9 +84,9 @@ def test_chained_exceptions_show_no_secret(log_format: Format, capsys: Captured)
     except ValueError:
         logger.error("Sync failed", exc_info=True)
 
-    told = capsys.readouterr().err
-    assert_safe(told)
-    assert "direct cause" in told
+    logged = capsys.readouterr().err
+    assert_safe(logged)
+    assert "direct cause" in logged
 
 
 def test_arguments_show_no_secret(log_format: Format, capsys: Captured) -> None:
@@ -119,17 +119,17 @@ def test_the_audit_log_is_written_at_every_level(
     configure_logging(level, log_format)
     reason = "Your role may not do this."
     ids = {name: str(uuid4()) for name in ("actor_id", "tenant_id", "run_id", "request_id")}
-    told = {"event": "run.start", "outcome": "done", **ids, "reason": reason, "repeated": "7"}
-    logging.getLogger("audit").info("Audited", extra=told)
+    logged = {"event": "run.start", "outcome": "done", **ids, "reason": reason, "repeated": "7"}
+    logging.getLogger("audit").info("Audited", extra=logged)
 
     (line,) = capsys.readouterr().err.splitlines()
     if log_format == "json":
         written = orjson.loads(line)
-        assert {**written, **told, "logger": "audit", "message": "Audited"} == written
+        assert {**written, **logged, "logger": "audit", "message": "Audited"} == written
     else:
         start, _, fields = line.partition(" INFO audit: Audited ")
         assert start
-        for name, value in told.items():
+        for name, value in logged.items():
             assert f"{name}={value}" in fields or f'{name}="{value}"' in fields
         assert f'reason="{reason}"' in fields
 
@@ -149,12 +149,12 @@ def test_failure_in_a_thread_is_logged(log_format: Format, capsys: Captured) -> 
     thread.start()
     thread.join()
 
-    told = capsys.readouterr().err
-    assert_safe(told)
-    assert "reader" in told
+    logged = capsys.readouterr().err
+    assert_safe(logged)
+    assert "reader" in logged
 
 
-def test_failure_nobody_can_catch_is_logged(log_format: Format, capsys: Captured) -> None:
+def test_unraisable_failure_is_logged(log_format: Format, capsys: Captured) -> None:
     configure_logging("INFO", log_format)
 
     class Untidy:
@@ -164,9 +164,9 @@ def test_failure_nobody_can_catch_is_logged(log_format: Format, capsys: Captured
     Untidy()
     gc.collect()
 
-    told = capsys.readouterr().err
-    assert_safe(told)
-    assert "Untidy" in told
+    logged = capsys.readouterr().err
+    assert_safe(logged)
+    assert "Untidy" in logged
 
 
 async def test_failure_of_a_forgotten_task_is_logged(log_format: Format, capsys: Captured) -> None:
@@ -180,9 +180,9 @@ async def test_failure_of_a_forgotten_task_is_logged(log_format: Format, capsys:
     del task
     gc.collect()
 
-    told = capsys.readouterr().err
-    assert_safe(told)
-    assert "never retrieved" in told
+    logged = capsys.readouterr().err
+    assert_safe(logged)
+    assert "never retrieved" in logged
 
 
 def test_uncaught_exception_of_a_program_is_logged(log_format: Format) -> None:
@@ -206,10 +206,10 @@ def test_record_that_cannot_be_formatted_shows_no_secret(
     configure_logging("INFO", log_format)
     logger.error("%d of " + EMAIL, f"Bearer {TOKEN}")
 
-    told = capsys.readouterr().err
-    assert "test_logging.py" in told
-    assert TOKEN not in told
-    assert EMAIL not in told
+    logged = capsys.readouterr().err
+    assert "test_logging.py" in logged
+    assert TOKEN not in logged
+    assert EMAIL not in logged
 
 
 def test_record_that_cannot_be_formatted_is_one_object_with_its_ids(capsys: Captured) -> None:
@@ -218,21 +218,21 @@ def test_record_that_cannot_be_formatted_is_one_object_with_its_ids(capsys: Capt
         logger.error("%d pieces", "no", extra={"run_id": "r-2", "event": b"?"})
 
     (line,) = capsys.readouterr().err.splitlines()
-    told = orjson.loads(line)
-    assert (told["level"], told["request_id"], told["run_id"]) == ("ERROR", "r-1", "r-2")
-    assert "could not be logged: %d pieces" in told["message"]
-    assert "TypeError" in told["traceback"]
+    logged = orjson.loads(line)
+    assert (logged["level"], logged["request_id"], logged["run_id"]) == ("ERROR", "r-1", "r-2")
+    assert "could not be logged: %d pieces" in logged["message"]
+    assert "TypeError" in logged["traceback"]
 
 
-def test_text_that_is_no_unicode_is_written_as_far_as_it_is(capsys: Captured) -> None:
+def test_invalid_unicode_is_written_escaped(capsys: Captured) -> None:
     configure_logging("INFO", "json")
     logging.getLogger("audit").info("Audited", extra={"event": "e", "reason": "no \ud800"})
 
-    told = orjson.loads(capsys.readouterr().err)
-    assert (told["event"], told["reason"]) == ("e", "no \\ud800")
+    logged = orjson.loads(capsys.readouterr().err)
+    assert (logged["event"], logged["reason"]) == ("e", "no \\ud800")
 
 
-def test_closed_stream_is_no_error(
+def test_closed_stream_raises_nothing(
     log_format: Format, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     with (tmp_path_factory.mktemp("logs") / "log").open("w") as stream:
@@ -296,7 +296,7 @@ def test_json_is_one_object_a_line_with_the_given_ids(capsys: Captured) -> None:
     assert TOKEN not in second["request_id"]
 
 
-def test_text_of_a_message_cannot_pass_for_a_record(capsys: Captured) -> None:
+def test_a_message_cannot_imitate_a_record(capsys: Captured) -> None:
     configure_logging("INFO", "text")
     logger.info("one\n2026-01-01T00:00:00.000+00:00 CRITICAL opsrun: two")
 
@@ -305,20 +305,20 @@ def test_text_of_a_message_cannot_pass_for_a_record(capsys: Captured) -> None:
     assert second.startswith("    2026")
 
 
-def test_lines_carry_the_ids_of_what_is_served(log_format: Format, capsys: Captured) -> None:
+def test_lines_carry_the_ids_of_their_context(log_format: Format, capsys: Captured) -> None:
     configure_logging("INFO", log_format)
     with log_context(request_id="r-1", tenant_id=UUID(int=7)):
         with log_context(run_id="r-2"):
             logger.info("Within")
         logger.info("Own", extra={"request_id": "of the call"})
-    logger.info("Behind")
-    within, own, behind = capsys.readouterr().err.splitlines()
+    logger.info("After")
+    within, own, after = capsys.readouterr().err.splitlines()
     for known in ("r-1", str(UUID(int=7)), "r-2"):
         assert known in within
     assert "r-2" not in own
     assert "of the call" in own
     assert "r-1" not in own
-    assert "tenant_id" not in behind
+    assert "tenant_id" not in after
 
 
 async def test_tasks_inherit_the_ids_and_keep_their_own(capsys: Captured) -> None:
