@@ -41,7 +41,8 @@ def _hide() -> Callable[[str], str]:
 def _cut(text: str, end: int) -> str:
     for _ in range(_CUTS):
         bracket = text.rfind("[", 0, end)
-        if (marker := re.match(_MARKER, text[max(0, bracket) :])) and bracket + marker.end() > end:
+        marker = re.match(_MARKER, text[bracket:]) if bracket >= 0 else None
+        if marker and bracket + marker.end() > end:
             end = bracket
         cut = text[:end] + "…"
         if sanitize(cut) == cut:

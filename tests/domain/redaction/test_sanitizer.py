@@ -189,6 +189,7 @@ def test_any_text_settles_and_is_storable(text: str) -> None:
 
 @settings(deadline=None)
 @given(text=MESSY, max_length=st.integers(min_value=1, max_value=80))
+@example(text="[redacted:jwt]", max_length=1)
 def test_any_cut_fits_and_settles(text: str, max_length: int) -> None:
     hidden = sanitize(text, max_length=max_length)
 
