@@ -17,7 +17,7 @@ url-credentials | 3a%2 | The same in an address that is a parameter of another
   after   {ESCAPE}3[Aa](?:{ESCAPE}2[Ff]){2}[^\s"'<>&%]{0,64}+{ESCAPE}3[Aa]
   hide    (?!\d{1,5}+(?:[&%]|\s|$)|[{MARKERS}])(?:(?!{ESCAPE}2[Ff])[^\s"'<>&/]){1,128}(?={ESCAPE}40)
   example u=https%3A%2F%2Fbob%3A⟦hunter2⟧%40db
-url-credentials | jdbc:oracle
+url-credentials | jdbc:oracle | user/password@
   after   jdbc:oracle:\w{1,8}:
   hide    [^\s@"']{1,128}(?=@)
   example jdbc:oracle:thin:⟦ops/hunter2⟧@db:1521/orcl
@@ -29,12 +29,11 @@ authorization | digest hawk oauth aws4 | Schemes with many fields: the signature
   after   (?:Digest|Hawk|OAuth|AWS4-HMAC-SHA256)[ \t]{1,4}
   hide    (?=\w{1,40}=)[^\n]++
   example Digest ⟦user="ops", response="abc"⟧
-bearer-token | bearer
+bearer-token | bearer | Opaque tokens too, of any length
   after   [bB](?i:earer(?: token)?):?(?:[ \t]|{ESCAPE}20){1,4}+["']?
   hide    (?!{SENTENCE}|{PROSE_WORD}|realm=|error=|(?![{MARKERS}])(?:{NO_VALUE})){BARE}
   example 403 to Bearer ⟦abc⟧
-# base64 of user:password, seldom long enough for the entropy check; of ASCII, if unpadded.
-basic-credentials | basic
+basic-credentials | basic | base64 of user:password; of ASCII, if it has no padding
   after   [bB](?i:asic)(?:[ \t]|%20){1,4}+
   hide    (?:[\w+/-]{6,}+={1,2}(?!\w)|(?=[\w+/-]*?(?:\d|[a-z][A-Z]))
           (?:[A-Za-f][A-HQ-Xg-nw-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][\w+/-]){2}
@@ -55,8 +54,7 @@ cookie | cookie | The same header in a mapping or a pair
   after   [cC](?i:ookies?){QUOTE}{BLANKS}:{BLANKS}b?(?P<q>{QUOTE})
   hide    {QUOTED}
   example {'cookie': '⟦theme=dark⟧'}
-# In SAS and signed addresses, the signature is what grants access.
-signature | sig= sig%3d signature= signature%3d
+signature | sig= sig%3d signature= signature%3d | It grants access to a signed address
   after   [sS]ig(?<![A-Za-z].{3})(?:nature)?(?:=|%3[Dd])
   hide    [^\s&"'<>,;]{8,}+
   example ?sig=⟦abcdef%3D⟧&se=2026

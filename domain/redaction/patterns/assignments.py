@@ -30,14 +30,12 @@ _PIECES = {
 }
 
 _TABLE = r"""
-# Between semicolons a password may hold blanks; the user before it is hidden too.
-connection-string | ;
+connection-string | ; | Here a password may hold blanks; the user before it is hidden too
   after   ;[ ]?(?:[pP](?i:assword|wd)
           |[uU](?i:id|ser(?: id)?)(?=[ ]?=[^\n]{1,256}?;[ ]?[pP](?i:assword|wd)[ ]?=))[ ]?=[ ]?
   hide    (?!["'{])[^;\n"'=]{1,128}+(?=;)
   example Server=db;User Id=⟦sa⟧;Password=⟦a b⟧;Encrypt=True
-# Prose, JSON (escaped too), headers, query strings, DSNs and keyword arguments.
-password | pass pwd masterauth kennwort contrase wachtwoord senha pw psk mdp
+password | pass pwd masterauth kennwort contrase wachtwoord senha pw psk mdp | Prose, JSON, DSNs, …
   after   (?P<key>{PASSWORD_KEY}){OPENED}
   hide    (?(q)(?!{QUOTED_PROSE}){QUOTED}|(?!{NO_VALUE}|{CODE})
           (?(eq)(?!{STATE}{END})|(?!{PROSE_WORD}|{TITLE})){BARE})
@@ -53,17 +51,16 @@ token | token auth key jwt | As above, for values that programs generate
   hide    (?(q)(?!{QUOTED_PROSE}){QUOTED}|(?!{NO_VALUE}|{CODE}|{CODE_NAME})
           (?(eq)(?!{STATE}{END})|(?!{PROSE_WORD}|{SENTENCE})){BARE})
   example access_token=⟦abc1⟧, retry=3
-# SQL, and French or German quotes in prose.
 password | passw passphrase passcode requirepass passe pwd masterauth kennwort contrase
-           wachtwoord senha identified secret
+           wachtwoord senha identified secret | SQL, and French or German quotes in prose
   after   (?:{PASSWORD_WORD}|[cC](?i:lient[ _]?secret)|(?P<by>IDENTIFIED (?:WITH \S{1,40} )?BY))
           [ \t]{1,4}+(?P<q>{QUOTE})?
   hide    (?(q){QUOTED}|(?(by)(?!PASSWORD|{NO_VALUE})|(?=[«„“])){BARE})
   example ALTER ROLE bob PASSWORD '⟦x⟧'
   example CREATE USER bob IDENTIFIED BY ⟦x⟧
-# Hardly a word of prose mixes letters and digits.
 secret | passw passphrase passcode requirepass passe pwd masterauth kennwort contrase
-         wachtwoord senha secret sess credential connection token key auth jwt
+         wachtwoord senha secret sess credential connection token key auth jwt | Prose seldom mixes
+         letters and digits in a word
   after   {ANY_WORD}[ \t]{1,4}+["'(\[<]?
   hide    (?=[^\s\d]*+\d)(?=[^\sa-zA-Z]*+[A-Za-z])(?![\da-fA-F]{8}-[\da-fA-F]{4}-|\w{1,20}://
           |[vV]\d|[\w:.-]{1,40}+=["']|(?i:scram|sha|md5|rfc|http|pbkdf|o?auth|base)){BARE}(?<=\S{6})

@@ -60,7 +60,7 @@ password | {}
   example {}"""
 
 _TABLE = r"""
-secret | --
+secret | -- | Options whose name says so
   after   --(?<!---)(?=[A-Za-z])[\w-]{1,60}+(?:{IN_KEY}|(?<=[a-z]-key)|(?<=-pass))
           (?:["'],[ ]?["']|[ \t]{1,4}+["']?)
   hide    (?![-|<]|{PROSE_WORD})[^\s"',]++
@@ -86,11 +86,11 @@ password | net | Windows shares: the password after the user, or before
   hide    (?![/*]){VALUE}
   example net use x: \\nas\a /user:bob ⟦hunter2⟧
   example net use x: \\nas\a ⟦hunter2⟧ /user:bob
-password | echo
+password | echo | The input of a command that reads a password
   after   \becho[ ]{1,4}["']?(?:\w{1,64}:)?
   hide    (?![{MARKERS}]|\$)[^\s|"']{1,256}+(?=["']?[ ]{0,4}\|[ ]{0,4}{READERS})
   example echo ⟦hunter2⟧ | sudo -S ls
-password | <<<
+password | <<< | The same as a string of the shell
   after   (?:passwd|login|kinit|sudo)\b[^\n]{0,64}?<<<[ ]{0,4}["']?
   hide    {VALUE}
   example vncpasswd -f <<< ⟦hunter2⟧
@@ -102,7 +102,7 @@ secret | securestring | PowerShell
   after   ConvertTo-SecureString(?:[ ]{1,4}-(?:AsPlainText|Force|String)){0,3}[ ]{1,4}["']?
   hide    (?!-|\$)(?:(?<=["'])[^"'\n{MARKERS}]{1,256}+|[^\s"'){MARKERS}]++)
   example ConvertTo-SecureString '⟦hunter2⟧' -AsPlainText
-password | auth( credentials( credential( authprovider( passwordtoken(
+password | auth( credentials( credential( authprovider( passwordtoken( | Calls of constructors
   after   (?i:auth|credentials?|authprovider|passwordtoken)\([ ]{0,4}[^,()\n]{1,80},
           [ ]{0,4}b?(?P<q>{QUOTE})
   hide    {QUOTED}

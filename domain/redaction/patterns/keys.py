@@ -9,8 +9,7 @@ private-key | -----begin | PEM blocks, over lines or with escaped line ends, als
           |(?:(?:\s|\\+[nr]|['"])*+[A-Za-z0-9+/=]{8,}+)*+)
   example ⟦-----BEGIN RSA PRIVATE KEY-----⏎MIIEow==⏎-----END RSA PRIVATE KEY-----⟧
   example ⟦-----BEGIN PRIVATE KEY-----\nMIIEowAA⟧
-# A hash can be tried against word lists, and its dots hide it from the entropy check.
-password-hash | $2 $argon2 $1$ $5$ $6$ $y$ scram-
+password-hash | $2 $argon2 $1$ $5$ $6$ $y$ scram- | Dots hide them from the entropy check
   hide    \$(?:2[abxy]\$\d\d\$[./A-Za-z0-9]{20,60}|argon2(?:id|i|d)\$[^\s"']+
           |[156y]\$[^\s"']{20,})|SCRAM-SHA-256\$[^\s"']+
   example ⟦$2b$12$xxxxxxxxxxxxxxxxxxxxxx⟧ ⟦$argon2id$v=19$m=65536⟧ ⟦$6$xxxxxxxx$xxxxxxxxxxxx⟧
@@ -18,29 +17,26 @@ password-hash | $2 $argon2 $1$ $5$ $6$ $y$ scram-
 jwt | eyj | base64url of an opening brace and quote: signed, encrypted and cut off tokens
   hide    eyJ[\w-]{8,}+(?:\.[\w-]*+){0,4}
   example ⟦eyJhbGciOiJub25lIn0.e30.c2ln⟧
-# Access key ids; the secret half is hidden by its name or its entropy.
-aws-key | akia asia agpa aida aroa anpa anva abia acca
+aws-key | akia asia agpa aida aroa anpa anva abia acca | Key ids; their secrets look random
   hide    A(?:KIA|SIA|GPA|IDA|ROA|NPA|NVA|BIA|CCA)[A-Z0-9]{16}
   example ⟦AKIAIOSFODNN7EXAMPLE⟧
-# API keys, access tokens, OAuth client secrets and refresh tokens.
-gcp-key | aiza ya29. gocspx- 1//0
+gcp-key | aiza ya29. gocspx- 1//0 | API keys, access and refresh tokens, client secrets
   hide    AIza[\w-]{30,}|ya29\.[\w.-]{10,}|GOCSPX-[\w-]{20,}|1//0[\w-]{20,}
   example ⟦AIzaxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx⟧ ⟦ya29.xxxxxxxxxx⟧ ⟦GOCSPX-xxxxxxxxxxxxxxxxxxxx⟧
   example ⟦1//0xxxxxxxxxxxxxxxxxxxx⟧
-# Entra client secrets without their first letters, which the portal shows as a hint.
-azure-secret | q~
+azure-secret | q~ | Entra client secrets; the portal shows their first letters as a hint
   hide    Q~(?<=[\w~.-]{3}\dQ~)[\w~.-]{30,40}
   example abc8⟦Q~xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx⟧
-github-token | ghp_ gho_ ghu_ ghs_ ghr_ github_pat_
+github-token | ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ | Personal, OAuth, user, server and refresh
   hide    gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{20,}
   example ⟦ghp_xxxxxxxxxxxxxxxx⟧ ⟦github_pat_xxxxxxxxxxxxxxxxxxxx⟧
 gitlab-token | glpat- glptt- gldt- glrt- glcbt- glft- glimt- glagent- gloas- glsoat- glffct-
   hide    gl(?:pat|ptt|dt|rt|cbt|ft|imt|agent|oas|soat|ffct)-[\w.-]{16,}
   example ⟦glpat-xxxxxxxxxxxxxxxx⟧
-slack-token | xox xapp-
+slack-token | xox xapp- | Bot, user, app and refresh tokens
   hide    xox[a-z](?:\.xox[a-z])?-[\w-]{10,}|xapp-[\w-]{10,}
   example ⟦xoxb-xxxxxxxxxx⟧ ⟦xapp-xxxxxxxxxx⟧
-stripe-key | k_live k_test k_org whsec_
+stripe-key | k_live k_test k_org whsec_ | Secret and restricted keys, webhook secrets
   hide    [rs]k_(?:live|test|org)_\w{10,}|whsec_[\w+/=-]{16,}
   example ⟦sk_test_xxxxxxxxxx⟧ ⟦whsec_xxxxxxxxxxxxxxxx⟧
 package-token | npm_ pypi- rubygems_ dckr_ | They publish code in the owner's name

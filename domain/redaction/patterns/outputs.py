@@ -32,8 +32,7 @@ password | auth | The Redis command, as text or as its arguments
   after   AUTH(?:[ ]|["'],[ ]["'])(?:\w{1,40}(?:[ ]|["'],[ ]["']))?
   hide    (?=[^\s"'\d]*+\d)[^\s"']{4,}
   example AUTH default ⟦hunter2⟧
-# Databases and ORMs print a copy of what was to be stored: raw data of a user.
-row | failing parameters: [generated [cached [no [raw [dialect args=
+row | failing parameters: [generated [cached [no [raw [dialect args= | A row of a database
   after   Failing row contains |\[parameters: |[pP]arameters: (?=\$\d)|; args=(?=\(['"\d])
           |\[(?:generated in|cached since|no key|raw sql|dialect)[^\]\n]{0,128}\][ ]
           (?=[\[({][^\])}])

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from itertools import groupby
 
-# These characters stand for markers while patterns are applied (`domain.redaction.sanitizer`).
+# These characters stand for markers while patterns are applied (`domain.redaction.hiding`).
 MARKERS = "\ufdd0-\ufdef"
 
 
