@@ -231,6 +231,12 @@ def test_the_time_for_a_random_text_grows_like_its_length() -> None:
     _assert_linear("".join(seeded(4).choices(words, k=LONG // 4)))
 
 
+def test_a_secret_after_a_long_random_text_is_hidden() -> None:
+    noise = chars(seeded(5), "".join(map(chr, range(32, 0x3000))), LONG)
+
+    assert sanitize(f"{noise} password=hunter2").endswith(" password=[redacted:password]")
+
+
 def _assert_linear(text: str) -> None:
     """Compare with an eighth of the text: quadratic time would be 64 times as long."""
     assert _seconds(text) < 3 * 8 * _seconds(text[: len(text) // 8])
