@@ -45,6 +45,7 @@ def configure_logging(level: str, log_format: Literal["text", "json"]) -> None:
     Raises:
         ValueError: `level` is unknown.
     """
+    sanitize("")  # Its first call imports tables, which can fail while the interpreter exits.
     handler = _SafeHandler(sys.stderr)
     handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -200,6 +200,24 @@ def test_uncaught_exception_of_a_program_is_logged(log_format: Format) -> None:
     assert "Uncaught exception" in ended.stderr
 
 
+def test_a_record_at_interpreter_exit_is_logged(log_format: Format) -> None:
+    program = (
+        "import logging\n"
+        "from opsrun.telemetry.logging import configure_logging\n"
+        f"configure_logging('INFO', {log_format!r})\n"
+        "class Late:\n"
+        "    logger = logging.getLogger('late')\n"
+        "    def __del__(self):\n"
+        f"        self.logger.error({LEAKY!r})\n"
+        "late = Late()\n"
+    )
+    ended = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+
+    assert_safe(ended.stderr)
+
+
 def test_record_that_cannot_be_formatted_shows_no_secret(
     log_format: Format, capsys: Captured
 ) -> None:
