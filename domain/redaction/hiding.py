@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from functools import cache, lru_cache
 
-import re2  # type: ignore[import-untyped]
+import re2
 
 from domain.redaction.patterns import SECRET_PATTERNS
 from domain.redaction.patterns.pieces import MARKERS
