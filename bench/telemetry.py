@@ -1,16 +1,18 @@
 """Measure what telemetry adds to the list query: `python -m bench.telemetry`. Prints ratios."""
 
 import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from unittest.mock import patch
 
 import click
-from strawberry.extensions import SchemaExtension
 
 from bench.cases import hub_page
 from bench.servers import filled_servers
 from bench.tenants import sign_in
 from bench.timing import Timing, Work, compare
-from gql.observation import OperationObservation
+from gql.observation import Observation, observed
+from gql.request import Request
 from opsrun.postgres.engines import Login
 from opsrun.resources import open_resources
 from opsrun.settings import Settings
@@ -18,6 +20,26 @@ from tests.gql.api import running_api
 from tests.opsrun.telemetry.collector import collector
 
 RUNS, ROUNDS, SLUG = 20_000, 200, "measured"
+
+Observe = Callable[[Request], AbstractContextManager[Observation]]
+
+
+class _Unobserved(Observation):
+    """Carries an operation and its cost, and measures nothing."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.node = self.cost = None
+        self.is_answered = False
+
+    def answered(self, _: object) -> None:
+        """Measure nothing."""
+
+
+@contextmanager
+def unobserved(request: Request) -> Iterator[Observation]:
+    """Stand in for `gql.observation.observed`."""
+    yield _Unobserved(request)
 
 
 async def _measure() -> dict[str, Timing]:
@@ -34,17 +56,17 @@ async def _measure() -> dict[str, Timing]:
                 for api in (plain_api, traced_api)
             ]
             works = {
-                "neither": _with(SchemaExtension, read),
-                "metrics": _with(OperationObservation, read),
-                "metrics and traces": _with(OperationObservation, read_traced),
+                "neither": _with(unobserved, read),
+                "metrics": _with(observed, read),
+                "metrics and traces": _with(observed, read_traced),
             }
             timings = await compare(list(works.values()), ROUNDS)
             return dict(zip(works, timings, strict=True))
 
 
-def _with(extension: type[SchemaExtension], read: Work) -> Work:
+def _with(observe: Observe, read: Work) -> Work:
     async def work() -> object:
-        with patch("gql.execution.OperationObservation", extension):
+        with patch("gql.execution.observed", observe):
             return await read()
 
     return work

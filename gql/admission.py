@@ -1,129 +1,113 @@
-"""The gate that every operation passes before a resolver runs."""
+"""What every operation passes before a resolver runs."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
-from graphql import DocumentNode, OperationDefinitionNode, OperationType, get_operation_ast
-from strawberry.extensions import SchemaExtension
+from graphql import DocumentNode, OperationDefinitionNode, OperationType
 
 from domain.concurrency.fair_queue import FairQueue
 from domain.errors import RateLimitedError
-from gql.documents.reader import DocumentReader, Reading
-from gql.documents.trusted import TrustedDocuments, requested_text
+from gql.documents.operations import chosen_operation, require_type
+from gql.documents.reader import DocumentReader
+from gql.documents.trusted import requested_text
 from gql.documents.validation import require_cost, require_variables
+from gql.errors import InvalidOperationError
 from gql.limits.budgets import Budgets
 from gql.limits.cost import BASE, CostModel
-from gql.limits.events import EventMeter, SharedEvents
+from gql.limits.events import SharedEvents
 from gql.limits.limits import Limits
-from gql.limits.shape import fragments_of
 from gql.limits.turns import user_turns
+from gql.observation import Observation
+from gql.request import GraphQLParams
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
-    """What one installation lets in."""
+class Operation:
+    """An operation that may be executed, with its cost."""
+
+    user_id: UUID
+    text: str
+    document: DocumentNode
+    node: OperationDefinitionNode
+    variables: dict[str, Any]
+    extensions: Mapping[str, Any] | None
+    cost: int
+
+    @property
+    def name(self) -> str | None:
+        """The name that the client gave it, if any."""
+        return self.node.name.value if self.node.name else None
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Admits operations, by the limits and budgets of one installation."""
 
     limits: Limits
     reader: DocumentReader
     costs: CostModel
     budgets: Budgets
-    trusted: TrustedDocuments
+    # Returns the text of a registered document by its SHA-256, or None.
+    find_document: Callable[[str], Awaitable[str | None]]
     only_trusted: bool = False
     events: SharedEvents = field(default_factory=SharedEvents)
     turns: FairQueue = field(default_factory=user_turns)
 
+    async def admit(
+        self, params: GraphQLParams, allowed: Collection[OperationType], observation: Observation
+    ) -> Operation:
+        """Return the operation that a client asks for, and spend its cost.
 
-class Admission(SchemaExtension):
-    """Admits one operation, or refuses it with what is too much.
+        The checks are ordered by their cost for the server: the user's budget as far as this
+        process knows it, the parser's limits, the document's shape, the schema's rules, the
+        operation's cost, the user's budget. A refused operation costs `BASE`, and the CPU time of
+        reading its document.
 
-    In the order of what each step costs us: the user's budget as far as it is known here, the
-    parser's limit, the shape, the schema's rules, the cost, and the user's account. What fails on
-    the way is charged as well, by the CPU that it took.
-    """
-
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
-        self._reading = Reading()
-        self._points: int | None = None
-        self._told = False
-
-    async def on_operation(self) -> AsyncIterator[None]:
-        """Find and read the document; afterwards charge what was refused."""
-        operation, gate = self.execution_context, self._gate
-        user_id = operation.context.actor_id
+        Raises:
+            InvalidOperationError: the document does not fit the schema.
+            UnknownOperationError, OperationTypeError: the document has no operation to execute.
+            DomainError, GraphQLError: another check failed.
+        """
+        user_id = observation.request.actor_id
+        assert user_id is not None, "the transport verifies the token first"
         try:
-            try:
-                gate.budgets.require(user_id)
-                operation.query = await requested_text(
-                    operation.query,
-                    operation.operation_extensions,
-                    gate.trusted,
-                    only_trusted=gate.only_trusted,
-                )
-                self._reading = await gate.reader.read(operation.query or "", user_id)
-            except Exception as error:  # noqa: BLE001
-                # Raised here, it would be in the answer, but in no result that extensions see.
-                self._reading = Reading(refusal=error)
-                operation.query = operation.query or "# named by its hash"
-            yield
-        finally:
-            if self._points is None and not isinstance(self._reading.refusal, RateLimitedError):
-                # It tells the next request of this user, not the one that is answered already.
-                with suppress(RateLimitedError):
-                    await gate.budgets.spend(user_id, BASE)
+            operation = await self._checked(params, user_id, allowed, observation)
+        except RateLimitedError:
+            raise
+        except BaseException:
+            # An overdrawn budget refuses the user's next request, not this one.
+            with suppress(RateLimitedError):
+                await self.budgets.spend(user_id, BASE)
+            raise
+        observation.cost = operation.cost
+        await self.budgets.spend(user_id, operation.cost)
+        return operation
 
-    def on_parse(self) -> Iterator[None]:
-        """Hand over the document that was read."""
-        if self._reading.refusal is not None:
-            raise self._reading.refusal
-        self.execution_context.graphql_document = self._reading.document
-        yield
-
-    def on_validate(self) -> Iterator[None]:
-        """Hand over the errors that were found; without any, count the operation's points."""
-        operation, gate = self.execution_context, self._gate
-        operation.pre_execution_errors = [*self._reading.errors]
-        yield
-        if operation.pre_execution_errors:
-            return
-        variables = operation.variables or {}
-        require_variables(variables, gate.limits)
-        document, chosen = self._chosen()
-        self._points = require_cost(gate.costs, document, chosen, variables, gate.limits)
-
-    async def on_execute(self) -> AsyncIterator[None]:
-        """Charge what is about to run, and end the turn when it has."""
-        assert self._points is not None
-        operation, gate = self.execution_context, self._gate
-        user_id = operation.context.actor_id
-        await gate.budgets.spend(user_id, self._points)
-        document, chosen = self._chosen()
-        if chosen.operation is OperationType.SUBSCRIPTION:
-            operation.context.meter = EventMeter(
-                gate,
-                user_id,
-                chosen,
-                fragments_of(document),
-                operation.variables or {},
-                operation.query or "",
-            )
-        yield
-        # The events of a subscription wait for turns of their own.
-        operation.context.turn.give_back()
-
-    def _chosen(self) -> tuple[DocumentNode, OperationDefinitionNode]:
-        operation = self.execution_context
-        document = operation.graphql_document
-        assert document is not None
-        chosen = get_operation_ast(document, operation.operation_name)
-        assert chosen is not None
-        return document, chosen
-
-    def get_results(self) -> dict[str, Any]:
-        """Return the cost for the answer's `extensions`; of a stream only for the first one."""
-        if self._points is None or self._told:
-            return {}
-        self._told = True
-        return {"cost": {"points": self._points, "limit": self._gate.limits.cost}}
+    async def _checked(
+        self,
+        params: GraphQLParams,
+        user_id: UUID,
+        allowed: Collection[OperationType],
+        observation: Observation,
+    ) -> Operation:
+        self.budgets.require(user_id)
+        text = await requested_text(
+            params.query, params.extensions, self.find_document, only_trusted=self.only_trusted
+        )
+        reading = await self.reader.read(text or "", user_id)
+        if reading.refusal is not None:
+            raise reading.refusal
+        assert reading.document is not None
+        node = observation.node = chosen_operation(reading.document, params.operation_name)
+        require_type(node, allowed)
+        if reading.errors:
+            raise InvalidOperationError(reading.errors)
+        variables = params.variables or {}
+        require_variables(variables, self.limits)
+        cost = require_cost(self.costs, reading.document, node, variables, self.limits)
+        return Operation(
+            user_id, text or "", reading.document, node, variables, params.extensions, cost
+        )

@@ -1,18 +1,17 @@
-"""What every resolver has at hand: who asks, the use cases, and loaders that batch."""
+"""The context of an operation: the caller, the use cases, and loaders that batch."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import strawberry
 from strawberry.dataloader import DataLoader
 
 from domain.backups.service import Backups
-from domain.concurrency.fair_queue import Turn
 from domain.drift.service import Drift
 from domain.errors import BadInputError, UnauthenticatedError
 from domain.inventory.service import Inventory
@@ -24,15 +23,17 @@ from domain.tenancy.claims import ClaimedUser
 from domain.tenancy.models import Principal, TenantAccess
 from domain.tenancy.service import Tenancy
 from domain.tenancy.transactions import DatabaseUnavailableError
-from gql.audit import audit, run_to_completion
+from gql.audit import audit
+from gql.completion import run_to_completion
+from gql.hub_links import HubLinks
 from gql.ids import GlobalId
-from gql.limits.events import EventMeter
 from gql.pages import Cursor, bad_cursor
+from gql.request import Request
 
-# After how many seconds a subscription asks for its caller's roles again. The answer may be half
-# as old, since all subscriptions of a user share it; together that is far below the 60 s of T4.
+# Seconds after which a subscription reads its caller's roles again. All subscriptions of a user
+# share an answer for half of that time; together that is far below the 60 s of T4.
 PRINCIPAL_SECONDS = 10.0
-# Before a stream asks again a database that was away.
+# Seconds after which a stream retries a database that was unavailable.
 RETRY_SECONDS = 1.0
 
 K = TypeVar("K", bound=Hashable)
@@ -55,81 +56,58 @@ class UseCases:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a verified token says is calling, and until when."""
+    """The caller that a verified token names, and when the token expires."""
 
     user_id: UUID
     expires_at: datetime
-    # Set where the token, and no table, says where this user belongs.
+    # Set if memberships come from the token instead of the database.
     claimed: ClaimedUser | None = None
 
 
-# Verifies the caller's token, again each time: it may have run out, or its key been withdrawn.
+# Verifies the caller's token. Each call verifies again: the token may have expired, or its key may
+# have been withdrawn.
 Identify = Callable[[], Awaitable[Identity]]
 
 
-class Links(Protocol):
-    """Knows where people look at things."""
-
-    def run(self, tenant_slug: str, run_id: str) -> str:
-        """Return the address of a run's page in the hub."""
-        ...
-
-
-class Slot(Protocol):
-    """What one long connection takes of what may be open at a time."""
-
-    def enter(self, tenant_id: UUID) -> None:
-        """Count the connection for a tenant; RateLimitedError when that has too many."""
-        ...
-
-
 class Context:
-    """The context of one operation; a subscription keeps its own as long as it lives."""
+    """The context of one operation; a subscription keeps it until it ends."""
 
     def __init__(
-        self, cases: UseCases, identify: Identify, links: Links, default_window: timedelta
+        self,
+        cases: UseCases,
+        identify: Identify,
+        links: HubLinks,
+        default_window: timedelta,
+        request: Request,
     ) -> None:
         self.cases = cases
         self.links = links
         self.default_window = default_window
-        self.request_id: str | None = None
-        self.transport: str | None = None
-        # Behind this cursor a stream goes on, unless its argument `after` names another.
-        self.last_event_id: str | None = None
-        # What the connection of a socket or a stream takes.
-        self.slot: Slot | None = None
-        # The user's turn, which the transport took; it ends with the execution at the latest.
-        self.turn: Turn | None = None
+        self.request = request
         self._entered: TenantAccess | None = None
-        # What the events of a subscription take.
-        self.meter: EventMeter | None = None
         self._identify = identify
         self._identity: Identity | None = None
         self._principal: Principal | None = None
         self._read_at = float("-inf")
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
 
-    @property
-    def actor_id(self) -> UUID | None:
-        """The caller's id, once their token was verified."""
-        return self._identity.user_id if self._identity else None
-
     async def identify(self) -> Identity:
-        """Verify the caller's token; nothing is read for it yet.
+        """Verify the caller's token, without reading the database.
 
         Raises:
-            UnauthenticatedError: the token is not or no longer good.
-            UnavailableError: the token cannot be checked just now.
+            UnauthenticatedError: the token is not valid, or not any more.
+            UnavailableError: the token cannot be verified just now.
         """
         self._identity = await self._identify()
+        self.request.actor_id = self._identity.user_id
         return self._identity
 
     async def principal(self) -> Principal:
-        """Return the caller with the roles of now, or of a few seconds ago in a stream.
+        """Return the caller with their current roles; in a stream, those of a few seconds ago.
 
         Raises:
-            UnauthenticatedError: the token is not or no longer good, or nobody added this user.
-            UnavailableError: the token cannot be checked just now.
+            UnauthenticatedError: the token is not valid, or not any more, or the user is unknown.
+            UnavailableError: the token cannot be verified just now.
         """
         identity, now = self._identity, monotonic()
         if identity is None or now - self._read_at > PRINCIPAL_SECONDS:
@@ -142,47 +120,45 @@ class Context:
         if datetime.now(UTC) >= identity.expires_at:
             raise UnauthenticatedError("The token has expired. Sign in again.")
         if self._principal is None:
-            raise UnauthenticatedError(
-                "This user is not known here. Ask an owner for access.", user_id=identity.user_id
-            )
+            raise UnauthenticatedError("This user is not known here. Ask an owner for access.")
         return self._principal
 
     async def _read_principal(self, identity: Identity, max_age: float) -> Principal | None:
         if identity.claimed is None:
             return await self.cases.tenancy.principal(identity.user_id, max_age=max_age)
-        return await run_to_completion(self._claimed_principal(identity.claimed, max_age), self)
+        return await run_to_completion(self._claimed_principal(identity.claimed, max_age))
 
     async def _claimed_principal(self, claimed: ClaimedUser, max_age: float) -> Principal:
         principal, is_new = await self.cases.tenancy.claimed_principal(claimed, max_age=max_age)
         if is_new:
-            audit("membership.provisioned", self)
+            audit("membership.provisioned")
         return principal
 
     async def enter(self, tenant_id: UUID) -> TenantAccess:
         """Return the caller's access to a tenant.
 
         Raises:
-            ForbiddenError: there is no membership.
-            RateLimitedError: too many connections read from the tenant.
+            ForbiddenError: the caller is not a member.
+            RateLimitedError: the tenant has too many open connections.
         """
         access = self._entered = (await self.principal()).enter(tenant_id)
         bind_log_ids(tenant_id=tenant_id)
-        if self.slot is not None:
-            self.slot.enter(tenant_id)
+        if self.request.slot is not None:
+            self.request.slot.enter(tenant_id)
         return access
 
     async def entered(self) -> TenantAccess | None:
-        """Return what `stay` does, for the tenant that was entered last; None before the first."""
+        """Return the current access to the tenant that was entered last; None before the first."""
         return None if self._entered is None else await self.stay(self._entered.tenant_id)
 
     async def stay(self, tenant_id: UUID) -> TenantAccess:
-        """Return the caller's access, before each thing that a stream sends.
+        """Return the caller's access before a stream sends an event.
 
-        A client that reads slowly makes a batch last for minutes, and what is inside its events
-        is read as late as they are sent. Without the database the stream waits.
+        A slow client can take minutes to read a batch, and the fields of an event are read when it
+        is sent. While the database is unavailable the stream waits.
 
         Raises:
-            UnauthenticatedError, ForbiddenError: the caller lost the right to see more.
+            UnauthenticatedError, ForbiddenError: the caller has lost access.
         """
         while True:
             try:
@@ -191,7 +167,7 @@ class Context:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def locate(self, id_: str, type_name: str) -> tuple[TenantAccess, GlobalId]:
-        """Read an id of a certain type; the tenant in it is checked before anything else.
+        """Decode an id of a certain type; access to its tenant is checked first.
 
         Raises:
             BadInputError, ForbiddenError.

@@ -1,184 +1,151 @@
-"""How documents are run: Strawberry's schema, with a gate, our errors and one clear operation."""
+"""The execution of operations: one straight sequence from the document to the answer.
 
-import copy
-import sys
-from collections.abc import Iterator
+observe -> admit -> execute -> map errors -> measure -> audit
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterable, Collection
 from contextlib import aclosing
-from inspect import signature
 from typing import Any, cast
-from uuid import UUID
 
-from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, OperationType
-from strawberry import Schema
-from strawberry.extensions import SchemaExtension
-from strawberry.extensions.context import OperationContextManager
-from strawberry.extensions.runner import SchemaExtensionsRunner
-from strawberry.schema.exceptions import CannotGetOperationTypeError
-from strawberry.schema.schema import (
-    StrawberryGraphQLCoreExecutionContext,
-    SubscriptionResult,
+import graphql
+from graphql import OperationType
+from graphql.execution import (
+    Executor,
+    create_source_event_stream,
+    execute_root_selection_set,
+    execute_subscription_event,
+    map_source_to_response_event,
 )
-from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry import Schema
+from strawberry.execution import optimized_is_awaitable
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
+from strawberry.utils.await_maybe import await_maybe
 
 from domain.concurrency.fair_queue import Turn
-from gql.admission import Admission, Gate
+from gql.admission import Admission, Operation
 from gql.audit import audit_refusals
-from gql.documents.validation import MAX_FAULTS
-from gql.errors import ErrorMapping, map_errors, public_error
-from gql.limits.turns import user_turns
-from gql.observation import OperationObservation
+from gql.context import Context
+from gql.documents.operations import OperationTypeError, UnknownOperationError
+from gql.documents.validation import MAX_ERRORS
+from gql.errors import InvalidOperationError, public_errors
+from gql.limits.events import EventMeter
+from gql.observation import Observation, observed
+from gql.request import GraphQLParams, Request
 
 
-class AmbiguousOperationError(CannotGetOperationTypeError):
-    """The document has several operations and the request names none of them."""
+class Operations:
+    """Executes the operations of a schema; every answer holds public errors only."""
 
-    def __init__(self) -> None:
-        super().__init__(None)
+    def __init__(self, schema: Schema, admission: Admission) -> None:
+        self.schema = schema
+        self.admission = admission
 
-    def as_http_error_reason(self) -> str:
-        """Return the message for the client."""
-        return "The document has several operations: name the one to run in `operationName`."
+    def turn_of(self, request: Request) -> Turn:
+        """Return the caller's turn, to wait for before any work is done for an operation."""
+        return Turn(self.admission.turns, request.actor_id)
 
+    async def execute(
+        self, params: GraphQLParams, context: Context, allowed: Collection[OperationType]
+    ) -> ExecutionResult:
+        """Execute a query or mutation.
 
-class ChosenOperation(SchemaExtension):
-    """Refuses an ambiguous operation, of which Strawberry would run the first."""
-
-    def on_parse(self) -> Iterator[None]:
-        """Look at the document once it is parsed."""
-        yield
-        context = self.execution_context
-        # Strawberry keeps the name that the client sent under this name only.
-        if context.graphql_document is None or context._provided_operation_name is not None:
-            return
-        definitions = context.graphql_document.definitions
-        if sum(isinstance(node, OperationDefinitionNode) for node in definitions) > 1:
-            raise AmbiguousOperationError
-
-
-_BUILD = signature(StrawberryGraphQLCoreExecutionContext.build)
-
-
-class Execution(StrawberryGraphQLCoreExecutionContext):
-    """Stops at the first few wrong variables, and meters the events of subscriptions."""
-
-    @classmethod
-    def build(cls, *args: Any, **kwargs: Any) -> Any:
-        """Prepare to run an operation."""
-        # graphql-core passes it by its place among the arguments.
-        given = _BUILD.bind(*args, **kwargs)
-        given.arguments["max_coercion_errors"] = MAX_FAULTS
-        return super().build(*given.args, **given.kwargs)
-
-    def execute_operation(self, serially: bool | None = None) -> Any:
-        """Run the operation, or one event of a subscription."""
-        meter = getattr(self.context_value, "meter", None)
-        if self.operation.operation is not OperationType.SUBSCRIPTION or meter is None:
-            return super().execute_operation(serially)
-
-        async def execute() -> Any:
-            result = super(Execution, self).execute_operation(serially)
-            return await result if self.is_awaitable(result) else result
-
-        return meter.execute(self.root_value, execute, self.context_value.entered)
-
-
-class NoSuggestions(Execution):
-    """Does not tell in errors of variables which names the schema has."""
-
-    @classmethod
-    def build(cls, *args: Any, **kwargs: Any) -> Any:
-        """Prepare to run an operation."""
-        return super().build(*args, **{**kwargs, "hide_suggestions": True})
-
-
-class _Operation(OperationContextManager):
-    async def __aenter__(self) -> None:
-        try:
-            await super().__aenter__()
-        except BaseException:
-            await self.__aexit__(*sys.exc_info())
-            raise
-
-
-class ExtensionsRunner(SchemaExtensionsRunner):
-    """Ends what extensions have begun when the next one fails or is cancelled at its beginning.
-
-    Strawberry leaves that to the garbage collector.
-    """
-
-    def operation(self) -> OperationContextManager:
-        """Return the context of the whole operation."""
-        return _Operation(self.extensions)
-
-
-class OpsrunSchema(Schema):
-    """A schema whose every answer, also that of a broken extension, has public errors only."""
-
-    _gate: Gate | None = None
-
-    def behind(self, gate: Gate) -> "OpsrunSchema":
-        """Return the same schema, of which only what passes the gate is run."""
-        guarded = copy.copy(self)
-        guarded._gate = gate
-        guarded.execution_context_class = Execution if gate.limits.suggestions else NoSuggestions
-        return guarded
-
-    def turn_of(self, user_id: UUID | None) -> Turn:
-        """Return the turn to wait for before anything is done for an operation of the user."""
-        turns = user_turns() if self._gate is None else self._gate.turns
-        return Turn(turns, user_id)
-
-    def as_graphql_core(self) -> GraphQLSchema:
-        """Return the schema as graphql-core knows it."""
-        return self._schema
-
-    def get_extensions(self, sync: bool = False) -> list[SchemaExtension]:
-        """Return the extensions; ours are innermost, so that all others see mapped errors.
-
-        But the one that watches is outermost, so that it sees what the others refuse.
+        Raises:
+            UnknownOperationError, OperationTypeError: the document has no operation to execute.
         """
-        gate = () if self._gate is None else (Admission(self._gate),)
-        return [
-            OperationObservation(),
-            *super().get_extensions(sync),
-            *gate,
-            ChosenOperation(),
-            ErrorMapping(),
-        ]
+        with observed(context.request) as observation:
+            try:
+                operation = await self.admission.admit(params, allowed, observation)
+                result = await self._execute(operation, context)
+            except (UnknownOperationError, OperationTypeError):
+                raise
+            except Exception as error:  # noqa: BLE001 - every error has to be answered
+                result = _failure(error)
+            return self._answer(result, observation)
 
-    def create_extensions_runner(
-        self, execution_context: ExecutionContext, extensions: list[SchemaExtension]
-    ) -> SchemaExtensionsRunner:
-        """Return what runs the extensions of one operation."""
-        return ExtensionsRunner(execution_context, extensions)
+    async def stream(
+        self,
+        params: GraphQLParams,
+        context: Context,
+        allowed: Collection[OperationType] = frozenset(OperationType),
+    ) -> AsyncGenerator[ExecutionResult, None]:
+        """Execute any operation, and yield its results; an error is the last one."""
+        with observed(context.request) as observation:
+            try:
+                operation = await self.admission.admit(params, allowed, observation)
+                if operation.node.operation is not OperationType.SUBSCRIPTION:
+                    yield self._answer(await self._execute(operation, context), observation)
+                    return
+                async with aclosing(self._subscribe(operation, context, observation)) as results:
+                    async for result in results:
+                        yield self._answer(result, observation)
+            except Exception as error:  # noqa: BLE001 - every error has to be answered
+                yield self._answer(_failure(error), observation)
 
-    def process_errors(
-        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
-    ) -> None:
-        """Log nothing: the mapping logs what is unexpected, and that once."""
+    async def _execute(self, operation: Operation, context: Context) -> ExecutionResult:
+        executor = self._executor(operation, context)
+        result = await await_maybe(execute_root_selection_set(executor))
+        context.request.end_turn()
+        return ExecutionResult(result.data, result.errors)
 
-    async def execute(self, *args: Any, **kwargs: Any) -> ExecutionResult:
-        """Run a query or mutation; see Strawberry's `Schema.execute`."""
-        result = await super().execute(*args, **kwargs)
-        # An extension that failed kept the result from ErrorMapping.
-        audit_refusals(map_errors(result), kwargs.get("context_value"))
+    async def _subscribe(
+        self, operation: Operation, context: Context, observation: Observation
+    ) -> AsyncGenerator[ExecutionResult, None]:
+        executor = self._executor(operation, context)
+        observation.subscribed()
+        stream = create_source_event_stream(executor)
+        source: AsyncIterable[Any] | graphql.ExecutionResult = await await_maybe(stream)
+        # Each event waits for its own turn.
+        context.request.end_turn()
+        if isinstance(source, graphql.ExecutionResult):
+            raise InvalidOperationError(source.errors or [])
+        meter = EventMeter(self.admission, operation)
+
+        async def execute_event(event: Executor[Any]) -> graphql.ExecutionResult:
+            async def execute() -> graphql.ExecutionResult:
+                return await await_maybe(execute_subscription_event(event))
+
+            return await meter.execute(event.root_value, execute, context.entered)
+
+        events = map_source_to_response_event(executor, source, execute_event)
+        async with aclosing(events):
+            async for result in events:
+                yield ExecutionResult(result.data, result.errors)
+
+    def _executor(self, operation: Operation, context: Context) -> Executor[Any]:
+        """Return graphql-core's executor of an operation.
+
+        Raises:
+            InvalidOperationError: a variable does not fit the schema.
+        """
+        executor = StrawberryGraphQLCoreExecutionContext.build(
+            self.schema._schema,
+            operation.document,
+            context_value=context,
+            raw_variable_values=operation.variables,
+            operation_name=operation.name,
+            max_coercion_errors=MAX_ERRORS,
+            hide_suggestions=not self.admission.limits.suggestions,
+            is_awaitable=cast("Any", optimized_is_awaitable),
+            operation_extensions=operation.extensions,
+        )
+        if isinstance(executor, list):
+            raise InvalidOperationError(executor)
+        return executor
+
+    def _answer(self, result: ExecutionResult, observation: Observation) -> ExecutionResult:
+        """Make a result fit to leave the server: map its errors, then measure and audit it."""
+        errors = public_errors(result.errors or [])
+        result.errors = [*errors] or None
+        if observation.cost is not None and not observation.is_answered:
+            limit = self.admission.limits.cost
+            result.extensions = {"cost": {"points": observation.cost, "limit": limit}}
+        observation.answered(errors)
+        audit_refusals(errors)
         return result
 
-    async def stream(self, *args: Any, **kwargs: Any) -> SubscriptionResult:
-        """Run any operation as a stream that ends with an error instead of raising it."""
-        # Other kinds of results come of incremental delivery only, which is off.
-        results = cast("SubscriptionResult", await super().stream(*args, **kwargs))
-        return _ending_with_error(results, kwargs.get("context_value"))
 
-
-async def _ending_with_error(results: SubscriptionResult, context: object) -> SubscriptionResult:
-    try:
-        async with aclosing(results):
-            async for result in results:
-                audit_refusals(map_errors(result), context)
-                yield result
-    except Exception as error:  # noqa: BLE001 - whatever an extension raises has to be answered
-        shown = public_error(error)
-        audit_refusals([shown], context)
-        yield PreExecutionError(data=None, errors=[shown])
+def _failure(error: Exception) -> PreExecutionError:
+    errors = error.errors if isinstance(error, InvalidOperationError) else [error]
+    return PreExecutionError(data=None, errors=[*public_errors(errors)])

@@ -1,4 +1,4 @@
-"""The whole schema, put together from the subjects' folders."""
+"""The whole schema, composed of the subjects' types."""
 
 from datetime import datetime
 
@@ -9,7 +9,6 @@ import gql.enums  # gives the domain's enums their descriptions
 import gql.related  # noqa: F401 - adds what each run type relates to
 from gql.backups.mutations import BackupMutations
 from gql.drift.mutations import DriftMutations
-from gql.execution import OpsrunSchema
 from gql.inventory.mutations import InventoryMutations
 from gql.notifications.mutations import NotificationMutations
 from gql.notifications.subscriptions import NotificationSubscriptions
@@ -35,9 +34,11 @@ class Subscription(RunSubscriptions, NotificationSubscriptions):
     """The root of all subscriptions."""
 
 
-schema = OpsrunSchema(
+schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
     config=StrawberryConfig(scalar_map={datetime: DateTime}),
 )
+# The same schema as graphql-core knows it.
+core_schema = schema._schema

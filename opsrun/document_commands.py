@@ -24,13 +24,13 @@ def add_documents(files: tuple[Path, ...]) -> None:
     """
     from domain.documents.service import register
     from gql.documents.manifests import UnusableManifestError, read_documents
-    from gql.schema import schema
+    from gql.schema import core_schema
     from opsrun.administration import open_administration
     from opsrun.api.admission_config import limits
 
     settings = load_command_settings()
     try:
-        found = read_documents(files, schema.as_graphql_core(), limits(settings))
+        found = read_documents(files, core_schema, limits(settings))
     except UnusableManifestError as error:
         raise click.ClickException(f"Nothing was registered.\n{error}") from error
 

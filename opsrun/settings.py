@@ -154,7 +154,7 @@ class Settings(BaseSettings):
     """Maximum cost of an operation."""
     cost_per_minute: int = Field(100_000, ge=10)
     """Budget: the cost that a user may spend in a minute, over all API processes."""
-    operations_per_socket: int = Field(100, ge=1, le=10_000)
+    operations_per_websocket: int = Field(100, ge=1, le=10_000)
     """Maximum operations at a time on a WebSocket."""
     connections_per_user: int = Field(100, ge=1)
     """Maximum WebSockets and event streams of a user, per API process."""

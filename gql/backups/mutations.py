@@ -5,9 +5,9 @@ from typing import Annotated
 import strawberry
 
 from domain.errors import BadInputError, UserInputError
-from domain.tenancy.models import TenantAccess
-from gql.audit import audit, run_to_completion
+from gql.audit import audit
 from gql.backups.types import BackupSet
+from gql.completion import completes
 from gql.context import Info
 from gql.inventory.queries import policy_key
 from gql.runs.mutations import start_payload
@@ -17,24 +17,20 @@ from gql.user_errors import UserError
 
 @strawberry.input(description="The backup set to create.")
 class CreateBackupSetInput:
-    """Input of `createBackupSet`."""
-
     tenant_id: strawberry.ID = strawberry.field(description="The tenant.")
     name: str = strawberry.field(description="1 to 100 characters, unique within the tenant.")
 
 
 @strawberry.type(description="The answer to `createBackupSet`.")
 class CreateBackupSetPayload:
-    """A new set, or what to mend."""
-
     backup_set: BackupSet | None = strawberry.field(description="The set; null with user errors.")
-    user_errors: list[UserError] = strawberry.field(description="What to mend; empty on success.")
+    user_errors: list[UserError] = strawberry.field(
+        description="Errors the user can fix; empty on success."
+    )
 
 
 @strawberry.input(description="Which policies to copy into which backup set.")
 class AddPoliciesToBackupSetInput:
-    """Input of `addPoliciesToBackupSet`."""
-
     backup_set_id: strawberry.ID = strawberry.field(description="The set.")
     policy_ids: list[strawberry.ID] = strawberry.field(
         description="Ids of policies, at most 1,000; doubles count once."
@@ -46,6 +42,7 @@ class BackupMutations:
     """The mutations about backup sets."""
 
     @strawberry.mutation(description="Create an empty backup set.")
+    @completes
     async def create_backup_set(
         self,
         info: Info,
@@ -54,11 +51,17 @@ class BackupMutations:
         ],
     ) -> CreateBackupSetPayload:
         access, _ = await info.context.locate(input.tenant_id, "Tenant")
-        return await run_to_completion(_create(input.name, access, info), info.context)
+        try:
+            created = await info.context.cases.backups.create_set(access, input.name)
+        except UserInputError as error:
+            return CreateBackupSetPayload(backup_set=None, user_errors=[UserError.of(error)])
+        audit("backup_set.create", access)
+        return CreateBackupSetPayload(backup_set=BackupSet.of(created, access), user_errors=[])
 
     @strawberry.mutation(
         description="Start `backup_set.add_policies`: copy policies of the current snapshots."
     )
+    @completes
     async def add_policies_to_backup_set(
         self,
         info: Info,
@@ -73,14 +76,7 @@ class BackupMutations:
             if located.tenant_id != access.tenant_id:
                 raise BadInputError("A policy belongs to another tenant than the backup set.")
             policies.append(policy_key(policy))
-        starting = info.context.cases.backups.start_adding(access, backup_set.uuid_key(), policies)
-        return await start_payload(starting, access, info)
-
-
-async def _create(name: str, access: TenantAccess, info: Info) -> CreateBackupSetPayload:
-    try:
-        created = await info.context.cases.backups.create_set(access, name)
-    except UserInputError as error:
-        return CreateBackupSetPayload(backup_set=None, user_errors=[UserError.of(error)])
-    audit("backup_set.create", info.context, access)
-    return CreateBackupSetPayload(backup_set=BackupSet.of(created, access), user_errors=[])
+        backups, set_id = info.context.cases.backups, backup_set.uuid_key()
+        return await start_payload(
+            lambda: backups.start_adding(access, set_id, policies), access, info
+        )

@@ -1,4 +1,4 @@
-"""Read the manifests of client builds, and check each document as the API would."""
+"""The manifests of client builds, with each document checked as the API would check it."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ from gql.limits.shape import require_shape
 
 
 class UnusableManifestError(Exception):
-    """A file holds no documents that the API would run; the message lists what is wrong."""
+    """A file holds documents that the API would refuse; the message lists the reasons."""
 
 
 def read_documents(
@@ -24,27 +24,27 @@ def read_documents(
 ) -> list[TrustedDocument]:
     """Read all documents of the files, each checked as the API would check it.
 
-    A file ends in `.graphql` and is one document, or it is a manifest in JSON: an object of
-    hash and text (GraphQL Code Generator's client preset, Relay), or Apollo's operation list.
+    A `.graphql` file is one document. Any other file is a manifest in JSON: an object from hash to
+    text (GraphQL Code Generator's client preset, Relay), or Apollo's operation list.
 
     Raises:
-        UnusableManifestError: with every fault of every file.
+        UnusableManifestError: lists every error of every file.
     """
-    found: list[TrustedDocument] = []
-    wrong: list[str] = []
+    documents: list[TrustedDocument] = []
+    errors: list[str] = []
     checks = _Checks(schema, limits)
     for path in paths:
         try:
             for text, sha256 in _texts(path):
-                document, fault = checks.document(text, sha256)
-                found.append(document)
-                if fault is not None:
-                    wrong.append(f"{path}: {document.name}: {fault}")
-        except (OSError, ValueError, AttributeError) as error:
-            wrong.append(f"{path}: {error}")
-    if wrong:
-        raise UnusableManifestError("\n".join(wrong))
-    return [*{document.sha256: document for document in found}.values()]
+                document, error = checks.document(text, sha256)
+                documents.append(document)
+                if error is not None:
+                    errors.append(f"{path}: {document.name}: {error}")
+        except (OSError, ValueError, AttributeError) as unusable:
+            errors.append(f"{path}: {unusable}")
+    if errors:
+        raise UnusableManifestError("\n".join(errors))
+    return [*{document.sha256: document for document in documents}.values()]
 
 
 class _Checks:
@@ -54,7 +54,7 @@ class _Checks:
         self._costs = CostModel(schema)
 
     def document(self, text: str, sha256: str | None) -> tuple[TrustedDocument, str | None]:
-        """Return the document under its operation's name, with what is wrong with it."""
+        """Return the document, named after its operations, with the reason to refuse it."""
         try:
             parsed = parse(text, max_tokens=self._limits.tokens)
         except GraphQLError as error:
@@ -69,8 +69,8 @@ class _Checks:
             )
         try:
             require_shape(parsed, self._limits)
-            if wrong := validate_document(self._schema, parsed, self._limits):
-                return document, "; ".join(fault.message for fault in wrong)
+            if errors := validate_document(self._schema, parsed, self._limits):
+                return document, "; ".join(error.message for error in errors)
             for operation in operations:
                 require_cost(self._costs, parsed, operation, {}, self._limits)
         except (BadInputError, LimitExceededError) as error:
@@ -85,11 +85,11 @@ def _texts(path: Path) -> Iterator[tuple[str, str | None]]:
         return
     manifest: Any = json.loads(content)
     if not isinstance(manifest, dict):
-        raise ValueError("A manifest is a JSON object.")  # noqa: TRY004 - it is the file's fault
+        raise ValueError("A manifest is a JSON object.")  # noqa: TRY004 - an error of the file
     entries = [*manifest.items()]
     if isinstance(operations := manifest.get("operations"), list):
         entries = [(entry.get("id"), entry.get("body")) for entry in operations]
     for sha256, text in entries:
         if not isinstance(text, str):
-            raise ValueError(f"The document of {sha256} is no text.")  # noqa: TRY004
+            raise ValueError(f"The document of {sha256} is not a text.")  # noqa: TRY004
         yield text, sha256

@@ -1,4 +1,4 @@
-"""Documents that come for the first time: read beside the event loop, one at a time."""
+"""Reading new documents: parsed and validated one at a time, in a thread if they are long."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +11,7 @@ from graphql import DocumentNode, GraphQLError, GraphQLSchema, GraphQLSyntaxErro
 
 from domain.concurrency.fair_queue import FairQueue
 from domain.errors import DomainError, LimitExceededError
+from gql.documents.operations import operations_of
 from gql.documents.valid import ValidDocuments
 from gql.documents.validation import validate_document
 from gql.limits.budgets import Budgets
@@ -18,26 +19,26 @@ from gql.limits.cost import BASE, PER_CPU_SECOND
 from gql.limits.limits import Limits
 from gql.limits.shape import require_shape
 
-# graphql-core's parser tells of too many tokens in these words only.
+# graphql-core's parser reports too many tokens by its message only.
 _TOO_MANY_TOKENS = "tokens. Parsing aborted"
-# Characters of a document that is read in less time than a thread needs to be asked.
+# Characters of a document that is read faster than a thread could be started.
 _SHORT = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What became of a text: a document without errors, or what is wrong with it."""
+    """The result of reading a text: a document and its errors, or the reason to refuse it."""
 
     document: DocumentNode | None = None
     errors: tuple[GraphQLError, ...] = ()
     refusal: Exception | None = None
-    # CPU.
+    # CPU time.
     seconds: float = 0.0
 
 
 @dataclass(slots=True)
 class DocumentReader:
-    """Reads documents for all users, in turns, and keeps those that are valid."""
+    """Reads documents for all users in turns, and caches the valid ones."""
 
     schema: GraphQLSchema
     limits: Limits
@@ -49,19 +50,19 @@ class DocumentReader:
     )
 
     async def read(self, text: str, user_id: UUID) -> Reading:
-        """Parse, measure and validate a text; take a document that was valid before as it is.
+        """Parse, measure and validate a text, unless its document is cached.
 
-        The event loop goes on, and no user's documents wait for more than one of
-        each other user. What takes longer than `BASE` pays for is charged.
+        The event loop keeps running, and a user's document waits for at most one document of each
+        other user. CPU time beyond what `BASE` covers is added to the user's cost.
         """
         if (document := self.known.get(text)) is not None:
             return Reading(document)
         if len(text) <= _SHORT:
             return self._finish(text, user_id, self._read(text))
-        # A thread cannot be stopped: a client that leaves has it read to the end, and pays.
-        return await asyncio.shield(asyncio.create_task(self._read_beside(text, user_id)))
+        # A thread cannot be stopped: if the client leaves, it reads to the end, and the user pays.
+        return await asyncio.shield(asyncio.create_task(self._read_in_thread(text, user_id)))
 
-    async def _read_beside(self, text: str, user_id: UUID) -> Reading:
+    async def _read_in_thread(self, text: str, user_id: UUID) -> Reading:
         loop = asyncio.get_running_loop()
         async with self._turns.place(user_id):
             reading = await loop.run_in_executor(self._thread, self._read, text)
@@ -77,15 +78,16 @@ class DocumentReader:
         began = thread_time()
         try:
             document = parse(text, max_tokens=self.limits.tokens)
+            operations_of(document)
             require_shape(document, self.limits)
             errors = tuple(validate_document(self.schema, document, self.limits))
         except (DomainError, GraphQLSyntaxError) as error:
-            refusal = _in_our_words(error, self.limits)
+            refusal = _token_limit_error(error, self.limits)
             return Reading(refusal=refusal, seconds=thread_time() - began)
         return Reading(document, errors, seconds=thread_time() - began)
 
 
-def _in_our_words(error: Exception, limits: Limits) -> Exception:
+def _token_limit_error(error: Exception, limits: Limits) -> Exception:
     if _TOO_MANY_TOKENS in str(error):
         return LimitExceededError(
             f"The document has more than {limits.tokens} tokens. Ask for less at a time."

@@ -1,4 +1,4 @@
-"""The schema's own rules, and the price, as one installation applies them to a document."""
+"""Validation of documents and variables, by the schema's rules and the limits."""
 
 from typing import Any
 
@@ -20,17 +20,17 @@ from gql.limits.cost import CostModel, Variables
 from gql.limits.limits import Limits
 from gql.limits.shape import fragments_of
 
-# Errors in one answer. Each may come with suggestions, which take longer than the error.
-MAX_FAULTS = 3
-# Comparisons of fields that would be merged, two for each pair, about 0.4 µs each. graphql-core
-# itself allows ten times as many.
+# Errors in one answer. Computing an error's suggestions takes longer than finding the error.
+MAX_ERRORS = 3
+# Comparisons of fields to merge, two for each pair, about 0.4 µs each. graphql-core allows ten
+# times as many by default.
 overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = 50_000
 
 
 def validate_document(
     schema: GraphQLSchema, document: DocumentNode, limits: Limits
 ) -> list[GraphQLError]:
-    """Return what is wrong with a document; nothing if it may run."""
+    """Return the errors of a document; none if it may run."""
     rules = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
     if not limits.introspection:
         rules = (*rules, NoSchemaIntrospectionCustomRule)
@@ -38,13 +38,13 @@ def validate_document(
         schema,
         document,
         rules,
-        max_errors=MAX_FAULTS,
+        max_errors=MAX_ERRORS,
         hide_suggestions=not limits.suggestions,
     )
 
 
 def require_variables(variables: Variables, limits: Limits) -> None:
-    """Refuse variables with more values than a document has tokens, or more levels than fields.
+    """Refuse variables with more values than a document may have tokens, or more levels.
 
     Raises:
         LimitExceededError: there are too many.
@@ -73,15 +73,15 @@ def require_cost(
     variables: Variables,
     limits: Limits,
 ) -> int:
-    """Return the points of a valid document's operation.
+    """Return the cost of a valid document's operation.
 
     Raises:
-        LimitExceededError: they are too many, or a page is too large.
+        LimitExceededError: the cost is too high, or a page is too large.
     """
-    points = costs.points(operation, fragments_of(document), variables)
-    if points > limits.cost:
+    cost = costs.cost(operation, fragments_of(document), variables)
+    if cost > limits.cost:
         raise LimitExceededError(
-            f"The operation may cost {points} points, and {limits.cost} are the most."
+            f"The operation costs {cost}, and the limit is {limits.cost}."
             " Ask for smaller pages, or for fewer lists inside lists."
         )
-    return points
+    return cost

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import strawberry
 
+from gql.completion import completes
 from gql.context import Info
 from gql.runs.mutations import start_payload
 from gql.runs.types import StartRunPayload
@@ -11,8 +12,6 @@ from gql.runs.types import StartRunPayload
 
 @strawberry.input(description="What to compare.")
 class StartDriftGenerationInput:
-    """Input of `startDriftGeneration`."""
-
     tenant_id: strawberry.ID = strawberry.field(description="The tenant.")
     scope_key: str = strawberry.field(description="The scope whose last two syncs to compare.")
 
@@ -24,6 +23,7 @@ class DriftMutations:
     @strawberry.mutation(
         description="Start `drift.generate`: compare a scope's last two whole syncs."
     )
+    @completes
     async def start_drift_generation(
         self,
         info: Info,
@@ -32,5 +32,7 @@ class DriftMutations:
         ],
     ) -> StartRunPayload:
         access, _ = await info.context.locate(input.tenant_id, "Tenant")
-        starting = info.context.cases.drift.start_generation(access, input.scope_key)
-        return await start_payload(starting, access, info)
+        drift = info.context.cases.drift
+        return await start_payload(
+            lambda: drift.start_generation(access, input.scope_key), access, info
+        )

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import strawberry
 
+from gql.completion import completes
 from gql.context import Info
 from gql.runs.mutations import start_payload
 from gql.runs.types import StartRunPayload
@@ -11,8 +12,6 @@ from gql.runs.types import StartRunPayload
 
 @strawberry.input(description="What to sync.")
 class StartInventorySyncInput:
-    """Input of `startInventorySync`."""
-
     tenant_id: strawberry.ID = strawberry.field(description="The tenant.")
     scope_key: str = strawberry.field(description="The scope, as `inventoryScopes` names it.")
     allow_empty: bool = strawberry.field(
@@ -29,6 +28,7 @@ class InventoryMutations:
     @strawberry.mutation(
         description="Start `inventory.sync`: read all policies of a scope into a snapshot."
     )
+    @completes
     async def start_inventory_sync(
         self,
         info: Info,
@@ -37,7 +37,9 @@ class InventoryMutations:
         ],
     ) -> StartRunPayload:
         access, _ = await info.context.locate(input.tenant_id, "Tenant")
-        starting = info.context.cases.inventory.start_sync(
-            access, input.scope_key, allow_empty=input.allow_empty
+        inventory = info.context.cases.inventory
+        return await start_payload(
+            lambda: inventory.start_sync(access, input.scope_key, allow_empty=input.allow_empty),
+            access,
+            info,
         )
-        return await start_payload(starting, access, info)

@@ -1,1 +1,1 @@
-"""What one operation, one user and one connection may take, and how that is counted."""
+"""The limits of an operation, of a user and of a connection, and how they are counted."""

@@ -1,32 +1,32 @@
-"""How many points a user has left, wherever the account of it is kept."""
+"""The budgets of users: the cost that each may spend in a minute."""
 
 from typing import Protocol
 from uuid import UUID
 
 
 class Budgets(Protocol):
-    """Keeps the account of every user, across all processes."""
+    """Counts the cost that every user has spent, across all processes."""
 
     def require(self, user_id: UUID) -> None:
-        """Refuse a user who is known to have nothing left; asks nobody, so it costs nothing.
+        """Refuse a user whose budget is known to be spent; it asks no other process.
 
         Raises:
             RateLimitedError: with the time to wait.
         """
         ...
 
-    async def spend(self, user_id: UUID, points: int) -> None:
-        """Take points from the user's account, or a few for having been asked.
+    async def spend(self, user_id: UUID, cost: int) -> None:
+        """Take a cost from the user's budget; a refusal costs a little as well.
 
         Raises:
-            RateLimitedError: there are not that many left.
+            RateLimitedError: the budget does not cover it.
         """
         ...
 
-    def owe(self, user_id: UUID, points: int) -> None:
-        """Take points as soon as the user has them, without making the caller wait."""
+    def owe(self, user_id: UUID, cost: int) -> None:
+        """Take a cost as soon as the budget covers it, without making the caller wait."""
         ...
 
-    async def settle(self, user_id: UUID, points: int) -> None:
-        """Take points for an event of a subscription; wait for them as long as there are none."""
+    async def settle(self, user_id: UUID, cost: int) -> None:
+        """Take the cost of a subscription's event; wait until the budget covers it."""
         ...

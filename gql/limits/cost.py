@@ -1,4 +1,4 @@
-"""What an operation may cost at most: a sum over its document, before anything runs."""
+"""The cost of an operation: an upper bound, added up over its document before it runs."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -31,21 +31,21 @@ from domain.errors import LimitExceededError
 from gql.limits.shape import root_fields
 from gql.pages import DEFAULT_PAGE, MAX_PAGE
 
-# Points of any operation: who asks, the document, a transaction.
+# The cost of any operation: the token, the document, a transaction.
 BASE = 10
-# Points of an event of a subscription: rights, serialization, a message.
+# The cost of an event of a subscription: access, serialization, a message.
 EVENT = 5
-# Points of a second of CPU. What no rule prices, as reading a document, is measured.
+# The cost of a second of CPU time, for work that is measured, such as reading a document.
 PER_CPU_SECOND = 2_000
-# Points of a mutation, which writes, and of a subscription, which follows a feed.
-ACT = 20
-# Members of a list that neither a page nor its metadata bound.
+# The cost of a mutation, which writes, and of a subscription, which follows a feed.
+ACTION = 20
+# The assumed length of a list that neither a page nor its metadata bounds.
 LIST = 10
-# Objects of introspection for a point: they are in memory.
+# Objects of introspection that cost 1: they are in memory.
 INTROSPECTED = 50
-# Keys in a field's metadata: what it costs besides its objects, and how long its list may be.
-POINTS, MEMBERS = "points", "members"
-# Arguments that say how many members there are: numbers, or a list of them.
+# Keys in a field's metadata: its cost besides its objects, and the length of its list.
+COST, MEMBERS = "cost", "members"
+# Arguments that bound a list: a number of members, or their ids.
 _SIZING = ("first", "last", "ids")
 
 Variables = Mapping[str, Any]
@@ -53,31 +53,31 @@ Variables = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """What one field of the schema costs."""
+    """The cost of one field of the schema."""
 
     weight: int
-    # None for a leaf.
+    # The type of its objects; None for a leaf.
     inside: str | None
-    # How many objects it answers with; None for as many as the page has.
+    # How many objects it returns; None for as many as the page has.
     members: int | None
-    # Its arguments that bound the page, with their defaults.
+    # The arguments that bound the page, with their defaults.
     sizing: Mapping[str, object]
 
 
 class CostModel:
-    """Counts the points of an operation: `BASE`, 1 for each object, and the fields' weights.
+    """Computes the cost of an operation: `BASE`, 1 for each object, and the fields' weights.
 
-    The objects are as many as the answer has when every list is full: a page has as many
-    members as were asked for, any other list as many as its metadata say, or `LIST`. What
-    stands inside a list counts for each member. Branches that exclude each other count both.
+    It counts the objects of an answer in which every list is full. A page has as many members as
+    the client asks for; any other list has as many as its metadata states, or `LIST`. A selection
+    inside a list counts for each member. Branches that exclude each other both count.
     `INTROSPECTED` objects of introspection cost 1; graphql-core bounds its depth.
     """
 
     def __init__(self, schema: GraphQLSchema) -> None:
-        acts = (schema.mutation_type, schema.subscription_type)
+        actions = (schema.mutation_type, schema.subscription_type)
         self._rules = {
             name: {
-                field: _rule(name, type_.fields[field], is_act=type_ in acts)
+                field: _rule(name, type_.fields[field], is_action=type_ in actions)
                 for field in type_.fields
             }
             for name, type_ in schema.type_map.items()
@@ -94,13 +94,13 @@ class CostModel:
             name for name, type_ in schema.type_map.items() if isinstance(type_, GraphQLObjectType)
         )
 
-    def points(
+    def cost(
         self,
         operation: OperationDefinitionNode,
         fragments: Mapping[str, FragmentDefinitionNode],
         variables: Variables,
     ) -> int:
-        """Return the points of a valid operation.
+        """Return the cost of a valid operation.
 
         Raises:
             LimitExceededError: a page, or a list of ids, is larger than `MAX_PAGE`.
@@ -110,14 +110,14 @@ class CostModel:
         sum_ = self._sum(operation, fragments, variables)
         return BASE + sum_.selections(operation.selection_set, root.name, 1)
 
-    def event_points(
+    def event_cost(
         self,
         operation: OperationDefinitionNode,
         fragments: Mapping[str, FragmentDefinitionNode],
         variables: Variables,
         type_name: str,
     ) -> int:
-        """Return the points of one event of a valid subscription, which is of this object type."""
+        """Return the cost of one event of a valid subscription; its object has type `type_name`."""
         sum_ = self._sum(operation, fragments, variables)
         return EVENT + sum(
             1 + sum_.selections(field.selection_set, type_name, 1)
@@ -147,7 +147,7 @@ class _Sum:
     objects: frozenset[str]
 
     def selections(self, selections: SelectionSetNode, type_name: str, page: int) -> int:
-        """Return the points inside one object, which may be a page of so many members."""
+        """Return the cost inside one object, which may be a page of `page` members."""
         total = 0
         for node in selections.selections:
             if isinstance(node, FieldNode):
@@ -165,11 +165,11 @@ class _Sum:
         condition = node.type_condition
         inside = type_name if condition is None else condition.name.value
         if inside != type_name and self.objects.issuperset((inside, type_name)):
-            return 0  # an event of one type, and the branch of another
+            return 0  # a branch for another type than the event's
         return self.selections(node.selection_set, inside, page)
 
     def _field(self, node: FieldNode, type_name: str, page: int) -> int:
-        # Unions have `__typename` only.
+        # A union has no fields but `__typename`.
         rule = self.rules.get(type_name, {}).get(node.name.value)
         if rule is None:
             return 0
@@ -184,28 +184,28 @@ class _Sum:
         return rule.weight + inside
 
     def _page(self, node: FieldNode, sizing: Mapping[str, object]) -> int:
-        given = [
-            self._given(argument.value)
+        arguments = [
+            self._value(argument.value)
             for argument in node.arguments or ()
             if argument.name.value in sizing
         ]
-        sizes = _numbers(given) or _numbers(sizing.values()) or [DEFAULT_PAGE]
+        sizes = _numbers(arguments) or _numbers(sizing.values()) or [DEFAULT_PAGE]
         if max(sizes) > MAX_PAGE:
             raise LimitExceededError(
-                f"`{node.name.value}` has at most {MAX_PAGE} members at a time."
-                " Ask for the others afterwards."
+                f"`{node.name.value}` returns at most {MAX_PAGE} members at a time."
+                " Ask for the others in another request."
             )
-        # The resolver refuses what is below 0.
+        # The resolver refuses a negative number.
         return max(0, *sizes)
 
-    def _given(self, value: ValueNode) -> object:
-        if isinstance(value, VariableNode):
-            given = self.variables.get(value.name.value)
-            # As GraphQL takes it for an Int.
-            return int(given) if isinstance(given, float) and given.is_integer() else given
-        if isinstance(value, ListValueNode):
-            return value.values
-        return int(value.value) if isinstance(value, IntValueNode) else None
+    def _value(self, node: ValueNode) -> object:
+        if isinstance(node, VariableNode):
+            value = self.variables.get(node.name.value)
+            # GraphQL accepts 5.0 for an Int.
+            return int(value) if isinstance(value, float) and value.is_integer() else value
+        if isinstance(node, ListValueNode):
+            return node.values
+        return int(node.value) if isinstance(node, IntValueNode) else None
 
 
 def _numbers(values: Iterable[object]) -> list[int]:
@@ -213,9 +213,9 @@ def _numbers(values: Iterable[object]) -> list[int]:
     return [count for count in counts if isinstance(count, int)]
 
 
-def _rule(type_name: str, field: GraphQLField, *, is_act: bool) -> _Rule:
-    said = getattr(field.extensions.get("strawberry-definition"), "metadata", {})
-    weight = said.get(POINTS, 0) + (ACT if is_act else 0)
+def _rule(type_name: str, field: GraphQLField, *, is_action: bool) -> _Rule:
+    metadata = getattr(field.extensions.get("strawberry-definition"), "metadata", {})
+    weight = metadata.get(COST, 0) + (ACTION if is_action else 0)
     type_ = get_named_type(field.type)
     if is_leaf_type(type_):
         return _Rule(weight, None, 0, {})
@@ -223,5 +223,5 @@ def _rule(type_name: str, field: GraphQLField, *, is_act: bool) -> _Rule:
     members: int | None = 1
     if is_list_type(get_nullable_type(field.type)):
         paged = sizing or type_name.endswith("Connection")
-        members = None if paged else said.get(MEMBERS, LIST)
+        members = None if paged else metadata.get(MEMBERS, LIST)
     return _Rule(weight, type_.name, members, sizing)

@@ -1,20 +1,20 @@
-"""The bounds of one operation."""
+"""The limits of one operation."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most that a document may have, fragments written out where they are spread."""
+    """The most that a document may have; a fragment counts wherever it is spread."""
 
     tokens: int = 2_000
     depth: int = 16
     fields: int = 1_000
     aliases: int = 50
     directives: int = 50
-    # Selections that repeat another one beside them.
+    # Selections that repeat another one of the same selection set.
     duplicates: int = 50
-    # Points; see `CostModel`.
+    # See `CostModel`.
     cost: int = 10_000
     introspection: bool = True
     suggestions: bool = True

@@ -1,4 +1,4 @@
-"""How large a document is, before the schema is asked about it."""
+"""How large a document is, before it is validated against the schema."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -19,13 +19,13 @@ from gql.limits.limits import Limits
 
 
 def require_shape(document: DocumentNode, limits: Limits) -> None:
-    """Refuse a document whose operations are larger than they may be.
+    """Refuse a document with an operation that exceeds the limits.
 
-    Takes time in proportion to the limits at most, whatever the fragments are like.
+    Takes time in proportion to the limits at most, however the fragments are nested.
 
     Raises:
-        LimitExceededError: with what there is too much of.
-        BadInputError: a fragment is in no operation, so that nothing bounds it.
+        LimitExceededError: names the limit.
+        BadInputError: no operation uses a fragment, so that no limit applies to it.
     """
     fragments = fragments_of(document)
     unused = set(fragments)
@@ -50,7 +50,7 @@ def fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
 def root_fields(
     selections: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode]
 ) -> Iterator[FieldNode]:
-    """Yield an operation's own fields, also those that it selects through fragments."""
+    """Yield an operation's root fields, including those inside fragments."""
     for node in selections.selections:
         if isinstance(node, FieldNode):
             yield node
@@ -61,7 +61,7 @@ def root_fields(
 
 
 class _Measure:
-    """Counts one operation, and stops as soon as there is too much."""
+    """Measures one operation, and stops at the first limit that it exceeds."""
 
     def __init__(self, limits: Limits, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
         self._limits = limits
@@ -73,15 +73,15 @@ class _Measure:
         self._directives(node, *(node.variable_definitions or ()))
         try:
             self._selections(node.selection_set, 1, frozenset())
-        except RecursionError:  # fragments in fragments, without a field between them
-            raise _too_much("levels of depth", self._limits.depth) from None
+        except RecursionError:  # fragments inside fragments, without a field between them
+            raise _exceeded("levels of depth", self._limits.depth) from None
 
     def _selections(self, selections: SelectionSetNode, depth: int, inside: frozenset[str]) -> None:
         if depth > self._limits.depth:
-            raise _too_much("levels of depth", self._limits.depth)
+            raise _exceeded("levels of depth", self._limits.depth)
         self._duplicates(selections.selections)
         for selection in selections.selections:
-            # A fragment counts as well: else millions of empty ones could be spread.
+            # A spread counts too: otherwise a document could spread millions of empty fragments.
             self._count("fields", 1)
             self._directives(selection)
             if isinstance(selection, FieldNode):
@@ -92,7 +92,7 @@ class _Measure:
                 name = selection.name.value
                 self.spread.add(name)
                 fragment = self._fragments.get(name)
-                # What is missing or spreads itself is left to the validation.
+                # Validation reports a fragment that is missing or spreads itself.
                 if fragment is not None and name not in inside:
                     self._directives(fragment)
                     self._selections(fragment.selection_set, depth, inside | {name})
@@ -111,11 +111,11 @@ class _Measure:
     def _count(self, what: str, more: int) -> None:
         self._counts[what] += more
         if self._counts[what] > (limit := getattr(self._limits, what)):
-            raise _too_much(what, limit)
+            raise _exceeded(what, limit)
 
 
 def _name(node: SelectionNode) -> object:
-    """Return what two selections that repeat each other have in common."""
+    """Return a key that is equal for selections that repeat each other."""
     if isinstance(node, FieldNode):
         return (node.alias or node.name).value
     if isinstance(node, FragmentSpreadNode):
@@ -123,8 +123,8 @@ def _name(node: SelectionNode) -> object:
     return id(node)
 
 
-def _too_much(what: str, limit: int) -> LimitExceededError:
+def _exceeded(what: str, limit: int) -> LimitExceededError:
     return LimitExceededError(
-        f"The operation has more than {limit} {what}, with its fragments written out."
-        " Ask for less at a time."
+        f"The operation has more than {limit} {what}, counting fragments wherever they are"
+        " spread. Ask for less at a time."
     )

@@ -1,15 +1,12 @@
 """Marking notifications as read."""
 
-from collections.abc import Sequence
 from typing import Annotated
-from uuid import UUID
 
 import strawberry
 
 from domain.errors import BadInputError, LimitExceededError
-from domain.notifications import models
-from domain.tenancy.models import TenantAccess
-from gql.audit import audit, run_to_completion
+from gql.audit import audit
+from gql.completion import completes
 from gql.context import Info
 from gql.limits.cost import MEMBERS
 from gql.notifications.types import Notification
@@ -18,16 +15,12 @@ from gql.pages import MAX_PAGE
 
 @strawberry.input(description="Which notifications were read.")
 class MarkNotificationsReadInput:
-    """Input of `markNotificationsRead`."""
-
     tenant_id: strawberry.ID = strawberry.field(description="The tenant.")
     notification_ids: list[strawberry.ID] = strawberry.field(description="At most 100.")
 
 
 @strawberry.type(description="The answer to `markNotificationsRead`.")
 class MarkNotificationsReadPayload:
-    """The notifications as they are now."""
-
     notifications: list[Notification] = strawberry.field(
         description="Those that exist and are the caller's own.",
         metadata={MEMBERS: MAX_PAGE},
@@ -40,6 +33,7 @@ class NotificationMutations:
     """The mutations about notifications."""
 
     @strawberry.mutation(description="Mark notifications of the caller as read.")
+    @completes
     async def mark_notifications_read(
         self,
         info: Info,
@@ -56,17 +50,10 @@ class NotificationMutations:
             if located.tenant_id != access.tenant_id:
                 raise BadInputError("A notification belongs to another tenant.")
             ids.append(decoded.uuid_key())
-        marked = await run_to_completion(_mark(ids, access, info), info.context)
+        marked = await info.context.cases.notifications.mark_read(access, ids)
+        if marked:
+            audit("notifications.read", access)
         return MarkNotificationsReadPayload(
             notifications=[Notification.of(row, access, info) for row in marked],
             unread_count=await info.context.cases.notifications.unread_count(access),
         )
-
-
-async def _mark(
-    ids: Sequence[UUID], access: TenantAccess, info: Info
-) -> Sequence[models.Notification]:
-    marked = await info.context.cases.notifications.mark_read(access, ids)
-    if marked:
-        audit("notifications.read", info.context, access)
-    return marked

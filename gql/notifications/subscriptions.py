@@ -36,7 +36,7 @@ class NotificationSubscriptions:
         context = info.context
         access, _ = await context.locate(tenant_id, "Tenant")
         seen: int | None = None
-        if after := after or context.last_event_id:
+        if after := after or context.request.last_event_id:
             (seen,) = await context.place(
                 after, NOTIFICATION_CURSOR, access.tenant_id, cursor_number(63)
             )

@@ -16,7 +16,7 @@ from domain.tenancy.models import TenantAccess
 from domain.tenancy.roles import refusal, start_permission
 from gql.arguments import After, First
 from gql.context import Info
-from gql.limits.cost import MEMBERS, POINTS
+from gql.limits.cost import COST, MEMBERS
 from gql.pages import (
     DEFAULT_PAGE,
     Connection,
@@ -128,7 +128,7 @@ class TenantRuns:
 
     @strawberry.field(
         description="How many runs of the filter are in each bucket, of each type, by initiator.",
-        metadata={POINTS: 25},
+        metadata={COST: 25},
     )
     async def operation_run_facets(
         self,

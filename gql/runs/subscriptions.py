@@ -103,7 +103,7 @@ async def resume(context: Context, access: TenantAccess, after: str | None) -> R
     Raises:
         BadInputError: no cursor at all. ForbiddenError: that of a tenant without membership.
     """
-    after = after or context.last_event_id
+    after = after or context.request.last_event_id
     if not after:
         return Resumption(None)
     cursor = Cursor.decode(after)

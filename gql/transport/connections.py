@@ -1,22 +1,22 @@
-"""The sockets and streams that are open now, so that a stopping server can end them."""
+"""The open WebSockets and event streams, so that a stopping server can end them."""
 
 import asyncio
 import random
 from collections.abc import Coroutine
 
-from gql.serving import serving
+from gql.request import current_request
 
-# How long, in seconds, a subscription may take to clean up after itself.
+# Seconds that a subscription may take to clean up.
 CLEANUP_TIMEOUT = 5.0
-# Seconds for one event or message to leave; a client that reads slower than that has gone.
+# Seconds that a client may take to receive one event or message.
 SEND_TIMEOUT = 30.0
 
 
 class OpenConnections:
-    """Serves each long connection in a task of its own.
+    """Serves each long connection in its own task.
 
-    Such a task is cancelled at most once, whatever becomes of the server's task, so
-    a subscription's `finally` may await.
+    The task is cancelled at most once, whatever happens to the server's task, so that a
+    subscription may await in its `finally`.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,9 @@ class OpenConnections:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        with serving().connection():
+        request = current_request()
+        gauge = request.telemetry.metrics.connections.labels(request.transport)
+        with gauge.track_inprogress():
             try:
                 await asyncio.wait({task})
             finally:
@@ -37,10 +39,10 @@ class OpenConnections:
             task.result()
 
     async def close(self, code: int, spread: float) -> None:
-        """End everything that is open; `close_code` tells newcomers and sockets why.
+        """End all connections, WebSockets with `code`; refuse new ones from now on.
 
-        Each ends at a moment of its own within `spread` seconds, so that not all clients
-        connect again at once.
+        Each ends at a random moment within `spread` seconds, so that the clients do not all
+        reconnect at once.
         """
         self.close_code = code
         await asyncio.gather(*(_end_within(spread, task) for task in self._tasks))
@@ -48,15 +50,15 @@ class OpenConnections:
 
 async def _end_within(seconds: float, task: asyncio.Task[None]) -> None:
     if seconds:
-        chance = random.uniform(0, seconds)  # noqa: S311 - no secret
-        await asyncio.wait({task}, timeout=chance)
+        delay = random.uniform(0, seconds)  # noqa: S311 - no secret
+        await asyncio.wait({task}, timeout=delay)
     await end(task)
 
 
 async def end(*tasks: asyncio.Task[None]) -> None:
-    """Cancel `tasks` and wait, but not for ever, until they have cleaned up.
+    """Cancel `tasks`, and wait up to `CLEANUP_TIMEOUT` until they have cleaned up.
 
-    A task that cleans up already is not cancelled again, since that would interrupt it.
+    A task that is cleaning up already is not cancelled again, since that would interrupt it.
     """
     for task in tasks:
         if not task.cancelling():

@@ -1,104 +1,55 @@
-"""Who asks: the seam to whatever turns a token into the context of an operation."""
+"""From a token to the context of an operation."""
 
-import re
-from collections.abc import Awaitable, Mapping
-from typing import Protocol
-from uuid import uuid4
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
 
-from domain.concurrency.fair_queue import Turn
-from domain.errors import DomainError, RateLimitedError, UnauthenticatedError
-from gql.audit import audit_refusal_at_door, audit_refusals
-from gql.errors import public_error
-from gql.limits.turns import require_patience
-from gql.transport.slots import Slot
-
-_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+from gql.context import Context, Identity, UseCases
+from gql.hub_links import HubLinks
+from gql.limits.budgets import Budgets
+from gql.request import Request
 
 
-class ContextFactory(Protocol):
-    """Makes the context of one operation; called anew for each, so contexts never go stale."""
+@dataclass(slots=True)
+class Contexts:
+    """Makes a new context for each operation, so that its caller's roles are never stale."""
 
-    async def for_http(self, authorization: str | None) -> object:
-        """Return the context of an HTTP request.
+    cases: UseCases
+    # Verifies the value of an Authorization header; None if the client sent none.
+    authenticate: Callable[[str | None], Awaitable[Identity]]
+    budgets: Budgets
+    links: HubLinks
+    default_window: timedelta
 
-        Args:
-            authorization: the whole Authorization header, None when there is none.
-
-        Raises:
-            UnauthenticatedError: nobody is signed in; answered with status 401.
-        """
-        ...
-
-    async def for_socket(self, connection_params: Mapping[str, object]) -> object:
-        """Return the context of one operation on a socket.
-
-        Called for `connection_init` too, to see whether the socket may open at all.
-
-        Args:
-            connection_params: the payload of `connection_init`, as the client sent it.
+    async def for_http(self, request: Request, authorization: str | None) -> Context:
+        """Return the context of an HTTP request, without reading the database.
 
         Raises:
-            UnauthenticatedError: refuses the socket (4403) or the operation.
+            UnauthenticatedError: the token is missing or not valid.
+            RateLimitedError: the user's budget is spent.
         """
-        ...
+        context = self._context(request, authorization)
+        self.budgets.require((await context.identify()).user_id)
+        return context
 
+    async def for_websocket(self, request: Request) -> Context:
+        """Return the context of one operation on a WebSocket, or of its `connection_init`.
 
-def request_id_of(headers: Mapping[str, str]) -> str:
-    """Return the client's own X-Request-Id when it is well-formed, else a new one."""
-    given = headers.get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+        The token is in the payload of `connection_init`: `{authorization: "Bearer …"}`.
 
+        Raises:
+            UnauthenticatedError: the token is missing or not valid, or the user is unknown.
+        """
+        params = {name.lower(): value for name, value in request.connection_params.items()}
+        context = self._context(request, str(params.get("authorization") or ""))
+        await context.principal()
+        return context
 
-async def opened(opening: Awaitable[object], **facts: str | None) -> object:
-    """Await an operation's context and tell it of its request; a refusal is audited.
-
-    Raises:
-        DomainError: whatever keeps the operation from having a context.
-    """
-    try:
-        return told(await opening, **facts)
-    except DomainError as error:
-        audit_refusal_at_door(error, **facts)
-        raise
-
-
-def seated(context: object, slot: Slot) -> object:
-    """Take a slot for the connection that a context is of; a refusal is audited.
-
-    Raises:
-        RateLimitedError: there is none left.
-    """
-    try:
-        slot.take(context)
-    except RateLimitedError as error:
-        audit_refusals([public_error(error)], context)
-        raise
-    return told(context, slot=slot)
-
-
-async def in_turn(context: object, turn: Turn) -> None:
-    """Wait for the turn of the user of a request, then see that they are known.
-
-    Refusals are audited.
-
-    Raises:
-        RateLimitedError: too many of the user's requests wait.
-        UnauthenticatedError: the user is unknown, or the token expired during the wait.
-    """
-    try:
-        require_patience(turn)
-        await turn.take()
-        if (principal := getattr(context, "principal", None)) is not None:
-            await principal()
-    except (RateLimitedError, UnauthenticatedError) as error:
-        audit_refusals([public_error(error)], context)
-        raise
-    told(context, turn=turn)
-
-
-def told(context: object, **facts: object) -> object:
-    """Tell `context` those facts about its request that it has a place for."""
-    for name, fact in facts.items():
-        if hasattr(context, name):
-            setattr(context, name, fact)
-    return context
+    def _context(self, request: Request, authorization: str | None) -> Context:
+        return Context(
+            self.cases,
+            lambda: self.authenticate(authorization),
+            self.links,
+            self.default_window,
+            request,
+        )

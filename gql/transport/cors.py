@@ -1,4 +1,4 @@
-"""Cross-origin requests: which pages of others may read what the endpoint answers."""
+"""Cross-origin requests: which pages of other origins may read the endpoint's responses."""
 
 from collections.abc import Sequence
 
@@ -8,16 +8,16 @@ from strawberry.http.websocket_origin import normalize_allowed_origins
 
 
 def cross_origin(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
-    """Return `app` with CORS headers for pages of `origins`, `*` for all; as it is without any.
+    """Return `app` with CORS headers for pages of `origins`; `*` allows all, none changes nothing.
 
-    Tokens travel in a header that a page sets itself, so cookies and other credentials of
-    the browser are never allowed.
+    A page sets the token's header itself, so cookies and other credentials of the browser are
+    never allowed.
     """
     if not origins:
         return app
     return CORSMiddleware(
         app,
-        # As for sockets; browsers send lower case, and no usual port.
+        # As for WebSockets: browsers send lower case, and no default port.
         allow_origins=normalize_allowed_origins(origins),
         allow_methods=("GET", "POST"),
         allow_headers=(
@@ -25,7 +25,7 @@ def cross_origin(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
             "Content-Type",
             "Last-Event-ID",
             "X-Request-Id",
-            # Who traces sends both, though we go on with the first only.
+            # Tracing clients send both, though the server reads the first only.
             "traceparent",
             "tracestate",
         ),

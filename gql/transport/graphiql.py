@@ -1,4 +1,4 @@
-"""GraphiQL from our own files: no CDN, no request to anybody else."""
+"""GraphiQL, served from local files: it requests nothing from a CDN or another host."""
 
 from pathlib import Path
 
@@ -8,6 +8,6 @@ from gql.transport.pages import PageFiles
 
 
 def graphiql_routes(path: str = "/graphiql") -> list[Mount]:
-    """Return the routes of the page; it finds the endpoint beside it, at `../graphql`."""
+    """Return the routes of the page; it sends operations to `../graphql`."""
     files = PageFiles(Path(__file__).with_name("graphiql_files"))
     return [Mount(path, files, name="graphiql")]

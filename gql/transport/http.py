@@ -1,225 +1,221 @@
-"""The GraphQL endpoint: HTTP, server-sent events and sockets at one path."""
+"""The GraphQL endpoint: HTTP, server-sent events and WebSockets at one path."""
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
 import orjson
-from starlette.requests import ClientDisconnect, Request
+from graphql import OperationType
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult
-from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UnsetType
 
-from domain.concurrency.fair_queue import Turn
 from domain.errors import UnavailableError
-from gql.errors import MUTATION_MESSAGE, error_body, public_error
-from gql.execution import OpsrunSchema
-from gql.serving import Serving, Telemetry, serve, serving
+from gql.audit import audit_refusals
+from gql.context import Context
+from gql.documents.operations import MUTATION_MESSAGE, OperationTypeError, UnknownOperationError
+from gql.errors import error_body, public_error
+from gql.execution import Operations
+from gql.limits.slots import Slot, Slots
+from gql.limits.turns import require_patience
+from gql.metrics import Telemetry
+from gql.request import NO_TELEMETRY, GraphQLParams, Request, current_request, serve
 from gql.transport.connections import OpenConnections
-from gql.transport.contexts import ContextFactory, in_turn, opened, request_id_of, seated
+from gql.transport.contexts import Contexts
 from gql.transport.negotiation import MediaType, acceptable, json_type
 from gql.transport.requests import (
-    GraphQLRequest,
     UnusableRequestError,
     is_from_address_bar,
     parse_request,
     read_body,
+    request_id,
 )
 from gql.transport.responses import STATUS, body_of, json_response, status_of
 from gql.transport.results import ResultStream
-from gql.transport.slots import Slots
 from gql.transport.sse import EventStream
 from gql.transport.websocket import (
     CLOSE_UNRESPONSIVE,
-    SocketAdapter,
-    SocketHandler,
-    SocketSession,
-    close_socket,
+    WebSocketAdapter,
+    WebSocketHandler,
+    close_websocket,
 )
 
-# Seconds in which a stream may still fail with an HTTP status; then its answer begins.
+# Seconds in which a stream may still fail with an HTTP status; then the response begins.
 FIRST_RESULT_TIMEOUT = 0.5
 
 
 class _StoppingError(Exception):
-    """A socket was opened while the server closes all of them."""
+    """A WebSocket was opened while the server is closing all of them."""
 
 
-class GraphQLView(GraphQL[SocketSession, None]):
-    """Serves `schema` as an ASGI application; route both HTTP and sockets to it.
+class GraphQLView(GraphQL[Request, None]):
+    """Serves a schema as an ASGI application; route both HTTP and WebSockets to it.
 
     Args:
-        schema: what is served.
-        context_factory: makes each operation's context from the client's token.
-        allowed_origins: origins, besides our own, whose pages may open a socket.
+        operations: executes the operations.
+        contexts: makes each operation's context from the client's token.
+        allowed_origins: other origins whose pages may open a WebSocket.
         body_limit: the most bytes a request body may have.
-        graphiql_path: where a person is sent who opens the endpoint in a browser.
-        slots: how many sockets and streams may be open.
-        operations_per_socket: how many may run at a time.
+        graphiql_path: where to redirect a person who opens the endpoint in a browser.
+        slots: how many WebSockets and event streams may be open.
+        operations_per_websocket: how many may run on one WebSocket at a time.
         telemetry: where metrics and traces go.
     """
 
-    schema: OpsrunSchema
-    websocket_adapter_class = SocketAdapter
-    graphql_transport_ws_handler_class = SocketHandler
+    websocket_adapter_class = WebSocketAdapter
+    graphql_transport_ws_handler_class = WebSocketHandler
 
     def __init__(
         self,
-        schema: OpsrunSchema,
+        operations: Operations,
+        contexts: Contexts,
         *,
-        context_factory: ContextFactory,
         allowed_origins: Sequence[str] = (),
         body_limit: int = 256 * 1024,
         graphiql_path: str | None = None,
         slots: Slots | None = None,
-        operations_per_socket: int = 100,
-        telemetry: Telemetry | None = None,
+        operations_per_websocket: int = 100,
+        telemetry: Telemetry = NO_TELEMETRY,
     ) -> None:
         super().__init__(
-            schema,
+            operations.schema,
             graphql_ide=None,
             subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
             connection_init_wait_timeout=timedelta(seconds=10),
             allowed_origins=allowed_origins,
         )
-        self.max_subscriptions_per_connection = operations_per_socket
-        self._context_factory = context_factory
+        self.operations = operations
+        self.contexts = contexts
+        self.slots = slots or Slots(per_user=sys.maxsize, per_tenant=sys.maxsize)
+        self.max_subscriptions_per_connection = operations_per_websocket
         self._body_limit = body_limit
         self._graphiql_path = graphiql_path
         self._connections = OpenConnections()
-        self._slots = slots or Slots(per_user=sys.maxsize, per_tenant=sys.maxsize)
-        self._telemetry = telemetry or Telemetry()
+        self._telemetry = telemetry
 
-    async def close_sockets(self, code: int = 1012, *, spread: float = 0.0) -> None:
-        """End all sockets, with `code`, and all event streams, so that the server can stop.
+    async def close_connections(self, code: int = 1012, *, spread: float = 0.0) -> None:
+        """End all WebSockets, with `code`, and all event streams, so that the server can stop.
 
-        They end one after the other within `spread` seconds; from now on no new ones begin.
+        They end within `spread` seconds, and new ones are refused from now on.
         """
         await self._connections.close(code, spread)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request or one socket."""
+        """Serve one HTTP request or one WebSocket."""
         if scope["type"] == "websocket":
-            socket = WebSocket(scope, receive, send)
-            socket.state.request_id = request_id_of(socket.headers)
-            with serve(Serving(self._telemetry, "websocket"), socket.state.request_id):
-                await self._connections.serve(self._serve_socket(socket))
+            websocket = WebSocket(scope, receive, send)
+            slot, id_ = self.slots.new(), request_id(websocket.headers)
+            with serve(Request(id_, "websocket", telemetry=self._telemetry, slot=slot)):
+                await self._connections.serve(self._serve_websocket(websocket, slot))
             return
-        request = Request(scope, receive)
-        request.state.request_id = request_id_of(request.headers)
-        served = Serving(self._telemetry, traceparent=request.headers.get("traceparent"))
-        with suppress(ClientDisconnect), serve(served, request.state.request_id):
+        http = HttpRequest(scope, receive)
+        request = Request(
+            request_id(http.headers),
+            traceparent=http.headers.get("traceparent"),
+            last_event_id=http.headers.get("last-event-id"),
+            telemetry=self._telemetry,
+        )
+        with suppress(ClientDisconnect), serve(request):
             try:
-                response = await self._respond(request)
+                response = await self._respond(http, request)
             except asyncio.CancelledError:
-                # The server stops, and has waited for as long as it may.
+                # The server is stopping, and its grace period is over.
                 response = _stopping()
-            response.headers["X-Request-Id"] = request.state.request_id
+            response.headers["X-Request-Id"] = request.id
             await response(scope, receive, send)
 
-    async def _respond(self, request: Request) -> Response:
+    async def _respond(self, http: HttpRequest, request: Request) -> Response:
         error_type = MediaType.JSON
         try:
-            if request.method not in ("GET", "POST"):
+            if http.method not in ("GET", "POST"):
                 raise UnusableRequestError(405, "Use GET or POST.", {"Allow": "GET, POST"})
-            if self._graphiql_path is not None and is_from_address_bar(request):
+            if self._graphiql_path is not None and is_from_address_bar(http):
                 return RedirectResponse(self._graphiql_path)
-            media_types = acceptable(", ".join(request.headers.getlist("accept")))
+            media_types = acceptable(", ".join(http.headers.getlist("accept")))
             if not media_types:
                 raise UnusableRequestError(406, f"Accept one of {', '.join(MediaType)}.")
             error_type = json_type(media_types)
-            return await self._answer(request, media_types)
+            return await self._answer(http, request, media_types)
         except UnusableRequestError as error:
             return json_response(error_body(error), error.status, error_type, error.headers)
         except ClientDisconnect:
             raise
-        except Exception as error:  # noqa: BLE001 - the last place where it can be answered
-            shown = public_error(error)
-            status = STATUS[shown.code]
-            return json_response(error_body(shown), status, error_type)
+        except Exception as error:  # noqa: BLE001 - the last place that can answer
+            refusal = public_error(error)
+            audit_refusals([refusal])
+            return json_response(error_body(refusal), STATUS[refusal.code], error_type)
 
-    async def _answer(self, request: Request, media_types: list[MediaType]) -> Response:
-        context = await opened(
-            self._context_factory.for_http(request.headers.get("authorization")),
-            request_id=request.state.request_id,
-            transport="sse" if media_types[0] is MediaType.EVENT_STREAM else "http",
-            last_event_id=request.headers.get("last-event-id"),
-        )
-        body = await read_body(request, self._body_limit)
-        turn = self.schema.turn_of(getattr(context, "actor_id", None))
+    async def _answer(
+        self, http: HttpRequest, request: Request, media_types: list[MediaType]
+    ) -> Response:
+        if media_types[0] is MediaType.EVENT_STREAM:
+            request.transport = "sse"
+        context = await self.contexts.for_http(request, http.headers.get("authorization"))
+        body = await read_body(http, self._body_limit)
+        turn = request.turn = self.operations.turn_of(request)
         response: Response | None = None
         try:
-            await in_turn(context, turn)
-            asked = parse_request(request, body)
-            response = await self._execute(request, asked, context, turn, media_types)
+            require_patience(turn)
+            await turn.take()
+            # The token may have expired during the wait.
+            await context.principal()
+            response = await self._execute(http, parse_request(http, body), context, media_types)
             return response
         finally:
-            # A stream gives it back itself, once it is executed.
+            # An event stream gives it back once the operation has started.
             if not isinstance(response, EventStream):
                 turn.give_back()
 
     async def _execute(
         self,
-        request: Request,
-        asked: GraphQLRequest,
-        context: object,
-        turn: Turn,
+        http: HttpRequest,
+        params: GraphQLParams,
+        context: Context,
         media_types: list[MediaType],
     ) -> Response:
+        # A mere link makes a GET, so it must not change anything.
+        allowed = {OperationType.QUERY}
+        if http.method == "POST":
+            allowed.add(OperationType.MUTATION)
         if media_types[0] is MediaType.EVENT_STREAM:
-            streamed = _operation_types(request.method) | {OperationType.SUBSCRIPTION}
-            return await self._stream(asked, context, turn, streamed)
+            return await self._stream(params, context, allowed | {OperationType.SUBSCRIPTION})
         try:
-            result = await self.schema.execute(
-                **asked.arguments(),
-                context_value=context,
-                allowed_operation_types=_operation_types(request.method),
-            )
-        except CannotGetOperationTypeError as error:
-            raise UnusableRequestError(400, error.as_http_error_reason()) from None
-        except InvalidOperationTypeError as error:
+            result = await self.operations.execute(params, context, allowed)
+        except UnknownOperationError as error:
+            raise UnusableRequestError(400, str(error)) from None
+        except OperationTypeError as error:
             if error.operation_type is OperationType.MUTATION:
                 raise UnusableRequestError(405, MUTATION_MESSAGE, {"Allow": "POST"}) from None
             if MediaType.EVENT_STREAM in media_types:
-                return await self._stream(asked, context, turn, {OperationType.SUBSCRIPTION})
+                return await self._stream(params, context, {OperationType.SUBSCRIPTION})
             raise UnusableRequestError(
                 406,
-                f"A subscription is streamed: accept {MediaType.EVENT_STREAM}, or use a socket.",
+                f"Subscriptions are streamed: accept {MediaType.EVENT_STREAM}, or use a WebSocket.",
             ) from None
         status = status_of(result, media_types[0])
         return json_response(body_of(result), status, media_types[0])
 
     async def _stream(
-        self,
-        asked: GraphQLRequest,
-        context: object,
-        turn: Turn,
-        allowed: set[OperationType],
+        self, params: GraphQLParams, context: Context, allowed: Collection[OperationType]
     ) -> Response:
-        serving().transport = "sse"
-        slot = self._slots.new()
-        seated(context, slot)
+        request = context.request
+        request.transport = "sse"
+        slot = request.slot = self.slots.new()
+        request.take_slot()
 
         def leave() -> None:
             slot.give_back()
-            turn.give_back()
+            request.end_turn()
 
-        results = ResultStream(
-            await self.schema.stream(
-                **asked.arguments(),
-                context_value=context,
-                allowed_operation_types=allowed,
-            ),
-            at_end=leave,
-        )
+        results = ResultStream(self.operations.stream(params, context, allowed), at_end=leave)
         try:
             first = await results.peek(FIRST_RESULT_TIMEOUT)
         except asyncio.CancelledError:
@@ -236,43 +232,42 @@ class GraphQLView(GraphQL[SocketSession, None]):
             return json_response(body_of(first), 405, MediaType.JSON, {"Allow": "POST"})
         return json_response(body_of(first), status, MediaType.JSON)
 
-    async def _serve_socket(self, socket: WebSocket) -> None:
-        socket.state.slot = self._slots.new()
+    async def _serve_websocket(self, websocket: WebSocket, slot: Slot) -> None:
         try:
-            await self.run(socket)
+            await self.run(websocket)
         except (asyncio.CancelledError, _StoppingError):
             if (code := self._connections.close_code) is not None:
-                await close_socket(socket, code, "Service Restart")
+                await close_websocket(websocket, code, "Service Restart")
             else:
-                await close_socket(socket, CLOSE_UNRESPONSIVE, "The client does not read")
+                await close_websocket(websocket, CLOSE_UNRESPONSIVE, "The client does not read")
         finally:
-            socket.state.slot.give_back()
+            slot.give_back()
 
     async def get_context(
-        self, request: Request | WebSocket, response: Response | WebSocket
-    ) -> SocketSession:
-        """Return what the operations of a socket share; requests over HTTP do not come here."""
+        self, request: HttpRequest | WebSocket, response: Response | WebSocket
+    ) -> Request:
+        """Return what Strawberry calls the context of a WebSocket: its request."""
         if self._connections.close_code is not None:
-            # Only now, for a handshake that is refused could not tell the code.
+            # Refusing the handshake could not send the close code.
             raise _StoppingError
-        state = request.state
-        return SocketSession(self._context_factory, state.request_id, state.slot)
+        return current_request()
 
     async def create_websocket_response(
         self, request: WebSocket, subprotocol: str | None
     ) -> WebSocket:
         """Accept the handshake."""
-        headers = [(b"x-request-id", request.state.request_id.encode())]
+        headers = [(b"x-request-id", current_request().id.encode())]
         await request.accept(subprotocol, headers)
         return request
 
-    async def on_ws_connect(self, context: SocketSession) -> UnsetType:
-        """Let a signed-in client in.
+    async def on_ws_connect(self, context: Request) -> UnsetType:
+        """Admit a WebSocket after its `connection_init`.
 
         Raises:
-            ConnectionRejectionError: closes the socket with 4403.
+            DomainError: refuses it.
         """
-        await context.admit()
+        await self.contexts.for_websocket(context)
+        context.take_slot()
         return UnsetType()
 
     def encode_json(self, data: object) -> bytes:
@@ -289,12 +284,6 @@ def _stopping() -> Response:
     return json_response(error_body(error), 503, MediaType.JSON)
 
 
-def _operation_types(method: str) -> set[OperationType]:
-    # A GET must not change anything, since a mere link makes one.
-    queries = {OperationType.QUERY}
-    return queries if method == "GET" else queries | {OperationType.MUTATION}
-
-
 def _is_refused_mutation(result: ExecutionResult) -> bool:
     causes = (error.original_error for error in result.errors or ())
-    return any(isinstance(cause, InvalidOperationTypeError) for cause in causes)
+    return any(isinstance(cause, OperationTypeError) for cause in causes)

@@ -1,11 +1,11 @@
-"""Which media type an answer gets, from the request's Accept header."""
+"""The media type of a response, from the request's Accept header."""
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
 
 class MediaType(StrEnum):
-    """What we can answer with; what comes first is for clients that do not care."""
+    """The media types of responses; the first is for clients without a preference."""
 
     JSON = "application/json"
     GRAPHQL_RESPONSE = "application/graphql-response+json"
@@ -15,9 +15,9 @@ class MediaType(StrEnum):
 def acceptable(accept: str) -> list[MediaType]:
     """Return the media types that `accept` allows, the best first.
 
-    An empty header allows the two JSON types, as `*/*` does: a stream is only for
-    clients that name it, which `text/*` does not. Of types wanted equally, the one of
-    GraphQL is the best for a client that names it; else the order of `MediaType` decides.
+    An empty header allows the two JSON types, as `*/*` does. A client gets an event stream only
+    if it names that type; `text/*` does not. If several types have the same quality, a client
+    that names GraphQL's own type gets it; else the order of `MediaType` decides.
     """
     ranges = list(_media_ranges(accept or "*/*"))
     qualities = {media: _quality(media, ranges) for media in MediaType}
@@ -28,7 +28,7 @@ def acceptable(accept: str) -> list[MediaType]:
 
 
 def json_type(allowed: Sequence[MediaType]) -> MediaType:
-    """Return the best JSON type of those that are allowed, for errors of a stream too."""
+    """Return the best allowed JSON type; also for the errors of a stream."""
     return next((m for m in allowed if m is not MediaType.EVENT_STREAM), MediaType.JSON)
 
 

@@ -1,4 +1,4 @@
-"""The files of our pages, under a policy that keeps the pages from talking to others."""
+"""The files of web pages, with a policy that keeps the pages from contacting other hosts."""
 
 import os
 from pathlib import Path
@@ -8,8 +8,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 HEADERS = {
-    # GraphiQL and the hub's components set style attributes, and have small images in their styles.
-    # 'self' lets sockets to the page's own host through as well; in Safari since version 16.
+    # GraphiQL and the hub's components set style attributes, and their styles hold small images.
+    # 'self' allows WebSockets to the page's own host as well; in Safari since version 16.
     "Content-Security-Policy": "; ".join(
         (
             "default-src 'self'",
@@ -27,7 +27,7 @@ HEADERS = {
 
 
 class PageFiles(StaticFiles):
-    """A page and its files; nothing in them is secret, so nobody has to sign in."""
+    """A page and its files; they hold no secrets, so they need no sign-in."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(directory=folder, html=True)
@@ -39,7 +39,7 @@ class PageFiles(StaticFiles):
         scope: Scope,
         status_code: int = 200,
     ) -> Response:
-        """Return one file, with what a browser has to know about it."""
+        """Return one file, with the security headers."""
         response = super().file_response(full_path, stat_result, scope, status_code)
         response.headers.update(HEADERS)
         return response

@@ -1,22 +1,27 @@
-"""GraphQL over HTTP: from an HTTP request to a GraphQL request."""
+"""GraphQL over HTTP: from an HTTP request to the parameters of an operation."""
 
 import asyncio
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import orjson
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from domain.errors import BadInputError
-from gql.documents.trusted import by_document_id, names_document
+from gql.documents.trusted import names_document
+from gql.request import GraphQLParams
 
+# Seconds.
 BODY_TIMEOUT = 30.0
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 class UnusableRequestError(BadInputError):
-    """The HTTP request is not a GraphQL request that we can run."""
+    """The HTTP request is not a GraphQL request that this server can run."""
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
@@ -24,39 +29,25 @@ class UnusableRequestError(BadInputError):
         self.headers = headers or {}
 
 
-@dataclass(frozen=True, slots=True)
-class GraphQLRequest:
-    """What a client asks for, well-formed but not yet parsed."""
-
-    # None if the document is named in the extensions.
-    query: str | None
-    variables: dict[str, Any] | None
-    operation_name: str | None
-    extensions: dict[str, Any] | None
-
-    def arguments(self) -> dict[str, Any]:
-        """Return it as the arguments of the schema's `execute` and `stream`."""
-        return {
-            "query": self.query,
-            "variable_values": self.variables,
-            "operation_name": self.operation_name,
-            "operation_extensions": self.extensions,
-        }
+def request_id(headers: Mapping[str, str]) -> str:
+    """Return the client's X-Request-Id if it is well-formed, else a new id."""
+    sent = headers.get("x-request-id", "")
+    return sent if _REQUEST_ID.fullmatch(sent) else uuid4().hex
 
 
 def is_from_address_bar(request: Request) -> bool:
-    """Return whether a person opened the endpoint in a browser, without asking for anything."""
+    """Return whether a person opened the endpoint in a browser, without a query."""
     wants_page = "text/html" in request.headers.get("accept", "")
-    asks = any(name in request.query_params for name in ("query", "documentId", "extensions"))
-    return request.method == "GET" and wants_page and not asks
+    has_query = any(name in request.query_params for name in ("query", "documentId", "extensions"))
+    return request.method == "GET" and wants_page and not has_query
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """Read the body of a POST; a GET has none.
+    """Read the body of a POST; the body of a GET is ignored.
 
     Args:
         request: a GET or POST request.
-        limit: the most bytes that a body may have; reading stops there.
+        limit: the most bytes that the body may have; reading stops there.
 
     Raises:
         UnusableRequestError: 408, 413 or 415.
@@ -66,13 +57,13 @@ async def read_body(request: Request, limit: int) -> bytes:
     _check_content_type(request.headers.get("content-type", ""))
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise UnusableRequestError(
-            415, "Send the body as it is: no Content-Encoding.", {"Accept-Encoding": "identity"}
+            415, "Send the body without a Content-Encoding.", {"Accept-Encoding": "identity"}
         )
     return await _read_body(request, limit)
 
 
-def parse_request(request: Request, body: bytes) -> GraphQLRequest:
-    """Return the GraphQL request in the URL of a GET or the body of a POST, whose URL is ignored.
+def parse_request(request: Request, body: bytes) -> GraphQLParams:
+    """Return the parameters in the URL of a GET or in the body of a POST.
 
     Raises:
         UnusableRequestError: 400.
@@ -108,7 +99,7 @@ def _from_url(query_params: QueryParams) -> dict[str, object]:
     return parameters
 
 
-def _checked(parameters: Mapping[str, Any]) -> GraphQLRequest:
+def _checked(parameters: Mapping[str, Any]) -> GraphQLParams:
     for name in ("variables", "extensions"):
         if not isinstance(parameters.get(name), dict | None):
             raise UnusableRequestError(400, f"`{name}` must be an object.")
@@ -119,12 +110,7 @@ def _checked(parameters: Mapping[str, Any]) -> GraphQLRequest:
         raise UnusableRequestError(
             400, "`query` is missing: send the GraphQL document as a string."
         )
-    return GraphQLRequest(
-        query=query,
-        variables=parameters.get("variables"),
-        operation_name=parameters.get("operationName"),
-        extensions=by_document_id(parameters),
-    )
+    return GraphQLParams.of(parameters)
 
 
 def _check_content_type(header: str) -> None:
@@ -149,7 +135,7 @@ async def _read_body(request: Request, limit: int) -> bytes:
                     raise _too_large(limit)
     except TimeoutError:
         raise UnusableRequestError(
-            408, "The body came too slowly.", {"Connection": "close"}
+            408, "The body arrived too slowly.", {"Connection": "close"}
         ) from None
     return bytes(body)
 

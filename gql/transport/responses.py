@@ -27,7 +27,7 @@ STATUS: Mapping[str, int] = {
 
 
 def is_request_error(result: ExecutionResult) -> bool:
-    """Return whether nothing ran, or a whole stream broke: there is no field to blame."""
+    """Return whether nothing ran, or a whole stream failed, so that no field has the error."""
     if isinstance(result, PreExecutionError):
         return True
     errors = result.errors or []
@@ -37,10 +37,9 @@ def is_request_error(result: ExecutionResult) -> bool:
 def status_of(result: ExecutionResult, media_type: MediaType) -> int:
     """Return the HTTP status for `result`.
 
-    Partial data is a success. Where nothing was answered, not even one field of `data`,
-    401, 403 and 429 are told in every media type. All other errors without data are told only
-    where the client can tell our status from a proxy's, which `application/json` does not
-    allow (GraphQL over HTTP, "Status Codes").
+    Partial data is a success. Without any data, 401, 403 and 429 are returned for every media
+    type. Other errors without data have a status only where the client can distinguish it from a
+    proxy's, which `application/json` does not allow (GraphQL over HTTP, "Status Codes").
     """
     if not result.errors or any(value is not None for value in (result.data or {}).values()):
         return 200
@@ -74,7 +73,7 @@ def json_response(
     media_type: MediaType,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Return `body` as JSON; answers depend on the caller's token, so nothing may keep them."""
+    """Return `body` as JSON; no cache may store it, since it depends on the caller's token."""
     response = Response(orjson.dumps(body), status, headers)
     response.headers["Content-Type"] = f"{media_type}; charset=utf-8"
     response.headers["Cache-Control"] = "no-store"

@@ -1,4 +1,4 @@
-"""The results of one operation, as a stream that is safe to leave at any time."""
+"""The results of one operation, as a stream that may be closed at any time."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -13,11 +13,11 @@ _Result = tuple[ExecutionResult | None, Callable[[], None]]
 
 
 class ResultStream:
-    """Iterates an operation in a task of its own, from its first result to its last.
+    """Iterates an operation in its own task, from the first result to the last.
 
-    A subscription may therefore hold a timeout or a task group across its yields, and
-    await in its `finally`: it is cancelled once, however its reader ends. At most one
-    result is read ahead.
+    A subscription may therefore hold a timeout or a task group across its yields, and await in
+    its `finally`: it is cancelled once, however its reader ends. At most one result is read
+    ahead.
     """
 
     def __init__(
@@ -26,7 +26,7 @@ class ResultStream:
         *,
         at_end: Callable[[], None] = noop,
     ) -> None:
-        """Begin; `at_end` is called once it is over, for whatever reason."""
+        """Begin; `at_end` is called once the operation has ended, for any reason."""
         self._queue: asyncio.Queue[_Result] = asyncio.Queue(maxsize=1)
         self._peeked: list[_Result] = []
         self._sent = noop
@@ -39,14 +39,14 @@ class ResultStream:
         Raises:
             TimeoutError: there was none within `timeout` seconds.
         """
-        # Whoever asks for the next one has sent the last.
+        # The caller has sent the previous result.
         sent, self._sent = self._sent, noop
         sent()
         result, self._sent = self._peeked.pop() if self._peeked else await self._take(timeout)
         return result
 
     async def peek(self, timeout: float) -> ExecutionResult | None:
-        """Return the next result but leave it there; None without one in `timeout` seconds."""
+        """Return the next result without taking it; None if none comes in `timeout` seconds."""
         with suppress(TimeoutError):
             self._peeked = [await self._take(timeout)]
         return self._peeked[0][0] if self._peeked else None
@@ -62,7 +62,7 @@ class ResultStream:
     async def _produce(self, results: AsyncGenerator[ExecutionResult, None]) -> None:
         async with aclosing(results):
             async for result in results:
-                # A subscription whose clean-up fails answers a cancellation with an error.
+                # If a subscription fails to clean up, a cancellation ends in an error result.
                 if _is_cancelled():
                     return
                 await self._queue.put((result, delivery_timer()))

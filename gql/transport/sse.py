@@ -13,24 +13,24 @@ from gql.transport.connections import SEND_TIMEOUT, OpenConnections, end
 from gql.transport.responses import body_of
 from gql.transport.results import ResultStream
 
-# Seconds between keep-alive comments: under the idle limits that proxies commonly have.
+# Seconds between keep-alive comments: below the usual idle timeouts of proxies.
 KEEP_ALIVE = 12.0
 HEADERS = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-cache, no-transform",
-    # nginx would hold events back until its buffer is full.
+    # Without it nginx holds events back until its buffer is full.
     "X-Accel-Buffering": "no",
 }
 
-# The standard allows CRLF, CR and LF, but urql and @graphql-tools/executor-http find the end of
-# an event by "\n\n" only. They also parse whatever follows "data: ", hence no space after an empty
-# `data`; without that field an EventSource would not dispatch the event.
+# The standard allows CRLF, CR and LF, but urql and @graphql-tools/executor-http look for "\n\n" at
+# the end of an event. They also parse the text after "data: ", hence no space after an empty
+# `data`. Without that field an EventSource would not dispatch the event.
 _COMMENT = ": ping\n\n"
 _COMPLETE = "event: complete\ndata:\n\n"
 
 
 class EventStream(Response):
-    """An HTTP response that sends results as they come."""
+    """An HTTP response that sends each result as an event."""
 
     def __init__(self, results: ResultStream, connections: OpenConnections) -> None:
         super().__init__(headers=HEADERS)
@@ -43,7 +43,7 @@ class EventStream(Response):
         try:
             await self._connections.serve(self._stream(receive, send))
         finally:
-            # For the case too that it was over before it began.
+            # Even if it ended before it began.
             await self._results.aclose()
 
     async def _stream(self, receive: Receive, send: Send) -> None:
@@ -83,16 +83,16 @@ def _next_event(result: ExecutionResult) -> str:
 
 
 def _cursor_of(result: ExecutionResult) -> str | None:
-    """Return the cursor of what a subscription's one field sent, if its client selected it."""
+    """Return the cursor of the event, if the client selected it."""
     match list((result.data or {}).values()):
-        # Anything else could pass for a line of its own.
+        # Other characters could begin a new line.
         case [{"cursor": str(cursor)}] if cursor.isascii() and cursor.isprintable():
             return cursor
     return None
 
 
 async def _write(send: Send, text: str, *, more: bool = True) -> bool:
-    """Send `text` and return whether the client took it in time."""
+    """Send `text`, and return whether the client received it in time."""
     with suppress(TimeoutError):
         async with asyncio.timeout(SEND_TIMEOUT):
             await send({"type": "http.response.body", "body": text.encode(), "more_body": more})

@@ -1,16 +1,14 @@
-"""Operations on a socket: the graphql-transport-ws protocol, hardened."""
+"""Operations on a WebSocket: the graphql-transport-ws protocol, hardened."""
 
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any
-from uuid import UUID
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
-from starlette.websockets import WebSocketDisconnected as SocketIsClosedError
+from starlette.websockets import WebSocketDisconnected as WebSocketIsClosedError
 from strawberry.asgi import ASGIWebSocketAdapter
-from strawberry.exceptions import ConnectionRejectionError
 from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
     BaseGraphQLTransportWSHandler,
@@ -22,153 +20,123 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     SubscribeMessage,
 )
 
-from domain.concurrency.fair_queue import Turn
-from domain.errors import DomainError, ErrorCode, LimitExceededError, UnavailableError
-from gql.documents.trusted import by_document_id, names_document
+from domain.errors import ErrorCode, LimitExceededError
+from gql.audit import audit_refusals
+from gql.context import Context
+from gql.documents.trusted import names_document
 from gql.errors import public_error
-from gql.execution import OpsrunSchema
-from gql.serving import serving
+from gql.request import GraphQLParams, Request, serve
 from gql.transport.connections import SEND_TIMEOUT
-from gql.transport.contexts import ContextFactory, opened, seated, told
 from gql.transport.responses import is_request_error
 from gql.transport.results import ResultStream
-from gql.transport.slots import Slot
 
-# RFC 6455: a control frame holds 125 bytes, of which the close code takes two.
+if TYPE_CHECKING:
+    from gql.transport.http import GraphQLView
+
+# RFC 6455: a control frame holds 125 bytes, and the close code takes two of them.
 MAX_REASON_BYTES = 123
-# For a client that does not read or answer any more; one of those after which it may come back.
+# For a client that does not read or answer any more. Clients reconnect after this code.
 CLOSE_UNRESPONSIVE = 4499
 
 
-@dataclass(slots=True)
-class SocketSession:
-    """What all operations of one socket share: its client's parameters, not its context."""
-
-    context_factory: ContextFactory
-    request_id: str
-    slot: Slot
-    connection_params: Mapping[str, object] = field(default_factory=dict)
-    user_id: UUID | None = None
-
-    async def new_context(self, turn: Turn | None = None) -> object:
-        """Return a fresh context: sessions, loaders and rights of an earlier one are stale."""
-        opening = self.context_factory.for_socket(self.connection_params)
-        context = await opened(opening, request_id=self.request_id, transport="socket")
-        return told(context, slot=self.slot, turn=turn)
-
-    async def admit(self) -> None:
-        """Check that the client may use the socket.
-
-        Raises:
-            ConnectionRejectionError: it may not.
-            RateLimitedError, UnavailableError: not just now.
-        """
-        try:
-            context = await self.new_context()
-        except UnavailableError:
-            raise
-        except DomainError as error:
-            serving().refused([error.code])
-            raise ConnectionRejectionError from error
-        seated(context, self.slot)
-        self.user_id = getattr(context, "actor_id", None)
-
-
-class SocketAdapter(ASGIWebSocketAdapter):
-    """Sends text frames, and takes a socket that is already closed for what it is."""
+class WebSocketAdapter(ASGIWebSocketAdapter):
+    """Sends text frames, and reports a closed WebSocket as a disconnected client."""
 
     async def send_json(self, message: Mapping[str, object]) -> None:
         """Send `message` as text.
 
         Raises:
-            WebSocketDisconnected: nobody is there any more.
+            WebSocketDisconnected: the WebSocket is closed.
         """
         try:
             await self.ws.send_text(self.view.encode_json_string(message))
-        except (WebSocketDisconnect, SocketIsClosedError) as error:
+        except (WebSocketDisconnect, WebSocketIsClosedError) as error:
             raise WebSocketDisconnected from error
 
     async def close(self, code: int, reason: str) -> None:
-        """Close the socket unless it is closed."""
-        await close_socket(self.ws, code, reason)
+        """Close the WebSocket unless it is closed."""
+        await close_websocket(self.ws, code, reason)
 
 
-async def close_socket(socket: WebSocket, code: int, reason: str) -> None:
-    """Close `socket` unless it is closed already; a long reason is cut.
+async def close_websocket(websocket: WebSocket, code: int, reason: str) -> None:
+    """Close `websocket` unless it is closed already; a long reason is cut.
 
-    It does not wait for ever until a client reads what comes before.
+    Waits up to `SEND_TIMEOUT` for the client to read the messages before.
     """
-    if socket.application_state is WebSocketState.CONNECTED:
+    if websocket.application_state is WebSocketState.CONNECTED:
         short = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
         with suppress(WebSocketDisconnect, TimeoutError):
             async with asyncio.timeout(SEND_TIMEOUT):
-                await socket.close(code, short)
+                await websocket.close(code, short)
 
 
-class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
-    """One socket's conversation.
+class WebSocketHandler(BaseGraphQLTransportWSHandler[Request, None]):
+    """The conversation on one WebSocket; its context is the WebSocket's request.
 
-    A message that breaks the protocol closes the socket; whatever is wrong with an
-    operation is an `error` message to that operation only.
+    A message that breaks the protocol closes the WebSocket. An error of an operation is an
+    `error` message to that operation only.
     """
 
-    schema: OpsrunSchema
+    view: "GraphQLView"
     _conversation: asyncio.Task[None] | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Of operations that are about to start; Strawberry keeps the query and variables only.
+        # The payloads of operations that are about to start. Strawberry drops their extensions.
         self._payloads: dict[str, Mapping[str, object]] = {}
 
     async def handle(self) -> None:
-        """Converse until one side leaves."""
+        """Handle messages until one side closes the WebSocket."""
         self._conversation = asyncio.current_task()
         await super().handle()
 
     async def send_message(self, message: Message) -> None:
-        """Send one message; a client that does not take it in time loses the whole socket.
+        """Send one message; a client that does not read it in time loses the whole WebSocket.
 
         Raises:
-            WebSocketDisconnected: nobody is there any more, or nobody reads.
+            WebSocketDisconnected: the WebSocket is closed, or the client does not read.
         """
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
                 await super().send_message(message)
         except TimeoutError as error:
-            # The conversation waits for the client's next message, which may never come.
+            # The conversation is waiting for the client's next message, which may never come.
             if self._conversation is not None and not self._conversation.cancelling():
                 self._conversation.cancel()
             raise WebSocketDisconnected from error
 
     async def handle_message(self, message: Message) -> None:
-        """Act on one message of the client."""
+        """Handle one message of the client."""
         if fault := _fault_of(message):
             await self.handle_invalid_message(fault)
         else:
             await super().handle_message(message)
 
     async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
-        """Open the conversation, or refuse it: with 4403, or with 1013 for the time being."""
+        """Open the conversation, or close it: with 4403, or with 1013 if retrying may help."""
         message["payload"] = message.get("payload") or {}
         try:
             await super().handle_connection_init(message)
         except WebSocketDisconnected:
             raise
-        except Exception as error:  # noqa: BLE001 - the client must learn that it is our fault
-            shown = public_error(error)
-            if shown.code in (ErrorCode.UNAVAILABLE, ErrorCode.RATE_LIMITED):
-                # One of the codes after which clients connect again; 4500 is none.
-                await self.websocket.close(1013, shown.message)
-                return
-            error_id = (shown.extensions or {}).get("errorId")
-            await self.websocket.close(4500, f"{shown.message} errorId: {error_id}")
+        except Exception as error:  # noqa: BLE001 - every error has to be answered
+            refusal = public_error(error)
+            audit_refusals([refusal])
+            match refusal.code:
+                case ErrorCode.UNAVAILABLE | ErrorCode.RATE_LIMITED:
+                    await self.websocket.close(1013, refusal.message)
+                case ErrorCode.INTERNAL:
+                    error_id = (refusal.extensions or {})["errorId"]
+                    await self.websocket.close(4500, f"{refusal.message} errorId: {error_id}")
+                case _:
+                    await self.websocket.close(4403, "Forbidden")
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
-        """Start an operation, unless too many of them run."""
+        """Start an operation, unless too many are running."""
         limit, running = self.max_subscriptions_per_connection, self.operations
-        # One that runs already is for Strawberry to refuse, with 4409.
+        # Strawberry closes the WebSocket with 4409 if the id is in use.
         if limit is not None and len(running) >= limit and message["id"] not in running:
-            error = public_error(LimitExceededError(f"At most {limit} operations per socket."))
+            error = public_error(LimitExceededError(f"At most {limit} operations per WebSocket."))
             await self.send_message(
                 {"id": message["id"], "type": "error", "payload": [error.formatted]}
             )
@@ -179,45 +147,38 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
             await super().handle_subscribe(message)
 
     async def cleanup_operation(self, operation_id: str) -> None:
-        """End an operation, which may not even have begun."""
+        """End an operation; it may not have begun yet."""
         self._payloads.pop(operation_id, None)
         await super().cleanup_operation(operation_id)
 
-    async def run_operation(self, operation: Operation[SocketSession, None]) -> None:
-        """Run one operation to its end, in a context of its own."""
-        with suppress(WebSocketDisconnected):
+    async def run_operation(self, operation: Operation[Request, None]) -> None:
+        """Run one operation to its end, with its own request and context."""
+        request = replace(self.context)
+        with suppress(WebSocketDisconnected), serve(request):
             try:
-                await self._answer(operation)
+                await self._answer(operation, request)
             except WebSocketDisconnected:
                 raise
-            except Exception as error:  # noqa: BLE001 - nothing else tells the client
-                await operation.send_initial_errors([public_error(error)])
+            except Exception as error:  # noqa: BLE001 - every error has to be answered
+                refusal = public_error(error)
+                audit_refusals([refusal])
+                await operation.send_initial_errors([refusal])
 
-    async def _answer(self, operation: Operation[SocketSession, None]) -> None:
-        payload = self._payloads.pop(operation.id)
-        turn = self.schema.turn_of(self.context.user_id)
+    async def _answer(self, operation: Operation[Request, None], request: Request) -> None:
+        params = GraphQLParams.of(self._payloads.pop(operation.id))
+        request.turn = self.view.operations.turn_of(request)
         try:
-            # A client may open very many at once, and nothing is done for them before.
-            await turn.take()
-            await self._send_results(operation, payload, await self.context.new_context(turn))
+            # A client may open many operations at once, so they wait before any work is done.
+            await request.turn.take()
+            context = await self.view.contexts.for_websocket(request)
+            await self._send_results(operation, params, context)
         finally:
-            turn.give_back()
+            request.end_turn()
 
     async def _send_results(
-        self,
-        operation: Operation[SocketSession, None],
-        payload: Mapping[str, object],
-        context: object,
+        self, operation: Operation[Request, None], params: GraphQLParams, context: Context
     ) -> None:
-        results = ResultStream(
-            await self.schema.stream(
-                operation.query,
-                variable_values=operation.variables,
-                context_value=context,
-                operation_name=operation.operation_name,
-                operation_extensions=by_document_id(payload),
-            )
-        )
+        results = ResultStream(self.view.operations.stream(params, context))
         try:
             while (result := await results.next()) is not None:
                 if is_request_error(result):
@@ -230,7 +191,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
 
 
 def _fault_of(message: object) -> str | None:
-    """Return what is wrong with the form of a client's message, if anything."""
+    """Return what is malformed in a client's message, if anything."""
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         return "A message must be an object with a type"
     payload = message.get("payload")

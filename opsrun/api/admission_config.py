@@ -1,21 +1,21 @@
-"""The gate before all resolvers, as the settings want it."""
+"""The admission of operations, as the settings configure it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from domain.documents.service import TrustedDocuments
 from domain.tenancy.transactions import Transactions
-from gql.admission import Gate
+from gql.admission import Admission
 from gql.documents.reader import DocumentReader
 from gql.limits.cost import CostModel
 from gql.limits.limits import Limits
-from gql.schema import schema
+from gql.schema import core_schema
 from opsrun.settings import Settings
 from opsrun.valkey.budgets import open_budgets
 
 
 def limits(settings: Settings) -> Limits:
-    """Return the bounds of one operation."""
+    """Return the limits of one operation."""
     return Limits(
         tokens=settings.limit_tokens,
         depth=settings.limit_depth,
@@ -30,15 +30,17 @@ def limits(settings: Settings) -> Limits:
 
 
 @asynccontextmanager
-async def open_gate(settings: Settings, transactions: Transactions) -> AsyncIterator[Gate]:
-    """Open what the gate asks: the users' accounts, and the registered documents."""
+async def open_admission(
+    settings: Settings, transactions: Transactions
+) -> AsyncIterator[Admission]:
+    """Open the users' budgets and the registered documents."""
+    bounds = limits(settings)
     async with open_budgets(settings.require_redis_url(), settings.cost_per_minute) as budgets:
-        bounds, core = limits(settings), schema.as_graphql_core()
-        yield Gate(
+        yield Admission(
             bounds,
-            DocumentReader(core, bounds, budgets),
-            CostModel(core),
+            DocumentReader(core_schema, bounds, budgets),
+            CostModel(core_schema),
             budgets,
-            TrustedDocuments(transactions),
+            TrustedDocuments(transactions).find,
             only_trusted=settings.trusted_documents == "required",
         )

@@ -1,4 +1,4 @@
-"""The API as a process of its own, until it is told to stop."""
+"""The API as a process, until a signal stops it."""
 
 import asyncio
 import gc
@@ -16,14 +16,14 @@ from opsrun.api.asgi import Api, open_api
 from opsrun.api.http_protocol import server_config
 from opsrun.api.listening import address
 from opsrun.api.monitoring import Server, serve_monitoring
-from opsrun.api.websocket_protocol import SocketProtocol
+from opsrun.api.websocket_protocol import WebSocketProtocol
 from opsrun.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 
 class _Server(Server):
-    """Drains at a signal, and ends sockets and streams first: it would wait for them."""
+    """Drains at a signal. It ends WebSockets and event streams first, or it would wait for them."""
 
     def __init__(self, config: uvicorn.Config, api: Api, drain_seconds: float) -> None:
         super().__init__(config)
@@ -40,11 +40,11 @@ class _Server(Server):
 
     async def _drain(self) -> None:
         half = self._drain_seconds / 2
-        logger.info("Stopping, after %s seconds in which all is served as before", half)
+        logger.info("Stopping: requests are served as before for %s seconds", half)
         self._api.monitor.stopping.set()
         try:
             await asyncio.sleep(half)
-            await self._api.view.close_sockets(spread=half)
+            await self._api.view.close_connections(spread=half)
         finally:
             self.should_exit = True
 
@@ -52,20 +52,20 @@ class _Server(Server):
         for server in self.servers:
             server.close()
         if self._draining is not None and self._draining.cancel():
-            await self._api.view.close_sockets()
+            await self._api.view.close_connections()
         await super().shutdown(sockets)
 
 
-# The event loop gets the interpreter back after so long from the thread that reads documents.
+# Seconds after which the thread that reads documents yields the interpreter to the event loop.
 SWITCH_SECONDS = 0.001
-# Of the young, middle and old objects. An operation makes some ten thousand young ones.
+# For the young, middle and old generation. An operation makes about ten thousand young objects.
 COLLECTOR_THRESHOLDS = (10_000, 10, 5)
 
 
 def _spare_the_collector() -> None:
-    """Keep the garbage collector from what stays: modules, schema, documents that are known.
+    """Exempt permanent objects from garbage collection: modules and the schema.
 
-    A full collection takes 100 ms, and no request is answered in that time.
+    A full collection takes 100 ms, during which no request is answered.
     """
     gc.collect()
     gc.freeze()
@@ -84,7 +84,7 @@ async def serve_api(
     ):
         config = server_config(
             api.app,
-            ws=SocketProtocol,
+            ws=WebSocketProtocol,
             ws_ping_interval=20,
             ws_ping_timeout=20,
             ws_max_size=256 * 1024,

@@ -1,4 +1,4 @@
-"""Uvicorn's WebSockets, where clients that misbehave need another answer than uvicorn's."""
+"""Uvicorn's WebSockets, with other answers to clients that misbehave."""
 
 import asyncio
 from http import HTTPStatus
@@ -13,14 +13,14 @@ from opsrun.api.http_protocol import NO_SNIFFING, StallTimeoutMixin
 
 
 class _Handshake(ServerProtocol):
-    """Gives refused handshakes the header that uvicorn adds to accepted ones only."""
+    """Adds a header to refused handshakes; uvicorn adds it to accepted ones only."""
 
     def send_response(self, response: Response) -> None:
         super().send_response(_unsniffed(response))
 
 
-class SocketProtocol(StallTimeoutMixin, WebSocketsSansIOProtocol):
-    """Answers handshakes that are none, and ends sockets with codes that say more."""
+class WebSocketProtocol(StallTimeoutMixin, WebSocketsSansIOProtocol):
+    """Answers malformed handshakes, and closes WebSockets with more specific codes."""
 
     _pongs = b""
 
@@ -34,13 +34,13 @@ class SocketProtocol(StallTimeoutMixin, WebSocketsSansIOProtocol):
         )
 
     def resume_writing(self) -> None:
-        """Answer the last pings that came meanwhile."""
+        """Answer the pings that arrived while writing was paused."""
         super().resume_writing()
         pongs, self._pongs = self._pongs, b""
         self.transport.write(pongs)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came; uvicorn does not answer a request that is not a handshake."""
+        """Parse data; answer a request that is not a handshake, which uvicorn does not."""
         super().data_received(data)
         fault = self.conn.handshake_exc
         if fault is not None and not self.handshake_initiated:
@@ -50,13 +50,13 @@ class SocketProtocol(StallTimeoutMixin, WebSocketsSansIOProtocol):
             self.transport.close()
 
     def handle_cont(self, event: Frame) -> None:
-        """Take a part of a message; empty ones have no size to be bounded by."""
+        """Take a part of a message; drop empty parts, since no size limits their number."""
         if event.data or event.fin:
             super().handle_cont(event)
 
     def handle_ping(self) -> None:
-        """Answer; the last ones alone, if the client takes no answers (RFC 6455, 5.5.3)."""
-        # Those of everything that came at once, at the first of them.
+        """Answer pings; only the latest ones if the client does not read (RFC 6455, 5.5.3)."""
+        # The first call answers all pings of one read.
         pongs = b"".join(self.conn.data_to_send())
         if self.writable.is_set():
             self.transport.write(pongs)
@@ -64,7 +64,7 @@ class SocketProtocol(StallTimeoutMixin, WebSocketsSansIOProtocol):
             self._pongs = pongs
 
     def send_receive_event_to_app(self) -> None:
-        """Hand on a message; uvicorn logs a traceback for each that is not UTF-8."""
+        """Pass a message on; refuse invalid UTF-8, for which uvicorn logs a traceback."""
         if self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
             self.conn.fail(1007, "invalid UTF-8")
             self.handle_parser_exception()
@@ -72,7 +72,7 @@ class SocketProtocol(StallTimeoutMixin, WebSocketsSansIOProtocol):
             super().send_receive_event_to_app()
 
     def keepalive_timeout(self) -> None:
-        """End the socket of a client that answers no ping; after uvicorn's 1011 none comes back."""
+        """Close with a code after which clients reconnect; after uvicorn's 1011 they do not."""
         self.conn.fail(CLOSE_UNRESPONSIVE, "No answer to a ping")
         super().keepalive_timeout()
 

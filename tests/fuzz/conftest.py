@@ -87,7 +87,7 @@ def strict(
     fuzzed: Installation, tally: Counter[str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     """An API with the limits of every installation, and room for few sockets of a user."""
-    few = {"CONNECTIONS_PER_USER": str(SEATS), "OPERATIONS_PER_SOCKET": "5"}
+    few = {"CONNECTIONS_PER_USER": str(SEATS), "OPERATIONS_PER_WEBSOCKET": "5"}
     environment = fuzzed.environment(Login.API, **COMMON, **few)
     with serving(environment, tmp_path_factory.mktemp("strict"), tally) as server:
         yield server

@@ -22,7 +22,7 @@ from gql.ids import GlobalId
 from gql.transport.http import GraphQLView
 from opsrun.api.asgi import open_api
 from opsrun.api.http_protocol import server_config
-from opsrun.api.websocket_protocol import SocketProtocol
+from opsrun.api.websocket_protocol import WebSocketProtocol
 from opsrun.resources import Resources, use_cases
 from opsrun.settings import Settings
 from tests.world import World
@@ -33,8 +33,8 @@ RESPONSE_JSON = "application/graphql-response+json"
 EVENTS = "text/event-stream"
 PATIENCE = 20.0
 
-SOCKET, SSE = "socket", "sse"
-TRANSPORTS = (SOCKET, SSE)
+WEBSOCKET, SSE = "websocket", "sse"
+TRANSPORTS = (WEBSOCKET, SSE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +261,7 @@ async def running_api(settings: Settings) -> AsyncIterator[RunningApi]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("opsrun.api.asgi.use_cases", note)
         async with open_api(settings, PUBLIC_URL) as api:
-            server = uvicorn.Server(server_config(api.app, ws=SocketProtocol))
+            server = uvicorn.Server(server_config(api.app, ws=WebSocketProtocol))
             # asyncio sends small packets at once only on sockets that name their protocol.
             listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
             listener.bind(("127.0.0.1", 0))
@@ -278,7 +278,7 @@ async def running_api(settings: Settings) -> AsyncIterator[RunningApi]:
                 ) as http:
                     yield RunningApi(http, opened[0], built[0], api.view, api.monitor.registry)
             finally:
-                await api.view.close_sockets()
+                await api.view.close_connections()
                 server.should_exit = True
                 await serving
 

@@ -83,7 +83,7 @@ async def strict(serving: Serving) -> AsyncIterator[RunningApi]:
         limit_directives=3,
         limit_duplicates=3,
         limit_cost=200,
-        operations_per_socket=2,
+        operations_per_websocket=2,
         introspection=False,
         suggestions=False,
     ) as running:

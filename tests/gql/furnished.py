@@ -9,7 +9,7 @@ from typing import Any
 from domain.tenancy.roles import TenantRole
 from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
-from tests.gql.api import SOCKET, Client, RunningApi, work
+from tests.gql.api import WEBSOCKET, Client, RunningApi, work
 from tests.working import know_scopes
 from tests.world import World
 
@@ -193,7 +193,7 @@ async def furnish(
 async def _feed_cursor(world: World, client: Client) -> str:
     query = """subscription ($tenant: ID!) {
       operationRuns(tenantId: $tenant) { ... on FeedReset { cursor } } }"""
-    async with client.subscribe(SOCKET, query, {"tenant": world.global_id}) as stream:
+    async with client.subscribe(WEBSOCKET, query, {"tenant": world.global_id}) as stream:
         cursor: str = (await stream.next())["cursor"]
     return cursor
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.gql.api import RESPONSE_JSON, SOCKET, SSE, Client, RunningApi
+from tests.gql.api import RESPONSE_JSON, SSE, WEBSOCKET, Client, RunningApi
 from tests.world import World
 
 TENANT = "query ($t: ID!) { tenant(id: $t) "
@@ -24,14 +24,14 @@ TOO_MUCH = {
     " memberships @skip(if: true) { role } } }",
     "duplicates": "{ viewer { name name name name name } }",
     "members": TENANT + "{ operationRuns(first: 101) { nodes { id } } } }",
-    "points": TENANT + "{ operationRuns(first: 99) { nodes { initiator { name } } } } }",
+    "costs": TENANT + "{ operationRuns(first: 99) { nodes { initiator { name } } } } }",
 }
 HARMLESS = "{ viewer { name } }"
 FEED = "subscription ($t: ID!) { operationRuns(tenantId: $t) { __typename } }"
 
 
 @pytest.mark.parametrize("what", TOO_MUCH)
-@pytest.mark.parametrize("transport", ["http", SOCKET, SSE])
+@pytest.mark.parametrize("transport", ["http", WEBSOCKET, SSE])
 async def test_too_much_is_refused_before_anything_is_read(
     strict: RunningApi, world: World, transport: str, what: str
 ) -> None:
@@ -57,7 +57,9 @@ async def test_too_much_is_refused_before_anything_is_read(
 async def test_subscriptions_are_measured_too(strict: RunningApi, world: World) -> None:
     everything = "subscription ($t: ID!) { operationRuns(tenantId: $t) { ... on FeedReset { runs {"
     everything += " initiator { name } counts { total } tenant { slug } } } } }"
-    async with strict.member(world).subscribe(SOCKET, everything, {"t": world.global_id}) as stream:
+    async with strict.member(world).subscribe(
+        WEBSOCKET, everything, {"t": world.global_id}
+    ) as stream:
         assert await stream.failure() == "LIMIT_EXCEEDED"
 
 
@@ -66,7 +68,7 @@ async def test_the_answer_tells_its_cost(strict: RunningApi, world: World) -> No
     assert answer.body["extensions"] == {"cost": {"points": 11, "limit": 200}}
 
 
-@pytest.mark.parametrize("transport", [SOCKET, SSE])
+@pytest.mark.parametrize("transport", [WEBSOCKET, SSE])
 async def test_a_stream_tells_its_cost_once(
     strict: RunningApi, world: World, transport: str
 ) -> None:
@@ -134,7 +136,7 @@ async def test_suggestions_can_be_off(
     strict: RunningApi, api: RunningApi, world: World, text: str, variables: dict[str, Any]
 ) -> None:
     async def message(running: RunningApi) -> str:
-        async with running.member(world).subscribe(SOCKET, text, variables) as stream:
+        async with running.member(world).subscribe(WEBSOCKET, text, variables) as stream:
             _, [error, *_] = await stream.message()
         assert error["extensions"]["code"] == "BAD_USER_INPUT"
         return str(error["message"])

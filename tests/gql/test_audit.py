@@ -18,14 +18,16 @@ from domain.tenancy.claims import ClaimedUser
 from domain.tenancy.models import Principal
 from domain.tenancy.roles import TenantRole
 from gql import audit as module
-from gql.audit import run_to_completion, wait_for_mutations
+from gql import completion
+from gql.completion import run_to_completion, wait_for_mutations
 from gql.context import Context, Identity
+from gql.hub_links import HubLinks
 from gql.ids import GlobalId
+from gql.request import Request
 from opsrun.administration import User, remove_member
-from opsrun.api.asgi import HubLinks
 from opsrun.auth.tokens import LOCAL_ISSUER, LocalTokens
 from opsrun.postgres.engines import Login
-from tests.gql.api import PATIENCE, SOCKET, SSE, RunningApi, eventually
+from tests.gql.api import PATIENCE, SSE, WEBSOCKET, RunningApi, eventually
 from tests.gql.conftest import Serving
 from tests.working import know_scopes
 from tests.world import LOCAL_KEY, World
@@ -223,7 +225,7 @@ async def test_a_token_that_is_not_taken_is_told(
         assert stranger.subject not in repr(vars(record))
 
 
-@pytest.mark.parametrize("transport", [SOCKET, SSE])
+@pytest.mark.parametrize("transport", [WEBSOCKET, SSE])
 async def test_what_ends_a_live_subscription_is_told(
     api: RunningApi, world: World, trail: Trail, transport: str, often: None
 ) -> None:
@@ -346,7 +348,7 @@ async def test_what_was_done_is_told_though_its_client_left(
         committed.over.set()
         await eventually(lambda: trail.told != [])
     (told,) = trail.told
-    assert {**done(event, world, role), "transport": "socket"}.items() <= told.items()
+    assert {**done(event, world, role), "transport": "websocket"}.items() <= told.items()
 
 
 async def test_a_new_user_is_told_though_they_left(world: World, trail: Trail) -> None:
@@ -361,7 +363,9 @@ async def test_a_new_user_is_told_though_they_left(world: World, trail: Trail) -
         await committed.here()
         return found
 
-    context = Context(world.cases, identify, HubLinks("https://ops.example"), timedelta(days=30))
+    context = Context(
+        world.cases, identify, HubLinks("https://ops.example"), timedelta(days=30), Request()
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(world.cases.tenancy, "claimed_principal", slow_to_return)
         asking = asyncio.create_task(context.principal())
@@ -385,7 +389,7 @@ async def test_an_error_that_has_no_answer_is_told_once(
             await pause.here()
             raise error
 
-        working = asyncio.create_task(run_to_completion(fail(), None))
+        working = asyncio.create_task(run_to_completion(fail()))
         async with asyncio.timeout(PATIENCE):
             await pause.reached.wait()
             # Once by the client and once by a server that stops.
@@ -424,9 +428,9 @@ async def test_a_server_stops_when_all_is_told(
 
 
 async def test_a_server_waits_not_for_ever_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LAST_SECONDS", 0.01)
+    monkeypatch.setattr(completion, "LAST_SECONDS", 0.01)
     pause = Pause()
-    working = asyncio.create_task(run_to_completion(pause.here(), None))
+    working = asyncio.create_task(run_to_completion(pause.here()))
     async with asyncio.timeout(PATIENCE):
         await pause.reached.wait()
         await wait_for_mutations()

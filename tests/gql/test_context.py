@@ -12,10 +12,11 @@ from domain.tenancy.models import TenantAccess
 from domain.tenancy.roles import TenantRole
 from gql import context as context_module
 from gql.context import Context, Identity
+from gql.hub_links import HubLinks
 from gql.ids import GlobalId
 from gql.pages import Cursor
+from gql.request import Request
 from opsrun.administration import remove_member, save_member
-from opsrun.api.asgi import HubLinks
 from opsrun.postgres.engines import Login
 from tests.world import World
 
@@ -30,7 +31,9 @@ def context_of(world: World, user_id: UUID | None = None, lifetime: timedelta = 
     async def identify() -> Identity:
         return identity
 
-    return Context(world.cases, identify, HubLinks("https://ops.example"), timedelta(days=30))
+    return Context(
+        world.cases, identify, HubLinks("https://ops.example"), timedelta(days=30), Request()
+    )
 
 
 # Who asks
@@ -85,7 +88,7 @@ async def test_the_token_is_checked_again_after_a_while(
             raise answer
         return answer
 
-    context = Context(world.cases, identify, HubLinks("https://ops.example"), HOUR)
+    context = Context(world.cases, identify, HubLinks("https://ops.example"), HOUR, Request())
     await context.enter(world.tenant_id)
     await context.enter(world.tenant_id)
     monkeypatch.setattr(context_module, "PRINCIPAL_SECONDS", 0.0)

@@ -2,16 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
-from graphql import GraphQLError
-from strawberry.extensions import MaxAliasesLimiter, ParserCache, SchemaExtension
+from graphql import GraphQLError, OperationType
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types import ExecutionResult
 
 from domain.errors import ForbiddenError
 from domain.tenancy.transactions import DatabaseUnavailableError, PoolBusyError
+from gql.documents.reader import DocumentReader
 from gql.errors import (
     BUSY_MESSAGE,
     INTERNAL_MESSAGE,
@@ -19,28 +19,32 @@ from gql.errors import (
     public_error,
     public_errors,
 )
-from gql.execution import OpsrunSchema
-from tests.gql.api import eventually
-from tests.gql.transport.demo import SECRET, DemoContext, demo_schema
+from gql.execution import Operations
+from gql.limits.cost import CostModel
+from gql.observation import Observation
+from gql.request import GraphQLParams
+from tests.gql.transport.demo import SECRET, NoBudgets, demo_context, demo_operations
 
 
 @pytest.fixture
-def schema() -> OpsrunSchema:
-    return demo_schema()
+def operations() -> Operations:
+    return demo_operations()
 
 
-async def errors_of(schema: OpsrunSchema, query: str, **variables: object) -> list[dict[str, Any]]:
-    result = await schema.execute(
-        query, variable_values=variables, context_value=DemoContext("ada")
-    )
-    return formatted(result)
+async def execute(operations: Operations, query: str, **variables: object) -> ExecutionResult:
+    params = GraphQLParams(query, variables)
+    return await operations.execute(params, await demo_context(), frozenset(OperationType))
 
 
-async def stream_errors(schema: OpsrunSchema, query: str) -> list[dict[str, Any]]:
-    results = [
-        result async for result in await schema.stream(query, context_value=DemoContext("ada"))
-    ]
-    return formatted(results[-1])
+async def errors_of(
+    operations: Operations, query: str, **variables: object
+) -> list[dict[str, Any]]:
+    return formatted(await execute(operations, query, **variables))
+
+
+async def stream_errors(operations: Operations, query: str) -> list[dict[str, Any]]:
+    results = operations.stream(GraphQLParams(query), await demo_context())
+    return formatted([result async for result in results][-1])
 
 
 def formatted(result: ExecutionResult) -> list[dict[str, Any]]:
@@ -53,9 +57,11 @@ def code_of(error: dict[str, Any]) -> object:
 
 @pytest.mark.parametrize("code", ["UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "LIMIT_EXCEEDED"])
 async def test_a_domain_error_keeps_its_message_and_code(
-    schema: OpsrunSchema, code: str, caplog: pytest.LogCaptureFixture
+    operations: Operations, code: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    [error] = await errors_of(schema, "query ($code: String!) { fails(code: $code) }", code=code)
+    [error] = await errors_of(
+        operations, "query ($code: String!) { fails(code: $code) }", code=code
+    )
     assert code_of(error) == code
     assert error["message"]
     assert error["path"] == ["fails"]
@@ -65,9 +71,9 @@ async def test_a_domain_error_keeps_its_message_and_code(
 
 @pytest.mark.parametrize("field", ["fails", "mayFail"])
 async def test_an_unexpected_error_shows_an_error_id_and_nothing_else(
-    schema: OpsrunSchema, field: str, caplog: pytest.LogCaptureFixture
+    operations: Operations, field: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    [error] = await errors_of(schema, f'{{ {field}(code: "INTERNAL") }}')
+    [error] = await errors_of(operations, f'{{ {field}(code: "INTERNAL") }}')
     assert error["message"] == INTERNAL_MESSAGE
     assert set(error["extensions"]) == {"code", "errorId"}
     assert code_of(error) == "INTERNAL"
@@ -81,9 +87,9 @@ async def test_an_unexpected_error_shows_an_error_id_and_nothing_else(
 
 
 async def test_a_value_that_does_not_fit_the_schema_is_our_fault_and_not_shown(
-    schema: OpsrunSchema,
+    operations: Operations,
 ) -> None:
-    [error] = await errors_of(schema, "{ tooBigForAnInt }")
+    [error] = await errors_of(operations, "{ tooBigForAnInt }")
     assert code_of(error) == "INTERNAL"
     assert str(2**40 + 7) not in repr(error)
 
@@ -100,13 +106,13 @@ async def test_a_value_that_does_not_fit_the_schema_is_our_fault_and_not_shown(
     ],
 )
 async def test_a_fault_of_the_request_is_explained(
-    schema: OpsrunSchema,
+    operations: Operations,
     query: str,
     variables: dict[str, object],
     hint: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    [error] = await errors_of(schema, query, **variables)
+    [error] = await errors_of(operations, query, **variables)
     assert code_of(error) == "BAD_USER_INPUT"
     assert hint in error["message"]
     assert caplog.records == []
@@ -122,10 +128,10 @@ async def test_a_fault_of_the_request_is_explained(
     ],
 )
 async def test_an_exception_of_a_scalar_is_not_quoted(
-    schema: OpsrunSchema, query: str, cursor: str
+    operations: Operations, query: str, cursor: str
 ) -> None:
     text = query.format(cursor=cursor)
-    [error] = await errors_of(schema, text, **({"c": cursor} if "$c" in text else {}))
+    [error] = await errors_of(operations, text, **({"c": cursor} if "$c" in text else {}))
     assert code_of(error) == "BAD_USER_INPUT"
     assert "Expected value of type 'Cursor', found: " in error["message"]
     assert SECRET not in repr(error)
@@ -135,131 +141,115 @@ async def test_an_exception_of_a_scalar_is_not_quoted(
     "query", ["query ($c: Cursor!) { after(cursor: $c) }", '{ after(cursor: "foreign") }']
 )
 async def test_a_scalar_may_refuse_a_value_in_its_own_words(
-    schema: OpsrunSchema, query: str
+    operations: Operations, query: str
 ) -> None:
-    [error] = await errors_of(schema, query, **({"c": "foreign"} if "$c" in query else {}))
+    [error] = await errors_of(operations, query, **({"c": "foreign"} if "$c" in query else {}))
     assert error["message"] == "This cursor is from another feed."
     assert code_of(error) == "BAD_USER_INPUT"
 
 
-async def test_an_ambiguous_operation_is_refused(schema: OpsrunSchema) -> None:
+async def test_an_ambiguous_operation_is_refused(operations: Operations) -> None:
     document = "query A { hello } query B { hello }"
-    [error] = await stream_errors(schema, document)
+    [error] = await stream_errors(operations, document)
     assert code_of(error) == "BAD_USER_INPUT"
     assert "operationName" in error["message"]
-    chosen = await schema.execute(document, operation_name="B")
+    chosen = await operations.execute(
+        GraphQLParams(document, operation_name="B"), await demo_context(), {OperationType.QUERY}
+    )
     assert chosen.data == {"hello": "Hello, world!"}
 
 
 @pytest.mark.parametrize("query", ["{ hello", "{ goodbye }", "subscription { nope }", ""])
-async def test_a_stream_explains_a_fault_of_the_request(schema: OpsrunSchema, query: str) -> None:
-    errors = await stream_errors(schema, query)
+async def test_a_stream_explains_a_fault_of_the_request(operations: Operations, query: str) -> None:
+    errors = await stream_errors(operations, query)
     assert [code_of(error) for error in errors] == ["BAD_USER_INPUT"]
 
 
 @pytest.mark.parametrize("first", [0, 2])
-async def test_a_stream_that_breaks_hides_why(schema: OpsrunSchema, first: int) -> None:
+async def test_a_stream_that_breaks_hides_why(operations: Operations, first: int) -> None:
     [error] = await stream_errors(
-        schema, f'subscription {{ breaks(code: "INTERNAL", first: {first}) }}'
+        operations, f'subscription {{ breaks(code: "INTERNAL", first: {first}) }}'
     )
     assert code_of(error) == "INTERNAL"
     assert SECRET not in repr(error)
 
 
-async def test_a_stream_that_is_refused_says_so(schema: OpsrunSchema) -> None:
-    [error] = await stream_errors(schema, 'subscription { breaks(code: "FORBIDDEN", first: 1) }')
+async def test_a_stream_that_is_refused_says_so(operations: Operations) -> None:
+    [error] = await stream_errors(
+        operations, 'subscription { breaks(code: "FORBIDDEN", first: 1) }'
+    )
     assert code_of(error) == "FORBIDDEN"
 
 
-async def test_a_cached_parser_keeps_syntax_errors_visible() -> None:
-    schema = demo_schema([lambda: ParserCache(maxsize=10)])
+async def test_a_syntax_error_stays_visible_when_it_is_repeated(operations: Operations) -> None:
     for _ in range(2):
-        [error] = await stream_errors(schema, "subscription { count(")
+        [error] = await stream_errors(operations, "subscription { count(")
         assert "Syntax Error" in error["message"]
         assert code_of(error) == "BAD_USER_INPUT"
 
 
-async def test_a_limit_of_the_document_is_a_fault_of_the_request() -> None:
-    schema = demo_schema([lambda: MaxAliasesLimiter(max_alias_count=1)])
-    [error] = await errors_of(schema, "{ a: hello b: hello }")
-    assert code_of(error) == "BAD_USER_INPUT"
+async def test_a_limit_of_the_document_is_explained() -> None:
+    [error] = await errors_of(demo_operations(aliases=1), "{ a: hello b: hello }")
+    assert code_of(error) == "LIMIT_EXCEEDED"
+    assert "1 aliases" in error["message"]
 
 
-def break_down() -> None:
-    raise RuntimeError(SECRET)
+STEPS = [
+    (NoBudgets, "require"),
+    (DocumentReader, "read"),
+    (CostModel, "cost"),
+    (NoBudgets, "spend"),
+    (StrawberryGraphQLCoreExecutionContext, "build"),
+]
 
 
-class BrokenAtStart(SchemaExtension):
-    def on_operation(self) -> Iterator[None]:
-        break_down()
-        yield
+@pytest.mark.parametrize(("owner", "step"), STEPS)
+async def test_a_broken_step_leaks_nothing(
+    operations: Operations, monkeypatch: pytest.MonkeyPatch, owner: type, step: str
+) -> None:
+    def break_down(*_: object, **__: object) -> None:
+        raise RuntimeError(SECRET)
 
-
-class BrokenAtEnd(SchemaExtension):
-    def on_operation(self) -> Iterator[None]:
-        yield
-        break_down()
-
-
-class BrokenWhileValidating(SchemaExtension):
-    def on_validate(self) -> Iterator[None]:
-        break_down()
-        yield
-
-
-@pytest.mark.parametrize("extension", [BrokenAtStart, BrokenAtEnd, BrokenWhileValidating])
-async def test_a_broken_extension_leaks_nothing(extension: type[SchemaExtension]) -> None:
-    schema = demo_schema([extension])
+    monkeypatch.setattr(owner, step, break_down)
     for errors in (
-        await errors_of(schema, "{ hello }"),
-        await stream_errors(schema, "subscription { count(to: 1) }"),
+        await errors_of(operations, "{ hello }"),
+        await stream_errors(operations, "subscription { count(to: 1) }"),
     ):
         assert [code_of(error) for error in errors] == ["INTERNAL"]
         assert SECRET not in repr(errors)
 
 
-class Begun(SchemaExtension):
-    open: ClassVar[list[SchemaExtension]] = []
+@pytest.mark.parametrize("is_stuck", [False, True])
+async def test_an_operation_that_is_never_admitted_is_observed_to_its_end(
+    operations: Operations, monkeypatch: pytest.MonkeyPatch, is_stuck: bool
+) -> None:
+    reading, context = asyncio.Event(), await demo_context()
+    observations: list[Observation] = []
+    ended: list[Observation] = []
+    end = Observation.end
 
-    def on_operation(self) -> Iterator[None]:
-        self.open.append(self)
-        try:
-            yield
-        finally:
-            self.open.remove(self)
-
-
-class StuckAtStart(SchemaExtension):
-    async def on_operation(self) -> AsyncIterator[None]:
+    async def read(*_: object) -> None:
+        assert context.request.observation is not None
+        observations.append(context.request.observation)
+        reading.set()
+        if not is_stuck:
+            raise RuntimeError(SECRET)
         await asyncio.Event().wait()
-        yield
 
+    def note_end(observation: Observation) -> None:
+        ended.append(observation)
+        end(observation)
 
-@pytest.mark.parametrize("stuck", [False, True])
-async def test_what_an_extension_began_ends_with_what_comes_next(stuck: bool) -> None:
-    schema = demo_schema([Begun, StuckAtStart if stuck else BrokenAtStart])
-    running = asyncio.create_task(schema.execute("{ hello }", context_value=DemoContext("ada")))
-    if stuck:
-        await eventually(lambda: len(Begun.open) == 1)
-        running.cancel()
-    # Whoever holds the outcome holds what was never ended.
-    _outcome = (await asyncio.gather(running, return_exceptions=True))[0]
-    assert Begun.open == []
-
-
-class SeesCodes(SchemaExtension):
-    seen: list[object] = []  # noqa: RUF012 - shared by all instances on purpose
-
-    def on_operation(self) -> Iterator[None]:
-        yield
-        result = self.execution_context.result
-        assert result is not None
-        self.seen.extend((error.extensions or {})["code"] for error in result.errors or [])
-
-
-async def test_other_extensions_see_the_mapped_errors() -> None:
-    await errors_of(demo_schema([SeesCodes]), '{ fails(code: "FORBIDDEN") }')
-    assert SeesCodes.seen == ["FORBIDDEN"]
+    monkeypatch.setattr(DocumentReader, "read", read)
+    monkeypatch.setattr(Observation, "end", note_end)
+    running = asyncio.create_task(
+        operations.execute(GraphQLParams("{ hello }"), context, {OperationType.QUERY})
+    )
+    await reading.wait()
+    running.cancel()
+    await asyncio.wait([running])
+    assert ended == observations
+    assert context.request.observation is None
 
 
 def test_one_cause_has_one_trace_however_many_fields_it_broke(

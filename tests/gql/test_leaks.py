@@ -21,7 +21,7 @@ from gql.pages import Cursor
 from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
 from tests.domain.ledger import TENANT_COLUMNS
-from tests.gql.api import SOCKET, Answer, RunningApi
+from tests.gql.api import WEBSOCKET, Answer, RunningApi
 from tests.gql.arguments import BUILT, Argument, arguments, owner
 from tests.gql.furnished import SCOPE, Furnished, furnish, sync
 from tests.gql.selections import below, coordinates, everything
@@ -292,7 +292,7 @@ async def test_a_stream_of_ours_goes_on_without_anything_of_theirs(
             variables = argument.variables(ours, ours.cursors[cursor])
             streams.append(
                 await stack.enter_async_context(
-                    manager.subscribe(SOCKET, argument.asking(selection), variables)
+                    manager.subscribe(WEBSOCKET, argument.asking(selection), variables)
                 )
             )
         await sync(theirs.world, client_of_theirs, theirs.names[0])

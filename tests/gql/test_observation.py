@@ -18,9 +18,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from domain.tenancy.transactions import DatabaseUnavailableError
-from gql.metrics import MOST_OPERATIONS, OTHER, ApiMetrics
-from gql.serving import Telemetry
-from tests.gql.api import EVENTS, SSE, RunningApi, eventually
+from gql.metrics import MOST_OPERATIONS, OTHER, ApiMetrics, Telemetry
+from tests.gql.api import EVENTS, RunningApi, eventually
 from tests.gql.runs.watching import WATCH_RUN, WATCH_RUNS, claim, queue
 from tests.gql.transport.demo import PATH, client, serve
 from tests.noting import noted
@@ -189,10 +188,8 @@ class TestMeasurements:
     async def test_show_who_watches_and_how_late_they_hear(
         self, api: RunningApi, world: World, transport: str
     ) -> None:
-        carrier = "sse" if transport == SSE else "websocket"
-
         def value(name: str, **labels: str) -> float:
-            return api.registry.get_sample_value(name, {"transport": carrier, **labels}) or 0.0
+            return api.registry.get_sample_value(name, {"transport": transport, **labels}) or 0.0
 
         def watchers() -> tuple[float, float]:
             return (

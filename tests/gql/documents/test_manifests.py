@@ -9,14 +9,14 @@ import pytest
 from domain.documents.models import TrustedDocument, sha256_of
 from gql.documents.manifests import UnusableManifestError, read_documents
 from gql.limits.limits import Limits
-from gql.schema import schema
+from gql.schema import core_schema
 
 VIEWER = "query Viewer { viewer { name } }"
 FEED = "subscription Feed($t: ID!) { operationRuns(tenantId: $t) { __typename } }"
 
 
 def read(paths: list[Path], limits: Limits | None = None) -> list[TrustedDocument]:
-    return read_documents(paths, schema.as_graphql_core(), limits or Limits())
+    return read_documents(paths, core_schema, limits or Limits())
 
 
 def written(path: Path, content: object) -> Path:
@@ -48,9 +48,9 @@ def test_each_kind_of_manifest_is_read(tmp_path: Path) -> None:
         ("{", "Expecting"),
         ([], "A manifest is a JSON object"),
         ({"abc": VIEWER}, "Viewer: abc is not its SHA-256"),
-        ({"abc": 7}, "The document of abc is no text"),
+        ({"abc": 7}, "The document of abc is not a text"),
         ({"operations": [7]}, "has no attribute"),
-        ({"operations": [{"id": "abc"}]}, "The document of abc is no text"),
+        ({"operations": [{"id": "abc"}]}, "The document of abc is not a text"),
         ({sha256_of("{ viewer {"): "{ viewer {"}, "(unreadable): Syntax Error"),
         ({sha256_of("{ nonsense }"): "{ nonsense }"}, "(anonymous): Cannot query field"),
         ({sha256_of("{ a: viewer { name } }"): "{ a: viewer { name } }"}, "0 aliases"),
@@ -75,4 +75,4 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(UnusableManifestError) as refusal:
         read([*bad, good, dear], Limits(cost=50))
     assert len(str(refusal.value).splitlines()) == 3
-    assert "Dear: The operation may cost 112 points" in str(refusal.value)
+    assert "Dear: The operation costs 112" in str(refusal.value)

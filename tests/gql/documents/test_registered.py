@@ -10,7 +10,7 @@ import pytest
 from domain.documents.models import TrustedDocument, sha256_of
 from domain.documents.service import forget, register
 from opsrun.postgres.engines import Login
-from tests.gql.api import SOCKET, RunningApi
+from tests.gql.api import WEBSOCKET, RunningApi
 from tests.gql.conftest import Serving
 from tests.world import World
 
@@ -108,5 +108,5 @@ async def test_without_query_or_hash_there_is_nothing_to_run(api: RunningApi, wo
 
 
 async def test_a_socket_without_either_is_closed(api: RunningApi, world: World) -> None:
-    async with api.member(world).subscribe(SOCKET, "") as stream:
+    async with api.member(world).subscribe(WEBSOCKET, "") as stream:
         assert await stream.failure() == "BAD_USER_INPUT"

@@ -16,11 +16,9 @@ from gql.documents.trusted import by_document_id, names_document, requested_text
 KNOWN, UNKNOWN = "{ viewer { name } }", "{ viewer { email } }"
 
 
-class Registered:
-    """One document is registered."""
-
-    async def find(self, sha256: str) -> str | None:
-        return KNOWN if sha256 == sha256_of(KNOWN) else None
+async def find(sha256: str) -> str | None:
+    """Find the one document that is registered."""
+    return KNOWN if sha256 == sha256_of(KNOWN) else None
 
 
 def named(text: str) -> dict[str, Any]:
@@ -28,7 +26,7 @@ def named(text: str) -> dict[str, Any]:
 
 
 async def meant(text: str | None, extensions: Any, *, only_trusted: bool) -> str | None:
-    return await requested_text(text, extensions, Registered(), only_trusted=only_trusted)
+    return await requested_text(text, extensions, find, only_trusted=only_trusted)
 
 
 @pytest.mark.parametrize("only_trusted", [False, True])

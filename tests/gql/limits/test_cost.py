@@ -7,22 +7,22 @@ from graphql import get_introspection_query, get_operation_ast, parse
 
 from domain.errors import LimitExceededError
 from domain.runs.repository.facets import INITIATOR_LIMIT
-from gql.limits.cost import ACT, BASE, LIST, CostModel
+from gql.limits.cost import ACTION, BASE, LIST, CostModel
 from gql.limits.limits import Limits
 from gql.limits.shape import fragments_of
 from gql.pages import DEFAULT_PAGE, MAX_PAGE
 from gql.runs.subscriptions import SNAPSHOT_RUNS
-from gql.schema import schema
+from gql.schema import core_schema
 
-MODEL = CostModel(schema.as_graphql_core())
+MODEL = CostModel(core_schema)
 FACETS = 25
 
 
-def points(text: str, **variables: Any) -> int:
+def cost(text: str, **variables: Any) -> int:
     document = parse(text)
     operation = get_operation_ast(document)
     assert operation is not None
-    return MODEL.points(operation, fragments_of(document), variables)
+    return MODEL.cost(operation, fragments_of(document), variables)
 
 
 def page(arguments: str, selection: str = "nodes { id }") -> str:
@@ -59,28 +59,28 @@ ABOVE = BASE + 2
             '{ tenant(id: "t") { operationRunFacets { byInitiator { initiator { name } } } } }',
             BASE + 2 + FACETS + INITIATOR_LIMIT * 2,
         ),
-        ("mutation { markNotificationsRead(input: {}) { unreadCount } }", BASE + 1 + ACT),
+        ("mutation { markNotificationsRead(input: {}) { unreadCount } }", BASE + 1 + ACTION),
         (
             "mutation { markNotificationsRead(input: {}) { notifications { run { id } } } }",
-            BASE + 1 + ACT + MAX_PAGE * 2,
+            BASE + 1 + ACTION + MAX_PAGE * 2,
         ),
-        ('subscription { notifications(tenantId: "t") { id } }', BASE + 1 + ACT),
+        ('subscription { notifications(tenantId: "t") { id } }', BASE + 1 + ACTION),
         (
             'subscription { operationRuns(tenantId: "t") { ... on FeedReset { runs { id } } } }',
-            BASE + 1 + ACT + SNAPSHOT_RUNS,
+            BASE + 1 + ACTION + SNAPSHOT_RUNS,
         ),
         ('{ __type(name: "Query") { name } }', BASE + 1),
         ('{ __type(name: "Query") { fields { args { name } } } }', BASE + 3),
     ],
 )
-def test_the_points_of(text: str, expected: int) -> None:
-    assert points(text) == expected
+def test_the_cost_of(text: str, expected: int) -> None:
+    assert cost(text) == expected
 
 
 def test_a_fragment_costs_wherever_it_is_spread() -> None:
     text = page("(first: 3)", "nodes { ...F } edges { node { ...F } }")
     fragment = " fragment F on OperationRun { initiator { name } }"
-    assert points(text + fragment) == ABOVE + 3 * 2 + 3 * 3
+    assert cost(text + fragment) == ABOVE + 3 * 2 + 3 * 3
 
 
 @pytest.mark.parametrize(
@@ -98,22 +98,22 @@ def test_a_fragment_costs_wherever_it_is_spread() -> None:
     ],
 )
 def test_a_page_may_be_a_variable(declared: str, given: dict[str, Any], size: int) -> None:
-    assert points(f"query ({declared}) {page('(first: $n)')}", **given) == ABOVE + size
+    assert cost(f"query ({declared}) {page('(first: $n)')}", **given) == ABOVE + size
 
 
 def test_tools_may_ask_for_the_whole_schema_but_not_again_and_again() -> None:
-    whole = points(get_introspection_query())
+    whole = cost(get_introspection_query())
     assert 500 < whole < Limits().cost / 2
     again = "types { fields { args { type { name } } type { name } } }"
-    once = points(f"{{ __schema {{ {again} }} }}")
+    once = cost(f"{{ __schema {{ {again} }} }}")
     forty = " ".join(f"a{number}: __schema {{ {again} }}" for number in range(40))
     inside = " ".join(f"a{number}: {again}" for number in range(40))
     for text in (f"{{ {forty} }}", f"{{ __schema {{ {inside} }} }}"):
-        assert points(text) > max(Limits().cost, 39 * (once - BASE - 1))
+        assert cost(text) > max(Limits().cost, 39 * (once - BASE - 1))
 
 
 def test_ids_may_be_a_variable() -> None:
-    assert points("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=["a", "b"]) == BASE + 2
+    assert cost("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=["a", "b"]) == BASE + 2
 
 
 @pytest.mark.parametrize(
@@ -131,4 +131,4 @@ def test_a_page_that_is_too_large_is_refused_before_it_is_asked_for(
     text: str, variables: dict[str, Any]
 ) -> None:
     with pytest.raises(LimitExceededError, match=f"at most {MAX_PAGE} members"):
-        points(text, **variables)
+        cost(text, **variables)

@@ -17,7 +17,7 @@ from gql.limits.cost import EVENT
 from opsrun.administration import remove_member
 from opsrun.postgres.engines import Login
 from opsrun.valkey.budgets import RedisBudgets
-from tests.gql.api import SOCKET, TRANSPORTS, RunningApi, Stream, eventually
+from tests.gql.api import TRANSPORTS, WEBSOCKET, RunningApi, Stream, eventually
 from tests.gql.runs.watching import WATCH_RUNS, of_tenant
 from tests.world import World
 
@@ -33,7 +33,7 @@ FAILURES = """subscription ($tenant: ID!, $filter: OperationRunFilter) {
 @asynccontextmanager
 async def all_turns_taken(api: RunningApi, world: World, role: TenantRole) -> AsyncIterator[None]:
     """Have as many operations of a member execute as may, until the context closes."""
-    gate = api.view.schema._gate
+    gate = api.view.operations.admission
     assert gate is not None
     async with AsyncExitStack() as stack:
         for _ in range(turns.AT_A_TIME):
@@ -43,7 +43,7 @@ async def all_turns_taken(api: RunningApi, world: World, role: TenantRole) -> As
 
 def waiting(api: RunningApi, world: World, role: TenantRole) -> int:
     """Return how many operations of a member wait."""
-    gate = api.view.schema._gate
+    gate = api.view.operations.admission
     assert gate is not None
     return gate.turns.waiting(world.members[role].id)
 
@@ -82,7 +82,7 @@ async def test_too_many_requests_that_wait_are_refused(
         refused = await member.ask(NAME)
         assert (refused.status, refused.code) == (429, "RATE_LIMITED")
         # A socket has a bound of its own.
-        async with member.subscribe(SOCKET, WATCH_RUNS, of_tenant(world)):
+        async with member.subscribe(WEBSOCKET, WATCH_RUNS, of_tenant(world)):
             await eventually(lambda: waiting(api, world, role) == 2)
     assert (await first).status == 200
 
@@ -90,11 +90,13 @@ async def test_too_many_requests_that_wait_are_refused(
 async def test_a_client_that_leaves_gives_its_turn_back(api: RunningApi, world: World) -> None:
     role = TenantRole.OPERATOR
     async with all_turns_taken(api, world, role):
-        async with api.member(world, role).subscribe(SOCKET, WATCH_RUNS, of_tenant(world)):
+        async with api.member(world, role).subscribe(WEBSOCKET, WATCH_RUNS, of_tenant(world)):
             await eventually(lambda: waiting(api, world, role) == 1)
         await eventually(lambda: waiting(api, world, role) == 0)
     for _ in range(2 * turns.AT_A_TIME):
-        async with api.member(world, role).subscribe(SOCKET, WATCH_RUNS, of_tenant(world)) as live:
+        async with api.member(world, role).subscribe(
+            WEBSOCKET, WATCH_RUNS, of_tenant(world)
+        ) as live:
             await live.next()
     assert await api.member(world, role).data(NAME)
 
@@ -137,7 +139,7 @@ async def test_events_are_charged_to_the_owner_of_the_subscription(
         charged.append(points)
 
     execution = await world.claimed()
-    async with api.member(world).subscribe(SOCKET, FAILURES, of_tenant(world)) as stream:
+    async with api.member(world).subscribe(WEBSOCKET, FAILURES, of_tenant(world)) as stream:
         await stream.next()
         monkeypatch.setattr(RedisBudgets, "settle", settle)
         async with execution.batch() as batch:
@@ -153,7 +155,7 @@ async def test_an_event_that_waited_is_for_those_who_may_still_see_it(
     monkeypatch.setattr(context_module, "PRINCIPAL_SECONDS", 0.0)
     role = TenantRole.OPERATOR
     execution = await world.claimed()
-    async with api.member(world, role).subscribe(SOCKET, FAILURES, of_tenant(world)) as stream:
+    async with api.member(world, role).subscribe(WEBSOCKET, FAILURES, of_tenant(world)) as stream:
         await stream.next()
         async with all_turns_taken(api, world, role):
             async with execution.batch() as batch:
@@ -172,13 +174,13 @@ async def test_a_client_that_leaves_pays_for_the_document_that_is_read(
     owed: list[int] = []
     monkeypatch.setattr(RedisBudgets, "owe", lambda _, __, points: owed.append(points))
     reading = asyncio.Event()
-    read = DocumentReader._read_beside
+    read = DocumentReader._read_in_thread
 
     async def noted(reader: DocumentReader, text: str, user_id: UUID) -> Reading:
         reading.set()
         return await read(reader, text, user_id)
 
-    monkeypatch.setattr(DocumentReader, "_read_beside", noted)
+    monkeypatch.setattr(DocumentReader, "_read_in_thread", noted)
     fields = " ".join(f"f{number}: __typename" for number in range(50))
     async with api.member(world).socket() as connection:
         payload = {"query": f"{{ {fields} }}"}
@@ -193,7 +195,7 @@ async def test_deep_variables_are_refused(api: RunningApi, world: World, deep: o
     for _ in range(300):
         deep = [deep]
     async with api.member(world).subscribe(
-        SOCKET, WATCH_RUNS, {**of_tenant(world), "unused": deep}
+        WEBSOCKET, WATCH_RUNS, {**of_tenant(world), "unused": deep}
     ) as stream:
         assert await stream.failure() == "LIMIT_EXCEEDED"
 

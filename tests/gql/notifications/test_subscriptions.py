@@ -11,7 +11,7 @@ from gql.notifications import subscriptions as notifications_module
 from gql.pages import Cursor
 from opsrun.administration import remove_member
 from opsrun.postgres.engines import Login
-from tests.gql.api import SOCKET, Client, RunningApi, Stream, eventually
+from tests.gql.api import WEBSOCKET, Client, RunningApi, Stream, eventually
 from tests.gql.notifications.reading import listed
 from tests.gql.runs.watching import claim, live, lose_the_database_once, queue, slow_reader
 from tests.world import World
@@ -57,7 +57,7 @@ async def test_new_notifications_are_told_as_they_come(
 
 async def test_without_a_cursor_only_what_is_new_is_told(world: World, client: Client) -> None:
     await live(world)
-    async with client.subscribe(SOCKET, WATCH, of(world)) as stream:
+    async with client.subscribe(WEBSOCKET, WATCH, of(world)) as stream:
         # Nothing tells when the stream has found its place, so knock until it answers.
         first = asyncio.create_task(stream.next())
         runs: list[str] = []
@@ -100,7 +100,7 @@ async def test_nobody_is_told_what_concerns_another(
 ) -> None:
     start = Cursor("notifications", world.tenant_id, (0,)).encode()
     owner = api.member(world, TenantRole.OWNER)
-    async with owner.subscribe(SOCKET, WATCH, of(world, after=start)) as stream:
+    async with owner.subscribe(WEBSOCKET, WATCH, of(world, after=start)) as stream:
         await live(world)
         own = await world.starter.start(
             await world.access(TenantRole.OWNER),
@@ -116,7 +116,7 @@ async def test_nobody_is_told_what_concerns_another(
 async def test_a_new_epoch_under_the_stream_loses_nothing(world: World, client: Client) -> None:
     await queue(world)
     (start,) = await oldest_first(client, world)
-    async with client.subscribe(SOCKET, WATCH, of(world, after=start["cursor"])) as stream:
+    async with client.subscribe(WEBSOCKET, WATCH, of(world, after=start["cursor"])) as stream:
         run = await queue(world)
         assert await told(stream, 1) == [(run, "QUEUED")]
         await world.write(

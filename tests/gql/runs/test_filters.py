@@ -11,10 +11,11 @@ from domain.lifecycle import StatusBucket
 from domain.runs.models import RunFilter
 from domain.tenancy.roles import TenantRole
 from gql.context import Context, Identity
+from gql.hub_links import HubLinks
 from gql.ids import GlobalId
+from gql.request import Request
 from gql.runs.filters import MAX_VALUES, OperationRunFilter, run_filter
 from opsrun.administration import save_member
-from opsrun.api.asgi import HubLinks
 from opsrun.postgres.engines import Login
 from tests.world import World
 
@@ -26,7 +27,7 @@ async def filter_of(world: World, **parts: Any) -> RunFilter:
     async def identify() -> Identity:
         return Identity(world.members[TenantRole.OPERATOR].id, NOW + timedelta(hours=1))
 
-    context = Context(world.cases, identify, HubLinks("https://ops.example"), WINDOW)
+    context = Context(world.cases, identify, HubLinks("https://ops.example"), WINDOW, Request())
     asked = OperationRunFilter(**parts) if parts else None
     return await run_filter(asked, await world.access(), context)
 

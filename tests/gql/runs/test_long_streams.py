@@ -18,7 +18,7 @@ from gql.ids import GlobalId
 from opsrun.administration import remove_member
 from opsrun.auth.tokens import LocalTokens
 from opsrun.postgres.engines import Login
-from tests.gql.api import SOCKET, TRANSPORTS, Client, RunningApi, eventually
+from tests.gql.api import TRANSPORTS, WEBSOCKET, Client, RunningApi, eventually
 from tests.gql.runs.watching import (
     LIFE,
     WATCH_RUN,
@@ -69,7 +69,7 @@ async def test_events_outside_the_filter_move_the_cursor_on(
 
     monkeypatch.setattr(TenantFeed, "after", never_quiet)
     variables = of_tenant(world, filter={"runTypes": ["drift.generate"]})
-    async with client.subscribe(SOCKET, WATCH_RUNS, variables) as stream:
+    async with client.subscribe(WEBSOCKET, WATCH_RUNS, variables) as stream:
         cursor = (await stream.next())["cursor"]
         busy = asyncio.create_task(keep_busy(world))
         try:
@@ -105,7 +105,7 @@ async def test_nothing_more_is_told_to_whoever_lost_the_role(
     monkeypatch.setattr(context_module, "PRINCIPAL_SECONDS", 0.0)
     run = await queue(world)
     keeper = world.resources[Login.MAINTENANCE].transactions
-    async with client.subscribe(SOCKET, WATCH_RUNS, of_tenant(world)) as stream:
+    async with client.subscribe(WEBSOCKET, WATCH_RUNS, of_tenant(world)) as stream:
         await stream.next()
         await remove_member(keeper, world.slug, world.members[TenantRole.OPERATOR])
         await claim(world, run)
@@ -188,7 +188,7 @@ async def test_a_stream_outlives_an_outage_of_the_database(
 ) -> None:
     monkeypatch.setattr(context_module, "RETRY_SECONDS", 0.01)
     principal = Tenancy.principal
-    async with client.subscribe(SOCKET, WATCH_RUNS, of_tenant(world)) as stream:
+    async with client.subscribe(WEBSOCKET, WATCH_RUNS, of_tenant(world)) as stream:
         await stream.next()
         failed = asyncio.Event()
 

@@ -10,7 +10,7 @@ from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
 from opsrun.administration import save_member
 from opsrun.postgres.engines import Login
-from tests.gql.api import SOCKET, SSE, Client, RunningApi
+from tests.gql.api import SSE, WEBSOCKET, Client, RunningApi
 from tests.gql.runs.watching import (
     LIFE,
     WATCH_RUN,
@@ -33,7 +33,7 @@ def client(api: RunningApi, world: World) -> Client:
 async def recorded(client: Client, world: World, run: str) -> list[Any]:
     """Return all events of an ended run, from a cursor before its first."""
     start = await cursor_at(world, 0)
-    async with client.subscribe(SOCKET, WATCH_RUN, {"id": run, "after": start}) as stream:
+    async with client.subscribe(WEBSOCKET, WATCH_RUN, {"id": run, "after": start}) as stream:
         return await stream.rest()
 
 
@@ -72,7 +72,7 @@ async def test_a_run_goes_on_live_behind_the_cursor(world: World, client: Client
     run = await queue(world)
     execution = await claim(world, run)
     after = await cursor_at(world, 1)
-    async with client.subscribe(SOCKET, WATCH_RUN, {"id": run, "after": after}) as stream:
+    async with client.subscribe(WEBSOCKET, WATCH_RUN, {"id": run, "after": after}) as stream:
         assert versions([await stream.next()]) == [(2, "STARTED")]
         await execution.finish()
         assert versions(await stream.rest()) == [(3, "FINISHED")]
@@ -99,7 +99,7 @@ async def test_a_lists_events_are_exactly_those_behind_the_cursor(
 
 async def between(client: Client, world: World, cursor: str, count: int) -> list[Any]:
     variables = of_tenant(world, after=cursor)
-    async with client.subscribe(SOCKET, WATCH_RUNS, variables) as stream:
+    async with client.subscribe(WEBSOCKET, WATCH_RUNS, variables) as stream:
         return [await stream.next() for _ in range(count)]
 
 
@@ -160,7 +160,7 @@ async def test_events_go_on_behind_the_last_event_id(world: World, client: Clien
 async def test_two_subscribers_see_the_same(api: RunningApi, world: World, client: Client) -> None:
     reader = api.member(world, TenantRole.READONLY)
     async with (
-        client.subscribe(SOCKET, WATCH_RUNS, of_tenant(world)) as one,
+        client.subscribe(WEBSOCKET, WATCH_RUNS, of_tenant(world)) as one,
         reader.subscribe(SSE, WATCH_RUNS, of_tenant(world)) as other,
     ):
         assert await one.next() == await other.next()

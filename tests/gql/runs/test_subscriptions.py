@@ -10,7 +10,7 @@ from domain.tenancy.models import SYSTEM
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
 from gql.runs import subscriptions as subscriptions_module
-from tests.gql.api import SOCKET, Client, RunningApi, work
+from tests.gql.api import WEBSOCKET, Client, RunningApi, work
 from tests.gql.furnished import START, break_scope, write_policy
 from tests.gql.runs.watching import (
     LIFE,
@@ -91,7 +91,7 @@ async def test_a_run_that_is_handed_back_goes_on_in_the_same_stream(
     world: World, client: Client
 ) -> None:
     run = await queue(world)
-    async with client.subscribe(SOCKET, WATCH_RUN, {"id": run}) as stream:
+    async with client.subscribe(WEBSOCKET, WATCH_RUN, {"id": run}) as stream:
         await stream.next()
         await (await claim(world, run)).release(timedelta(0))
         await (await claim(world, run)).finish()
@@ -170,7 +170,7 @@ async def test_only_runs_of_the_filter_are_told(world: World, client: Client) ->
     ):
         assert bool(await snapshot_of(client, world, filter_)) == expected
         variables = of_tenant(world, filter=filter_, after=start)
-        async with client.subscribe(SOCKET, WATCH_RUNS, variables) as stream:
+        async with client.subscribe(WEBSOCKET, WATCH_RUNS, variables) as stream:
             told = (await stream.until(lambda event: bool(event["cursor"] == end)))[-1]
         # A heartbeat with this cursor has passed the event over.
         assert told["__typename"] == ("OperationRunChanged" if expected else "FeedHeartbeat")
@@ -178,7 +178,7 @@ async def test_only_runs_of_the_filter_are_told(world: World, client: Client) ->
 
 async def snapshot_of(client: Client, world: World, filter_: Any) -> list[Any]:
     variables = of_tenant(world, filter=filter_)
-    async with client.subscribe(SOCKET, WATCH_RUNS, variables) as stream:
+    async with client.subscribe(WEBSOCKET, WATCH_RUNS, variables) as stream:
         runs: list[Any] = (await stream.next())["runs"]
     return runs
 

@@ -14,10 +14,13 @@ from domain.tenancy.service import Tenancy
 from domain.tenancy.transactions import DatabaseUnavailableError
 from gql import context as context_module
 from gql.ids import GlobalId
+from gql.limits.limits import Limits
 from gql.pages import Cursor
+from gql.request import GraphQLParams
 from gql.schema import schema
 from tests.gql.api import PATIENCE
 from tests.gql.test_context import context_of
+from tests.gql.transport.demo import operations_of
 from tests.world import LEASE, World
 
 WATCH_RUN = """subscription ($id: ID!, $after: String) {
@@ -125,9 +128,10 @@ async def slow_reader(
     What it pulls is what the subscription's one field sends, or the code of its error.
     """
     monkeypatch.setattr(context_module, "PRINCIPAL_SECONDS", 0.0)
-    results = await schema.stream(
-        query, variable_values=dict(variables), context_value=context_of(world)
-    )
+    context = context_of(world)
+    await context.identify()
+    operations = operations_of(schema, Limits())
+    results = operations.stream(GraphQLParams(query, dict(variables)), context)
 
     async def pull() -> Any:
         async with asyncio.timeout(PATIENCE):

@@ -1,11 +1,15 @@
-"""A small schema behind the real endpoint, on a real server in the tests' own loop."""
+"""A small schema at the real endpoint, on a real server in the tests' own event loop."""
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
+import sys
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, NewType
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, NewType, cast
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import httpx
 import strawberry
@@ -14,7 +18,9 @@ from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
 from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionResult
 
+from domain.concurrency.fair_queue import FairQueue
 from domain.errors import (
     BadInputError,
     ForbiddenError,
@@ -24,24 +30,33 @@ from domain.errors import (
     UnauthenticatedError,
 )
 from domain.tenancy.transactions import DatabaseUnavailableError
-from gql.execution import OpsrunSchema
+from gql.admission import Admission
+from gql.context import Context, Identity, UseCases
+from gql.documents.reader import DocumentReader
+from gql.execution import Operations
+from gql.hub_links import HubLinks
+from gql.limits.cost import CostModel
+from gql.limits.limits import Limits
+from gql.observation import Observation
+from gql.request import Request
+from gql.transport.contexts import Contexts
 from gql.transport.graphiql import graphiql_routes
 from gql.transport.http import GraphQLView
 from opsrun.api.http_protocol import server_config
-from opsrun.api.websocket_protocol import SocketProtocol
+from opsrun.api.websocket_protocol import WebSocketProtocol
 
 PATH = "/graphql"
 SECRET = "postgresql://opsrun:hunter2@db"
 
 
-@dataclass
-class DemoContext:
-    user: str
-    request_id: str = ""
-    last_event_id: str | None = None
+Info = strawberry.Info[Context, None]
 
 
-Info = strawberry.Info[DemoContext, None]
+def caller(info: Info) -> str:
+    """Return the caller's name and the request's id."""
+    request = info.context.request
+    assert request.actor_id is not None
+    return f"{USERS[request.actor_id]} {request.id}"
 
 
 def parse_cursor(text: str) -> str:
@@ -75,7 +90,7 @@ class Query:
 
     @strawberry.field
     def whoami(self, info: Info) -> str:
-        return f"{info.context.user} {info.context.request_id}"
+        return caller(info)
 
     @strawberry.field
     def after(self, cursor: Cursor) -> str:
@@ -183,8 +198,8 @@ class Subscription:
 
     @strawberry.subscription
     async def ticks(self, info: Info, to: int, after: str | None = None) -> AsyncIterator[Tick]:
-        """Goes on behind `after`, or behind the last event that the client had."""
-        for number in range(int(after or info.context.last_event_id or 0) + 1, to + 1):
+        """Continues after `after`, or after the last event that the client received."""
+        for number in range(int(after or info.context.request.last_event_id or 0) + 1, to + 1):
             yield Tick(number=number, cursor=str(number))
 
     @strawberry.subscription
@@ -193,27 +208,88 @@ class Subscription:
 
     @strawberry.subscription
     async def whoami(self, info: Info) -> AsyncIterator[str]:
-        yield f"{info.context.user} {info.context.request_id} {id(info.context)}"
+        yield f"{caller(info)} {id(info.context)}"
 
 
-def demo_schema(extensions: Sequence[Any] = ()) -> OpsrunSchema:
-    return OpsrunSchema(
-        Query,
-        Mutation,
-        Subscription,
-        extensions=extensions,
-        config=StrawberryConfig(scalar_map={Cursor: CURSOR}),
+SCHEMA = strawberry.Schema(
+    Query, Mutation, Subscription, config=StrawberryConfig(scalar_map={Cursor: CURSOR})
+)
+# The names of the users that have signed in.
+USERS: dict[UUID, str] = {}
+
+
+class NoBudgets:
+    """Everything is free."""
+
+    def require(self, user_id: UUID) -> None:
+        pass
+
+    async def spend(self, user_id: UUID, cost: int) -> None:
+        pass
+
+    def owe(self, user_id: UUID, cost: int) -> None:
+        pass
+
+    async def settle(self, user_id: UUID, cost: int) -> None:
+        pass
+
+
+async def no_document(_: str) -> None:
+    """No document is registered."""
+
+
+class FreeOperations(Operations):
+    """Operations whose answers do not show a cost."""
+
+    def _answer(self, result: ExecutionResult, observation: Observation) -> ExecutionResult:
+        answer = super()._answer(result, observation)
+        answer.extensions = None
+        return answer
+
+
+def operations_of(schema: strawberry.Schema, limits: Limits) -> Operations:
+    """Return operations that cost nothing and wait for nothing."""
+    core, budgets = schema._schema, NoBudgets()
+    return FreeOperations(
+        schema,
+        Admission(
+            limits,
+            DocumentReader(core, limits, budgets),
+            CostModel(core),
+            budgets,
+            no_document,
+            turns=FairQueue(sys.maxsize, per_key=sys.maxsize),
+        ),
     )
 
 
-@dataclass
-class DemoContexts:
+def demo_operations(*, aliases: int = 10**6) -> Operations:
+    """Return the demo's operations, with hardly any limits."""
+    return operations_of(SCHEMA, Limits(tokens=10**6, aliases=aliases, cost=10**6))
+
+
+class Tenancy:
+    """Every user is known, and belongs to no tenant."""
+
+    async def principal(self, _: UUID, **__: float) -> str:
+        return "somebody"
+
+
+class DemoContexts(Contexts):
     """Knows one token per user: the user's name. `made` counts contexts."""
 
-    made: int = 0
-    revoked: bool = False
+    def __init__(self) -> None:
+        super().__init__(
+            cast("UseCases", SimpleNamespace(tenancy=Tenancy())),
+            self._identify,
+            NoBudgets(),
+            HubLinks("https://demo.example"),
+            timedelta(days=1),
+        )
+        self.made = 0
+        self.revoked = False
 
-    async def for_http(self, authorization: str | None) -> object:
+    async def _identify(self, authorization: str | None) -> Identity:
         user = (authorization or "").removeprefix("Bearer").strip()
         if user == "broken":
             raise RuntimeError(SECRET)
@@ -224,11 +300,16 @@ class DemoContexts:
         if not user or self.revoked:
             raise UnauthenticatedError("Sign in first.")
         self.made += 1
-        return DemoContext(user)
+        user_id = uuid5(NAMESPACE_URL, user)
+        USERS[user_id] = user
+        return Identity(user_id, datetime.now(UTC) + timedelta(hours=1))
 
-    async def for_socket(self, connection_params: Mapping[str, object]) -> object:
-        authorization = connection_params.get("authorization")
-        return await self.for_http(authorization if isinstance(authorization, str) else None)
+
+async def demo_context(user: str = "ada") -> Context:
+    """Return the context of an operation of `user`, whose token is verified."""
+    context = DemoContexts()._context(Request("demo"), user)
+    await context.identify()
+    return context
 
 
 @dataclass
@@ -246,12 +327,12 @@ class Demo:
 
 @asynccontextmanager
 async def serve(
-    schema: OpsrunSchema | None = None, *, ping_seconds: float = 20.0, **options: Any
+    operations: Operations | None = None, *, ping_seconds: float = 20.0, **options: Any
 ) -> AsyncIterator[Demo]:
     contexts = DemoContexts()
     view = GraphQLView(
-        schema or demo_schema(),
-        context_factory=contexts,
+        operations or demo_operations(),
+        contexts,
         graphiql_path="/graphiql/",
         **options,
     )
@@ -266,7 +347,7 @@ async def serve(
         # As `opsrun api` has it.
         server_config(
             app,
-            ws=SocketProtocol,
+            ws=WebSocketProtocol,
             ws_max_size=256 * 1024,
             ws_ping_interval=ping_seconds,
             ws_ping_timeout=ping_seconds,
@@ -280,7 +361,7 @@ async def serve(
     try:
         yield Demo(view, contexts, server, serving, listener.getsockname()[1])
     finally:
-        await view.close_sockets()
+        await view.close_connections()
         server.should_exit = True
         await serving
 

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from gql.transport.cors import cross_origin
 from gql.transport.http import GraphQLView
-from tests.gql.transport.demo import PATH, DemoContexts, demo_schema
+from tests.gql.transport.demo import PATH, DemoContexts, demo_operations
 
 OURS = "authorization, content-type, last-event-id, traceparent, tracestate, x-request-id"
 HUB, EVIL = "https://hub.example", "https://evil.example"
@@ -20,7 +20,7 @@ COUNT = {"query": "subscription { count(to: 1) }"}
 @asynccontextmanager
 async def page(origin: str, origins: Sequence[str]) -> AsyncIterator[httpx.AsyncClient]:
     """A page of `origin`, at an endpoint that allows `origins`."""
-    view = GraphQLView(demo_schema(), context_factory=DemoContexts())
+    view = GraphQLView(demo_operations(), DemoContexts())
     app = Starlette(routes=[Route(PATH, cross_origin(view, origins))])
     headers = {"Origin": origin, "Authorization": "Bearer ada"}
     transport = httpx.ASGITransport(app)

@@ -571,7 +571,7 @@ async def test_a_stopping_server_ends_its_streams(watch: Watch) -> None:
         body = {"query": "subscription { silence }"}
         async with http.stream("POST", PATH, json=body, headers={"Accept": EVENTS}) as response:
             await asyncio.wait_for(watch.started.wait(), 2)
-            await demo.view.close_sockets()
+            await demo.view.close_connections()
             rest = "".join([chunk async for chunk in response.aiter_text()])
             assert "complete" not in rest
         assert watch.cleaned_up.is_set()
@@ -586,7 +586,7 @@ async def test_a_stopping_server_starts_no_streams(watch: Watch) -> None:
     async with serve() as demo, client(demo) as http:
         starting = asyncio.create_task(post(http, "subscription { silence }", EVENTS))
         await asyncio.wait_for(watch.started.wait(), 2)
-        await demo.view.close_sockets()
+        await demo.view.close_connections()
         refused = await starting
         assert (refused.status_code, code_of(refused)) == (503, "UNAVAILABLE")
         assert refused.headers["retry-after"] == "2"

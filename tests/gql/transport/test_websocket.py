@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from gql.errors import UNAVAILABLE_MESSAGE
-from gql.transport.websocket import SocketHandler
+from gql.transport.websocket import WebSocketHandler
 from tests.gql.transport import demo as demo_module
 from tests.gql.transport.demo import PATH, SECRET, Demo, Watch, serve
 
@@ -230,7 +230,7 @@ async def test_a_stopping_server_closes_its_sockets(watch: Watch) -> None:
     async with serve() as demo, signed_in(demo) as socket:
         await socket.subscribe("subscription { silence }")
         await asyncio.wait_for(watch.started.wait(), 2)
-        await demo.view.close_sockets()
+        await demo.view.close_connections()
         assert watch.cleaned_up.is_set()
         assert await socket.closing() == (1012, "Service Restart")
         async with opened(demo) as late:
@@ -241,12 +241,12 @@ async def test_a_stopping_server_closes_its_sockets(watch: Watch) -> None:
 
 async def test_a_stopping_server_takes_its_time_but_takes_nobody_in(watch: Watch) -> None:
     async with serve() as demo, signed_in(demo) as socket:
-        leaving = asyncio.create_task(demo.view.close_sockets(spread=3600))
+        leaving = asyncio.create_task(demo.view.close_connections(spread=3600))
         async with opened(demo) as late:
             assert await late.closing() == (1012, "Service Restart")
         await socket.subscribe("subscription { silence }")
         await asyncio.wait_for(watch.started.wait(), 2)
-        await demo.view.close_sockets()
+        await demo.view.close_connections()
         assert await socket.closing() == (1012, "Service Restart")
         assert watch.cleaned_up.is_set()
         await asyncio.wait_for(leaving, 2)
@@ -342,7 +342,7 @@ async def test_pages_of_strangers_may_not_open_a_socket(demo: Demo) -> None:
 
 async def test_a_stopping_server_still_looks_at_origins() -> None:
     async with serve(allowed_origins=["https://hub.example"]) as demo:
-        await demo.view.close_sockets()
+        await demo.view.close_connections()
         with pytest.raises(InvalidStatus):
             async with opened(demo, origin="https://evil.example"):
                 pass
@@ -414,14 +414,14 @@ async def test_completing_an_unknown_operation_is_harmless(demo: Demo) -> None:
 async def test_nothing_is_kept_of_operations_that_end_before_they_begin(
     demo: Demo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handlers: list[SocketHandler] = []
-    handle = SocketHandler.handle
+    handlers: list[WebSocketHandler] = []
+    handle = WebSocketHandler.handle
 
-    async def noted(handler: SocketHandler) -> None:
+    async def noted(handler: WebSocketHandler) -> None:
         handlers.append(handler)
         await handle(handler)
 
-    monkeypatch.setattr(SocketHandler, "handle", noted)
+    monkeypatch.setattr(WebSocketHandler, "handle", noted)
     async with signed_in(demo) as socket:
         for number in range(50):
             await socket.subscribe("subscription { silence }", id=str(number))

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.gql.api import SOCKET
+from tests.gql.api import WEBSOCKET
 from tests.gql.transport.frames import ABUSES, BROKEN_UTF8, init, raw_socket, subscribe
 from tests.opsrun.api.test_serving import FEED, api
 from tests.opsrun.clients import SYNC, User
@@ -27,7 +27,7 @@ async def test_other_clients_are_not_affected(installation: Installation, place:
     async with (
         api(installation) as (command, base),
         User.signed_in(base, token) as user,
-        user.subscribe(SOCKET, FEED, {"tenant": place.global_id}) as stream,
+        user.subscribe(WEBSOCKET, FEED, {"tenant": place.global_id}) as stream,
     ):
         assert (await stream.next())["__typename"] == "FeedReset"
         port = int(base.rpartition(":")[2])

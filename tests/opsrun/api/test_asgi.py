@@ -16,7 +16,7 @@ from opsrun.auth import tokens as auth
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login
 from opsrun.settings import Settings
-from tests.gql.api import SOCKET, TRANSPORTS, RunningApi, running_api
+from tests.gql.api import TRANSPORTS, WEBSOCKET, RunningApi, running_api
 from tests.opsrun.auth.issuer import AUDIENCE, ISSUER, Issuer, serving
 from tests.working import know_scopes
 from tests.world import World
@@ -145,7 +145,7 @@ async def test_an_issuer_that_is_away_signs_nobody_out(
     try:
         answer = await client.ask(VIEWER)
         assert (answer.status, answer.code) == (503, "UNAVAILABLE")
-        async with client.subscribe(SOCKET, FEED, {"id": world.global_id}):
+        async with client.subscribe(WEBSOCKET, FEED, {"id": world.global_id}):
             pytest.fail("nobody was checked")
     except ConnectionClosed as closed:
         assert closed.rcvd is not None

@@ -10,7 +10,7 @@ import pytest
 
 from gql.transport import sse, websocket
 from opsrun.api import http_protocol
-from opsrun.api.websocket_protocol import SocketProtocol
+from opsrun.api.websocket_protocol import WebSocketProtocol
 from tests.gql.api import eventually
 from tests.gql.transport.demo import Demo, serve
 from tests.gql.transport.frames import CONTINUATION, PING, TEXT, frame, init, subscribe
@@ -151,15 +151,15 @@ async def test_nonsense_in_place_of_a_body_gets_one_response(
     assert [record.getMessage() for record in caplog.records] == ["Invalid HTTP request received."]
 
 
-def server_end(demo: Demo) -> SocketProtocol:
+def server_end(demo: Demo) -> WebSocketProtocol:
     """Return the only WebSocket that the server has."""
     (end,) = (
-        one for one in demo.server.server_state.connections if isinstance(one, SocketProtocol)
+        one for one in demo.server.server_state.connections if isinstance(one, WebSocketProtocol)
     )
     return end
 
 
-SOCKET = (
+WEBSOCKET = (
     b"GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
     b"Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
@@ -187,7 +187,7 @@ async def test_a_client_that_reads_nothing_is_disconnected(
     async with connected(demo) as (reader, writer):
         await eventually(lambda: len(demo.server.server_state.connections - before) == 1)
         if not sent.startswith(b"GET"):
-            writer.write(SOCKET)
+            writer.write(WEBSOCKET)
             await reader.readuntil(b"\r\n\r\n")
         writer.write(sent)
         await eventually(lambda: not demo.server.server_state.connections - before)
@@ -196,7 +196,7 @@ async def test_a_client_that_reads_nothing_is_disconnected(
 
 async def test_pings_of_a_client_that_reads_nothing_do_not_fill_memory(demo: Demo) -> None:
     async with connected(demo) as (reader, writer):
-        writer.write(SOCKET)
+        writer.write(WEBSOCKET)
         await reader.readexactly(12)
         end = server_end(demo)
         writer.write(frame(PING, b"x" * 125) * 100_000)
@@ -207,7 +207,7 @@ async def test_pings_of_a_client_that_reads_nothing_do_not_fill_memory(demo: Dem
 
 async def test_empty_fragments_of_a_message_are_not_kept(demo: Demo) -> None:
     async with connected(demo) as (reader, writer):
-        writer.write(SOCKET)
+        writer.write(WEBSOCKET)
         await reader.readuntil(b"\r\n\r\n")
         end = server_end(demo)
         writer.write(frame(TEXT, b"", final=False))
@@ -273,7 +273,7 @@ async def test_every_response_forbids_sniffing_and_names_no_software(
 
 async def test_an_open_websocket_names_no_software(demo: Demo) -> None:
     async with connected(demo) as (reader, writer):
-        writer.write(SOCKET)
+        writer.write(WEBSOCKET)
         assert_plain(await reader.readuntil(b"\r\n\r\n"), b"101")
 
 

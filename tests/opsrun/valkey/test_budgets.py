@@ -1,4 +1,4 @@
-"""Points per minute: one account per user for all processes, and none lost to an outage."""
+"""Budgets: one per user for all processes, and an outage lifts none of them."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ from opsrun.postgres.engines import Login
 from opsrun.valkey import budgets
 from opsrun.valkey.budgets import RedisBudgets, open_budgets
 from tests.conftest import settings_for
-from tests.gql.api import SOCKET, SSE, RunningApi, running_api
+from tests.gql.api import SSE, WEBSOCKET, RunningApi, running_api
 from tests.valkey import Valkey
 from tests.world import World
 
@@ -38,16 +38,16 @@ async def two(servers: EmbeddedServers) -> AsyncIterator[tuple[RedisBudgets, Red
         )  # type: ignore[misc]
 
 
-async def refused(of: RedisBudgets, user: UUID, points: int) -> int:
+async def refused(of: RedisBudgets, user: UUID, cost: int) -> int:
     """Return the seconds to wait."""
     with pytest.raises(RateLimitedError) as refusal:
-        await of.spend(user, points)
+        await of.spend(user, cost)
     seconds = refusal.value.details["retryAfter"]
     assert isinstance(seconds, int)
     return seconds
 
 
-async def test_all_processes_take_from_one_account(
+async def test_all_processes_spend_one_budget(
     two: tuple[RedisBudgets, RedisBudgets],
 ) -> None:
     here, there = two
@@ -82,24 +82,24 @@ async def test_what_is_too_much_leaves_room_for_less(
     here, there = two
     ada = uuid4()
     await here.spend(ada, 40)
-    with pytest.raises(RateLimitedError, match="costs 61 points, and 50 of your 100 of this"):
+    with pytest.raises(RateLimitedError, match="costs 61, and 50 of your budget of 100 a minute"):
         await here.spend(ada, 61)
     # A refusal has its price as well, or it could be had without end.
     here.require(ada)
     await there.spend(ada, 50)
     await refused(here, ada, BASE)
-    with pytest.raises(RateLimitedError, match="used your 100 points"):
+    with pytest.raises(RateLimitedError, match="used your budget of 100 a minute"):
         here.require(ada)
 
 
-async def test_the_account_is_full_again_after_its_minute(
+async def test_the_budget_is_full_again_after_its_minute(
     two: tuple[RedisBudgets, RedisBudgets], servers: EmbeddedServers
 ) -> None:
     here, _ = two
     ada = uuid4()
     await here.spend(ada, COST)
     async with Redis.from_url(servers.redis_url) as redis:
-        [key] = [key async for key in redis.scan_iter(f"opsrun:points*{ada}*")]
+        [key] = [key async for key in redis.scan_iter(f"opsrun:cost*{ada}*")]
         assert 0 < await redis.ttl(key) <= 60
         await redis.delete(key)  # as Redis does it by itself
     await here.spend(ada, COST)
@@ -132,7 +132,7 @@ async def _counts(valkey: Valkey) -> bool:
 async def poor(
     servers: EmbeddedServers, logins: dict[Login, str], tmp_path: Path
 ) -> AsyncIterator[RunningApi]:
-    """Every user has a hundred points."""
+    """Every user has a budget of 100."""
     settings = settings_for(logins[Login.API], servers.redis_url, tmp_path, cost_per_minute=COST)
     async with running_api(settings) as running:
         yield running
@@ -154,7 +154,7 @@ async def test_whoever_asks_too_often_is_told_when_to_come_back(
     with poor.statements() as statements:
         assert (await client.ask(text, accept="application/json")).status == 429
     assert not [s for s in statements if "operation_run" in s]
-    for transport in (SOCKET, SSE):
+    for transport in (WEBSOCKET, SSE):
         async with client.subscribe(transport, text) as stream:
             assert await stream.failure() == "RATE_LIMITED"
     response = await poor.http.get(
@@ -164,7 +164,7 @@ async def test_whoever_asks_too_often_is_told_when_to_come_back(
     assert 1 <= int(response.headers["retry-after"]) <= 60
 
 
-async def test_events_of_a_user_without_points_wait_for_the_next_window(
+async def test_events_of_a_user_without_budget_wait_for_the_next_window(
     servers: EmbeddedServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(budgets, "RateLimitItemPerMinute", RateLimitItemPerSecond)
@@ -183,13 +183,13 @@ async def test_events_of_a_user_without_points_wait_for_the_next_window(
         await waiting
 
 
-async def test_events_are_taken_from_the_same_account_as_operations(
+async def test_events_and_operations_spend_the_same_budget(
     two: tuple[RedisBudgets, RedisBudgets],
 ) -> None:
     here, there = two
     ada = uuid4()
     await here.settle(ada, 60)
-    with pytest.raises(RateLimitedError, match="This costs 41 points"):
+    with pytest.raises(RateLimitedError, match="This costs 41,"):
         await there.spend(ada, 41)
 
 
@@ -218,7 +218,7 @@ async def test_no_crowd_of_events_passes_unpaid(
 
         began = time.monotonic()
         await asyncio.gather(*(settle() for _ in range(12)))
-        # Three seconds' worth, and the points of two of them have to be waited for.
+        # Three seconds' worth, and the budget covers the last two of them only after a wait.
         assert time.monotonic() - began > 1.5
 
 
@@ -235,5 +235,5 @@ async def test_an_event_that_nobody_waits_for_any_more_is_paid(
     async with Redis.from_url(servers.redis_url) as redis, asyncio.timeout(10):
         paid = 0
         while paid != 90:
-            keys = [key async for key in redis.scan_iter(f"opsrun:points*{ada}*")]
+            keys = [key async for key in redis.scan_iter(f"opsrun:cost*{ada}*")]
             paid = sum([int(await redis.get(key) or 0) for key in keys])

@@ -1,12 +1,11 @@
-"""Sockets and streams are counted by user and by tenant, and given back however they end."""
+"""WebSockets and event streams are counted by user and tenant, and given back at their end."""
 
 import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from websockets.asyncio.client import connect
@@ -15,29 +14,22 @@ from websockets.typing import Subprotocol
 
 from domain.errors import RateLimitedError
 from domain.tenancy.roles import TenantRole
-from gql.transport.slots import Slots
-from tests.gql.api import PATH, SOCKET, SSE, Client, RunningApi, eventually
+from gql.limits.slots import Slots
+from tests.gql.api import PATH, SSE, WEBSOCKET, Client, RunningApi, eventually
 from tests.gql.conftest import Serving
 from tests.world import World
 
 FEED = "subscription ($t: ID!) { operationRuns(tenantId: $t) { __typename } }"
 
 
-@dataclass
-class Somebody:
-    """A context that names its user."""
-
-    actor_id: UUID
-
-
 def test_a_slot_is_taken_once_by_each_connection() -> None:
-    slots, ada = Slots(per_user=1, per_tenant=9), Somebody(uuid4())
+    slots, ada = Slots(per_user=1, per_tenant=9), uuid4()
     first, second = slots.new(), slots.new()
     first.take(ada)
     first.take(ada)
-    with pytest.raises(RateLimitedError, match="1 sockets and streams open"):
+    with pytest.raises(RateLimitedError, match="1 WebSockets and event streams open"):
         second.take(ada)
-    second.take(Somebody(uuid4()))
+    second.take(uuid4())
     first.give_back()
     slots.new().take(ada)
 
@@ -57,9 +49,8 @@ def test_tenants_have_slots_of_their_own() -> None:
 def test_nothing_is_left_of_what_was_given_back() -> None:
     slots = Slots(per_user=1, per_tenant=1)
     slot = slots.new()
-    slot.take(Somebody(uuid4()))
+    slot.take(uuid4())
     slot.enter(uuid4())
-    slot.take(object())
     slot.give_back()
     slot.give_back()
     assert not slots.taken
@@ -72,13 +63,13 @@ async def narrow(serving: Serving) -> AsyncIterator[RunningApi]:
         yield running
 
 
-@pytest.mark.parametrize("first", [SOCKET, SSE])
+@pytest.mark.parametrize("first", [WEBSOCKET, SSE])
 async def test_a_user_cannot_open_more_than_that(
     narrow: RunningApi, world: World, first: str
 ) -> None:
     client, variables = narrow.member(world), {"t": world.global_id}
     async with AsyncExitStack() as stack:
-        for transport in (first, SOCKET):
+        for transport in (first, WEBSOCKET):
             await _open(stack, client, transport, world)
         async with client.stream(FEED, variables) as response:
             assert response.status_code == 429
@@ -89,14 +80,14 @@ async def test_a_user_cannot_open_more_than_that(
         # Requests are no connections, and others are not concerned.
         await client.data("{ viewer { name } }")
         other = narrow.member(world, TenantRole.OWNER)
-        async with other.subscribe(SOCKET, FEED, variables) as stream:
+        async with other.subscribe(WEBSOCKET, FEED, variables) as stream:
             await stream.next()
     await eventually(lambda: not _taken(narrow))
     async with client.subscribe(first, FEED, variables) as stream:
         await stream.next()
 
 
-@pytest.mark.parametrize("transport", [SOCKET, SSE])
+@pytest.mark.parametrize("transport", [WEBSOCKET, SSE])
 async def test_a_tenant_cannot_have_more_than_that(
     narrow: RunningApi, world: World, transport: str
 ) -> None:
@@ -120,7 +111,7 @@ async def test_who_has_too_many_is_audited(
     client = narrow.member(world)
     async with AsyncExitStack() as stack:
         for _ in range(2):
-            await _open(stack, client, SOCKET, world)
+            await _open(stack, client, WEBSOCKET, world)
         with caplog.at_level(logging.INFO, "audit"):
             async with client.subscribe(SSE, FEED, {"t": world.global_id}) as stream:
                 assert await stream.failure() == "RATE_LIMITED"
@@ -165,4 +156,4 @@ async def _closing(running: RunningApi, world: World) -> int:
 
 
 def _taken(running: RunningApi) -> bool:
-    return bool(running.view._slots.taken)
+    return bool(running.view.slots.taken)

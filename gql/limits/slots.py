@@ -5,12 +5,12 @@ from uuid import UUID
 
 from domain.errors import RateLimitedError
 
-# Seconds after which a refused client may try again; connections come and go slowly.
+# Seconds after which a refused client may try again.
 RETRY_AFTER = 10.0
 
 
 class Slots:
-    """Counts open sockets and event streams by user, and by the tenants they read from."""
+    """Counts open WebSockets and event streams, by user and by the tenants they read from."""
 
     def __init__(self, *, per_user: int, per_tenant: int) -> None:
         self.per_user = per_user
@@ -18,29 +18,27 @@ class Slots:
         self.taken: Counter[UUID] = Counter()
 
     def new(self) -> "Slot":
-        """Return what one connection takes; nothing yet."""
+        """Return the slot of a new connection, which holds nothing yet."""
         return Slot(self)
 
 
 class Slot:
-    """What one connection has taken, until it is given back."""
+    """The slots that one connection holds until it gives them back."""
 
     def __init__(self, slots: Slots) -> None:
         self._slots = slots
         self._holders: set[UUID] = set()
 
-    def take(self, context: object) -> None:
-        """Take a slot of the user of an operation's context, if it names one.
+    def take(self, user_id: UUID) -> None:
+        """Take a slot of the user; a connection takes at most one.
 
         Raises:
             RateLimitedError: the user has none left.
         """
-        actor_id = getattr(context, "actor_id", None)
-        if actor_id is not None:
-            self._take(actor_id, self._slots.per_user, "You have")
+        self._take(user_id, self._slots.per_user, "You have")
 
     def enter(self, tenant_id: UUID) -> None:
-        """Take a slot of a tenant; one connection takes at most one.
+        """Take a slot of a tenant; a connection takes at most one of each tenant.
 
         Raises:
             RateLimitedError: the tenant has none left.
@@ -48,7 +46,7 @@ class Slot:
         self._take(tenant_id, self._slots.per_tenant, "This tenant's members have")
 
     def give_back(self) -> None:
-        """Give back all that was taken."""
+        """Give all slots back."""
         for holder in self._holders:
             self._slots.taken[holder] -= 1
             if not self._slots.taken[holder]:
@@ -60,8 +58,8 @@ class Slot:
             return
         if self._slots.taken[holder] >= limit:
             raise RateLimitedError(
-                f"{who} {limit} sockets and streams open here, and more there cannot be."
-                " Close some, or share one socket between subscriptions.",
+                f"{who} {limit} WebSockets and event streams open, which is the limit. Close some,"
+                " or run several subscriptions on one WebSocket.",
                 RETRY_AFTER,
             )
         self._slots.taken[holder] += 1
