@@ -48,7 +48,7 @@ async def main() -> None:
         running_api(settings(Login.API)) as limited,
         running_api(settings(Login.API)) as unlimited,
     ):
-        admission = limited.view.operations.admission
+        admission = unlimited.view.operations.admission
         unlimited.view.operations.admission = _Unchecked(
             **{field.name: getattr(admission, field.name) for field in fields(admission)}
         )

@@ -1,11 +1,12 @@
 """The API, served once for all tests of it."""
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from gql import context
+from gql import audit, context
 from gql.runs import subscriptions
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login
@@ -13,6 +14,7 @@ from opsrun.resources import Resources
 from tests.conftest import settings_for
 from tests.gql.api import TRANSPORTS, RunningApi, running_api
 from tests.gql.furnished import Furnished, furnish
+from tests.gql.trail import Trail
 
 Serving = Callable[..., AbstractAsyncContextManager[RunningApi]]
 
@@ -88,3 +90,11 @@ async def strict(serving: Serving) -> AsyncIterator[RunningApi]:
         suggestions=False,
     ) as running:
         yield running
+
+
+@pytest.fixture
+def trail(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Trail:
+    """The audit log, with no refusals remembered."""
+    monkeypatch.setattr(audit, "_repeats", audit._Repeats())
+    caplog.set_level(logging.INFO, "audit")
+    return Trail(caplog)

@@ -63,13 +63,13 @@ async def test_subscriptions_are_measured_too(strict: RunningApi, world: World) 
         assert await stream.failure() == "LIMIT_EXCEEDED"
 
 
-async def test_the_answer_tells_its_cost(strict: RunningApi, world: World) -> None:
+async def test_the_answer_shows_its_cost(strict: RunningApi, world: World) -> None:
     answer = await strict.member(world).ask(HARMLESS)
     assert answer.body["extensions"] == {"cost": {"points": 11, "limit": 200}}
 
 
 @pytest.mark.parametrize("transport", [WEBSOCKET, SSE])
-async def test_a_stream_tells_its_cost_once(
+async def test_a_stream_shows_its_cost_once(
     strict: RunningApi, world: World, transport: str
 ) -> None:
     async with strict.member(world).subscribe(transport, FEED, {"t": world.global_id}) as stream:
@@ -80,7 +80,7 @@ async def test_a_stream_tells_its_cost_once(
         assert "extensions" not in second or second["extensions"] == {}
 
 
-async def test_a_document_that_comes_again_is_judged_by_its_new_variables(
+async def test_a_repeated_document_is_checked_with_its_new_variables(
     strict: RunningApi, world: World
 ) -> None:
     client = strict.member(world)
@@ -92,9 +92,7 @@ async def test_a_document_that_comes_again_is_judged_by_its_new_variables(
         assert answer.status == status
 
 
-async def test_a_document_that_comes_again_is_still_refused(
-    strict: RunningApi, world: World
-) -> None:
+async def test_a_refused_document_is_refused_again(strict: RunningApi, world: World) -> None:
     client = strict.member(world)
     for text in (TOO_MUCH["aliases"], "{ nonsense }", "{ viewer {"):
         first, second = [(await client.ask(text)).body for _ in range(2)]
@@ -145,7 +143,7 @@ async def test_suggestions_can_be_off(
     assert "Did you mean" in await message(api)
 
 
-async def test_too_many_operations_of_one_socket_are_refused_one_by_one(
+async def test_too_many_operations_on_a_websocket_are_refused_one_by_one(
     strict: RunningApi, world: World
 ) -> None:
     async with _asking(strict.member(world), world) as (send, receive):
@@ -180,7 +178,9 @@ async def _asking(client: Client, world: World) -> AsyncIterator[Any]:
         yield send, receive
 
 
-async def test_application_json_is_told_by_the_body(strict: RunningApi, world: World) -> None:
+async def test_application_json_reports_errors_in_the_body(
+    strict: RunningApi, world: World
+) -> None:
     answers = [
         await strict.member(world).ask(TOO_MUCH["aliases"], accept=accept)
         for accept in ("application/json", RESPONSE_JSON)

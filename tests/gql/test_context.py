@@ -39,12 +39,12 @@ def context_of(world: World, user_id: UUID | None = None, lifetime: timedelta = 
 # Who asks
 
 
-async def test_a_user_whom_nobody_added_is_nobody(world: World) -> None:
+async def test_an_unknown_user_is_refused(world: World) -> None:
     with pytest.raises(UnauthenticatedError, match="Ask an owner"):
         await context_of(world, uuid4()).principal()
 
 
-async def test_an_expired_token_ends_the_context_too(world: World) -> None:
+async def test_a_token_that_expires_ends_its_context(world: World) -> None:
     with pytest.raises(UnauthenticatedError, match="expired"):
         await context_of(world, lifetime=timedelta(seconds=-1)).principal()
 
@@ -65,7 +65,7 @@ async def test_roles_are_read_again_after_a_while(
         await context.enter(world.tenant_id)
 
 
-async def test_a_user_who_was_removed_is_nobody_after_a_while(
+async def test_a_removed_user_is_refused_after_a_while(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context, member = context_of(world), world.members[TenantRole.OPERATOR]
@@ -160,7 +160,7 @@ async def accesses(*worlds: World) -> list[TenantAccess]:
     return [await world.access() for world in worlds]
 
 
-async def test_what_is_asked_in_one_moment_is_fetched_at_once(world: World) -> None:
+async def test_keys_loaded_together_are_fetched_together(world: World) -> None:
     context, fetch = context_of(world), Noting()
     (here,) = await accesses(world)
     found = await asyncio.gather(*(context.load(fetch, here, key) for key in (2, 3, 2, 4)))

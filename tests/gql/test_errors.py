@@ -70,7 +70,7 @@ async def test_a_domain_error_keeps_its_message_and_code(
 
 
 @pytest.mark.parametrize("field", ["fails", "mayFail"])
-async def test_an_unexpected_error_shows_an_error_id_and_nothing_else(
+async def test_an_unexpected_error_shows_only_an_error_id(
     operations: Operations, field: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     [error] = await errors_of(operations, f'{{ {field}(code: "INTERNAL") }}')
@@ -86,7 +86,7 @@ async def test_an_unexpected_error_shows_an_error_id_and_nothing_else(
     assert "Traceback" in caplog.text
 
 
-async def test_a_value_that_does_not_fit_the_schema_is_our_fault_and_not_shown(
+async def test_a_value_that_does_not_fit_the_schema_is_an_internal_error(
     operations: Operations,
 ) -> None:
     [error] = await errors_of(operations, "{ tooBigForAnInt }")
@@ -277,7 +277,7 @@ def test_a_wrapped_domain_error_is_found() -> None:
     assert shown.message == str(ForbiddenError())
 
 
-def test_a_database_that_is_away_is_told_as_passing_and_without_its_reason(
+def test_an_unavailable_database_is_reported_without_its_reason(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     error = public_error(DatabaseUnavailableError("connect to 10.0.0.7 failed"))
@@ -287,7 +287,7 @@ def test_a_database_that_is_away_is_told_as_passing_and_without_its_reason(
     assert "10.0.0.7" in record.getMessage()
 
 
-def test_a_pool_that_is_busy_is_not_told_as_an_outage(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_busy_pool_is_not_reported_as_an_outage(caplog: pytest.LogCaptureFixture) -> None:
     error = public_error(PoolBusyError("All 10 database connections were in use for 30 s"))
     assert (error.code, error.message) == ("UNAVAILABLE", BUSY_MESSAGE)
     assert "database connections" in error.message

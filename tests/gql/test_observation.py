@@ -75,7 +75,7 @@ async def seen() -> AsyncIterator[Seen]:
 
 
 class TestSpans:
-    async def test_there_is_one_per_operation_and_none_per_field(self, seen: Seen) -> None:
+    async def test_one_per_operation_and_none_per_field(self, seen: Seen) -> None:
         await seen.ask("query Twice { a: hello b: hello }", traceparent=TRACEPARENT)
         (span,) = seen.spans
         assert (span.name, span.kind) == ("query Twice", SpanKind.SERVER)
@@ -86,7 +86,9 @@ class TestSpans:
             "graphql.operation.name": "Twice",
         }
 
-    async def test_our_fault_is_an_error_and_a_refusal_is_none(self, seen: Seen) -> None:
+    async def test_an_internal_error_is_a_failed_span_and_a_refusal_is_not(
+        self, seen: Seen
+    ) -> None:
         await seen.ask('query Broken { mayFail(code: "INTERNAL") }')
         await seen.ask('query Refused { mayFail(code: "FORBIDDEN") }')
         broken, refused = seen.spans
@@ -94,12 +96,12 @@ class TestSpans:
         assert refused.status.is_unset
         assert (broken.events, refused.events) == ((), ())
 
-    async def test_a_document_that_is_none_has_one_too(self, seen: Seen) -> None:
+    async def test_an_unreadable_document_has_a_span_too(self, seen: Seen) -> None:
         await seen.ask("{ hello")
         (span,) = seen.spans
         assert (span.name, dict(span.attributes or {})) == ("GraphQL", {})
 
-    async def test_that_of_a_subscription_ends_with_its_first_result(self, seen: Seen) -> None:
+    async def test_the_span_of_a_subscription_ends_with_its_first_result(self, seen: Seen) -> None:
         query = "subscription Counting { count(to: 1000000) }"
         async with seen.http.stream(
             "POST", PATH, json={"query": query}, headers={"Accept": EVENTS}
@@ -108,7 +110,7 @@ class TestSpans:
             await eventually(lambda: len(seen.spans) == 1)
         assert seen.spans[0].name == "subscription Counting"
 
-    async def test_each_operation_of_a_socket_begins_a_trace(self, seen: Seen) -> None:
+    async def test_each_operation_on_a_websocket_begins_a_trace(self, seen: Seen) -> None:
         async with seen.socket("ada") as socket:
             for number in "12":
                 payload = {"query": "query Short { hello }"}
@@ -147,7 +149,7 @@ class TestMeasurements:
         assert errors("UNAUTHENTICATED") == 2
         assert errors("BAD_USER_INPUT") == 2
 
-    async def test_count_an_outage_that_lets_no_operation_begin(
+    async def test_count_an_outage_before_any_operation_begins(
         self, api: RunningApi, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async def away(*_: object, **__: object) -> None:
@@ -166,7 +168,7 @@ class TestMeasurements:
                 pytest.fail("nobody was let in")
         assert errors() == before + 2
 
-    async def test_give_names_of_clients_a_bounded_number_of_places(self, seen: Seen) -> None:
+    async def test_give_a_bounded_number_of_names_a_label(self, seen: Seen) -> None:
         await asyncio.gather(*(seen.ask(f"query Bad{n} {{ nothing }}") for n in range(20)))
         for number in range(MOST_OPERATIONS + 20):
             await seen.ask(f"query Named{number} {{ hello }}")
@@ -185,7 +187,7 @@ class TestMeasurements:
         assert len(seen.spans) == 2, "the refused attempt has a span, which tells of it"
 
     @pytest.mark.usefixtures("often")
-    async def test_show_who_watches_and_how_late_they_hear(
+    async def test_show_subscribers_and_their_delivery_lag(
         self, api: RunningApi, world: World, transport: str
     ) -> None:
         def value(name: str, **labels: str) -> float:
@@ -217,7 +219,7 @@ class TestMeasurements:
             assert 0 <= late() - late_before < 20
         await eventually(lambda: watchers() == (0, 0))
 
-    async def test_what_was_missed_is_not_late(
+    async def test_missed_events_do_not_count_as_late(
         self, api: RunningApi, world: World, transport: str
     ) -> None:
         def heard() -> float:

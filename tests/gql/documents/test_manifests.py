@@ -57,7 +57,7 @@ def test_each_kind_of_manifest_is_read(tmp_path: Path) -> None:
         ({sha256_of("fragment F on Viewer { name }"): "fragment F on Viewer { name }"}, "Fragment"),
     ],
 )
-def test_a_file_that_cannot_be_used_says_why(tmp_path: Path, content: Any, says: str) -> None:
+def test_an_unusable_file_reports_the_reason(tmp_path: Path, content: Any, says: str) -> None:
     path = written(tmp_path / "manifest.json", content)
     with pytest.raises(UnusableManifestError) as refusal:
         read([path], Limits(aliases=0))
@@ -65,7 +65,7 @@ def test_a_file_that_cannot_be_used_says_why(tmp_path: Path, content: Any, says:
     assert str(refusal.value).startswith(f"{path}: ")
 
 
-def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
+def test_all_errors_are_reported_together(tmp_path: Path) -> None:
     good = written(tmp_path / "good.graphql", VIEWER)
     bad = [written(tmp_path / f"bad{n}.graphql", "{ nonsense }") for n in range(2)]
     dear = written(

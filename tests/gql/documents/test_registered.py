@@ -29,7 +29,7 @@ def named(text: str) -> dict[str, Any]:
     return {"persistedQuery": {"version": 1, "sha256Hash": sha256_of(text)}}
 
 
-async def test_only_what_is_registered_is_run(closed: RunningApi, world: World) -> None:
+async def test_only_registered_documents_run(closed: RunningApi, world: World) -> None:
     client = closed.member(world)
     text = f"query Own {{ viewer {{ a{uuid4().hex}: name }} }}"
     assert (await client.ask(text)).code == "DOCUMENT_NOT_REGISTERED"
@@ -46,9 +46,7 @@ async def test_only_what_is_registered_is_run(closed: RunningApi, world: World) 
     assert await forget(keeper, sha256_of(text))
 
 
-async def test_a_document_is_named_in_a_url_and_on_a_socket_too(
-    closed: RunningApi, world: World
-) -> None:
+async def test_a_url_or_a_websocket_may_name_a_document(closed: RunningApi, world: World) -> None:
     await register(world.resources[Login.MAINTENANCE].transactions, [TrustedDocument("Feed", FEED)])
     authorization = {"Authorization": f"Bearer {world.token()}"}
     variables = {"t": world.global_id}
@@ -107,6 +105,6 @@ async def test_without_query_or_hash_there_is_nothing_to_run(api: RunningApi, wo
         assert (answer.status, answer.code) == (400, "BAD_USER_INPUT")
 
 
-async def test_a_socket_without_either_is_closed(api: RunningApi, world: World) -> None:
+async def test_a_websocket_without_query_or_hash_is_closed(api: RunningApi, world: World) -> None:
     async with api.member(world).subscribe(WEBSOCKET, "") as stream:
         assert await stream.failure() == "BAD_USER_INPUT"

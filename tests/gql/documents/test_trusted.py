@@ -40,7 +40,7 @@ async def test_a_registered_document_may_be_sent_or_named(
     assert await meant(text, extensions, only_trusted=only_trusted) == KNOWN
 
 
-async def test_any_document_may_be_sent_unless_only_registered_ones_are_run() -> None:
+async def test_any_document_may_be_sent_unless_only_registered_ones_may_run() -> None:
     for extensions in (None, {}, named(UNKNOWN)):
         assert await meant(UNKNOWN, extensions, only_trusted=False) == UNKNOWN
         with pytest.raises(UnregisteredDocumentError, match="Only registered documents"):
@@ -55,7 +55,7 @@ async def test_an_unknown_hash_asks_for_the_text_only_where_that_helps() -> None
         await meant(None, named(UNKNOWN), only_trusted=True)
 
 
-async def test_a_hash_of_something_else_is_refused() -> None:
+async def test_a_hash_of_another_text_is_refused() -> None:
     with pytest.raises(BadInputError, match="is not the SHA-256"):
         await meant(UNKNOWN, named(KNOWN), only_trusted=False)
 
@@ -64,7 +64,7 @@ async def test_a_hash_of_something_else_is_refused() -> None:
     "persisted",
     [7, [], {}, *({"sha256Hash": wrong} for wrong in (None, "a", sha256_of(KNOWN).upper()))],
 )
-async def test_a_hash_that_is_none_is_refused(persisted: object) -> None:
+async def test_a_malformed_hash_is_refused(persisted: object) -> None:
     # The text may be registered, so sending it helps wherever only registered ones run, too.
     for only_trusted in (False, True):
         with pytest.raises(UnsupportedHashError, match=r"^PersistedQueryNotSupported$") as caught:

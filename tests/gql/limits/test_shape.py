@@ -30,7 +30,7 @@ def measure(text: str, **limits: int) -> None:
         ("{ ...F ...F } fragment F on T { a }", "duplicates", 1),
     ],
 )
-def test_what_is_just_enough_is_let_in_and_one_less_is_refused(
+def test_a_document_within_its_limit_passes_and_one_beyond_is_refused(
     text: str, what: str, most: int
 ) -> None:
     measure(text, **{what: most})
@@ -38,7 +38,7 @@ def test_what_is_just_enough_is_let_in_and_one_less_is_refused(
         measure(text, **{what: most - 1})
 
 
-def test_every_operation_of_the_document_is_measured_by_itself() -> None:
+def test_each_operation_of_a_document_is_measured_separately() -> None:
     measure("query A { a b } query B { c d }", fields=2)
     with pytest.raises(LimitExceededError):
         measure("query A { a } query B { a b c }", fields=2)
@@ -63,13 +63,13 @@ def test_every_operation_of_the_document_is_measured_by_itself() -> None:
     ],
     ids=["fields", "fragments alone", "chain"],
 )
-def test_fragments_that_would_take_for_ever_are_refused(text: str) -> None:
+def test_exponential_fragments_are_refused_quickly(text: str) -> None:
     document = parse(text)
     with pytest.raises(LimitExceededError):
         require_shape(document, Limits(fields=100_000))
 
 
-def test_a_fragment_that_no_operation_has_is_refused() -> None:
+def test_an_unused_fragment_is_refused() -> None:
     rest = "fragment F on T { ...G } fragment G on T { a }"
     measure("query A { a } query B { ...F }" + rest)
     for operation in ("{ a }", "{ ...G }"):
@@ -96,5 +96,5 @@ def test_the_introspection_of_the_usual_tools_fits() -> None:
         "{ ...Missing }",
     ],
 )
-def test_fragments_that_are_wrong_are_left_to_the_validation(text: str) -> None:
+def test_validation_reports_invalid_fragments(text: str) -> None:
     measure(text)

@@ -34,7 +34,7 @@ def test_a_slot_is_taken_once_by_each_connection() -> None:
     slots.new().take(ada)
 
 
-def test_tenants_have_slots_of_their_own() -> None:
+def test_each_tenant_has_its_own_slots() -> None:
     slots, tenant = Slots(per_user=9, per_tenant=2), uuid4()
     first, second, third = slots.new(), slots.new(), slots.new()
     for slot in (first, second, first):
@@ -46,7 +46,7 @@ def test_tenants_have_slots_of_their_own() -> None:
     third.enter(tenant)
 
 
-def test_nothing_is_left_of_what_was_given_back() -> None:
+def test_slots_that_are_given_back_leave_nothing() -> None:
     slots = Slots(per_user=1, per_tenant=1)
     slot = slots.new()
     slot.take(uuid4())
@@ -105,7 +105,7 @@ async def test_a_tenant_cannot_have_more_than_that(
     await eventually(lambda: not _taken(narrow))
 
 
-async def test_who_has_too_many_is_audited(
+async def test_a_user_with_too_many_connections_is_audited(
     narrow: RunningApi, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = narrow.member(world)

@@ -49,7 +49,7 @@ def waiting(api: RunningApi, world: World, role: TenantRole) -> int:
 
 
 @pytest.mark.parametrize("transport", ["http", *TRANSPORTS])
-async def test_a_users_operations_wait_for_one_another_and_for_nobody_else(
+async def test_a_users_operations_wait_only_for_each_other(
     api: RunningApi, world: World, transport: str
 ) -> None:
     crowd, other = TenantRole.OPERATOR, TenantRole.READONLY
@@ -71,17 +71,22 @@ async def test_a_users_operations_wait_for_one_another_and_for_nobody_else(
     await asking
 
 
-async def test_too_many_requests_that_wait_are_refused(
+async def test_too_many_waiting_requests_are_refused(
     api: RunningApi, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def refusals() -> float:
+        labels = {"code": "RATE_LIMITED"}
+        return api.registry.get_sample_value("opsrun_errors_total", labels) or 0.0
+
     monkeypatch.setattr(turns, "MOST_WAITING", 1)
-    member, role = api.member(world), TenantRole.OPERATOR
+    member, role, before = api.member(world), TenantRole.OPERATOR, refusals()
     async with all_turns_taken(api, world, role):
         first = asyncio.create_task(member.ask(NAME))
         await eventually(lambda: waiting(api, world, role) == 1)
         refused = await member.ask(NAME)
         assert (refused.status, refused.code) == (429, "RATE_LIMITED")
-        # A socket has a bound of its own.
+        assert refusals() == before + 1
+        # A WebSocket has its own limit.
         async with member.subscribe(WEBSOCKET, WATCH_RUNS, of_tenant(world)):
             await eventually(lambda: waiting(api, world, role) == 2)
     assert (await first).status == 200
@@ -129,14 +134,14 @@ async def test_equal_subscriptions_of_a_user_execute_an_event_once(
     assert len([s for s in statements if "FROM opsrun.run_failure" in s]) == 3
 
 
-async def test_events_are_charged_to_the_owner_of_the_subscription(
+async def test_events_spend_the_budget_of_the_subscriptions_owner(
     api: RunningApi, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    charged: list[int] = []
+    costs: list[int] = []
 
-    async def settle(_: RedisBudgets, user_id: object, points: int) -> None:
+    async def settle(_: RedisBudgets, user_id: object, cost: int) -> None:
         assert user_id == world.members[TenantRole.OPERATOR].id
-        charged.append(points)
+        costs.append(cost)
 
     execution = await world.claimed()
     async with api.member(world).subscribe(WEBSOCKET, FAILURES, of_tenant(world)) as stream:
@@ -146,10 +151,10 @@ async def test_events_are_charged_to_the_owner_of_the_subscription(
             batch.succeeded("cake")
         await stream.next()
     # The event, its run, the page of failures and ten of them.
-    assert sum(charged) >= EVENT + 1 + 1 + 1 + 10
+    assert sum(costs) >= EVENT + 1 + 1 + 1 + 10
 
 
-async def test_an_event_that_waited_is_for_those_who_may_still_see_it(
+async def test_an_event_that_waited_is_sent_only_if_its_owner_still_has_access(
     api: RunningApi, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(context_module, "PRINCIPAL_SECONDS", 0.0)
@@ -168,11 +173,11 @@ async def test_an_event_that_waited_is_for_those_who_may_still_see_it(
     assert payload[0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
 
 
-async def test_a_client_that_leaves_pays_for_the_document_that_is_read(
+async def test_a_client_that_leaves_still_pays_for_reading_its_document(
     api: RunningApi, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owed: list[int] = []
-    monkeypatch.setattr(RedisBudgets, "owe", lambda _, __, points: owed.append(points))
+    monkeypatch.setattr(RedisBudgets, "owe", lambda _, __, cost: owed.append(cost))
     reading = asyncio.Event()
     read = DocumentReader._read_in_thread
 
@@ -200,17 +205,17 @@ async def test_deep_variables_are_refused(api: RunningApi, world: World, deep: o
         assert await stream.failure() == "LIMIT_EXCEEDED"
 
 
-async def test_a_refused_document_is_charged_what_it_took(
+async def test_a_refused_document_costs_the_time_of_reading_it(
     api: RunningApi, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spent: list[int] = []
     owed: list[int] = []
 
-    async def spend(_: RedisBudgets, __: object, points: int) -> None:
-        spent.append(points)
+    async def spend(_: RedisBudgets, __: object, cost: int) -> None:
+        spent.append(cost)
 
-    def owe(_: RedisBudgets, __: object, points: int) -> None:
-        owed.append(points)
+    def owe(_: RedisBudgets, __: object, cost: int) -> None:
+        owed.append(cost)
 
     monkeypatch.setattr(RedisBudgets, "spend", spend)
     monkeypatch.setattr(RedisBudgets, "owe", owe)

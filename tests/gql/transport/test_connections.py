@@ -38,7 +38,7 @@ class Connections(OpenConnections):
         return closing
 
 
-async def test_they_end_at_moments_of_their_own() -> None:
+async def test_connections_end_at_different_moments() -> None:
     connections = Connections(20)
     await asyncio.wait_for(await connections.closing(0.5), SOON)
     moments = connections.ended
@@ -47,7 +47,7 @@ async def test_they_end_at_moments_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 3])
-async def test_it_takes_no_longer_than_anyone_stays(count: int) -> None:
+async def test_closing_takes_no_longer_than_the_last_connection(count: int) -> None:
     connections = Connections(count)
     closing = await connections.closing(FOR_EVER)
     connections.leave.set()
@@ -55,7 +55,7 @@ async def test_it_takes_no_longer_than_anyone_stays(count: int) -> None:
     assert len(connections.ended) == count
 
 
-async def test_in_a_hurry_the_rest_ends_at_once() -> None:
+async def test_closing_again_without_spread_ends_the_rest_at_once() -> None:
     connections = Connections(3)
     slowly = await connections.closing(FOR_EVER)
     await asyncio.wait_for(connections.close(1012, 0), SOON)
@@ -63,7 +63,7 @@ async def test_in_a_hurry_the_rest_ends_at_once() -> None:
     assert len(connections.ended) == 3
 
 
-async def test_whoever_is_ended_already_cleans_up_undisturbed() -> None:
+async def test_a_connection_that_is_cleaning_up_is_not_interrupted() -> None:
     connections = Connections(3)
     closing = await connections.closing(0)
     await connections.leaving.wait()

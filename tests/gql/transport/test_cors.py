@@ -84,12 +84,12 @@ async def test_any_other_page_reads_nothing(origin: str) -> None:
 @pytest.mark.parametrize(
     ("method", "headers"), [("DELETE", "authorization"), ("POST", "authorization, x-other")]
 )
-async def test_a_page_may_send_only_what_we_read(method: str, headers: str) -> None:
+async def test_a_page_may_send_only_the_headers_that_are_read(method: str, headers: str) -> None:
     async with page(HUB, [HUB]) as http:
         assert (await preflight(http, method, headers)).status_code == 400
 
 
-async def test_without_the_setting_no_page_is_told_anything() -> None:
+async def test_without_the_setting_there_are_no_cors_headers() -> None:
     async with page(HUB, []) as http:
         answers = [
             await preflight(http, "POST", "authorization"),

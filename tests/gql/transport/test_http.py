@@ -126,7 +126,7 @@ async def test_an_unknown_media_type_is_not_acceptable(
         ("query ($n: String!) { hello(name: $n) }", {"n": 7}),
     ],
 )
-async def test_a_faulty_document_is_400_only_where_clients_can_trust_it(
+async def test_an_invalid_document_is_400_only_where_clients_can_trust_it(
     http: httpx.AsyncClient, query: str, variables: dict[str, object] | None
 ) -> None:
     for accept, status in ((RESPONSE_JSON, 400), (JSON, 200)):
@@ -204,7 +204,7 @@ async def test_partial_data_is_a_success(http: httpx.AsyncClient, code: str, acc
     ],
 )
 @pytest.mark.parametrize("accept", [RESPONSE_JSON, JSON])
-async def test_a_body_that_is_no_request_is_400(
+async def test_a_body_that_is_not_a_request_is_400(
     http: httpx.AsyncClient, body: bytes, accept: str
 ) -> None:
     headers = {"Content-Type": JSON, "Accept": accept}
@@ -241,7 +241,7 @@ async def test_only_json_in_utf8_is_read(
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "identity, gzip", "nonsense"])
-async def test_a_packed_body_is_not_unpacked(http: httpx.AsyncClient, encoding: str) -> None:
+async def test_a_compressed_body_is_refused(http: httpx.AsyncClient, encoding: str) -> None:
     body = gzip.compress(b'{"query": "{ hello }"}')
     headers = {"Content-Type": JSON, "Content-Encoding": encoding}
     response = await http.post(PATH, content=body, headers=headers)
@@ -261,7 +261,7 @@ async def test_other_methods_are_not_allowed(http: httpx.AsyncClient, method: st
         assert code_of(response) == "BAD_USER_INPUT"
 
 
-async def test_what_we_do_not_know_is_ignored(http: httpx.AsyncClient) -> None:
+async def test_unknown_parameters_are_ignored(http: httpx.AsyncClient) -> None:
     body = {"query": "{ hello }", "id": 7, "operationname": []}
     response = await http.post(PATH, params={"query": "{ whoami }", "variables": "{"}, json=body)
     assert response.json() == {"data": {"hello": "Hello, world!"}}
@@ -300,7 +300,7 @@ async def test_a_parameter_in_the_url_comes_once(http: httpx.AsyncClient, name: 
 
 @pytest.mark.parametrize("name", ["variables", "extensions"])
 @pytest.mark.parametrize("value", ["{", "[]", "7", '"{}"'])
-async def test_a_faulty_url_is_400(http: httpx.AsyncClient, name: str, value: str) -> None:
+async def test_a_malformed_url_is_400(http: httpx.AsyncClient, name: str, value: str) -> None:
     response = await http.get(PATH, params={"query": "{ hello }", name: value})
     assert response.status_code == 400
     assert code_of(response) == "BAD_USER_INPUT"
@@ -326,7 +326,7 @@ async def test_a_large_body_is_refused_by_its_length(http: httpx.AsyncClient) ->
     assert code_of(response) == "BAD_USER_INPUT"
 
 
-async def test_a_body_without_end_is_cut_off(demo: Demo) -> None:
+async def test_an_endless_body_is_cut_off(demo: Demo) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", demo.port)
     try:
         writer.write(
@@ -342,7 +342,7 @@ async def test_a_body_without_end_is_cut_off(demo: Demo) -> None:
         writer.close()
 
 
-async def test_a_body_that_never_comes_is_given_up(
+async def test_a_body_that_never_arrives_times_out(
     demo: Demo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(requests_module, "BODY_TIMEOUT", 0.05)
@@ -376,7 +376,7 @@ async def test_a_client_that_leaves_while_sending_does_no_harm(
 
 
 @pytest.mark.parametrize("accept", [RESPONSE_JSON, JSON, EVENTS])
-async def test_nobody_gets_401(demo: Demo, accept: str) -> None:
+async def test_a_request_without_a_token_gets_401(demo: Demo, accept: str) -> None:
     async with client(demo, user=None) as http:
         for response in (
             await post(http, "{ hello }", accept),
@@ -458,7 +458,9 @@ async def test_a_query_may_be_streamed_too(http: httpx.AsyncClient) -> None:
     ]
 
 
-async def test_who_accepts_both_gets_subscriptions_as_events(http: httpx.AsyncClient) -> None:
+async def test_a_client_that_accepts_both_gets_subscriptions_as_events(
+    http: httpx.AsyncClient,
+) -> None:
     accept = f"{RESPONSE_JSON}, {JSON}, {EVENTS}"
     subscription = await post(http, "subscription { count(to: 1) }", accept)
     assert subscription.headers["content-type"].startswith(EVENTS)
@@ -506,7 +508,7 @@ async def test_a_stream_that_breaks_ends_with_its_error(http: httpx.AsyncClient)
     assert SECRET not in response.text
 
 
-async def test_a_value_that_json_cannot_hold_is_our_fault(http: httpx.AsyncClient) -> None:
+async def test_a_value_that_json_cannot_hold_is_an_internal_error(http: httpx.AsyncClient) -> None:
     query = "{ tooBigForJson }"
     answered = await post(http, query)
     assert answered.status_code == 500
@@ -527,7 +529,7 @@ async def first_chunk(response: httpx.Response) -> str:
 
 
 @pytest.mark.usefixtures("hasty")
-async def test_silence_is_filled_with_comments(http: httpx.AsyncClient, watch: Watch) -> None:
+async def test_an_idle_stream_sends_comments(http: httpx.AsyncClient, watch: Watch) -> None:
     body = {"query": "subscription { silence }"}
     async with http.stream("POST", PATH, json=body, headers={"Accept": EVENTS}) as response:
         assert response.status_code == 200
@@ -548,7 +550,7 @@ async def test_a_client_that_leaves_ends_its_subscription(
 
 
 @pytest.mark.usefixtures("hasty")
-async def test_a_client_that_does_not_read_is_given_up(
+async def test_a_client_that_does_not_read_is_disconnected(
     demo: Demo, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sse, "SEND_TIMEOUT", 0.1)

@@ -30,7 +30,7 @@ def ids(text: str) -> list[str]:
     return [line[4:] for line in text.split("\n") if line.startswith("id: ")]
 
 
-async def test_an_event_is_called_by_its_cursor(http: httpx.AsyncClient) -> None:
+async def test_the_id_of_an_event_is_its_cursor(http: httpx.AsyncClient) -> None:
     response = await http.post(PATH, json={"query": TICKS, "variables": {"to": 2}})
     assert response.text == (
         'id: 1\nevent: next\ndata: {"data":{"ticks":{"cursor":"1"}}}\n\n'
@@ -51,7 +51,7 @@ async def test_an_event_is_called_by_its_cursor(http: httpx.AsyncClient) -> None
         'subscription { cursorOfOurOwn(cursor: "é") { cursor } }',
     ],
 )
-async def test_what_has_no_cursor_has_no_id(http: httpx.AsyncClient, query: str) -> None:
+async def test_an_event_without_a_cursor_has_no_id(http: httpx.AsyncClient, query: str) -> None:
     assert await ids_of(http, query) == []
 
 
@@ -67,7 +67,7 @@ async def test_what_has_no_cursor_has_no_id(http: httpx.AsyncClient, query: str)
         ("4", None, []),
     ],
 )
-async def test_a_client_goes_on_behind_the_last_event_that_it_had(
+async def test_a_client_continues_after_its_last_event(
     http: httpx.AsyncClient, method: str, last: str, after: str | None, told: list[str]
 ) -> None:
     variables = {"to": 4, "after": after}

@@ -1,4 +1,4 @@
-"""The endpoint over sockets: graphql-transport-ws, and clients that misbehave."""
+"""The endpoint over WebSockets: graphql-transport-ws, and clients that misbehave."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     return fresh
 
 
-class Socket:
+class WebSocketClient:
     """A client's end."""
 
     def __init__(self, connection: ClientConnection) -> None:
@@ -79,28 +79,28 @@ def init_message(user: str) -> dict[str, object]:
 @asynccontextmanager
 async def opened(
     demo: Demo, protocol: str | None = PROTOCOL, **options: Any
-) -> AsyncIterator[Socket]:
+) -> AsyncIterator[WebSocketClient]:
     subprotocols = [Subprotocol(protocol)] if protocol else None
     url = f"ws://{demo.host}{PATH}"
     async with connect(url, subprotocols=subprotocols, proxy=None, **options) as connection:
-        yield Socket(connection)
+        yield WebSocketClient(connection)
 
 
 @asynccontextmanager
-async def signed_in(demo: Demo) -> AsyncIterator[Socket]:
-    async with opened(demo) as socket:
-        await socket.sign_in()
-        yield socket
+async def signed_in(demo: Demo) -> AsyncIterator[WebSocketClient]:
+    async with opened(demo) as websocket:
+        await websocket.sign_in()
+        yield websocket
 
 
 # Operations
 
 
 async def test_a_subscription_sends_its_results_and_completes(demo: Demo) -> None:
-    async with signed_in(demo) as socket:
+    async with signed_in(demo) as websocket:
         query = "subscription ($n: Int!) { count(to: $n) }"
-        await socket.subscribe(query, variables={"n": 2}, operationName=None)
-        messages = [await socket.receive() for _ in range(3)]
+        await websocket.subscribe(query, variables={"n": 2}, operationName=None)
+        messages = [await websocket.receive() for _ in range(3)]
     assert messages == [
         {"id": "1", "type": "next", "payload": {"data": {"count": 1}}},
         {"id": "1", "type": "next", "payload": {"data": {"count": 2}}},
@@ -110,16 +110,16 @@ async def test_a_subscription_sends_its_results_and_completes(demo: Demo) -> Non
 
 @pytest.mark.parametrize("query", ["{ hello }", 'mutation { rename(name: "x") }'])
 async def test_queries_and_mutations_run_too(demo: Demo, query: str) -> None:
-    async with signed_in(demo) as socket:
-        await socket.subscribe(query)
-        assert (await socket.receive())["type"] == "next"
-        assert (await socket.receive())["type"] == "complete"
+    async with signed_in(demo) as websocket:
+        await websocket.subscribe(query)
+        assert (await websocket.receive())["type"] == "next"
+        assert (await websocket.receive())["type"] == "complete"
 
 
 async def test_partial_data_comes_with_its_errors(demo: Demo) -> None:
-    async with signed_in(demo) as socket:
-        await socket.subscribe('{ hello mayFail(code: "INTERNAL") }')
-        payload = (await socket.receive())["payload"]
+    async with signed_in(demo) as websocket:
+        await websocket.subscribe('{ hello mayFail(code: "INTERNAL") }')
+        payload = (await websocket.receive())["payload"]
     assert payload["data"] == {"hello": "Hello, world!", "mayFail": None}
     assert payload["errors"][0]["extensions"]["code"] == "INTERNAL"
     assert SECRET not in repr(payload)
@@ -139,60 +139,60 @@ async def test_partial_data_comes_with_its_errors(demo: Demo) -> None:
         ("{ tooBigForJson }", "INTERNAL"),
     ],
 )
-async def test_a_faulty_operation_does_not_harm_the_socket(
+async def test_a_failed_operation_does_not_close_the_websocket(
     demo: Demo, query: str, code: str
 ) -> None:
-    async with signed_in(demo) as socket:
-        await socket.subscribe(query, id="faulty")
-        assert await socket.refusal() == code
-        await socket.subscribe("{ hello }", id="faulty")
-        assert (await socket.receive())["payload"] == {"data": {"hello": "Hello, world!"}}
+    async with signed_in(demo) as websocket:
+        await websocket.subscribe(query, id="faulty")
+        assert await websocket.refusal() == code
+        await websocket.subscribe("{ hello }", id="faulty")
+        assert (await websocket.receive())["payload"] == {"data": {"hello": "Hello, world!"}}
 
 
 async def test_a_stream_that_breaks_ends_with_an_error(demo: Demo) -> None:
-    async with signed_in(demo) as socket:
-        await socket.subscribe('subscription { breaks(code: "FORBIDDEN", first: 1) }')
-        assert (await socket.receive())["payload"] == {"data": {"breaks": 0}}
-        assert await socket.refusal() == "FORBIDDEN"
-        assert await socket.is_alive()
+    async with signed_in(demo) as websocket:
+        await websocket.subscribe('subscription { breaks(code: "FORBIDDEN", first: 1) }')
+        assert (await websocket.receive())["payload"] == {"data": {"breaks": 0}}
+        assert await websocket.refusal() == "FORBIDDEN"
+        assert await websocket.is_alive()
 
 
 async def test_every_operation_has_its_own_context(demo: Demo) -> None:
-    async with signed_in(demo) as socket:
-        response = socket.connection.response
+    async with signed_in(demo) as websocket:
+        response = websocket.connection.response
         assert response is not None
         request_id = response.headers["X-Request-Id"]
         before = demo.contexts.made
         for number in (1, 2):
-            await socket.subscribe("subscription { whoami }")
-            who = (await socket.receive())["payload"]["data"]["whoami"]
+            await websocket.subscribe("subscription { whoami }")
+            who = (await websocket.receive())["payload"]["data"]["whoami"]
             assert who.startswith(f"ada {request_id} ")
-            assert (await socket.receive())["type"] == "complete"
+            assert (await websocket.receive())["type"] == "complete"
             assert demo.contexts.made == before + number
 
 
 async def test_a_token_that_is_revoked_ends_nothing_but_new_operations(
     demo: Demo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with signed_in(demo) as socket:
+    async with signed_in(demo) as websocket:
         monkeypatch.setattr(demo.contexts, "revoked", True)
-        await socket.subscribe("{ hello }")
-        assert await socket.refusal() == "UNAUTHENTICATED"
-        assert await socket.is_alive()
+        await websocket.subscribe("{ hello }")
+        assert await websocket.refusal() == "UNAUTHENTICATED"
+        assert await websocket.is_alive()
 
 
 async def test_too_many_operations_are_refused_one_by_one(
     demo: Demo, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(demo.view, "max_subscriptions_per_connection", 1)
-    async with signed_in(demo) as socket:
-        await socket.subscribe("subscription { silence }", id="first")
-        await socket.subscribe("{ hello }", id="second")
-        assert await socket.refusal() == "LIMIT_EXCEEDED"
-        await socket.send({"id": "first", "type": "complete"})
+    async with signed_in(demo) as websocket:
+        await websocket.subscribe("subscription { silence }", id="first")
+        await websocket.subscribe("{ hello }", id="second")
+        assert await websocket.refusal() == "LIMIT_EXCEEDED"
+        await websocket.send({"id": "first", "type": "complete"})
         await asyncio.wait_for(watch.cleaned_up.wait(), 2)
-        await socket.subscribe("{ hello }", id="third")
-        assert (await socket.receive())["type"] == "next"
+        await websocket.subscribe("{ hello }", id="third")
+        assert (await websocket.receive())["type"] == "next"
 
 
 # Ends
@@ -203,51 +203,53 @@ async def test_too_many_operations_are_refused_one_by_one(
 async def test_a_client_that_leaves_ends_its_subscription(
     demo: Demo, watch: Watch, field: str, way: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with signed_in(demo) as socket:
-        await socket.subscribe(f"subscription {{ {field} }}")
+    async with signed_in(demo) as websocket:
+        await websocket.subscribe(f"subscription {{ {field} }}")
         if field == "silence":
             await asyncio.wait_for(watch.started.wait(), 2)
         else:
-            await socket.receive()
+            await websocket.receive()
         match way:
             case "complete":
-                await socket.send({"id": "1", "type": "complete"})
+                await websocket.send({"id": "1", "type": "complete"})
             case "close":
-                await socket.connection.close()
+                await websocket.connection.close()
             case "vanish":
-                socket.connection.transport.abort()
+                websocket.connection.transport.abort()
         await asyncio.wait_for(watch.cleaned_up.wait(), 2)
         if way == "complete":
-            await socket.send({"type": "ping"})
-            while (await socket.receive())["type"] != "pong":
+            await websocket.send({"type": "ping"})
+            while (await websocket.receive())["type"] != "pong":
                 pass
     # Only a clean-up that failed is worth an error, and that once.
     errors = [record.name for record in caplog.records if record.levelname == "ERROR"]
     assert errors == (["gql"] if field == "messy" else [])
 
 
-async def test_a_stopping_server_closes_its_sockets(watch: Watch) -> None:
-    async with serve() as demo, signed_in(demo) as socket:
-        await socket.subscribe("subscription { silence }")
+async def test_a_stopping_server_closes_its_websockets(watch: Watch) -> None:
+    async with serve() as demo, signed_in(demo) as websocket:
+        await websocket.subscribe("subscription { silence }")
         await asyncio.wait_for(watch.started.wait(), 2)
         await demo.view.close_connections()
         assert watch.cleaned_up.is_set()
-        assert await socket.closing() == (1012, "Service Restart")
+        assert await websocket.closing() == (1012, "Service Restart")
         async with opened(demo) as late:
             assert await late.closing() == (1012, "Service Restart")
         demo.server.should_exit = True
         await asyncio.wait_for(demo.serving, 3)
 
 
-async def test_a_stopping_server_takes_its_time_but_takes_nobody_in(watch: Watch) -> None:
-    async with serve() as demo, signed_in(demo) as socket:
+async def test_a_stopping_server_refuses_new_websockets_while_it_closes_the_others(
+    watch: Watch,
+) -> None:
+    async with serve() as demo, signed_in(demo) as websocket:
         leaving = asyncio.create_task(demo.view.close_connections(spread=3600))
         async with opened(demo) as late:
             assert await late.closing() == (1012, "Service Restart")
-        await socket.subscribe("subscription { silence }")
+        await websocket.subscribe("subscription { silence }")
         await asyncio.wait_for(watch.started.wait(), 2)
         await demo.view.close_connections()
-        assert await socket.closing() == (1012, "Service Restart")
+        assert await websocket.closing() == (1012, "Service Restart")
         assert watch.cleaned_up.is_set()
         await asyncio.wait_for(leaving, 2)
 
@@ -257,23 +259,25 @@ async def test_a_stopping_server_takes_its_time_but_takes_nobody_in(watch: Watch
 
 @pytest.mark.parametrize("protocol", [None, "graphql-ws", "nonsense"])
 async def test_other_protocols_are_refused(demo: Demo, protocol: str | None) -> None:
-    async with opened(demo, protocol) as socket:
-        assert socket.connection.subprotocol is None
-        assert (await socket.closing())[0] == 4406
+    async with opened(demo, protocol) as websocket:
+        assert websocket.connection.subprotocol is None
+        assert (await websocket.closing())[0] == 4406
 
 
-async def test_of_several_protocols_the_known_one_is_taken(demo: Demo) -> None:
+async def test_the_supported_protocol_of_several_is_chosen(demo: Demo) -> None:
     offered = [Subprotocol("graphql-ws"), Subprotocol(PROTOCOL)]
     async with connect(f"ws://{demo.host}{PATH}", subprotocols=offered, proxy=None) as connection:
         assert connection.subprotocol == PROTOCOL
-        await Socket(connection).sign_in()
+        await WebSocketClient(connection).sign_in()
 
 
-async def test_silence_is_not_waited_for(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_websocket_without_connection_init_is_closed(
+    demo: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert demo.view.connection_init_wait_timeout == timedelta(seconds=10)
     monkeypatch.setattr(demo.view, "connection_init_wait_timeout", timedelta(seconds=0.01))
-    async with opened(demo) as socket:
-        assert (await socket.closing())[0] == 4408
+    async with opened(demo) as websocket:
+        assert (await websocket.closing())[0] == 4408
 
 
 @pytest.mark.parametrize(
@@ -286,61 +290,63 @@ async def test_silence_is_not_waited_for(demo: Demo, monkeypatch: pytest.MonkeyP
         {"type": "connection_init", "payload": {"authorization": None}},
     ],
 )
-async def test_nobody_is_refused(demo: Demo, message: dict[str, object]) -> None:
-    async with opened(demo) as socket:
-        await socket.send(message)
-        assert await socket.closing() == (4403, "Forbidden")
+async def test_a_websocket_without_a_token_is_refused(
+    demo: Demo, message: dict[str, object]
+) -> None:
+    async with opened(demo) as websocket:
+        await websocket.send(message)
+        assert await websocket.closing() == (4403, "Forbidden")
 
 
-async def test_a_context_that_cannot_be_made_is_our_fault(
+async def test_an_internal_error_while_connecting_closes_the_websocket(
     demo: Demo, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with opened(demo) as socket:
-        await socket.send(init_message("broken"))
-        code, reason = await socket.closing()
+    async with opened(demo) as websocket:
+        await websocket.send(init_message("broken"))
+        code, reason = await websocket.closing()
     assert code == 4500
     assert [r.__dict__["error_id"] for r in caplog.records] == [reason.split()[-1]]
     assert SECRET not in reason
 
 
-async def test_a_client_is_to_come_back_when_the_database_is_there_again(demo: Demo) -> None:
-    async with opened(demo) as socket:
-        await socket.send(init_message("unlucky"))
-        assert await socket.closing() == (1013, UNAVAILABLE_MESSAGE)
+async def test_an_unavailable_database_closes_with_a_code_to_retry(demo: Demo) -> None:
+    async with opened(demo) as websocket:
+        await websocket.send(init_message("unlucky"))
+        assert await websocket.closing() == (1013, UNAVAILABLE_MESSAGE)
 
 
-async def test_a_socket_has_to_be_opened_first(demo: Demo) -> None:
-    async with opened(demo) as socket:
-        await socket.subscribe("{ hello }")
-        assert (await socket.closing())[0] == 4401
+async def test_a_subscription_before_connection_init_closes_the_websocket(demo: Demo) -> None:
+    async with opened(demo) as websocket:
+        await websocket.subscribe("{ hello }")
+        assert (await websocket.closing())[0] == 4401
 
 
-async def test_a_socket_is_opened_once(demo: Demo) -> None:
-    async with signed_in(demo) as socket:
-        await socket.send(init_message("ada"))
-        assert (await socket.closing())[0] == 4429
+async def test_a_second_connection_init_closes_the_websocket(demo: Demo) -> None:
+    async with signed_in(demo) as websocket:
+        await websocket.send(init_message("ada"))
+        assert (await websocket.closing())[0] == 4429
 
 
 async def test_an_id_belongs_to_one_operation(demo: Demo, watch: Watch) -> None:
-    async with signed_in(demo) as socket:
-        await socket.subscribe("subscription { silence }")
+    async with signed_in(demo) as websocket:
+        await websocket.subscribe("subscription { silence }")
         await asyncio.wait_for(watch.started.wait(), 2)
-        await socket.subscribe("{ hello }")
-        assert (await socket.closing())[0] == 4409
+        await websocket.subscribe("{ hello }")
+        assert (await websocket.closing())[0] == 4409
     await asyncio.wait_for(watch.cleaned_up.wait(), 2)
 
 
-async def test_pages_of_strangers_may_not_open_a_socket(demo: Demo) -> None:
+async def test_pages_of_other_origins_may_not_open_a_websocket(demo: Demo) -> None:
     with pytest.raises(InvalidStatus) as refused:
         async with opened(demo, origin="https://evil.example"):
             pass
     assert refused.value.response.status_code == 403
     for origin in ("https://hub.example", f"http://{demo.host}"):
-        async with opened(demo, origin=origin) as socket:
-            await socket.sign_in()
+        async with opened(demo, origin=origin) as websocket:
+            await websocket.sign_in()
 
 
-async def test_a_stopping_server_still_looks_at_origins() -> None:
+async def test_a_stopping_server_still_checks_origins() -> None:
     async with serve(allowed_origins=["https://hub.example"]) as demo:
         await demo.view.close_connections()
         with pytest.raises(InvalidStatus):
@@ -385,30 +391,30 @@ async def test_a_stopping_server_still_looks_at_origins() -> None:
     ],
 )
 @pytest.mark.parametrize("early", [False, True])
-async def test_a_message_of_the_wrong_form_closes_the_socket(
+async def test_a_malformed_message_closes_the_websocket(
     demo: Demo, message: object, early: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with opened(demo) as socket:
+    async with opened(demo) as websocket:
         if not early:
-            await socket.sign_in()
-        await socket.send(message)
-        code, reason = await socket.closing()
+            await websocket.sign_in()
+        await websocket.send(message)
+        code, reason = await websocket.closing()
     assert code == 4400
     assert reason
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 @pytest.mark.parametrize("text", ["", "{", "NONSENSE", '"\\ud800"', "[" * 5000])
-async def test_text_that_is_no_json_closes_the_socket(demo: Demo, text: str) -> None:
-    async with signed_in(demo) as socket:
-        await socket.connection.send(text)
-        assert (await socket.closing())[0] == 4400
+async def test_text_that_is_not_json_closes_the_websocket(demo: Demo, text: str) -> None:
+    async with signed_in(demo) as websocket:
+        await websocket.connection.send(text)
+        assert (await websocket.closing())[0] == 4400
 
 
 async def test_completing_an_unknown_operation_is_harmless(demo: Demo) -> None:
-    async with signed_in(demo) as socket:
-        await socket.send({"id": "unknown", "type": "complete"})
-        assert await socket.is_alive()
+    async with signed_in(demo) as websocket:
+        await websocket.send({"id": "unknown", "type": "complete"})
+        assert await websocket.is_alive()
 
 
 async def test_nothing_is_kept_of_operations_that_end_before_they_begin(
@@ -422,10 +428,10 @@ async def test_nothing_is_kept_of_operations_that_end_before_they_begin(
         await handle(handler)
 
     monkeypatch.setattr(WebSocketHandler, "handle", noted)
-    async with signed_in(demo) as socket:
+    async with signed_in(demo) as websocket:
         for number in range(50):
-            await socket.subscribe("subscription { silence }", id=str(number))
-            await socket.send({"id": str(number), "type": "complete"})
-        await socket.send({"type": "ping"})
-        assert await socket.receive() == {"type": "pong"}
+            await websocket.subscribe("subscription { silence }", id=str(number))
+            await websocket.send({"id": str(number), "type": "complete"})
+        await websocket.send({"type": "ping"})
+        assert await websocket.receive() == {"type": "pong"}
     assert handlers[0]._payloads == {}

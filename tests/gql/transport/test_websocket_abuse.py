@@ -68,7 +68,7 @@ def ends(watch: Watch) -> Any:
 
 @pytest.mark.usefixtures("bystander")
 @pytest.mark.parametrize("abuse", ABUSES)
-async def test_an_abuse_ends_with_its_code(raw: RawSocket, abuse: str, errors: Any) -> None:
+async def test_abuse_ends_with_its_code(raw: RawSocket, abuse: str, errors: Any) -> None:
     data, code = ABUSES[abuse]
     raw.writer.write(data)
     assert await raw.closing() == code
@@ -77,7 +77,7 @@ async def test_an_abuse_ends_with_its_code(raw: RawSocket, abuse: str, errors: A
 
 @pytest.mark.usefixtures("bystander")
 @pytest.mark.parametrize("abuse", ABUSES)
-async def test_an_abuse_ends_subscriptions_too(
+async def test_abuse_ends_subscriptions_too(
     raw: RawSocket, abuse: str, watch: Watch, errors: Any
 ) -> None:
     data, code = ABUSES[abuse]
@@ -92,7 +92,7 @@ async def test_an_abuse_ends_subscriptions_too(
 
 @pytest.mark.usefixtures("bystander")
 @pytest.mark.parametrize("data", BROKEN_UTF8.values(), ids=BROKEN_UTF8)
-async def test_broken_utf8_ends_with_its_code(raw: RawSocket, data: bytes, errors: Any) -> None:
+async def test_invalid_utf8_ends_with_its_code(raw: RawSocket, data: bytes, errors: Any) -> None:
     await raw.sign_in("ada")
     raw.writer.write(data)
     assert await raw.closing() == 1007
@@ -102,7 +102,7 @@ async def test_broken_utf8_ends_with_its_code(raw: RawSocket, data: bytes, error
 # What comes too early, too often or all at once
 
 
-async def test_an_operation_may_follow_the_opening_at_once(raw: RawSocket) -> None:
+async def test_an_operation_may_follow_connection_init_at_once(raw: RawSocket) -> None:
     raw.writer.write(init("ada") + subscribe("{ hello }"))
     assert [(await raw.message())["type"] for _ in range(3)] == [
         "connection_ack",
@@ -111,13 +111,13 @@ async def test_an_operation_may_follow_the_opening_at_once(raw: RawSocket) -> No
     ]
 
 
-async def test_a_second_opening_does_not_wait_for_the_first(raw: RawSocket) -> None:
+async def test_a_second_connection_init_does_not_wait_for_the_first(raw: RawSocket) -> None:
     raw.writer.write(init("ada") * 2)
     assert await raw.message() == {"type": "connection_ack"}
     assert await raw.closing() == 4429
 
 
-async def test_an_operation_before_the_opening_is_not_run(raw: RawSocket, watch: Watch) -> None:
+async def test_an_operation_before_connection_init_is_not_run(raw: RawSocket, watch: Watch) -> None:
     raw.writer.write(subscribe(SILENCE) + init("ada"))
     assert await raw.closing() == 4401
     assert not watch.started.is_set()
@@ -128,7 +128,9 @@ async def test_an_id_cannot_be_taken_twice_at_once(raw: RawSocket) -> None:
     assert await raw.closing() == 4409
 
 
-async def test_pinging_is_no_opening(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_pings_do_not_replace_connection_init(
+    demo: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(demo.view, "connection_init_wait_timeout", timedelta(seconds=0.05))
     async with raw_socket(demo.port) as raw:
         raw.writer.write(text({"type": "ping"}))
@@ -175,7 +177,7 @@ async def test_nothing_of_an_operation_follows_its_completion(
 
 @pytest.mark.usefixtures("bystander")
 @pytest.mark.parametrize("farewell", [b"", frame(CLOSE), frame(CLOSE, (1000).to_bytes(2, "big"))])
-async def test_a_half_closed_socket_is_left(
+async def test_a_half_closed_connection_is_closed(
     raw: RawSocket, watch: Watch, farewell: bytes, errors: Any
 ) -> None:
     await raw.sign_in("ada")
@@ -194,7 +196,7 @@ def frame_back(farewell: bytes) -> bytes:
 
 
 @pytest.mark.usefixtures("bystander")
-async def test_a_client_that_does_not_read_is_given_up(
+async def test_a_client_that_does_not_read_is_disconnected(
     demo: Demo, watch: Watch, monkeypatch: pytest.MonkeyPatch, errors: Any
 ) -> None:
     monkeypatch.setattr(websocket_module, "SEND_TIMEOUT", 0.1)
@@ -209,7 +211,7 @@ async def test_a_client_that_does_not_read_is_given_up(
     assert errors() == []
 
 
-async def test_a_client_that_answers_no_ping_is_given_up(watch: Watch) -> None:
+async def test_a_client_that_answers_no_ping_is_disconnected(watch: Watch) -> None:
     async with serve(ping_seconds=0.2) as demo, raw_socket(demo.port) as raw:
         await raw.sign_in("ada")
         raw.writer.write(subscribe(SILENCE))

@@ -62,7 +62,7 @@ def token(issuer: Issuer, world: World, role: str, email: str | None = None) -> 
     return issuer.token(sub=uuid4().hex, name="Ada", email=email, opsrun_memberships=memberships)
 
 
-async def test_whoever_the_issuer_lets_in_is_in(
+async def test_a_user_with_a_valid_claim_has_access(
     api: RunningApi, issuer: Issuer, world: World
 ) -> None:
     client = api.client(token(issuer, world, "OPERATOR", email="ada@example.com"))
@@ -76,7 +76,7 @@ async def test_whoever_the_issuer_lets_in_is_in(
     assert answer == {"run": {"initiator": {"name": "Ada"}}, "userErrors": []}
 
 
-async def test_whoever_is_added_is_audited_once(
+async def test_a_new_user_is_audited_once(
     api: RunningApi, issuer: Issuer, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "audit")
@@ -89,7 +89,7 @@ async def test_whoever_is_added_is_audited_once(
     assert await world.rows("SELECT 1 FROM opsrun.app_user WHERE id = :id", id=told["actor_id"])
 
 
-async def test_a_role_ends_where_the_claim_does(
+async def test_a_role_ends_with_its_claim(
     api: RunningApi, issuer: Issuer, world: World, tmp_path: Path
 ) -> None:
     neighbour = await World.create(world.resources, tmp_path)
@@ -104,7 +104,7 @@ async def test_a_role_ends_where_the_claim_does(
     assert refusals[0].content == refusals[1].content
 
 
-async def test_who_is_a_member_by_the_table_only_is_none(
+async def test_a_membership_in_the_table_does_not_count_with_claims(
     api: RunningApi, issuer: Issuer, world: World
 ) -> None:
     member = world.members[TenantRole.OWNER]
@@ -113,7 +113,7 @@ async def test_who_is_a_member_by_the_table_only_is_none(
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_a_key_that_is_withdrawn_ends_what_is_live(
+async def test_a_withdrawn_key_ends_subscriptions(
     api: RunningApi,
     issuer: Issuer,
     world: World,
@@ -134,7 +134,7 @@ async def test_a_key_that_is_withdrawn_ends_what_is_live(
     assert len((await newcomer.data(VIEWER))["viewer"]["memberships"]) == 1
 
 
-async def test_an_issuer_that_is_away_signs_nobody_out(
+async def test_an_unavailable_issuer_signs_no_user_out(
     api: RunningApi, issuer: Issuer, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = api.client(token(issuer, world, "READONLY"))

@@ -91,7 +91,7 @@ async def test_it_serves_the_hub_of_a_folder(installation: Installation, tmp_pat
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_it_stops_quickly_with_a_socket_and_a_stream_open(
+async def test_it_stops_quickly_with_a_websocket_and_a_stream_open(
     installation: Installation, place: World, number: signal.Signals
 ) -> None:
     async with (
@@ -119,7 +119,7 @@ async def test_it_stops_quickly_with_a_socket_and_a_stream_open(
         assert "ERROR" not in command.output
 
 
-async def test_it_serves_on_unready_until_a_second_signal(
+async def test_it_keeps_serving_but_is_not_ready_until_a_second_signal(
     installation: Installation, place: World
 ) -> None:
     async with (
@@ -147,7 +147,7 @@ async def test_it_serves_on_unready_until_a_second_signal(
         assert "ERROR" not in command.output
 
 
-async def test_it_drains_and_then_closes_sockets_one_by_one(
+async def test_it_drains_and_then_closes_websockets_one_by_one(
     installation: Installation, place: World
 ) -> None:
     async def closing(socket: ClientConnection) -> float:
@@ -195,7 +195,7 @@ async def request_in_hand(
         writer.close()
 
 
-async def test_a_request_in_hand_is_answered(installation: Installation, place: World) -> None:
+async def test_a_running_request_is_answered(installation: Installation, place: World) -> None:
     async with (
         api(installation) as (command, base),
         request_in_hand(base, place.token()) as (reader, writer, body),
@@ -208,7 +208,7 @@ async def test_a_request_in_hand_is_answered(installation: Installation, place: 
         assert "ERROR" not in command.output
 
 
-async def test_a_request_that_outlasts_the_grace_is_to_be_tried_again(
+async def test_a_request_that_outlasts_the_grace_period_gets_503(
     installation: Installation, place: World
 ) -> None:
     async with (

@@ -59,7 +59,7 @@ async def test_all_processes_spend_one_budget(
     await here.spend(bob, 100)
 
 
-async def test_who_was_refused_is_refused_at_once_until_the_minute_is_over(
+async def test_a_refused_user_is_refused_at_once_until_the_minute_ends(
     two: tuple[RedisBudgets, RedisBudgets], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, there = two
@@ -76,7 +76,7 @@ async def test_who_was_refused_is_refused_at_once_until_the_minute_is_over(
     here.require(ada)
 
 
-async def test_what_is_too_much_leaves_room_for_less(
+async def test_a_refused_cost_leaves_room_for_a_smaller_one(
     two: tuple[RedisBudgets, RedisBudgets],
 ) -> None:
     here, there = two
@@ -139,7 +139,7 @@ async def poor(
 
 
 @pytest.mark.parametrize("text", ["{ viewer { name } }", "{ nonsense }", "{ broken"])
-async def test_whoever_asks_too_often_is_told_when_to_come_back(
+async def test_a_refused_user_learns_when_to_retry(
     poor: RunningApi, world: World, text: str
 ) -> None:
     """Also for documents that are refused: reading them is work."""
@@ -204,7 +204,7 @@ async def test_a_few_events_are_counted_together(
     await there.spend(ada, COST - 1)
 
 
-async def test_no_crowd_of_events_passes_unpaid(
+async def test_no_crowd_of_events_passes_for_free(
     servers: EmbeddedServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(budgets, "RateLimitItemPerMinute", RateLimitItemPerSecond)
@@ -222,7 +222,7 @@ async def test_no_crowd_of_events_passes_unpaid(
         assert time.monotonic() - began > 1.5
 
 
-async def test_an_event_that_nobody_waits_for_any_more_is_paid(
+async def test_an_event_whose_subscriber_left_is_paid(
     two: tuple[RedisBudgets, RedisBudgets], servers: EmbeddedServers
 ) -> None:
     here, _ = two

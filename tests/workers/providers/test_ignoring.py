@@ -70,7 +70,7 @@ def test_windows_line_ends_and_a_bom_are_fine(tmp_path: Path) -> None:
         (b"!\n", "a pattern in it is not valid"),
     ],
 )
-def test_a_file_that_cannot_be_used_says_why(tmp_path: Path, content: bytes, why: str) -> None:
+def test_an_unusable_file_reports_the_reason(tmp_path: Path, content: bytes, why: str) -> None:
     (tmp_path / IGNORE_FILE).write_bytes(content)
     with pytest.raises(ProducerError) as caught:
         read_ignore_rules(tmp_path)

@@ -1,0 +1,40 @@
+"""The audit log as a test reads it, and work that a test holds up."""
+
+import asyncio
+import logging
+
+import pytest
+
+FIELDS = (
+    *("event", "outcome", "actor_id", "tenant_id", "run_id", "run_type", "error_code"),
+    *("transport", "reason", "repeated"),
+)
+
+
+class Trail:
+    """The records of the audit log."""
+
+    def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
+        self._caplog = caplog
+
+    @property
+    def records(self) -> list[logging.LogRecord]:
+        return [record for record in self._caplog.records if record.name == "audit"]
+
+    @property
+    def fields(self) -> list[dict[str, str]]:
+        return [
+            {name: value for name in FIELDS if (value := getattr(record, name, None)) is not None}
+            for record in self.records
+        ]
+
+
+class Pause:
+    """A point where work waits until the test lets it continue."""
+
+    def __init__(self) -> None:
+        self.reached, self.over = asyncio.Event(), asyncio.Event()
+
+    async def here(self, *_: object) -> None:
+        self.reached.set()
+        await self.over.wait()
