@@ -47,8 +47,8 @@ class RedisBudgets:
     def __init__(self, redis: RedisStorage, cost_per_minute: int) -> None:
         self._item = RateLimitItemPerMinute(cost_per_minute)
         self._shared = FixedWindowRateLimiter(redis)
-        self._own = FixedWindowRateLimiter(MemoryStorage())
-        self._away_until = float("-inf")
+        self._local = FixedWindowRateLimiter(MemoryStorage())
+        self._unavailable_until = float("-inf")
         self._refused_until: dict[UUID, float] = {}
         # The cost that one payment takes, so that a payment never waits for most of the budget.
         self._part = max(1, cost_per_minute // 20)
@@ -69,7 +69,7 @@ class RedisBudgets:
         Raises:
             RateLimitedError: the budget does not cover it.
         """
-        if (window := await self._missing(str(user_id), cost)) is None:
+        if (window := await self._try_spend(str(user_id), cost)) is None:
             return
         if window.remaining < BASE:
             if len(self._refused_until) >= _REFUSED_CAPACITY:
@@ -115,10 +115,10 @@ class RedisBudgets:
         try:
             while debt.cost > 0:
                 part = min(debt.cost, self._part)
-                window = await self._missing(user, part, for_refusal=0)
+                window = await self._try_spend(user, part, for_refusal=0)
                 if window is not None and 0 < window.remaining < part:
                     part = window.remaining
-                    window = await self._missing(user, part, for_refusal=0)
+                    window = await self._try_spend(user, part, for_refusal=0)
                 if window is None:
                     debt.cost -= part
                 else:
@@ -127,11 +127,11 @@ class RedisBudgets:
             debt.settles_at = time.monotonic() + _SETTLE_SECONDS
             debt.payment = None
 
-    async def _missing(
+    async def _try_spend(
         self, user: str, cost: int, *, for_refusal: int = BASE
     ) -> WindowStats | None:
         """Take a cost and return None; return the user's minute if less is left in it."""
-        if time.monotonic() >= self._away_until:
+        if time.monotonic() >= self._unavailable_until:
             try:
                 async with asyncio.timeout(_TIMEOUT):
                     return await self._take(self._shared, user, cost, for_refusal)
@@ -139,8 +139,8 @@ class RedisBudgets:
                 logger.warning(
                     "Redis cannot count budgets, this process counts by itself: %r", error
                 )
-                self._away_until = time.monotonic() + _PAUSE
-        return await self._take(self._own, user, cost, for_refusal)
+                self._unavailable_until = time.monotonic() + _PAUSE
+        return await self._take(self._local, user, cost, for_refusal)
 
     async def _take(
         self, limiter: FixedWindowRateLimiter, user: str, cost: int, for_refusal: int

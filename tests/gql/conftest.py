@@ -23,7 +23,7 @@ Serving = Callable[..., AbstractAsyncContextManager[RunningApi]]
 def serving(
     servers: EmbeddedServers, logins: dict[Login, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Serving:
-    """Serves the API on a free port, under its own database login, with settings of one's own."""
+    """Serves the API on a free port, under its own database login, with the caller's settings."""
 
     def serve(**settings: object) -> AbstractAsyncContextManager[RunningApi]:
         folder = tmp_path_factory.mktemp("api")
@@ -34,7 +34,7 @@ def serving(
 
 @pytest.fixture(scope="session")
 async def api(serving: Serving) -> AsyncIterator[RunningApi]:
-    """The API, with limits that leave room for documents that ask for everything there is."""
+    """The API, with limits that admit documents that select the whole schema."""
     async with serving(
         limit_tokens=100_000,
         limit_fields=100_000,

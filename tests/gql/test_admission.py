@@ -1,4 +1,4 @@
-"""What is too much is refused before a resolver runs, in the same words over every transport."""
+"""Operations beyond a limit are refused before a resolver runs, alike over every transport."""
 
 import json
 from collections.abc import AsyncIterator
@@ -50,7 +50,7 @@ async def test_too_much_is_refused_before_anything_is_read(
                 assert kind == "error"
     assert error["extensions"]["code"] == "LIMIT_EXCEEDED"
     assert what in error["message"]
-    # Nothing but who is asking.
+    # Only the caller was read.
     assert [s for s in statements if "operation_run" in s] == []
 
 

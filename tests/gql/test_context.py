@@ -1,4 +1,4 @@
-"""What resolvers rely on: who asks, where they may go, and loaders that batch."""
+"""The context of an operation: its caller, their access, and loaders that batch."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ def context_of(world: World, user_id: UUID | None = None, lifetime: timedelta = 
     )
 
 
-# Who asks
+# The caller
 
 
 async def test_an_unknown_user_is_refused(world: World) -> None:
@@ -96,7 +96,7 @@ async def test_the_token_is_checked_again_after_a_while(
         await context.enter(world.tenant_id)
 
 
-# Where they may go
+# Access
 
 
 async def test_the_tenant_in_an_id_is_checked_before_its_type(world: World) -> None:

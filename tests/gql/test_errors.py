@@ -1,4 +1,4 @@
-"""What of an error may leave the server, for results and for streams."""
+"""The public form of errors, in results and in streams."""
 
 import asyncio
 import logging

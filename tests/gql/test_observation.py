@@ -1,4 +1,4 @@
-"""What is told about operations: spans, measurements and the ids of log lines."""
+"""The observation of operations: spans, metrics and the ids of log lines."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ OPERATIONS = "opsrun_operation_seconds_count"
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The demo's endpoint, and all that it tells."""
+    """The demo's endpoint, with its spans and metrics."""
 
     http: httpx.AsyncClient
     registry: CollectorRegistry
@@ -48,7 +48,7 @@ class Seen:
 
     @asynccontextmanager
     async def socket(self, user: str) -> AsyncIterator[ClientConnection]:
-        """Ask to be let in as `user`, and tell of a trace."""
+        """Connect as `user`, with a trace parent."""
         async with connect(
             f"ws://{self.http.base_url.netloc.decode()}{PATH}",
             subprotocols=[Subprotocol("graphql-transport-ws")],
@@ -184,7 +184,7 @@ class TestMeasurements:
         accept = f"application/json, {EVENTS};q=0.9"
         await seen.http.get(PATH, params=query, headers={"Accept": accept})
         assert seen.times("Short", "subscription", "ok") == 1
-        assert len(seen.spans) == 2, "the refused attempt has a span, which tells of it"
+        assert len(seen.spans) == 2, "the refused attempt has its own span"
 
     @pytest.mark.usefixtures("often")
     async def test_show_subscribers_and_their_delivery_lag(

@@ -98,7 +98,7 @@ async def test_a_tenant_cannot_have_more_than_that(
             await _open(stack, narrow.member(world, role), transport, world)
         async with narrow.member(world).subscribe(transport, FEED, variables) as stream:
             assert await stream.failure() == "RATE_LIMITED"
-        # Reading on by requests goes on.
+        # Requests may still read from the tenant.
         await narrow.member(world).data(
             "query ($t: ID!) { tenant(id: $t) { operationRuns { nodes { id } } } }", **variables
         )
@@ -136,12 +136,12 @@ async def _open(stack: AsyncExitStack, client: Client, transport: str, world: Wo
         client.subscribe(transport, FEED, {"t": world.global_id})
     )
     await stream.next()
-    # What nobody holds is closed.
+    # Keep a reference, or the stream would be closed.
     stack.callback(lambda: stream)
 
 
 async def _closing(running: RunningApi, world: World) -> int:
-    """Return the code with which a new socket of the operator is closed."""
+    """Return the code with which a new WebSocket of the operator is closed."""
     url = f"ws://{running.http.base_url.netloc.decode()}{PATH}"
     init = {"type": "connection_init", "payload": {"authorization": f"Bearer {world.token()}"}}
     async with connect(

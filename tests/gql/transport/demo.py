@@ -128,7 +128,7 @@ class Tick:
 
 @dataclass
 class Watch:
-    """What the endless subscriptions of one test did."""
+    """The events of the endless subscriptions of one test."""
 
     started: asyncio.Event = field(default_factory=asyncio.Event)
     cleaned_up: asyncio.Event = field(default_factory=asyncio.Event)
@@ -150,7 +150,7 @@ class Subscription:
 
     @strawberry.subscription
     async def silence(self) -> AsyncIterator[int]:
-        """Says nothing, and needs an `await` to clean up."""
+        """Yields nothing, and needs an `await` to clean up."""
         seen = watch
         seen.started.set()
         try:
@@ -162,7 +162,7 @@ class Subscription:
 
     @strawberry.subscription
     async def announced(self) -> AsyncIterator[int]:
-        """Says something when the test wants it."""
+        """Yields once the test sets an event."""
         await watch.announced.wait()
         yield 1
 

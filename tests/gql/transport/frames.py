@@ -12,7 +12,7 @@ from typing import Any
 
 PATIENCE = 10.0
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
-# permessage-deflate, RFC 7692: what is left out at the end of a packed frame.
+# permessage-deflate, RFC 7692: the bytes that a compressed frame omits at its end.
 _PACKED_END = b"\x00\x00\xff\xff"
 _HANDSHAKE = "\r\n".join(
     (
@@ -58,12 +58,12 @@ def text(message: object) -> bytes:
 
 
 def init(token: str) -> bytes:
-    """Return what opens the conversation."""
+    """Return the message that opens the conversation."""
     return text({"type": "connection_init", "payload": {"authorization": f"Bearer {token}"}})
 
 
 def subscribe(query: str, variables: Mapping[str, Any] | None = None, number: str = "1") -> bytes:
-    """Return what starts an operation."""
+    """Return the message that starts an operation."""
     payload = {"query": query, "variables": variables}
     return text({"id": number, "type": "subscribe", "payload": payload})
 
@@ -103,7 +103,7 @@ class RawSocket:
         assert await self.message() == {"type": "connection_ack"}
 
     async def closing(self) -> int:
-        """Return the code with which the server closes; skip what it sends before."""
+        """Return the code with which the server closes; skip earlier messages."""
         async with asyncio.timeout(PATIENCE):
             while (sent := await self.next())[0] != CLOSE:
                 pass
@@ -112,7 +112,7 @@ class RawSocket:
 
 @asynccontextmanager
 async def raw_socket(port: int) -> AsyncIterator[RawSocket]:
-    """Open a socket on this machine, which offers to pack; it vanishes without a word."""
+    """Open a local WebSocket that offers compression; it is aborted at the end."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         key = base64.b64encode(os.urandom(16)).decode()
@@ -125,7 +125,7 @@ async def raw_socket(port: int) -> AsyncIterator[RawSocket]:
         writer.transport.abort()
 
 
-# What no client may send, and the code that it gets for it.
+# Frames that no client may send, and the close code for each.
 ABUSES: Mapping[str, tuple[bytes, int]] = {
     "binary": (frame(BINARY, b'{"type": "ping"}'), 4400),
     "no JSON": (frame(TEXT, b"{"), 4400),

@@ -1,4 +1,4 @@
-"""Long connections end one by one, each once, and nobody waits longer than there is reason to."""
+"""Long connections end one by one, each once, and closing waits no longer than necessary."""
 
 import asyncio
 

@@ -372,7 +372,7 @@ async def test_a_client_that_leaves_while_sending_does_no_harm(
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-# Who asks
+# Callers
 
 
 @pytest.mark.parametrize("accept", [RESPONSE_JSON, JSON, EVENTS])
@@ -621,6 +621,6 @@ async def test_a_hash_of_another_kind_is_not_supported(
 ) -> None:
     response = await http.post(PATH, json={**text, "extensions": {"persistedQuery": persisted}})
     (error,) = response.json()["errors"]
-    # Exactly what clients look for before they send the text without a hash.
+    # Clients look for exactly this text before they send the document without a hash.
     assert error["message"] == "PersistedQueryNotSupported"
     assert error["extensions"]["code"] == "PERSISTED_QUERY_NOT_SUPPORTED"

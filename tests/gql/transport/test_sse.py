@@ -1,4 +1,4 @@
-"""Server-sent events that a client can go on behind, as an event source does by itself."""
+"""Server-sent events with ids, so that a client can continue after the last one."""
 
 import json
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ async def http(demo: Demo) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def ids_of(http: httpx.AsyncClient, query: str, **variables: Any) -> list[str]:
-    """Return the ids of a subscription's events, in order; an event without one has none."""
+    """Return the ids of a subscription's events, in order; events without an id are skipped."""
     response = await http.post(PATH, json={"query": query, "variables": variables})
     assert response.status_code == 200
     return ids(response.text)

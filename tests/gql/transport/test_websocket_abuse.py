@@ -1,4 +1,4 @@
-"""Clients that break the rules get the right code at once, and nobody else notices."""
+"""Clients that break the protocol get the right code at once; other clients are not affected."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -37,7 +37,7 @@ async def raw(demo: Demo) -> AsyncIterator[RawSocket]:
 
 @pytest.fixture
 async def bystander(demo: Demo) -> AsyncIterator[RawSocket]:
-    """Somebody else, who is there from before the abuse until after it."""
+    """Another client, connected from before the abuse until after it."""
     async with raw_socket(demo.port) as opened:
         await opened.sign_in("eve")
         yield opened
@@ -54,7 +54,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
 
 @pytest.fixture
 def errors(caplog: pytest.LogCaptureFixture) -> Any:
-    """Return the loggers of what was logged as an error."""
+    """Return the loggers of the errors that were logged."""
     return lambda: [record.name for record in caplog.records if record.levelname == "ERROR"]
 
 
@@ -99,7 +99,7 @@ async def test_invalid_utf8_ends_with_its_code(raw: RawSocket, data: bytes, erro
     assert errors() == []
 
 
-# What comes too early, too often or all at once
+# Messages that come too early, too often or all at once
 
 
 async def test_an_operation_may_follow_connection_init_at_once(raw: RawSocket) -> None:
@@ -172,7 +172,7 @@ async def test_nothing_of_an_operation_follows_its_completion(
     assert await raw.message() == {"type": "pong"}
 
 
-# Those who go, stop reading, or say nothing
+# Clients that leave, stop reading, or send nothing
 
 
 @pytest.mark.usefixtures("bystander")
@@ -205,7 +205,7 @@ async def test_a_client_that_does_not_read_is_disconnected(
         # Once a buffer is full nothing more is read.
         raw.writer.write(subscribe("subscription { flood(size: 100000) }"))
         await ends(watch)
-        # Its end it learns if it reads again before the server has stopped trying to tell.
+        # The client sees the close code if it reads again before the server gives up.
         with suppress(asyncio.IncompleteReadError):
             assert await raw.closing() == 4499
     assert errors() == []

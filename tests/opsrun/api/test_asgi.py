@@ -95,7 +95,7 @@ async def test_a_role_ends_with_its_claim(
     neighbour = await World.create(world.resources, tmp_path)
     client = api.client(token(issuer, world, "READONLY"))
     assert (await client.ask(START, {"id": world.global_id})).code == "FORBIDDEN"
-    # One that exists and one that does not cannot be told from each other.
+    # A tenant that exists and one that does not get the same answer.
     refusals = [
         await client.ask(TENANT, {"id": GlobalId("Tenant", tenant_id).encode()})
         for tenant_id in (neighbour.tenant_id, uuid4())

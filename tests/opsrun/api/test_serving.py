@@ -1,4 +1,4 @@
-"""`opsrun api`: it serves, and it stops in order whoever is connected."""
+"""`opsrun api` serves, and stops in order while clients are connected."""
 
 import asyncio
 import json
@@ -187,7 +187,7 @@ async def request_in_hand(
         "Expect: 100-continue",
     ]
     writer.write("\r\n".join([*head, "", ""]).encode())
-    # It is in hand when its body is asked for.
+    # The request is running once its body is read.
     assert b" 100 " in await reader.readuntil(b"\r\n\r\n")
     try:
         yield reader, writer, body
@@ -226,7 +226,7 @@ async def test_a_request_that_outlasts_the_grace_period_gets_503(
 async def test_it_takes_over_a_socket_that_is_open_already(
     installation: Installation, place: World, tmp_path: Path
 ) -> None:
-    """Nobody who comes early is turned away: requests wait until it serves."""
+    """Early requests are not refused: they wait until the server serves."""
     with listening_socket(Settings.model_validate({"port": 0})) as bound:
         base = f"http://127.0.0.1:{bound.getsockname()[1]}"
         bound.set_inheritable(True)
