@@ -12,7 +12,7 @@ from bench.servers import filled_servers
 from bench.tenants import PAGE, BenchTenant, sign_in
 from bench.timing import Work, compare
 from gql.admission import Admission, Operation
-from gql.documents.operations import chosen_operation
+from gql.documents.validation import chosen_operation
 from gql.observation import Observation
 from gql.request import GraphQLParams
 from gql.schema import core_schema

@@ -10,10 +10,9 @@ from graphql import DocumentNode, OperationDefinitionNode, OperationType
 
 from domain.concurrency.fair_queue import FairQueue
 from domain.errors import RateLimitedError
-from gql.documents.operations import chosen_operation, require_type
 from gql.documents.reader import DocumentReader
 from gql.documents.trusted import requested_text
-from gql.documents.validation import require_cost, require_variables
+from gql.documents.validation import chosen_operation, require_cost, require_type, require_variables
 from gql.errors import InvalidOperationError
 from gql.limits.budgets import Budgets
 from gql.limits.cost import BASE, CostModel

@@ -25,7 +25,6 @@ from domain.tenancy.service import Tenancy
 from domain.tenancy.transactions import DatabaseUnavailableError
 from gql.audit import audit
 from gql.completion import run_to_completion
-from gql.hub_links import HubLinks
 from gql.ids import GlobalId
 from gql.pages import Cursor, bad_cursor
 from gql.request import Request
@@ -67,6 +66,17 @@ class Identity:
 # Verifies the caller's token. Each call verifies again: the token may have expired, or its key may
 # have been withdrawn.
 Identify = Callable[[], Awaitable[Identity]]
+
+
+class HubLinks:
+    """Builds links to the hub, under the installation's public URL."""
+
+    def __init__(self, public_url: str) -> None:
+        self._base = public_url.rstrip("/")
+
+    def run(self, tenant_slug: str, run_id: str) -> str:
+        """Return the address of a run's page."""
+        return f"{self._base}/t/{tenant_slug}/operations/{run_id}"
 
 
 class Context:

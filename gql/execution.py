@@ -27,8 +27,7 @@ from domain.concurrency.fair_queue import Turn
 from gql.admission import Admission, Operation
 from gql.audit import audit_refusals
 from gql.context import Context
-from gql.documents.operations import OperationTypeError, UnknownOperationError
-from gql.documents.validation import MAX_ERRORS
+from gql.documents.validation import MAX_ERRORS, OperationTypeError, UnknownOperationError
 from gql.errors import InvalidOperationError, public_errors
 from gql.limits.events import EventMeter
 from gql.observation import Observation, observed

@@ -11,9 +11,8 @@ from graphql import DocumentNode, GraphQLError, GraphQLSchema, GraphQLSyntaxErro
 
 from domain.concurrency.fair_queue import FairQueue
 from domain.errors import DomainError, LimitExceededError
-from gql.documents.operations import operations_of
-from gql.documents.valid import ValidDocuments
-from gql.documents.validation import validate_document
+from gql.documents.cache import DocumentCache
+from gql.documents.validation import operations_of, validate_document
 from gql.limits.budgets import Budgets
 from gql.limits.cost import BASE, PER_CPU_SECOND
 from gql.limits.limits import Limits
@@ -43,7 +42,7 @@ class DocumentReader:
     schema: GraphQLSchema
     limits: Limits
     budgets: Budgets
-    known: ValidDocuments = field(default_factory=ValidDocuments)
+    known: DocumentCache = field(default_factory=DocumentCache)
     _turns: FairQueue = field(default_factory=lambda: FairQueue(1, per_key=1))
     _thread: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="documents")

@@ -4,8 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from gql.context import Context, Identity, UseCases
-from gql.hub_links import HubLinks
+from gql.context import Context, HubLinks, Identity, UseCases
 from gql.limits.budgets import Budgets
 from gql.request import Request
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from starlette.routing import Mount
 
-from gql.transport.pages import PageFiles
+from gql.transport.page_files import PageFiles
 
 
 def graphiql_routes(path: str = "/graphiql") -> list[Mount]:

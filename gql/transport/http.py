@@ -21,7 +21,7 @@ from strawberry.types.unset import UnsetType
 from domain.errors import UnavailableError
 from gql.audit import audit_refusals
 from gql.context import Context
-from gql.documents.operations import MUTATION_MESSAGE, OperationTypeError, UnknownOperationError
+from gql.documents.validation import OperationTypeError, UnknownOperationError
 from gql.errors import error_body, public_error
 from gql.execution import Operations
 from gql.limits.slots import Slot, Slots
@@ -193,7 +193,7 @@ class GraphQLView(GraphQL[Request, None]):
             raise UnusableRequestError(400, str(error)) from None
         except OperationTypeError as error:
             if error.operation_type is OperationType.MUTATION:
-                raise UnusableRequestError(405, MUTATION_MESSAGE, {"Allow": "POST"}) from None
+                raise UnusableRequestError(405, str(error), {"Allow": "POST"}) from None
             if MediaType.EVENT_STREAM in media_types:
                 return await self._stream(params, context, {OperationType.SUBSCRIPTION})
             raise UnusableRequestError(

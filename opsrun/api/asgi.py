@@ -10,8 +10,8 @@ from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from gql.completion import wait_for_mutations
+from gql.context import HubLinks
 from gql.execution import Operations
-from gql.hub_links import HubLinks
 from gql.limits.slots import Slots
 from gql.metrics import ApiMetrics, Telemetry
 from gql.schema import schema

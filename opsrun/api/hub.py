@@ -7,7 +7,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Scope
 
-from gql.transport.pages import PageFiles
+from gql.transport.page_files import PageFiles
 from opsrun.settings import Settings
 
 SOURCES = Path(__file__).parents[2] / "client-examples" / "web-hub"

@@ -16,8 +16,7 @@ from domain.tenancy.models import Principal
 from domain.tenancy.roles import TenantRole
 from gql import audit as module
 from gql.completion import wait_for_mutations
-from gql.context import Context, Identity
-from gql.hub_links import HubLinks
+from gql.context import Context, HubLinks, Identity
 from gql.ids import GlobalId
 from gql.request import Request
 from opsrun.administration import User, remove_member

@@ -11,8 +11,7 @@ from domain.errors import BadInputError, ForbiddenError, UnauthenticatedError
 from domain.tenancy.models import TenantAccess
 from domain.tenancy.roles import TenantRole
 from gql import context as context_module
-from gql.context import Context, Identity
-from gql.hub_links import HubLinks
+from gql.context import Context, HubLinks, Identity
 from gql.ids import GlobalId
 from gql.pages import Cursor
 from gql.request import Request

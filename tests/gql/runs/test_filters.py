@@ -10,8 +10,7 @@ from domain.errors import BadInputError, DomainError, ForbiddenError, LimitExcee
 from domain.lifecycle import StatusBucket
 from domain.runs.models import RunFilter
 from domain.tenancy.roles import TenantRole
-from gql.context import Context, Identity
-from gql.hub_links import HubLinks
+from gql.context import Context, HubLinks, Identity
 from gql.ids import GlobalId
 from gql.request import Request
 from gql.runs.filters import MAX_VALUES, OperationRunFilter, run_filter

@@ -31,10 +31,9 @@ from domain.errors import (
 )
 from domain.tenancy.transactions import DatabaseUnavailableError
 from gql.admission import Admission
-from gql.context import Context, Identity, UseCases
+from gql.context import Context, HubLinks, Identity, UseCases
 from gql.documents.reader import DocumentReader
 from gql.execution import Operations
-from gql.hub_links import HubLinks
 from gql.limits.cost import CostModel
 from gql.limits.limits import Limits
 from gql.observation import Observation

@@ -10,7 +10,7 @@ CAPACITY = 500_000
 
 
 @dataclass(slots=True)
-class ValidDocuments:
+class DocumentCache:
     """The most recently used valid documents of one schema."""
 
     capacity: int = CAPACITY

@@ -1,14 +1,14 @@
-"""What is kept of the documents that were asked for."""
+"""The cache of valid documents."""
 
 from graphql import parse
 
-from gql.documents.valid import ValidDocuments
+from gql.documents.cache import DocumentCache
 
 A, B, C = "{ a }", "{ b }", "{ c }"
 
 
 def test_the_least_recently_used_documents_are_evicted_first() -> None:
-    documents = ValidDocuments(capacity=len(A + B))
+    documents = DocumentCache(capacity=len(A + B))
     kept = {text: parse(text) for text in (A, B, C)}
     documents.keep(A, kept[A])
     documents.keep(B, kept[B])
@@ -18,7 +18,7 @@ def test_the_least_recently_used_documents_are_evicted_first() -> None:
 
 
 def test_keeping_a_document_again_takes_no_more_room() -> None:
-    documents = ValidDocuments(capacity=len(A + B))
+    documents = DocumentCache(capacity=len(A + B))
     for _ in range(10):
         documents.keep(A, parse(A))
     documents.keep(B, parse(B))
@@ -26,6 +26,6 @@ def test_keeping_a_document_again_takes_no_more_room() -> None:
 
 
 def test_a_document_larger_than_the_cache_is_not_kept() -> None:
-    documents = ValidDocuments(capacity=3)
+    documents = DocumentCache(capacity=3)
     documents.keep(A, parse(A))
     assert documents.get(A) is None
