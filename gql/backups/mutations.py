@@ -33,7 +33,7 @@ class CreateBackupSetPayload:
 class AddPoliciesToBackupSetInput:
     backup_set_id: strawberry.ID = strawberry.field(description="The set.")
     policy_ids: list[strawberry.ID] = strawberry.field(
-        description="Ids of policies, at most 1,000; doubles count once."
+        description="Ids of policies, at most 1,000; duplicates count once."
     )
 
 

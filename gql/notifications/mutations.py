@@ -22,10 +22,10 @@ class MarkNotificationsReadInput:
 @strawberry.type(description="The answer to `markNotificationsRead`.")
 class MarkNotificationsReadPayload:
     notifications: list[Notification] = strawberry.field(
-        description="Those that exist and are the caller's own.",
+        description="The notifications that exist and belong to the caller.",
         metadata={MEMBERS: MAX_PAGE},
     )
-    unread_count: int = strawberry.field(description="How many are left unread.")
+    unread_count: int = strawberry.field(description="How many notifications are still unread.")
 
 
 @strawberry.type

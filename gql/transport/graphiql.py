@@ -6,8 +6,11 @@ from starlette.routing import Mount
 
 from gql.transport.page_files import PageFiles
 
+# Where the endpoint redirects a person who opens it in a browser.
+GRAPHIQL_PATH = "/graphiql/"
 
-def graphiql_routes(path: str = "/graphiql") -> list[Mount]:
+
+def graphiql_routes() -> list[Mount]:
     """Return the routes of the page; it sends operations to `../graphql`."""
     files = PageFiles(Path(__file__).with_name("graphiql_files"))
-    return [Mount(path, files, name="graphiql")]
+    return [Mount(GRAPHIQL_PATH.rstrip("/"), files, name="graphiql")]

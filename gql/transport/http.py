@@ -30,6 +30,7 @@ from gql.metrics import Telemetry
 from gql.request import NO_TELEMETRY, GraphQLParams, Request, current_request, serve
 from gql.transport.connections import OpenConnections
 from gql.transport.contexts import Contexts
+from gql.transport.graphiql import GRAPHIQL_PATH
 from gql.transport.negotiation import MediaType, acceptable, json_type
 from gql.transport.requests import (
     UnusableRequestError,
@@ -63,8 +64,6 @@ class GraphQLView(GraphQL[Request, None]):
         operations: executes the operations.
         contexts: makes each operation's context from the client's token.
         allowed_origins: other origins whose pages may open a WebSocket.
-        body_limit: the most bytes a request body may have.
-        graphiql_path: where to redirect a person who opens the endpoint in a browser.
         slots: how many WebSockets and event streams may be open.
         operations_per_websocket: how many may run on one WebSocket at a time.
         telemetry: where metrics and traces go.
@@ -79,8 +78,6 @@ class GraphQLView(GraphQL[Request, None]):
         contexts: Contexts,
         *,
         allowed_origins: Sequence[str] = (),
-        body_limit: int = 256 * 1024,
-        graphiql_path: str | None = None,
         slots: Slots | None = None,
         operations_per_websocket: int = 100,
         telemetry: Telemetry = NO_TELEMETRY,
@@ -96,8 +93,6 @@ class GraphQLView(GraphQL[Request, None]):
         self.contexts = contexts
         self.slots = slots or Slots(per_user=sys.maxsize, per_tenant=sys.maxsize)
         self.max_subscriptions_per_connection = operations_per_websocket
-        self._body_limit = body_limit
-        self._graphiql_path = graphiql_path
         self._connections = OpenConnections()
         self._telemetry = telemetry
 
@@ -137,8 +132,8 @@ class GraphQLView(GraphQL[Request, None]):
         try:
             if http.method not in ("GET", "POST"):
                 raise UnusableRequestError(405, "Use GET or POST.", {"Allow": "GET, POST"})
-            if self._graphiql_path is not None and is_from_address_bar(http):
-                return RedirectResponse(self._graphiql_path)
+            if is_from_address_bar(http):
+                return RedirectResponse(GRAPHIQL_PATH)
             media_types = acceptable(", ".join(http.headers.getlist("accept")))
             if not media_types:
                 raise UnusableRequestError(406, f"Accept one of {', '.join(MediaType)}.")
@@ -159,7 +154,7 @@ class GraphQLView(GraphQL[Request, None]):
         if media_types[0] is MediaType.EVENT_STREAM:
             request.transport = "sse"
         context = await self.contexts.for_http(request, http.headers.get("authorization"))
-        body = await read_body(http, self._body_limit)
+        body = await read_body(http)
         turn = request.turn = self.operations.turn_of(request)
         response: Response | None = None
         try:

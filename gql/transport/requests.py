@@ -14,7 +14,8 @@ from domain.errors import BadInputError
 from gql.documents.trusted import names_document
 from gql.request import GraphQLParams
 
-# Seconds.
+# Bytes, and the seconds in which they have to arrive.
+BODY_LIMIT = 256 * 1024
 BODY_TIMEOUT = 30.0
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -42,12 +43,8 @@ def is_from_address_bar(request: Request) -> bool:
     return request.method == "GET" and wants_page and not has_query
 
 
-async def read_body(request: Request, limit: int) -> bytes:
+async def read_body(request: Request) -> bytes:
     """Read the body of a POST; the body of a GET is ignored.
-
-    Args:
-        request: a GET or POST request.
-        limit: the most bytes that the body may have; reading stops there.
 
     Raises:
         UnusableRequestError: 408, 413 or 415.
@@ -59,7 +56,7 @@ async def read_body(request: Request, limit: int) -> bytes:
         raise UnusableRequestError(
             415, "Send the body without a Content-Encoding.", {"Accept-Encoding": "identity"}
         )
-    return await _read_body(request, limit)
+    return await _read_body(request)
 
 
 def parse_request(request: Request, body: bytes) -> GraphQLParams:
@@ -122,17 +119,17 @@ def _check_content_type(header: str) -> None:
         )
 
 
-async def _read_body(request: Request, limit: int) -> bytes:
+async def _read_body(request: Request) -> bytes:
     length = request.headers.get("content-length", "0")
-    if length.isdecimal() and int(length) > limit:
-        raise _too_large(limit)
+    if length.isdecimal() and int(length) > BODY_LIMIT:
+        raise _too_large()
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_TIMEOUT):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > limit:
-                    raise _too_large(limit)
+                if len(body) > BODY_LIMIT:
+                    raise _too_large()
     except TimeoutError:
         raise UnusableRequestError(
             408, "The body arrived too slowly.", {"Connection": "close"}
@@ -140,5 +137,5 @@ async def _read_body(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
-def _too_large(limit: int) -> UnusableRequestError:
-    return UnusableRequestError(413, f"The body is larger than {limit} bytes.")
+def _too_large() -> UnusableRequestError:
+    return UnusableRequestError(413, f"The body is larger than {BODY_LIMIT} bytes.")

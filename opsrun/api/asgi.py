@@ -17,7 +17,7 @@ from gql.metrics import ApiMetrics, Telemetry
 from gql.schema import schema
 from gql.transport.contexts import Contexts
 from gql.transport.cors import cross_origin
-from gql.transport.graphiql import graphiql_routes
+from gql.transport.graphiql import GRAPHIQL_PATH, graphiql_routes
 from gql.transport.http import GraphQLView
 from opsrun.api.admission_config import open_admission
 from opsrun.api.health import Check, open_database_check
@@ -78,7 +78,6 @@ async def open_api(
             Operations(schema, admission),
             contexts,
             allowed_origins=settings.allowed_origins,
-            graphiql_path="/graphiql/",
             slots=Slots(
                 per_user=settings.connections_per_user, per_tenant=settings.connections_per_tenant
             ),
@@ -97,7 +96,7 @@ async def open_api(
             # Not a route: a route would match `/graphiql`, which has to be redirected.
             app.router.default = hub_app(hub)
         else:
-            app.add_route("/", lambda _: RedirectResponse("/graphiql/"))
+            app.add_route("/", lambda _: RedirectResponse(GRAPHIQL_PATH))
         try:
             yield Api(app, view, monitor)
         finally:

@@ -332,7 +332,6 @@ async def serve(
     view = GraphQLView(
         operations or demo_operations(),
         contexts,
-        graphiql_path="/graphiql/",
         **options,
     )
     app = Starlette(
