@@ -7,10 +7,11 @@ from uuid import UUID
 from bench import history
 from bench.tenants import LIMIT, PAGE, BenchTenant
 from bench.timing import Work
-from domain.inventory import repository as inventory
+from domain.inventory.repository.scopes import snapshot_runs
 from domain.lifecycle import StatusBucket
 from domain.runs.models import RunFilter
-from domain.runs.repository import feed
+from domain.runs.repository import feed, reading
+from domain.runs.repository.facets import facets
 from domain.runs.repository.reading import Keyset
 from domain.tenancy.roles import VIEW
 
@@ -50,7 +51,9 @@ def _page(
 ) -> Case:
     async def prepare(tenant: BenchTenant) -> Work:
         filter_ = _run_filter(tenant, types=types, buckets=buckets, initiators=initiators)
-        return lambda: tenant.cases.runs.page(tenant.access, filter_, Keyset(LIMIT))
+        return lambda: tenant.cases.transactions.read(
+            reading.page, tenant.access, filter_, Keyset(LIMIT)
+        )
 
     return Case(f"page: {name}", prepare, explained=True)
 
@@ -59,7 +62,7 @@ def _deep(name: str, *, backward: bool) -> Case:
     async def prepare(tenant: BenchTenant) -> Work:
         filter_ = RunFilter(tenant.since - history.LENGTH)
         keyset = await tenant.deep(backward=backward)
-        return lambda: tenant.cases.runs.page(tenant.access, filter_, keyset)
+        return lambda: tenant.cases.transactions.read(reading.page, tenant.access, filter_, keyset)
 
     return Case(f"page: {name}", prepare, explained=True)
 
@@ -67,42 +70,51 @@ def _deep(name: str, *, backward: bool) -> Case:
 def _facets(name: str, *, buckets: Iterable[StatusBucket] = ()) -> Case:
     async def prepare(tenant: BenchTenant) -> Work:
         filter_ = _run_filter(tenant, buckets=buckets)
-        return lambda: tenant.cases.runs.facets(tenant.access, filter_)
+        return lambda: tenant.cases.transactions.read(facets, tenant.access, filter_)
 
     return Case(f"facets: {name}", prepare, explained=True)
 
 
 async def _run(tenant: BenchTenant) -> Work:
     ids = [history.run_id(tenant.id, tenant.runs // 2)]
-    return lambda: tenant.cases.runs.by_ids(tenant.access, ids)
+    return lambda: tenant.cases.transactions.read(reading.by_ids, tenant.access, ids)
 
 
 async def _timeline(tenant: BenchTenant) -> Work:
     ids = [history.run_id(tenant.id, tenant.runs // 2)]
-    runs = tenant.cases.runs
-    return lambda: runs.events(tenant.access, ids, after_version=0, limit=LIMIT)
+    return lambda: tenant.cases.transactions.read(
+        reading.events, tenant.access, ids, after=None, limit=LIMIT
+    )
 
 
 async def _failed_runs(tenant: BenchTenant) -> list[UUID]:
     filter_ = _run_filter(tenant, buckets=[StatusBucket.FAILED])
-    return [run.id for run in await tenant.cases.runs.page(tenant.access, filter_, Keyset(PAGE))]
+    return [
+        run.id
+        for run in await tenant.cases.transactions.read(
+            reading.page, tenant.access, filter_, Keyset(PAGE)
+        )
+    ]
 
 
 async def _failures(tenant: BenchTenant) -> Work:
-    ids, runs = await _failed_runs(tenant), tenant.cases.runs
-    return lambda: runs.failures(tenant.access, ids, after=None, reasons=frozenset(), limit=LIMIT)
+    ids = await _failed_runs(tenant)
+    return lambda: tenant.cases.transactions.read(
+        reading.failures, tenant.access, ids, after=None, reasons=frozenset(), limit=LIMIT
+    )
 
 
 async def _failure_counts(tenant: BenchTenant) -> Work:
     ids = await _failed_runs(tenant)
-    return lambda: tenant.cases.runs.failure_groups(tenant.access, ids)
+    return lambda: tenant.cases.transactions.read(reading.failure_groups, tenant.access, ids)
 
 
 async def _newest_events(tenant: BenchTenant) -> Work:
     async def read() -> object:
-        async with tenant.api.transactions.member(tenant.access, VIEW) as connection:
-            now = await feed.position(connection, tenant.id)
-            return await feed.events_after(connection, tenant.id, now.seq - 200, limit=200)
+        back = 200
+        async with tenant.api.transactions.member(tenant.access, VIEW) as session:
+            now = await feed.position(session)
+            return await feed.events_after(session, now.seq - back, limit=back)
 
     return read
 
@@ -111,18 +123,14 @@ async def _missed_events(tenant: BenchTenant) -> Work:
     run_id = history.run_id(tenant.id, tenant.runs // 2)
 
     async def read() -> object:
-        async with tenant.api.transactions.member(tenant.access, VIEW) as connection:
-            return await feed.events_after(connection, tenant.id, 0, limit=LIMIT, run_id=run_id)
+        async with tenant.api.transactions.member(tenant.access, VIEW) as session:
+            return await feed.events_after(session, 0, limit=LIMIT, run_id=run_id)
 
     return read
 
 
 async def _last_snapshots(tenant: BenchTenant) -> Work:
-    async def read() -> object:
-        async with tenant.api.transactions.member(tenant.access, VIEW) as connection:
-            return await inventory.snapshot_runs(connection, tenant.id, "scope-3", 2)
-
-    return read
+    return lambda: tenant.cases.transactions.read(snapshot_runs, tenant.access, "scope-3", 2)
 
 
 _HUB = """

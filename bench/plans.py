@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bench.cases import Case
@@ -13,6 +13,10 @@ from bench.tenants import BenchTenant
 _EXPLAIN = "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) "
 # These only pass on the rows of their children.
 _OMITTED = {"Result", "Materialize"}
+_ENTER = text(
+    "SELECT set_config('opsrun.tenant_id', :tenant_id, true),"
+    " set_config('opsrun.user_id', :user_id, true)"
+)
 
 
 async def explain(case: Case, tenant: BenchTenant) -> list[str]:
@@ -24,7 +28,10 @@ async def explain(case: Case, tenant: BenchTenant) -> list[str]:
     for statement, parameters in statements:
         if "set_config" in statement or not statement.startswith(("SELECT", "WITH")):
             continue
-        async with tenant.api.transactions.open(tenant.id, tenant.access.user_id) as connection:
+        async with tenant.api.engine.connect() as connection:
+            await connection.execute(
+                _ENTER, {"tenant_id": str(tenant.id), "user_id": str(tenant.access.user_id)}
+            )
             explained = await connection.exec_driver_sql(_EXPLAIN + statement, parameters)
             (plan,) = explained.scalar_one()
         top = plan["Plan"]

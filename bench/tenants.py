@@ -7,14 +7,15 @@ from uuid import UUID
 from bench import history
 from domain.runs.execution import RunClaimer
 from domain.runs.models import OperationRun
+from domain.runs.repository import reading
 from domain.runs.repository.reading import Keyset
 from domain.runs.starting import RunStarter
-from domain.tenancy.models import TenantAccess
+from domain.tenancy.administration import save_member, save_tenant
+from domain.tenancy.models import TenantAccess, User
 from domain.tenancy.roles import TenantRole
 from domain.tenancy.transactions import Transactions
 from gql.context import UseCases
 from gql.ids import GlobalId
-from opsrun.administration import User, save_member, save_tenant
 from opsrun.auth.tokens import LOCAL_ISSUER, LocalTokens
 from opsrun.resources import Resources
 from tests.gql.api import Client, RunningApi
@@ -55,7 +56,7 @@ class BenchTenant:
     async def run(self, number: int) -> OperationRun:
         """Return a run by its number, from 1 (the oldest)."""
         id_ = history.run_id(self.id, number)
-        return (await self.cases.runs.by_ids(self.access, [id_]))[id_]
+        return (await self.cases.transactions.read(reading.by_ids, self.access, [id_]))[id_]
 
     async def deep(self, *, backward: bool = False) -> Keyset:
         """Return the keyset DEEP_PAGES deep, or in the middle of a smaller tenant."""

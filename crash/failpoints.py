@@ -154,13 +154,13 @@ def install(hit: Callable[[str], None]) -> None:
 
 
 def _wrap_transactions(hit: Callable[[str], None]) -> None:
-    original = Transactions.open
+    original = Transactions._open
 
     @asynccontextmanager
     async def open_(
         self: Transactions,
         tenant_id: UUID | None,
-        user_id: UUID | None = None,
+        user_id: UUID | None,
         *,
         snapshot: bool = False,
     ) -> AsyncIterator[AsyncConnection]:
@@ -170,7 +170,7 @@ def _wrap_transactions(hit: Callable[[str], None]) -> None:
             hit(f"{place}.before_commit")
         hit(f"{place}.after_commit")
 
-    Transactions.open = open_  # type: ignore[method-assign]
+    Transactions._open = open_  # type: ignore[method-assign]
 
 
 def _use_case() -> str:

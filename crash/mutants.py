@@ -8,20 +8,19 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Update, func, select, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, and_, func, select, text
 
 from domain.lifecycle import RunStatus
 from domain.notifications import repository as notifications
 from domain.runs.execution import RunExecution
-from domain.runs.feed import FeedCursor
 from domain.runs.maintenance import RunMaintenance
-from domain.runs.models import Lease, OperationRun, RunEventKind, RunFilter
+from domain.runs.models import FeedCursor, Lease, OperationRun, RunEventKind, RunFilter
 from domain.runs.queries import ResumedRun, RunQueries, Snapshot
 from domain.runs.repository import feed, transitions
 from domain.runs.repository.feed import FeedPosition
 from domain.tables import operation_run, run_event, tenant_feed
 from domain.tenancy.models import TenantAccess
+from domain.tenancy.session import TenantSession
 
 Hit = Callable[[str], None]
 
@@ -45,33 +44,21 @@ def plant(mutant: Mutant, hit: Hit) -> None:
 
 
 def _replace(owner: object, name: str, value: object) -> None:
+    assert hasattr(owner, name), f"{owner} has no {name} any more: the mutant would do nothing"
     setattr(owner, name, value)
 
 
 def _no_fence(_: Hit) -> None:
     """A worker checks that the run is running, but not that it still holds the lease."""
 
-    def held(lease: Lease) -> Update:
-        return update(operation_run).where(
-            operation_run.c.tenant_id == lease.tenant_id,
+    def holds(session: TenantSession, lease: Lease) -> ColumnElement[bool]:
+        return and_(
+            operation_run.c.tenant_id == session.tenant_id,
             operation_run.c.id == lease.run_id,
             operation_run.c.status == RunStatus.RUNNING,
         )
 
-    async def lock(connection: AsyncConnection, lease: Lease) -> bool:
-        row = await connection.execute(
-            select(operation_run.c.id)
-            .where(
-                operation_run.c.tenant_id == lease.tenant_id,
-                operation_run.c.id == lease.run_id,
-                operation_run.c.status == RunStatus.RUNNING,
-            )
-            .with_for_update()
-        )
-        return row.one_or_none() is not None
-
-    _replace(transitions, "_held", held)
-    _replace(transitions, "lock", lock)
+    _replace(transitions, "_holds", holds)
 
 
 def _no_redispatch(_: Hit) -> None:
@@ -86,26 +73,22 @@ def _no_redispatch(_: Hit) -> None:
 def _plain_sequence(_: Hit) -> None:
     """Event numbers come from a sequence: out of commit order, and with a gap per rollback."""
 
-    async def emit(
-        connection: AsyncConnection, tenant_id: UUID, run_id: UUID, kind: RunEventKind
-    ) -> int:
-        number = {"tenant_id": tenant_id, "run_id": run_id, "kind": kind.value}
-        return (await connection.execute(_EMIT, number)).scalar_one()  # type: ignore[no-any-return]
+    async def emit(session: TenantSession, run_id: UUID, kind: RunEventKind) -> int:
+        number = {"tenant_id": session.tenant_id, "run_id": run_id, "kind": kind.value}
+        return await session.scalar(_EMIT, number)  # type: ignore[no-any-return]
 
-    async def position(connection: AsyncConnection, tenant_id: UUID) -> FeedPosition:
-        row = (
-            await connection.execute(
-                select(
-                    tenant_feed.c.epoch,
-                    tenant_feed.c.min_seq,
-                    select(func.coalesce(func.max(run_event.c.seq), 0))
-                    .where(run_event.c.tenant_id == tenant_id)
-                    .scalar_subquery()
-                    .label("seq"),
-                ).where(tenant_feed.c.tenant_id == tenant_id)
-            )
-        ).one()
-        return FeedPosition(row.epoch, row.seq, row.min_seq)
+    async def position(session: TenantSession) -> FeedPosition:
+        row = await session.one(
+            select(
+                tenant_feed.c.epoch,
+                tenant_feed.c.min_seq,
+                select(func.coalesce(func.max(run_event.c.seq), 0))
+                .where(run_event.c.tenant_id == session.tenant_id)
+                .scalar_subquery()
+                .label("seq"),
+            ).where(tenant_feed.c.tenant_id == session.tenant_id)
+        )
+        return FeedPosition(FeedCursor(row.epoch, row.seq), row.min_seq)
 
     _replace(feed, "emit", emit)
     _replace(feed, "position", position)
@@ -129,10 +112,10 @@ def _late_notification(hit: Hit) -> None:
     add = notifications.add
     end = RunExecution._end
 
-    async def add_later(connection: AsyncConnection, *arguments: Any) -> None:
+    async def add_later(session: TenantSession, *arguments: Any) -> None:
         waiting = postponed.get()
         if waiting is None:
-            await add(connection, *arguments)
+            await add(session, *arguments)
         else:
             waiting.append(arguments)
 
@@ -144,9 +127,9 @@ def _late_notification(hit: Hit) -> None:
         finally:
             postponed.reset(token)
         hit("late-notification.before")
-        async with self._transactions.open(self.tenant_id) as connection:
+        async with self._transactions.tenant(self.tenant_id) as session:
             for notification in waiting:
-                await add(connection, *notification)
+                await add(session, *notification)
         return ended
 
     _replace(notifications, "add", add_later)
@@ -160,7 +143,7 @@ def _live_first(_: Hit) -> None:
     async def late_snapshot(
         self: RunQueries, access: TenantAccess, filter_: RunFilter, limit: int
     ) -> Snapshot:
-        cursor = await self.position(access)
+        cursor = (await self._transactions.read(feed.position, access)).cursor
         await asyncio.sleep(_UNCOMMITTED_WINDOW)
         later = await snapshot(self, access, filter_, limit)
         return Snapshot(cursor, later.runs)
@@ -168,7 +151,7 @@ def _live_first(_: Hit) -> None:
     async def late_resume(
         self: RunQueries, access: TenantAccess, run_id: UUID, after: FeedCursor | None
     ) -> ResumedRun | None:
-        cursor = await self.position(access)
+        cursor = (await self._transactions.read(feed.position, access)).cursor
         await asyncio.sleep(_UNCOMMITTED_WINDOW)
         later = await resume_run(self, access, run_id, after)
         return later and ResumedRun(cursor, later.run, later.missed)

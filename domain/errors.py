@@ -1,8 +1,7 @@
-"""The errors a caller of the domain can meet.
+"""The errors that the domain raises.
 
-Every error carries a stable `code`; the message is written for the person who
-reads the answer and says what to do. The edges (GraphQL, command line) map
-codes to their own forms, each in one place.
+Every error has a stable `code` and a message for the person who reads the response: it states
+what to do. The edges (GraphQL, command line) map codes to their own forms, each in one place.
 """
 
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from uuid import UUID
 
 
 class ErrorCode(StrEnum):
-    """Stable codes of errors that are not a matter of a form's content."""
+    """Stable codes of errors that the user cannot fix in a form."""
 
     UNAUTHENTICATED = "UNAUTHENTICATED"
     FORBIDDEN = "FORBIDDEN"
@@ -31,11 +30,11 @@ class ErrorCode(StrEnum):
 class DomainError(Exception):
     """Base of every error whose message is safe to show to the caller.
 
-    The tenant and the user that it is about, if any, are for the audit log and not shown.
+    The tenant and the user that it concerns, if any, are for the audit log and not shown.
     """
 
     code: ClassVar[ErrorCode]
-    # What a program may want to know beside the code.
+    # Structured details for programs.
     details: Mapping[str, object] = {}
 
     def __init__(
@@ -47,13 +46,13 @@ class DomainError(Exception):
 
 
 class UnauthenticatedError(DomainError):
-    """Nobody is signed in, or the token is no longer good."""
+    """The request has no token, or its token is not valid any more."""
 
     code = ErrorCode.UNAUTHENTICATED
 
 
 class ForbiddenError(DomainError):
-    """The caller may not do this here. Says nothing about what exists."""
+    """The caller may not do this here; the error does not reveal what exists."""
 
     code = ErrorCode.FORBIDDEN
 
@@ -67,13 +66,13 @@ class ForbiddenError(DomainError):
 
 
 class BadInputError(DomainError):
-    """An argument has a form that no client should send."""
+    """An argument has an invalid form."""
 
     code = ErrorCode.BAD_USER_INPUT
 
 
 class NotFoundError(DomainError):
-    """The named thing does not exist inside the caller's own tenant."""
+    """The resource does not exist in the caller's tenant."""
 
     code = ErrorCode.NOT_FOUND
 
@@ -85,7 +84,7 @@ class LimitExceededError(DomainError):
 
 
 class RateLimitedError(DomainError):
-    """Too much in a short time, or too much at a time; the same request may be good later."""
+    """Too many requests in a short time or at a time; the same request may succeed later."""
 
     code = ErrorCode.RATE_LIMITED
 
@@ -111,7 +110,7 @@ class UnknownDocumentError(DomainError):
 
 
 class UnsupportedHashError(DomainError):
-    """A document is named by something else than its SHA-256; sending its text helps."""
+    """A document is named by a hash other than SHA-256; sending its text helps."""
 
     code = ErrorCode.PERSISTED_QUERY_NOT_SUPPORTED
     details: Mapping[str, object] = {
@@ -137,13 +136,13 @@ class UnregisteredDocumentError(DomainError):
 
 
 class UnavailableError(DomainError):
-    """The service cannot answer just now; try again in a moment."""
+    """The service cannot respond right now; try again in a moment."""
 
     code = ErrorCode.UNAVAILABLE
 
 
 class UserErrorCode(StrEnum):
-    """Stable codes of what a user can mend in a form."""
+    """Stable codes of errors that the user can fix in a form."""
 
     INVALID_SCOPE_KEY = "INVALID_SCOPE_KEY"
     UNKNOWN_SCOPE = "UNKNOWN_SCOPE"
@@ -158,10 +157,10 @@ class UserErrorCode(StrEnum):
 
 
 class UserInputError(Exception):
-    """The user can mend this: `field` is the path of the input to change."""
+    """The user can fix this; `argument` names the use case's parameter with the wrong value."""
 
-    def __init__(self, code: UserErrorCode, message: str, *field: str) -> None:
+    def __init__(self, code: UserErrorCode, message: str, argument: str | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
-        self.field = field
+        self.argument = argument

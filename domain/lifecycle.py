@@ -1,7 +1,6 @@
-"""The life of a run: which states there are, what may follow what, and what a state means.
+"""The life of a run: its states, their transitions and their meaning.
 
-Both tables below are data. Code, SQL, documentation and tests read them; none
-of them states a rule of its own.
+Both tables below are data. Code, SQL, documentation and tests read them; none of them adds a rule.
 
     pending ──claim──▶ running ──finish──▶ completed | completed_with_errors | failed
        │                  │

@@ -1,4 +1,4 @@
-"""The ids of what is being served, for every line that is log_context meanwhile.
+"""Ids for every log line that is written while something is served.
 
 Code that begins to serve something binds its ids here, and `opsrun.telemetry.logging` adds them to
 every line. A task inherits the ids of the task that created it.

@@ -1,7 +1,12 @@
-"""A nudge that something in the database changed: the seam to whatever carries it.
+"""Wake-ups: nudges that something in the database changed.
 
-A wake-up may be lost, late or doubled. Whoever waits for one therefore also
-looks by itself from time to time; nothing but speed depends on it.
+    async with wakeups.subscribe(feed_topic(tenant_id)) as waiter:
+        while True:
+            await read_new_events()
+            await waiter.wait(2.0)
+
+A wake-up may be lost, late or duplicated. A waiter therefore also looks by itself from time to
+time; only speed depends on wake-ups.
 """
 
 from contextlib import AbstractAsyncContextManager
@@ -14,9 +19,9 @@ class Waiter(Protocol):
     async def wait(self, timeout: float) -> bool:
         """Return True on a nudge, False after `timeout` seconds without one.
 
-        A nudge that came since the last call counts, so none falls between two
-        calls; several may be folded into one. After a lost connection was
-        restored the waiter is nudged too, since nudges may have been missed.
+        A nudge since the last call counts, so none is lost between two calls; several may count
+        as one. After a lost connection is restored, the waiter is nudged as well, since nudges
+        may have been missed.
         """
         ...
 
@@ -25,7 +30,7 @@ class WakeUps(Protocol):
     """Publishes and receives nudges by topic."""
 
     async def nudge(self, *topics: str) -> None:
-        """Wake whoever waits on one of them. Never raises: a lost nudge costs time, not truth."""
+        """Wake the waiters of these topics. Never raises: a lost nudge costs only time."""
         ...
 
     def subscribe(self, topic: str) -> AbstractAsyncContextManager[Waiter]:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 import strawberry
@@ -22,11 +22,12 @@ from domain.runs.queries import RunQueries
 from domain.tenancy.claims import ClaimedUser
 from domain.tenancy.models import Principal, TenantAccess
 from domain.tenancy.service import Tenancy
-from domain.tenancy.transactions import DatabaseUnavailableError
+from domain.tenancy.session import TenantSession
+from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
 from gql.audit import audit
 from gql.completion import run_to_completion
 from gql.ids import GlobalId
-from gql.pages import Cursor, bad_cursor
+from gql.pages import Cursor, CursorKind, bad_cursor
 from gql.request import Request
 
 # Seconds after which a subscription reads its caller's roles again. All subscriptions of a user
@@ -37,13 +38,16 @@ RETRY_SECONDS = 1.0
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
-Fetch = Callable[..., Awaitable[Mapping[K, V]]]
+T = TypeVar("T")
+P = ParamSpec("P")
+Fetch = Callable[Concatenate[TenantSession, Sequence[K], ...], Awaitable[Mapping[K, V]]]
 
 
 @dataclass(frozen=True, slots=True)
 class UseCases:
     """The domain, as the composition root built it."""
 
+    transactions: Transactions
     tenancy: Tenancy
     runs: RunQueries
     feeds: TenantFeeds
@@ -188,12 +192,8 @@ class Context:
             raise BadInputError(f"Expected the id of a {type_name}, not of a {decoded.type_name}.")
         return access, decoded
 
-    async def place(
-        self, cursor: str, kind: str, tenant_id: UUID, *parts: Callable[[Any], Any]
-    ) -> tuple[Any, ...]:
+    async def place(self, cursor: str, kind: CursorKind[Any, K], tenant_id: UUID) -> K:
         """Read a cursor of a certain list; the tenant in it is checked before anything else.
-
-        `parts` turn the cursor's values into what the list is sorted by.
 
         Raises:
             BadInputError, ForbiddenError.
@@ -201,30 +201,40 @@ class Context:
         decoded = Cursor.decode(cursor)
         await self.enter(decoded.tenant_id)
         try:
-            if (decoded.kind, decoded.tenant_id) != (kind, tenant_id):
-                raise ValueError(kind)
-            return tuple(part(value) for part, value in zip(parts, decoded.values, strict=True))
+            if (decoded.kind, decoded.tenant_id) != (kind.name, tenant_id):
+                raise ValueError(kind.name)
+            return kind.decode(*decoded.values)
         except (ValueError, TypeError, AttributeError):
             raise bad_cursor(cursor) from None
 
-    async def load(
-        self, fetch: Fetch[K, V], access: TenantAccess, key: K, **arguments: Any
-    ) -> V | None:
-        """Fetch `key` together with all others asked for in the same moment.
+    async def read(
+        self,
+        query: Callable[Concatenate[TenantSession, P], Awaitable[T]],
+        access: TenantAccess,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Return what a repository's query returns to the member, in a transaction of its own."""
+        return await self.cases.transactions.read(query, access, *args, **kwargs)
 
-        One call of `fetch(access, keys, **arguments)` serves them all. Nothing is
-        kept, so a stream never sees an old answer.
+    async def load(
+        self, query: Fetch[K, V], access: TenantAccess, key: K, **arguments: Any
+    ) -> V | None:
+        """Read `key` together with all other keys that are loaded in the same moment.
+
+        One call of `query(session, keys, **arguments)` serves them all. Nothing is cached, so a
+        stream never sees an old result.
         """
-        name = (fetch, access.tenant_id, tuple(sorted(arguments.items())))
+        name = (query, access.tenant_id, tuple(sorted(arguments.items())))
         if name not in self._loaders:
 
             async def batch(keys: list[K]) -> Sequence[V | None]:
-                found = await fetch(access, list(dict.fromkeys(keys)), **arguments)
-                return [found.get(key) for key in keys]
+                values = await self.read(query, access, list(dict.fromkeys(keys)), **arguments)
+                return [values.get(key) for key in keys]
 
             self._loaders[name] = DataLoader(batch, cache=False)
-        loaded: V | None = await self._loaders[name].load(key)
-        return loaded
+        value: V | None = await self._loaders[name].load(key)
+        return value
 
 
 if TYPE_CHECKING:

@@ -42,7 +42,8 @@ class GlobalId:
             return cls(type_name, UUID(hex=tenant), key)
         except ValueError:
             raise BadInputError(
-                f"{quoted(text)} is no id of this API. Ids are opaque: send them back as received."
+                f"{quoted(text)} is not an id of this API. Ids are opaque: send them back as"
+                " received."
             ) from None
 
     def uuid_key(self) -> UUID:
@@ -50,7 +51,7 @@ class GlobalId:
         try:
             return UUID(hex=self.key)
         except ValueError:
-            raise BadInputError(f"{quoted(self.encode())} is no id of this API.") from None
+            raise BadInputError(f"{quoted(self.encode())} is not an id of this API.") from None
 
 
 def encode_base64(text: str) -> str:

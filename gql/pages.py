@@ -1,27 +1,30 @@
-"""Connections with keyset cursors (Relay): what a page is, and how it is asked for."""
+"""Connections with keyset cursors (Relay): cursors, pages and the arguments that select one."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from uuid import UUID
 
 import strawberry
 
 from domain.errors import BadInputError, LimitExceededError
+from domain.tenancy.models import TenantAccess
 from gql.ids import decode_base64, encode_base64, quoted, storable
+
+if TYPE_CHECKING:
+    from gql.context import Context
 
 MAX_PAGE = 100
 DEFAULT_PAGE = 25
 
 T = TypeVar("T")
 M = TypeVar("M")
+K = TypeVar("K")
 
 
 @strawberry.type(description="Where a page stands in its list (Relay).")
 class PageInfo:
-    """Relay's PageInfo."""
-
     has_next_page: bool = strawberry.field(description="Whether more follow after `endCursor`.")
     has_previous_page: bool = strawberry.field(
         description="Whether there are some before `startCursor`; known when paging backwards, or"
@@ -33,24 +36,20 @@ class PageInfo:
 
 @strawberry.type(description="One member of a connection with its cursor.")
 class Edge(Generic[T]):
-    """Relay's edge."""
-
     cursor: str = strawberry.field(description="Pass it as `after` or `before`.")
     node: T = strawberry.field(description="The member.")
 
 
 @strawberry.type(description="One page of a list.")
 class Connection(Generic[T]):
-    """Relay's connection."""
-
     edges: list[Edge[T]] = strawberry.field(description="The members with their cursors.")
-    nodes: list[T] = strawberry.field(description="The members alone, for who needs no cursors.")
+    nodes: list[T] = strawberry.field(description="The members without cursors.")
     page_info: PageInfo = strawberry.field(description="Where this page stands.")
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A place in one kind of list of one tenant."""
+    """A position in one kind of list of one tenant."""
 
     kind: str
     tenant_id: UUID
@@ -75,21 +74,44 @@ class Cursor:
             raise bad_cursor(text) from None
 
 
+@dataclass(frozen=True)
+class CursorKind(Generic[M, K]):
+    """The cursors of one kind of list: which values of a row they hold, and what these mean.
+
+    `encode` returns the values of a row by which the list is sorted. `decode` turns them into the
+    key that the repository continues after, and raises ValueError, TypeError or AttributeError if
+    they do not fit.
+    """
+
+    name: str
+    encode: Callable[[M], tuple[str | int, ...]]
+    decode: Callable[..., K]
+
+    def of(self, *owners: UUID | str) -> Self:
+        """Return the kind of the list that belongs to these owners, as the failures of a run."""
+        texts = (owner.hex if isinstance(owner, UUID) else owner for owner in owners)
+        return replace(self, name=" ".join((self.name, *texts)))
+
+    def cursor(self, tenant_id: UUID, row: M) -> str:
+        """Return the cursor of a row."""
+        return Cursor(self.name, tenant_id, self.encode(row)).encode()
+
+
 def bad_cursor(text: str) -> BadInputError:
     """Return the error for a cursor that does not belong where it was used."""
     return BadInputError(
-        f"{quoted(text)} is no cursor of this list. Cursors are opaque: send them back as received,"
-        " to the field they came from."
+        f"{quoted(text)} is not a cursor of this list. Cursors are opaque: send them back as"
+        " received, to the field they came from."
     )
 
 
-def page_size(asked: int | None) -> int:
+def page_size(requested: int | None) -> int:
     """Return how many members a page has; `DEFAULT_PAGE` for null.
 
     Raises:
         BadInputError: negative. LimitExceededError: more than MAX_PAGE.
     """
-    size = DEFAULT_PAGE if asked is None else asked
+    size = DEFAULT_PAGE if requested is None else requested
     if size < 0:
         raise BadInputError("A page has 0 members or more.")
     if size > MAX_PAGE:
@@ -97,47 +119,91 @@ def page_size(asked: int | None) -> int:
     return size
 
 
-def forward_page(
+@dataclass(frozen=True)
+class PageRequest(Generic[M, K]):
+    """The page of `first` members after a cursor, or from the beginning of the list:
+
+        request = PageRequest(info.context, access, BACKUP_SETS, first, after)
+        return await request.read(repository.page, node=BackupSet.of)
+
+    Both methods call the query with `after`, the key in the cursor, and `limit`.
+
+    Raises:
+        BadInputError, ForbiddenError, LimitExceededError: from `first` and `after`.
+    """
+
+    context: "Context"
+    access: TenantAccess
+    kind: CursorKind[M, K]
+    first: int | None
+    after: str | None
+
+    async def read(
+        self,
+        query: Callable[..., Awaitable[Sequence[M]]],
+        *arguments: Any,
+        node: Callable[[M], T],
+        **named: Any,
+    ) -> Connection[T]:
+        """Read the page in a transaction of its own."""
+        place = await self._place()
+        rows = await self.context.read(query, self.access, *arguments, **place, **named)
+        return self._page(rows, node)
+
+    async def load(
+        self,
+        query: Callable[..., Awaitable[Mapping[Any, Sequence[M]]]],
+        owner: Hashable,
+        *,
+        node: Callable[[M], T],
+        **named: Any,
+    ) -> Connection[T]:
+        """Read the page of the list that belongs to `owner`, together with those of others."""
+        place = await self._place()
+        rows = await self.context.load(query, self.access, owner, **place, **named)
+        return self._page(rows or (), node)
+
+    async def _place(self) -> dict[str, Any]:
+        limit = page_size(self.first) + 1
+        if not self.after:
+            return {"after": None, "limit": limit}
+        key = await self.context.place(self.after, self.kind, self.access.tenant_id)
+        return {"after": key, "limit": limit}
+
+    def _page(self, rows: Sequence[M], node: Callable[[M], T]) -> Connection[T]:
+        return page_of(
+            rows,
+            page_size(self.first),
+            is_first=not self.after,
+            node=node,
+            cursor=lambda row: self.kind.cursor(self.access.tenant_id, row),
+        )
+
+
+def page_of(
     rows: Sequence[M],
     size: int,
     *,
-    after: str | None,
+    is_first: bool,
     node: Callable[[M], T],
     cursor: Callable[[M], str],
+    backward: bool = False,
 ) -> Connection[T]:
-    """Build a page from up to `size + 1` rows read after the cursor."""
-    return _connection(
-        [(cursor(row), node(row)) for row in rows[:size]],
-        has_next=len(rows) > size,
-        has_previous=bool(after),
-    )
+    """Build a page from up to `size + 1` rows in the direction in which they were read.
 
-
-def backward_page(
-    rows: Sequence[M],
-    size: int,
-    *,
-    before: str | None,
-    node: Callable[[M], T],
-    cursor: Callable[[M], str],
-) -> Connection[T]:
-    """Build a page from up to `size + 1` rows read backwards from the cursor."""
-    return _connection(
-        [(cursor(row), node(row)) for row in reversed(rows[:size])],
-        has_next=bool(before),
-        has_previous=len(rows) > size,
-    )
-
-
-def _connection(
-    members: list[tuple[str, T]], *, has_next: bool, has_previous: bool
-) -> Connection[T]:
+    `is_first` is True without a cursor: then the page is at an end of the list.
+    """
+    members = [(cursor(row), node(row)) for row in rows[:size]]
+    has_more, has_passed = len(rows) > size, not is_first
+    if backward:
+        members.reverse()
+        has_more, has_passed = has_passed, has_more
     return Connection(
         edges=[Edge(cursor=cursor, node=node) for cursor, node in members],
         nodes=[node for _, node in members],
         page_info=PageInfo(
-            has_next_page=has_next,
-            has_previous_page=has_previous,
+            has_next_page=has_more,
+            has_previous_page=has_passed,
             start_cursor=members[0][0] if members else None,
             end_cursor=members[-1][0] if members else None,
         ),
@@ -145,11 +211,25 @@ def _connection(
 
 
 def cursor_number(bits: int) -> Callable[[str | int], int]:
-    """Return what reads a number of so many bits inside a cursor; ValueError for anything else."""
+    """Return a reader of numbers of so many bits in a cursor; it raises ValueError otherwise."""
 
     def read(value: str | int) -> int:
         if isinstance(value, str) or not 0 <= value < 2**bits:
             raise ValueError(value)
         return value
+
+    return read
+
+
+def cursor_text(value: str | int) -> str:
+    """Read a text in a cursor."""
+    return str(value)
+
+
+def cursor_parts(*readers: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Return a reader of cursors with several values, each with its own reader."""
+
+    def read(*values: str | int) -> tuple[Any, ...]:
+        return tuple(part(value) for part, value in zip(readers, values, strict=True))
 
     return read

@@ -1,13 +1,18 @@
 """The root of all queries: the viewer, a tenant, and any node by its id."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any, cast
 from uuid import UUID
 
 import strawberry
 
+from domain.backups import repository as backups
+from domain.drift import repository as drift
 from domain.errors import LimitExceededError
+from domain.notifications import repository as notifications
+from domain.runs.repository import reading
 from domain.tenancy.models import TenantAccess
+from domain.tenancy.session import TenantSession
 from gql.backups.types import BackupSet
 from gql.context import Info
 from gql.drift.types import DriftFinding
@@ -26,15 +31,15 @@ async def _tenants(_: Info, access: TenantAccess, ids: list[GlobalId]) -> Mappin
 
 
 def _by_uuid(
-    read: Callable[[Info], Callable[[TenantAccess, list[UUID]], Awaitable[Mapping[UUID, Any]]]],
+    query: Callable[[TenantSession, Sequence[UUID]], Awaitable[Mapping[UUID, Any]]],
     wrap: Callable[[Any, TenantAccess, Info], Any],
 ) -> Fetch:
     async def fetch(
         info: Info, access: TenantAccess, ids: list[GlobalId]
     ) -> Mapping[GlobalId, Any]:
         keys = {id_.uuid_key(): id_ for id_ in ids}
-        found = await read(info)(access, list(keys))
-        return {keys[key]: wrap(model, access, info) for key, model in found.items()}
+        models = await info.context.read(query, access, list(keys))
+        return {keys[key]: wrap(model, access, info) for key, model in models.items()}
 
     return fetch
 
@@ -42,15 +47,10 @@ def _by_uuid(
 _FETCH: dict[str, Fetch] = {
     "Tenant": _tenants,
     "Policy": policies_by_id,
-    "OperationRun": _by_uuid(lambda info: info.context.cases.runs.by_ids, OperationRun.of),
-    "Notification": _by_uuid(lambda info: info.context.cases.notifications.by_ids, Notification.of),
-    "BackupSet": _by_uuid(
-        lambda info: info.context.cases.backups.by_ids,
-        lambda model, access, _: BackupSet.of(model, access),
-    ),
-    "DriftFinding": _by_uuid(
-        lambda info: info.context.cases.drift.by_ids, lambda model, *_: DriftFinding.of(model)
-    ),
+    "OperationRun": _by_uuid(reading.by_ids, OperationRun.of),
+    "Notification": _by_uuid(notifications.by_ids, Notification.of),
+    "BackupSet": _by_uuid(backups.by_ids, lambda model, access, _: BackupSet.of(model, access)),
+    "DriftFinding": _by_uuid(drift.by_ids, lambda model, *_: DriftFinding.of(model)),
 }
 
 
@@ -61,17 +61,15 @@ async def _nodes(info: Info, ids: list[strawberry.ID]) -> list[Any]:
     groups: dict[tuple[str, UUID], list[GlobalId]] = {}
     for id_ in decoded:
         groups.setdefault((id_.type_name, id_.tenant_id), []).append(id_)
-    found: dict[GlobalId, Any] = {}
+    nodes: dict[GlobalId, Any] = {}
     for (type_name, tenant_id), members in groups.items():
         if type_name in _FETCH:
-            found |= await _FETCH[type_name](info, accesses[tenant_id], members)
-    return [found.get(id_) for id_ in decoded]
+            nodes |= await _FETCH[type_name](info, accesses[tenant_id], members)
+    return [nodes.get(id_) for id_ in decoded]
 
 
 @strawberry.type(description="Everything that can be read.")
 class Query:
-    """The root of all queries."""
-
     @strawberry.field(description="Who is calling, and where they belong.")
     async def viewer(self, info: Info) -> Viewer:
         return Viewer.of(await info.context.principal())
@@ -97,8 +95,8 @@ class Query:
         info: Info,
         id: Annotated[strawberry.ID, strawberry.argument(description="The id.")],  # noqa: A002
     ) -> Node | None:
-        (found,) = await _nodes(info, [id])
-        return cast("Node | None", found)
+        (node,) = await _nodes(info, [id])
+        return cast("Node | None", node)
 
     @strawberry.field(description="Several nodes at once, in the order of their ids.")
     async def nodes(

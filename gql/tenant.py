@@ -1,4 +1,4 @@
-"""The viewer and their tenants. A tenant's fields come from every subject's folder."""
+"""The viewer and their tenants. Every subject contributes fields to a tenant."""
 
 from typing import Any
 
@@ -16,18 +16,18 @@ from gql.runs.queries import TenantRuns
 
 @strawberry.type(description="One customer, as the caller sees it: everything belongs to one.")
 class Tenant(Node, TenantRuns, TenantInventory, TenantDrift, TenantBackups, TenantNotifications):
-    """The root value is a TenantAccess: whoever holds one has passed the door."""
+    """The root value is a TenantAccess, which proves that the membership was checked."""
 
     @classmethod
     def is_type_of(cls, value: Any, _info: Any) -> bool:
-        """Tell GraphQL that an access is a tenant."""
+        """Return whether GraphQL should resolve the value as a tenant."""
         return isinstance(value, TenantAccess)
 
     @strawberry.field(description="The opaque, globally unique id.")  # type: ignore[misc]
     def id(self, root: strawberry.Parent[TenantAccess]) -> strawberry.ID:
         return GlobalId("Tenant", root.tenant_id).encode()
 
-    @strawberry.field(description="A short, unique name for addresses.")
+    @strawberry.field(description="A short, unique name for URLs.")
     def slug(self, root: strawberry.Parent[TenantAccess]) -> str:
         return root.tenant.slug
 
@@ -46,16 +46,12 @@ class Tenant(Node, TenantRuns, TenantInventory, TenantDrift, TenantBackups, Tena
 
 @strawberry.type(description="A tenant that the caller belongs to.")
 class Membership:
-    """A role in a tenant."""
-
     tenant: Tenant = strawberry.field(description="The tenant.")
     role: TenantRole = strawberry.field(description="The caller's role in it.")
 
 
 @strawberry.type(description="Who is calling.")
 class Viewer:
-    """GraphQL form of `domain.tenancy.models.Principal`."""
-
     name: str = strawberry.field(description="The display name.")
     email: str | None = strawberry.field(description="The e-mail address, if known.")
     memberships: list[Membership] = strawberry.field(
@@ -64,7 +60,7 @@ class Viewer:
 
     @classmethod
     def of(cls, principal: Principal) -> "Viewer":
-        """Wrap the caller."""
+        """Return the caller as they see themselves."""
         return cls(
             name=principal.name,
             email=principal.email,

@@ -4,6 +4,15 @@ import strawberry
 
 from domain.errors import UserErrorCode, UserInputError
 
+# The fields of mutation inputs, by the use cases' parameters.
+INPUT_FIELDS = {
+    "backup_set_id": "backupSetId",
+    "days": "retentionDays",
+    "name": "name",
+    "policies": "policyIds",
+    "scope_key": "scopeKey",
+}
+
 
 @strawberry.type(description="An error in the input that the user can fix.")
 class UserError:
@@ -13,4 +22,6 @@ class UserError:
 
     @classmethod
     def of(cls, error: UserInputError) -> "UserError":
-        return cls(code=error.code, message=error.message, field=["input", *error.field])
+        """Return the payload's form of the domain's error."""
+        path = [] if error.argument is None else [INPUT_FIELDS[error.argument]]
+        return cls(code=error.code, message=error.message, field=["input", *path])

@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 
 def run_command(main: Coroutine[Any, Any, None]) -> None:
     """Run a command to its end; print an error that the operator can fix, without a traceback."""
+    from domain.tenancy.administration import UnknownTenantError
     from domain.tenancy.transactions import DatabaseUnavailableError
-    from opsrun.administration import UnknownTenantError
 
     try:
         uvloop.run(main)

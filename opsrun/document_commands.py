@@ -30,14 +30,14 @@ def add_documents(files: tuple[Path, ...]) -> None:
 
     settings = load_command_settings()
     try:
-        found = read_documents(files, core_schema, limits(settings))
+        documents = read_documents(files, core_schema, limits(settings))
     except UnusableManifestError as error:
         raise click.ClickException(f"Nothing was registered.\n{error}") from error
 
     async def run() -> None:
         async with open_administration(settings) as transactions:
-            new = await register(transactions, found)
-            click.echo(f"Registered {new} new documents; {len(found) - new} were there.")
+            new = await register(transactions, documents)
+            click.echo(f"Registered {new} new documents; {len(documents) - new} were there.")
 
     run_command(run())
 

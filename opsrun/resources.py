@@ -63,7 +63,7 @@ async def open_resources(settings: Settings, login: Login) -> AsyncIterator[Reso
 
 
 def pool_wait_histogram() -> Histogram:
-    """Return what measures the waits for a connection; not registered yet."""
+    """Return the histogram of waits for a connection; the process registers it."""
     return Histogram(
         "opsrun_database_pool_wait_seconds",
         "How long a transaction waited for one of this process' database connections.",
@@ -73,7 +73,7 @@ def pool_wait_histogram() -> Histogram:
 
 
 def use_cases(resources: Resources, *, max_active_runs: int) -> "UseCases":
-    """Put the domain together for the API; no tenant has more active runs than given."""
+    """Compose the use cases for the API; a tenant has at most `max_active_runs` active runs."""
     # Workers and maintenance start sooner without the schema's library.
     from gql.context import UseCases
 
@@ -82,6 +82,7 @@ def use_cases(resources: Resources, *, max_active_runs: int) -> "UseCases":
         transactions, wakeups, max_active_runs=max_active_runs, traceparent=current_traceparent
     )
     return UseCases(
+        transactions=transactions,
         tenancy=Tenancy(transactions),
         runs=RunQueries(transactions),
         feeds=TenantFeeds(transactions, wakeups),

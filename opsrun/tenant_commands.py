@@ -16,11 +16,12 @@ from opsrun.commands import load_command_settings, require_slug, run_command
 )
 def tenant(slug: str, name: str, export_folder: str | None) -> None:
     """Add the tenant SLUG or change it; needs the login opsrun_maintenance."""
-    from opsrun.administration import open_administration, save_tenant
+    from domain.tenancy import administration
+    from opsrun.administration import open_administration
 
     async def run() -> None:
         async with open_administration(settings) as transactions:
-            await save_tenant(transactions, slug, name, export_folder)
+            await administration.save_tenant(transactions, slug, name, export_folder)
 
     settings = load_command_settings()
     run_command(run())
@@ -31,9 +32,9 @@ def tenant(slug: str, name: str, export_folder: str | None) -> None:
 @click.argument("tenant")
 @click.argument("subject")
 @click.option("--role", type=click.Choice([role.value for role in TenantRole]))
-@click.option("--remove", is_flag=True, help="Take the role away.")
-@click.option("--issuer", help="The token's issuer; the one that is trusted here if not given.")
-@click.option("--name", help="The name to show; for a new user the subject if not given.")
+@click.option("--remove", is_flag=True, help="Remove the role.")
+@click.option("--issuer", help="The token's issuer; defaults to the trusted one.")
+@click.option("--name", help="The display name; a new user's defaults to the subject.")
 @click.option("--email", help="The e-mail address.")
 def member(
     tenant: str,
@@ -46,7 +47,8 @@ def member(
     email: str | None,
 ) -> None:
     """Give SUBJECT a role in TENANT, or remove it; needs the login opsrun_maintenance."""
-    from opsrun import administration
+    from domain.tenancy import administration
+    from opsrun.administration import open_administration
     from opsrun.auth.tokens import trusted_issuer
 
     if (role is None) != remove:
@@ -55,7 +57,7 @@ def member(
     trusted = issuer or trusted_issuer(settings)
 
     async def run() -> None:
-        async with administration.open_administration(settings) as transactions:
+        async with open_administration(settings) as transactions:
             user = await administration.find_user(transactions, trusted, subject, name, email)
             if role is not None:
                 await administration.save_member(transactions, tenant, user, TenantRole(role))
@@ -68,8 +70,8 @@ def member(
     click.echo(f"{subject} has {role or 'no role'} in {tenant} now.")
     if settings.memberships == "claim":
         click.echo(
-            "With OPSRUN_MEMBERSHIPS=claim, as set here, this counts for nobody: the claim"
-            f" {settings.memberships_claim!r} of their token does.",
+            "OPSRUN_MEMBERSHIPS=claim is set, so this role has no effect: the claim"
+            f" {settings.memberships_claim!r} of the user's token decides.",
             err=True,
         )
 
@@ -77,10 +79,11 @@ def member(
 @click.command("tenants")
 def list_tenants() -> None:
     """List all tenants by slug, with name and export folder; needs opsrun_maintenance."""
-    from opsrun import administration
+    from domain.tenancy import administration
+    from opsrun.administration import open_administration
 
     async def run() -> None:
-        async with administration.open_administration(settings) as transactions:
+        async with open_administration(settings) as transactions:
             for tenant in await administration.tenants(transactions):
                 folder = tenant.export_folder or "(no export folder)"
                 click.echo(f"{tenant.slug:<20}  {tenant.name:<30}  {folder}")
@@ -93,10 +96,11 @@ def list_tenants() -> None:
 @click.argument("tenant", callback=require_slug)
 def list_members(tenant: str) -> None:
     """List role, subject, name and issuer of the members of TENANT; needs opsrun_maintenance."""
-    from opsrun import administration
+    from domain.tenancy import administration
+    from opsrun.administration import open_administration
 
     async def run() -> None:
-        async with administration.open_administration(settings) as transactions:
+        async with open_administration(settings) as transactions:
             for member in await administration.members(transactions, tenant):
                 user = member.user
                 click.echo(f"{member.role:<8}  {user.subject:<30}  {user.name:<30}  {user.issuer}")
@@ -105,7 +109,7 @@ def list_members(tenant: str) -> None:
     run_command(run())
     if settings.memberships == "claim":
         click.echo(
-            "With OPSRUN_MEMBERSHIPS=claim, as set here, these roles do not count: the claim"
-            f" {settings.memberships_claim!r} of each token does.",
+            "OPSRUN_MEMBERSHIPS=claim is set, so these roles have no effect: the claim"
+            f" {settings.memberships_claim!r} of each token decides.",
             err=True,
         )

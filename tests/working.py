@@ -9,13 +9,15 @@ from typing import Any
 from uuid import UUID
 
 from domain.backups.models import BackupSet
+from domain.drift import repository as drift_repository
 from domain.drift.models import Comparison, DriftFinding
-from domain.inventory import repository as inventory
+from domain.inventory.maintenance import InventoryMaintenance
 from domain.inventory.models import Policy
+from domain.inventory.repository.policies import current_page
 from domain.runs.failures import RunFailure
 from domain.runs.maintenance import RunMaintenance
-from domain.runs.models import OperationRun, StartedRun
-from domain.runs.repository.maintenance import Dispatch
+from domain.runs.models import Dispatch, OperationRun, StartedRun
+from domain.runs.repository import reading
 from domain.tenancy.roles import TenantRole
 from opsrun.postgres.engines import Login
 from tests.world import TENANT_CONCURRENCY, World
@@ -46,7 +48,7 @@ def export(world: World, *policies: dict[str, Any], scope_key: str = SCOPE) -> P
 
 async def ended(world: World, started: StartedRun) -> OperationRun:
     """Read the run again."""
-    run = (await world.cases.runs.by_ids(await world.access(), [started.run.id])).get(
+    run = (await world.read(reading.by_ids, await world.access(), [started.run.id])).get(
         started.run.id
     )
     assert run is not None
@@ -77,9 +79,7 @@ async def done(world: World, started: StartedRun) -> OperationRun:
 
 async def know_scopes(world: World, *scope_keys: str) -> None:
     """Let the tenant have these scopes, as maintenance does when it finds their folders."""
-    maintenance = world.resources[Login.MAINTENANCE].transactions
-    async with maintenance.open(world.tenant_id) as connection:
-        await inventory.save_scopes(connection, world.tenant_id, scope_keys)
+    await inventory_maintenance(world).save_scopes(world.tenant_id, scope_keys)
 
 
 async def start_sync(
@@ -125,35 +125,47 @@ async def back_up(
 
 async def failures(world: World, run: OperationRun) -> dict[str | None, RunFailure]:
     """The run's failures by item; None is the run as a whole."""
-    found = await world.cases.runs.failures(
-        await world.access(), [run.id], after=None, reasons=frozenset(), limit=1000
+    found = await world.read(
+        reading.failures,
+        await world.access(),
+        [run.id],
+        after=None,
+        reasons=frozenset(),
+        limit=1000,
     )
     return {failure.item_key: failure for failure in found.get(run.id, ())}
 
 
 async def skipped(world: World, run: OperationRun) -> dict[str, str | None]:
     """Why the run skipped which items."""
-    found = await world.cases.runs.skipped(await world.access(), [run.id], after=None, limit=1000)
+    found = await world.read(
+        reading.skipped, await world.access(), [run.id], after=None, limit=1000
+    )
     return {item.key: item.reason for item in found.get(run.id, ())}
 
 
 async def policies(world: World, scope_key: str = SCOPE) -> list[Policy]:
     """The scope's current policies as a user sees them."""
     access = await world.access(TenantRole.READONLY)
-    return list(await world.cases.inventory.policies(access, scope_key, after=None, limit=1000))
+    return list(await world.read(current_page, access, scope_key, after=None, limit=1000))
 
 
 async def findings(world: World, run: OperationRun) -> dict[str, DriftFinding]:
     """The findings of the comparison that a drift run made, by policy id."""
     access = await world.access(TenantRole.READONLY)
     comparison = Comparison.of_context(run.context)
-    pages = await world.cases.drift.findings(
-        access, [comparison], kinds=frozenset(), after=None, limit=1000
+    pages = await world.read(
+        drift_repository.pages, access, [comparison], kinds=frozenset(), after=None, limit=1000
     )
     found = pages.get(comparison, ())
     by_policy = {finding.policy_id: finding for finding in found}
     assert len(by_policy) == len(found), "a policy has two findings"
     return by_policy
+
+
+def inventory_maintenance(world: World) -> InventoryMaintenance:
+    """The maintenance of inventories."""
+    return InventoryMaintenance(world.resources[Login.MAINTENANCE].transactions)
 
 
 def run_maintenance(world: World) -> RunMaintenance:

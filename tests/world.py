@@ -1,22 +1,24 @@
 """A tenant of a test's own, seen from every side."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID, uuid4
 
 from sqlalchemy import text
 
 from domain.runs.execution import RunClaimer, RunExecution
-from domain.runs.models import StartedRun
+from domain.runs.models import FeedCursor, StartedRun
+from domain.runs.repository import feed
 from domain.runs.starting import RunStarter
-from domain.tenancy.models import TenantAccess
+from domain.tenancy.administration import save_member, save_tenant
+from domain.tenancy.models import TenantAccess, User
 from domain.tenancy.roles import TenantRole
+from domain.tenancy.session import TenantSession
 from gql.context import UseCases
 from gql.ids import GlobalId
-from opsrun.administration import User, save_member, save_tenant
 from opsrun.auth.tokens import LOCAL_ISSUER, LocalTokens
 from opsrun.postgres.engines import Login
 from opsrun.resources import Resources, use_cases
@@ -28,6 +30,9 @@ LOCAL_KEY = "a key for tests only, of at least 32 characters"
 LEASE = timedelta(seconds=30)
 MAX_ACTIVE_RUNS = 1000
 TENANT_CONCURRENCY = 1000
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 async def nothing_waits() -> timedelta:
@@ -118,17 +123,29 @@ class World:
         """Let a worker do the run."""
         await self.runner.execute(started.run.run_type, self.tenant_id, started.run.id)
 
+    async def read(
+        self,
+        query: Callable[Concatenate[TenantSession, P], Awaitable[T]],
+        access: TenantAccess,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Read through a repository as a member, as the API's resolvers do."""
+        return await self.cases.transactions.read(query, access, *args, **kwargs)
+
+    async def cursor(self, access: TenantAccess) -> FeedCursor:
+        """Return the cursor of the end of the tenant's feed."""
+        return (await self.read(feed.position, access)).cursor
+
     async def rows(self, sql: str, **parameters: Any) -> list[Any]:
         """Read as the maintenance login, which sees everything."""
-        async with self.resources[Login.MAINTENANCE].transactions.open(None) as connection:
-            return list(
-                await connection.execute(text(sql), {"tenant_id": self.tenant_id, **parameters})
-            )
+        async with self.resources[Login.MAINTENANCE].transactions.installation() as session:
+            return list(await session.rows(text(sql), {"tenant_id": self.tenant_id, **parameters}))
 
     async def write(self, sql: str, **parameters: Any) -> None:
         """Change rows behind the ledger's back, as the maintenance login."""
-        async with self.resources[Login.MAINTENANCE].transactions.open(None) as connection:
-            await connection.execute(text(sql), {"tenant_id": self.tenant_id, **parameters})
+        async with self.resources[Login.MAINTENANCE].transactions.installation() as session:
+            await session.execute(text(sql), {"tenant_id": self.tenant_id, **parameters})
 
     def maintenance(self) -> Maintenance:
         """Return maintenance that notes down instead of sending."""

@@ -1,8 +1,8 @@
-"""The stream that carries run hints to workers, made safe against every Redis outage.
+"""The stream that carries run hints to workers, safe against every Redis outage.
 
-Postgres is the truth: a message only says "look at this run". A message may be lost,
-late or doubled, so everything here prefers going on to being exact. The one thing it
-must never do is stop: an outage ends neither the listener nor the tasks that run.
+Postgres decides; a message only means "look at this run". A message may be lost, late or
+duplicated, so this module prefers availability to exactness: an outage ends neither the
+listener nor the running tasks.
 """
 
 import asyncio
@@ -14,30 +14,28 @@ from functools import partial
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.backoff import EqualJitterBackoff
 from redis.exceptions import RedisError, ResponseError
 from taskiq import AckableMessage, AsyncBroker
 from taskiq.message import BrokerMessage
 from taskiq_redis import RedisStreamBroker
+
+from domain.outages import Outage, reason
 
 logger = logging.getLogger(__name__)
 
 STREAM_MAXLEN = 100_000
 # Seconds that anything but the blocking read may take.
 COMMAND_TIMEOUT = 5.0
-# Seconds of silence after which a consumer that owns nothing is taken for dead.
+# Seconds of silence after which a consumer without pending entries counts as dead.
 CONSUMER_LIFETIME = 3600.0
 
 _START = b"0-0"
 # uvloop raises RuntimeError when a connection is used that the peer has reset.
 _OUTAGE = (RedisError, OSError, TimeoutError, RuntimeError)
-_BACKOFF = EqualJitterBackoff(cap=3.0, base=0.1)
-# The backoff turns 2**failures into a float, which overflows after an hour of outage.
-_BACKOFF_STEPS = 10
 
 
 class NotListeningError(Exception):
-    """Nobody listens, or not yet."""
+    """The listener does not run, or not yet."""
 
 
 class RunBroker(RedisStreamBroker):
@@ -81,18 +79,27 @@ class RunBroker(RedisStreamBroker):
         )
         self.reclaim_interval = reclaim_interval
         self._redis = Redis(connection_pool=self.connection_pool)
-        self.outages = 0
+        self._outage = Outage(
+            logger,
+            lost="Lost the run queue, trying again until it is back",
+            back="The run queue is back",
+        )
         self.fault: Exception | None = NotListeningError()
-        """What keeps the listener from its queue; None while nothing does."""
+        """Why the listener cannot read its queue; None while it can."""
 
     @property
     def is_away(self) -> bool:
-        """Whether the listener is kept from its queue, or nobody listens."""
+        """Whether the listener cannot read its queue, or does not run."""
         return self.fault is not None
 
+    @property
+    def outages(self) -> int:
+        """How often the listener lost its queue."""
+        return self._outage.count
+
     async def startup(self) -> None:
-        """Start, even without Redis: `listen` makes the group as soon as it can."""
-        # Past RedisStreamBroker, which would make the group here, or fail.
+        """Start, even without Redis: `listen` creates the group as soon as it can."""
+        # Skip RedisStreamBroker, which would create the group here, or fail.
         await AsyncBroker.startup(self)
 
     async def shutdown(self) -> None:
@@ -116,19 +123,19 @@ class RunBroker(RedisStreamBroker):
             await super().kick(message)
 
     async def require_listener(self) -> None:
-        """Raise what keeps the listener from its queue, if anything does."""
+        """Raise why the listener cannot read its queue, if it cannot."""
         if self.fault is not None:
             raise self.fault.with_traceback(None)
 
     async def ping(self) -> None:
-        """Raise what keeps us from the queue, if anything does."""
+        """Raise unless Redis answers within `COMMAND_TIMEOUT`."""
         async with asyncio.timeout(COMMAND_TIMEOUT):
             await self._redis.ping()
 
     async def age(self) -> timedelta | None:
-        """Return for how long the oldest message that nobody read has been waiting.
+        """Return how long the oldest unread message has been waiting, by the clock of Redis.
 
-        None while Redis is out of reach. By Redis' own clock.
+        None while Redis cannot be reached.
         """
         try:
             async with asyncio.timeout(COMMAND_TIMEOUT):
@@ -167,7 +174,6 @@ class RunBroker(RedisStreamBroker):
         Abandoned entries are looked for by the clock, whether new ones come or not.
         """
         clock = asyncio.get_running_loop().time
-        failures = 0
         group_exists = False
         reclaim_at, reclaim_from = clock(), _START
         while True:
@@ -186,25 +192,17 @@ class RunBroker(RedisStreamBroker):
                             reclaim_at = clock() + self.reclaim_interval
             except _OUTAGE as error:
                 self.fault = error
-                if not failures:
-                    self.outages += 1
-                    logger.warning(
-                        "Lost the run queue, trying again until it is back: %s", _reason(error)
-                    )
-                failures += 1
-                # Whatever happened may have taken the group, or the stream, along.
+                # The group, or the stream, may be gone as well.
                 group_exists, reclaim_from = False, _START
-                await asyncio.sleep(_BACKOFF.compute(min(failures, _BACKOFF_STEPS)))
+                await asyncio.sleep(self._outage.failed(error))
                 continue
             self.fault = None
-            if failures:
-                logger.info("The run queue is back")
-                failures = 0
+            self._outage.recovered()
             if message is not None:
                 yield message
 
     async def _declare_consumer_group(self) -> None:
-        """Make stream and group where missing; a new group gets all that the stream holds."""
+        """Create stream and group if missing; a new group reads the whole stream."""
         try:
             await self._redis.xgroup_create(
                 self.queue_name, self.consumer_group_name, id=_START, mkstream=True
@@ -230,7 +228,7 @@ class RunBroker(RedisStreamBroker):
     async def _reclaim(self, start: bytes) -> tuple[bytes, AckableMessage | None]:
         """Take over at most one entry that its reader abandoned.
 
-        Returns where to search on, `_START` after the last, and the message found.
+        Returns where to continue, `_START` after the last entry, and the message if there is one.
         """
         search_on, entries, *_ = await self._redis.xautoclaim(
             self.queue_name,
@@ -251,13 +249,13 @@ class RunBroker(RedisStreamBroker):
         """Return the entry's message; drop an entry that carries none."""
         data = (fields or {}).get(b"data")
         if data is None:
-            logger.warning("Dropped stream entry %s, which is no message", entry_id.decode())
+            logger.warning("Dropped stream entry %s, which is not a message", entry_id.decode())
             await self._ack(entry_id)
             return None
         return AckableMessage(data=data, ack=partial(self._ack, entry_id))
 
     async def _ack(self, entry_id: bytes) -> None:
-        """Remove the entry. Never raises: what stays is delivered again, and dropped there."""
+        """Remove the entry. Never raises: an entry that stays is delivered and dropped later."""
         try:
             async with (
                 asyncio.timeout(COMMAND_TIMEOUT),
@@ -267,7 +265,7 @@ class RunBroker(RedisStreamBroker):
                 pipeline.xdel(self.queue_name, entry_id)
                 await pipeline.execute()
         except _OUTAGE as error:
-            logger.warning("Could not acknowledge entry %s: %s", entry_id.decode(), _reason(error))
+            logger.warning("Could not acknowledge entry %s: %s", entry_id.decode(), reason(error))
 
     async def _consumers(self) -> list[tuple[str, int, float]]:
         """List the group's consumers: name, pending entries, seconds since last heard of."""
@@ -283,8 +281,3 @@ class RunBroker(RedisStreamBroker):
 
     async def _remove_consumer(self, name: str) -> None:
         await self._redis.xgroup_delconsumer(self.queue_name, self.consumer_group_name, name)
-
-
-def _reason(error: Exception) -> str:
-    """Name the error's kind too: a timeout has no text of its own."""
-    return f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""The loops that keep everything going; any number of processes may run them at once."""
+"""The maintenance loops; any number of processes may run them at the same time."""
 
 import asyncio
 import logging
@@ -6,11 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from domain.inventory import repository as inventory
-from domain.log_context import log_context
+from domain.inventory.maintenance import InventoryMaintenance
 from domain.runs.failures import ProducerError
 from domain.runs.maintenance import BATCH, RunMaintenance, Send
-from domain.tenancy import repository as tenancy
 from domain.tenancy.transactions import Transactions
 from domain.wakeups import OUTBOX_TOPIC, WakeUps
 from workers.metrics import MaintenanceMetrics
@@ -22,21 +20,19 @@ logger = logging.getLogger(__name__)
 
 _RELAY_POLL_SECONDS = 1.0
 _RESCUE_SECONDS = 3.0
-# With the steps that follow, a lost run is back at work within its lease and 15 seconds.
+# With the steps that follow, another worker has a lost run within its lease and 15 seconds.
 _MOST_GRACE = timedelta(seconds=5)
 _PURGE_SECONDS = 60.0
 _SCOPES_SECONDS = 10.0
 _SCOPES_AT_A_TIME = 8
 _MEASURE_SECONDS = 15.0
-# Longer than any run: a sync stores its documents before the snapshot that refers to them.
-_UNUSED_DOCUMENTS = timedelta(days=8)
 
-# For how long the oldest message has been waiting; None while the queue is out of reach.
+# How long the oldest message has been waiting; None while the queue cannot be reached.
 QueueAge = Callable[[], Awaitable[timedelta | None]]
 
 
 class Maintenance:
-    """Relay, re-dispatch, rescue, abort, purge, and the search for new scopes."""
+    """Relays, re-dispatches, rescues, aborts and purges runs, and finds new scopes."""
 
     def __init__(
         self,
@@ -51,9 +47,9 @@ class Maintenance:
         tenant_concurrency: int,
         metrics: MaintenanceMetrics | None = None,
     ) -> None:
-        self._transactions = transactions
         self._wakeups = wakeups
         self._runs = RunMaintenance(transactions, wakeups)
+        self._inventory = InventoryMaintenance(transactions)
         self._send = send
         self._queue_age = queue_age
         self._grace = min(lease / 3, _MOST_GRACE)
@@ -87,7 +83,7 @@ class Maintenance:
             await self.steps.repeat(relay, 0)
 
     async def rescue(self) -> None:
-        """Take runs from lost workers and order lost messages anew."""
+        """Take runs from lost workers, abort forgotten ones and dispatch lost messages again."""
         while rescued := await self._runs.rescue(grace=self._grace):
             self._metrics.lease_expiries.inc()
             if rescued.ended is not None:
@@ -96,39 +92,22 @@ class Maintenance:
             self._metrics.runs.ended(aborted)
         waiting = await self._queue_age()
         if waiting is not None:
-            # What was sent before the oldest message that still waits has been read, or is lost.
+            # A message older than the oldest one in the queue was read, or is lost.
             await self._runs.redispatch(stale=waiting + self._redispatch_after)
 
     async def measure(self) -> None:
-        """Read how long the queues are; scrapes in between see the same."""
+        """Read how long the queues are; scrapes show these numbers until the next reading."""
         self._metrics.backlog(await self._runs.backlog())
 
     async def purge(self) -> None:
-        """Delete what is past retention and what nothing refers to any more."""
-        for tenant_id in await self._tenants():
-            with log_context(tenant_id=tenant_id):
-                pinned = inventory.pinned_runs(tenant_id)
-                while await self._runs.purge(tenant_id, pinned=pinned) == BATCH:
-                    pass
-                while await self._collect(tenant_id) == BATCH:
-                    pass
-
-    async def _tenants(self) -> list[UUID]:
-        async with self._transactions.open(None) as connection:
-            return list(await tenancy.tenant_slugs(connection))
-
-    async def _collect(self, tenant_id: UUID) -> int:
-        async with self._transactions.open(tenant_id) as connection:
-            return await inventory.collect_documents(
-                connection, tenant_id, unused_for=_UNUSED_DOCUMENTS, limit=BATCH
-            )
+        """Delete runs past retention and documents that are no longer used."""
+        await self._inventory.purge()
 
     async def find_scopes(self) -> None:
-        """Write down which scopes the tenants' providers have now."""
-        async with self._transactions.open(None) as connection:
-            folders = await tenancy.export_folders(connection)
+        """Record which scopes the tenants' providers have now."""
+        folders = await self._inventory.export_folders()
         for some in batches(folders, _SCOPES_AT_A_TIME):
-            # Side by side, so that folders that hang delay the others only once.
+            # At the same time, so that folders that hang delay the others only once.
             async with asyncio.TaskGroup() as group:
                 searches = [
                     (tenant_id, group.create_task(_scopes(tenant_id, folder)))
@@ -136,8 +115,7 @@ class Maintenance:
                 ]
             for tenant_id, search in searches:
                 if scopes := search.result():
-                    async with self._transactions.open(tenant_id) as connection:
-                        await inventory.save_scopes(connection, tenant_id, scopes)
+                    await self._inventory.save_scopes(tenant_id, scopes)
 
 
 async def _scopes(tenant_id: UUID, folder: str) -> Sequence[str]:

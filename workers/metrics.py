@@ -1,4 +1,4 @@
-"""What workers and maintenance count. No label names a tenant or holds what one wrote."""
+"""The metrics of workers and maintenance. No label names a tenant or holds a user's text."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -9,18 +9,17 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from domain.lifecycle import BUCKET_RULES, TRANSITIONS
-from domain.runs.models import OperationRun
-from domain.runs.repository.backlog import Backlog
+from domain.runs.models import Backlog, OperationRun
 from workers.bounded_threads import BoundedThreads
 from workers.producers import PRODUCERS
 
-# Seconds for which the queues are shown as they were read: an old number may be far off.
+# Seconds for which a reading of the queues is shown: an older number may be far off.
 FRESH_SECONDS = 60.0
 _DURATIONS = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 
 
 class RunMetrics:
-    """How runs end; without a registry they are counted and shown to nobody."""
+    """How runs end; without a registry nothing shows the counts."""
 
     def __init__(self, registry: CollectorRegistry | None) -> None:
         self._ended = Counter(
@@ -36,7 +35,7 @@ class RunMetrics:
             registry=registry,
             buckets=_DURATIONS,
         )
-        # From the start, since a rate does not see what a series begins with.
+        # Create each series now: a rate ignores the value that a series begins with.
         ends = {rule.bucket.value for rule in BUCKET_RULES if not TRANSITIONS[rule.status]}
         for run_type, bucket in product((one.run_type for one in PRODUCERS), sorted(ends)):
             self._ended.labels(run_type, bucket)
@@ -60,13 +59,13 @@ def show_file_threads(registry: CollectorRegistry, threads: BoundedThreads) -> N
 
 
 class MaintenanceMetrics:
-    """The queues, and how maintenance gets on."""
+    """The queues, and the steps of maintenance."""
 
     def __init__(self, registry: CollectorRegistry | None) -> None:
         self.runs = RunMetrics(registry)
         self.lease_expiries = Counter(
             "opsrun_lease_expiries_total",
-            "Runs taken from a worker that fell silent.",
+            "Runs taken from a worker that stopped sending heartbeats.",
             registry=registry,
         )
         self.step_failures = Counter(
@@ -91,19 +90,19 @@ class MaintenanceMetrics:
 
 
 class _Queues(Collector):
-    """The queues as they were last read, and nothing once that is long ago."""
+    """The queues as last read; nothing once the reading is too old."""
 
     def __init__(self) -> None:
         self.read: Backlog | None = None
         self.read_at = 0.0
 
     def collect(self) -> Iterator[Metric]:
-        orders = GaugeMetricFamily(
-            "opsrun_outbox_orders", "Orders in the outbox, due or not; counted up to 100,000."
+        entries = GaugeMetricFamily(
+            "opsrun_outbox_orders", "Entries in the outbox, due or not; counted up to 100,000."
         )
         oldest = GaugeMetricFamily(
             "opsrun_oldest_queued_run_seconds",
-            "For how long the run has been due that waits for a worker the longest.",
+            "The longest time that a due run has been waiting for a worker.",
         )
         active = GaugeMetricFamily(
             "opsrun_active_runs",
@@ -111,8 +110,8 @@ class _Queues(Collector):
             labels=["run_type", "bucket"],
         )
         if self.read is not None and monotonic() - self.read_at < FRESH_SECONDS:
-            orders.add_metric([], self.read.orders)
+            entries.add_metric([], self.read.outbox_entries)
             oldest.add_metric([], self.read.oldest_wait.total_seconds())
             for (run_type, bucket), runs in self.read.active.items():
                 active.add_metric([run_type, bucket.value], runs)
-        yield from (orders, oldest, active)
+        yield from (entries, oldest, active)

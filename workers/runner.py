@@ -1,14 +1,16 @@
-"""Run one run: claim it, keep its lease, let its producer work, write down how it ended."""
+"""Run one run: claim it, keep its lease, call its producer, record how it ended."""
 
 import asyncio
 import logging
 from collections.abc import Iterable
 from datetime import timedelta
+from itertools import count
 from uuid import UUID, uuid4
 
 from opentelemetry.trace import NoOpTracer, StatusCode, Tracer, get_current_span
 
 from domain.log_context import log_context
+from domain.outages import backoff
 from domain.runs.execution import LeaseLostError, RunClaimer, RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.tenancy.transactions import DatabaseUnavailableError
@@ -18,12 +20,11 @@ from workers.tracing import attempt
 
 logger = logging.getLogger(__name__)
 
-_RETRY_SECONDS = 1.0
 _OUTAGE_DELAY = timedelta(seconds=5)
 
 
 class RunRunner:
-    """Executes runs for one worker process, and hands back what it cannot finish."""
+    """Executes runs for one worker process, and hands back those it cannot finish."""
 
     def __init__(
         self,
@@ -44,10 +45,10 @@ class RunRunner:
         self._active: set[asyncio.Task[None]] = set()
 
     async def execute(self, run_type: str, tenant_id: UUID, run_id: UUID) -> None:
-        """Work on a run that a message hints at; a message that comes twice does nothing.
+        """Work on the run that a message names; a duplicate message does nothing.
 
-        Never raises but when cancelled: how the work ended is told by the ledger. A run of
-        a type that this worker doesn't know is left to one that does.
+        Raises only when cancelled; the outcome is recorded in the ledger. A run of an unknown
+        type is left to a worker that knows it.
         """
         with log_context(tenant_id=tenant_id, run_id=run_id):
             await self._execute(run_type, tenant_id, run_id)
@@ -73,7 +74,7 @@ class RunRunner:
         await asyncio.wait([task])
 
     async def hand_back(self) -> None:
-        """Stop all work at once and give the runs to other workers, uncharged."""
+        """Stop all work at once and hand the runs back without counting the attempts."""
         tasks = list(self._active)
         for task in tasks:
             task.cancel()
@@ -84,10 +85,11 @@ class RunRunner:
             try:
                 await self._work(producer, execution)
             except Exception:
-                # Not even its end could be written; the lease runs out, and it is tried again.
+                # Even its end was not recorded. The lease expires, and another attempt follows.
                 get_current_span().set_status(StatusCode.ERROR, FailureReason.INTERNAL_ERROR)
-                told = {"error_id": uuid4().hex}
-                logger.exception("Run %s was given up", execution.run.id, extra=told)
+                logger.exception(
+                    "Run %s was given up", execution.run.id, extra={"error_id": uuid4().hex}
+                )
 
     async def _work(self, producer: Producer, execution: RunExecution) -> None:
         run_id = execution.run.id
@@ -101,7 +103,7 @@ class RunRunner:
             await self._fail(execution, error.reason, error.message)
         except DatabaseUnavailableError as error:
             logger.warning("Run %s lost the database: %s", run_id, error)
-            # Later and later, in case it is the run itself that breaks its connection.
+            # Wait longer each time, in case the run itself breaks the connection.
             await self._release(execution, _OUTAGE_DELAY * min(execution.lease.attempt, 60))
         except asyncio.CancelledError:
             logger.info("Run %s is handed back", run_id)
@@ -109,7 +111,7 @@ class RunRunner:
         except Exception as error:
             error_id = uuid4().hex
             logger.exception("Run %s failed unexpectedly", run_id, extra={"error_id": error_id})
-            # Not the error's text: that may quote what the tenant's policies hold.
+            # Without the error's text, which may quote the tenant's policies.
             message = f"Unexpected {type(error).__name__}; the server's log tells more."
             await self._fail(execution, FailureReason.INTERNAL_ERROR, message, error_id)
         else:
@@ -144,7 +146,7 @@ class RunRunner:
                 await execution.heartbeat(self._lease)
             except LeaseLostError:
                 raise
-            except Exception as error:  # noqa: BLE001 - a beat that is missed is no failure
+            except Exception as error:  # noqa: BLE001 - the run survives a missed heartbeat
                 logger.warning("Run %s missed a heartbeat: %s", execution.run.id, error)
 
     async def _fail(
@@ -161,17 +163,17 @@ class RunRunner:
         except LeaseLostError:
             logger.warning("Run %s was taken away before it could fail", execution.run.id)
         except DatabaseUnavailableError as error:
-            # The lease runs out, the run is tried again, and fails again if it must.
+            # The lease expires, and the next attempt fails again if the cause persists.
             logger.warning("Run %s could not be marked as failed: %s", execution.run.id, error)
 
     async def _release(self, execution: RunExecution, delay: timedelta) -> None:
-        """Hand the run back; while the database is away, for as long as the lease lasts."""
+        """Hand the run back; retry without the database until the lease expires."""
         try:
             async with asyncio.timeout(self._lease.total_seconds()):
-                while True:
+                for failures in count(1):
                     try:
                         return await execution.release(delay)
                     except DatabaseUnavailableError:
-                        await asyncio.sleep(_RETRY_SECONDS)
+                        await asyncio.sleep(backoff(failures))
         except (LeaseLostError, TimeoutError):
             logger.warning("Run %s is left to the rescuer", execution.run.id)

@@ -1,4 +1,4 @@
-"""Steps that are taken for ever, and how each of them gets on."""
+"""Steps that a process repeats until it stops, and whether each of them succeeds."""
 
 import asyncio
 import logging
@@ -11,16 +11,16 @@ from workers.metrics import MaintenanceMetrics
 
 logger = logging.getLogger(__name__)
 
-# Seconds without a success after which a step that is due all the time makes no progress.
+# Seconds without a success after which a step counts as stalled.
 STALL_SECONDS = 30.0
 
 
 class StalledError(Exception):
-    """A step has not succeeded for long, and nothing failed: it hangs, or never began."""
+    """A step has not succeeded for long, and did not fail: it hangs, or never began."""
 
 
 class Steps:
-    """Takes the steps of one process."""
+    """Repeats the steps of one process."""
 
     def __init__(self, metrics: MaintenanceMetrics) -> None:
         self._metrics = metrics
@@ -28,9 +28,9 @@ class Steps:
         self._failures: dict[str, Exception] = {}
 
     async def repeat(self, step: Callable[[], Awaitable[None]], seconds: float) -> None:
-        """Take the step for ever: an outage delays it; what is unexpected is told and survived."""
+        """Repeat the step every `seconds`, longer after failures; log each failure."""
         name, failures = step.__name__, 0
-        # From the start: a rate does not see what a series begins with, and 0 is long ago.
+        # Create each series now: a rate ignores the value that a series begins with.
         self._metrics.step_failures.labels(name)
         self._metrics.step_succeeded.labels(name)
         while True:
@@ -52,6 +52,6 @@ class Steps:
             await asyncio.sleep(min(seconds + failures, 30.0))
 
     def require(self, name: str) -> None:
-        """Raise what keeps the step from succeeding, if it has not for `STALL_SECONDS`."""
+        """Raise the step's last error if it has not succeeded for `STALL_SECONDS`."""
         if monotonic() - self._succeeded_at.get(name, 0.0) > STALL_SECONDS:
             raise self._failures.get(name, StalledError(name)).with_traceback(None)

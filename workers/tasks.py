@@ -1,4 +1,4 @@
-"""Taskiq's side: one task per run type. A message is a hint, never the truth."""
+"""The Taskiq tasks, one per run type. A message is a hint; the ledger decides."""
 
 from collections.abc import Iterable
 from typing import Annotated
@@ -10,7 +10,7 @@ from taskiq.exceptions import SendTaskError
 from taskiq.kicker import AsyncKicker
 
 from domain.runs.maintenance import DispatchUnavailableError, Send
-from domain.runs.repository.maintenance import Dispatch
+from domain.runs.models import Dispatch
 from workers.producers.producer import Producer
 from workers.runner import RunRunner
 from workers.tracing import continued, sending
@@ -33,7 +33,7 @@ def _task(run_type: str, runner: RunRunner):  # type: ignore[no-untyped-def]
 
 
 def sender(broker: AsyncBroker, tracer: Tracer | None = None) -> Send:
-    """Return the way from the outbox to the workers; each message has a span."""
+    """Return the function that sends a dispatch to the workers; each message has a span."""
     tracing = tracer or NoOpTracer()
 
     async def send(dispatch: Dispatch) -> None:
@@ -42,7 +42,7 @@ def sender(broker: AsyncBroker, tracer: Tracer | None = None) -> Send:
             try:
                 await kicker.kiq(str(dispatch.tenant_id), str(dispatch.run_id))
             except SendTaskError as error:
-                # With its kind: a timeout has no text of its own.
+                # With its type: a timeout has no text.
                 raise DispatchUnavailableError(repr(error.__cause__)) from error
 
     return send

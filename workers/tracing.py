@@ -1,4 +1,4 @@
-"""A run's trace, on its way from the order through the broker to the worker."""
+"""A run's trace, on its way from the outbox through the broker to the worker."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from domain.log_context import log_context
 from domain.runs.execution import RunExecution
-from domain.runs.repository.maintenance import Dispatch
+from domain.runs.models import Dispatch
 
 LABEL = "traceparent"
 _TRACES = TraceContextTextMapPropagator()
@@ -18,11 +18,11 @@ _TRACES = TraceContextTextMapPropagator()
 @contextmanager
 def sending(tracer: Tracer, dispatch: Dispatch) -> Iterator[dict[str, str]]:
     """Open the span of a message; returns the labels with which its receiver continues it."""
-    order = {LABEL: dispatch.traceparent} if dispatch.traceparent else {}
+    carrier = {LABEL: dispatch.traceparent} if dispatch.traceparent else {}
     labels: dict[str, str] = {}
     with tracer.start_as_current_span(
         f"send {dispatch.run_type}",
-        context=_TRACES.extract(order),
+        context=_TRACES.extract(carrier),
         kind=SpanKind.PRODUCER,
         attributes={"opsrun.run.id": str(dispatch.run_id)},
         # The text of an exception may hold secrets, and is scrubbed in the log only.
@@ -35,7 +35,7 @@ def sending(tracer: Tracer, dispatch: Dispatch) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def continued(labels: Mapping[str, object]) -> Iterator[None]:
-    """Be part of the trace that a message's labels name, if they name one."""
+    """Continue the trace that a message's labels name, if they name one."""
     token = attach(_TRACES.extract({LABEL: str(labels.get(LABEL, ""))}))
     try:
         yield

@@ -14,11 +14,12 @@ from redis.asyncio import Redis
 from bench.neighbour.clients import Member
 from bench.neighbour.process import HUNG
 from crash.spawning import spawn_module, wait_until_ready
+from domain.tenancy.administration import save_member
+from domain.tenancy.models import User
 from domain.tenancy.repository import tenant_id_of
 from domain.tenancy.roles import TenantRole
 from domain.tenancy.transactions import Transactions
 from gql.ids import GlobalId
-from opsrun.administration import User, save_member
 from opsrun.auth.tokens import LOCAL_ISSUER, LocalTokens
 from opsrun.dev import demo
 from opsrun.dev.embedded import embedded_servers
@@ -51,8 +52,8 @@ class Stage:
         """Add a member to a tenant, with a full budget."""
         user = User(LOCAL_ISSUER, uuid4().hex, "Member", None)
         await save_member(self.transactions, slug, user, TenantRole.OWNER)
-        async with self.transactions.open(None) as connection:
-            tenant_id = await tenant_id_of(connection, slug)
+        async with self.transactions.installation() as session:
+            tenant_id = await tenant_id_of(session, slug)
         assert tenant_id is not None
         token = LocalTokens(LOCAL_KEY).mint(user.subject, name=user.name, lifetime=_LIFETIME)
         return Member(self.url, token, GlobalId("Tenant", tenant_id).encode(), str(user.id))

@@ -38,20 +38,20 @@ class BackedUpPolicy:
 
 @dataclass(frozen=True, slots=True)
 class AddPolicies:
-    """What one run of `backup_set.add_policies` is to copy, sorted and without doubles."""
+    """The policies that a run of `backup_set.add_policies` copies, sorted, without duplicates."""
 
     backup_set_id: UUID
     policies: Sequence[tuple[str, str]]
 
     @classmethod
     def of_context(cls, context: Mapping[str, Any]) -> "AddPolicies":
-        """Read the order from a run's context."""
+        """Read the parameters from a run's context."""
         policies = [(scope_key, policy_id) for scope_key, policy_id in context["policies"]]
         return cls(UUID(context["backupSetId"]), policies)
 
     @property
     def context(self) -> dict[str, Any]:
-        """The order as the context of a run."""
+        """The parameters as the context of a run."""
         return {
             "backupSetId": str(self.backup_set_id),
             "policies": sorted({(scope, policy) for scope, policy in self.policies}),

@@ -5,16 +5,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Row, Select, Text, Uuid, func, literal, select, tuple_
+from sqlalchemy import Select, Text, Uuid, func, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.backups.models import BackedUpPolicy, BackupSet
 from domain.tables import backup_set, backup_set_policy, inventory_policy
-from domain.tenancy.models import TenantAccess
+from domain.tenancy.session import AnyRow, TenantSession
 
 
-def _select_sets(tenant_id: UUID) -> Select[Any]:
+def _select_sets(session: TenantSession) -> Select[Any]:
     policies = (
         select(func.count())
         .where(
@@ -23,56 +22,54 @@ def _select_sets(tenant_id: UUID) -> Select[Any]:
         )
         .scalar_subquery()
     )
-    return select(backup_set, policies.label("policies")).where(backup_set.c.tenant_id == tenant_id)
+    return select(backup_set, policies.label("policies")).where(
+        backup_set.c.tenant_id == session.tenant_id
+    )
 
 
-def _set(row: Row[*tuple[Any, ...]]) -> BackupSet:
+def _set(row: AnyRow) -> BackupSet:
     return BackupSet(
         row.tenant_id, row.id, row.name, row.created_by_name, row.created_at, row.policies
     )
 
 
-async def create(connection: AsyncConnection, access: TenantAccess, name: str) -> UUID | None:
-    """Add an empty set; None when the name is taken."""
+async def create(session: TenantSession, name: str, *, created_by_name: str) -> UUID | None:
+    """Add the member's empty set; None when the name is taken."""
     adding = insert(backup_set).values(
-        tenant_id=access.tenant_id,
+        tenant_id=session.tenant_id,
         id=uuid4(),
         name=name,
-        created_by_id=access.user_id,
-        created_by_name=access.user_name,
+        created_by_id=session.user_id,
+        created_by_name=created_by_name,
     )
-    set_id: UUID | None = (
-        await connection.execute(adding.on_conflict_do_nothing().returning(backup_set.c.id))
-    ).scalar_one_or_none()
+    set_id: UUID | None = await session.scalar_or_none(
+        adding.on_conflict_do_nothing().returning(backup_set.c.id)
+    )
     return set_id
 
 
 async def page(
-    connection: AsyncConnection,
-    tenant_id: UUID,
+    session: TenantSession,
     *,
     after: tuple[datetime, UUID] | None,
     limit: int,
 ) -> Sequence[BackupSet]:
     """Return the sets, the newest first."""
     key = (backup_set.c.created_at, backup_set.c.id)
-    query = _select_sets(tenant_id).order_by(*(c.desc() for c in key)).limit(limit)
+    query = _select_sets(session).order_by(*(c.desc() for c in key)).limit(limit)
     if after is not None:
         query = query.where(tuple_(*key) < tuple_(*after))
-    return [_set(row) for row in await connection.execute(query)]
+    return [_set(row) for row in await session.rows(query)]
 
 
-async def by_ids(
-    connection: AsyncConnection, tenant_id: UUID, ids: Sequence[UUID]
-) -> Sequence[BackupSet]:
+async def by_ids(session: TenantSession, ids: Sequence[UUID]) -> Mapping[UUID, BackupSet]:
     """Return those of the sets that the tenant has."""
-    rows = await connection.execute(_select_sets(tenant_id).where(backup_set.c.id.in_(ids)))
-    return [_set(row) for row in rows]
+    rows = await session.rows(_select_sets(session).where(backup_set.c.id.in_(ids)))
+    return {row.id: _set(row) for row in rows}
 
 
 async def policies(
-    connection: AsyncConnection,
-    tenant_id: UUID,
+    session: TenantSession,
     backup_set_ids: Sequence[UUID],
     *,
     after: tuple[str, str, str] | None,
@@ -83,14 +80,14 @@ async def policies(
     key = (table.name, table.scope_key, table.policy_id)
     place = func.row_number().over(partition_by=table.backup_set_id, order_by=key).label("place")
     query = select(backup_set_policy, place).where(
-        table.tenant_id == tenant_id, table.backup_set_id.in_(backup_set_ids)
+        table.tenant_id == session.tenant_id, table.backup_set_id.in_(backup_set_ids)
     )
     if after is not None:
         query = query.where(tuple_(*key) > tuple_(*after))
-    found = query.subquery()
+    numbered = query.subquery()
     pages: dict[UUID, list[BackedUpPolicy]] = {}
-    for row in await connection.execute(
-        select(found).where(found.c.place <= limit).order_by(found.c.place)
+    for row in await session.rows(
+        select(numbered).where(numbered.c.place <= limit).order_by(numbered.c.place)
     ):
         pages.setdefault(row.backup_set_id, []).append(
             BackedUpPolicy(
@@ -107,22 +104,21 @@ async def policies(
 
 
 async def copy_policies(
-    connection: AsyncConnection,
-    tenant_id: UUID,
+    session: TenantSession,
     backup_set_id: UUID,
     *,
     scope_key: str,
     snapshot_run_id: UUID,
     policy_ids: Sequence[str],
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """Copy policies of a snapshot into the set; return (ids found there, ids newly copied)."""
+    """Copy policies of a snapshot into the set; return (ids in the snapshot, ids newly copied)."""
     source = (
-        inventory_policy.c.tenant_id == tenant_id,
+        inventory_policy.c.tenant_id == session.tenant_id,
         inventory_policy.c.run_id == snapshot_run_id,
         inventory_policy.c.policy_id.in_(policy_ids),
     )
-    found = await connection.execute(select(inventory_policy.c.policy_id).where(*source))
-    copied = await connection.execute(
+    present = await session.scalars(select(inventory_policy.c.policy_id).where(*source))
+    copied = await session.scalars(
         insert(backup_set_policy)
         .from_select(
             [
@@ -149,4 +145,4 @@ async def copy_policies(
         .on_conflict_do_nothing()
         .returning(backup_set_policy.c.policy_id)
     )
-    return frozenset(found.scalars()), frozenset(copied.scalars())
+    return frozenset(present), frozenset(copied)

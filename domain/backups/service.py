@@ -1,7 +1,6 @@
-"""The use cases around backup sets (P3)."""
+"""The use cases of backup sets (P3)."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from uuid import UUID
 
 from domain.backups import repository
@@ -10,7 +9,6 @@ from domain.backups.models import (
     RESOURCE,
     RUN_TYPE,
     AddPolicies,
-    BackedUpPolicy,
     BackupSet,
 )
 from domain.errors import BadInputError, UserErrorCode, UserInputError
@@ -19,7 +17,7 @@ from domain.inventory.scopes import valid_scope_key
 from domain.runs.models import StartedRun
 from domain.runs.starting import RunStarter
 from domain.tenancy.models import TenantAccess
-from domain.tenancy.roles import CREATE_BACKUP_SET, VIEW, start_permission
+from domain.tenancy.roles import CREATE_BACKUP_SET, start_permission
 from domain.tenancy.transactions import Transactions
 
 MAX_NAME_LENGTH = 100
@@ -27,7 +25,7 @@ MAX_POLICIES = 1000
 
 
 class Backups:
-    """Create sets, fill them, read them."""
+    """Create sets and fill them."""
 
     def __init__(self, transactions: Transactions, starter: RunStarter) -> None:
         self._transactions = transactions
@@ -47,16 +45,15 @@ class Backups:
                 f"A name is 1 to {MAX_NAME_LENGTH} printable characters.",
                 "name",
             )
-        async with self._transactions.member(access, CREATE_BACKUP_SET) as connection:
-            set_id = await repository.create(connection, access, name)
+        async with self._transactions.member(access, CREATE_BACKUP_SET) as session:
+            set_id = await repository.create(session, name, created_by_name=access.user_name)
             if set_id is None:
                 raise UserInputError(
                     UserErrorCode.NAME_TAKEN,
                     f"There is a backup set {name!r} already. Choose another name.",
                     "name",
                 )
-            (created,) = await repository.by_ids(connection, access.tenant_id, [set_id])
-        return created
+            return (await repository.by_ids(session, [set_id]))[set_id]
 
     async def start_adding(
         self, access: TenantAccess, backup_set_id: UUID, policies: Sequence[tuple[str, str]]
@@ -71,26 +68,28 @@ class Backups:
         access.require(start_permission(RUN_TYPE))
         if not policies:
             raise UserInputError(
-                UserErrorCode.NO_POLICIES, "Choose at least one policy.", "policyIds"
+                UserErrorCode.NO_POLICIES, "Choose at least one policy.", "policies"
             )
         if len(policies) > MAX_POLICIES:
             raise UserInputError(
                 UserErrorCode.TOO_MANY_POLICIES,
                 f"Add at most {MAX_POLICIES} policies at a time.",
-                "policyIds",
+                "policies",
             )
-        # What is longer could not be kept as the key of an item.
+        # A longer text could not be stored as the key of an item.
         if not all(
             valid_scope_key(scope_key) and len(policy_id) <= MAX_ID_LENGTH
             for scope_key, policy_id in policies
         ):
             raise BadInputError("A policy id names no policy. Send ids back as received.")
-        backup_set = (await self.by_ids(access, [backup_set_id])).get(backup_set_id)
+        backup_set = (
+            await self._transactions.read(repository.by_ids, access, [backup_set_id])
+        ).get(backup_set_id)
         if backup_set is None:
             raise UserInputError(
                 UserErrorCode.BACKUP_SET_NOT_FOUND,
                 "This backup set does not exist. Create it first.",
-                "backupSetId",
+                "backup_set_id",
             )
         return await self._starter.start(
             access,
@@ -99,30 +98,3 @@ class Backups:
             subject=backup_set.name,
             context=AddPolicies(backup_set_id, policies).context,
         )
-
-    async def page(
-        self, access: TenantAccess, *, after: tuple[datetime, UUID] | None, limit: int
-    ) -> Sequence[BackupSet]:
-        """Return a page of the sets, the newest first."""
-        async with self._transactions.member(access, VIEW) as connection:
-            return await repository.page(connection, access.tenant_id, after=after, limit=limit)
-
-    async def by_ids(self, access: TenantAccess, ids: Sequence[UUID]) -> Mapping[UUID, BackupSet]:
-        """Return those of the sets that exist."""
-        async with self._transactions.member(access, VIEW) as connection:
-            found = await repository.by_ids(connection, access.tenant_id, ids)
-        return {backup_set.id: backup_set for backup_set in found}
-
-    async def policies(
-        self,
-        access: TenantAccess,
-        backup_set_ids: Sequence[UUID],
-        *,
-        after: tuple[str, str, str] | None,
-        limit: int,
-    ) -> Mapping[UUID, Sequence[BackedUpPolicy]]:
-        """Return a page of the copies in each set."""
-        async with self._transactions.member(access, VIEW) as connection:
-            return await repository.policies(
-                connection, access.tenant_id, backup_set_ids, after=after, limit=limit
-            )

@@ -1,4 +1,4 @@
-"""Reads that callers of the same moment share."""
+"""Reads shared by callers that ask at the same moment."""
 
 import asyncio
 from collections import OrderedDict
@@ -11,9 +11,9 @@ V = TypeVar("V")
 
 
 class SharedReads(Generic[K, V]):
-    """Reads by key, one read at a time for each key, however many ask.
+    """Reads by key, one at a time for each key, however many callers there are.
 
-    A caller never gets what a read found that began before the call, unless it allows so:
+    A caller never gets the value of a read that began before the call, unless it allows so:
 
         principals = SharedReads(read_principal)
         now = await principals.get(user_id)
@@ -21,22 +21,22 @@ class SharedReads(Generic[K, V]):
     """
 
     def __init__(self, read: Callable[[K], Awaitable[V]], *, capacity: int = 10_000) -> None:
-        """Prepare to share what `read` returns for a key, and to keep it for so many keys."""
+        """Share what `read` returns for a key, and cache it for up to `capacity` keys."""
         self._read = read
         self._capacity = capacity
-        self._found: OrderedDict[K, tuple[float, V]] = OrderedDict()
+        self._cached: OrderedDict[K, tuple[float, V]] = OrderedDict()
         self._running: dict[K, asyncio.Task[V]] = {}
         self._next: dict[K, asyncio.Task[V]] = {}
 
     async def get(self, key: K, *, max_age: float = 0.0) -> V:
-        """Return what is found for the key now, or was found at most `max_age` seconds ago.
+        """Return the key's value of now, or one read at most `max_age` seconds ago.
 
         Raises:
             Whatever the read raises, to all callers who share it.
         """
-        if max_age and (found := self._found.get(key)) and monotonic() - found[0] < max_age:
-            return found[1]
-        # One that runs already may have missed what happened just before this call.
+        if max_age and (cached := self._cached.get(key)) and monotonic() - cached[0] < max_age:
+            return cached[1]
+        # A read that runs already may have missed a change just before this call.
         reading = self._next.get(key)
         if reading is None:
             reading = self._next[key] = asyncio.create_task(self._after_running(key))
@@ -52,8 +52,8 @@ class SharedReads(Generic[K, V]):
             value = await self._read(key)
         finally:
             del self._running[key]
-        self._found[key] = began, value
-        self._found.move_to_end(key)
-        if len(self._found) > self._capacity:
-            self._found.popitem(last=False)
+        self._cached[key] = began, value
+        self._cached.move_to_end(key)
+        if len(self._cached) > self._capacity:
+            self._cached.popitem(last=False)
         return value

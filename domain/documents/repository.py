@@ -4,23 +4,23 @@ from collections.abc import Iterable
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.documents.models import TrustedDocument
 from domain.tables import trusted_document
+from domain.tenancy.session import InstallationSession
 
 
-async def find(connection: AsyncConnection, sha256: str) -> str | None:
+async def find(session: InstallationSession, sha256: str) -> str | None:
     """Return the text of the document with this hash."""
-    found: str | None = await connection.scalar(
+    text: str | None = await session.scalar_or_none(
         select(trusted_document.c.text).where(trusted_document.c.sha256 == sha256)
     )
-    return found
+    return text
 
 
-async def every(connection: AsyncConnection) -> list[TrustedDocument]:
+async def every(session: InstallationSession) -> list[TrustedDocument]:
     """Return all documents, by name."""
-    rows = await connection.execute(
+    rows = await session.rows(
         select(trusted_document.c.name, trusted_document.c.text).order_by(
             trusted_document.c.name, trusted_document.c.sha256
         )
@@ -28,18 +28,16 @@ async def every(connection: AsyncConnection) -> list[TrustedDocument]:
     return [TrustedDocument(row.name, row.text) for row in rows]
 
 
-async def add(connection: AsyncConnection, documents: Iterable[TrustedDocument]) -> int:
+async def add(session: InstallationSession, documents: Iterable[TrustedDocument]) -> int:
     """Write documents, and return how many were not there before."""
-    added = await connection.execute(
+    added = await session.rows(
         insert(trusted_document).on_conflict_do_nothing().returning(trusted_document.c.sha256),
         [{"sha256": d.sha256, "name": d.name, "text": d.text} for d in documents],
     )
-    return len(added.all())
+    return len(added)
 
 
-async def remove(connection: AsyncConnection, sha256: str) -> bool:
+async def remove(session: InstallationSession, sha256: str) -> bool:
     """Delete the document with this hash; False when there is none."""
-    removed = await connection.execute(
-        delete(trusted_document).where(trusted_document.c.sha256 == sha256)
-    )
-    return bool(removed.rowcount)
+    removing = delete(trusted_document).where(trusted_document.c.sha256 == sha256)
+    return await session.execute(removing) > 0

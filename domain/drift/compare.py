@@ -26,7 +26,7 @@ from domain.inventory.secrets import Hidden, hide, shown
 
 _Key = TypeVar("_Key", str, int)
 
-# What tells the members of a list apart, best first; the last is that of a settings catalog's
+# What distinguishes the members of a list, best first; the last is that of a settings catalog's
 # collections, whose members are objects around one value.
 _IDENTITY_KEYS = (
     "settingDefinitionId",
@@ -64,7 +64,7 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[SettingChang
 def contents(document: Mapping[str, Any], kind: ChangeKind) -> list[SettingChange]:
     """Return what a policy that was ADDED or REMOVED holds, as changes of that kind.
 
-    A list is told by its members (`settings[some_definition]`), anything else is one change.
+    A list has one change per member (`settings[some_definition]`), anything else is one change.
     """
     nothing: Mapping[str, Any] = {
         key: [] for key, value in document.items() if isinstance(value, list)
@@ -75,7 +75,7 @@ def contents(document: Mapping[str, Any], kind: ChangeKind) -> list[SettingChang
 
 
 def _differs(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Spare the parts that are equal the search for secrets, which takes longest."""
+    """Skip equal parts in the search for secrets, which takes longest."""
     if key not in old or key not in new:
         return True
     return document_hash(old[key]) != document_hash(new[key])
@@ -145,12 +145,12 @@ def _matched(old: list[Any], new: list[Any]) -> tuple[dict[int, Any], dict[int, 
 
 def _by_content(items: list[Any]) -> dict[tuple[bytes, int], Any]:
     seen: Counter[bytes] = Counter()
-    found = {}
+    placed = {}
     for item in items:
         content = without_types(shown(item))
-        found[content, seen[content]] = item
+        placed[content, seen[content]] = item
         seen[content] += 1
-    return found
+    return placed
 
 
 def _named(
@@ -173,12 +173,12 @@ def _names(key: str) -> Iterator[Callable[[list[Any]], list[str] | None]]:
 
 
 def _target(assignment: Any) -> str | None:
-    """Return whom an assignment is for: a group's id, or a type as `allDevicesAssignmentTarget`."""
+    """Return an assignment's target: a group's id, or a type (`allDevicesAssignmentTarget`)."""
     target = assignment.get("target") if isinstance(assignment, Mapping) else None
     if not isinstance(target, Mapping):
         return None
     names = [target.get("groupId"), target.get("collectionId")]
-    # The case of a type's name says nothing, so its first letter may not tell two apart.
+    # The case of a type's name has no meaning, so its first letter must not distinguish two.
     type_ = str(target.get(TYPE, "")).rpartition(".")[2]
     names.append(type_[:1].lower() + type_[1:] or None)
     return next((name for name in names if isinstance(name, str)), None)

@@ -5,9 +5,8 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Row, and_, func, select, tuple_
+from sqlalchemy import ColumnElement, and_, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.drift.models import (
     ChangeKind,
@@ -20,33 +19,33 @@ from domain.drift.models import (
 )
 from domain.inventory.content import exact_numbers
 from domain.tables import drift_finding
+from domain.tenancy.session import AnyRow, TenantSession
 
 _PAIR = (drift_finding.c.baseline_run_id, drift_finding.c.current_run_id)
 
 
-def _of(tenant_id: UUID, comparisons: Sequence[Comparison]) -> ColumnElement[bool]:
+def _of(session: TenantSession, comparisons: Sequence[Comparison]) -> ColumnElement[bool]:
     pairs = [(c.baseline_run_id, c.current_run_id) for c in comparisons]
-    return and_(drift_finding.c.tenant_id == tenant_id, tuple_(*_PAIR).in_(pairs))
+    return and_(drift_finding.c.tenant_id == session.tenant_id, tuple_(*_PAIR).in_(pairs))
 
 
 async def add(
-    connection: AsyncConnection,
-    tenant_id: UUID,
+    session: TenantSession,
     run_id: UUID,
     comparison: Comparison,
     findings: Sequence[NewFinding],
 ) -> frozenset[str]:
     """Write findings once each; return the policy ids of those that were new.
 
-    A known finding is handed on to the newest run that made it, so that it lives
-    as long as any run that shows it.
+    A known finding moves to the newest run that made it, so that retention deletes it with the
+    last run that shows it.
     """
     if not findings:
         return frozenset()
     adding = insert(drift_finding).values(
         [
             {
-                "tenant_id": tenant_id,
+                "tenant_id": session.tenant_id,
                 "id": uuid4(),
                 "run_id": run_id,
                 "fingerprint": fingerprint(comparison, finding),
@@ -62,14 +61,12 @@ async def add(
             for finding in findings
         ]
     )
-    before = await connection.execute(
-        select(drift_finding.c.policy_id).where(
-            drift_finding.c.tenant_id == tenant_id,
-            drift_finding.c.fingerprint.in_([fingerprint(comparison, f) for f in findings]),
-        )
+    before = select(drift_finding.c.policy_id).where(
+        drift_finding.c.tenant_id == session.tenant_id,
+        drift_finding.c.fingerprint.in_([fingerprint(comparison, f) for f in findings]),
     )
-    known = frozenset(before.scalars())
-    await connection.execute(
+    known = frozenset(await session.scalars(before))
+    await session.execute(
         adding.on_conflict_do_update(
             index_elements=[drift_finding.c.tenant_id, drift_finding.c.fingerprint],
             set_={"run_id": run_id},
@@ -78,7 +75,7 @@ async def add(
     return frozenset(finding.policy_id for finding in findings) - known
 
 
-def _finding(row: Row[*tuple[Any, ...]]) -> DriftFinding:
+def _finding(row: AnyRow) -> DriftFinding:
     return DriftFinding(
         tenant_id=row.tenant_id,
         id=row.id,
@@ -103,8 +100,7 @@ def _change(stored: Mapping[str, Any]) -> SettingChange:
 
 
 async def pages(
-    connection: AsyncConnection,
-    tenant_id: UUID,
+    session: TenantSession,
     comparisons: Sequence[Comparison],
     *,
     kinds: frozenset[DriftKind],
@@ -114,42 +110,40 @@ async def pages(
     """Return the first findings of each comparison by policy name."""
     key = (drift_finding.c.policy_name, drift_finding.c.id)
     place = func.row_number().over(partition_by=_PAIR, order_by=key).label("place")
-    query = select(drift_finding, place).where(_of(tenant_id, comparisons))
+    query = select(drift_finding, place).where(_of(session, comparisons))
     if kinds:
         query = query.where(drift_finding.c.kind.in_(sorted(kinds)))
     if after is not None:
         query = query.where(tuple_(*key) > tuple_(*after))
-    found = query.subquery()
+    numbered = query.subquery()
     pages: dict[Comparison, list[DriftFinding]] = {}
-    for row in await connection.execute(
-        select(found).where(found.c.place <= limit).order_by(found.c.place)
+    for row in await session.rows(
+        select(numbered).where(numbered.c.place <= limit).order_by(numbered.c.place)
     ):
         finding = _finding(row)
         pages.setdefault(finding.comparison, []).append(finding)
     return pages
 
 
-async def by_ids(
-    connection: AsyncConnection, tenant_id: UUID, ids: Sequence[UUID]
-) -> Sequence[DriftFinding]:
+async def by_ids(session: TenantSession, ids: Sequence[UUID]) -> Mapping[UUID, DriftFinding]:
     """Return those of the findings that the tenant has."""
-    rows = await connection.execute(
+    rows = await session.rows(
         select(drift_finding).where(
-            drift_finding.c.tenant_id == tenant_id, drift_finding.c.id.in_(ids)
+            drift_finding.c.tenant_id == session.tenant_id, drift_finding.c.id.in_(ids)
         )
     )
-    return [_finding(row) for row in rows]
+    return {row.id: _finding(row) for row in rows}
 
 
 async def counts(
-    connection: AsyncConnection, tenant_id: UUID, comparisons: Sequence[Comparison]
+    session: TenantSession, comparisons: Sequence[Comparison]
 ) -> Mapping[Comparison, Mapping[DriftKind, int]]:
     """Return how many findings of each kind the comparisons have."""
-    rows = await connection.execute(
+    rows = await session.rows(
         select(
             drift_finding.c.scope_key, *_PAIR, drift_finding.c.kind, func.count().label("findings")
         )
-        .where(_of(tenant_id, comparisons))
+        .where(_of(session, comparisons))
         .group_by(drift_finding.c.scope_key, *_PAIR, drift_finding.c.kind)
     )
     counted: dict[Comparison, dict[DriftKind, int]] = {}

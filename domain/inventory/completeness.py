@@ -1,4 +1,4 @@
-"""Whether a policy document is whole, by what it says about itself (P1)."""
+"""Whether a policy document is complete, by its own statements (P1)."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,9 +11,9 @@ _MAX_NAME_SHOWN = 100
 
 
 def require_complete(body: Mapping[str, Any]) -> None:
-    """Refuse a document that says itself that a part of it is missing.
+    """Refuse a document that states that a part of it is missing.
 
-    It says so with a `settingCount` higher than its number of settings, with an
+    It does so with a `settingCount` higher than its number of settings, with an
     `...@odata.count` higher than the length of the list that it counts, or with an
     `...@odata.nextLink`, which leads to a page that was never fetched.
 

@@ -1,4 +1,4 @@
-"""What of a policy document is configuration, in one form however it was exported (P2).
+"""The configuration in a policy document, in one form however it was exported (P2).
 
 >>> normalize({"version": 3, "@odata.id": "x", "roleScopeTagIds": ["1", "0"], "note": None})
 {'roleScopeTagIds': ['0', '1']}
@@ -24,7 +24,7 @@ _OWN = frozenset({"version", "settingCount"})
 _ACTION = "#microsoft.graph."
 _TIPS = "@microsoft.graph.tips"
 _SERVICE_ROOT = re.compile(r"https?://[^/]+/(?:v1\.0|beta)/", re.IGNORECASE)
-# The service addresses these by name, so their order in a list says nothing.
+# The service addresses these by name, so their order in a list has no meaning.
 _UNORDERED_BY = ("settingDefinitionId", "id")
 # Lists without such names that Graph returns in any order.
 _SETS = frozenset(
@@ -57,7 +57,7 @@ def normalize(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the configuration in a document.
 
     Left out at every level: control information but `@odata.type` and `...@odata.bind`,
-    links to Graph's actions, times of creation and change, and members that say nothing
+    links to Graph's actions, times of creation and change, and members without a meaning
     (null or an empty list); of the policy itself also `version` and `settingCount`. A settings
     catalog's entry becomes its `settingInstance`: around it is only a running number.
     Objects addressed by `settingDefinitionId` or `id`, and what Graph treats as a set, are
@@ -94,7 +94,7 @@ def unique_texts(values: Sequence[Any]) -> list[str] | None:
 
 
 def is_set(key: str) -> bool:
-    """Return whether the order of the list under `key` says nothing."""
+    """Return whether the order of the list under `key` has no meaning."""
     return key in _SETS or key.endswith(_BIND)
 
 
@@ -104,7 +104,7 @@ def is_type(key: str) -> bool:
 
 
 def same_type(one: Any, other: Any) -> bool:
-    """Return whether two names of a type mean the same; their case says nothing."""
+    """Return whether two names of a type mean the same; their case has no meaning."""
     return str(one).casefold() == str(other).casefold()
 
 

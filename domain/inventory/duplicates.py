@@ -32,5 +32,5 @@ def _duplicate(policy_id: str, others: Sequence[str]) -> ProducerError:
 
 
 def _shortened(key: str) -> str:
-    # The end says more: the folders are alike.
+    # The end is more specific: the folders are alike.
     return key if len(key) <= _MAX_NAME_SHOWN else f"…{key[1 - _MAX_NAME_SHOWN :]}"

@@ -15,8 +15,8 @@ RUN_TYPE = f"{RESOURCE}.{ACTION}"
 class InventoryScope:
     """A part of the tenant's systems that is synced as a whole.
 
-    `last_snapshot_run_id` is the newest sync of bucket SUCCEEDED: only a whole
-    snapshot is anybody's current state.
+    `last_snapshot_run_id` is the newest sync of bucket SUCCEEDED: only a whole snapshot is a
+    current state.
     """
 
     tenant_id: UUID
@@ -26,27 +26,27 @@ class InventoryScope:
 
 
 @dataclass(frozen=True, slots=True)
-class SyncOrder:
-    """What a sync is to do. With `allow_empty` a scope that had policies may have none now."""
+class SyncParameters:
+    """The parameters of a sync. With `allow_empty` a scope that had policies may have none now."""
 
     scope_key: str
     allow_empty: bool = False
 
     @classmethod
-    def of_context(cls, context: Mapping[str, Any]) -> "SyncOrder":
-        """Read the order from the context of a sync."""
+    def of_context(cls, context: Mapping[str, Any]) -> "SyncParameters":
+        """Read the parameters from the context of a sync."""
         return cls(context["scopeKey"], context.get("allowEmpty", False))
 
     @property
     def context(self) -> dict[str, Any]:
-        """The order as the context of a sync."""
+        """The parameters as the context of a sync."""
         permission = {"allowEmpty": True} if self.allow_empty else {}
         return {"scopeKey": self.scope_key, **permission}
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyRecord:
-    """A policy on its way into a snapshot; its document is stored before it."""
+    """A policy to add to a snapshot; its document is stored first."""
 
     key: str
     policy_id: str

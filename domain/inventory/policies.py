@@ -121,7 +121,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _swapped(raw: bytes) -> str | None:
-    """Say that a text's bytes are in the other order than its mark announces, if they are."""
+    """Return a message if a text's bytes are not in the order that its mark announces."""
     announced = next((mark for mark in _BYTE_ORDERS if raw.startswith(mark)), None)
     if announced is None:
         return None

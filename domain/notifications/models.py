@@ -1,4 +1,4 @@
-"""What a user is told about the runs they started (P4)."""
+"""What users learn about the runs they started (P4)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +7,7 @@ from uuid import UUID
 
 
 class NotificationOutcome(StrEnum):
-    """What there is to tell: that a run is queued, or how it ended."""
+    """The news: a run is queued, or how it ended."""
 
     QUEUED = "QUEUED"
     SUCCEEDED = "SUCCEEDED"

@@ -1,17 +1,17 @@
-"""All SQL about notifications."""
+"""All SQL about notifications: members read only their own (P4)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Row, Select, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Select, func, insert, select, update
 
 from domain.notifications.models import Notification, NotificationOutcome
 from domain.tables import notification
+from domain.tenancy.session import AnyRow, TenantSession
 
 
-def _notification(row: Row[*tuple[Any, ...]]) -> Notification:
+def _notification(row: AnyRow) -> Notification:
     return Notification(
         tenant_id=row.tenant_id,
         id=row.id,
@@ -24,24 +24,20 @@ def _notification(row: Row[*tuple[Any, ...]]) -> Notification:
     )
 
 
-def _of(tenant_id: UUID, recipient_id: UUID) -> Select[Any]:
+def _own(session: TenantSession) -> Select[Any]:
     return select(notification).where(
-        notification.c.tenant_id == tenant_id, notification.c.recipient_id == recipient_id
+        notification.c.tenant_id == session.tenant_id,
+        notification.c.recipient_id == session.user_id,
     )
 
 
 async def add(
-    connection: AsyncConnection,
-    tenant_id: UUID,
-    recipient_id: UUID,
-    run_id: UUID,
-    seq: int,
-    outcome: NotificationOutcome,
+    session: TenantSession, recipient_id: UUID, run_id: UUID, seq: int, outcome: NotificationOutcome
 ) -> None:
     """Write the one notification of this outcome; a second one violates a unique index."""
-    await connection.execute(
+    await session.execute(
         insert(notification).values(
-            tenant_id=tenant_id,
+            tenant_id=session.tenant_id,
             id=uuid4(),
             recipient_id=recipient_id,
             run_id=run_id,
@@ -52,72 +48,51 @@ async def add(
 
 
 async def page(
-    connection: AsyncConnection,
-    tenant_id: UUID,
-    recipient_id: UUID,
-    *,
-    before_seq: int | None,
-    unread_only: bool,
-    limit: int,
+    session: TenantSession, *, after: int | None, unread_only: bool, limit: int
 ) -> Sequence[Notification]:
-    """Return the newest notifications, older than `before_seq` if given."""
-    query = _of(tenant_id, recipient_id).order_by(notification.c.seq.desc()).limit(limit)
-    if before_seq is not None:
-        query = query.where(notification.c.seq < before_seq)
+    """Return the member's notifications, newest first; after a `seq`, those before it."""
+    query = _own(session).order_by(notification.c.seq.desc()).limit(limit)
+    if after is not None:
+        query = query.where(notification.c.seq < after)
     if unread_only:
         query = query.where(notification.c.read_at.is_(None))
-    return [_notification(row) for row in await connection.execute(query)]
+    return [_notification(row) for row in await session.rows(query)]
 
 
 async def after(
-    connection: AsyncConnection,
-    tenant_id: UUID,
-    recipient_id: UUID,
-    *,
-    seq: int,
-    until_seq: int,
-    limit: int,
+    session: TenantSession, *, seq: int, until_seq: int, limit: int
 ) -> Sequence[Notification]:
-    """Return the notifications with `seq` < their seq <= `until_seq`, oldest first."""
-    query = (
-        _of(tenant_id, recipient_id)
-        .where(notification.c.seq > seq, notification.c.seq <= until_seq)
-        .order_by(notification.c.seq)
-        .limit(limit)
-    )
-    return [_notification(row) for row in await connection.execute(query)]
+    """Return the member's notifications with `seq` < their seq <= `until_seq`, oldest first."""
+    query = _own(session).where(notification.c.seq > seq, notification.c.seq <= until_seq)
+    rows = await session.rows(query.order_by(notification.c.seq).limit(limit))
+    return [_notification(row) for row in rows]
 
 
-async def by_ids(
-    connection: AsyncConnection, tenant_id: UUID, recipient_id: UUID, ids: Sequence[UUID]
-) -> Sequence[Notification]:
-    """Return the user's notifications among `ids`."""
-    query = _of(tenant_id, recipient_id).where(notification.c.id.in_(ids))
-    return [_notification(row) for row in await connection.execute(query)]
+async def by_ids(session: TenantSession, ids: Sequence[UUID]) -> Mapping[UUID, Notification]:
+    """Return those of the notifications that are the member's."""
+    rows = await session.rows(_own(session).where(notification.c.id.in_(ids)))
+    return {row.id: _notification(row) for row in rows}
 
 
-async def unread_count(connection: AsyncConnection, tenant_id: UUID, recipient_id: UUID) -> int:
-    """Return how many notifications the user has not read."""
-    return (
-        await connection.execute(
-            select(func.count()).where(
-                notification.c.tenant_id == tenant_id,
-                notification.c.recipient_id == recipient_id,
-                notification.c.read_at.is_(None),
-            )
+async def unread_count(session: TenantSession) -> int:
+    """Return how many notifications the member has not read."""
+    count: int = await session.scalar(
+        select(func.count()).where(
+            notification.c.tenant_id == session.tenant_id,
+            notification.c.recipient_id == session.user_id,
+            notification.c.read_at.is_(None),
         )
-    ).scalar_one()
+    )
+    return count
 
 
-async def mark_read(
-    connection: AsyncConnection, tenant_id: UUID, recipient_id: UUID, ids: Sequence[UUID]
-) -> None:
-    """Mark the user's notifications among `ids` as read; the first time of reading stays."""
-    await connection.execute(
+async def mark_read(session: TenantSession, ids: Sequence[UUID]) -> None:
+    """Mark the member's notifications among `ids` as read; the first time of reading stays."""
+    await session.execute(
         update(notification)
         .where(
-            notification.c.tenant_id == tenant_id,
-            notification.c.recipient_id == recipient_id,
+            notification.c.tenant_id == session.tenant_id,
+            notification.c.recipient_id == session.user_id,
             notification.c.id.in_(ids),
             notification.c.read_at.is_(None),
         )

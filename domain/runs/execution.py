@@ -1,4 +1,4 @@
-"""A worker's hold on a run: claim it, prove to be alive, write under the fence, finish."""
+"""A worker's hold on a run: claim it, send heartbeats, write under the fence, finish."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -6,14 +6,13 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from domain.redaction.sanitizer import sanitize
 from domain.runs.ending import announce_end
 from domain.runs.failures import FailureReason, ProducerError
 from domain.runs.models import ItemOutcome, Lease, OperationRun, RunEventKind
 from domain.runs.repository import feed, reading, transitions
 from domain.runs.repository.transitions import ItemResult
+from domain.tenancy.session import TenantSession
 from domain.tenancy.transactions import Transactions
 from domain.wakeups import OUTBOX_TOPIC, WakeUps, feed_topic
 
@@ -21,27 +20,27 @@ MESSAGE_LENGTH = 500
 
 
 class LeaseLostError(Exception):
-    """Another worker may have the run by now; whoever sees this stops at once."""
+    """Another worker may have the run by now; stop working on it at once."""
 
 
 class Batch:
-    """Items and effects that become true together, in one fenced transaction."""
+    """Items and effects that are committed together, in one fenced transaction."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        self.connection = connection
+    def __init__(self, session: TenantSession) -> None:
+        self.session = session
         self.items: list[ItemResult] = []
 
     def succeeded(self, key: str) -> None:
-        """State that the item is done."""
+        """Record that the item is done."""
         self.items.append(ItemResult(key, ItemOutcome.SUCCEEDED))
 
     def skipped(self, key: str, reason: str) -> None:
-        """State that there was nothing to do for the item, and why."""
+        """Record that there was nothing to do for the item, and why."""
         message = sanitize(reason, max_length=MESSAGE_LENGTH)
         self.items.append(ItemResult(key, ItemOutcome.SKIPPED, message=message))
 
     def failed(self, key: str, error: ProducerError) -> None:
-        """State that the item failed, and why."""
+        """Record that the item failed, and why."""
         self.items.append(ItemResult(key, ItemOutcome.FAILED, error.reason, _safe_message(error)))
 
 
@@ -49,6 +48,10 @@ class RunExecution:
     """One attempt at one run, as long as its lease is held.
 
     Every method that writes raises LeaseLostError once the run was taken away.
+
+        async with execution.batch() as batch:
+            await repository.store(batch.session, ...)
+            batch.succeeded("policy-1")
     """
 
     def __init__(
@@ -62,7 +65,7 @@ class RunExecution:
     @property
     def tenant_id(self) -> UUID:
         """The tenant whose run it is."""
-        return self.lease.tenant_id
+        return self.run.tenant_id
 
     @property
     def context(self) -> Mapping[str, Any]:
@@ -70,46 +73,44 @@ class RunExecution:
         return self.run.context
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
+    async def reading(self) -> AsyncIterator[TenantSession]:
         """Open a transaction for reads in the run's tenant."""
-        async with self._transactions.open(self.tenant_id) as connection:
-            yield connection
+        async with self._transactions.tenant(self.tenant_id) as session:
+            yield session
 
     async def finished_items(self) -> frozenset[str]:
         """Return the items that this or an earlier attempt already recorded."""
-        async with self.reading() as connection:
-            return await reading.item_keys(connection, self.tenant_id, self.lease.run_id)
+        async with self.reading() as session:
+            return await reading.item_keys(session, self.lease.run_id)
 
     async def set_total(self, total: int) -> None:
-        """State how many items the run has in all."""
-        async with self._transactions.open(self.tenant_id) as connection:
-            if not await transitions.set_total(connection, self.lease, total):
+        """Record how many items the run has in total."""
+        async with self._transactions.tenant(self.tenant_id) as session:
+            if not await transitions.set_total(session, self.lease, total):
                 raise LeaseLostError
-            await feed.emit(connection, self.tenant_id, self.lease.run_id, RunEventKind.PROGRESSED)
+            await feed.emit(session, self.lease.run_id, RunEventKind.PROGRESSED)
         await self._wakeups.nudge(feed_topic(self.tenant_id))
 
     @asynccontextmanager
     async def batch(self) -> AsyncIterator[Batch]:
         """Open a fenced transaction; its effects, items and counts are committed as one."""
-        async with self._transactions.open(self.tenant_id) as connection:
-            if not await transitions.lock(connection, self.lease):
+        async with self._transactions.tenant(self.tenant_id) as session:
+            if not await transitions.lock(session, self.lease):
                 raise LeaseLostError
-            batch = Batch(connection)
+            batch = Batch(session)
             yield batch
-            if batch.items and await transitions.record_items(connection, self.lease, batch.items):
-                await feed.emit(
-                    connection, self.tenant_id, self.lease.run_id, RunEventKind.PROGRESSED
-                )
+            if batch.items and await transitions.record_items(session, self.lease, batch.items):
+                await feed.emit(session, self.lease.run_id, RunEventKind.PROGRESSED)
         await self._wakeups.nudge(feed_topic(self.tenant_id))
 
     async def heartbeat(self, duration: timedelta) -> None:
         """Extend the lease to `duration` from now."""
-        async with self._transactions.open(self.tenant_id) as connection:
-            if not await transitions.heartbeat(connection, self.lease, duration):
+        async with self._transactions.tenant(self.tenant_id) as session:
+            if not await transitions.heartbeat(session, self.lease, duration):
                 raise LeaseLostError
 
     async def finish(self) -> OperationRun:
-        """End the run as its counts say; return it as it ended."""
+        """End the run by its counts; return it as it ended."""
         return await self._end(None, None)
 
     async def fail(
@@ -119,30 +120,29 @@ class RunExecution:
         return await self._end(ProducerError(reason, message), error_id)
 
     async def _end(self, error: ProducerError | None, error_id: str | None) -> OperationRun:
-        async with self._transactions.open(self.tenant_id) as connection:
-            if not await transitions.finish(connection, self.lease, failed=error is not None):
+        async with self._transactions.tenant(self.tenant_id) as session:
+            if not await transitions.finish(session, self.lease, failed=error is not None):
                 raise LeaseLostError
             if error is not None:
                 await transitions.add_failure(
-                    connection,
-                    self.tenant_id,
+                    session,
                     self.lease.run_id,
                     reason=error.reason,
                     message=_safe_message(error),
                     attempt=self.lease.attempt,
                     error_id=error_id,
                 )
-            ended = await announce_end(connection, self.tenant_id, self.lease.run_id)
+            ended = await announce_end(session, self.lease.run_id)
         await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(self.tenant_id))
         return ended
 
     async def release(self, delay: timedelta) -> None:
-        """Hand the run back for another worker, not before `delay`; the attempt is not charged."""
-        async with self._transactions.open(self.tenant_id) as connection:
-            if not await transitions.release(connection, self.lease, delay):
+        """Hand the run back, due after `delay`; the attempt does not count."""
+        async with self._transactions.tenant(self.tenant_id) as session:
+            if not await transitions.release(session, self.lease, delay):
                 raise LeaseLostError
-            await transitions.reenqueue(connection, self.tenant_id, self.lease.run_id, delay)
-            await feed.emit(connection, self.tenant_id, self.lease.run_id, RunEventKind.REQUEUED)
+            await transitions.reenqueue(session, self.lease.run_id, delay)
+            await feed.emit(session, self.lease.run_id, RunEventKind.REQUEUED)
         await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(self.tenant_id))
 
 
@@ -159,14 +159,12 @@ class RunClaimer:
         self._owner = owner
 
     async def claim(self, tenant_id: UUID, run_id: UUID, lease: timedelta) -> RunExecution | None:
-        """Take the run; None when there is nothing to take: a duplicate or late message."""
-        async with self._transactions.open(tenant_id) as connection:
-            held = await transitions.claim(
-                connection, tenant_id, run_id, owner=self._owner, lease=lease
-            )
+        """Claim the run; None for a duplicate or late message."""
+        async with self._transactions.tenant(tenant_id) as session:
+            held = await transitions.claim(session, run_id, owner=self._owner, lease=lease)
             if held is None:
                 return None
-            await feed.emit(connection, tenant_id, run_id, RunEventKind.STARTED)
-            (run,) = await reading.by_ids(connection, tenant_id, [run_id])
+            await feed.emit(session, run_id, RunEventKind.STARTED)
+            run = (await reading.by_ids(session, [run_id]))[run_id]
         await self._wakeups.nudge(feed_topic(tenant_id))
         return RunExecution(self._transactions, self._wakeups, run, held)

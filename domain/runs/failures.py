@@ -1,4 +1,4 @@
-"""Why an item, or a whole run, failed: in codes a client can switch on (R5)."""
+"""The reasons why an item or a whole run failed: codes that a client can switch on (R5)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class FailureReason(OpenEnum):
     OTHER = "OTHER"
 
 
-# A transient cause may be gone on the next try; for everything else somebody has to mend something.
+# A transient cause may be gone on the next try; for every other reason a person must act first.
 RETRYABLE: frozenset[FailureReason] = frozenset(
     {
         FailureReason.CHANGED_WHILE_READING,
@@ -50,8 +50,8 @@ RETRYABLE: frozenset[FailureReason] = frozenset(
 class ProducerError(Exception):
     """A failure that the producer understands: of one item, or, when it escapes, of the run.
 
-    `message` is shown to users after sanitizing: it says what to change, and holds no secret.
-    `names` are names of items in it, as of files, which stay readable whatever they look like.
+    Users see `message` after sanitizing: it states what to change, and holds no secret. `names`
+    are names of items in it, such as files; sanitizing leaves them readable.
     """
 
     def __init__(self, reason: FailureReason, message: str, names: Sequence[str] = ()) -> None:

@@ -1,8 +1,8 @@
 """Follow a tenant's events live: one reader per tenant and process, shared by all followers.
 
-Followers pull. The newest events lie in a bounded buffer; whoever has fallen
-behind it reads from the database until caught up. So a slow follower costs no
-memory, sees every event exactly once and in order, and delays nobody.
+Followers pull. The newest events are in a bounded buffer; a follower that has fallen behind it
+reads from the database until it has caught up. So a slow follower costs no memory, sees every
+event exactly once and in order, and delays no other.
 """
 
 import asyncio
@@ -11,11 +11,10 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import Context
-from dataclasses import dataclass
 from itertools import islice
 from uuid import UUID
 
-from domain.runs.models import RunEvent
+from domain.runs.models import FeedCursor, RunEvent
 from domain.runs.repository import feed
 from domain.runs.repository.rows import UnreadableEventError
 from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
@@ -26,14 +25,6 @@ _BATCH = 200
 _RETRY_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class FeedCursor:
-    """A place in a tenant's feed: everything up to `seq` has been seen."""
-
-    epoch: UUID
-    seq: int
 
 
 class FeedGapError(Exception):
@@ -53,7 +44,7 @@ class TenantFeed:
         self._buffer: deque[RunEvent] = deque(maxlen=_BUFFER)
         self._head: FeedCursor | None = None
         self._grown = asyncio.Condition()
-        self._passed_over = False
+        self._skipped_events = False
         self.followers = 0
 
     async def after(self, cursor: FeedCursor, timeout: float) -> Sequence[RunEvent]:
@@ -81,19 +72,17 @@ class TenantFeed:
         return head is not None and (cursor.seq < head.seq or cursor.epoch != head.epoch)
 
     async def _read(self, cursor: FeedCursor) -> Sequence[RunEvent]:
-        async with self._transactions.open(self._tenant_id, snapshot=True) as connection:
-            now = await feed.position(connection, self._tenant_id)
-            if not now.covers(cursor.epoch, cursor.seq):
+        async with self._transactions.tenant(self._tenant_id, snapshot=True) as session:
+            now = await feed.position(session)
+            if not now.covers(cursor):
                 raise FeedGapError
             try:
-                return await feed.events_after(
-                    connection, self._tenant_id, cursor.seq, limit=_BATCH
-                )
+                return await feed.events_after(session, cursor.seq, limit=_BATCH)
             except UnreadableEventError as error:
                 raise FeedGapError from error
 
     async def run(self) -> None:
-        """Read new events for as long as anybody follows."""
+        """Read new events until cancelled."""
         async with self._wakeups.subscribe(feed_topic(self._tenant_id)) as waiter:
             while True:
                 try:
@@ -103,35 +92,33 @@ class TenantFeed:
                     logger.warning("Feed of tenant %s waits: %s", self._tenant_id, error)
                     await asyncio.sleep(_RETRY_SECONDS)
                 except Exception:
-                    # A reader that ended would go unnoticed, and its followers wait for ever.
-                    logger.exception("Feed of tenant %s stumbles", self._tenant_id)
+                    # If the reader ended here, its followers would wait without end.
+                    logger.exception("Feed of tenant %s failed, trying again", self._tenant_id)
                     await asyncio.sleep(_RETRY_SECONDS)
 
     async def _advance(self) -> bool:
-        async with self._transactions.open(self._tenant_id, snapshot=True) as connection:
-            now = await feed.position(connection, self._tenant_id)
+        async with self._transactions.tenant(self._tenant_id, snapshot=True) as session:
+            now = await feed.position(session)
             head = self._head
-            if head is None or not now.covers(head.epoch, head.seq):
+            if head is None or not now.covers(head):
                 self._buffer.clear()
-                head = FeedCursor(now.epoch, now.seq)
+                head = now.cursor
                 events: Sequence[RunEvent] = ()
             else:
                 try:
-                    events = await feed.events_after(
-                        connection, self._tenant_id, head.seq, limit=_BATCH
-                    )
+                    events = await feed.events_after(session, head.seq, limit=_BATCH)
                 except UnreadableEventError as error:
                     # Followers find the gap when they read from the database, and start over.
-                    if not self._passed_over:
+                    if not self._skipped_events:
                         logger.exception(
                             "Feed of tenant %s passes over events that cannot be read",
                             self._tenant_id,
                         )
-                    self._passed_over = True
+                    self._skipped_events = True
                     self._buffer.clear()
-                    head, events = FeedCursor(now.epoch, error.seq), ()
+                    head, events = FeedCursor(head.epoch, error.seq), ()
         if events:
-            head = FeedCursor(now.epoch, events[-1].seq)
+            head = FeedCursor(head.epoch, events[-1].seq)
         if head != self._head:
             async with self._grown:
                 self._buffer.extend(events)
@@ -156,7 +143,7 @@ class TenantFeeds:
         """Share the tenant's feed; its reader starts with the first and ends with the last."""
         if tenant_id not in self._feeds:
             started = TenantFeed(self._transactions, self._wakeups, tenant_id, self._poll_seconds)
-            # In a context of its own: it outlives whoever came first, whose request it is not.
+            # In a fresh context: the reader outlives the request of its first follower.
             reading = asyncio.create_task(started.run(), context=Context())
             self._feeds[tenant_id] = (started, reading)
         feed_, reader = self._feeds[tenant_id]
@@ -167,5 +154,5 @@ class TenantFeeds:
             feed_.followers -= 1
             if not feed_.followers:
                 del self._feeds[tenant_id]
-                # Only asked to stop: an await here would be cancelled with a closing stream.
+                # Not awaited: a closing stream would cancel the await as well.
                 reader.cancel()

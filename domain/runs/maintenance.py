@@ -1,23 +1,21 @@
-"""Keep every promise about runs without a person: relay, re-dispatch, rescue, abort, purge.
+"""Keep runs going without a person: relay, re-dispatch, rescue, abort.
 
-Each function does one bounded step and tells how much it did; any number of
-maintenance processes may call them at the same time.
+Each function does one bounded step and returns how much it did. Any number of maintenance
+processes may call them at the same time.
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
-
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.lifecycle import RunStatus
 from domain.runs.ending import announce_end
 from domain.runs.failures import FailureReason
-from domain.runs.models import OperationRun, RunEventKind
+from domain.runs.models import Backlog, Dispatch, OperationRun, RunEventKind
 from domain.runs.repository import feed, maintenance, transitions
-from domain.runs.repository.backlog import Backlog, read_backlog
-from domain.runs.repository.maintenance import Dispatch, PinnedRuns, RunKey
+from domain.runs.repository.backlog import read_backlog
+from domain.runs.repository.maintenance import RunKey
+from domain.tenancy.session import InstallationSession
 from domain.tenancy.transactions import Transactions
 from domain.wakeups import OUTBOX_TOPIC, WakeUps, feed_topic
 
@@ -26,7 +24,7 @@ _RETRY_DELAY = timedelta(seconds=2)
 
 
 class DispatchUnavailableError(Exception):
-    """The broker did not take the message; the order stays in the outbox."""
+    """The broker did not take the message; the entry stays in the outbox."""
 
 
 Send = Callable[[Dispatch], Awaitable[None]]
@@ -34,7 +32,7 @@ Send = Callable[[Dispatch], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Rescued:
-    """A run was taken from its worker: for the next one, or, if that was the last, it `ended`."""
+    """A run was taken from its worker; `ended` is set if that was its last attempt."""
 
     ended: OperationRun | None
 
@@ -47,16 +45,16 @@ class RunMaintenance:
         self._wakeups = wakeups
 
     async def relay(self, send: Send, *, tenant_concurrency: int) -> int:
-        """Send due dispatch orders; return how many.
+        """Dispatch due outbox entries; return how many.
 
-        No tenant gets more than `tenant_concurrency` runs into the workers' hands at a time.
+        At most `tenant_concurrency` runs of a tenant are dispatched or running at a time.
 
         Raises:
-            DispatchUnavailableError: the broker refused one; those sent before it are done.
+            DispatchUnavailableError: the broker refused one; those before it were sent.
         """
-        async with self._transactions.open(None) as connection:
+        async with self._transactions.installation() as session:
             dispatches = await maintenance.take_dispatches(
-                connection, limit=BATCH, tenant_concurrency=tenant_concurrency
+                session, limit=BATCH, tenant_concurrency=tenant_concurrency
             )
             sent: list[Dispatch] = []
             failure: DispatchUnavailableError | None = None
@@ -68,15 +66,15 @@ class RunMaintenance:
                     break
                 sent.append(dispatch)
             if sent:
-                await maintenance.delete_dispatches(connection, sent)
+                await maintenance.delete_dispatches(session, sent)
         if failure is not None:
             raise failure
         return len(sent)
 
     async def redispatch(self, *, stale: timedelta) -> int:
-        """Order anew what has been pending for `stale` although its message was sent."""
-        async with self._transactions.open(None) as connection:
-            count = await maintenance.redispatch(connection, stale=stale, limit=BATCH)
+        """Put runs into the outbox again that are pending `stale` after their message was sent."""
+        async with self._transactions.installation() as session:
+            count = await maintenance.redispatch(session, stale=stale, limit=BATCH)
         if count:
             await self._wakeups.nudge(OUTBOX_TOPIC)
         return count
@@ -84,18 +82,19 @@ class RunMaintenance:
     async def rescue(self, *, grace: timedelta) -> Rescued | None:
         """Take one run from a worker that stopped sending heartbeats; None when there is none."""
         ended: OperationRun | None = None
-        async with self._transactions.open(None) as connection:
-            run = await maintenance.take_expired(connection, grace=grace)
+        async with self._transactions.installation() as session:
+            run = await maintenance.take_expired(session, grace=grace)
             if run is None:
                 return None
             if run.attempts_left:
                 delay = _RETRY_DELAY * run.attempt
-                await maintenance.requeue(connection, run, delay=delay)
-                await transitions.reenqueue(connection, run.tenant_id, run.run_id, delay)
-                await feed.emit(connection, run.tenant_id, run.run_id, RunEventKind.REQUEUED)
+                tenant = session.within(run.tenant_id)
+                await maintenance.requeue(tenant, run.run_id, delay=delay)
+                await transitions.reenqueue(tenant, run.run_id, delay)
+                await feed.emit(tenant, run.run_id, RunEventKind.REQUEUED)
             else:
                 ended = await self._end(
-                    connection,
+                    session,
                     run,
                     RunStatus.FAILED,
                     FailureReason.WORKER_LOST,
@@ -107,12 +106,12 @@ class RunMaintenance:
 
     async def abort_forgotten(self, *, limit: timedelta) -> OperationRun | None:
         """End one run that no worker took within `limit`, and return it if there is any."""
-        async with self._transactions.open(None) as connection:
-            run = await maintenance.take_forgotten(connection, limit=limit)
+        async with self._transactions.installation() as session:
+            run = await maintenance.take_forgotten(session, limit=limit)
             if run is None:
                 return None
             ended = await self._end(
-                connection,
+                session,
                 run,
                 RunStatus.ABORTED,
                 FailureReason.QUEUE_TIMEOUT,
@@ -123,35 +122,20 @@ class RunMaintenance:
 
     async def _end(
         self,
-        connection: AsyncConnection,
+        session: InstallationSession,
         run: RunKey,
         status: RunStatus,
         reason: FailureReason,
         message: str,
     ) -> OperationRun:
-        await maintenance.end(connection, run, status)
+        tenant = session.within(run.tenant_id)
+        await maintenance.end(tenant, run.run_id, status)
         await transitions.add_failure(
-            connection,
-            run.tenant_id,
-            run.run_id,
-            reason=reason,
-            message=message,
-            attempt=run.attempt,
+            tenant, run.run_id, reason=reason, message=message, attempt=run.attempt
         )
-        return await announce_end(connection, run.tenant_id, run.run_id)
+        return await announce_end(tenant, run.run_id)
 
     async def backlog(self) -> Backlog:
-        """Tell how much waits and runs, of all tenants."""
-        async with self._transactions.open(None) as connection:
-            return await read_backlog(connection)
-
-    async def purge(self, tenant_id: UUID, *, pinned: PinnedRuns) -> int:
-        """Delete one batch of the tenant's finished runs past retention; return how many."""
-        async with self._transactions.open(None) as connection:
-            run_ids = await maintenance.expired_runs(
-                connection, tenant_id, pinned=pinned, limit=BATCH
-            )
-            if run_ids:
-                highest = await maintenance.delete_runs(connection, tenant_id, run_ids)
-                await feed.raise_min_seq(connection, tenant_id, highest)
-        return len(run_ids)
+        """Return how many runs of all tenants wait and run."""
+        async with self._transactions.installation() as session:
+            return await read_backlog(session)

@@ -1,4 +1,4 @@
-"""What the ledger hands out: frozen read models of runs and what hangs off them."""
+"""Frozen read models of runs and everything that belongs to one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -159,10 +159,40 @@ class FailureGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedCursor:
+    """A position in a tenant's feed: everything up to `seq` has been seen."""
+
+    epoch: UUID
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """An outbox entry: send one run to a worker."""
+
+    id: int
+    tenant_id: UUID
+    run_id: UUID
+    run_type: str
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """The queues of all tenants at one moment."""
+
+    outbox_entries: int
+    """Entries in the outbox, due or not."""
+    oldest_wait: timedelta
+    """The longest time that a due run has been waiting for a worker."""
+    active: Mapping[tuple[str, StatusBucket], int]
+    """Queued and running runs by type and bucket."""
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """The right to write for a run: attempt and token fence off every earlier holder."""
 
-    tenant_id: UUID
     run_id: UUID
     attempt: int
     token: UUID
@@ -179,7 +209,7 @@ class RunFilter:
     initiator_ids: frozenset[UUID] = frozenset()
 
     def matches(self, run: OperationRun, bucket: StatusBucket | None) -> bool:
-        """Tell whether the run would be in the list while in `bucket` (None: before it existed)."""
+        """Return whether the list holds the run while in `bucket` (None: before it existed)."""
         return (
             bucket is not None
             and (not self.status_buckets or bucket in self.status_buckets)

@@ -1,10 +1,8 @@
-"""Start a run, or meet the one that is already at it (R6, R7)."""
+"""Start a run, or return the active one that does the same work (R6, R7)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
-
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import UserErrorCode, UserInputError
 from domain.notifications import repository as notifications
@@ -14,6 +12,7 @@ from domain.runs.models import RunEventKind, StartedRun, StartOutcome
 from domain.runs.repository import feed, reading, transitions
 from domain.tenancy.models import TenantAccess
 from domain.tenancy.roles import start_permission
+from domain.tenancy.session import TenantSession
 from domain.tenancy.transactions import Transactions
 from domain.wakeups import OUTBOX_TOPIC, WakeUps, feed_topic
 
@@ -21,11 +20,16 @@ _TRIES = 5
 
 
 class StartContentionError(Exception):
-    """Time after time the run that held the key ended before it could be read."""
+    """Each time, the run that held the key ended before it could be read."""
 
 
 class RunStarter:
-    """The one door through which runs enter the ledger."""
+    """The only way to add a run to the ledger.
+
+    started = await starter.start(
+        access, resource="inventory", action="sync", subject="prod", context={"scopeKey": "prod"}
+    )
+    """
 
     def __init__(
         self,
@@ -35,9 +39,9 @@ class RunStarter:
         max_active_runs: int,
         traceparent: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """Prepare to start runs, of each tenant up to `max_active_runs` at a time.
+        """Allow each tenant `max_active_runs` at a time.
 
-        `traceparent` names the trace of whoever starts one, which the run then continues.
+        `traceparent` returns the trace of the current request, which a new run continues.
         """
         self._transactions = transactions
         self._wakeups = wakeups
@@ -53,10 +57,10 @@ class RunStarter:
         subject: str,
         context: Mapping[str, Any],
     ) -> StartedRun:
-        """Write the run, its dispatch order, its first event and its notification at once.
+        """Write the run, its outbox entry, its first event and its notification at once.
 
-        `subject` names what the run works on as people know it (a scope's key, a backup
-        set's name); `context` are the parameters it runs with, and makes up its identity.
+        `subject` is the display name of what the run works on (a scope's key, a backup set's
+        name). `context` holds its parameters; equal contexts are the same work.
 
         Raises:
             ForbiddenError: the role may not start this type.
@@ -64,12 +68,10 @@ class RunStarter:
         """
         run_type = f"{resource}.{action}"
         key = idempotency_key(run_type, context)
-        tenant_id = access.tenant_id
-        async with self._transactions.member(access, start_permission(run_type)) as connection:
+        async with self._transactions.member(access, start_permission(run_type)) as session:
             for _ in range(_TRIES):
                 run_id = await transitions.insert_pending(
-                    connection,
-                    tenant_id,
+                    session,
                     resource=resource,
                     action=action,
                     key=key,
@@ -80,40 +82,31 @@ class RunStarter:
                 )
                 if run_id is not None:
                     outcome = StartOutcome.CREATED
-                    await self._announce(connection, access, run_id)
-                    await self._require_room(connection, tenant_id)
+                    await self._announce(session, access, run_id)
+                    await self._require_room(session)
                     break
-                run_id = await transitions.active_with_key(connection, tenant_id, run_type, key)
+                run_id = await transitions.active_with_key(session, run_type, key)
                 if run_id is not None:
                     outcome = StartOutcome.REUSED_ACTIVE
                     break
             else:
                 raise StartContentionError(f"{run_type} kept ending in {_TRIES} tries")
-            (run,) = await reading.by_ids(connection, tenant_id, [run_id])
+            run = (await reading.by_ids(session, [run_id]))[run_id]
         if outcome is StartOutcome.CREATED:
-            await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(tenant_id))
+            await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(access.tenant_id))
         return StartedRun(run, outcome)
 
-    async def _require_room(self, connection: AsyncConnection, tenant_id: UUID) -> None:
-        # Behind the event, whose number other starts of the tenant wait for: so none is missed.
+    async def _require_room(self, session: TenantSession) -> None:
+        # After the event: concurrent starts of the tenant wait for its number, so all are counted.
         limit = self._max_active_runs
-        if await transitions.count_active(connection, tenant_id, limit=limit + 1) > limit:
+        if await transitions.count_active(session, limit=limit + 1) > limit:
             raise UserInputError(
                 UserErrorCode.TOO_MANY_ACTIVE_RUNS,
                 f"{limit} runs are queued or running, which is the most that a tenant may have."
                 " Start this one again when some of them have ended.",
             )
 
-    async def _announce(
-        self, connection: AsyncConnection, access: TenantAccess, run_id: UUID
-    ) -> None:
-        await transitions.enqueue(connection, access.tenant_id, run_id)
-        seq = await feed.emit(connection, access.tenant_id, run_id, RunEventKind.QUEUED)
-        await notifications.add(
-            connection,
-            access.tenant_id,
-            access.user_id,
-            run_id,
-            seq,
-            NotificationOutcome.QUEUED,
-        )
+    async def _announce(self, session: TenantSession, access: TenantAccess, run_id: UUID) -> None:
+        await transitions.enqueue(session, run_id)
+        seq = await feed.emit(session, run_id, RunEventKind.QUEUED)
+        await notifications.add(session, access.user_id, run_id, seq, NotificationOutcome.QUEUED)

@@ -1,4 +1,4 @@
-"""Who a token says somebody is, and where it says they belong."""
+"""The identity and the memberships that a token claims."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -13,8 +13,8 @@ _ROLES = frozenset(TenantRole)
 class ClaimedUser:
     """A user as a trusted token describes them.
 
-    Name and e-mail are None where the token does not tell. Memberships are pairs of a tenant's
-    slug and a role's name, as the token has them: either may not exist here.
+    Name and e-mail are None if the token does not carry them. Memberships are pairs of a tenant's
+    slug and a role's name, as in the token: neither need exist here.
     """
 
     issuer: str
@@ -25,12 +25,12 @@ class ClaimedUser:
 
     @property
     def id(self) -> UUID:
-        """The user's id here."""
+        """The user's id in this installation."""
         return user_id(self.issuer, self.subject)
 
     @property
     def roles(self) -> dict[str, TenantRole]:
-        """The highest role that is claimed for each slug; names of no role count for nothing."""
+        """The highest role claimed for each slug; unknown roles are ignored."""
         known = [
             (slug, TenantRole(role))
             for slug, role in self.memberships
@@ -38,15 +38,15 @@ class ClaimedUser:
         ]
         return dict(sorted(known, key=lambda membership: membership[1].rank))
 
-    def is_told_by(self, known: Principal) -> bool:
-        """True when nothing has to be taken over."""
+    def matches(self, known: Principal) -> bool:
+        """Return whether the token carries no other name or e-mail than the stored ones."""
         return self.name in (None, known.name) and self.email in (None, known.email)
 
 
 def memberships_of(claim: object) -> tuple[tuple[str, str], ...]:
-    """Read `{"aurora": "OPERATOR"}` or `["aurora:OPERATOR"]`; whatever is neither says nothing."""
+    """Read `{"aurora": "OPERATOR"}` or `["aurora:OPERATOR"]`; ignore anything else."""
     if isinstance(claim, str):
-        # So do some identity providers write a list of one.
+        # Some identity providers write a list of one this way.
         claim = [claim]
     if isinstance(claim, list):
         texts = [entry for entry in claim if isinstance(entry, str)]

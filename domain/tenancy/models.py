@@ -1,4 +1,4 @@
-"""Who acts, and where: the caller travels with every use case (style rule 3)."""
+"""Users, tenants and memberships: every use case takes the caller's access."""
 
 import re
 from collections.abc import Mapping
@@ -9,14 +9,14 @@ from domain.errors import ForbiddenError
 from domain.tenancy.roles import TenantRole, refusal
 
 SLUG = re.compile("[a-z0-9]+(-[a-z0-9]+)*")
-"""How a tenant is named in links and claims."""
+"""The form of a tenant's name in URLs and claims."""
 
 SYSTEM_INITIATOR_ID = UUID(int=0)
 _USER_NAMESPACE = UUID("6e1f6b5a-9d6c-4f43-8c5c-3f2f0d8f1a77")
 
 
 def user_id(issuer: str, subject: str) -> UUID:
-    """Return the one id of an identity: derived, so nobody can ever be re-bound to another."""
+    """Return the id of an identity: derived from it, so it can never belong to another."""
     return uuid5(_USER_NAMESPACE, f"{issuer}\n{subject}")
 
 
@@ -44,6 +44,38 @@ class Tenant:
     slug: str
     name: str
     retention_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class TenantFolder:
+    """A tenant as the operator configured it."""
+
+    slug: str
+    name: str
+    export_folder: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user as the identity provider knows them."""
+
+    issuer: str
+    subject: str
+    name: str
+    email: str | None = None
+
+    @property
+    def id(self) -> UUID:
+        """The user's id in this installation."""
+        return user_id(self.issuer, self.subject)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user with their role in a tenant."""
+
+    user: User
+    role: TenantRole
 
 
 @dataclass(frozen=True, slots=True)

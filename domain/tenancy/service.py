@@ -1,4 +1,4 @@
-"""The use cases around tenants: who is calling, and what an owner may set."""
+"""The use cases of tenants: who is calling, and what an owner may set."""
 
 import logging
 from uuid import UUID
@@ -14,7 +14,7 @@ from domain.tenancy.transactions import Transactions
 logger = logging.getLogger(__name__)
 
 RETENTION_DAYS = range(1, 3651)
-# Names to log and keep in mind at most; a directory may have very many groups.
+# Log and remember at most this many names; a directory may have very many groups.
 _MAX_IGNORED = 1000
 
 
@@ -31,50 +31,50 @@ class Tenancy:
     async def principal(self, user_id: UUID, *, max_age: float = 0.0) -> Principal | None:
         """Return the user with the roles of this moment, or of `max_age` seconds ago.
 
-        None for a user nobody added.
+        None for a user that was never added.
         """
         return await self._principals.get(user_id, max_age=max_age)
 
     async def _read_principal(self, user_id: UUID) -> Principal | None:
-        async with self._transactions.open(None, user_id) as connection:
-            return await repository.principal(connection, user_id)
+        async with self._transactions.installation(user_id) as session:
+            return await repository.principal(session, user_id)
 
     async def claimed_principal(
         self, user: ClaimedUser, *, max_age: float = 0.0
     ) -> tuple[Principal, bool]:
         """Return the user with the roles that the token claims, and whether they are new here.
 
-        What the token tells of them is taken over. Names of no tenant or role count for nothing.
-        The tenants are those of this moment, or of `max_age` seconds ago.
+        Name and e-mail follow the token. Unknown tenants and roles are ignored. The tenants are
+        those of this moment, or of `max_age` seconds ago.
         """
-        found = await self._claimed_principals.get(user, max_age=max_age)
-        # Of all who share the read, one learns that it added the user.
+        principal = await self._claimed_principals.get(user, max_age=max_age)
+        # Of all callers that share the read, one learns that it added the user.
         is_new = user.id in self._added
         self._added.discard(user.id)
-        return found, is_new
+        return principal, is_new
 
     async def _read_claimed_principal(self, user: ClaimedUser) -> Principal:
         roles = user.roles
-        async with self._transactions.open(None, user.id) as connection:
-            found = await repository.claimed_principal(connection, user.id, roles)
-            if found is None:
-                if await repository.add_claimed_user(connection, user):
+        async with self._transactions.installation(user.id) as session:
+            principal = await repository.claimed_principal(session, user.id, roles)
+            if principal is None:
+                if await repository.add_claimed_user(session, user):
                     self._added.add(user.id)
-                found = await repository.claimed_principal(connection, user.id, roles)
-            elif not user.is_told_by(found):
-                await repository.rename_claimed_user(connection, user)
-                found = await repository.claimed_principal(connection, user.id, roles)
-        assert found is not None, "a user who was just added is there"
-        self._log_ignored(user, found)
-        return found
+                principal = await repository.claimed_principal(session, user.id, roles)
+            elif not user.matches(principal):
+                await repository.update_claimed_user(session, user)
+                principal = await repository.claimed_principal(session, user.id, roles)
+        assert principal is not None, "a user who was just added is there"
+        self._log_ignored(user, principal)
+        return principal
 
     def _log_ignored(self, user: ClaimedUser, principal: Principal) -> None:
-        """Log claimed names that count for nothing, each once in the life of the process."""
+        """Log claimed names that are ignored, each once per process."""
         taken = {access.tenant.slug for access in principal.accesses.values()}
         ignored = {f"{slug}:{role}" for slug, role in user.memberships if slug not in taken}
         if (new := ignored - self._ignored) and len(self._ignored) < _MAX_IGNORED:
             self._ignored |= new
-            logger.info("Tokens claim what is no tenant or role here: %s", ", ".join(sorted(new)))
+            logger.info("Tokens claim unknown tenants or roles: %s", ", ".join(sorted(new)))
 
     async def set_retention(self, access: TenantAccess, days: int) -> Tenant:
         """Set for how many days finished runs are kept (R8).
@@ -87,8 +87,8 @@ class Tenancy:
             raise UserInputError(
                 UserErrorCode.INVALID_RETENTION,
                 f"Keep runs for {RETENTION_DAYS[0]} to {RETENTION_DAYS[-1]} days.",
-                "retentionDays",
+                "days",
             )
-        async with self._transactions.member(access, CHANGE_SETTINGS) as connection:
-            await repository.set_retention(connection, access.tenant_id, days)
+        async with self._transactions.member(access, CHANGE_SETTINGS) as session:
+            await repository.set_retention(session, days)
         return Tenant(access.tenant_id, access.tenant.slug, access.tenant.name, days)

@@ -1,9 +1,10 @@
-"""One way to open a transaction: as somebody, in one tenant, on one short-lived connection."""
+"""The only way to open a transaction: in one tenant, as one user, for one use case."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from time import perf_counter
+from typing import Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from sqlalchemy import text
@@ -12,6 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.concurrency.fair_queue import FairQueue
 from domain.tenancy.models import TenantAccess
+from domain.tenancy.roles import VIEW
+from domain.tenancy.session import InstallationSession, TenantSession
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # Seconds that a transaction waits for one of the pool's connections.
 POOL_PATIENCE = 30.0
@@ -22,10 +28,10 @@ _ENTER = text(
 )
 _SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
-# SQLSTATEs of what passes and leaves nothing behind: connection failures, an idle transaction
-# that was ended, refused logins, serialization failures and deadlocks, a lack of files, disk,
-# memory or connections (but not 53400, a limit that the same statement exceeds again), a lock or
-# an answer that did not come in time, starting up or shutting down, errors of the server's system.
+# SQLSTATEs of temporary failures: connection failures, an idle transaction that was ended, refused
+# logins, serialization failures and deadlocks, a lack of files, disk, memory or connections (but
+# not 53400, a limit that the same statement exceeds again), a lock or statement timeout, starting
+# up or shutting down, system errors of the server.
 _OUTAGES = (
     *("08", "25P03", "28", "40", "53000", "53100", "53200", "53300"),
     *("55P03", "57014", "57P", "58"),
@@ -33,10 +39,10 @@ _OUTAGES = (
 
 
 class DatabaseUnavailableError(Exception):
-    """The database could not be reached, or went away in the middle; nothing was committed.
+    """The database could not be reached, or the connection broke; nothing was committed.
 
-    The one exception: if the connection broke while COMMIT was answered, it may
-    have been. Every write of the ledger can therefore be repeated.
+    One exception: if the connection broke during COMMIT, the transaction may be committed. Every
+    write of the ledger can therefore be repeated.
     """
 
 
@@ -46,14 +52,17 @@ def _is_outage(error: DBAPIError) -> bool:
 
 
 class PoolBusyError(DatabaseUnavailableError):
-    """The database may be well: it is this process whose connections are all in use."""
+    """All of this process's connections are in use; the database itself may be fine."""
 
 
 class Transactions:
     """Opens transactions that row level security confines to one tenant and user.
 
-    They take turns: each user has a line of their own for the pool's connections, and so has
-    each tenant for what no user asked for. No line holds more than two thirds of the pool.
+        async with transactions.member(access, VIEW) as session:
+            runs = await reading.page(session, run_filter, Keyset(25))
+
+    Transactions take turns: each user has their own line for the pool's connections, and so has
+    each tenant for work without a user. No line holds more than two thirds of the pool.
     """
 
     def __init__(
@@ -66,13 +75,52 @@ class Transactions:
         self._on_wait = on_wait
 
     @asynccontextmanager
-    async def open(
-        self, tenant_id: UUID | None, user_id: UUID | None = None, *, snapshot: bool = False
+    async def member(
+        self, access: TenantAccess, permission: str, *, snapshot: bool = False
+    ) -> AsyncIterator[TenantSession]:
+        """Open a transaction as a member who has the permission.
+
+        Raises:
+            ForbiddenError: the role does not cover it; nothing was read.
+        """
+        access.require(permission)
+        async with self.tenant(access.tenant_id, access.user_id, snapshot=snapshot) as session:
+            yield session
+
+    async def read(
+        self,
+        query: Callable[Concatenate[TenantSession, P], Awaitable[T]],
+        access: TenantAccess,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Return what a repository's query returns to a member, in a transaction for it alone.
+
+        Raises:
+            ForbiddenError: the role does not cover VIEW.
+        """
+        async with self.member(access, VIEW) as session:
+            return await query(session, *args, **kwargs)
+
+    @asynccontextmanager
+    async def tenant(
+        self, tenant_id: UUID, user_id: UUID | None = None, *, snapshot: bool = False
+    ) -> AsyncIterator[TenantSession]:
+        """Open a transaction in a tenant; with `snapshot` it sees one moment and cannot write."""
+        async with self._open(tenant_id, user_id, snapshot=snapshot) as connection:
+            yield TenantSession(connection, tenant_id, user_id)
+
+    @asynccontextmanager
+    async def installation(self, user_id: UUID | None = None) -> AsyncIterator[InstallationSession]:
+        """Open a transaction in no tenant, for a user's own rows or under the maintenance login."""
+        async with self._open(None, user_id) as connection:
+            yield InstallationSession(connection)
+
+    @asynccontextmanager
+    async def _open(
+        self, tenant_id: UUID | None, user_id: UUID | None, *, snapshot: bool = False
     ) -> AsyncIterator[AsyncConnection]:
         """Commit on a clean exit, roll back on an exception.
-
-        With `snapshot` all statements see one moment and none may write. Without
-        a tenant only the maintenance login, or nobody's rows, are visible.
 
         Raises:
             PoolBusyError: all connections of the pool were in use for `POOL_PATIENCE`.
@@ -94,17 +142,17 @@ class Transactions:
                     yield connection
                     await connection.commit()
                 except BaseException:
-                    # If that fails, all is undone too, and a cancellation must stay one.
+                    # If the rollback fails, nothing is committed either; keep the first exception.
                     with suppress(DBAPIError, DatabaseUnavailableError):
                         await connection.rollback()
                     raise
         except DBAPIError as error:
-            # Whatever kept us from connecting is not about what the caller asks.
+            # A failure to connect has nothing to do with the caller's statements.
             if connection is None or _is_outage(error):
                 raise DatabaseUnavailableError(str(error.orig)) from error
             raise
         except (OSError, SQLAlchemyError) as error:
-            # Once connected, a TimeoutError or the like came from what the caller did.
+            # Once connected, a TimeoutError or the like comes from the caller's block.
             if connection is None or isinstance(error, ConnectionError):
                 raise DatabaseUnavailableError(str(error)) from error
             raise
@@ -126,16 +174,3 @@ class Transactions:
                 f"All {self._connections.places} database connections of this process were in use"
                 f" for {POOL_PATIENCE:.0f} s"
             ) from error
-
-    @asynccontextmanager
-    async def member(
-        self, access: TenantAccess, permission: str, *, snapshot: bool = False
-    ) -> AsyncIterator[AsyncConnection]:
-        """Open a transaction as a member who has the permission.
-
-        Raises:
-            ForbiddenError: the role does not cover it; nothing was read.
-        """
-        access.require(permission)
-        async with self.open(access.tenant_id, access.user_id, snapshot=snapshot) as connection:
-            yield connection

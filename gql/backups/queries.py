@@ -1,23 +1,18 @@
-"""The backup sets' part of a tenant."""
-
-from uuid import UUID
+"""The fields of a tenant about backup sets."""
 
 import strawberry
 from strawberry import UNSET
 
-from domain.backups import models
+from domain.backups import repository
 from domain.tenancy.models import TenantAccess
 from gql.arguments import After, First
-from gql.backups.types import BackupSet
+from gql.backups.types import BACKUP_SETS, BackupSet
 from gql.context import Info
-from gql.pages import DEFAULT_PAGE, Connection, Cursor, forward_page, page_size
-from gql.scalars import moment
+from gql.pages import DEFAULT_PAGE, Connection, PageRequest
 
 
 @strawberry.type
 class TenantBackups:
-    """The fields of Tenant about backup sets."""
-
     @strawberry.field(description="The backup sets, newest first.")
     async def backup_sets(
         self,
@@ -26,19 +21,5 @@ class TenantBackups:
         first: First = DEFAULT_PAGE,
         after: After = UNSET,
     ) -> Connection[BackupSet]:
-        size = page_size(first)
-        start = after and await info.context.place(
-            after, "backup sets", root.tenant_id, moment, UUID
-        )
-        rows = await info.context.cases.backups.page(root, after=start or None, limit=size + 1)
-        return forward_page(
-            rows,
-            size,
-            after=after,
-            node=lambda row: BackupSet.of(row, root),
-            cursor=_cursor,
-        )
-
-
-def _cursor(row: models.BackupSet) -> str:
-    return Cursor("backup sets", row.tenant_id, (row.created_at.isoformat(), row.id.hex)).encode()
+        request = PageRequest(info.context, root, BACKUP_SETS, first, after)
+        return await request.read(repository.page, node=lambda row: BackupSet.of(row, root))

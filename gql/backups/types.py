@@ -1,22 +1,33 @@
 """The types of backup sets."""
 
 from datetime import datetime
+from uuid import UUID
 
 import strawberry
 from strawberry import UNSET
 
-from domain.backups import models
+from domain.backups import models, repository
 from domain.tenancy.models import TenantAccess
 from gql.arguments import After, First
 from gql.context import Info
 from gql.ids import GlobalId, Node
-from gql.pages import DEFAULT_PAGE, Connection, Cursor, forward_page, page_size
+from gql.pages import DEFAULT_PAGE, Connection, CursorKind, PageRequest, cursor_parts
+from gql.scalars import moment
+
+BACKUP_SETS = CursorKind[models.BackupSet, tuple[datetime, UUID]](
+    "backup sets",
+    encode=lambda row: (row.created_at.isoformat(), row.id.hex),
+    decode=cursor_parts(moment, UUID),
+)
+COPIES = CursorKind[models.BackedUpPolicy, tuple[str, str, str]](
+    "copies",
+    encode=lambda row: (row.name, row.scope_key, row.policy_id),
+    decode=cursor_parts(str, str, str),
+)
 
 
 @strawberry.type(description="A copy of a policy in a backup set.")
 class BackedUpPolicy:
-    """GraphQL form of `domain.backups.models.BackedUpPolicy`."""
-
     scope_key: str = strawberry.field(description="The scope it came from.")
     policy_id: str = strawberry.field(description="Its id at the provider.")
     name: str = strawberry.field(description="Its display name when it was copied.")
@@ -26,8 +37,6 @@ class BackedUpPolicy:
 
 @strawberry.type(description="A named set of policies, kept as they were when they were added.")
 class BackupSet(Node):
-    """GraphQL form of `domain.backups.models.BackupSet`."""
-
     access: strawberry.Private[TenantAccess]
     model: strawberry.Private[models.BackupSet]
     name: str = strawberry.field(description="Unique within the tenant.")
@@ -37,7 +46,7 @@ class BackupSet(Node):
 
     @classmethod
     def of(cls, backup_set: models.BackupSet, access: TenantAccess) -> "BackupSet":
-        """Wrap the domain's set."""
+        """Return the set as a member sees it."""
         return cls(
             id=GlobalId("BackupSet", backup_set.tenant_id, backup_set.id.hex).encode(),
             access=access,
@@ -52,27 +61,9 @@ class BackupSet(Node):
     async def policies(
         self, info: Info, first: First = DEFAULT_PAGE, after: After = UNSET
     ) -> Connection[BackedUpPolicy]:
-        size = page_size(first)
-        kind = f"copies {self.model.id.hex}"
-        start = after and await info.context.place(
-            after, kind, self.access.tenant_id, str, str, str
-        )
-        rows = await info.context.load(
-            info.context.cases.backups.policies,
-            self.access,
-            self.model.id,
-            after=start or None,
-            limit=size + 1,
-        )
-        return forward_page(
-            rows or (),
-            size,
-            after=after,
-            node=_copy,
-            cursor=lambda row: Cursor(
-                kind, self.access.tenant_id, (row.name, row.scope_key, row.policy_id)
-            ).encode(),
-        )
+        copies = COPIES.of(self.model.id)
+        request = PageRequest(info.context, self.access, copies, first, after)
+        return await request.load(repository.policies, self.model.id, node=_copy)
 
 
 def _copy(policy: models.BackedUpPolicy) -> BackedUpPolicy:

@@ -1,4 +1,4 @@
-"""Drift's part of a tenant."""
+"""The fields of a tenant about drift."""
 
 from typing import Annotated
 
@@ -7,17 +7,16 @@ from strawberry import UNSET
 
 from domain.drift.models import RUN_TYPE, Comparison
 from domain.errors import BadInputError
+from domain.runs.repository.reading import by_ids
 from domain.tenancy.models import TenantAccess
 from gql.arguments import After, First
 from gql.context import Info
 from gql.drift.types import DriftFinding, Kinds, findings_page
-from gql.pages import DEFAULT_PAGE, Connection, forward_page
+from gql.pages import DEFAULT_PAGE, Connection, page_of
 
 
 @strawberry.type
 class TenantDrift:
-    """The fields of Tenant about drift."""
-
     @strawberry.field(description="The findings of one drift run, by policy name.")
     async def drift_findings(
         self,
@@ -32,11 +31,11 @@ class TenantDrift:
     ) -> Connection[DriftFinding]:
         access, decoded = await info.context.locate(run_id, "OperationRun")
         if access.tenant_id != root.tenant_id:
-            raise BadInputError("The run belongs to another tenant than the one asked.")
+            raise BadInputError("The run belongs to another tenant.")
         key = decoded.uuid_key()
-        run = (await info.context.cases.runs.by_ids(root, [key])).get(key)
+        run = (await info.context.read(by_ids, root, [key])).get(key)
         if run is None:
-            return forward_page([], 0, after=after, node=DriftFinding.of, cursor=str)
+            return page_of([], 0, is_first=not after, node=DriftFinding.of, cursor=str)
         if run.run_type != RUN_TYPE:
             raise BadInputError(f"A run of type {run.run_type} has no drift findings.")
         comparison = Comparison.of_context(run.context)

@@ -9,24 +9,29 @@ import strawberry
 from strawberry import UNSET
 from strawberry.scalars import JSON
 
-from domain.drift import models
+from domain.drift import models, repository
 from domain.drift.models import ChangeKind, Comparison, DriftKind
+from domain.runs.repository import reading
 from domain.tenancy.models import TenantAccess
 from gql.arguments import After, First
 from gql.context import Info
 from gql.ids import GlobalId, Node
-from gql.pages import DEFAULT_PAGE, Connection, Cursor, forward_page, page_size
+from gql.pages import DEFAULT_PAGE, Connection, CursorKind, PageRequest, cursor_parts
 
 if TYPE_CHECKING:
     from gql.runs.types import OperationRun
 
 Run = Annotated["OperationRun", strawberry.lazy("gql.runs.types")]
 
+FINDINGS = CursorKind[models.DriftFinding, tuple[str, UUID]](
+    "findings",
+    encode=lambda row: (row.policy_name, row.id.hex),
+    decode=cursor_parts(str, UUID),
+)
+
 
 @strawberry.type(description="One setting that differs between two snapshots of a policy.")
 class SettingChange:
-    """GraphQL form of `domain.drift.models.SettingChange`."""
-
     path: str = strawberry.field(description="Where the setting is in the policy.")
     kind: ChangeKind = strawberry.field(description="What happened to it.")
     old: JSON | None = strawberry.field(
@@ -42,8 +47,6 @@ class SettingChange:
 
 @strawberry.type(description="One policy that differs between two snapshots.")
 class DriftFinding(Node):
-    """GraphQL form of `domain.drift.models.DriftFinding`."""
-
     kind: DriftKind = strawberry.field(description="What happened to the policy.")
     scope_key: str = strawberry.field(description="The scope that was compared.")
     policy_id: str = strawberry.field(description="The policy's id at the provider.")
@@ -57,7 +60,7 @@ class DriftFinding(Node):
 
     @classmethod
     def of(cls, finding: models.DriftFinding) -> "DriftFinding":
-        """Wrap the domain's finding."""
+        """Return the finding as a member sees it."""
         return cls(
             id=GlobalId("DriftFinding", finding.tenant_id, finding.id.hex).encode(),
             kind=finding.kind,
@@ -89,30 +92,15 @@ async def findings_page(
     after: str | None,
 ) -> Connection[DriftFinding]:
     """Return a page of a comparison's findings by policy name."""
-    size = page_size(first)
-    kind = f"findings {comparison.baseline_run_id.hex} {comparison.current_run_id.hex}"
-    start = after and await info.context.place(after, kind, access.tenant_id, str, UUID)
-    rows = await info.context.load(
-        info.context.cases.drift.findings,
-        access,
-        comparison,
-        kinds=frozenset(kinds or ()),
-        after=start or None,
-        limit=size + 1,
-    )
-    return forward_page(
-        rows or (),
-        size,
-        after=after,
-        node=DriftFinding.of,
-        cursor=lambda row: Cursor(kind, access.tenant_id, (row.policy_name, row.id.hex)).encode(),
+    findings = FINDINGS.of(comparison.baseline_run_id, comparison.current_run_id)
+    request = PageRequest(info.context, access, findings, first, after)
+    return await request.load(
+        repository.pages, comparison, kinds=frozenset(kinds or ()), node=DriftFinding.of
     )
 
 
 @strawberry.type(description="What a drift run found between two snapshots.")
 class DriftReport:
-    """The findings of one comparison, as something a run relates to."""
-
     access: strawberry.Private[TenantAccess]
     comparison: strawberry.Private[Comparison]
     scope_key: str = strawberry.field(description="The scope that was compared.")
@@ -154,7 +142,7 @@ class DriftReport:
         # A run relates to its report, so that module imports this one.
         from gql.runs.types import OperationRun
 
-        run = await info.context.load(info.context.cases.runs.by_ids, self.access, run_id)
+        run = await info.context.load(reading.by_ids, self.access, run_id)
         return OperationRun.of(run, self.access, info) if run else None
 
     @strawberry.field(description="The findings by policy name.")

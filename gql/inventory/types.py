@@ -7,12 +7,17 @@ import strawberry
 from domain.inventory import models
 from domain.runs.models import OperationRun
 from gql.ids import GlobalId, Node
+from gql.pages import CursorKind, cursor_parts
+
+POLICIES = CursorKind[models.Policy, tuple[str, str]](
+    "policies",
+    encode=lambda row: (row.name, row.policy_id),
+    decode=cursor_parts(str, str),
+)
 
 
 @strawberry.type(description="A part of the tenant's systems that is synced as a whole.")
 class InventoryScope:
-    """GraphQL form of `domain.inventory.models.InventoryScope`."""
-
     key: str = strawberry.field(description="Pass it to `startInventorySync`.")
     last_seen_at: datetime = strawberry.field(description="When the provider last had it.")
     last_snapshot_run_id: strawberry.ID | None = strawberry.field(
@@ -21,7 +26,7 @@ class InventoryScope:
 
     @classmethod
     def of(cls, scope: models.InventoryScope) -> "InventoryScope":
-        """Wrap the domain's scope."""
+        """Return the scope as a member sees it."""
         run_id = scope.last_snapshot_run_id
         return cls(
             key=scope.key,
@@ -34,8 +39,6 @@ class InventoryScope:
 
 @strawberry.type(description="A policy in the current snapshot of its scope.")
 class Policy(Node):
-    """GraphQL form of `domain.inventory.models.Policy`."""
-
     scope_key: str = strawberry.field(description="The scope it was read from.")
     policy_id: str = strawberry.field(description="Its id at the provider.")
     name: str = strawberry.field(description="Its display name.")
@@ -45,7 +48,7 @@ class Policy(Node):
 
     @classmethod
     def of(cls, policy: models.Policy) -> "Policy":
-        """Wrap the domain's policy."""
+        """Return the policy as a member sees it."""
         key = f"{policy.scope_key}/{policy.policy_id}"
         return cls(
             id=GlobalId("Policy", policy.tenant_id, key).encode(),
@@ -58,8 +61,6 @@ class Policy(Node):
 
 @strawberry.type(description="What one inventory sync stored.")
 class InventorySnapshot:
-    """A sync's snapshot, as something its run relates to."""
-
     scope_key: str = strawberry.field(description="The scope that was synced.")
     policy_count: int = strawberry.field(description="How many policies were stored.")
     is_whole: bool = strawberry.field(
@@ -70,7 +71,7 @@ class InventorySnapshot:
     def of(cls, run: OperationRun, policy_count: int) -> "InventorySnapshot":
         """Describe the snapshot of a sync."""
         return cls(
-            scope_key=models.SyncOrder.of_context(run.context).scope_key,
+            scope_key=models.SyncParameters.of_context(run.context).scope_key,
             policy_count=policy_count,
             is_whole=run.status_bucket == "SUCCEEDED",
         )

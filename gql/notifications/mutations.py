@@ -50,10 +50,10 @@ class NotificationMutations:
             if located.tenant_id != access.tenant_id:
                 raise BadInputError("A notification belongs to another tenant.")
             ids.append(decoded.uuid_key())
-        marked = await info.context.cases.notifications.mark_read(access, ids)
+        marked, unread = await info.context.cases.notifications.mark_read(access, ids)
         if marked:
             audit("notifications.read", access)
         return MarkNotificationsReadPayload(
             notifications=[Notification.of(row, access, info) for row in marked],
-            unread_count=await info.context.cases.notifications.unread_count(access),
+            unread_count=unread,
         )

@@ -1,21 +1,20 @@
-"""The notifications' part of a tenant."""
+"""The fields of a tenant about notifications."""
 
 from typing import Annotated
 
 import strawberry
 from strawberry import UNSET
 
+from domain.notifications import repository
 from domain.tenancy.models import TenantAccess
 from gql.arguments import After, First
 from gql.context import Info
-from gql.notifications.types import NOTIFICATION_CURSOR, Notification
-from gql.pages import DEFAULT_PAGE, Connection, cursor_number, forward_page, page_size
+from gql.notifications.types import NOTIFICATIONS, Notification
+from gql.pages import DEFAULT_PAGE, Connection, PageRequest
 
 
 @strawberry.type
 class TenantNotifications:
-    """The fields of Tenant about the caller's own notifications."""
-
     @strawberry.field(description="The caller's notifications, newest first.")
     async def notifications(
         self,
@@ -27,20 +26,15 @@ class TenantNotifications:
             bool, strawberry.argument(description="Leave out those marked as read.")
         ] = False,
     ) -> Connection[Notification]:
-        size = page_size(first)
-        start = after and await info.context.place(
-            after, NOTIFICATION_CURSOR, root.tenant_id, cursor_number(63)
-        )
-        rows = await info.context.cases.notifications.page(
-            root, before_seq=start[0] if start else None, unread_only=unread_only, limit=size + 1
-        )
-        page = [Notification.of(row, root, info) for row in rows]
-        return forward_page(
-            page, size, after=after, node=lambda row: row, cursor=lambda row: row.cursor
+        request = PageRequest(info.context, root, NOTIFICATIONS, first, after)
+        return await request.read(
+            repository.page,
+            unread_only=unread_only,
+            node=lambda row: Notification.of(row, root, info),
         )
 
     @strawberry.field(description="How many notifications the caller has not read.")
     async def unread_notification_count(
         self, root: strawberry.Parent[TenantAccess], info: Info
     ) -> int:
-        return await info.context.cases.notifications.unread_count(root)
+        return await info.context.read(repository.unread_count, root)

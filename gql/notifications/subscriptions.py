@@ -7,11 +7,12 @@ from typing import Annotated
 import strawberry
 from strawberry import UNSET
 
+from domain.notifications import repository
 from domain.runs.feed import FeedGapError
+from domain.runs.repository.feed import position
 from gql.context import Info
-from gql.notifications.types import NOTIFICATION_CURSOR, Notification
+from gql.notifications.types import NOTIFICATIONS, Notification
 from gql.observation import mark_committed_at
-from gql.pages import cursor_number
 from gql.runs.subscriptions import live_events
 
 _BATCH = 100
@@ -19,8 +20,6 @@ _BATCH = 100
 
 @strawberry.type
 class NotificationSubscriptions:
-    """The subscriptions about notifications."""
-
     @strawberry.subscription(
         description="The caller's new notifications in a tenant; with `after`, first those since."
     )
@@ -30,25 +29,27 @@ class NotificationSubscriptions:
         tenant_id: Annotated[strawberry.ID, strawberry.argument(description="The tenant.")],
         after: Annotated[
             str | None,
-            strawberry.argument(description="Continue behind this notification's cursor."),
+            strawberry.argument(description="Continue after this notification's cursor."),
         ] = UNSET,
     ) -> AsyncIterator[Notification]:
         context = info.context
         access, _ = await context.locate(tenant_id, "Tenant")
         seen: int | None = None
         if after := after or context.request.last_event_id:
-            (seen,) = await context.place(
-                after, NOTIFICATION_CURSOR, access.tenant_id, cursor_number(63)
-            )
+            seen = await context.place(after, NOTIFICATIONS, access.tenant_id)
         async with context.cases.feeds.follow(access.tenant_id) as feed:
             while True:
-                cursor = await context.cases.runs.position(access)
+                cursor = (await context.read(position, access)).cursor
                 seen = cursor.seq if seen is None else seen
                 try:
                     async with aclosing(live_events(context, access, feed, cursor)) as events:
                         while True:
-                            fresh = await context.cases.notifications.after(
-                                access, seq=seen, until_seq=cursor.seq, limit=_BATCH
+                            fresh = await context.read(
+                                repository.after,
+                                access,
+                                seq=seen,
+                                until_seq=cursor.seq,
+                                limit=_BATCH,
                             )
                             for notification in fresh:
                                 await context.stay(access.tenant_id)

@@ -6,13 +6,16 @@ import strawberry
 
 from domain.notifications import models
 from domain.notifications.models import NotificationOutcome
+from domain.runs.repository import reading
 from domain.tenancy.models import TenantAccess
 from gql.context import Info
 from gql.ids import GlobalId, Node
-from gql.pages import Cursor
+from gql.pages import CursorKind, cursor_number
 from gql.runs.types import OperationRun
 
-NOTIFICATION_CURSOR = "notifications"
+NOTIFICATIONS = CursorKind[models.Notification, int](
+    "notifications", encode=lambda row: (row.seq,), decode=cursor_number(63)
+)
 
 _WORDS = {
     NotificationOutcome.QUEUED: "is queued",
@@ -24,21 +27,19 @@ _WORDS = {
 
 @strawberry.type(description="A message to the caller about a run they started.")
 class Notification(Node):
-    """GraphQL form of `domain.notifications.models.Notification`."""
-
     access: strawberry.Private[TenantAccess]
     model: strawberry.Private[models.Notification]
-    outcome: NotificationOutcome = strawberry.field(description="What there is to tell.")
+    outcome: NotificationOutcome = strawberry.field(description="What happened to the run.")
     created_at: datetime = strawberry.field(description="When it was written.")
     read_at: datetime | None = strawberry.field(description="When the caller marked it as read.")
     url: str = strawberry.field(description="The run's page in the hub.")
-    cursor: str = strawberry.field(description="Continue behind it: a page or the subscription.")
+    cursor: str = strawberry.field(description="Pass it as `after` to a page or the subscription.")
 
     @classmethod
     def of(
         cls, notification: models.Notification, access: TenantAccess, info: Info
     ) -> "Notification":
-        """Wrap the domain's notification."""
+        """Return the notification as its recipient sees it."""
         tenant_id = notification.tenant_id
         run_id = GlobalId("OperationRun", tenant_id, notification.run_id.hex).encode()
         return cls(
@@ -49,15 +50,13 @@ class Notification(Node):
             created_at=notification.created_at,
             read_at=notification.read_at,
             url=info.context.links.run(access.tenant.slug, run_id),
-            cursor=Cursor(NOTIFICATION_CURSOR, tenant_id, (notification.seq,)).encode(),
+            cursor=NOTIFICATIONS.cursor(tenant_id, notification),
         )
 
     @strawberry.field(description="The run, as it is now.")
     async def run(self, info: Info) -> OperationRun:
-        run = await info.context.load(
-            info.context.cases.runs.by_ids, self.access, self.model.run_id
-        )
-        assert run is not None  # a notification goes with its run
+        run = await info.context.load(reading.by_ids, self.access, self.model.run_id)
+        assert run is not None  # deleting a run deletes its notifications
         return OperationRun.of(run, self.access, info)
 
     @strawberry.field(description="The message in words, as `inventory.sync succeeded`.")

@@ -16,8 +16,6 @@ from gql.ids import GlobalId
 
 @strawberry.type(description="How many items a run has, and what became of them.")
 class RunCounts:
-    """GraphQL form of `domain.runs.models.RunCounts`."""
-
     total: int | None = strawberry.field(description="All items; null while unknown.")
     processed: int = strawberry.field(description="Items with an outcome, whichever.")
     succeeded: int = strawberry.field(description="Items that succeeded.")
@@ -26,7 +24,7 @@ class RunCounts:
 
     @classmethod
     def of(cls, counts: models.RunCounts) -> "RunCounts":
-        """Wrap the domain's counts."""
+        """Return the GraphQL form of the counts."""
         return cls(
             total=counts.total,
             processed=counts.processed,
@@ -38,15 +36,13 @@ class RunCounts:
 
 @strawberry.type(description="Who started a run, under the name they had then.")
 class Initiator:
-    """GraphQL form of `domain.tenancy.models.Initiator`."""
-
     actor_id: strawberry.ID = strawberry.field(description="For the filter `initiatorIds`.")
     kind: InitiatorKind = strawberry.field(description="A person or the product itself.")
     name: str = strawberry.field(description="The display name.")
 
     @classmethod
     def of(cls, initiator: tenancy.Initiator, tenant_id: UUID) -> "Initiator":
-        """Wrap the domain's initiator; its id is good for the filter of this tenant."""
+        """Return the initiator with an id for the filter of this tenant."""
         return cls(
             actor_id=GlobalId("Initiator", tenant_id, initiator.id.hex).encode(),
             kind=InitiatorKind.SYSTEM if initiator.is_system else InitiatorKind.USER,
@@ -56,8 +52,6 @@ class Initiator:
 
 @strawberry.type(description="One failure: of an item, or of the run as a whole.")
 class RunFailure:
-    """GraphQL form of `domain.runs.failures.RunFailure`."""
-
     item_key: str | None = strawberry.field(
         description="The item; null when the run failed as a whole."
     )
@@ -70,7 +64,7 @@ class RunFailure:
 
     @classmethod
     def of(cls, failure: failures.RunFailure) -> "RunFailure":
-        """Wrap the domain's failure."""
+        """Return the GraphQL form of the failure."""
         return cls(
             item_key=failure.item_key,
             reason_code=failure.reason,
@@ -84,8 +78,6 @@ class RunFailure:
 
 @strawberry.type(description="How often one reason occurs among a run's failures.")
 class RunFailureGroup:
-    """GraphQL form of `domain.runs.models.FailureGroup`."""
-
     reason_code: FailureReason = strawberry.field(description="The reason.")
     count: int = strawberry.field(description="How many failures have it.")
     retryable: bool = strawberry.field(description="Whether starting again may help.")
@@ -94,8 +86,6 @@ class RunFailureGroup:
 
 @strawberry.type(description="One item for which there was nothing to do.")
 class SkippedItem:
-    """GraphQL form of `domain.runs.models.SkippedItem`."""
-
     item_key: str = strawberry.field(description="The item.")
     reason: str | None = strawberry.field(
         description="Why it was skipped; null for runs of versions that did not record it."
@@ -104,8 +94,6 @@ class SkippedItem:
 
 @strawberry.type(description="One fact of a run's timeline.")
 class RunEvent:
-    """GraphQL form of `domain.runs.models.RunEvent`."""
-
     kind: RunEventKind = strawberry.field(description="What happened.")
     version: int = strawberry.field(description="The run's version right after.")
     status_bucket: StatusBucket = strawberry.field(description="The bucket right after.")
@@ -115,7 +103,7 @@ class RunEvent:
 
     @classmethod
     def of(cls, event: models.RunEvent) -> "RunEvent":
-        """Wrap the domain's event."""
+        """Return the GraphQL form of the event."""
         return cls(
             kind=event.kind,
             version=event.run.version,

@@ -18,8 +18,6 @@ MAX_VALUES = 50
 
 @strawberry.input(description="Which runs; an empty or absent part does not restrict.")
 class OperationRunFilter:
-    """GraphQL form of `domain.runs.models.RunFilter`."""
-
     run_types: list[str] | None = strawberry.field(
         default=UNSET, description="Only these types, as `inventory.sync`."
     )
@@ -27,7 +25,7 @@ class OperationRunFilter:
         default=UNSET, description="Only runs in these buckets."
     )
     created_from: datetime | None = strawberry.field(
-        default=UNSET, description="Not created before; if not given, the last 30 days are shown."
+        default=UNSET, description="Not created before; defaults to 30 days ago."
     )
     created_until: datetime | None = strawberry.field(
         default=UNSET, description="Created before this moment."
@@ -38,21 +36,21 @@ class OperationRunFilter:
 
 
 async def run_filter(
-    asked: OperationRunFilter | None, access: TenantAccess, context: Context
+    argument: OperationRunFilter | None, access: TenantAccess, context: Context
 ) -> RunFilter:
     """Return the ledger's filter, bounded by the default window.
 
     Raises:
-        BadInputError: the range is empty, a type is no text or an id is none of an initiator.
+        BadInputError: an empty range, an invalid type or an id that is not an initiator's.
         ForbiddenError: an id of another tenant.
         LimitExceededError: more than MAX_VALUES in one list.
     """
-    asked = asked or OperationRunFilter()
-    for values in (asked.run_types, asked.initiator_ids):
+    argument = argument or OperationRunFilter()
+    for values in (argument.run_types, argument.initiator_ids):
         if len(values or ()) > MAX_VALUES:
             raise LimitExceededError(f"A filter names at most {MAX_VALUES} values in a list.")
-    until = asked.created_until or None
-    created_from = asked.created_from or datetime.now(UTC) - context.default_window
+    until = argument.created_until or None
+    created_from = argument.created_from or datetime.now(UTC) - context.default_window
     if until is not None and until <= created_from:
         raise BadInputError(
             f"The filter's range is empty: createdUntil must be later than"
@@ -61,10 +59,10 @@ async def run_filter(
     return RunFilter(
         created_from=created_from,
         created_until=until,
-        run_types=frozenset(map(plain_text, asked.run_types or ())),
-        status_buckets=frozenset(asked.status_buckets or ()),
+        run_types=frozenset(map(plain_text, argument.run_types or ())),
+        status_buckets=frozenset(argument.status_buckets or ()),
         initiator_ids=frozenset(
-            [await _initiator_id(id_, access, context) for id_ in asked.initiator_ids or ()]
+            [await _initiator_id(id_, access, context) for id_ in argument.initiator_ids or ()]
         ),
     )
 

@@ -1,4 +1,4 @@
-"""The monitoring hub's part of a tenant: the list of runs and its facets (H1, H4)."""
+"""The fields of a tenant about runs: the list of runs and its facets (H1, H4)."""
 
 from datetime import datetime
 from typing import Annotated
@@ -10,7 +10,8 @@ from strawberry import UNSET
 from domain.errors import BadInputError
 from domain.lifecycle import StatusBucket
 from domain.runs.models import OperationRun as Run
-from domain.runs.repository.facets import INITIATOR_LIMIT
+from domain.runs.repository import reading
+from domain.runs.repository.facets import INITIATOR_LIMIT, facets
 from domain.runs.repository.reading import Keyset
 from domain.tenancy.models import TenantAccess
 from domain.tenancy.roles import refusal, start_permission
@@ -20,9 +21,9 @@ from gql.limits.cost import COST, MEMBERS
 from gql.pages import (
     DEFAULT_PAGE,
     Connection,
-    Cursor,
-    backward_page,
-    forward_page,
+    CursorKind,
+    cursor_parts,
+    page_of,
     page_size,
 )
 from gql.runs.details import Initiator
@@ -30,31 +31,30 @@ from gql.runs.filters import OperationRunFilter, run_filter
 from gql.runs.types import OperationRun
 from gql.scalars import moment
 
+RUNS = CursorKind[Run, tuple[datetime, UUID]](
+    "runs",
+    encode=lambda run: (run.created_at.isoformat(), run.id.hex),
+    decode=cursor_parts(moment, UUID),
+)
 Filter = Annotated[
-    OperationRunFilter | None, strawberry.argument(description="Which runs; all if not given.")
+    OperationRunFilter | None, strawberry.argument(description="Which runs; defaults to all.")
 ]
 
 
 @strawberry.type(description="How many runs are in a bucket.")
 class StatusBucketCount:
-    """One facet by bucket."""
-
     status_bucket: StatusBucket = strawberry.field(description="The bucket.")
     count: int = strawberry.field(description="How many runs of the filter are in it.")
 
 
 @strawberry.type(description="How many runs are of a type.")
 class RunTypeCount:
-    """One facet by type."""
-
     run_type: str = strawberry.field(description="The type.")
     count: int = strawberry.field(description="How many runs of the filter are of it.")
 
 
 @strawberry.type(description="How many runs an initiator started.")
 class InitiatorCount:
-    """One facet by initiator."""
-
     initiator: Initiator = strawberry.field(
         description="The initiator, under the name of their newest run of the filter."
     )
@@ -63,8 +63,6 @@ class InitiatorCount:
 
 @strawberry.type(description="The counts that a filter bar needs, within the same filter.")
 class OperationRunFacets:
-    """GraphQL form of `domain.runs.models.RunFacets`."""
-
     by_status_bucket: list[StatusBucketCount] = strawberry.field(
         description="Every bucket, empty ones too."
     )
@@ -81,16 +79,12 @@ class OperationRunFacets:
 
 @strawberry.type(description="Whether the caller may start runs of a type.")
 class StartPermission:
-    """For buttons: hide or explain them."""
-
-    allowed: bool = strawberry.field(description="Whether a start would be let in.")
+    allowed: bool = strawberry.field(description="Whether the caller may start one.")
     reason: str | None = strawberry.field(description="Why not, in words; null when allowed.")
 
 
 @strawberry.type
 class TenantRuns:
-    """The fields of Tenant about runs."""
-
     @strawberry.field(description="The runs, newest first.")
     async def operation_runs(
         self,
@@ -112,19 +106,24 @@ class TenantRuns:
             raise BadInputError("Page either forward (first, after) or backward (last, before).")
         size = page_size(first if last is None else last)
         cursor = before if backward else after
-        start = cursor and await info.context.place(cursor, "runs", root.tenant_id, moment, UUID)
-        rows = await info.context.cases.runs.page(
+        start = None
+        if cursor:
+            start = await info.context.place(cursor, RUNS, root.tenant_id)
+        rows = await info.context.read(
+            reading.page,
             root,
             await run_filter(filter, root, info.context),
-            Keyset(size + 1, (start[0], start[1]) if start else None, backward),
+            Keyset(size + 1, start, backward),
         )
 
-        def node(run: Run) -> OperationRun:
-            return OperationRun.of(run, root, info)
-
-        if backward:
-            return backward_page(rows, size, before=before, node=node, cursor=_cursor)
-        return forward_page(rows, size, after=after, node=node, cursor=_cursor)
+        return page_of(
+            rows,
+            size,
+            is_first=not cursor,
+            node=lambda run: OperationRun.of(run, root, info),
+            cursor=lambda run: RUNS.cursor(root.tenant_id, run),
+            backward=backward,
+        )
 
     @strawberry.field(
         description="How many runs of the filter are in each bucket, of each type, by initiator.",
@@ -136,23 +135,23 @@ class TenantRuns:
         info: Info,
         filter: Filter = UNSET,  # noqa: A002
     ) -> OperationRunFacets:
-        wanted = await run_filter(filter, root, info.context)
-        facets = await info.context.cases.runs.facets(root, wanted)
+        within = await run_filter(filter, root, info.context)
+        counted = await info.context.read(facets, root, within)
         return OperationRunFacets(
             by_status_bucket=[
                 StatusBucketCount(status_bucket=bucket, count=count)
-                for bucket, count in facets.by_bucket.items()
+                for bucket, count in counted.by_bucket.items()
             ],
             by_run_type=[
                 RunTypeCount(run_type=run_type, count=count)
-                for run_type, count in facets.by_run_type.items()
+                for run_type, count in counted.by_run_type.items()
             ],
             by_initiator=[
                 InitiatorCount(initiator=Initiator.of(initiator, root.tenant_id), count=count)
-                for initiator, count in facets.by_initiator.items()
+                for initiator, count in counted.by_initiator.items()
             ],
-            truncated=facets.truncated,
-            created_from=wanted.created_from,
+            truncated=counted.truncated,
+            created_from=within.created_from,
         )
 
     @strawberry.field(description="Whether the caller may start runs of a type, and why not.")
@@ -163,7 +162,3 @@ class TenantRuns:
     ) -> StartPermission:
         reason = refusal(root.role, start_permission(run_type))
         return StartPermission(allowed=reason is None, reason=reason)
-
-
-def _cursor(run: Run) -> str:
-    return Cursor("runs", run.tenant_id, (run.created_at.isoformat(), run.id.hex)).encode()

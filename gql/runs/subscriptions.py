@@ -13,10 +13,11 @@ import strawberry
 from strawberry import UNSET
 
 from domain.errors import NotFoundError
-from domain.runs.feed import FeedCursor, FeedGapError, TenantFeed
+from domain.runs.feed import FeedGapError, TenantFeed
+from domain.runs.models import FeedCursor, RunEventKind, RunFilter
 from domain.runs.models import OperationRun as Run
 from domain.runs.models import RunEvent as Event
-from domain.runs.models import RunEventKind, RunFilter
+from domain.runs.repository.feed import position
 from domain.tenancy.models import TenantAccess
 from domain.tenancy.transactions import DatabaseUnavailableError
 from gql import context as context_module
@@ -24,34 +25,34 @@ from gql.context import Context, Info
 from gql.enums import FeedChange, FeedResetReason
 from gql.limits.cost import MEMBERS
 from gql.observation import mark_committed_at
-from gql.pages import Cursor, cursor_number
+from gql.pages import Cursor, CursorKind, cursor_number
 from gql.runs.filters import run_filter
 from gql.runs.queries import Filter
 from gql.runs.types import OperationRun
 
-# Quiet streams look up this often: to send a heartbeat and to check roles and tokens anew (T4).
+# Seconds after which a quiet stream sends a heartbeat and checks role and token again (T4).
 HEARTBEAT_SECONDS = 15.0
 SNAPSHOT_RUNS = 50
-_KIND = "feed"
+FEED = CursorKind[FeedCursor, FeedCursor](
+    "feed",
+    encode=lambda cursor: (cursor.epoch.hex, cursor.seq),
+    decode=lambda epoch, seq: FeedCursor(UUID(epoch), cursor_number(63)(seq)),
+)
 
 
 @strawberry.type(description="A run entered, changed or left what the subscription filters.")
 class OperationRunChanged:
-    """One event of the feed."""
-
     change: FeedChange = strawberry.field(description="How it moved.")
     run: OperationRun = strawberry.field(description="The run right after the event.")
-    cursor: str = strawberry.field(description="Pass it as `after` to continue behind this event.")
+    cursor: str = strawberry.field(description="Pass it as `after` to continue after this event.")
     occurred_at: datetime = strawberry.field(description="When.")
 
 
 @strawberry.type(
-    description="Start over: replace all runs you hold by these. Comes first when subscribing"
-    " without a cursor, and instead of a gap when a cursor is of no use any more."
+    description="Start over: replace all runs you hold with these. Comes first when subscribing"
+    " without a cursor, and instead of a gap when a cursor is no longer valid."
 )
 class FeedReset:
-    """A snapshot with its cursor."""
-
     reason: FeedResetReason = strawberry.field(description="Why.")
     runs: list[OperationRun] = strawberry.field(
         description="The newest runs of the filter, at most 50; page on with `operationRuns`.",
@@ -61,10 +62,8 @@ class FeedReset:
     occurred_at: datetime = strawberry.field(description="When the snapshot was taken.")
 
 
-@strawberry.type(description="Nothing of the filter happened for a while; the feed is alive.")
+@strawberry.type(description="No run of the filter changed for a while; the feed is alive.")
 class FeedHeartbeat:
-    """Moves the cursor on while nothing matches."""
-
     cursor: str = strawberry.field(description="Pass it as `after` to continue from here.")
     occurred_at: datetime = strawberry.field(description="When.")
 
@@ -77,59 +76,48 @@ OperationRunFeedEvent = Annotated[
 
 @strawberry.type(description="The state of one run after one of its events, or a snapshot of it.")
 class OperationRunEvent:
-    """What the subscription to one run sends."""
-
     kind: RunEventKind | None = strawberry.field(
         description="What happened; null for a snapshot, which replaces what you hold."
     )
     run: OperationRun = strawberry.field(description="The run right after.")
-    cursor: str = strawberry.field(description="Pass it as `after` to continue behind this event.")
+    cursor: str = strawberry.field(description="Pass it as `after` to continue after this event.")
     occurred_at: datetime = strawberry.field(description="When.")
 
 
 @dataclass(slots=True)
 class Resumption:
-    """Where a stream begins: behind a cursor, or with a snapshot for a reason."""
+    """Where a stream begins: after a cursor, or with a snapshot for a reason."""
 
     cursor: FeedCursor | None
     reason: FeedResetReason = FeedResetReason.SUBSCRIBED
 
 
 async def resume(context: Context, access: TenantAccess, after: str | None) -> Resumption:
-    """Read a feed cursor, the one given or that of the last event that the client had.
+    """Read the feed cursor `after`, or that of the last event that the client received.
 
-    One of another feed is no error, but leads to a snapshot.
+    A cursor of another feed is not an error: the stream begins with a snapshot.
 
     Raises:
-        BadInputError: no cursor at all. ForbiddenError: that of a tenant without membership.
+        BadInputError: not a cursor. ForbiddenError: that of a tenant without membership.
     """
     after = after or context.request.last_event_id
     if not after:
         return Resumption(None)
-    cursor = Cursor.decode(after)
-    await context.enter(cursor.tenant_id)
-    if (cursor.kind, cursor.tenant_id) != (_KIND, access.tenant_id):
+    decoded = Cursor.decode(after)
+    await context.enter(decoded.tenant_id)
+    if (decoded.kind, decoded.tenant_id) != (FEED.name, access.tenant_id):
         return Resumption(None, FeedResetReason.CURSOR_FOREIGN)
-    epoch, seq = await context.place(after, _KIND, access.tenant_id, _epoch, cursor_number(63))
-    position = await context.cases.runs.position(access)
-    if epoch != position.epoch or seq > position.seq:
+    cursor = await context.place(after, FEED, access.tenant_id)
+    end = (await context.read(position, access)).cursor
+    if cursor.epoch != end.epoch or cursor.seq > end.seq:
         return Resumption(None, FeedResetReason.CURSOR_FOREIGN)
-    return Resumption(FeedCursor(epoch, seq))
-
-
-def _epoch(value: object) -> UUID:
-    return UUID(hex=str(value))
-
-
-def feed_cursor(access: TenantAccess, cursor: FeedCursor) -> str:
-    """Return the cursor as clients see it."""
-    return Cursor(_KIND, access.tenant_id, (cursor.epoch.hex, cursor.seq)).encode()
+    return Resumption(cursor)
 
 
 async def live_events(
     context: Context, access: TenantAccess, feed: TenantFeed, cursor: FeedCursor
 ) -> AsyncGenerator[tuple[FeedCursor, Event | None], None]:
-    """Yield every event behind the cursor for ever, and None in between when it is quiet.
+    """Yield every event after the cursor without end, and None whenever the feed is quiet.
 
     Raises:
         FeedGapError: take a new snapshot.
@@ -150,8 +138,6 @@ async def live_events(
 
 @strawberry.type
 class RunSubscriptions:
-    """The subscriptions about runs."""
-
     @strawberry.subscription(
         description="One run, until it has ended: first a snapshot or, with `after`, every event"
         " since; then each event. Completes after the terminal event."
@@ -161,7 +147,7 @@ class RunSubscriptions:
         info: Info,
         id: Annotated[strawberry.ID, strawberry.argument(description="The run.")],  # noqa: A002
         after: Annotated[
-            str | None, strawberry.argument(description="Continue behind this cursor.")
+            str | None, strawberry.argument(description="Continue after this cursor.")
         ] = UNSET,
     ) -> AsyncIterator[OperationRunEvent]:
         context = info.context
@@ -169,13 +155,13 @@ class RunSubscriptions:
         run_id = located.uuid_key()
         cursor = (await resume(context, access, after)).cursor
 
-        def told(event: Event | None, run: Run, seen: FeedCursor) -> OperationRunEvent:
+        def change_of(event: Event | None, run: Run, seen: FeedCursor) -> OperationRunEvent:
             if event is not None:
                 mark_committed_at(event.occurred_at)
             return OperationRunEvent(
                 kind=event.kind if event else None,
                 run=OperationRun.of(run, access, info),
-                cursor=feed_cursor(access, seen),
+                cursor=FEED.cursor(access.tenant_id, seen),
                 occurred_at=event.occurred_at if event else run.observed_at,
             )
 
@@ -187,9 +173,9 @@ class RunSubscriptions:
                     raise NotFoundError("There is no such run.")
                 for past in resumed.missed or ():
                     await context.stay(access.tenant_id)
-                    yield told(past, past.run, FeedCursor(resumed.cursor.epoch, past.seq))
+                    yield change_of(past, past.run, FeedCursor(resumed.cursor.epoch, past.seq))
                 if resumed.missed is None or (not resumed.missed and resumed.run.is_terminal):
-                    yield told(None, resumed.run, resumed.cursor)
+                    yield change_of(None, resumed.run, resumed.cursor)
                 if resumed.run.is_terminal:
                     return
                 try:
@@ -197,7 +183,7 @@ class RunSubscriptions:
                     async with aclosing(live) as events:
                         async for seen, event in events:
                             if event is not None and event.run.id == run_id:
-                                yield told(event, event.run, seen)
+                                yield change_of(event, event.run, seen)
                                 if event.run.is_terminal:
                                     return
                 except FeedGapError:
@@ -213,54 +199,54 @@ class RunSubscriptions:
         tenant_id: Annotated[strawberry.ID, strawberry.argument(description="The tenant.")],
         filter: Filter = UNSET,  # noqa: A002
         after: Annotated[
-            str | None, strawberry.argument(description="Continue behind this cursor.")
+            str | None, strawberry.argument(description="Continue after this cursor.")
         ] = UNSET,
     ) -> AsyncIterator[OperationRunFeedEvent]:
         context = info.context
         access, _ = await context.locate(tenant_id, "Tenant")
-        wanted = await run_filter(filter, access, context)
+        within = await run_filter(filter, access, context)
         start = await resume(context, access, after)
         cursor, reason = start.cursor, start.reason
         async with context.cases.feeds.follow(access.tenant_id) as feed:
             while True:
                 if cursor is None:
                     await context.stay(access.tenant_id)
-                    snapshot = await context.cases.runs.snapshot(access, wanted, SNAPSHOT_RUNS)
+                    snapshot = await context.cases.runs.snapshot(access, within, SNAPSHOT_RUNS)
                     cursor = snapshot.cursor
                     yield FeedReset(
                         reason=reason,
                         runs=[OperationRun.of(run, access, info) for run in snapshot.runs],
-                        cursor=feed_cursor(access, cursor),
+                        cursor=FEED.cursor(access.tenant_id, cursor),
                         occurred_at=datetime.now(UTC),
                     )
                 try:
                     async with aclosing(live_events(context, access, feed, cursor)) as events:
-                        told_at = monotonic()
+                        sent_at = monotonic()
                         async for cursor, event in events:
-                            change = event and _change(wanted, event)
+                            change = event and _change(within, event)
                             if event and change:
                                 mark_committed_at(event.occurred_at)
                                 yield OperationRunChanged(
                                     change=change,
                                     run=OperationRun.of(event.run, access, info),
-                                    cursor=feed_cursor(access, cursor),
+                                    cursor=FEED.cursor(access.tenant_id, cursor),
                                     occurred_at=event.occurred_at,
                                 )
-                            # Events of others must not keep our cursor where it is.
-                            elif event is None or monotonic() - told_at >= HEARTBEAT_SECONDS:
+                            # Events outside the filter must still move the cursor on.
+                            elif event is None or monotonic() - sent_at >= HEARTBEAT_SECONDS:
                                 yield FeedHeartbeat(
-                                    cursor=feed_cursor(access, cursor),
+                                    cursor=FEED.cursor(access.tenant_id, cursor),
                                     occurred_at=datetime.now(UTC),
                                 )
                             else:
                                 continue
-                            told_at = monotonic()
+                            sent_at = monotonic()
                 except FeedGapError:
                     cursor, reason = None, FeedResetReason.CURSOR_EXPIRED
 
 
-def _change(wanted: RunFilter, event: Event) -> FeedChange | None:
-    matched = wanted.matches(event.run, event.previous_bucket)
-    if wanted.matches(event.run, event.run.status_bucket):
+def _change(within: RunFilter, event: Event) -> FeedChange | None:
+    matched = within.matches(event.run, event.previous_bucket)
+    if within.matches(event.run, event.run.status_bucket):
         return FeedChange.UPDATED if matched else FeedChange.ENTERED
     return FeedChange.LEFT if matched else None

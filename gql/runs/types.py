@@ -8,14 +8,22 @@ from strawberry import UNSET
 from strawberry.scalars import JSON
 
 from domain.lifecycle import StatusBucket
-from domain.runs import models
+from domain.runs import failures, models
 from domain.runs.failures import FailureReason
 from domain.runs.models import StartOutcome
+from domain.runs.repository import reading
 from domain.tenancy.models import TenantAccess
 from gql.arguments import After, First
 from gql.context import Info
 from gql.ids import GlobalId, Node
-from gql.pages import DEFAULT_PAGE, Connection, Cursor, cursor_number, forward_page, page_size
+from gql.pages import (
+    DEFAULT_PAGE,
+    Connection,
+    CursorKind,
+    PageRequest,
+    cursor_number,
+    cursor_text,
+)
 from gql.runs.details import (
     Initiator,
     RunCounts,
@@ -32,10 +40,19 @@ if TYPE_CHECKING:
     from gql.tenant import Tenant
 
 
+FAILURES = CursorKind[failures.RunFailure, str](
+    "failures", encode=lambda row: (row.item_key or "",), decode=cursor_text
+)
+SKIPPED = CursorKind[models.SkippedItem, str](
+    "skipped", encode=lambda row: (row.key,), decode=cursor_text
+)
+EVENTS = CursorKind[models.RunEvent, int](
+    "events", encode=lambda row: (row.run.version,), decode=cursor_number(31)
+)
+
+
 @strawberry.type(description="One run of a long operation: the canonical record of it.")
 class OperationRun(Node):
-    """GraphQL form of `domain.runs.models.OperationRun`."""
-
     access: strawberry.Private[TenantAccess]
     model: strawberry.Private[models.OperationRun]
     run_type: str = strawberry.field(description="`resource.action`, as in `inventory.sync`.")
@@ -58,7 +75,7 @@ class OperationRun(Node):
         description="What the run works on, by name: a scope's key, or a backup set's name."
     )
     context: JSON = strawberry.field(description="The parameters it runs with.")
-    attempt: int = strawberry.field(description="How many workers took it so far.")
+    attempt: int = strawberry.field(description="How many workers have taken it so far.")
     version: int = strawberry.field(
         description="Rises by one with every event; of two readings the higher one is newer."
     )
@@ -76,7 +93,7 @@ class OperationRun(Node):
 
     @classmethod
     def of(cls, run: models.OperationRun, access: TenantAccess, info: Info) -> "OperationRun":
-        """Wrap a run of the tenant that `access` leads to."""
+        """Return the run as the member sees it."""
         id_ = GlobalId("OperationRun", run.tenant_id, run.id.hex).encode()
         return cls(
             id=id_,
@@ -123,45 +140,25 @@ class OperationRun(Node):
             strawberry.argument(description="Only failures for these reasons."),
         ] = UNSET,
     ) -> Connection[RunFailure]:
-        size = page_size(first)
-        kind = f"failures {self.model.id.hex}"
-        start = after and await info.context.place(after, kind, self.access.tenant_id, str)
-        rows = await info.context.load(
-            info.context.cases.runs.failures,
-            self.access,
+        failures = FAILURES.of(self.model.id)
+        request = PageRequest(info.context, self.access, failures, first, after)
+        return await request.load(
+            reading.failures,
             self.model.id,
-            after=start[0] if start else None,
             reasons=frozenset(reason_codes or ()),
-            limit=size + 1,
-        )
-        return forward_page(
-            rows or (),
-            size,
-            after=after,
             node=RunFailure.of,
-            cursor=lambda row: self._cursor(kind, row.item_key or ""),
         )
 
     @strawberry.field(description="The items that were skipped and why, by item.")
     async def skipped_items(
         self, info: Info, first: First = DEFAULT_PAGE, after: After = UNSET
     ) -> Connection[SkippedItem]:
-        size = page_size(first)
-        kind = f"skipped {self.model.id.hex}"
-        start = after and await info.context.place(after, kind, self.access.tenant_id, str)
-        rows = await info.context.load(
-            info.context.cases.runs.skipped,
-            self.access,
+        skipped = SKIPPED.of(self.model.id)
+        request = PageRequest(info.context, self.access, skipped, first, after)
+        return await request.load(
+            reading.skipped,
             self.model.id,
-            after=start[0] if start else None,
-            limit=size + 1,
-        )
-        return forward_page(
-            rows or (),
-            size,
-            after=after,
             node=lambda row: SkippedItem(item_key=row.key, reason=row.reason),
-            cursor=lambda row: self._cursor(kind, row.key),
         )
 
     @strawberry.field(description="The failures counted by reason, the most frequent first.")
@@ -172,27 +169,11 @@ class OperationRun(Node):
     async def events(
         self, info: Info, first: First = DEFAULT_PAGE, after: After = UNSET
     ) -> Connection[RunEvent]:
-        size = page_size(first)
-        kind = f"events {self.model.id.hex}"
-        start = after and await info.context.place(
-            after, kind, self.access.tenant_id, cursor_number(31)
-        )
-        rows = await info.context.load(
-            info.context.cases.runs.events,
-            self.access,
-            self.model.id,
-            after_version=start[0] if start else 0,
-            limit=size + 1,
-        )
-        return forward_page(
-            rows or (),
-            size,
-            after=after,
-            node=RunEvent.of,
-            cursor=lambda row: self._cursor(kind, row.run.version),
-        )
+        events = EVENTS.of(self.model.id)
+        request = PageRequest(info.context, self.access, events, first, after)
+        return await request.load(reading.events, self.model.id, node=RunEvent.of)
 
-    @strawberry.field(description="What the run worked on or brought about.")
+    @strawberry.field(description="What the run worked on or produced.")
     async def related(
         self, info: Info
     ) -> list[Annotated["RelatedResource", strawberry.lazy("gql.related")]]:
@@ -201,9 +182,7 @@ class OperationRun(Node):
         return [cast("RelatedResource", resource)] if resource else []
 
     async def _groups(self, info: Info) -> list[RunFailureGroup]:
-        groups = await info.context.load(
-            info.context.cases.runs.failure_groups, self.access, self.model.id
-        )
+        groups = await info.context.load(reading.failure_groups, self.access, self.model.id)
         return [
             RunFailureGroup(
                 reason_code=group.reason,
@@ -214,23 +193,20 @@ class OperationRun(Node):
             for group in groups or ()
         ]
 
-    def _cursor(self, kind: str, value: str | int) -> str:
-        return Cursor(kind, self.access.tenant_id, (value,)).encode()
 
-
-@strawberry.type(description="The answer to a start: a run, or what to mend.")
+@strawberry.type(description="The result of a start: a run, or errors that the user can fix.")
 class StartRunPayload:
-    """What every start mutation returns."""
-
     run: OperationRun | None = strawberry.field(description="The run; null with user errors.")
     outcome: StartOutcome | None = strawberry.field(
         description="Whether the run is new; null with user errors."
     )
-    user_errors: list[UserError] = strawberry.field(description="What to mend; empty on success.")
+    user_errors: list[UserError] = strawberry.field(
+        description="Errors the user can fix; empty on success."
+    )
 
     @classmethod
     def of(cls, started: models.StartedRun, access: TenantAccess, info: Info) -> "StartRunPayload":
-        """Wrap the ledger's answer."""
+        """Return the payload of a successful start."""
         return cls(
             run=OperationRun.of(started.run, access, info), outcome=started.outcome, user_errors=[]
         )

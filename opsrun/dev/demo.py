@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from domain.inventory.maintenance import InventoryMaintenance
 from domain.inventory.models import RUN_TYPE
-from domain.inventory.repository import save_scopes
 from domain.lifecycle import StatusBucket
 from domain.runs.failures import ProducerError
 from domain.runs.models import OperationRun
+from domain.tenancy.administration import save_member, save_tenant
+from domain.tenancy.models import User
 from domain.tenancy.roles import TenantRole
 from domain.tenancy.transactions import Transactions
-from opsrun.administration import User, save_member, save_tenant
 from opsrun.auth.tokens import LOCAL_ISSUER
 from opsrun.dev.demo_policies import Version, write_export
 from opsrun.settings import SettingsError
@@ -70,7 +71,7 @@ OWN = DemoTenant("own-exports", "Own exports", TENANTS[0].roles)
 
 
 def memberships(subject: str) -> list[str]:
-    """Return where a demo user belongs, each as `slug:ROLE`."""
+    """Return the memberships of a demo user, each as `slug:ROLE`."""
     return [
         f"{tenant.slug}:{tenant.roles[subject]}"
         for tenant in (*TENANTS, OWN)
@@ -79,7 +80,7 @@ def memberships(subject: str) -> list[str]:
 
 
 async def own_scopes(folder: Path, exports: Path) -> list[str]:
-    """Return the scopes in a folder of somebody's own exports; `exports` are the demo's.
+    """Return the scopes in a folder of the user's own exports; `exports` are the demo's.
 
     Raises:
         SettingsError: the folder cannot be read, has no scope, or is one of the demo's.
@@ -107,22 +108,21 @@ def _is_inside(folder: Path, other: Path) -> bool:
 
 
 async def seed_own(transactions: Transactions, folder: Path) -> None:
-    """Write the tenant that reads `folder`, with members as the first demo tenant has them."""
+    """Add the tenant that reads `folder`, with the members of the first demo tenant."""
     await _save(transactions, OWN, folder)
 
 
 async def _save(transactions: Transactions, tenant: DemoTenant, folder: Path) -> None:
     tenant_id = await save_tenant(transactions, tenant.slug, tenant.name, _real(folder))
-    # Maintenance would find them too, but not before somebody can start a sync.
+    # Maintenance would find them too, but a user may start a sync before it does.
     scopes = await DirectoryProvider(folder).scopes()
-    async with transactions.open(tenant_id) as connection:
-        await save_scopes(connection, tenant_id, scopes)
+    await InventoryMaintenance(transactions).save_scopes(tenant_id, scopes)
     for subject, role in tenant.roles.items():
         await save_member(transactions, tenant.slug, USERS[subject], role)
 
 
 async def seed(transactions: Transactions, exports: Path) -> None:
-    """Write the demo's tenants, members and exports; an export that is there stays."""
+    """Add the demo's tenants, members and exports; an existing export stays."""
     for tenant in TENANTS:
         folder = exports / tenant.slug
         folder.mkdir(parents=True, exist_ok=True)
@@ -133,7 +133,7 @@ async def seed(transactions: Transactions, exports: Path) -> None:
 
 
 def may_change(slug: str, run: OperationRun) -> bool:
-    """Tell whether the run took the state of a demo tenant's scope whose export changes."""
+    """Return whether the run synced the scope of a demo tenant whose export changes."""
     return (
         any(slug == tenant.slug for tenant in TENANTS)
         and run.run_type == RUN_TYPE
@@ -145,7 +145,7 @@ def may_change(slug: str, run: OperationRun) -> bool:
 def change_export(exports: Path, slug: str) -> bool:
     """Replace a tenant's export by its other version, so that the next sync finds drift.
 
-    Returns False when somebody put an export of their own there, which stays.
+    Returns False if the user has put another export there, which stays.
     """
     folder = exports / slug
     mark = folder / _SECOND_VERSION_MARK

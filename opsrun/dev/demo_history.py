@@ -1,12 +1,13 @@
-"""What happened in the demo's tenants before the first start: four weeks of runs.
+"""The history of the demo's tenants before the first start: four weeks of runs.
 
-The product's own code makes them, over exports of several versions. Afterwards all their times
-are moved into the past. One transaction per tenant holds everything, so a start that is
-interrupted leaves no half of a history, and no worker sees an outbox entry of it.
+The use cases of the product make the runs, over several versions of the exports. Afterwards all
+times are moved into the past. One transaction per tenant holds everything, so an interrupted
+start leaves no partial history, and no worker sees an outbox entry of it.
 """
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,10 +15,10 @@ from uuid import UUID
 
 import click
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.backups.service import Backups
 from domain.drift.service import Drift
+from domain.inventory.repository.policies import current_page
 from domain.inventory.service import Inventory
 from domain.runs.execution import RunClaimer
 from domain.runs.failures import ProducerError
@@ -26,6 +27,7 @@ from domain.runs.repository import feed
 from domain.runs.starting import RunStarter
 from domain.tenancy import repository as tenancy
 from domain.tenancy.models import TenantAccess
+from domain.tenancy.session import TenantSession
 from domain.tenancy.transactions import Transactions
 from domain.wakeups import WakeUps
 from opsrun.dev import demo
@@ -46,60 +48,55 @@ async def write_history(transactions: Transactions, wakeups: WakeUps) -> None:
     Needs the maintenance login, and the tenants as `demo.seed` writes them.
     """
     for tenant in demo.TENANTS:
-        async with transactions.open(None) as connection:
-            tenant_id = await tenancy.tenant_id_of(connection, tenant.slug)
+        async with transactions.installation() as session:
+            tenant_id = await tenancy.tenant_id_of(session, tenant.slug)
         assert tenant_id is not None, "demo.seed comes first"
-        async with transactions.open(tenant_id) as connection:
-            if not await _is_untouched(connection, tenant_id):
+        async with transactions.tenant(tenant_id) as session:
+            if not await _is_untouched(session):
                 continue
             click.echo(f"Writing four weeks of history for {tenant.name} ...")
-            exports = await tenancy.export_folder(connection, tenant_id)
+            exports = await tenancy.export_folder(session)
             with TemporaryDirectory(prefix="opsrun-demo-") as folder:
-                history = _History(connection, wakeups, tenant, tenant_id, Path(folder) / "exports")
+                history = _History(session, wakeups, tenant, Path(folder) / "exports")
                 await history.use_exports(str(history.exports))
                 await (_busy_weeks if tenant is demo.TENANTS[0] else _quiet_weeks)(history)
             await history.use_exports(exports)
-            await move_into_past(connection, tenant_id, history.moments)
+            await move_into_past(session, history.moments)
 
 
-async def _is_untouched(connection: AsyncConnection, tenant_id: UUID) -> bool:
-    """Tell whether the tenant's feed is empty; from now on, no other event enters it."""
+async def _is_untouched(session: TenantSession) -> bool:
+    """Return whether the tenant's feed is empty, and lock it against other events."""
     locking = text("SELECT 1 FROM opsrun.tenant_feed WHERE tenant_id = :id FOR NO KEY UPDATE")
-    await connection.execute(locking, {"id": tenant_id})
-    return (await feed.position(connection, tenant_id)).seq == 0
+    await session.one(locking, {"id": session.tenant_id})
+    return (await feed.position(session)).seq == 0
 
 
 class _OneTransaction(Transactions):
-    """Makes every transaction of a use case a part of one that is open already."""
+    """Makes every transaction of a use case part of one that is open already."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
+    def __init__(self, session: TenantSession) -> None:
+        self._session = session
 
     @asynccontextmanager
-    async def open(
-        self, tenant_id: UUID | None, user_id: UUID | None = None, *, snapshot: bool = False
-    ) -> AsyncIterator[AsyncConnection]:
-        yield self._connection
+    async def tenant(
+        self, tenant_id: UUID, user_id: UUID | None = None, *, snapshot: bool = False
+    ) -> AsyncIterator[TenantSession]:
+        assert tenant_id == self._session.tenant_id
+        yield replace(self._session, user_id=user_id)
 
 
 class _History:
-    """A tenant's runs, one after the other, and when each of them is to have happened."""
+    """A tenant's runs, one after the other, and the time that each of them gets."""
 
     def __init__(
-        self,
-        connection: AsyncConnection,
-        wakeups: WakeUps,
-        tenant: demo.DemoTenant,
-        tenant_id: UUID,
-        exports: Path,
+        self, session: TenantSession, wakeups: WakeUps, tenant: demo.DemoTenant, exports: Path
     ) -> None:
         self.exports = exports
         self.moments: list[tuple[OperationRun, datetime]] = []
         self._now = datetime.now(UTC)
-        self._connection = connection
+        self._session = session
         self._tenant = tenant
-        self._tenant_id = tenant_id
-        transactions = _OneTransaction(connection)
+        transactions = _OneTransaction(session)
         starter = RunStarter(transactions, wakeups, max_active_runs=1)
         self._claimer = RunClaimer(transactions, wakeups, owner="demo")
         self._inventory = Inventory(transactions, starter)
@@ -107,9 +104,9 @@ class _History:
         self._backups = Backups(transactions, starter)
 
     async def use_exports(self, folder: str | None) -> None:
-        """Let the tenant's syncs read another folder, as far as this transaction sees."""
+        """Let the tenant's syncs read another folder, within this transaction."""
         await tenancy.save_tenant(
-            self._connection,
+            self._session,
             slug=self._tenant.slug,
             name=self._tenant.name,
             export_folder=folder,
@@ -129,7 +126,7 @@ class _History:
 
     @contextmanager
     def export_came_out_empty(self) -> Iterator[None]:
-        """Empty the scope, as when an export tool fails and says nothing."""
+        """Empty the scope, as when an export tool fails silently."""
         scope = self.exports / demo.SCOPE
         away = scope.rename(self.exports.with_name("away"))
         scope.mkdir()
@@ -151,12 +148,10 @@ class _History:
         await self._work(days, await self._drift.start_generation(access, demo.SCOPE))
 
     async def policies(self, *words: str) -> list[tuple[str, str]]:
-        """Return the current policies with one of these words in their names, as to back up."""
-        access = await self._access("olivia")
-        found = await self._inventory.policies(access, demo.SCOPE, after=None, limit=100)
+        """Return the keys of the current policies with one of these words in their names."""
         return [
             (demo.SCOPE, policy.policy_id)
-            for policy in found
+            for policy in await current_page(self._session, demo.SCOPE, after=None, limit=100)
             if any(word in policy.name for word in words)
         ]
 
@@ -172,16 +167,16 @@ class _History:
         await self._work(days, await self._backups.start_adding(access, set_id, policies))
 
     async def _access(self, subject: str) -> TenantAccess:
-        principal = await tenancy.principal(self._connection, demo.USERS[subject].id)
+        principal = await tenancy.principal(self._session, demo.USERS[subject].id)
         assert principal is not None, "demo.seed comes first"
-        return principal.enter(self._tenant_id)
+        return principal.enter(self._session.tenant_id)
 
     async def _work(self, days: float, started: StartedRun, *, interrupted: bool = False) -> None:
         if interrupted:
-            first = await self._claimer.claim(self._tenant_id, started.run.id, _LEASE)
+            first = await self._claimer.claim(self._session.tenant_id, started.run.id, _LEASE)
             assert first is not None
             await first.release(timedelta(0))
-        execution = await self._claimer.claim(self._tenant_id, started.run.id, _LEASE)
+        execution = await self._claimer.claim(self._session.tenant_id, started.run.id, _LEASE)
         assert execution is not None, "no worker knows of this run"
         try:
             await _PRODUCERS[started.run.run_type].run(execution)

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.runs.models import OperationRun
+from domain.tenancy.session import TenantSession
 
 # By table: the column with the run's id, and its moments.
 _MOMENTS = {
@@ -39,17 +38,15 @@ _OUTBOX = "DELETE FROM opsrun.outbox WHERE tenant_id = :tenant_id"
 
 
 async def move_into_past(
-    connection: AsyncConnection,
-    tenant_id: UUID,
-    moments: Sequence[tuple[OperationRun, datetime]],
+    session: TenantSession, moments: Sequence[tuple[OperationRun, datetime]]
 ) -> None:
-    """Let each run have been created at its moment, and have taken as long as people expect.
+    """Set the creation time of each run to its moment, and give it a realistic duration.
 
-    These are all runs of the tenant, oldest first, made one after the other; their outbox
-    entries go. Needs the maintenance login.
+    `moments` holds all runs of the tenant in the order in which they were made. Their outbox
+    entries are deleted. Needs the maintenance login.
     """
     past = {
-        "tenant_id": tenant_id,
+        "tenant_id": session.tenant_id,
         "ids": [run.id for run, _ in moments],
         "made": [run.created_at for run, _ in moments],
         "ended": [run.finished_at for run, _ in moments],
@@ -61,16 +58,16 @@ async def move_into_past(
             f"{column} = past.began_at + past.factor * (it.{column} - past.made_at)"
             for column in columns
         )
-        await connection.execute(
+        await session.execute(
             text(
                 f"UPDATE opsrun.{table} AS it SET {shifts} FROM {_PAST}"  # noqa: S608 - no input
                 f" WHERE it.tenant_id = :tenant_id AND it.{key} = past.run_id"
             ),
             past,
         )
-    await connection.execute(text(_COPIES), past)
+    await session.execute(text(_COPIES), past)
     for statement in (_SETS, _READ, _OUTBOX):
-        await connection.execute(text(statement), {"tenant_id": tenant_id})
+        await session.execute(text(statement), {"tenant_id": session.tenant_id})
 
 
 def _usual_length(run: OperationRun) -> timedelta:

@@ -1,4 +1,4 @@
-"""A small policy export of our own for the demo tenants: invented, and the same every time."""
+"""A small, invented policy export for the demo tenants: the same every time."""
 
 import json
 import secrets
@@ -115,7 +115,7 @@ def write_export(folder: Path, version: Version, *, broken: bool = False) -> Non
     a reader who is still in it.
 
     Raises:
-        FileExistsError: `folder` is no link, so it was not written here.
+        FileExistsError: `folder` is not a link, so this module did not write it.
     """
     if folder.exists() and not folder.is_symlink():
         raise FileExistsError(f"{folder} was not written by the demo, so it is left alone.")

@@ -51,8 +51,8 @@ def demo_tokens(tokens: LocalTokens) -> list[str]:
 def sign_in_route(settings: Settings) -> Route:
     """Return the endpoint; it answers pages of this machine that know the code.
 
-    A page of another site learns nothing: the browser names the site it comes from (`Origin`,
-    `Sec-Fetch-Site`), and the name under which it found this server (`Host`).
+    A page of another site learns nothing: the browser sends the site of the page (`Origin`,
+    `Sec-Fetch-Site`) and the host name that it connected to (`Host`).
     """
     tokens, code = local_tokens(settings), sign_in_code(settings)
 
@@ -68,7 +68,7 @@ def sign_in_route(settings: Settings) -> Route:
 
 
 def is_local_url(base: str) -> bool:
-    """Tell whether a browser on this machine can sign in at this address."""
+    """Return whether a browser on this machine can sign in at this address."""
     scheme, _, authority = base.partition("://")
     return scheme == "http" and _is_loopback_name(authority)
 

@@ -21,20 +21,19 @@ DriftCounts = Mapping[DriftKind, int]
 async def all_events(transactions: Transactions) -> AsyncIterator[tuple[str, RunEvent]]:
     """Yield (tenant slug, event) of every tenant from now on; needs the maintenance login.
 
-    Of a run's progress only the latest of each look is told, about three times a second.
+    Of a run's progress events, only the latest is yielded, about three times a second.
     """
     seen: dict[UUID, int] = {}
     while True:
         try:
-            async with transactions.open(None) as connection:
-                slugs = await tenancy.tenant_slugs(connection)
+            async with transactions.installation() as session:
+                slugs = await tenancy.tenant_slugs(session)
                 fresh: list[tuple[str, RunEvent]] = []
                 for tenant_id, slug in slugs.items():
+                    tenant = session.within(tenant_id)
                     if tenant_id not in seen:
-                        seen[tenant_id] = (await feed.position(connection, tenant_id)).seq
-                    events = await feed.events_after(
-                        connection, tenant_id, seen[tenant_id], limit=_BATCH
-                    )
+                        seen[tenant_id] = (await feed.position(tenant)).seq
+                    events = await feed.events_after(tenant, seen[tenant_id], limit=_BATCH)
                     fresh += [(slug, event) for event in latest_progress_only(events)]
                     if events:
                         seen[tenant_id] = events[-1].seq
@@ -46,7 +45,7 @@ async def all_events(transactions: Transactions) -> AsyncIterator[tuple[str, Run
 
 
 def latest_progress_only(events: Sequence[RunEvent]) -> list[RunEvent]:
-    """Leave out every progress that another event of the same run follows."""
+    """Leave out every progress event that another event of the same run follows."""
     last = {event.run.id: event.seq for event in events}
     return [
         event
@@ -56,25 +55,25 @@ def latest_progress_only(events: Sequence[RunEvent]) -> list[RunEvent]:
 
 
 async def findings_of(transactions: Transactions, run: OperationRun) -> DriftCounts | None:
-    """Return what a drift run found, by kind; None for a run of another type, or one not ended."""
+    """Return a drift run's findings by kind; None for other types and runs that have not ended."""
     if run.run_type != RUN_TYPE or run.status is not RunStatus.COMPLETED:
         return None
     comparison = Comparison.of_context(run.context)
-    async with transactions.open(run.tenant_id) as connection:
-        return (await drift.counts(connection, run.tenant_id, [comparison])).get(comparison, {})
+    async with transactions.tenant(run.tenant_id) as session:
+        return (await drift.counts(session, [comparison])).get(comparison, {})
 
 
 def line(slug: str, event: RunEvent, findings: DriftCounts | None = None) -> str:
     """Return one line about an event, with what a drift run found, in the terminal's time zone."""
     run = event.run
-    result = _items(run) if findings is None else _found(findings)
+    result = _items(run) if findings is None else _summary(findings)
     return (
         f"{event.occurred_at.astimezone():%H:%M:%S}  {slug:<10}  {run.run_type:<24}"
         f"  {run.status_bucket:<19}  {result}"
     ).rstrip()
 
 
-def _found(findings: DriftCounts) -> str:
+def _summary(findings: DriftCounts) -> str:
     """Return `5 modified, 3 added, 2 removed`, or `no changes`."""
     kinds = (DriftKind.MODIFIED, DriftKind.ADDED, DriftKind.REMOVED)
     parts = [f"{findings[kind]} {kind.lower()}" for kind in kinds if findings.get(kind)]

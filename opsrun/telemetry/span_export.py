@@ -21,6 +21,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.sdk.trace.sampling import Sampler, SamplingResult
 from opentelemetry.trace import Tracer
 
+from domain.outages import Outage
+
 # Seconds for a batch, including retries.
 EXPORT_SECONDS = 5.0
 # Seconds that a stopping process waits until the last spans are sent.
@@ -71,16 +73,18 @@ class LogOutageOnce(SpanExporter):
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
-        self._is_away = False
+        self._outage = Outage(
+            logger,
+            lost="The trace collector takes no spans; they are dropped until it does",
+            back="The trace collector is back",
+        )
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         result = self._exporter.export(spans)
-        is_away = result is SpanExportResult.FAILURE
-        if is_away and not self._is_away:
-            logger.warning("The trace collector is unavailable; spans are dropped until it is back")
-        elif self._is_away and not is_away:
-            logger.info("The trace collector is back")
-        self._is_away = is_away
+        if result is SpanExportResult.FAILURE:
+            self._outage.failed()
+        else:
+            self._outage.recovered()
         return result
 
     def shutdown(self) -> None:

@@ -14,9 +14,9 @@ from typing import Any, Self
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
-from redis.backoff import EqualJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from domain.outages import Outage
 from domain.wakeups import Waiter
 from opsrun.valkey.pool import OUTAGE, redis_pool
 
@@ -29,9 +29,6 @@ PING_INTERVAL = 5.0
 
 # Always subscribed, so that there is a subscription even without topics.
 _CHANNEL = b"opsrun:wakeups"
-_BACKOFF = EqualJitterBackoff(cap=3.0, base=0.1)
-# The backoff converts 2**failures to a float, which overflows after an hour of outage.
-_BACKOFF_STEPS = 10
 
 
 class _Waiter:
@@ -71,9 +68,14 @@ class RedisWakeUps:
         self._topics: dict[bytes, _Topic] = {}
         self._topics_changed = False
         self._reading: asyncio.Timeout | None = None
-        self._read_failures = 0
-        self._nudging_fails = False
-        self.outages = 0
+        self._reading_outage = Outage(
+            logger, lost="Lost the wake-ups", back="The wake-ups are back"
+        )
+        self._sending_outage = Outage(
+            logger,
+            lost="Cannot send wake-ups, their readers must poll",
+            back="Wake-ups are sent again",
+        )
 
     async def __aenter__(self) -> Self:
         self._reader = asyncio.create_task(self._read_forever(), name="wake-ups")
@@ -94,10 +96,15 @@ class RedisWakeUps:
     @property
     def is_away(self) -> bool:
         """Whether wake-ups do not arrive, so that readers poll."""
-        return self._read_failures > 0
+        return self._reading_outage.is_on
+
+    @property
+    def outages(self) -> int:
+        """How often the subscription was lost."""
+        return self._reading_outage.count
 
     async def nudge(self, *topics: str) -> None:
-        """Wake all waiters of these topics, in any process, within `PATIENCE`. Never raises."""
+        """Wake the waiters of these topics anywhere. Never raises; takes at most `PATIENCE`."""
         try:
             async with (
                 asyncio.timeout(PATIENCE),
@@ -107,11 +114,9 @@ class RedisWakeUps:
                     pipeline.publish(_channel(topic), b"")
                 await pipeline.execute()
         except OUTAGE as error:
-            if not self._nudging_fails:
-                logger.warning("Cannot send wake-ups; readers must poll: %s", _reason(error))
-            self._nudging_fails = True
+            self._sending_outage.failed(error)
         else:
-            self._nudging_fails = False
+            self._sending_outage.recovered()
 
     async def ping(self) -> None:
         """Raise an error if Redis does not answer within `PATIENCE`."""
@@ -150,16 +155,13 @@ class RedisWakeUps:
             try:
                 async with self._redis.pubsub() as pubsub:
                     await self._read(pubsub)
-            except Exception as error:
-                # Any error, because nothing would notice a reader that has ended.
-                if not self._read_failures:
-                    self.outages += 1
-                    is_unexpected = not isinstance(error, OUTAGE)
-                    logger.warning("Lost the wake-ups: %s", _reason(error), exc_info=is_unexpected)
-                self._read_failures += 1
+            except Exception as error:  # noqa: BLE001 - if the reader ended, nothing would notice
+                seconds = self._reading_outage.failed(
+                    error, with_trace=not isinstance(error, OUTAGE)
+                )
                 for topic in self._topics.values():
                     topic.confirmed.clear()
-                await asyncio.sleep(_BACKOFF.compute(min(self._read_failures, _BACKOFF_STEPS)))
+                await asyncio.sleep(seconds)
 
     async def _read(self, pubsub: PubSub) -> None:
         """Deliver messages until the connection breaks or falls silent."""
@@ -211,9 +213,8 @@ class RedisWakeUps:
         return message
 
     def _deliver(self, message: dict[str, Any]) -> None:
-        if message["type"] == "subscribe" and self._read_failures:
-            logger.info("The wake-ups are back")
-            self._read_failures = 0
+        if message["type"] == "subscribe":
+            self._reading_outage.recovered()
         topic = self._topics.get(message["channel"])
         if topic is None or message["type"] == "unsubscribe":
             return
@@ -225,8 +226,3 @@ class RedisWakeUps:
 
 def _channel(topic: str) -> bytes:
     return _CHANNEL + b":" + topic.encode()
-
-
-def _reason(error: Exception) -> str:
-    """Return the error's type and text; a timeout has no text."""
-    return f"{type(error).__name__}: {error}"

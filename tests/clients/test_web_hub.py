@@ -11,9 +11,9 @@ from uuid import uuid4
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Route, expect
 
+from domain.tenancy.administration import save_member
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
-from opsrun.administration import save_member
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login
 from opsrun.resources import Resources

@@ -92,8 +92,8 @@ async def count_rows(world: World) -> dict[str, int]:
             for table, column in TENANT_COLUMNS.items()
         )
     )
-    async with world.resources[Login.MAINTENANCE].transactions.open(None) as connection:
-        return {row.name: row.rows for row in await connection.execute(counts)}
+    async with world.resources[Login.MAINTENANCE].transactions.installation() as session:
+        return {row.name: row.rows for row in await session.rows(counts)}
 
 
 async def tables_that_tell(world: World, secret: str) -> set[str]:
@@ -140,6 +140,6 @@ async def insert_runs(world: World, runs: Sequence[Mapping[str, Any]]) -> list[U
                 **run,
             }
         )
-    async with world.resources[Login.MAINTENANCE].transactions.open(None) as connection:
-        await connection.execute(insert(operation_run).values(rows))
+    async with world.resources[Login.MAINTENANCE].transactions.installation() as session:
+        await session.execute(insert(operation_run).values(rows))
     return [row["id"] for row in rows]

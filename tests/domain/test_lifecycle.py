@@ -14,6 +14,7 @@ from domain.lifecycle import (
     completed_status,
 )
 from domain.runs.models import RunFilter
+from domain.runs.repository import reading
 from domain.runs.repository.reading import Keyset
 from tests.domain.ledger import insert_runs
 from tests.world import World
@@ -97,8 +98,11 @@ async def test_python_column_and_filter_never_disagree(
         "SELECT id, status_bucket FROM opsrun.operation_run WHERE id = ANY(:ids)", ids=run_ids
     )
     assert dict(map(tuple, stored)) == said
-    chosen = await world.cases.runs.page(
-        await world.access(), RunFilter(since, status_buckets=wanted), Keyset(len(cases) + 1)
+    chosen = await world.read(
+        reading.page,
+        await world.access(),
+        RunFilter(since, status_buckets=wanted),
+        Keyset(len(cases) + 1),
     )
     assert {run.id: run.status_bucket for run in chosen} == {
         run_id: bucket for run_id, bucket in said.items() if bucket in wanted

@@ -11,15 +11,15 @@ from uuid import UUID, uuid4
 import pytest
 from websockets.asyncio.client import ClientConnection
 
+from domain.tenancy.administration import remove_member
 from domain.tenancy.claims import ClaimedUser
-from domain.tenancy.models import Principal
+from domain.tenancy.models import Principal, User
 from domain.tenancy.roles import TenantRole
 from gql import audit as module
 from gql.completion import wait_for_mutations
 from gql.context import Context, HubLinks, Identity
 from gql.ids import GlobalId
 from gql.request import Request
-from opsrun.administration import User, remove_member
 from opsrun.auth.tokens import LOCAL_ISSUER, LocalTokens
 from opsrun.postgres.engines import Login
 from tests.gql.api import PATIENCE, SSE, WEBSOCKET, RunningApi, eventually

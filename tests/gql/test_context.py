@@ -3,19 +3,23 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import select
 
 from domain.errors import BadInputError, ForbiddenError, UnauthenticatedError
+from domain.tables import tenant
+from domain.tenancy.administration import remove_member, save_member
 from domain.tenancy.models import TenantAccess
 from domain.tenancy.roles import TenantRole
+from domain.tenancy.session import TenantSession
 from gql import context as context_module
 from gql.context import Context, HubLinks, Identity
 from gql.ids import GlobalId
-from gql.pages import Cursor
+from gql.pages import Cursor, CursorKind, cursor_number, cursor_parts, cursor_text
 from gql.request import Request
-from opsrun.administration import remove_member, save_member
 from opsrun.postgres.engines import Login
 from tests.world import World
 
@@ -109,34 +113,47 @@ async def test_the_tenant_in_an_id_is_checked_before_its_type(world: World) -> N
         await context.locate(GlobalId("Tenant", here).encode(), "Policy")
 
 
+NUMBERS = CursorKind[int, int]("numbers", encode=lambda row: (row,), decode=cursor_number(31))
+IDS = CursorKind[tuple[UUID, str], tuple[UUID, str]](
+    "ids", encode=lambda row: (row[0].hex, row[1]), decode=cursor_parts(UUID, str)
+)
+TEXTS = CursorKind[str, str]("texts", encode=lambda row: (row,), decode=cursor_text)
+
+
 async def test_the_tenant_in_a_cursor_is_checked_before_its_list(world: World) -> None:
     context = context_of(world)
     here, elsewhere = world.tenant_id, uuid4()
-    cursor = Cursor("events", here, (7,)).encode()
-    assert await context.place(cursor, "events", here, int) == (7,)
+    assert await context.place(NUMBERS.cursor(here, 7), NUMBERS, here) == 7
     with pytest.raises(ForbiddenError):
-        await context.place(Cursor("nonsense", elsewhere, ()).encode(), "events", here, int)
+        await context.place(Cursor("nonsense", elsewhere, ()).encode(), NUMBERS, here)
 
 
-@pytest.mark.parametrize("values", [(), ("x",), (1, 2), (None,)])
+@pytest.mark.parametrize("kind", [NUMBERS, TEXTS, IDS])
+@pytest.mark.parametrize("values", [(), (1, 2), (1, 2, 3), (None,)])
 async def test_a_cursor_of_another_shape_is_bad_input(
-    world: World, values: tuple[int, ...]
+    world: World, kind: CursorKind[Any, Any], values: tuple[int, ...]
 ) -> None:
-    cursor = Cursor("events", world.tenant_id, values).encode()
-    with pytest.raises(BadInputError, match="is no cursor of this list"):
-        await context_of(world).place(cursor, "events", world.tenant_id, int)
+    cursor = Cursor(kind.name, world.tenant_id, values).encode()
+    with pytest.raises(BadInputError, match="is not a cursor of this list"):
+        await context_of(world).place(cursor, kind, world.tenant_id)
+
+
+async def test_a_text_where_a_cursor_has_a_number_is_bad_input(world: World) -> None:
+    cursor = Cursor("numbers", world.tenant_id, ("x",)).encode()
+    with pytest.raises(BadInputError, match="is not a cursor of this list"):
+        await context_of(world).place(cursor, NUMBERS, world.tenant_id)
 
 
 async def test_a_number_where_a_cursor_has_a_uuid_is_bad_input(world: World) -> None:
-    cursor = Cursor("runs", world.tenant_id, (7,)).encode()
-    with pytest.raises(BadInputError, match="is no cursor of this list"):
-        await context_of(world).place(cursor, "runs", world.tenant_id, UUID)
+    cursor = Cursor("ids", world.tenant_id, (7, "x")).encode()
+    with pytest.raises(BadInputError, match="is not a cursor of this list"):
+        await context_of(world).place(cursor, IDS, world.tenant_id)
 
 
 async def test_a_cursor_of_another_list_is_bad_input(world: World) -> None:
-    cursor = Cursor("events of a run", world.tenant_id, (7,)).encode()
-    with pytest.raises(BadInputError, match="is no cursor of this list"):
-        await context_of(world).place(cursor, "events of another", world.tenant_id, int)
+    cursor = NUMBERS.of("of a run").cursor(world.tenant_id, 7)
+    with pytest.raises(BadInputError, match="is not a cursor of this list"):
+        await context_of(world).place(cursor, NUMBERS.of("of another"), world.tenant_id)
 
 
 # Loaders
@@ -149,10 +166,11 @@ class Noting:
         self.calls: list[tuple[UUID, list[int], int]] = []
 
     async def __call__(
-        self, access: TenantAccess, keys: Sequence[int], *, limit: int = 0
+        self, session: TenantSession, keys: Sequence[int], /, *, limit: int = 0
     ) -> Mapping[int, str]:
-        self.calls.append((access.tenant_id, list(keys), limit))
-        return {key: f"{access.tenant.slug} {key}" for key in keys if key % 2 == 0}
+        self.calls.append((session.tenant_id, list(keys), limit))
+        slug = await session.scalar(select(tenant.c.slug))
+        return {key: f"{slug} {key}" for key in keys if key % 2 == 0}
 
 
 async def accesses(*worlds: World) -> list[TenantAccess]:
@@ -194,9 +212,9 @@ async def test_nothing_is_kept_for_a_later_moment(world: World) -> None:
 async def test_a_failed_batch_fails_every_waiter_and_no_later_one(world: World) -> None:
     context = context_of(world)
     (here,) = await accesses(world)
-    failures = iter([ConnectionError("gone"), None])
+    failures = iter([LookupError("gone"), None])
 
-    async def fetch(_: TenantAccess, keys: Sequence[int]) -> Mapping[int, int]:
+    async def fetch(_: TenantSession, keys: Sequence[int], /) -> Mapping[int, int]:
         if failure := next(failures):
             raise failure
         return dict.fromkeys(keys, 1)
@@ -204,5 +222,5 @@ async def test_a_failed_batch_fails_every_waiter_and_no_later_one(world: World) 
     first = await asyncio.gather(
         context.load(fetch, here, 1), context.load(fetch, here, 2), return_exceptions=True
     )
-    assert [type(error) for error in first] == [ConnectionError, ConnectionError]
+    assert [type(error) for error in first] == [LookupError, LookupError]
     assert await context.load(fetch, here, 1) == 1

@@ -55,14 +55,14 @@ def test_no_text_does_worse_than_bad_input(text: str) -> None:
     ],
 )
 def test_what_we_never_gave_out_is_bad_input(text: str) -> None:
-    with pytest.raises(BadInputError, match="is no id of this API"):
+    with pytest.raises(BadInputError, match="is not an id of this API"):
         GlobalId.decode(text)
 
 
 def test_a_key_that_is_no_uuid_is_bad_input_where_one_is_needed() -> None:
     run = uuid4()
     assert GlobalId("OperationRun", uuid4(), run.hex).uuid_key() == run
-    with pytest.raises(BadInputError, match="is no id of this API"):
+    with pytest.raises(BadInputError, match="is not an id of this API"):
         GlobalId("OperationRun", uuid4(), "seven").uuid_key()
 
 

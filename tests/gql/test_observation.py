@@ -259,7 +259,7 @@ class TestLogLines:
         async def fail(*_: object, **__: object) -> None:
             raise RuntimeError
 
-        monkeypatch.setattr(api.cases.runs, "by_ids", fail, raising=False)
+        monkeypatch.setattr(api.cases.transactions, "read", fail)
         run = await queue(world)
         with noted("gql") as log:
             await api.member(world).ask("query($id: ID!) { node(id: $id) { id } }", {"id": run})

@@ -14,9 +14,8 @@ from gql.pages import (
     MAX_PAGE,
     Connection,
     Cursor,
-    backward_page,
     cursor_number,
-    forward_page,
+    page_of,
     page_size,
 )
 
@@ -63,7 +62,7 @@ def forged(*parts: Any) -> str:
     ],
 )
 def test_what_we_never_gave_out_is_bad_input(text: str) -> None:
-    with pytest.raises(BadInputError, match="is no cursor of this list"):
+    with pytest.raises(BadInputError, match="is not a cursor of this list"):
         Cursor.decode(text)
 
 
@@ -106,11 +105,13 @@ def flat(connection: Connection[str]) -> tuple[list[str], list[str], bool, bool,
 
 
 def forward(rows: list[int], size: int, after: str | None = None) -> Connection[str]:
-    return forward_page(rows, size, after=after, node=str, cursor=lambda row: f"c{row}")
+    return page_of(rows, size, is_first=not after, node=str, cursor=lambda row: f"c{row}")
 
 
 def backward(rows: list[int], size: int, before: str | None = None) -> Connection[str]:
-    return backward_page(rows, size, before=before, node=str, cursor=lambda row: f"c{row}")
+    return page_of(
+        rows, size, is_first=not before, node=str, cursor=lambda row: f"c{row}", backward=True
+    )
 
 
 def test_a_forward_page_knows_what_follows_from_the_row_beyond() -> None:

@@ -7,9 +7,9 @@ from uuid import uuid4
 import pytest
 from graphql import GraphQLInterfaceType
 
+from domain.tenancy.administration import remove_member, save_member
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
-from opsrun.administration import remove_member, save_member
 from opsrun.auth.tokens import LocalTokens
 from opsrun.postgres.engines import Login
 from tests.gql.api import EVENTS, Client, RunningApi

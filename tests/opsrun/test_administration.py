@@ -4,18 +4,17 @@ from uuid import uuid4
 
 import pytest
 
-from domain.tenancy.models import Principal, user_id
-from domain.tenancy.roles import TenantRole
-from domain.tenancy.transactions import Transactions
-from opsrun.administration import (
+from domain.tenancy.administration import (
     UnknownTenantError,
-    User,
     find_user,
-    open_administration,
     remove_member,
     save_member,
     save_tenant,
 )
+from domain.tenancy.models import Principal, User, user_id
+from domain.tenancy.roles import TenantRole
+from domain.tenancy.transactions import Transactions
+from opsrun.administration import open_administration
 from opsrun.auth.tokens import LOCAL_ISSUER
 from opsrun.postgres.engines import Login, UnsafeLoginError
 from opsrun.resources import Resources

@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from domain.runs.models import OperationRun
+from domain.runs.repository import reading
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login
 from tests.databases import url_of
@@ -62,7 +63,7 @@ async def no_policy_can_be_stored(servers: EmbeddedServers) -> AsyncIterator[asy
 
 
 async def state(place: World, run_id: UUID) -> OperationRun:
-    runs = await place.cases.runs.by_ids(await place.access(), [run_id])
+    runs = await place.read(reading.by_ids, await place.access(), [run_id])
     return runs[run_id]
 
 

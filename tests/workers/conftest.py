@@ -10,5 +10,5 @@ from opsrun.resources import Resources
 @pytest.fixture(scope="module", autouse=True)
 async def empty_ledger(resources: dict[Login, Resources]) -> None:
     """Delete the runs that other modules left behind, in all tenants."""
-    async with resources[Login.MAINTENANCE].transactions.open(None) as connection:
-        await connection.execute(text("DELETE FROM opsrun.operation_run"))
+    async with resources[Login.MAINTENANCE].transactions.installation() as session:
+        await session.execute(text("DELETE FROM opsrun.operation_run"))

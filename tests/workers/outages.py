@@ -18,12 +18,12 @@ class Fragile(Transactions):
     down = False
 
     @asynccontextmanager
-    async def open(
-        self, tenant_id: UUID | None, user_id: UUID | None = None, *, snapshot: bool = False
+    async def _open(
+        self, tenant_id: UUID | None, user_id: UUID | None, *, snapshot: bool = False
     ) -> AsyncIterator[AsyncConnection]:
         if self.down:
             raise DatabaseUnavailableError("the server closed the connection")
-        async with super().open(tenant_id, user_id, snapshot=snapshot) as connection:
+        async with super()._open(tenant_id, user_id, snapshot=snapshot) as connection:
             yield connection
 
 

@@ -9,13 +9,15 @@ from uuid import UUID
 
 import pytest
 
+from domain.inventory.repository.scopes import scopes
 from domain.lifecycle import RunStatus, StatusBucket
+from domain.notifications import repository as notifications_repository
 from domain.notifications.models import NotificationOutcome
 from domain.runs.execution import LeaseLostError
 from domain.runs.failures import FailureReason
 from domain.runs.maintenance import DispatchUnavailableError, Send
-from domain.runs.models import RunEventKind, StartedRun
-from domain.runs.repository.maintenance import Dispatch
+from domain.runs.models import Dispatch, RunEventKind, StartedRun
+from domain.runs.repository import reading
 from domain.tenancy.roles import TenantRole
 from domain.tenancy.transactions import Transactions
 from opsrun.postgres.engines import Login
@@ -112,16 +114,18 @@ async def expire_lease(world: World, run_id: UUID) -> None:
 
 async def notified(world: World) -> list[NotificationOutcome]:
     """What the operator was told, the oldest first."""
-    told = await world.cases.notifications.page(
-        await world.access(TenantRole.OPERATOR), before_seq=None, unread_only=False, limit=100
+    told = await world.read(
+        notifications_repository.page,
+        await world.access(TenantRole.OPERATOR),
+        after=None,
+        unread_only=False,
+        limit=100,
     )
     return [notification.outcome for notification in told][::-1]
 
 
 async def timeline(world: World, run_id: UUID) -> list[RunEventKind]:
-    events = await world.cases.runs.events(
-        await world.access(), [run_id], after_version=0, limit=100
-    )
+    events = await world.read(reading.events, await world.access(), [run_id], after=None, limit=100)
     return [event.kind for event in events[run_id]]
 
 
@@ -201,7 +205,7 @@ class TestRunning:
         export(world, policy("a"))
 
         async def scope_is_found() -> bool:
-            return bool(await world.cases.inventory.scopes(await world.access()))
+            return bool(await world.read(scopes, await world.access()))
 
         async with running(maintenance(world, Sent(world))):
             await until(scope_is_found)
@@ -220,8 +224,8 @@ class TestRunning:
         both = [maintenance(world, send) for send in sent]
 
         async def all_is_done() -> bool:
-            runs = await world.cases.runs.by_ids(
-                await world.access(), [execution.run.id for execution in claimed]
+            runs = await world.read(
+                reading.by_ids, await world.access(), [execution.run.id for execution in claimed]
             )
             requeued = all(run.status is RunStatus.PENDING for run in runs.values())
             return requeued and sum(len(s.run_ids) for s in sent) >= len(pending)
@@ -344,11 +348,11 @@ class TestFindingScopes:
         (world.exports / "test").rmdir()
         (world.exports / "new").mkdir()
         await world.maintenance().find_scopes()
-        scopes = await world.cases.inventory.scopes(await world.access())
+        listed = await world.read(scopes, await world.access())
         # One that is gone is still known: its runs and policies are.
-        assert [scope.key for scope in scopes] == ["new", "prod", "test"]
-        assert {scope.last_snapshot_run_id for scope in scopes} == {None}
-        seen = {scope.key: scope.last_seen_at for scope in scopes}
+        assert [scope.key for scope in listed] == ["new", "prod", "test"]
+        assert {scope.last_snapshot_run_id for scope in listed} == {None}
+        seen = {scope.key: scope.last_seen_at for scope in listed}
         assert seen["prod"] > seen["test"]
 
     async def test_one_tenant_whose_folder_is_gone_holds_up_nobody(
@@ -361,9 +365,9 @@ class TestFindingScopes:
             folder=str(world.exports / "gone"),
         )
         await world.maintenance().find_scopes()
-        assert await world.cases.inventory.scopes(await world.access()) == []
+        assert await world.read(scopes, await world.access()) == []
         for other in others:
-            (scope,) = await other.cases.inventory.scopes(await other.access())
+            (scope,) = await other.read(scopes, await other.access())
             assert scope.key == "prod"
         (told,) = [r.getMessage() for r in caplog.records if str(world.tenant_id) in r.getMessage()]
         assert "The export folder cannot be read" in told
@@ -380,7 +384,7 @@ class TestHousekeeping:
         await world.maintenance().purge()
         access = await world.access()
         everything = [*old, young, running_run.run]
-        left = await world.cases.runs.by_ids(access, [run.id for run in everything])
+        left = await world.read(reading.by_ids, access, [run.id for run in everything])
         assert set(left) == {old[1].id, old[2].id, young.id, running_run.run.id}
 
     async def test_follows_the_tenants_own_setting(self, world: World) -> None:
@@ -392,5 +396,7 @@ class TestHousekeeping:
         for tenant, run in ((world, mine), (other, theirs)):
             await age(tenant, run.id, days=11)
         await world.maintenance().purge()
-        assert await world.cases.runs.by_ids(owner, [mine.id]) == {}
-        assert set(await other.cases.runs.by_ids(await other.access(), [theirs.id])) == {theirs.id}
+        assert await world.read(reading.by_ids, owner, [mine.id]) == {}
+        assert set(await other.read(reading.by_ids, await other.access(), [theirs.id])) == {
+            theirs.id
+        }

@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.runs.maintenance import DispatchUnavailableError
+from domain.runs.models import Dispatch
 from domain.runs.repository import backlog
-from domain.runs.repository.maintenance import Dispatch
 from opsrun.postgres.engines import Login
 from tests.noting import noted
 from tests.workers.scripted import Scripted, execute

@@ -25,7 +25,6 @@ from tests.workers.scripted import (
 )
 from tests.working import ended, failures, lose_worker, until
 from tests.world import World
-from workers import runner as runner_module
 
 
 @pytest.fixture
@@ -80,9 +79,8 @@ async def test_a_failover_costs_the_run_nothing(
 
 
 async def test_a_server_that_lets_nobody_in_costs_the_run_nothing(
-    world: World, server: Server, monkeypatch: pytest.MonkeyPatch
+    world: World, server: Server
 ) -> None:
-    monkeypatch.setattr(runner_module, "_RETRY_SECONDS", 0.01)
     producer, started = Blocked(), await world.start()
     runner = runner_of(world, producer)
     async with executing(runner, started, producer):
@@ -137,9 +135,7 @@ async def test_an_outage_is_waited_for_to_hand_the_run_back(
     world: World,
     fragile: Fragile,
     fragile_claimer: RunClaimer,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(runner_module, "_RETRY_SECONDS", 0.01)
     producer, started = Blocked(), await world.start()
     runner = runner_of(world, producer, claimer=fragile_claimer)
     async with executing(runner, started, producer):

@@ -13,8 +13,7 @@ from taskiq.receiver import Receiver
 
 from domain.lifecycle import RunStatus, StatusBucket
 from domain.runs.maintenance import DispatchUnavailableError, Send
-from domain.runs.models import StartedRun
-from domain.runs.repository.maintenance import Dispatch
+from domain.runs.models import Dispatch, StartedRun
 from tests.domain.ledger import ledger_faults
 from tests.valkey import Valkey
 from tests.working import backup_set, ended, export, policy, run_maintenance, start_sync, until

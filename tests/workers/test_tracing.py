@@ -10,7 +10,7 @@ from opentelemetry.trace import StatusCode
 
 from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
-from domain.runs.repository.maintenance import Dispatch
+from domain.runs.models import Dispatch
 from tests.workers.scripted import MINUTE, Scripted, execute
 from tests.world import LEASE, World
 from workers.runner import RunRunner

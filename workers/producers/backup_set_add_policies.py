@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from domain.backups.models import RUN_TYPE, AddPolicies
 from domain.backups.repository import by_ids, copy_policies
-from domain.inventory.repository import snapshot_runs
+from domain.inventory.repository.scopes import snapshot_runs
 from domain.runs.execution import Batch, RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from workers.producers.batches import batches
@@ -20,36 +20,33 @@ class BackupSetAddPolicies:
 
     async def run(self, execution: RunExecution) -> None:
         """Copy what is not recorded yet, scope by scope."""
-        order = AddPolicies.of_context(execution.context)
+        parameters = AddPolicies.of_context(execution.context)
         done = await execution.finished_items()
-        await execution.set_total(len(order.policies))
+        await execution.set_total(len(parameters.policies))
         by_scope: dict[str, list[str]] = {}
-        for scope_key, policy_id in order.policies:
+        for scope_key, policy_id in parameters.policies:
             if _item(scope_key, policy_id) not in done:
                 by_scope.setdefault(scope_key, []).append(policy_id)
         for scope_key, policy_ids in by_scope.items():
             for some in batches(policy_ids, BATCH):
                 async with execution.batch() as batch:
-                    await _copy(execution, batch, order, scope_key, list(some))
+                    await _copy(batch, parameters, scope_key, list(some))
 
 
 async def _copy(
-    execution: RunExecution,
     batch: Batch,
-    order: AddPolicies,
+    parameters: AddPolicies,
     scope_key: str,
     policy_ids: list[str],
 ) -> None:
-    tenant_id = execution.tenant_id
-    if not await by_ids(batch.connection, tenant_id, [order.backup_set_id]):
+    if not await by_ids(batch.session, [parameters.backup_set_id]):
         raise ProducerError(FailureReason.BACKUP_SET_NOT_FOUND, "The backup set was deleted.")
-    found: frozenset[str] = frozenset()
+    present: frozenset[str] = frozenset()
     copied: frozenset[str] = frozenset()
-    for snapshot in await snapshot_runs(batch.connection, tenant_id, scope_key, 1):
-        found, copied = await copy_policies(
-            batch.connection,
-            tenant_id,
-            order.backup_set_id,
+    for snapshot in await snapshot_runs(batch.session, scope_key, 1):
+        present, copied = await copy_policies(
+            batch.session,
+            parameters.backup_set_id,
             scope_key=scope_key,
             snapshot_run_id=snapshot,
             policy_ids=policy_ids,
@@ -58,7 +55,7 @@ async def _copy(
         item = _item(scope_key, policy_id)
         if policy_id in copied:
             batch.succeeded(item)
-        elif policy_id in found:
+        elif policy_id in present:
             batch.skipped(item, _PRESENT)
         else:
             batch.failed(item, _not_found(scope_key))

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 from domain.drift.compare import changes, contents
 from domain.drift.models import RUN_TYPE, ChangeKind, Comparison, DriftKind, NewFinding
 from domain.drift.repository import add
-from domain.inventory import repository
 from domain.inventory.content import normalize
 from domain.inventory.models import PolicyDifference
+from domain.inventory.repository import policies
 from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.runs.repository.reading import by_ids
@@ -30,10 +30,10 @@ class DriftGenerate:
         """Compare content hashes in SQL, then look inside the policies that differ."""
         comparison = Comparison.of_context(execution.context)
         runs = (comparison.baseline_run_id, comparison.current_run_id)
-        async with execution.reading() as connection:
-            differences = await repository.differences(connection, execution.tenant_id, *runs)
-            # Asked afterwards: a snapshot that is deleted before would only look empty.
-            if len(await by_ids(connection, execution.tenant_id, runs)) < len(runs):
+        async with execution.reading() as session:
+            differences = await policies.differences(session, *runs)
+            # Checked afterwards: a snapshot that was deleted before looks empty.
+            if len(await by_ids(session, runs)) < len(runs):
                 raise _deleted()
         done = await execution.finished_items()
         await execution.set_total(len(differences))
@@ -46,18 +46,12 @@ async def _compare(
     execution: RunExecution, comparison: Comparison, differences: Sequence[PolicyDifference]
 ) -> None:
     documents = await _documents(execution, differences)
-    # Large policies take seconds: the worker's other runs go on, and no heartbeat waits for a row.
+    # Large policies take seconds: in a thread they delay no other run, and no heartbeat.
     findings = await COMPUTE_THREADS.run(
         execution.tenant_id, partial(_findings, differences, documents)
     )
     async with execution.batch() as batch:
-        new = await add(
-            batch.connection,
-            execution.tenant_id,
-            execution.run.id,
-            comparison,
-            list(findings.values()),
-        )
+        new = await add(batch.session, execution.run.id, comparison, list(findings.values()))
         for difference in differences:
             if difference.policy_id in new:
                 batch.succeeded(difference.policy_id)
@@ -76,11 +70,11 @@ async def _documents(
         for key in (difference.baseline_document, difference.current_document)
         if key is not None
     }
-    async with execution.reading() as connection:
-        found = await repository.documents(connection, execution.tenant_id, sorted(hashes))
-    if len(found) < len(hashes):
+    async with execution.reading() as session:
+        documents = await policies.documents(session, sorted(hashes))
+    if len(documents) < len(hashes):
         raise _deleted()
-    return found
+    return documents
 
 
 def _findings(
@@ -101,20 +95,20 @@ def _finding(
     old, new = difference.baseline_document, difference.current_document
     if old is not None and new is not None:
         kind = DriftKind.MODIFIED
-        found = changes(normalize(documents[old]), normalize(documents[new]))
-        if not found:
+        differing = changes(normalize(documents[old]), normalize(documents[new]))
+        if not differing:
             return None
     elif new is not None:
-        kind, found = DriftKind.ADDED, contents(normalize(documents[new]), ChangeKind.ADDED)
+        kind, differing = DriftKind.ADDED, contents(normalize(documents[new]), ChangeKind.ADDED)
     else:
         assert old is not None  # a difference has a side
-        kind, found = DriftKind.REMOVED, contents(normalize(documents[old]), ChangeKind.REMOVED)
+        kind, differing = DriftKind.REMOVED, contents(normalize(documents[old]), ChangeKind.REMOVED)
     return NewFinding(
         policy_id=difference.policy_id,
         policy_name=difference.name,
         policy_type=difference.policy_type,
         kind=kind,
-        changes=found,
+        changes=differing,
     )
 
 

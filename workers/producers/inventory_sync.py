@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar
 
-from domain.inventory import repository
 from domain.inventory.content import content_hash, normalize, stored_form
 from domain.inventory.duplicates import duplicates
-from domain.inventory.models import RUN_TYPE, PolicyRecord, SyncOrder
+from domain.inventory.models import RUN_TYPE, PolicyRecord, SyncParameters
 from domain.inventory.provider import InventoryProvider, NotTaken, PolicyDocument
+from domain.inventory.repository import policies
+from domain.inventory.repository.scopes import save_scopes
 from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.tenancy.repository import export_folder
@@ -27,17 +28,15 @@ class InventorySync:
 
     async def run(self, execution: RunExecution) -> None:
         """Read the scope and store its documents, then record every policy not yet recorded."""
-        order = SyncOrder.of_context(execution.context)
-        async with execution.reading() as connection:
-            provider = provider_of(await export_folder(connection, execution.tenant_id))
-            had = await repository.current_policy_count(
-                connection, execution.tenant_id, order.scope_key
-            )
-        items = await _read_scope(execution, provider, order)
-        if had and not order.allow_empty:
+        parameters = SyncParameters.of_context(execution.context)
+        async with execution.reading() as session:
+            provider = provider_of(await export_folder(session))
+            had = await policies.current_policy_count(session, parameters.scope_key)
+        items = await _read_scope(execution, provider, parameters)
+        if had and not parameters.allow_empty:
             _require_policies(items, had)
         async with execution.batch() as batch:
-            await repository.save_scopes(batch.connection, execution.tenant_id, [order.scope_key])
+            await save_scopes(batch.session, [parameters.scope_key])
         done = await execution.finished_items()
         left = [item for item in items if item.key not in done]
         await execution.set_total(len(done) + len(left))
@@ -46,7 +45,7 @@ class InventorySync:
 
 
 async def _read_scope(
-    execution: RunExecution, provider: InventoryProvider, order: SyncOrder
+    execution: RunExecution, provider: InventoryProvider, parameters: SyncParameters
 ) -> list[_Item]:
     """Store the scope's documents batch by batch; return what is left to record.
 
@@ -54,10 +53,10 @@ async def _read_scope(
     """
     items: list[_Item] = []
     try:
-        async for batch in provider.policies(order.scope_key):
+        async for batch in provider.policies(parameters.scope_key):
             items += await _store_documents(execution, batch)
     except ProducerError as error:
-        if error.reason is not FailureReason.SCOPE_NOT_FOUND or not order.allow_empty:
+        if error.reason is not FailureReason.SCOPE_NOT_FOUND or not parameters.allow_empty:
             raise
     failures = duplicates(
         {item.key: item.policy_id for item in items if isinstance(item, PolicyRecord)}
@@ -74,9 +73,8 @@ async def _store_documents(
     documents = [item for item in batch if isinstance(item, PolicyDocument)]
     prepared = await COMPUTE_THREADS.run(execution.tenant_id, partial(_prepared, documents))
     async with execution.batch() as writing:
-        await repository.store_documents(
-            writing.connection,
-            execution.tenant_id,
+        await policies.store_documents(
+            writing.session,
             {record.document_hash: document for record, document in prepared.values()},
         )
     return [prepared[item.key][0] if isinstance(item, PolicyDocument) else item for item in batch]
@@ -115,9 +113,7 @@ def _require_policies(items: Sequence[_Item], had: int) -> None:
 async def _record(execution: RunExecution, items: Sequence[_Item]) -> None:
     records = [item for item in items if isinstance(item, PolicyRecord)]
     async with execution.batch() as batch:
-        stored = await repository.store(
-            batch.connection, execution.tenant_id, execution.run.id, records
-        )
+        stored = await policies.store(batch.session, execution.run.id, records)
         for item in items:
             if isinstance(item, PolicyRecord):
                 if item.policy_id in stored:

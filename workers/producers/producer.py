@@ -1,4 +1,4 @@
-"""What a producer is: the work of one run type (P5)."""
+"""The seam to the work of one run type (P5)."""
 
 from typing import ClassVar, Protocol
 
@@ -6,15 +6,26 @@ from domain.runs.execution import RunExecution
 
 
 class Producer(Protocol):
-    """Does the work of runs of one type; one instance serves many runs at once."""
+    """Does the work of runs of one type; one instance serves many runs at once.
+
+    class Greet:
+        run_type = "greeting.send"
+
+        async def run(self, execution: RunExecution) -> None:
+            done = await execution.finished_items()
+            await execution.set_total(1)
+            if "world" not in done:
+                async with execution.batch() as batch:
+                    batch.succeeded("world")
+    """
 
     run_type: ClassVar[str]
 
     async def run(self, execution: RunExecution) -> None:
-        """Do the work, writing only through the execution's batches.
+        """Do the work, and write only through the execution's batches.
 
-        A later attempt continues: items that are recorded already are not done again.
-        Returning ends the run by its counts.
+        A later attempt skips the items that are recorded already. Returning ends the run by its
+        counts.
 
         Raises:
             ProducerError: the run as a whole cannot go on.

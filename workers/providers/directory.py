@@ -17,7 +17,7 @@ from domain.inventory.scopes import normal_scope_key, valid_scope_key
 from domain.runs.failures import FailureReason, ProducerError
 from workers.bounded_threads import BoundedThreads
 from workers.providers.file_threads import FILE_THREADS, in_file_thread, in_slices
-from workers.providers.folders import Found, json_files, read_file
+from workers.providers.folders import Entry, json_files, read_file
 from workers.providers.ignoring import read_ignore_rules
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ _SETTINGS_FILE = "_settings.json"
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What a file holds, and its size in bytes."""
+    """The content of a file, and its size in bytes."""
 
     item: PolicyDocument | NotTaken
     size: int = 0
@@ -69,8 +69,8 @@ class DirectoryProvider:
         # A folder that is swapped while it is read stays the one that was listed.
         root, folders = await self._in_thread(partial(_scope_folders, self._root))
         folder = _only_folder(folders.get(scope_key, set()))
-        files: dict[str, Found] = {}
-        async for listed in in_slices(self._threads, self._root, _found(root, folder, scope_key)):
+        files: dict[str, Entry] = {}
+        async for listed in in_slices(self._threads, self._root, _entries(root, folder, scope_key)):
             files.update((_key(file), file) for file in listed)
         reading = (_read(root, folder, key, file) for key, file in sorted(files.items()))
         async for some in in_slices(self._threads, self._root, reading, _weight):
@@ -108,7 +108,7 @@ def _only_folder(folders: set[tuple[str, ...]]) -> tuple[str, ...]:
     return folder
 
 
-def _found(root: Path, folder: Sequence[str], scope_key: str) -> Iterator[Found]:
+def _entries(root: Path, folder: Sequence[str], scope_key: str) -> Iterator[Entry]:
     rules = read_ignore_rules(root)
 
     def why_ignored(path: Sequence[str], *, is_folder: bool = False) -> str | None:
@@ -120,7 +120,7 @@ def _found(root: Path, folder: Sequence[str], scope_key: str) -> Iterator[Found]
         raise _unavailable("The scope's folder", error) from None
 
 
-def _read(root: Path, folder: Sequence[str], key: str, file: Found) -> _Read:
+def _read(root: Path, folder: Sequence[str], key: str, file: Entry) -> _Read:
     if file.ignored:
         return _Read(NotTaken(key, ignored=file.ignored))
     try:
@@ -145,7 +145,7 @@ def _weight(read: _Read) -> int:
     return read.size + _ITEM_BYTES
 
 
-def _key(file: Found) -> str:
+def _key(file: Entry) -> str:
     """Return the path as a printable text, one to one; a very long one ends in its hash."""
     posix = "/".join(file.path)
     key = "".join(

@@ -21,10 +21,10 @@ _VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Entry:
     """A JSON file below a folder by the names that lead to it, or why there is none to read.
 
-    `ignored` says why it is not looked at; then it may be a whole folder.
+    `ignored` is the reason why it is skipped; then it may be a whole folder.
     """
 
     path: tuple[str, ...]
@@ -33,10 +33,10 @@ class Found:
 
 
 class WhyIgnored(Protocol):
-    """Tells why a file or folder below the listed one is not to be looked at, if it is not."""
+    """Decides which files and folders below the listed one are skipped."""
 
     def __call__(self, path: Sequence[str], *, is_folder: bool = False) -> str | None:
-        """Return the reason; None for what is to be looked at."""
+        """Return the reason to skip it; None to read it."""
         ...
 
 
@@ -83,8 +83,8 @@ def read_file(root: Path, path: Sequence[str]) -> bytes:
     return content
 
 
-def json_files(root: Path, path: Sequence[str], why_ignored: WhyIgnored) -> Iterator[Found]:
-    """Yield every `*.json` at any depth below the folder `path` of `root`, in no order.
+def json_files(root: Path, path: Sequence[str], why_ignored: WhyIgnored) -> Iterator[Entry]:
+    """Yield every `*.json` at any depth below the folder `path` of `root`, in any order.
 
     A link to something inside the folder is passed over: what it leads to is listed
     by its own name. An ignored folder is listed as one, without what is in it. `root` is free of
@@ -99,7 +99,7 @@ def json_files(root: Path, path: Sequence[str], why_ignored: WhyIgnored) -> Iter
 
 def _listed(
     folder: int, top: Path, path: tuple[str, ...], why_ignored: WhyIgnored
-) -> Iterator[Found]:
+) -> Iterator[Entry]:
     with os.scandir(folder) as entries:
         members = list(entries)
     for entry in members:
@@ -108,23 +108,23 @@ def _listed(
             is_folder = entry.is_dir(follow_symlinks=False)
             if ignored := why_ignored(here, is_folder=is_folder):
                 if is_folder or _is_json(entry.name):
-                    yield Found(here, ignored=ignored)
+                    yield Entry(here, ignored=ignored)
             elif entry.is_symlink():
                 yield from _link(top, here)
             elif is_folder:
                 yield from _inner(folder, top, here, why_ignored)
             elif _is_json(entry.name):
                 regular = entry.is_file(follow_symlinks=False)
-                yield Found(here, None if regular else _special())
+                yield Entry(here, None if regular else _special())
         except OSError as error:
-            yield Found(here, _failure(error))
+            yield Entry(here, _failure(error))
 
 
 def _inner(
     folder: int, top: Path, here: tuple[str, ...], why_ignored: WhyIgnored
-) -> Iterator[Found]:
+) -> Iterator[Entry]:
     if len(here) > MAX_FOLDER_DEPTH:
-        yield Found(here, _unreadable(f"Folders are read {MAX_FOLDER_DEPTH} levels deep, no more."))
+        yield Entry(here, _unreadable(f"Folders are read {MAX_FOLDER_DEPTH} levels deep, no more."))
         return
     inner = os.open(here[-1], _OPEN_FOLDER, dir_fd=folder)
     try:
@@ -133,7 +133,7 @@ def _inner(
         os.close(inner)
 
 
-def _link(top: Path, here: tuple[str, ...]) -> Iterator[Found]:
+def _link(top: Path, here: tuple[str, ...]) -> Iterator[Entry]:
     link = top.joinpath(*here)
     target = Path(os.path.realpath(link))
     try:
@@ -143,12 +143,12 @@ def _link(top: Path, here: tuple[str, ...]) -> Iterator[Found]:
     named_json, to_folder = _is_json(link.name), stat.S_ISDIR(mode)
     if not target.is_relative_to(top):
         if named_json or to_folder or not mode:
-            yield Found(
+            yield Entry(
                 here,
                 ProducerError(FailureReason.OUTSIDE_SCOPE, "It is a link that leads elsewhere."),
             )
     elif named_json and not to_folder and not (stat.S_ISREG(mode) and _is_json(target.name)):
-        yield Found(here, _unreadable("It is a link that leads to no JSON file."))
+        yield Entry(here, _unreadable("It is a link that leads to no JSON file."))
 
 
 def _is_json(name: str) -> bool:

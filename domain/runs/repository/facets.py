@@ -1,35 +1,34 @@
 """The counts for a filter bar, all from one pass over the runs of the filter (H4)."""
 
 from collections import Counter
-from uuid import UUID
 
 from sqlalchemy import func, null, select, text, tuple_, union_all
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.lifecycle import StatusBucket
 from domain.runs.models import RunFacets, RunFilter
 from domain.runs.repository.reading import any_of, window
 from domain.tables import operation_run
 from domain.tenancy.models import Initiator
+from domain.tenancy.session import TenantSession
 
 FACET_LIMIT = 100_000
 INITIATOR_LIMIT = 100
 
 
-async def facets(connection: AsyncConnection, tenant_id: UUID, wanted: RunFilter) -> RunFacets:
+async def facets(session: TenantSession, run_filter: RunFilter) -> RunFacets:
     """Count the newest FACET_LIMIT runs of the filter by bucket, by type and by initiator.
 
     Of the initiators, the INITIATOR_LIMIT with the most runs are returned.
     """
     run = operation_run.c
     filters = (
-        (run.run_type, wanted.run_types),
-        (run.status_bucket, wanted.status_buckets),
-        (run.initiator_id, wanted.initiator_ids),
+        (run.run_type, run_filter.run_types),
+        (run.status_bucket, run_filter.status_buckets),
+        (run.initiator_id, run_filter.initiator_ids),
     )
     newest = (
         select(run.run_type, run.status_bucket, run.initiator_id, run.created_at)
-        .where(*window(tenant_id, wanted), *(any_of(*each) for each in filters if each[1]))
+        .where(*window(session, run_filter), *(any_of(*each) for each in filters if each[1]))
         .order_by(run.created_at.desc())
         .limit(FACET_LIMIT + 1)
         .subquery()
@@ -59,17 +58,17 @@ async def facets(connection: AsyncConnection, tenant_id: UUID, wanted: RunFilter
     newest_name = (
         select(run.initiator_name)
         .where(
-            run.tenant_id == tenant_id,
+            run.tenant_id == session.tenant_id,
             run.created_at == top.c.newest_at,
             run.initiator_id == top.c.initiator_id,
         )
         .limit(1)
         .scalar_subquery()
     )
-    # Which index is best depends on how rare the very values are; a plan for any values cannot
-    # tell, and would walk through the whole window.
-    await connection.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
-    rows = await connection.execute(
+    # The best index depends on how rare the filter's values are. A generic plan does not know
+    # them, and would read the whole window.
+    await session.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
+    rows = await session.rows(
         union_all(
             select(
                 counted.c.run_type,

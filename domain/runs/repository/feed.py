@@ -1,6 +1,6 @@
 """The tenant's event log: sequence order is commit order, without gaps.
 
-The counter row is locked from the emit to the commit, so nobody can take a
+The counter row is locked from the emit to the commit, so no other transaction can take a
 later number and commit earlier. Emit is therefore called last.
 """
 
@@ -9,33 +9,35 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import and_, func, insert, literal, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.runs.models import RunEvent, RunEventKind
+from domain.runs.models import FeedCursor, RunEvent, RunEventKind
 from domain.runs.repository.rows import event_of, select_events
 from domain.tables import operation_run, run_event, tenant_feed
+from domain.tenancy.session import TenantSession
 
 
 @dataclass(frozen=True, slots=True)
 class FeedPosition:
-    """Where a tenant's feed stands; a cursor of another epoch or below `min_seq` is void."""
+    """The end of a tenant's feed; a cursor of another epoch or below `min_seq` is not valid."""
 
-    epoch: UUID
-    seq: int
+    cursor: FeedCursor
     min_seq: int
 
-    def covers(self, epoch: UUID, seq: int) -> bool:
-        """Tell whether every event behind (epoch, seq) is still there."""
-        return epoch == self.epoch and self.min_seq <= seq <= self.seq
+    @property
+    def seq(self) -> int:
+        """The number of the newest event."""
+        return self.cursor.seq
+
+    def covers(self, cursor: FeedCursor) -> bool:
+        """Return whether every event after the cursor is still there."""
+        return cursor.epoch == self.cursor.epoch and self.min_seq <= cursor.seq <= self.seq
 
 
-async def emit(
-    connection: AsyncConnection, tenant_id: UUID, run_id: UUID, kind: RunEventKind
-) -> int:
-    """Log the run as it is now under the next number of the feed; return that number."""
+async def emit(session: TenantSession, run_id: UUID, kind: RunEventKind) -> int:
+    """Append the run as it is now to the feed; return the event's number."""
     counter = (
         update(tenant_feed)
-        .where(tenant_feed.c.tenant_id == tenant_id)
+        .where(tenant_feed.c.tenant_id == session.tenant_id)
         .values(seq=tenant_feed.c.seq + 1)
         .returning(tenant_feed.c.seq)
         .cte("counter")
@@ -76,33 +78,28 @@ async def emit(
                 ),
             )
         )
-        .where(run.c.tenant_id == tenant_id, run.c.id == run_id)
+        .where(run.c.tenant_id == session.tenant_id, run.c.id == run_id)
     )
-    seq: int = (
-        await connection.execute(
-            insert(run_event)
-            .from_select([column.name for column in snapshot.selected_columns], snapshot)
-            .returning(run_event.c.seq)
-        )
-    ).scalar_one()
+    seq: int = await session.scalar(
+        insert(run_event)
+        .from_select([column.name for column in snapshot.selected_columns], snapshot)
+        .returning(run_event.c.seq)
+    )
     return seq
 
 
-async def position(connection: AsyncConnection, tenant_id: UUID) -> FeedPosition:
-    """Return where the feed stands."""
-    row = (
-        await connection.execute(
-            select(tenant_feed.c.epoch, tenant_feed.c.seq, tenant_feed.c.min_seq).where(
-                tenant_feed.c.tenant_id == tenant_id
-            )
+async def position(session: TenantSession) -> FeedPosition:
+    """Return where the feed ends now."""
+    row = await session.one(
+        select(tenant_feed.c.epoch, tenant_feed.c.seq, tenant_feed.c.min_seq).where(
+            tenant_feed.c.tenant_id == session.tenant_id
         )
-    ).one()
-    return FeedPosition(row.epoch, row.seq, row.min_seq)
+    )
+    return FeedPosition(FeedCursor(row.epoch, row.seq), row.min_seq)
 
 
 async def events_after(
-    connection: AsyncConnection,
-    tenant_id: UUID,
+    session: TenantSession,
     seq: int,
     *,
     limit: int,
@@ -111,19 +108,19 @@ async def events_after(
     """Return events in order, those of one run if given."""
     query = (
         select_events()
-        .where(run_event.c.tenant_id == tenant_id, run_event.c.seq > seq)
+        .where(run_event.c.tenant_id == session.tenant_id, run_event.c.seq > seq)
         .order_by(run_event.c.seq)
         .limit(limit)
     )
     if run_id is not None:
         query = query.where(run_event.c.run_id == run_id)
-    return [event_of(row) for row in await connection.execute(query)]
+    return [event_of(row) for row in await session.rows(query)]
 
 
-async def raise_min_seq(connection: AsyncConnection, tenant_id: UUID, seq: int) -> None:
-    """State that events up to `seq` may be missing, so that older cursors start anew."""
-    await connection.execute(
+async def raise_min_seq(session: TenantSession, seq: int) -> None:
+    """Record that events up to `seq` may be missing, so that older cursors start over."""
+    await session.execute(
         update(tenant_feed)
-        .where(tenant_feed.c.tenant_id == tenant_id)
+        .where(tenant_feed.c.tenant_id == session.tenant_id)
         .values(min_seq=func.greatest(tenant_feed.c.min_seq, seq))
     )

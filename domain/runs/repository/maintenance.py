@@ -1,8 +1,7 @@
-"""What keeps the ledger going: dispatch, rescue and purge. Safe to run many times at once.
+"""What keeps the ledger going: dispatch, rescue and deletion. Safe to run many times at once.
 
-Rows are taken with SKIP LOCKED, so two maintenance processes share the work.
-All times are the database's; a run's lease counts from its restart on, since
-nobody could send a heartbeat while it was down.
+Rows are taken with SKIP LOCKED, so two maintenance processes share the work. All times are the
+database's. After its restart every lease gets more time, since no heartbeat could reach it.
 """
 
 from collections.abc import Sequence
@@ -25,11 +24,12 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.lifecycle import RunStatus
+from domain.runs.models import Dispatch
 from domain.runs.repository.transitions import NO_LEASE, WAITING
-from domain.tables import DISPATCHED_SQL, operation_run, outbox, run_event, tenant
+from domain.tables import DISPATCHED_SQL, operation_run, outbox, run_event
+from domain.tenancy.session import InstallationSession, TenantSession
 
 _now = func.clock_timestamp()
 # Any number that no other advisory lock has.
@@ -37,19 +37,8 @@ _RELAY_LOCK = 7_202_612
 
 
 @dataclass(frozen=True, slots=True)
-class Dispatch:
-    """The order to send one run to a worker."""
-
-    id: int
-    tenant_id: UUID
-    run_id: UUID
-    run_type: str
-    traceparent: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class RunKey:
-    """A locked run somewhere, with the attempt that was seen."""
+    """A locked run of any tenant, with its attempt."""
 
     tenant_id: UUID
     run_id: UUID
@@ -58,19 +47,18 @@ class RunKey:
 
 
 async def take_dispatches(
-    connection: AsyncConnection, *, limit: int, tenant_concurrency: int
+    session: InstallationSession, *, limit: int, tenant_concurrency: int
 ) -> Sequence[Dispatch]:
-    """Lock due orders until the transaction ends; none while somebody else does.
+    """Lock due outbox entries until the transaction ends; none while another process does.
 
-    Each tenant's come oldest first, and no more of them than make `tenant_concurrency` with
-    its runs that are sent or begun. So a long queue of one tenant stays in the outbox and
-    out of the others' way.
+    A tenant's entries come oldest first. Together with its runs that are dispatched or running
+    they never exceed `tenant_concurrency`, so a long queue of one tenant stays in the outbox
+    and does not delay the others.
     """
-    # Two at a time would each fill the tenants' shares.
-    alone = select(func.pg_try_advisory_xact_lock(_RELAY_LOCK))
-    if not (await connection.execute(alone)).scalar_one():
+    # Two processes at a time would each fill the tenants' shares.
+    if not await session.scalar(select(func.pg_try_advisory_xact_lock(_RELAY_LOCK))):
         return []
-    tenants = _tenants_with_orders()
+    tenants = _tenants_in_outbox()
     dispatched = (
         select(func.count().label("runs"))
         .where(operation_run.c.tenant_id == tenants.c.tenant_id, text(DISPATCHED_SQL))
@@ -92,7 +80,7 @@ async def take_dispatches(
         )
         .scalar_subquery()
     )
-    rows = await connection.execute(
+    rows = await session.rows(
         select(next_ones, traceparent.label("traceparent"))
         .select_from(tenants, dispatched, next_ones)
         .limit(limit)
@@ -102,8 +90,8 @@ async def take_dispatches(
     ]
 
 
-def _tenants_with_orders() -> CTE:
-    """Select them by a step through the index each, however many orders a tenant has."""
+def _tenants_in_outbox() -> CTE:
+    """Select them with one index step each, however many outbox entries a tenant has."""
 
     def following(*conditions: ColumnElement[bool]) -> ColumnElement[UUID]:
         return (
@@ -122,24 +110,24 @@ def _tenants_with_orders() -> CTE:
     )
 
 
-async def delete_dispatches(connection: AsyncConnection, dispatches: Sequence[Dispatch]) -> None:
-    """Delete orders that were sent and note when, for the re-dispatcher."""
-    await connection.execute(delete(outbox).where(outbox.c.id.in_([d.id for d in dispatches])))
-    await connection.execute(
+async def delete_dispatches(session: InstallationSession, dispatches: Sequence[Dispatch]) -> None:
+    """Delete entries that were sent, and record when, for the re-dispatcher."""
+    await session.execute(delete(outbox).where(outbox.c.id.in_([d.id for d in dispatches])))
+    await session.execute(
         update(operation_run)
         .where(
             tuple_(operation_run.c.tenant_id, operation_run.c.id).in_(
                 [(d.tenant_id, d.run_id) for d in dispatches]
             ),
-            # A worker may have it by now, and hold its row for as long as a batch takes.
+            # A worker may have claimed it by now, and lock its row for as long as a batch takes.
             operation_run.c.status == RunStatus.PENDING,
         )
         .values(last_dispatched_at=_now)
     )
 
 
-async def redispatch(connection: AsyncConnection, *, stale: timedelta, limit: int) -> int:
-    """Order pending runs anew whose message got lost; return how many."""
+async def redispatch(session: InstallationSession, *, stale: timedelta, limit: int) -> int:
+    """Put pending runs whose message was lost into the outbox again; return how many."""
     lost = (
         select(operation_run.c.tenant_id, operation_run.c.id, operation_run.c.run_type)
         .where(
@@ -151,13 +139,13 @@ async def redispatch(connection: AsyncConnection, *, stale: timedelta, limit: in
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    rows = (await connection.execute(lost)).all()
+    rows = await session.rows(lost)
     if rows:
-        orders = [
+        entries = [
             {"tenant_id": row.tenant_id, "run_id": row.id, "run_type": row.run_type} for row in rows
         ]
-        await connection.execute(upsert(outbox).on_conflict_do_nothing(), orders)
-        await connection.execute(
+        await session.execute(upsert(outbox).on_conflict_do_nothing(), entries)
+        await session.execute(
             update(operation_run)
             .where(
                 tuple_(operation_run.c.tenant_id, operation_run.c.id).in_(
@@ -183,20 +171,20 @@ def _take_one(condition: ColumnElement[bool]) -> Select[Any]:
     )
 
 
-async def _one(connection: AsyncConnection, query: Select[Any]) -> RunKey | None:
-    row = (await connection.execute(query)).one_or_none()
+async def _one(session: InstallationSession, query: Select[Any]) -> RunKey | None:
+    row = await session.one_or_none(query)
     if row is None:
         return None
     return RunKey(row.tenant_id, row.id, row.attempt, row.attempts_left)
 
 
-async def take_expired(connection: AsyncConnection, *, grace: timedelta) -> RunKey | None:
+async def take_expired(session: InstallationSession, *, grace: timedelta) -> RunKey | None:
     """Lock one running run whose lease ended longer than `grace` ago."""
     judged_from = func.greatest(
         operation_run.c.lease_expires_at, func.pg_postmaster_start_time() + grace
     )
     return await _one(
-        connection,
+        session,
         _take_one(
             and_(
                 operation_run.c.status == RunStatus.RUNNING,
@@ -207,10 +195,10 @@ async def take_expired(connection: AsyncConnection, *, grace: timedelta) -> RunK
     )
 
 
-async def take_forgotten(connection: AsyncConnection, *, limit: timedelta) -> RunKey | None:
+async def take_forgotten(session: InstallationSession, *, limit: timedelta) -> RunKey | None:
     """Lock one pending run that no worker took within `limit`."""
     return await _one(
-        connection,
+        session,
         _take_one(
             and_(
                 operation_run.c.status == RunStatus.PENDING,
@@ -220,20 +208,20 @@ async def take_forgotten(connection: AsyncConnection, *, limit: timedelta) -> Ru
     )
 
 
-async def requeue(connection: AsyncConnection, run: RunKey, *, delay: timedelta) -> None:
+async def requeue(session: TenantSession, run_id: UUID, *, delay: timedelta) -> None:
     """Give a locked, expired run to the next worker after `delay`."""
-    await connection.execute(
+    await session.execute(
         update(operation_run)
-        .where(operation_run.c.tenant_id == run.tenant_id, operation_run.c.id == run.run_id)
+        .where(operation_run.c.tenant_id == session.tenant_id, operation_run.c.id == run_id)
         .values(not_before=_now + delay, version=operation_run.c.version + 1, **WAITING)
     )
 
 
-async def end(connection: AsyncConnection, run: RunKey, status: RunStatus) -> None:
+async def end(session: TenantSession, run_id: UUID, status: RunStatus) -> None:
     """End a locked run from outside a worker."""
-    await connection.execute(
+    await session.execute(
         update(operation_run)
-        .where(operation_run.c.tenant_id == run.tenant_id, operation_run.c.id == run.run_id)
+        .where(operation_run.c.tenant_id == session.tenant_id, operation_run.c.id == run_id)
         .values(
             status=status,
             finished_at=_now,
@@ -243,45 +231,16 @@ async def end(connection: AsyncConnection, run: RunKey, status: RunStatus) -> No
     )
 
 
-PinnedRuns = Select[Any]
-
-
-async def expired_runs(
-    connection: AsyncConnection, tenant_id: UUID, *, pinned: PinnedRuns, limit: int
-) -> Sequence[UUID]:
-    """Lock finished runs of the tenant that are past its retention and not pinned."""
-    # A value of its own, not a column of a join, so that it bounds the index scan.
-    kept_from = (
-        select(_now - func.make_interval(0, 0, 0, tenant.c.retention_days))
-        .where(tenant.c.id == tenant_id)
-        .scalar_subquery()
-    )
-    rows = await connection.execute(
-        select(operation_run.c.id)
-        .where(
-            operation_run.c.tenant_id == tenant_id,
-            operation_run.c.finished_at < kept_from,
-            tuple_(operation_run.c.tenant_id, operation_run.c.id).not_in(pinned),
+async def delete_runs(session: TenantSession, run_ids: Sequence[UUID]) -> int:
+    """Delete runs with everything that belongs to them; return their highest event number."""
+    highest: int = await session.scalar(
+        select(func.coalesce(func.max(run_event.c.seq), literal(0))).where(
+            run_event.c.tenant_id == session.tenant_id, run_event.c.run_id.in_(run_ids)
         )
-        .order_by(operation_run.c.finished_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=operation_run)
     )
-    return list(rows.scalars())
-
-
-async def delete_runs(connection: AsyncConnection, tenant_id: UUID, run_ids: Sequence[UUID]) -> int:
-    """Delete runs with all that hangs off them; return the highest feed number that went."""
-    highest: int = (
-        await connection.execute(
-            select(func.coalesce(func.max(run_event.c.seq), literal(0))).where(
-                run_event.c.tenant_id == tenant_id, run_event.c.run_id.in_(run_ids)
-            )
-        )
-    ).scalar_one()
-    await connection.execute(
+    await session.execute(
         delete(operation_run).where(
-            operation_run.c.tenant_id == tenant_id, operation_run.c.id.in_(run_ids)
+            operation_run.c.tenant_id == session.tenant_id, operation_run.c.id.in_(run_ids)
         )
     )
     return highest

@@ -1,4 +1,4 @@
-"""Every read of the hub: one statement per level, however many rows (H1, H4)."""
+"""The reads of runs: one statement each, however many rows (H1, H4)."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, func, literal, select, text, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.lifecycle import StatusBucket
 from domain.runs.failures import RETRYABLE, FailureReason, RunFailure
@@ -18,8 +17,9 @@ from domain.runs.models import (
     RunFilter,
     SkippedItem,
 )
-from domain.runs.repository.rows import AnyRow, event_of, run_of, select_events, select_runs
+from domain.runs.repository.rows import event_of, run_of, select_events, select_runs
 from domain.tables import operation_run, run_event, run_failure, run_item
+from domain.tenancy.session import AnyRow, TenantSession
 
 # Written out as in the index's predicate, which a parameter would not match.
 _SKIPPED = text("outcome = 'skipped'")
@@ -39,47 +39,47 @@ def any_of(source: ColumnElement[Any], allowed: Collection[Any]) -> ColumnElemen
     return source == any_(literal(sorted(allowed), ARRAY(source.type)))
 
 
-def window(tenant_id: UUID, wanted: RunFilter) -> list[ColumnElement[bool]]:
+def window(session: TenantSession, run_filter: RunFilter) -> list[ColumnElement[bool]]:
     """Return the conditions for a tenant's runs within the filter's time range."""
     conditions = [
-        operation_run.c.tenant_id == tenant_id,
-        operation_run.c.created_at >= wanted.created_from,
+        operation_run.c.tenant_id == session.tenant_id,
+        operation_run.c.created_at >= run_filter.created_from,
     ]
-    if wanted.created_until is not None:
-        conditions.append(operation_run.c.created_at < wanted.created_until)
+    if run_filter.created_until is not None:
+        conditions.append(operation_run.c.created_at < run_filter.created_until)
     return conditions
 
 
-def _index_prefixes(wanted: RunFilter) -> Mapping[ColumnElement[Any], Collection[Any]]:
+def _index_prefixes(run_filter: RunFilter) -> Mapping[ColumnElement[Any], Collection[Any]]:
     """Return the values by which an index of the list begins, column by column.
 
     A bucket that the filter leaves open is each of the few there are.
     """
-    buckets = wanted.status_buckets or frozenset(StatusBucket)
-    if wanted.initiator_ids:
+    buckets = run_filter.status_buckets or frozenset(StatusBucket)
+    if run_filter.initiator_ids:
         return {
-            operation_run.c.initiator_id: wanted.initiator_ids,
+            operation_run.c.initiator_id: run_filter.initiator_ids,
             operation_run.c.status_bucket: buckets,
         }
-    if wanted.run_types:
+    if run_filter.run_types:
         return {
-            operation_run.c.run_type: wanted.run_types,
+            operation_run.c.run_type: run_filter.run_types,
             operation_run.c.status_bucket: buckets,
         }
-    return {operation_run.c.status_bucket: buckets} if wanted.status_buckets else {}
+    return {operation_run.c.status_bucket: buckets} if run_filter.status_buckets else {}
 
 
 async def page(
-    connection: AsyncConnection, tenant_id: UUID, wanted: RunFilter, keyset: Keyset
+    session: TenantSession, run_filter: RunFilter, keyset: Keyset
 ) -> Sequence[OperationRun]:
     """Return runs newest first; with `backward` oldest first from the start key.
 
     Each combination of the filter's values is one place in an index, where the runs lie in
     the list's order; a page's length is read there. So the cost depends neither on how many
-    runs there are nor on how rare the wanted ones are.
+    runs there are nor on how rare the matching ones are.
     """
     run = operation_run.c
-    conditions = window(tenant_id, wanted)
+    conditions = window(session, run_filter)
     if keyset.start is not None:
         key, start = tuple_(run.created_at, run.id), tuple_(*map(literal, keyset.start))
         conditions.append(key > start if keyset.backward else key < start)
@@ -91,60 +91,34 @@ async def page(
         )
 
     places = []
-    for column, values in _index_prefixes(wanted).items():
+    for column, values in _index_prefixes(run_filter).items():
         place = func.unnest(literal(sorted(values), ARRAY(column.type))).column_valued(
             f"each_{column.name}", joins_implicitly=True
         )
         conditions.append(column == place)
         places.append(place.scalar_alias)
-    if wanted.initiator_ids and wanted.run_types:
-        conditions.append(any_of(run.run_type, wanted.run_types))
+    if run_filter.initiator_ids and run_filter.run_types:
+        conditions.append(any_of(run.run_type, run_filter.run_types))
 
     query = select_runs()
     if places:
         keys = first(select(run.created_at, run.id).where(*conditions), run)
         part = keys.correlate(*places).lateral("first_of_each")
-        found = first(select(part).select_from(*places, part), part.c).subquery("found")
-        query = query.where(run.tenant_id == tenant_id, run.id == found.c.id)
+        matching = first(select(part).select_from(*places, part), part.c).subquery("matching")
+        query = query.where(run.tenant_id == session.tenant_id, run.id == matching.c.id)
     else:
         query = query.where(*conditions)
-    return [run_of(row) for row in await connection.execute(first(query, run))]
+    return [run_of(row) for row in await session.rows(first(query, run))]
 
 
-async def by_ids(
-    connection: AsyncConnection, tenant_id: UUID, run_ids: Sequence[UUID]
-) -> Sequence[OperationRun]:
+async def by_ids(session: TenantSession, run_ids: Sequence[UUID]) -> Mapping[UUID, OperationRun]:
     """Return those of the runs that the tenant has."""
-    rows = await connection.execute(
+    rows = await session.rows(
         select_runs().where(
-            operation_run.c.tenant_id == tenant_id, any_of(operation_run.c.id, run_ids)
+            operation_run.c.tenant_id == session.tenant_id, any_of(operation_run.c.id, run_ids)
         )
     )
-    return [run_of(row) for row in rows]
-
-
-async def newest_succeeded(
-    connection: AsyncConnection,
-    tenant_id: UUID,
-    *,
-    resource: str,
-    action: str,
-    subject: str,
-    limit: int,
-) -> Sequence[OperationRun]:
-    """Return the newest runs of bucket SUCCEEDED about one subject."""
-    rows = await connection.execute(
-        select_runs()
-        .where(
-            operation_run.c.tenant_id == tenant_id,
-            operation_run.c.run_type == f"{resource}.{action}",
-            operation_run.c.subject == subject,
-            operation_run.c.status_bucket == StatusBucket.SUCCEEDED.value,
-        )
-        .order_by(operation_run.c.created_at.desc(), operation_run.c.id.desc())
-        .limit(limit)
-    )
-    return [run_of(row) for row in rows]
+    return {row.id: run_of(row) for row in rows}
 
 
 def _per_run(run_ids: Sequence[UUID], inner: Callable[[Any], Select[Any]]) -> Select[Any]:
@@ -175,8 +149,7 @@ def _failure(row: AnyRow) -> RunFailure:
 
 
 async def failures(
-    connection: AsyncConnection,
-    tenant_id: UUID,
+    session: TenantSession,
     run_ids: Sequence[UUID],
     *,
     after: str | None,
@@ -188,7 +161,7 @@ async def failures(
     def of_one(run_id: ColumnElement[UUID]) -> Select[Any]:
         query = (
             select(run_failure)
-            .where(run_failure.c.tenant_id == tenant_id, run_failure.c.run_id == run_id)
+            .where(run_failure.c.tenant_id == session.tenant_id, run_failure.c.run_id == run_id)
             .order_by(run_failure.c.item_key)
             .limit(limit)
         )
@@ -198,12 +171,11 @@ async def failures(
             query = query.where(run_failure.c.reason.in_(sorted(reasons)))
         return query
 
-    return _grouped((await connection.execute(_per_run(run_ids, of_one))).all(), _failure)
+    return _grouped(await session.rows(_per_run(run_ids, of_one)), _failure)
 
 
 async def skipped(
-    connection: AsyncConnection,
-    tenant_id: UUID,
+    session: TenantSession,
     run_ids: Sequence[UUID],
     *,
     after: str | None,
@@ -215,7 +187,7 @@ async def skipped(
         query = (
             select(run_item.c.run_id, run_item.c.item_key, run_item.c.skip_reason)
             .where(
-                run_item.c.tenant_id == tenant_id,
+                run_item.c.tenant_id == session.tenant_id,
                 run_item.c.run_id == run_id,
                 _SKIPPED,
             )
@@ -227,22 +199,22 @@ async def skipped(
     def item(row: AnyRow) -> SkippedItem:
         return SkippedItem(row.run_id, row.item_key, row.skip_reason)
 
-    return _grouped((await connection.execute(_per_run(run_ids, of_one))).all(), item)
+    return _grouped(await session.rows(_per_run(run_ids, of_one)), item)
 
 
 async def failure_groups(
-    connection: AsyncConnection, tenant_id: UUID, run_ids: Sequence[UUID]
+    session: TenantSession, run_ids: Sequence[UUID]
 ) -> Mapping[UUID, Sequence[FailureGroup]]:
     """Return each run's failures by reason, the most frequent first."""
     count = func.count().label("failures")
-    rows = await connection.execute(
+    rows = await session.rows(
         select(
             run_failure.c.run_id,
             run_failure.c.reason,
             count,
             func.min(run_failure.c.message).label("example"),
         )
-        .where(run_failure.c.tenant_id == tenant_id, any_of(run_failure.c.run_id, run_ids))
+        .where(run_failure.c.tenant_id == session.tenant_id, any_of(run_failure.c.run_id, run_ids))
         .group_by(run_failure.c.run_id, run_failure.c.reason)
         .order_by(run_failure.c.run_id, count.desc(), run_failure.c.reason)
     )
@@ -251,40 +223,37 @@ async def failure_groups(
         reason = FailureReason(row.reason)
         return FailureGroup(reason, row.failures, reason in RETRYABLE, row.example)
 
-    return _grouped(rows.all(), group)
+    return _grouped(rows, group)
 
 
 async def events(
-    connection: AsyncConnection,
-    tenant_id: UUID,
+    session: TenantSession,
     run_ids: Sequence[UUID],
     *,
-    after_version: int,
+    after: int | None,
     limit: int,
 ) -> Mapping[UUID, Sequence[RunEvent]]:
-    """Return each run's timeline in order."""
+    """Return the first events of each run's timeline, after a version if given."""
 
     def of_one(run_id: ColumnElement[UUID]) -> Select[Any]:
         return (
             select_events()
             .add_columns(run_event.c.run_id)
             .where(
-                run_event.c.tenant_id == tenant_id,
+                run_event.c.tenant_id == session.tenant_id,
                 run_event.c.run_id == run_id,
-                run_event.c.version > after_version,
+                run_event.c.version > (after or 0),
             )
             .order_by(run_event.c.version)
             .limit(limit)
         )
 
-    return _grouped((await connection.execute(_per_run(run_ids, of_one))).all(), event_of)
+    return _grouped(await session.rows(_per_run(run_ids, of_one)), event_of)
 
 
-async def item_keys(connection: AsyncConnection, tenant_id: UUID, run_id: UUID) -> frozenset[str]:
+async def item_keys(session: TenantSession, run_id: UUID) -> frozenset[str]:
     """Return the items of the run that already have an outcome."""
-    rows = await connection.execute(
-        select(run_item.c.item_key).where(
-            run_item.c.tenant_id == tenant_id, run_item.c.run_id == run_id
-        )
+    keys = select(run_item.c.item_key).where(
+        run_item.c.tenant_id == session.tenant_id, run_item.c.run_id == run_id
     )
-    return frozenset(rows.scalars())
+    return frozenset(await session.scalars(keys))

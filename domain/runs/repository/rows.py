@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Select, func, select
 
 from domain.lifecycle import RunStatus, StatusBucket
 from domain.runs.models import OperationRun, RunCounts, RunEvent, RunEventKind
 from domain.tables import operation_run, run_event, tenant
 from domain.tenancy.models import Initiator
-
-AnyRow = Row[*tuple[Any, ...]]
+from domain.tenancy.session import AnyRow
 
 _FIXED = (
     operation_run.c.tenant_id,

@@ -1,10 +1,13 @@
 """What members may do with backup sets, and what they are told when they may not."""
 
 import asyncio
+from collections.abc import Sequence
 from uuid import uuid4
 
 import pytest
 
+from domain.backups import repository as backups_repository
+from domain.backups.models import BackedUpPolicy
 from domain.backups.service import MAX_NAME_LENGTH, MAX_POLICIES
 from domain.errors import BadInputError, ForbiddenError, UserErrorCode, UserInputError
 from domain.runs.models import StartOutcome
@@ -26,7 +29,9 @@ class TestCreating:
         created = await world.cases.backups.create_set(access, "  Weekly \t")
         assert (created.name, created.policy_count) == ("Weekly", 0)
         assert created.created_by_name == access.user_name
-        assert await world.cases.backups.by_ids(access, [created.id]) == {created.id: created}
+        assert await world.read(backups_repository.by_ids, access, [created.id]) == {
+            created.id: created
+        }
 
     @pytest.mark.parametrize("role", [TenantRole.OPERATOR, TenantRole.READONLY])
     async def test_others_may_not(self, world: World, role: TenantRole) -> None:
@@ -35,14 +40,14 @@ class TestCreating:
         for name in ("Weekly", ""):
             with pytest.raises(ForbiddenError):
                 await world.cases.backups.create_set(access, name)
-        assert await world.cases.backups.page(access, after=None, limit=10) == []
+        assert await world.read(backups_repository.page, access, after=None, limit=10) == []
 
     @pytest.mark.parametrize("name", ["", " \t ", "x" * (MAX_NAME_LENGTH + 1), "a\nb", "a\x00b"])
     async def test_a_name_is_short_and_printable(self, world: World, name: str) -> None:
         with pytest.raises(UserInputError) as refused:
             await backup_set(world, name)
         assert refused.value.code is UserErrorCode.INVALID_NAME
-        assert refused.value.field == ("name",)
+        assert refused.value.argument == "name"
 
     async def test_a_name_is_given_once(self, world: World) -> None:
         results = await asyncio.gather(
@@ -55,9 +60,12 @@ class TestCreating:
     async def test_another_tenant_may_have_the_same_name(self, world: World) -> None:
         other = await World.create(world.resources, world.exports)
         mine, theirs = await backup_set(world), await backup_set(other)
-        assert await other.cases.backups.by_ids(await other.access(), [mine.id]) == {}
+        assert await other.read(backups_repository.by_ids, await other.access(), [mine.id]) == {}
         assert [
-            s.id for s in await world.cases.backups.page(await world.access(), after=None, limit=9)
+            s.id
+            for s in await world.read(
+                backups_repository.page, await world.access(), after=None, limit=9
+            )
         ] == [mine.id]
         assert theirs.id != mine.id
 
@@ -112,7 +120,7 @@ class TestStartingToAdd:
                     await world.access(), set_id, [("prod", "a")]
                 )
             assert refused.value.code is UserErrorCode.BACKUP_SET_NOT_FOUND
-            assert refused.value.field == ("backupSetId",)
+            assert refused.value.argument == "backup_set_id"
         assert await run_count(world) == 0
 
     @pytest.mark.parametrize(
@@ -136,9 +144,9 @@ class TestReading:
     async def test_sets_come_newest_first_in_pages(self, world: World) -> None:
         created = [await backup_set(world, f"Set {number}") for number in range(3)]
         access = await world.access(TenantRole.READONLY)
-        first = await world.cases.backups.page(access, after=None, limit=2)
+        first = await world.read(backups_repository.page, access, after=None, limit=2)
         last = (first[-1].created_at, first[-1].id)
-        rest = await world.cases.backups.page(access, after=last, limit=2)
+        rest = await world.read(backups_repository.page, access, after=last, limit=2)
         assert [*first, *rest] == created[::-1]
 
     async def test_copies_come_by_name_in_pages(self, world: World) -> None:
@@ -146,10 +154,15 @@ class TestReading:
         target = await backup_set(world)
         await back_up(world, target, *"abc")
         access = await world.access(TenantRole.READONLY)
-        backups = world.cases.backups
-        first = (await backups.policies(access, [target.id], after=None, limit=2))[target.id]
-        last = (first[-1].name, first[-1].scope_key, first[-1].policy_id)
-        rest = (await backups.policies(access, [target.id], after=last, limit=2))[target.id]
+
+        async def copies(after: tuple[str, str, str] | None) -> Sequence[BackedUpPolicy]:
+            pages = await world.read(
+                backups_repository.policies, access, [target.id], after=after, limit=2
+            )
+            return pages[target.id]
+
+        first = await copies(None)
+        rest = await copies((first[-1].name, first[-1].scope_key, first[-1].policy_id))
         assert [copy.policy_id for copy in (*first, *rest)] == ["a", "b", "c"]
-        (counted,) = (await world.cases.backups.by_ids(access, [target.id])).values()
+        (counted,) = (await world.read(backups_repository.by_ids, access, [target.id])).values()
         assert counted.policy_count == 3

@@ -18,13 +18,13 @@ def fresh() -> TrustedDocument:
 
 
 async def register(world: World, *documents: TrustedDocument) -> int:
-    async with world.resources[Login.MAINTENANCE].transactions.open(None) as connection:
-        return await repository.add(connection, documents)
+    async with world.resources[Login.MAINTENANCE].transactions.installation() as session:
+        return await repository.add(session, documents)
 
 
 async def remove(world: World, document: TrustedDocument) -> bool:
-    async with world.resources[Login.MAINTENANCE].transactions.open(None) as connection:
-        return await repository.remove(connection, document.sha256)
+    async with world.resources[Login.MAINTENANCE].transactions.installation() as session:
+        return await repository.remove(session, document.sha256)
 
 
 def reader(world: World) -> TrustedDocuments:
@@ -54,9 +54,9 @@ async def test_a_removed_document_is_found_for_a_minute_at_most(
     assert not await remove(world, document)
     assert await documents.find(document.sha256)
     assert await reader(world).find(document.sha256) is None
-    monkeypatch.setattr(service, "KEEP_SECONDS", 0)
+    monkeypatch.setattr(service, "CACHE_SECONDS", 0)
     assert await documents.find(document.sha256) is None
-    assert not documents._kept
+    assert not documents._cached
 
 
 async def test_no_more_are_kept_than_there_is_room_for(
@@ -67,13 +67,13 @@ async def test_no_more_are_kept_than_there_is_room_for(
     await register(world, *written)
     for document in written:
         assert await documents.find(document.sha256) == document.text
-    assert [*documents._kept] == [document.sha256 for document in written[1:]]
+    assert [*documents._cached] == [document.sha256 for document in written[1:]]
 
 
 async def test_the_table_takes_no_text_under_another_hash(world: World) -> None:
     with pytest.raises(DBAPIError, match="ck_trusted_document_sha256"):
-        async with world.resources[Login.MAINTENANCE].transactions.open(None) as connection:
-            await connection.execute(
+        async with world.resources[Login.MAINTENANCE].transactions.installation() as session:
+            await session.execute(
                 text("INSERT INTO opsrun.trusted_document VALUES (:hash, 'x', '{ viewer }')"),
                 {"hash": fresh().sha256},
             )
@@ -82,5 +82,5 @@ async def test_the_table_takes_no_text_under_another_hash(world: World) -> None:
 @pytest.mark.parametrize("login", [Login.API, Login.WORKER])
 async def test_only_maintenance_registers(world: World, login: Login) -> None:
     with pytest.raises(DBAPIError, match="permission denied"):
-        async with world.resources[login].transactions.open(None) as connection:
-            await repository.add(connection, [fresh()])
+        async with world.resources[login].transactions.installation() as session:
+            await repository.add(session, [fresh()])

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from domain.drift import repository
+from domain.drift import repository as drift_repository
 from domain.drift.models import ChangeKind, Comparison, DriftKind, NewFinding, SettingChange
 from opsrun.postgres.engines import Login
 from tests.world import World
@@ -21,8 +22,8 @@ def finding(policy_id: str, *changes: SettingChange) -> NewFinding:
 async def add(
     world: World, run_id: UUID, *findings: NewFinding, comparison: Comparison = COMPARISON
 ) -> frozenset[str]:
-    async with world.resources[Login.WORKER].transactions.open(world.tenant_id) as connection:
-        return await repository.add(connection, world.tenant_id, run_id, comparison, findings)
+    async with world.resources[Login.WORKER].transactions.tenant(world.tenant_id) as session:
+        return await repository.add(session, run_id, comparison, findings)
 
 
 async def owners(world: World) -> dict[str, UUID]:
@@ -62,8 +63,13 @@ async def test_the_same_finding_of_another_comparison_is_another(world: World) -
 async def test_values_come_back_exactly(world: World, old: Any, new: Any) -> None:
     change = SettingChange('settings["a.b"]', ChangeKind.CHANGED, old, new)
     await add(world, (await world.start()).run.id, finding("a", change))
-    pages = await world.cases.drift.findings(
-        await world.access(), [COMPARISON], kinds=frozenset(), after=None, limit=10
+    pages = await world.read(
+        drift_repository.pages,
+        await world.access(),
+        [COMPARISON],
+        kinds=frozenset(),
+        after=None,
+        limit=10,
     )
     (found,) = pages[COMPARISON]
     (back,) = found.changes

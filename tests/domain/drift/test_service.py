@@ -1,7 +1,10 @@
 """What members may ask of drift, and what they are told when there is nothing to compare."""
 
+from uuid import UUID
+
 import pytest
 
+from domain.drift import repository as drift_repository
 from domain.drift.models import Comparison, DriftKind
 from domain.errors import ForbiddenError, UserErrorCode, UserInputError
 from domain.tenancy.roles import TenantRole
@@ -25,7 +28,7 @@ class TestStarting:
         with pytest.raises(UserInputError) as refused:
             await world.cases.drift.start_generation(await world.access(), "prod")
         assert refused.value.code is UserErrorCode.NOT_ENOUGH_SNAPSHOTS
-        assert refused.value.field == ("scopeKey",)
+        assert refused.value.argument == "scope_key"
         assert f"'prod' has {syncs}" in refused.value.message
         assert await drift_run_count(world) == 0
 
@@ -71,9 +74,9 @@ class TestReading:
 
         async def collected(kinds: frozenset[DriftKind]) -> list[str]:
             seen: list[str] = []
-            after = None
-            while pages := await world.cases.drift.findings(
-                access, [comparison], kinds=kinds, after=after, limit=2
+            after: tuple[str, UUID] | None = None
+            while pages := await world.read(
+                drift_repository.pages, access, [comparison], kinds=kinds, after=after, limit=2
             ):
                 page = pages[comparison]
                 seen += [finding.policy_id for finding in page]
@@ -93,29 +96,37 @@ class TestReading:
             await sync(world, *policies)
             runs.append(await drift(world))
         comparisons = [Comparison.of_context(run.context) for run in runs]
-        counted = await world.cases.drift.counts(await world.access(), comparisons)
+        counted = await world.read(drift_repository.counts, await world.access(), comparisons)
         assert counted == {
             comparisons[0]: {DriftKind.ADDED: 1, DriftKind.REMOVED: 1},
             comparisons[1]: {DriftKind.ADDED: 1, DriftKind.MODIFIED: 1},
         }
-        assert await world.cases.drift.counts(await world.access(), []) == {}
+        assert await world.read(drift_repository.counts, await world.access(), []) == {}
 
     async def test_another_tenant_sees_none_of_it(self, world: World) -> None:
         await sync(world, policy("a"))
         await sync(world, policy("b"))
         comparison = Comparison.of_context((await drift(world)).context)
-        pages = await world.cases.drift.findings(
-            await world.access(), [comparison], kinds=frozenset(), after=None, limit=10
+        pages = await world.read(
+            drift_repository.pages,
+            await world.access(),
+            [comparison],
+            kinds=frozenset(),
+            after=None,
+            limit=10,
         )
         mine = pages[comparison]
         assert len(mine) == 2
         other = await World.create(world.resources, world.exports)
         access = await other.access(TenantRole.OWNER)
-        assert await other.cases.drift.counts(access, [comparison]) == {}
-        assert await other.cases.drift.by_ids(access, [finding.id for finding in mine]) == {}
-        theirs = await other.cases.drift.findings(
-            access, [comparison], kinds=frozenset(), after=None, limit=10
+        assert await other.read(drift_repository.counts, access, [comparison]) == {}
+        assert (
+            await other.read(drift_repository.by_ids, access, [finding.id for finding in mine])
+            == {}
+        )
+        theirs = await other.read(
+            drift_repository.pages, access, [comparison], kinds=frozenset(), after=None, limit=10
         )
         assert theirs == {}
-        found = await world.cases.drift.by_ids(await world.access(), [mine[0].id])
+        found = await world.read(drift_repository.by_ids, await world.access(), [mine[0].id])
         assert found == {mine[0].id: mine[0]}

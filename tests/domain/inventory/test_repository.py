@@ -1,21 +1,23 @@
 """Documents are kept exactly as long as something refers to them, whoever comes in between."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 from sqlalchemy import CursorResult, Executable
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.inventory import repository
 from domain.inventory.content import content_hash, document_hash, normalize, stored_form
 from domain.inventory.models import PolicyRecord
+from domain.inventory.repository import policies, retention
 from domain.runs.execution import RunExecution
+from domain.runs.repository import reading
+from domain.tenancy.session import Parameters, TenantSession
 from opsrun.postgres.engines import Login
-from tests.working import age, policy, run_maintenance, sync, until
+from tests.working import age, inventory_maintenance, policy, sync, until
 from tests.world import World
 
 DAY = timedelta(days=1)
@@ -33,25 +35,20 @@ def record(policy_id: str, **settings: Any) -> PolicyRecord:
     )
 
 
-async def store_documents(connection: AsyncConnection, tenant_id: UUID, *policy_ids: str) -> None:
+async def store_documents(session: TenantSession, *policy_ids: str) -> None:
     forms = [stored_form(policy(policy_id)) for policy_id in policy_ids]
-    await repository.store_documents(connection, tenant_id, dict(forms))
+    await policies.store_documents(session, dict(forms))
 
 
 async def store(execution: RunExecution, *records: PolicyRecord) -> frozenset[str]:
     async with execution.batch() as batch:
-        policy_ids = [one.policy_id for one in records]
-        await store_documents(batch.connection, execution.tenant_id, *policy_ids)
-        return await repository.store(
-            batch.connection, execution.tenant_id, execution.run.id, records
-        )
+        await store_documents(batch.session, *(one.policy_id for one in records))
+        return await policies.store(batch.session, execution.run.id, records)
 
 
 async def collect(world: World, limit: int = 100) -> int:
-    async with world.resources[Login.MAINTENANCE].transactions.open(world.tenant_id) as connection:
-        return await repository.collect_documents(
-            connection, world.tenant_id, unused_for=DAY, limit=limit
-        )
+    async with world.resources[Login.MAINTENANCE].transactions.tenant(world.tenant_id) as session:
+        return await retention.collect_documents(session, unused_for=DAY, limit=limit)
 
 
 async def documents(world: World) -> list[str]:
@@ -91,17 +88,13 @@ class Interrupted:
         self._interruption = interruption
         self._statements = 0
 
-    async def execute(self, statement: Executable) -> CursorResult[Any]:
+    async def execute(
+        self, statement: Executable, parameters: Parameters | None = None
+    ) -> CursorResult[Any]:
         self._statements += 1
         if self._statements == self._statement:
             await self._interruption()
-        return await self._connection.execute(statement)
-
-
-@pytest.fixture
-async def worker(world: World) -> AsyncIterator[AsyncConnection]:
-    async with world.resources[Login.WORKER].transactions.open(world.tenant_id) as connection:
-        yield connection
+        return await self._connection.execute(statement, parameters)
 
 
 class TestStoring:
@@ -153,7 +146,7 @@ class TestCollecting:
 
     @pytest.mark.parametrize("statement", [2, None], ids=["halfway", "before the commit"])
     async def test_spares_what_is_being_stored_right_now(
-        self, world: World, worker: AsyncConnection, statement: int | None
+        self, world: World, statement: int | None
     ) -> None:
         await sync(world, policy("a"))
         await forget(world)
@@ -162,11 +155,12 @@ class TestCollecting:
         async def look() -> None:
             assert await collect(world) == 0
 
-        storing = Interrupted(worker, statement, look)
-        await store_documents(storing, world.tenant_id, "a")  # type: ignore[arg-type]
-        await repository.store(storing, world.tenant_id, execution.run.id, [record("a")])  # type: ignore[arg-type]
-        await look()
-        await worker.commit()
+        async with world.resources[Login.WORKER].transactions.tenant(world.tenant_id) as session:
+            interrupted: Any = Interrupted(session._connection, statement, look)
+            storing = replace(session, _connection=interrupted)
+            await store_documents(storing, "a")
+            await policies.store(storing, execution.run.id, [record("a")])
+            await look()
         await look()
         assert await documents(world) == ["a"]
 
@@ -184,10 +178,8 @@ class TestCollecting:
                 )
             )
 
-        async with keeper.open(world.tenant_id) as collecting:
-            collected = await repository.collect_documents(
-                collecting, world.tenant_id, unused_for=DAY, limit=100
-            )
+        async with keeper.tenant(world.tenant_id) as collecting:
+            collected = await retention.collect_documents(collecting, unused_for=DAY, limit=100)
             storing = asyncio.create_task(store(execution, record("a")))
             await until(store_is_waiting)
         assert collected == 1
@@ -203,28 +195,32 @@ class TestPinning:
         partial = await sync(world)
         for run in (*runs, partial):
             await age(world, run.id, days=91)
-        pinned = repository.pinned_runs(world.tenant_id)
-        assert await run_maintenance(world).purge(world.tenant_id, pinned=pinned) == 3
+        assert await inventory_maintenance(world).purge_runs(world.tenant_id) == 3
         access = await world.access()
-        left = await world.cases.runs.by_ids(access, [run.id for run in (*runs, partial)])
+        left = await world.read(reading.by_ids, access, [run.id for run in (*runs, partial)])
         assert set(left) == {runs[2].id, runs[3].id}
         assert await documents(world) == ["a", "a", "a", "a"]
 
     async def test_each_scope_has_its_own(self, world: World) -> None:
-        for scope_key in ("prod", "test"):
-            await sync(world, policy("a"), scope_key=scope_key)
-        async with world.resources[Login.MAINTENANCE].transactions.open(None) as connection:
-            pinned = await connection.execute(repository.pinned_runs(world.tenant_id))
-        assert len(pinned.all()) == 2
+        runs = [
+            await sync(world, policy("a", minutes=minutes), scope_key=scope_key)
+            for scope_key in ("prod", "test")
+            for minutes in range(3)
+        ]
+        for run in runs:
+            await age(world, run.id, days=91)
+        assert await inventory_maintenance(world).purge_runs(world.tenant_id) == 2
+        left = await world.read(reading.by_ids, await world.access(), [run.id for run in runs])
+        assert set(left) == {run.id for run in (*runs[1:3], *runs[4:])}
 
 
 async def test_only_content_makes_a_difference(world: World) -> None:
     old = await sync(world, policy("a", version=1), policy("b", minutes=1), policy("gone"))
     new = await sync(world, policy("a", version=2), policy("b", minutes=2), policy("new"))
-    async with world.resources[Login.WORKER].transactions.open(world.tenant_id) as connection:
-        found = await repository.differences(connection, world.tenant_id, old.id, new.id)
-        bodies = await repository.documents(
-            connection, world.tenant_id, [d.current_document for d in found if d.current_document]
+    async with world.resources[Login.WORKER].transactions.tenant(world.tenant_id) as session:
+        found = await policies.differences(session, old.id, new.id)
+        bodies = await policies.documents(
+            session, [d.current_document for d in found if d.current_document]
         )
     assert [
         (d.policy_id, d.name, d.baseline_document is None, d.current_document is None)

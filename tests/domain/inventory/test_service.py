@@ -5,6 +5,8 @@ import unicodedata
 import pytest
 
 from domain.errors import ForbiddenError, UserErrorCode, UserInputError
+from domain.inventory.repository.policies import current_page, current_policies, policy_counts
+from domain.inventory.repository.scopes import scopes
 from domain.runs.models import StartOutcome
 from domain.tenancy.roles import TenantRole
 from tests.working import export, know_scopes, policies, policy, sync
@@ -19,7 +21,7 @@ class TestStartingASync:
         with pytest.raises(UserInputError) as refused:
             await world.cases.inventory.start_sync(await world.access(), key)
         assert refused.value.code is UserErrorCode.INVALID_SCOPE_KEY
-        assert refused.value.field == ("scopeKey",)
+        assert refused.value.argument == "scope_key"
 
     async def test_a_scope_that_was_never_seen_is_a_mistake_of_the_user(self, world: World) -> None:
         await know_scopes(world, "prod")
@@ -27,7 +29,7 @@ class TestStartingASync:
         with pytest.raises(UserInputError) as refused:
             await world.cases.inventory.start_sync(access, "prd")
         assert refused.value.code is UserErrorCode.UNKNOWN_SCOPE
-        assert refused.value.field == ("scopeKey",)
+        assert refused.value.argument == "scope_key"
         assert not await world.rows(
             "SELECT 1 FROM opsrun.operation_run WHERE tenant_id = :tenant_id"
         )
@@ -66,17 +68,17 @@ class TestReading:
     async def test_nothing_before_the_first_sync(self, world: World) -> None:
         access = await world.access(TenantRole.READONLY)
         assert await policies(world) == []
-        assert await world.cases.inventory.scopes(access) == []
-        assert await world.cases.inventory.policies_by_key(access, [("prod", "a")]) == {}
-        assert await world.cases.inventory.policies_by_key(access, []) == {}
+        assert await world.read(scopes, access) == []
+        assert await world.read(current_policies, access, [("prod", "a")]) == {}
+        assert await world.read(current_policies, access, []) == {}
 
     async def test_policies_come_by_name_in_pages(self, world: World) -> None:
         named = {"1": "Same", "2": "Same", "3": "Another", "4": "Zulu", "5": "Same"}
         await sync(world, *(policy(key, displayName=name) for key, name in named.items()))
         access = await world.access(TenantRole.READONLY)
         found: list[str] = []
-        after = None
-        while page := await world.cases.inventory.policies(access, "prod", after=after, limit=2):
+        after: tuple[str, str] | None = None
+        while page := await world.read(current_page, access, "prod", after=after, limit=2):
             found += [p.policy_id for p in page]
             after = (page[-1].name, page[-1].policy_id)
         assert found == ["3", "1", "2", "5", "4"]
@@ -87,28 +89,28 @@ class TestReading:
         access = await world.access(TenantRole.READONLY)
         assert [p.policy_id for p in await policies(world)] == ["b", "c"]
         wanted = [("prod", "a"), ("prod", "b"), ("elsewhere", "b")]
-        found = await world.cases.inventory.policies_by_key(access, wanted)
+        found = await world.read(current_policies, access, wanted)
         assert set(found) == {("prod", "b")}
         assert found["prod", "b"].run_id == newest.id
-        assert await world.cases.inventory.policy_counts(access, [newest.id]) == {newest.id: 2}
+        assert await world.read(policy_counts, access, [newest.id]) == {newest.id: 2}
 
     async def test_equal_keys_of_two_scopes_are_two_policies(self, world: World) -> None:
         for scope_key in ("prod", "test"):
             await sync(world, policy("a", displayName=scope_key), scope_key=scope_key)
         keys = [("prod", "a"), ("test", "a")]
-        found = await world.cases.inventory.policies_by_key(await world.access(), keys)
+        found = await world.read(current_policies, await world.access(), keys)
         assert {key: p.name for key, p in found.items()} == {
             ("prod", "a"): "prod",
             ("test", "a"): "test",
         }
-        scopes = await world.cases.inventory.scopes(await world.access())
-        assert [scope.key for scope in scopes] == ["prod", "test"]
+        listed = await world.read(scopes, await world.access())
+        assert [scope.key for scope in listed] == ["prod", "test"]
 
     async def test_another_tenant_sees_none_of_it(self, world: World) -> None:
         run = await sync(world, policy("a"))
         other = await World.create(world.resources, world.exports)
         access = await other.access(TenantRole.OWNER)
         assert await policies(other) == []
-        assert await other.cases.inventory.scopes(access) == []
-        assert await other.cases.inventory.policies_by_key(access, [("prod", "a")]) == {}
-        assert await other.cases.inventory.policy_counts(access, [run.id]) == {}
+        assert await other.read(scopes, access) == []
+        assert await other.read(current_policies, access, [("prod", "a")]) == {}
+        assert await other.read(policy_counts, access, [run.id]) == {}

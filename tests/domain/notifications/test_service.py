@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID, uuid4
 
+from domain.notifications import repository as notifications_repository
 from domain.notifications.models import Notification, NotificationOutcome
 from domain.runs.models import StartedRun
 from domain.tenancy.models import TenantAccess
@@ -25,8 +26,8 @@ async def start(world: World, role: TenantRole) -> StartedRun:
 
 async def page(world: World, access: TenantAccess, limit: int = 100) -> Sequence[Notification]:
     """Return the newest of a member's notifications."""
-    return await world.cases.notifications.page(
-        access, before_seq=None, unread_only=False, limit=limit
+    return await world.read(
+        notifications_repository.page, access, after=None, unread_only=False, limit=limit
     )
 
 
@@ -45,8 +46,8 @@ async def test_a_page_holds_the_newest_of_ones_own(world: World) -> None:
 
     newest = await page(world, mine, 2)
     assert run_ids(newest) == own[:0:-1]
-    rest = await world.cases.notifications.page(
-        mine, before_seq=newest[-1].seq, unread_only=False, limit=2
+    rest = await world.read(
+        notifications_repository.page, mine, after=newest[-1].seq, unread_only=False, limit=2
     )
     assert run_ids(rest) == own[:1]
     assert rest[0].outcome is NotificationOutcome.QUEUED
@@ -56,18 +57,18 @@ async def test_a_page_holds_the_newest_of_ones_own(world: World) -> None:
 
 async def test_followers_get_what_came_between_two_places_of_the_feed(world: World) -> None:
     access = await world.access()
-    before = await world.cases.runs.position(access)
+    before = await world.cursor(access)
     first = await world.start()
     await start(world, TenantRole.OWNER)
-    between = await world.cases.runs.position(access)
+    between = await world.cursor(access)
     execution = await world.claimer.claim(world.tenant_id, first.run.id, LEASE)
     assert execution is not None
     await execution.finish()
-    after = await world.cases.runs.position(access)
+    after = await world.cursor(access)
 
     async def told(seq: int, until_seq: int, limit: int = 100) -> list[NotificationOutcome]:
-        found = await world.cases.notifications.after(
-            access, seq=seq, until_seq=until_seq, limit=limit
+        found = await world.read(
+            notifications_repository.after, access, seq=seq, until_seq=until_seq, limit=limit
         )
         return [notification.outcome for notification in found]
 
@@ -87,16 +88,18 @@ async def test_reading_counts_once_and_only_for_oneself(world: World) -> None:
     notifications = world.cases.notifications
     (first, second), (theirs,) = await page(world, mine), await page(world, other)
 
-    marked = await notifications.mark_read(mine, [first.id, theirs.id, uuid4()])
+    marked, unread = await notifications.mark_read(mine, [first.id, theirs.id, uuid4()])
     assert [notification.id for notification in marked] == [first.id]
     assert marked[0].read_at is not None
-    assert await notifications.unread_count(mine) == 1
-    assert await notifications.unread_count(other) == 1
-    unread = await notifications.page(mine, before_seq=None, unread_only=True, limit=100)
-    assert [notification.id for notification in unread] == [second.id]
+    assert unread == 1
+    assert await world.read(notifications_repository.unread_count, other) == 1
+    left = await world.read(
+        notifications_repository.page, mine, after=None, unread_only=True, limit=100
+    )
+    assert [notification.id for notification in left] == [second.id]
     assert (await page(world, other))[0].read_at is None
 
-    (again,) = await notifications.mark_read(mine, [first.id])
+    (again,), _ = await notifications.mark_read(mine, [first.id])
     assert again.read_at == marked[0].read_at
 
 
@@ -104,9 +107,10 @@ async def test_ids_of_others_lead_nowhere(world: World) -> None:
     mine, other = await world.access(TenantRole.OPERATOR), await world.access(TenantRole.OWNER)
     await start(world, TenantRole.OPERATOR)
     (notification,) = await page(world, mine)
-    found = world.cases.notifications.by_ids
-    assert await found(mine, [notification.id, uuid4()]) == {notification.id: notification}
-    assert await found(other, [notification.id]) == {}
+    by_ids = notifications_repository.by_ids
+    own = await world.read(by_ids, mine, [notification.id, uuid4()])
+    assert own == {notification.id: notification}
+    assert await world.read(by_ids, other, [notification.id]) == {}
 
 
 async def test_a_member_of_two_tenants_keeps_them_apart(world: World) -> None:
@@ -117,7 +121,7 @@ async def test_a_member_of_two_tenants_keeps_them_apart(world: World) -> None:
     # The same person, as another tenant knows them.
     same = replace(there, user_id=notification.recipient_id)
     assert await page(world, same) == []
-    assert await world.cases.notifications.by_ids(same, [notification.id]) == {}
-    assert await world.cases.notifications.mark_read(same, [notification.id]) == []
-    assert await world.cases.notifications.unread_count(same) == 0
-    assert await world.cases.notifications.unread_count(await world.access()) == 1
+    assert await world.read(notifications_repository.by_ids, same, [notification.id]) == {}
+    assert await world.cases.notifications.mark_read(same, [notification.id]) == ([], 0)
+    assert await world.read(notifications_repository.unread_count, same) == 0
+    assert await world.read(notifications_repository.unread_count, await world.access()) == 1

@@ -7,6 +7,7 @@ from uuid import UUID
 from domain.runs.execution import RunExecution
 from domain.runs.maintenance import BATCH, RunMaintenance
 from domain.runs.models import OperationRun
+from domain.runs.repository import reading
 from tests.world import LEASE, TENANT_CONCURRENCY, World
 
 LONG = timedelta(hours=1)
@@ -22,7 +23,7 @@ class Keeper:
 
     async def run(self, run_id: UUID) -> OperationRun:
         """Return the run as the API sees it now."""
-        found = await self.world.cases.runs.by_ids(await self.world.access(), [run_id])
+        found = await self.world.read(reading.by_ids, await self.world.access(), [run_id])
         return found[run_id]
 
     async def expire(self, run_id: UUID) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from domain.notifications import repository as notifications_repository
 from domain.notifications.models import NotificationOutcome
 from domain.runs.ending import announce_end
 from domain.runs.execution import RunExecution
@@ -62,8 +63,12 @@ async def test_the_initiator_is_told_how_it_ended_however_often_a_worker_died(
     execution = await keeper.take_over(await keeper.take_over(await world.claimed()))
     await end(execution)
     for role in TenantRole:
-        told = await world.cases.notifications.page(
-            await world.access(role), before_seq=None, unread_only=False, limit=10
+        told = await world.read(
+            notifications_repository.page,
+            await world.access(role),
+            after=None,
+            unread_only=False,
+            limit=10,
         )
         expected = [outcome, NotificationOutcome.QUEUED] if role is TenantRole.OPERATOR else []
         assert [notification.outcome for notification in told] == expected
@@ -75,8 +80,8 @@ async def test_a_second_word_about_the_same_end_is_refused_whole(world: World) -
     await execution.finish()
     before = await count_rows(world)
     with pytest.raises(IntegrityError):
-        async with world.resources[Login.WORKER].transactions.open(world.tenant_id) as connection:
-            await announce_end(connection, world.tenant_id, execution.run.id)
+        async with world.resources[Login.WORKER].transactions.tenant(world.tenant_id) as session:
+            await announce_end(session, execution.run.id)
     assert await count_rows(world) == before
 
 

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from domain.inventory import repository as inventory
+from domain.inventory.repository.scopes import save_scopes, scopes
 from domain.lifecycle import RunStatus, StatusBucket
 from domain.runs.execution import MESSAGE_LENGTH, Batch, LeaseLostError, RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.runs.models import ItemOutcome, RunCounts, RunEventKind
+from domain.runs.repository import reading
 from tests.domain.ledger import count_rows, ledger_faults, tables_that_tell
 from tests.domain.runs.keeper import Keeper
 from tests.world import LEASE, World
@@ -44,9 +45,7 @@ async def record(execution: RunExecution, items: dict[str, ItemOutcome]) -> None
 async def kinds(world: World, execution: RunExecution) -> list[RunEventKind]:
     """Return the run's timeline."""
     run_id = execution.run.id
-    events = await world.cases.runs.events(
-        await world.access(), [run_id], after_version=0, limit=100
-    )
+    events = await world.read(reading.events, await world.access(), [run_id], after=None, limit=100)
     return [event.kind for event in events[run_id]]
 
 
@@ -152,7 +151,7 @@ async def test_the_effects_of_a_batch_stand_or_fall_with_it(world: World, keeper
     rows = await count_rows(world)
     with pytest.raises(ZeroDivisionError):
         async with lost.batch() as batch:
-            await inventory.save_scopes(batch.connection, world.tenant_id, ["prod"])
+            await save_scopes(batch.session, ["prod"])
             batch.succeeded("a")
             raise ZeroDivisionError
     assert await count_rows(world) == rows
@@ -161,16 +160,14 @@ async def test_the_effects_of_a_batch_stand_or_fall_with_it(world: World, keeper
     rows = await count_rows(world)
     with pytest.raises(LeaseLostError):
         async with lost.batch() as batch:
-            await inventory.save_scopes(batch.connection, world.tenant_id, ["prod"])
+            await save_scopes(batch.session, ["prod"])
             batch.succeeded("a")
     assert await count_rows(world) == rows
 
     async with another.batch() as batch:
-        await inventory.save_scopes(batch.connection, world.tenant_id, ["prod"])
+        await save_scopes(batch.session, ["prod"])
         batch.succeeded("a")
-    assert [scope.key for scope in await world.cases.inventory.scopes(await world.access())] == [
-        "prod"
-    ]
+    assert [scope.key for scope in await world.read(scopes, await world.access())] == ["prod"]
     assert (await keeper.run(lost.run.id)).counts == RunCounts(None, 1, 0, 0)
 
 
@@ -297,8 +294,8 @@ async def test_a_failed_run_keeps_what_was_done_and_says_why(world: World, keepe
     run = await keeper.run(execution.run.id)
     assert (run.status, run.status_bucket) == (RunStatus.FAILED, StatusBucket.FAILED)
     assert run.counts == RunCounts(None, 1, 0, 0)
-    failures = await world.cases.runs.failures(
-        await world.access(), [run.id], after=None, reasons=frozenset(), limit=10
+    failures = await world.read(
+        reading.failures, await world.access(), [run.id], after=None, reasons=frozenset(), limit=10
     )
     (failure,) = failures[run.id]
     assert (failure.item_key, failure.reason, failure.message, failure.error_id) == (
@@ -385,9 +382,6 @@ async def test_a_run_handed_back_is_not_charged_and_waits_its_turn(
 
 async def test_a_producer_reads_its_own_tenant_only(world: World) -> None:
     execution = await world.claimed()
-    async with execution.reading() as connection:
-        visible = (
-            await connection.execute(text("SELECT count(*) FROM opsrun.operation_run"))
-        ).scalar_one()
-    assert visible == 1
+    async with execution.reading() as session:
+        assert await session.scalar(text("SELECT count(*) FROM opsrun.operation_run")) == 1
     assert execution.context == execution.run.context

@@ -11,7 +11,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from domain.runs import feed as module
-from domain.runs.feed import FeedCursor, FeedGapError, TenantFeed, TenantFeeds
+from domain.runs.feed import FeedGapError, TenantFeed, TenantFeeds
+from domain.runs.models import FeedCursor
 from domain.runs.repository import feed as repository
 from domain.tenancy.transactions import Transactions
 from domain.wakeups import Waiter, WakeUps
@@ -59,7 +60,7 @@ def feeds(
 
 async def position(world: World) -> FeedCursor:
     """Return where the tenant's feed stands."""
-    return await world.cases.runs.position(await world.access())
+    return await world.cursor(await world.access())
 
 
 async def take(feed: TenantFeed, cursor: FeedCursor, count: int) -> list[int]:
@@ -308,13 +309,13 @@ async def strike_reader(
     async with (
         open_engine(admin_url) as engine,
         engine.connect() as admin,
-        world.resources[Login.MAINTENANCE].transactions.open(None) as connection,
+        world.resources[Login.MAINTENANCE].transactions.installation() as session,
     ):
-        await connection.execute(text("LOCK opsrun.tenant_feed IN ACCESS EXCLUSIVE MODE"))
+        await session.execute(text("LOCK opsrun.tenant_feed IN ACCESS EXCLUSIVE MODE"))
         pids: list[int] = []
 
         async def is_held_up() -> bool:
-            pids.extend((await connection.execute(held_up)).scalars())
+            pids.extend(await session.scalars(held_up))
             return bool(pids)
 
         async def was_hit() -> bool:

@@ -8,16 +8,17 @@ from uuid import UUID
 
 import pytest
 
-from domain.inventory.repository import pinned_runs
+from domain.inventory import maintenance as inventory_module
 from domain.lifecycle import RunStatus, StatusBucket
+from domain.notifications import repository as notifications_repository
 from domain.notifications.models import NotificationOutcome
 from domain.runs import maintenance as module
 from domain.runs.execution import LeaseLostError, RunExecution
 from domain.runs.failures import FailureReason
-from domain.runs.feed import FeedCursor, FeedGapError, TenantFeeds
+from domain.runs.feed import FeedGapError, TenantFeeds
 from domain.runs.maintenance import DispatchUnavailableError
-from domain.runs.models import RunEventKind
-from domain.runs.repository.maintenance import Dispatch
+from domain.runs.models import Dispatch, FeedCursor, RunEventKind
+from domain.runs.repository import reading
 from domain.tables import metadata, operation_run
 from domain.tenancy.roles import TenantRole
 from opsrun.postgres.engines import Login
@@ -25,30 +26,32 @@ from opsrun.resources import Resources
 from tests.domain.filling import fill
 from tests.domain.ledger import count_rows, insert_runs, ledger_faults
 from tests.domain.runs.keeper import LONG, Keeper
-from tests.working import queue_runs, sync
+from tests.working import inventory_maintenance, queue_runs, sync
 from tests.world import LEASE, TENANT_CONCURRENCY, World
 
 
 async def timeline(world: World, run_id: UUID) -> list[RunEventKind]:
     """Return what happened to the run."""
-    events = await world.cases.runs.events(
-        await world.access(), [run_id], after_version=0, limit=100
-    )
+    events = await world.read(reading.events, await world.access(), [run_id], after=None, limit=100)
     return [event.kind for event in events[run_id]]
 
 
 async def told(world: World) -> list[NotificationOutcome]:
     """Return what the initiator was told, the newest first."""
-    page = await world.cases.notifications.page(
-        await world.access(), before_seq=None, unread_only=False, limit=100
+    page = await world.read(
+        notifications_repository.page,
+        await world.access(),
+        after=None,
+        unread_only=False,
+        limit=100,
     )
     return [notification.outcome for notification in page]
 
 
 async def whole_failure(world: World, run_id: UUID) -> FailureReason:
     """Return why the run failed as a whole."""
-    failures = await world.cases.runs.failures(
-        await world.access(), [run_id], after=None, reasons=frozenset(), limit=100
+    failures = await world.read(
+        reading.failures, await world.access(), [run_id], after=None, reasons=frozenset(), limit=100
     )
     (failure,) = failures[run_id]
     assert failure.item_key is None
@@ -396,9 +399,9 @@ async def age(world: World, run_ids: list[UUID], days: int) -> None:
 ACTIVE = "SELECT id FROM opsrun.operation_run WHERE tenant_id = :tenant_id AND finished_at IS NULL"
 
 
-async def purge(world: World, keeper: Keeper) -> int:
+async def purge(world: World) -> int:
     """Purge one batch of the tenant."""
-    return await keeper.maintenance.purge(world.tenant_id, pinned=pinned_runs(world.tenant_id))
+    return await inventory_maintenance(world).purge_runs(world.tenant_id)
 
 
 async def kept(world: World) -> set[UUID]:
@@ -422,7 +425,7 @@ async def test_only_what_ended_before_the_retention_goes(world: World, keeper: K
     assert (await keeper.run(old)).expires_at is not None
     assert (await keeper.run(running)).expires_at is None
 
-    assert await purge(world, keeper) == 1
+    assert await purge(world) == 1
     assert await kept(world) == {recent, queued, running}
 
 
@@ -444,7 +447,7 @@ async def test_a_run_goes_with_all_that_hangs_off_it(world: World, keeper: Keepe
     # A scope that is gone pins nothing.
     await world.write("DELETE FROM opsrun.inventory_scope WHERE tenant_id = :tenant_id")
 
-    assert await purge(world, keeper) == 5
+    assert await purge(world) == 5
     assert await kept(world) == active
     left = {
         row.run_id
@@ -475,33 +478,33 @@ async def test_the_current_snapshot_and_its_baseline_are_spared(
     await age(world, [row.id for row in rows], 9999)
     spared = [row.id for row in rows if (row.subject, row.status_bucket) == ("prod", "SUCCEEDED")]
     drift, oldest, *newest = spared[2], *spared[:2], spared[3]
-    assert await purge(world, keeper) == len(rows) - 2
+    assert await purge(world) == len(rows) - 2
     assert {row.id for row in rows} & await kept(world) == set(newest)
     assert not {drift, oldest} & await kept(world)
-    assert await purge(world, keeper) == 0
+    assert await purge(world) == 0
 
 
 async def test_a_purge_goes_in_batches(
     world: World, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BATCH", 2)
+    monkeypatch.setattr(inventory_module, "BATCH", 2)
     run_ids = await insert_runs(world, [{"status": RunStatus.COMPLETED}] * 5)
     await age(world, run_ids, 91)
     # The oldest go first.
     await age(world, run_ids[3:], 92)
-    assert await purge(world, keeper) == 2
+    assert await purge(world) == 2
     assert await kept(world) == set(run_ids[:3])
-    assert [await purge(world, keeper) for _ in range(3)] == [2, 1, 0]
+    assert [await purge(world) for _ in range(3)] == [2, 1, 0]
 
 
 async def test_two_purges_at_once_delete_each_run_once(
     world: World, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BATCH", 5)
+    monkeypatch.setattr(inventory_module, "BATCH", 5)
     run_ids = await insert_runs(world, [{"status": RunStatus.COMPLETED}] * 20)
     await age(world, run_ids, 91)
-    deleted = await asyncio.gather(*(purge(world, keeper) for _ in range(4)))
-    while count := await purge(world, keeper):
+    deleted = await asyncio.gather(*(purge(world) for _ in range(4)))
+    while count := await purge(world):
         deleted.append(count)
     assert sum(deleted) == 20
 
@@ -511,7 +514,7 @@ async def test_other_tenants_lose_nothing(world: World, keeper: Keeper, tmp_path
     for each in (world, neighbour):
         await age(each, [await ended(await each.claimed())], 91)
     rows = await count_rows(neighbour)
-    assert await purge(world, keeper) == 1
+    assert await purge(world) == 1
     assert await kept(world) == set()
     assert await count_rows(neighbour) == rows
 
@@ -521,12 +524,12 @@ async def test_cursors_from_before_a_purge_are_void_and_later_ones_hold(
 ) -> None:
     api = world.resources[Login.API]
     access = await world.access()
-    start = await world.cases.runs.position(access)
+    start = await world.cursor(access)
     old = await ended(await world.claimed())
-    after_old = await world.cases.runs.position(access)
+    after_old = await world.cursor(access)
     await world.start()
     await age(world, [old], 91)
-    await purge(world, keeper)
+    await purge(world)
 
     async with TenantFeeds(api.transactions, api.wakeups).follow(world.tenant_id) as feed:
         for seq in (start.seq, after_old.seq - 1):

@@ -14,9 +14,10 @@ from domain.lifecycle import RunStatus, StatusBucket
 from domain.runs import queries as module
 from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
-from domain.runs.feed import FeedCursor
-from domain.runs.models import OperationRun, RunEventKind, RunFilter
+from domain.runs.models import FeedCursor, OperationRun, RunEventKind, RunFilter
 from domain.runs.repository import facets as facets_module
+from domain.runs.repository import reading
+from domain.runs.repository.facets import facets
 from domain.runs.repository.reading import Keyset
 from domain.tenancy.models import Initiator
 from domain.tenancy.roles import TenantRole
@@ -32,7 +33,7 @@ ALL = RunFilter(NOON - timedelta(days=1))
 async def page(world: World, wanted: RunFilter, keyset: Keyset) -> list[OperationRun]:
     """Read one page, as the role that may do least."""
     access = await world.access(TenantRole.READONLY)
-    return list(await world.cases.runs.page(access, wanted, keyset))
+    return list(await world.read(reading.page, access, wanted, keyset))
 
 
 async def walk(world: World, size: int, *, backward: bool) -> list[UUID]:
@@ -126,13 +127,13 @@ async def test_list_facets_and_live_filter_agree(world: World, wanted: RunFilter
     assert [run.id for run in listed] == [
         run.id for run in stored if wanted.matches(run, run.status_bucket)
     ]
-    facets = await world.cases.runs.facets(await world.access(TenantRole.READONLY), wanted)
-    assert facets.by_bucket == dict.fromkeys(StatusBucket, 0) | Counter(
+    counted = await world.read(facets, await world.access(TenantRole.READONLY), wanted)
+    assert counted.by_bucket == dict.fromkeys(StatusBucket, 0) | Counter(
         run.status_bucket for run in listed
     )
-    assert facets.by_run_type == Counter(run.run_type for run in listed)
-    assert facets.by_initiator == Counter(run.initiator for run in listed)
-    assert not facets.truncated
+    assert counted.by_run_type == Counter(run.run_type for run in listed)
+    assert counted.by_initiator == Counter(run.initiator for run in listed)
+    assert not counted.truncated
 
 
 _ENDS = [(RunStatus.COMPLETED, 0), (RunStatus.COMPLETED, 1), (RunStatus.FAILED, 1)]
@@ -144,8 +145,8 @@ async def test_facets_say_when_there_was_too_much_to_count(
 ) -> None:
     await insert_runs(world, [{"created_at": NOON}] * 5)
     monkeypatch.setattr(facets_module, "FACET_LIMIT", limit)
-    facets = await world.cases.runs.facets(await world.access(), ALL)
-    assert facets.truncated is truncated
+    counted = await world.read(facets, await world.access(), ALL)
+    assert counted.truncated is truncated
 
 
 async def test_initiators_come_by_their_number_of_runs_under_their_newest_name(
@@ -160,15 +161,15 @@ async def test_initiators_come_by_their_number_of_runs_under_their_newest_name(
         ],
     )
     access = await world.access(TenantRole.READONLY)
-    facets = await world.cases.runs.facets(access, ALL)
-    assert list(facets.by_initiator.items()) == [
+    counted = await world.read(facets, access, ALL)
+    assert list(counted.by_initiator.items()) == [
         (Initiator(BOB, "Robert"), 3),
         (Initiator(ADA, "Ada L."), 2),
         (Initiator(UUID(int=3), "Zoe"), 1),
     ]
     earlier = replace(ALL, created_until=NOON + 4 * MINUTE)
-    facets = await world.cases.runs.facets(access, earlier)
-    assert list(facets.by_initiator.items()) == [
+    counted = await world.read(facets, access, earlier)
+    assert list(counted.by_initiator.items()) == [
         (Initiator(ADA, "Ada L."), 2),
         (Initiator(BOB, "Bob"), 2),
     ]
@@ -180,9 +181,9 @@ async def test_facets_name_only_the_initiators_with_the_most_runs(
     by = [ADA, BOB, BOB, UUID(int=3), UUID(int=3), UUID(int=3)]
     await insert_runs(world, [{"created_at": NOON, "initiator_id": id_} for id_ in by])
     monkeypatch.setattr(facets_module, "INITIATOR_LIMIT", 2)
-    facets = await world.cases.runs.facets(await world.access(), ALL)
-    assert [initiator.id for initiator in facets.by_initiator] == [UUID(int=3), BOB]
-    assert sum(facets.by_bucket.values()) == len(by)
+    counted = await world.read(facets, await world.access(), ALL)
+    assert [initiator.id for initiator in counted.by_initiator] == [UUID(int=3), BOB]
+    assert sum(counted.by_bucket.values()) == len(by)
 
 
 async def test_list_and_detail_tell_the_same(world: World) -> None:
@@ -190,7 +191,7 @@ async def test_list_and_detail_tell_the_same(world: World) -> None:
     await work(execution, ["ok-1", "torn-1"])
     recent = RunFilter(datetime.now(UTC) - timedelta(hours=1))
     (listed,) = await page(world, recent, Keyset(10))
-    found = await world.cases.runs.by_ids(await world.access(), [listed.id, uuid4()])
+    found = await world.read(reading.by_ids, await world.access(), [listed.id, uuid4()])
     assert timeless(found.values()) == timeless([listed])
 
 
@@ -199,12 +200,13 @@ async def test_a_run_of_another_tenant_is_as_good_as_none(world: World) -> None:
     execution = await neighbour.claimed()
     await work(execution, ["torn-1"])
     access, run_id = await world.access(), execution.run.id
-    runs = world.cases.runs
-    assert await runs.by_ids(access, [run_id]) == {}
-    assert await runs.resume_run(access, run_id, None) is None
-    assert not await runs.failures(access, [run_id], after=None, reasons=frozenset(), limit=10)
-    assert not await runs.failure_groups(access, [run_id])
-    assert not await runs.events(access, [run_id], after_version=0, limit=10)
+    assert await world.read(reading.by_ids, access, [run_id]) == {}
+    assert await world.cases.runs.resume_run(access, run_id, None) is None
+    assert not await world.read(
+        reading.failures, access, [run_id], after=None, reasons=frozenset(), limit=10
+    )
+    assert not await world.read(reading.failure_groups, access, [run_id])
+    assert not await world.read(reading.events, access, [run_id], after=None, limit=10)
 
 
 REASONS = {"torn": FailureReason.INVALID_JSON, "huge": FailureReason.FILE_TOO_LARGE}
@@ -231,8 +233,8 @@ async def test_failures_of_many_runs_are_paged_each(world: World) -> None:
     run_ids = [execution.run.id for execution in (one, other, fine)]
 
     async def items(after: str | None, *reasons: FailureReason) -> dict[UUID, list[str | None]]:
-        found = await world.cases.runs.failures(
-            access, run_ids, after=after, reasons=frozenset(reasons), limit=2
+        found = await world.read(
+            reading.failures, access, run_ids, after=after, reasons=frozenset(reasons), limit=2
         )
         return {run_id: [each.item_key for each in some] for run_id, some in found.items()}
 
@@ -242,7 +244,7 @@ async def test_failures_of_many_runs_are_paged_each(world: World) -> None:
     assert await items("torn-2") == {}
     assert await items(None, FailureReason.INVALID_JSON) == {run_ids[0]: ["torn-1", "torn-2"]}
 
-    groups = await world.cases.runs.failure_groups(access, run_ids)
+    groups = await world.read(reading.failure_groups, access, run_ids)
     assert {
         run_id: [(group.reason, group.count, group.retryable) for group in some]
         for run_id, some in groups.items()
@@ -265,7 +267,7 @@ async def test_timelines_of_many_runs_are_paged_each(world: World) -> None:
     run_ids = [one.run.id, other.run.id]
 
     async def kinds(after: int, limit: int) -> dict[UUID, list[RunEventKind]]:
-        found = await world.cases.runs.events(access, run_ids, after_version=after, limit=limit)
+        found = await world.read(reading.events, access, run_ids, after=after, limit=limit)
         return {run_id: [event.kind for event in some] for run_id, some in found.items()}
 
     begun = [RunEventKind.QUEUED, RunEventKind.STARTED]
@@ -294,7 +296,7 @@ async def test_a_snapshot_and_what_follows_it_make_the_whole(world: World) -> No
     first = [(await world.start()).run.id for _ in range(3)]
     snapshot = await world.cases.runs.snapshot(access, recent, 2)
     assert [run.id for run in snapshot.runs] == first[:0:-1]
-    assert snapshot.cursor == await world.cases.runs.position(access)
+    assert snapshot.cursor == await world.cursor(access)
     assert snapshot.cursor.seq == 3
 
 
@@ -302,7 +304,7 @@ async def test_a_follower_gets_what_it_missed_of_its_run(world: World) -> None:
     execution = await world.claimed()
     run_id = execution.run.id
     access = await world.access(TenantRole.READONLY)
-    start = await world.cases.runs.position(access)
+    start = await world.cursor(access)
     await world.start()
     await work(execution, ["ok-1"])
     await execution.finish()
@@ -312,7 +314,7 @@ async def test_a_follower_gets_what_it_missed_of_its_run(world: World) -> None:
     assert resumed.missed is not None
     assert [event.seq for event in resumed.missed] == [start.seq + 2, start.seq + 3]
     assert resumed.run.status_bucket is StatusBucket.SUCCEEDED
-    assert resumed.cursor == await world.cases.runs.position(access)
+    assert resumed.cursor == await world.cursor(access)
     up_to_date = await world.cases.runs.resume_run(access, run_id, resumed.cursor)
     assert up_to_date is not None
     assert up_to_date.missed == []
@@ -323,7 +325,7 @@ async def test_a_useless_cursor_or_too_long_an_absence_leaves_the_run_itself(
 ) -> None:
     execution = await world.claimed()
     access = await world.access(TenantRole.READONLY)
-    here = await world.cases.runs.position(access)
+    here = await world.cursor(access)
     useless = [
         None,
         replace(here, seq=here.seq + 1),

@@ -8,7 +8,6 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import ForbiddenError, UserErrorCode, UserInputError
 from domain.lifecycle import StatusBucket
@@ -17,6 +16,7 @@ from domain.runs.models import StartedRun, StartOutcome
 from domain.runs.repository import transitions
 from domain.runs.starting import RunStarter, StartContentionError
 from domain.tenancy.roles import LEAST_ROLE, TenantRole
+from domain.tenancy.session import TenantSession
 from domain.wakeups import OUTBOX_TOPIC, Waiter, WakeUps, feed_topic
 from opsrun.postgres.engines import Login
 from tests.domain.ledger import count_rows, ledger_faults
@@ -184,12 +184,10 @@ async def test_a_winner_that_ends_in_between_is_not_handed_out(
     first = await start(world)
     find = transitions.active_with_key
 
-    async def find_too_late(
-        connection: AsyncConnection, tenant_id: UUID, run_type: str, key: bytes
-    ) -> UUID | None:
+    async def find_too_late(session: TenantSession, run_type: str, key: bytes) -> UUID | None:
         monkeypatch.undo()
         await abort(world, first.run.id)
-        return await find(connection, tenant_id, run_type, key)
+        return await find(session, run_type, key)
 
     monkeypatch.setattr(transitions, "active_with_key", find_too_late)
     again = await start(world)

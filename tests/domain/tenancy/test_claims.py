@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from domain.errors import ForbiddenError
+from domain.notifications import repository as notifications_repository
 from domain.tenancy.claims import ClaimedUser
 from domain.tenancy.models import Principal
 from domain.tenancy.roles import TenantRole
@@ -50,8 +51,8 @@ async def test_what_they_start_bears_their_name(world: World) -> None:
         access, resource="inventory", action="sync", subject="a", context={"scopeKey": "a"}
     )
     assert (started.run.initiator.name, started.run.initiator.id) == ("Ada", access.user_id)
-    (told,) = await world.cases.notifications.page(
-        access, before_seq=None, unread_only=True, limit=9
+    (told,) = await world.read(
+        notifications_repository.page, access, after=None, unread_only=True, limit=9
     )
     assert told.run_id == started.run.id
 

@@ -4,8 +4,9 @@ from pathlib import Path
 from uuid import uuid4
 
 from domain.tenancy import repository
+from domain.tenancy.administration import remove_member, save_member, save_tenant
+from domain.tenancy.models import User
 from domain.tenancy.roles import TenantRole
-from opsrun.administration import User, remove_member, save_member, save_tenant
 from opsrun.auth.tokens import LOCAL_ISSUER
 from opsrun.postgres.engines import Login
 from tests.world import World
@@ -15,19 +16,19 @@ async def test_a_tenant_is_added_once_and_then_changed(world: World) -> None:
     keeper = world.resources[Login.MAINTENANCE].transactions
     await world.start()
     assert await save_tenant(keeper, world.slug, "New name", None) == world.tenant_id
-    async with keeper.open(None) as connection:
+    async with keeper.installation() as session:
         # No folder means: leave it as it is.
-        assert await repository.export_folder(connection, world.tenant_id) == str(world.exports)
-        assert (await repository.tenant_slugs(connection))[world.tenant_id] == world.slug
-        assert await repository.tenant_id_of(connection, world.slug) == world.tenant_id
-        assert await repository.tenant_id_of(connection, "nobody") is None
+        assert await repository.export_folder(session.within(world.tenant_id)) == str(world.exports)
+        assert (await repository.tenant_slugs(session))[world.tenant_id] == world.slug
+        assert await repository.tenant_id_of(session, world.slug) == world.tenant_id
+        assert await repository.tenant_id_of(session, "nobody") is None
     assert (await world.access()).tenant.name == "New name"
-    position = await world.cases.runs.position(await world.access())
+    position = await world.cursor(await world.access())
     assert position.seq == 1
 
     await save_tenant(keeper, world.slug, "New name", "/elsewhere")
-    async with keeper.open(None) as connection:
-        assert (world.tenant_id, "/elsewhere") in await repository.export_folders(connection)
+    async with keeper.installation() as session:
+        assert (world.tenant_id, "/elsewhere") in await repository.export_folders(session)
 
 
 async def test_a_member_has_one_role_until_it_is_taken_away(world: World) -> None:

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.tenancy.roles import TenantRole
+from domain.tenancy.session import Session
 from domain.tenancy.transactions import Transactions
 from opsrun.postgres.engines import Login, open_engine
 from tests.domain.ledger import count_rows
@@ -32,34 +33,34 @@ CLAIM = text("SELECT set_config('opsrun.claimed_slugs', :slug, true)")
 TABLES = ("operation_run", "run_event", "notification", "run_failure")
 
 
-async def end_well(_: AsyncConnection) -> None:
+async def end_well(_: Session) -> None:
     """Go on."""
 
 
-async def end_refused(connection: AsyncConnection) -> None:
+async def end_refused(session: Session) -> None:
     """Have the database refuse something."""
-    await connection.execute(text("SELECT 1 / 0"))
+    await session.execute(text("SELECT 1 / 0"))
 
 
-async def end_in_an_error_of_ones_own(_: AsyncConnection) -> None:
+async def end_in_an_error_of_ones_own(_: Session) -> None:
     """Fail without the database's help."""
     raise ZeroDivisionError
 
 
-async def end_cancelled_at_the_next_wait(_: AsyncConnection) -> None:
+async def end_cancelled_at_the_next_wait(_: Session) -> None:
     """Be cancelled in the next statement, or in the commit."""
     itself().cancel()
 
 
-async def end_cancelled_in_a_statement(connection: AsyncConnection) -> None:
+async def end_cancelled_in_a_statement(session: Session) -> None:
     """Be cancelled while the server works."""
     asyncio.get_running_loop().call_later(0.002, itself().cancel)
-    await connection.execute(text("SELECT pg_sleep(60)"))
+    await session.execute(text("SELECT pg_sleep(60)"))
 
 
-async def end_cut_off(connection: AsyncConnection) -> None:
+async def end_cut_off(session: Session) -> None:
     """Lose the connection."""
-    await connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+    await session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
 
 
 def itself() -> asyncio.Task[Any]:
@@ -69,7 +70,7 @@ def itself() -> asyncio.Task[Any]:
     return task
 
 
-ENDS: tuple[Callable[[AsyncConnection], Awaitable[None]], ...] = (
+ENDS: tuple[Callable[[Session], Awaitable[None]], ...] = (
     end_well,
     end_refused,
     end_in_an_error_of_ones_own,
@@ -102,14 +103,18 @@ async def request(
     if random.random() < 0.2:
         # Also while it waits for a connection, or enters the tenant.
         asyncio.get_running_loop().call_later(random.uniform(0, 0.01), itself().cancel)
-    async with transactions.open(tenant_id, user.id, snapshot=random.random() < 0.5) as connection:
-        await connection.execute(CLAIM, {"slug": world.slug})
+    async with (
+        transactions.installation(user.id)
+        if tenant_id is None
+        else transactions.tenant(tenant_id, user.id, snapshot=random.random() < 0.5)
+    ) as session:
+        await session.execute(CLAIM, {"slug": world.slug})
         for step, table in enumerate(random.sample(TABLES, len(TABLES))):
             query = text(f"SELECT tenant_id, count(*) AS rows FROM opsrun.{table} GROUP BY 1")
-            seen = {row.tenant_id: row.rows for row in await connection.execute(query)}
+            seen = {row.tenant_id: row.rows for row in await session.rows(query)}
             assert seen == ({tenant_id: rows[table]} if tenant_id else {}), table
             if step == ends_after:
-                await end(connection)
+                await end(session)
 
 
 @pytest.mark.parametrize("pool_size", [1, 2])

@@ -1,5 +1,6 @@
 """The second wall: what each login can see and do, whatever a query forgets to ask (T3)."""
 
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,6 +21,8 @@ from sqlalchemy.exc import DBAPIError
 
 from domain.tables import SCHEMA, app_user, membership, metadata, operation_run, tenant
 from domain.tenancy.roles import TenantRole
+from domain.tenancy.session import Session
+from domain.tenancy.transactions import Transactions
 from opsrun.postgres.engines import Login
 from tests.domain.ledger import OF_INSTALLATION, TENANT_COLUMNS, WALLED, count_rows
 from tests.world import World
@@ -27,6 +30,15 @@ from tests.world import World
 Neighbours = tuple[World, World]
 CONFINED = (Login.API, Login.WORKER)
 OF_TENANT = [table for table in TENANT_COLUMNS if table not in (tenant, membership)]
+
+
+def opened(
+    transactions: Transactions, tenant_id: UUID | None, user_id: UUID | None
+) -> AbstractAsyncContextManager[Session]:
+    """Open a transaction in a tenant, or in none."""
+    if tenant_id is None:
+        return transactions.installation(user_id)
+    return transactions.tenant(tenant_id, user_id)
 
 
 async def visible(
@@ -41,8 +53,8 @@ async def visible(
             for table, owner in owners.items()
         )
     )
-    async with world.resources[login].transactions.open(tenant_id, user_id) as connection:
-        for name, owner, rows in await connection.execute(query):
+    async with opened(world.resources[login].transactions, tenant_id, user_id) as session:
+        for name, owner, rows in await session.rows(query):
             seen[name][owner] = rows
     return seen
 
@@ -125,8 +137,8 @@ async def test_no_row_can_be_put_into_another_tenant(neighbours: Neighbours, log
     before = await count_rows(there)
     for table in {*insertable} & {*TENANT_COLUMNS}:
         with pytest.raises(DBAPIError, match="violates row-level security policy"):
-            async with transactions.open(here.tenant_id) as connection:
-                await connection.execute(_copy_into(table, there.tenant_id))
+            async with transactions.tenant(here.tenant_id) as session:
+                await session.execute(_copy_into(table, there.tenant_id))
     assert await count_rows(there) == before
 
 
@@ -139,8 +151,8 @@ async def test_no_row_can_be_moved_or_changed_across_tenants(
     for table in await privileged(here, login, "UPDATE"):
         owner = TENANT_COLUMNS[table]
         with pytest.raises(DBAPIError, match="violates row-level security policy"):
-            async with transactions.open(here.tenant_id) as connection:
-                await connection.execute(table.update().values({owner: there.tenant_id}))
+            async with transactions.tenant(here.tenant_id) as session:
+                await session.execute(table.update().values({owner: there.tenant_id}))
     changeable = await here.rows(
         "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema ="
         " :schema AND has_column_privilege(:login, format('%I.%I', table_schema, table_name),"
@@ -149,17 +161,17 @@ async def test_no_row_can_be_moved_or_changed_across_tenants(
         login=login,
     )
     assert changeable
-    async with transactions.open(here.tenant_id) as connection:
+    async with transactions.tenant(here.tenant_id) as session:
         for name, column in changeable:
             table = metadata.tables[f"{SCHEMA}.{name}"]
             if table is app_user:
                 continue
-            changed = await connection.execute(
+            changed = await session.execute(
                 table.update()
                 .where(TENANT_COLUMNS[table] == there.tenant_id)
                 .values({column: table.c[column]})
             )
-            assert changed.rowcount == 0
+            assert changed == 0
 
 
 async def test_the_api_may_write_little_and_delete_nothing(neighbours: Neighbours) -> None:
@@ -195,6 +207,12 @@ ADD_USER = (
     "INSERT INTO opsrun.app_user (id, issuer, subject, name)"
     " VALUES (:id, 'https://id.example', gen_random_uuid(), 'Somebody')"
 )
+
+
+class RolledBackError(Exception):
+    """Undoes what a test wrote."""
+
+
 CLAIM = "SELECT set_config('opsrun.claimed_slugs', :slugs, true)"
 
 
@@ -207,22 +225,20 @@ async def test_the_api_adds_and_renames_nobody_but_the_user_who_asks(
     for tenant_id in (None, here.tenant_id):
         for user_id in (None, me):
             with pytest.raises(DBAPIError, match="violates row-level security policy"):
-                async with transactions.open(tenant_id, user_id) as connection:
-                    await connection.execute(text(ADD_USER), {"id": uuid4()})
-    async with transactions.open(None, me) as connection:
-        await connection.execute(text(ADD_USER), {"id": me})
-        renamed = await connection.execute(app_user.update().values(name="Me"))
-        assert renamed.rowcount == 1
-        await connection.rollback()
+                async with opened(transactions, tenant_id, user_id) as session:
+                    await session.execute(text(ADD_USER), {"id": uuid4()})
+    with suppress(RolledBackError):
+        async with transactions.installation(me) as session:
+            await session.execute(text(ADD_USER), {"id": me})
+            assert await session.execute(app_user.update().values(name="Me")) == 1
+            raise RolledBackError
     # Members of one's tenant are visible, and yet not one's own.
     with pytest.raises(DBAPIError, match="violates row-level security policy"):
-        async with transactions.open(here.tenant_id, me) as connection:
-            await connection.execute(app_user.update().values(name="Mine"))
-    async with transactions.open(here.tenant_id, me) as connection:
+        async with transactions.tenant(here.tenant_id, me) as session:
+            await session.execute(app_user.update().values(name="Mine"))
+    async with transactions.tenant(here.tenant_id, me) as session:
         theirs = app_user.c.id == there.members[TenantRole.OWNER].id
-        assert (
-            await connection.execute(app_user.update().where(theirs).values(name="x"))
-        ).rowcount == 0
+        assert await session.execute(app_user.update().where(theirs).values(name="x")) == 0
 
 
 @pytest.mark.parametrize("column", ["id", "issuer", "subject"])
@@ -230,8 +246,8 @@ async def test_an_identity_cannot_be_taken_over(neighbours: Neighbours, column: 
     here, _ = neighbours
     owner = here.members[TenantRole.OWNER].id
     with pytest.raises(DBAPIError, match="permission denied"):
-        async with here.resources[Login.API].transactions.open(None, owner) as connection:
-            await connection.execute(app_user.update().values({column: app_user.c[column]}))
+        async with here.resources[Login.API].transactions.installation(owner) as session:
+            await session.execute(app_user.update().values({column: app_user.c[column]}))
 
 
 async def test_a_claimed_tenant_is_seen_and_nothing_in_it(neighbours: Neighbours) -> None:
@@ -243,15 +259,15 @@ async def test_a_claimed_tenant_is_seen_and_nothing_in_it(neighbours: Neighbours
         (Login.API, "*,%,", set()),
         (Login.WORKER, here.slug, set()),
     ):
-        async with here.resources[login].transactions.open(None, uuid4()) as connection:
-            await connection.execute(text(CLAIM), {"slugs": slugs})
-            tenants = {row.id for row in await connection.execute(select(tenant.c.id))}
+        async with here.resources[login].transactions.installation(uuid4()) as session:
+            await session.execute(text(CLAIM), {"slugs": slugs})
+            tenants = {row.id for row in await session.rows(select(tenant.c.id))}
             assert tenants == seen, slugs
             for table, owner in TENANT_COLUMNS.items():
                 if table is not tenant:
-                    assert (await connection.execute(select(owner).limit(1))).all() == [], table
+                    assert await session.rows(select(owner).limit(1)) == [], table
             with pytest.raises(DBAPIError):
-                await connection.execute(tenant.update().values(retention_days=1, name="x"))
+                await session.execute(tenant.update().values(retention_days=1, name="x"))
 
 
 async def test_a_claim_ends_with_its_transaction(neighbours: Neighbours) -> None:
@@ -271,8 +287,8 @@ async def test_only_maintenance_deletes(neighbours: Neighbours, login: Login) ->
     for table in metadata.sorted_tables:
         for statement in (table.delete(), text(f"TRUNCATE {table.fullname} CASCADE")):
             with pytest.raises(DBAPIError, match="permission denied"):
-                async with transactions.open(here.tenant_id) as connection:
-                    await connection.execute(statement)
+                async with transactions.tenant(here.tenant_id) as session:
+                    await session.execute(statement)
 
 
 @pytest.mark.parametrize(
@@ -292,8 +308,8 @@ async def test_only_maintenance_deletes(neighbours: Neighbours, login: Login) ->
 async def test_the_api_cannot_help_itself_to_more(neighbours: Neighbours, statement: str) -> None:
     here, _ = neighbours
     with pytest.raises(DBAPIError, match=r"permission denied|must be owner"):
-        async with here.resources[Login.API].transactions.open(here.tenant_id) as connection:
-            await connection.execute(text(statement))
+        async with here.resources[Login.API].transactions.tenant(here.tenant_id) as session:
+            await session.execute(text(statement))
 
 
 async def test_every_table_has_its_wall(neighbours: Neighbours) -> None:

@@ -32,11 +32,12 @@ async def test_a_retention_has_its_bounds_here_and_in_the_database(world: World,
     with pytest.raises(UserInputError, match="1 to 3650 days") as caught:
         await world.cases.tenancy.set_retention(await world.access(TenantRole.OWNER), days)
     assert caught.value.code is UserErrorCode.INVALID_RETENTION
-    assert caught.value.field == ("retentionDays",)
+    assert caught.value.argument == "days"
     if days < 2**31:
+        maintenance = world.resources[Login.MAINTENANCE].transactions
         with pytest.raises(IntegrityError, match="ck_tenant_retention_days"):
-            async with world.resources[Login.MAINTENANCE].transactions.open(None) as connection:
-                await repository.set_retention(connection, world.tenant_id, days)
+            async with maintenance.tenant(world.tenant_id) as session:
+                await repository.set_retention(session, days)
     assert (await world.access()).tenant.retention_days == 90
 
 

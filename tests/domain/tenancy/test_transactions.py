@@ -9,11 +9,12 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from domain.errors import ForbiddenError
 from domain.tenancy import transactions
 from domain.tenancy.roles import CHANGE_SETTINGS, VIEW, TenantRole
+from domain.tenancy.session import Session
 from domain.tenancy.transactions import DatabaseUnavailableError, PoolBusyError, Transactions
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login, open_engine
@@ -31,25 +32,25 @@ async def engine(logins: dict[Login, str]) -> AsyncIterator[AsyncEngine]:
         yield opened
 
 
-async def end_well(connection: AsyncConnection) -> None:
+async def end_well(session: Session) -> None:
     """Do something and come to the end."""
-    await connection.execute(COUNT_RUNS)
+    await session.execute(COUNT_RUNS)
 
 
-async def end_in_an_error(connection: AsyncConnection) -> None:
+async def end_in_an_error(session: Session) -> None:
     """Have the database refuse something."""
-    await connection.execute(text("SELECT 1 / 0"))
+    await session.execute(text("SELECT 1 / 0"))
 
 
-async def end_in_an_error_of_ones_own(_: AsyncConnection) -> None:
+async def end_in_an_error_of_ones_own(_: Session) -> None:
     """Fail without the database's help."""
     raise ZeroDivisionError
 
 
-async def end_cancelled(connection: AsyncConnection) -> None:
+async def end_cancelled(session: Session) -> None:
     """Be cancelled in the middle of a statement."""
     async with asyncio.timeout(0.05):
-        await connection.execute(text("SELECT pg_sleep(60)"))
+        await session.execute(text("SELECT pg_sleep(60)"))
 
 
 @pytest.mark.parametrize(
@@ -64,15 +65,15 @@ async def end_cancelled(connection: AsyncConnection) -> None:
 async def test_the_next_user_of_the_connection_inherits_nothing(
     world: World,
     engine: AsyncEngine,
-    end: Callable[[AsyncConnection], Awaitable[None]],
+    end: Callable[[Session], Awaitable[None]],
     error: type[Exception] | None,
 ) -> None:
     await world.start()
     caught: Exception | None = None
     try:
-        async with Transactions(engine).open(world.tenant_id, world.tenant_id) as connection:
-            assert (await connection.execute(COUNT_RUNS)).scalar() == 1
-            await end(connection)
+        async with Transactions(engine).tenant(world.tenant_id, world.tenant_id) as session:
+            assert await session.scalar(COUNT_RUNS) == 1
+            await end(session)
     except Exception as raised:  # noqa: BLE001 - whatever it is, it is looked at below
         caught = raised
     assert isinstance(caught, error) if error else caught is None
@@ -82,33 +83,33 @@ async def test_the_next_user_of_the_connection_inherits_nothing(
             setting = text(f"SELECT current_setting('opsrun.{name}', true)")
             assert (await connection.execute(setting)).scalar() in ("", None)
         assert (await connection.execute(COUNT_RUNS)).scalar() == 0
-    async with Transactions(engine).open(None) as connection:
-        assert (await connection.execute(COUNT_RUNS)).scalar() == 0
+    async with Transactions(engine).installation() as session:
+        assert await session.scalar(COUNT_RUNS) == 0
 
 
 async def test_a_transaction_stands_or_falls_as_a_whole(world: World, engine: AsyncEngine) -> None:
     transactions = Transactions(engine)
     with pytest.raises(ZeroDivisionError):
-        async with transactions.open(world.tenant_id) as connection:
-            await connection.execute(RETENTION)
+        async with transactions.tenant(world.tenant_id) as session:
+            await session.execute(RETENTION)
             raise ZeroDivisionError
     assert (await world.access()).tenant.retention_days == 90
-    async with transactions.open(world.tenant_id) as connection:
-        await connection.execute(RETENTION)
+    async with transactions.tenant(world.tenant_id) as session:
+        await session.execute(RETENTION)
     assert (await world.access()).tenant.retention_days == 7
 
 
 async def test_a_snapshot_is_one_moment_and_writes_nothing(world: World) -> None:
     transactions = world.resources[Login.API].transactions
-    async with transactions.open(world.tenant_id, snapshot=True) as connection:
-        assert (await connection.execute(COUNT_RUNS)).scalar() == 0
+    async with transactions.tenant(world.tenant_id, snapshot=True) as session:
+        assert await session.scalar(COUNT_RUNS) == 0
         await world.start()
-        assert (await connection.execute(COUNT_RUNS)).scalar() == 0
+        assert await session.scalar(COUNT_RUNS) == 0
     with pytest.raises(DBAPIError, match="read-only transaction"):
-        async with transactions.open(world.tenant_id, snapshot=True) as connection:
-            await connection.execute(RETENTION)
-    async with transactions.open(world.tenant_id) as connection:
-        await connection.execute(RETENTION)
+        async with transactions.tenant(world.tenant_id, snapshot=True) as session:
+            await session.execute(RETENTION)
+    async with transactions.tenant(world.tenant_id) as session:
+        await session.execute(RETENTION)
 
 
 async def test_whoever_lacks_the_permission_does_not_even_reach_the_database(
@@ -126,9 +127,9 @@ async def test_whoever_lacks_the_permission_does_not_even_reach_the_database(
 
 async def test_a_member_works_in_their_tenant_under_their_name(world: World) -> None:
     access = await world.access()
-    async with world.resources[Login.API].transactions.member(access, VIEW) as connection:
+    async with world.resources[Login.API].transactions.member(access, VIEW) as session:
         who = text("SELECT opsrun.current_tenant_id(), opsrun.current_user_id()")
-        assert tuple((await connection.execute(who)).one()) == (access.tenant_id, access.user_id)
+        assert tuple(await session.one(who)) == (access.tenant_id, access.user_id)
 
 
 # Outages, and what is none
@@ -172,7 +173,7 @@ async def test_a_database_that_takes_no_login_is_unavailable(state: str, message
     async with refusing_server(state, message) as url:
         engine = create_async_engine(url)
         with pytest.raises(DatabaseUnavailableError, match=message):
-            async with Transactions(engine).open(None):
+            async with Transactions(engine).installation():
                 pass
 
 
@@ -184,11 +185,11 @@ async def test_a_connection_that_breaks_is_an_outage(
     pid: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     async def work() -> None:
-        async with Transactions(engine).open(world.tenant_id) as connection:
-            await connection.execute(RETENTION)
-            pid.set_result((await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one())
+        async with Transactions(engine).tenant(world.tenant_id) as session:
+            await session.execute(RETENTION)
+            pid.set_result(await session.scalar(text("SELECT pg_backend_pid()")))
             if busy:
-                await connection.execute(text("SELECT pg_sleep(60)"))
+                await session.execute(text("SELECT pg_sleep(60)"))
             await struck.wait()
 
     working = asyncio.create_task(work())
@@ -202,9 +203,9 @@ async def test_a_connection_that_breaks_is_an_outage(
     with pytest.raises(DatabaseUnavailableError):
         await working
     # Nothing was committed, and the pool mends itself.
-    async with Transactions(engine).open(world.tenant_id) as connection:
+    async with Transactions(engine).tenant(world.tenant_id) as session:
         days = text("SELECT retention_days FROM opsrun.tenant")
-        assert (await connection.execute(days)).scalar() == 90
+        assert await session.scalar(days) == 90
 
 
 async def test_connections_that_break_before_their_first_use_are_an_outage(
@@ -215,7 +216,7 @@ async def test_connections_that_break_before_their_first_use_are_an_outage(
         raise DisconnectionError
 
     with pytest.raises(DatabaseUnavailableError):
-        async with Transactions(engine).open(None):
+        async with Transactions(engine).installation():
             pass
 
 
@@ -224,14 +225,14 @@ async def test_an_error_of_the_callers_own_is_no_outage(
     engine: AsyncEngine, error: type[OSError]
 ) -> None:
     with pytest.raises(error):
-        async with Transactions(engine).open(None):
+        async with Transactions(engine).installation():
             raise error
 
 
 async def raising(engine: AsyncEngine, state: str) -> None:
     """Have the server raise an error of this SQLSTATE."""
-    async with Transactions(engine).open(None) as connection:
-        await connection.execute(
+    async with Transactions(engine).installation() as session:
+        await session.execute(
             text(f"DO $$ BEGIN RAISE EXCEPTION 'full' USING ERRCODE = '{state}'; END $$")
         )
 
@@ -254,8 +255,8 @@ async def test_what_the_statement_itself_causes_is_no_outage(
 
 async def test_a_broken_rule_is_no_outage(world: World) -> None:
     with pytest.raises(IntegrityError):
-        async with world.resources[Login.MAINTENANCE].transactions.open(None) as connection:
-            await connection.execute(
+        async with world.resources[Login.MAINTENANCE].transactions.installation() as session:
+            await session.execute(
                 text("UPDATE opsrun.tenant SET retention_days = 0 WHERE id = :id"),
                 {"id": world.tenant_id},
             )
@@ -267,18 +268,18 @@ async def test_a_pool_that_stays_busy_is_not_called_an_outage(
     monkeypatch.setattr(transactions, "POOL_PATIENCE", 0.05)
     waited: list[float] = []
     held = Transactions(engine, on_wait=waited.append)
-    async with held.open(world.tenant_id):
+    async with held.tenant(world.tenant_id):
         with pytest.raises(PoolBusyError, match="All 1 database connections of this process"):
-            async with held.open(world.tenant_id):
+            async with held.tenant(world.tenant_id):
                 pass
-    async with held.open(world.tenant_id):
+    async with held.tenant(world.tenant_id):
         pass
     assert [seconds < 1 for seconds in waited] == [True, True]
 
 
 async def test_a_timeout_of_ones_own_is_not_the_pools(engine: AsyncEngine, world: World) -> None:
     with pytest.raises(TimeoutError):
-        async with Transactions(engine).open(world.tenant_id), asyncio.timeout(0.01):
+        async with Transactions(engine).tenant(world.tenant_id), asyncio.timeout(0.01):
             await asyncio.Event().wait()
 
 
@@ -290,7 +291,7 @@ async def test_one_users_crowd_leaves_the_pool_to_others(
         pool = Transactions(three)
 
         async def hold(done: asyncio.Event) -> None:
-            async with pool.open(world.tenant_id, crowd):
+            async with pool.tenant(world.tenant_id, crowd):
                 await done.wait()
 
         done = asyncio.Event()
@@ -298,6 +299,6 @@ async def test_one_users_crowd_leaves_the_pool_to_others(
             for _ in range(20):
                 tasks.create_task(hold(done))
             await asyncio.sleep(0)
-            async with asyncio.timeout(SOON), pool.open(world.tenant_id, other) as connection:
-                await connection.execute(COUNT_RUNS)
+            async with asyncio.timeout(SOON), pool.tenant(world.tenant_id, other) as session:
+                await session.execute(COUNT_RUNS)
             done.set()

@@ -9,12 +9,12 @@ from uuid import UUID
 import pytest
 
 from domain.runs.failures import FailureReason, ProducerError
+from domain.tenancy.administration import remove_member
 from domain.tenancy.roles import TenantRole
 from gql import context as context_module
 from gql.documents.reader import DocumentReader, Reading
 from gql.limits import turns
 from gql.limits.cost import EVENT
-from opsrun.administration import remove_member
 from opsrun.postgres.engines import Login
 from opsrun.valkey.budgets import RedisBudgets
 from tests.gql.api import TRANSPORTS, WEBSOCKET, RunningApi, Stream, eventually

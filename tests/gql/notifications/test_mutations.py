@@ -5,9 +5,9 @@ from uuid import uuid4
 
 import pytest
 
+from domain.tenancy.administration import save_member
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
-from opsrun.administration import save_member
 from opsrun.postgres.engines import Login
 from tests.gql.api import Client, RunningApi
 from tests.gql.furnished import START

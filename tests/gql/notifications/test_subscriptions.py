@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from domain.tenancy.administration import remove_member
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
 from gql.notifications import subscriptions as notifications_module
 from gql.pages import Cursor
-from opsrun.administration import remove_member
 from opsrun.postgres.engines import Login
 from tests.gql.api import WEBSOCKET, Client, RunningApi, Stream, eventually
 from tests.gql.notifications.reading import listed

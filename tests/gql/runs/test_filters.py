@@ -9,12 +9,12 @@ import pytest
 from domain.errors import BadInputError, DomainError, ForbiddenError, LimitExceededError
 from domain.lifecycle import StatusBucket
 from domain.runs.models import RunFilter
+from domain.tenancy.administration import save_member
 from domain.tenancy.roles import TenantRole
 from gql.context import Context, HubLinks, Identity
 from gql.ids import GlobalId
 from gql.request import Request
 from gql.runs.filters import MAX_VALUES, OperationRunFilter, run_filter
-from opsrun.administration import save_member
 from opsrun.postgres.engines import Login
 from tests.world import World
 

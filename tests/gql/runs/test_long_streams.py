@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from domain.runs.feed import FeedCursor, TenantFeed
+from domain.runs.feed import TenantFeed
+from domain.runs.models import FeedCursor
+from domain.tenancy.administration import remove_member
 from domain.tenancy.models import TenantAccess
 from domain.tenancy.roles import TenantRole
 from domain.tenancy.service import Tenancy
 from domain.tenancy.transactions import DatabaseUnavailableError
 from gql import context as context_module
 from gql.ids import GlobalId
-from opsrun.administration import remove_member
 from opsrun.auth.tokens import LocalTokens
 from opsrun.postgres.engines import Login
 from tests.gql.api import TRANSPORTS, WEBSOCKET, Client, RunningApi, eventually

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from domain.tenancy.administration import save_member
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
-from opsrun.administration import save_member
 from opsrun.postgres.engines import Login
 from tests.gql.api import SSE, WEBSOCKET, Client, RunningApi
 from tests.gql.runs.watching import (

@@ -9,12 +9,15 @@ from uuid import UUID
 
 import pytest
 
+from domain.backups import repository as backups_repository
 from domain.backups.models import RUN_TYPE as ADD_POLICIES
 from domain.drift.models import RUN_TYPE as DRIFT
 from domain.drift.models import DriftKind
 from domain.inventory.models import RUN_TYPE as SYNC
 from domain.lifecycle import StatusBucket
+from domain.notifications import repository as notifications_repository
 from domain.runs.models import OperationRun, RunFilter
+from domain.runs.repository import reading
 from domain.runs.repository.reading import Keyset
 from domain.tenancy.roles import TenantRole
 from opsrun.dev import demo, demo_history
@@ -85,7 +88,7 @@ async def either(
 async def runs(world: World, within: timedelta = DEFAULT_WINDOW) -> list[OperationRun]:
     """What the hub lists, the newest first."""
     window = RunFilter(created_from=datetime.now(UTC) - within)
-    page = world.cases.runs.page(await world.access(TenantRole.OWNER), window, Keyset(limit=100))
+    page = world.read(reading.page, await world.access(TenantRole.OWNER), window, Keyset(limit=100))
     return list(await page)
 
 
@@ -141,10 +144,10 @@ async def test_the_newest_drift_has_findings_of_that_time(aurora: World) -> None
 
 async def test_backup_sets_are_older_than_their_copies(aurora: World) -> None:
     access = await aurora.access(TenantRole.READONLY)
-    sets = await aurora.cases.backups.page(access, after=None, limit=10)
+    sets = await aurora.read(backups_repository.page, access, after=None, limit=10)
     assert [backup_set.name for backup_set in sets] == ["Update rings", "Security baseline"]
     ids: list[UUID] = [backup_set.id for backup_set in sets]
-    copies = await aurora.cases.backups.policies(access, ids, after=None, limit=100)
+    copies = await aurora.read(backups_repository.policies, access, ids, after=None, limit=100)
     adding = [run for run in await runs(aurora) if run.run_type == ADD_POLICIES]
     for backup_set in sets:
         assert len(copies[backup_set.id]) == backup_set.policy_count > 5
@@ -159,8 +162,8 @@ async def test_backup_sets_are_older_than_their_copies(aurora: World) -> None:
 
 async def test_old_notifications_were_read_and_new_ones_were_not(aurora: World) -> None:
     access = await aurora.access(TenantRole.OPERATOR)
-    notes = await aurora.cases.notifications.page(
-        access, before_seq=None, unread_only=False, limit=100
+    notes = await aurora.read(
+        notifications_repository.page, access, after=None, unread_only=False, limit=100
     )
     day_ago = datetime.now(UTC) - timedelta(days=1)
     assert {note.read_at is None for note in notes if note.created_at > day_ago} == {True}

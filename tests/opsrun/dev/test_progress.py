@@ -130,13 +130,13 @@ class Faltering(Transactions):
         self._away = True
 
     @asynccontextmanager
-    async def open(
-        self, tenant_id: UUID | None, user_id: UUID | None = None, *, snapshot: bool = False
+    async def _open(
+        self, tenant_id: UUID | None, user_id: UUID | None, *, snapshot: bool = False
     ) -> AsyncIterator[AsyncConnection]:
         if self._away:
             self._away = False
             raise DatabaseUnavailableError("away")
-        async with self._there.open(tenant_id, user_id, snapshot=snapshot) as connection:
+        async with self._there._open(tenant_id, user_id, snapshot=snapshot) as connection:
             yield connection
 
 

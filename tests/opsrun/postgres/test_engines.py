@@ -158,8 +158,8 @@ async def one_found_out(engine: AsyncEngine) -> AsyncIterator[None]:
     event.listen(engine.sync_engine, "invalidate", lambda *_: given_up.append(None))
     yield
     for _ in range(POOL):
-        async with Transactions(engine).open(None) as connection:
-            assert (await connection.execute(ASK)).scalar() == 1
+        async with Transactions(engine).installation() as session:
+            assert await session.scalar(ASK) == 1
     assert len(given_up) == 1
 
 
@@ -170,19 +170,19 @@ async def silent_at_begin(engine: AsyncEngine, proxy: Proxy) -> None:
 
 
 async def silent_at_a_statement(engine: AsyncEngine, proxy: Proxy) -> None:
-    async with Transactions(engine).open(None) as connection:
+    async with Transactions(engine).installation() as session:
         proxy.fall_silent()
-        await connection.execute(ASK)
+        await session.execute(ASK)
 
 
 async def silent_during_a_statement(engine: AsyncEngine, proxy: Proxy) -> None:
-    async with Transactions(engine).open(None) as connection:
+    async with Transactions(engine).installation() as session:
         asyncio.get_running_loop().call_later(BRIEF, proxy.fall_silent)
-        await connection.execute(text("SELECT pg_sleep(60)"))
+        await session.execute(text("SELECT pg_sleep(60)"))
 
 
 async def silent_at_commit(engine: AsyncEngine, proxy: Proxy) -> None:
-    async with Transactions(engine).open(None):
+    async with Transactions(engine).installation():
         proxy.fall_silent()
 
 
@@ -227,7 +227,7 @@ async def be_cancelled(engine: AsyncEngine, proxy: Proxy) -> None:
 
 
 async def be_cancelled_elsewhere(engine: AsyncEngine, proxy: Proxy) -> None:
-    async with Transactions(engine).open(None):
+    async with Transactions(engine).installation():
         proxy.fall_silent()
         raise asyncio.CancelledError
 

@@ -37,8 +37,8 @@ async def test_a_pooler_that_keeps_sessions_works_like_the_server(
         settings = settings_for(through(url, pooler), servers.redis_url, tmp_path)
         async with open_resources(settings, Login.WORKER) as resources:
             for _ in range(2):
-                async with resources.transactions.open(world.tenant_id) as connection:
-                    assert tuple((await connection.execute(TIMEOUTS)).one()) == ("10s", "5s")
+                async with resources.transactions.tenant(world.tenant_id) as session:
+                    assert tuple(await session.one(TIMEOUTS)) == ("10s", "5s")
 
 
 async def test_a_pooler_that_shares_sessions_is_refused(logins: dict[Login, str]) -> None:
@@ -63,8 +63,8 @@ async def test_a_pooler_that_disconnects_during_connection_setup_is_an_outage(
         # The pool has one connection, so another one has to be made.
         async with engine.connect():
             with pytest.raises(DatabaseUnavailableError):
-                async with Transactions(engine).open(world.tenant_id):
+                async with Transactions(engine).tenant(world.tenant_id):
                     pass
         pooler.ends_at = None
-        async with Transactions(engine).open(world.tenant_id) as connection:
-            assert tuple((await connection.execute(TIMEOUTS)).one()) == ("1s", "5s")
+        async with Transactions(engine).tenant(world.tenant_id) as session:
+            assert tuple(await session.one(TIMEOUTS)) == ("1s", "5s")

@@ -17,8 +17,8 @@ from taskiq.acks import AcknowledgeType
 from taskiq.receiver import Receiver
 
 from domain.runs.execution import RunExecution
-from domain.runs.models import OperationRun
-from domain.runs.repository.maintenance import Dispatch
+from domain.runs.models import Dispatch, OperationRun
+from domain.runs.repository import reading
 from gql.ids import GlobalId
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login
@@ -95,7 +95,7 @@ async def traced(settings: Settings) -> AsyncIterator[tuple[RunningApi, Tracer, 
 
 
 async def state(world: World, run_id: UUID) -> OperationRun:
-    return (await world.cases.runs.by_ids(await world.access(), [run_id]))[run_id]
+    return (await world.read(reading.by_ids, await world.access(), [run_id]))[run_id]
 
 
 async def send_and_work(

@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 
+from domain.backups import repository as backups_repository
 from domain.backups.models import BackedUpPolicy, BackupSet
 from domain.backups.repository import copy_policies
 from domain.lifecycle import RunStatus, StatusBucket
 from domain.runs.execution import LeaseLostError
 from domain.runs.failures import FailureReason
 from domain.runs.models import RunCounts
+from domain.runs.repository import reading
 from domain.tenancy.roles import TenantRole
 from tests.working import (
     age,
@@ -30,7 +32,9 @@ from workers.producers.backup_set_add_policies import BATCH
 
 async def copies(world: World, target: BackupSet) -> list[BackedUpPolicy]:
     access = await world.access(TenantRole.READONLY)
-    found = await world.cases.backups.policies(access, [target.id], after=None, limit=1000)
+    found = await world.read(
+        backups_repository.policies, access, [target.id], after=None, limit=1000
+    )
     return list(found.get(target.id, ()))
 
 
@@ -159,7 +163,7 @@ async def test_copies_outlive_the_sync_they_came_from(world: World) -> None:
         " WHERE tenant_id = :tenant_id"
     )
     await world.maintenance().purge()
-    assert await world.cases.runs.by_ids(await world.access(), [first.id]) == {}
+    assert await world.read(reading.by_ids, await world.access(), [first.id]) == {}
     # Of the first sync only the document that the set refers to is left.
     assert await document_count(world) == 5
     (copy,) = await copies(world, target)

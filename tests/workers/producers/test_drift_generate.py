@@ -4,13 +4,15 @@ from typing import Any
 
 import pytest
 
+from domain.drift import repository as drift_repository
 from domain.drift.models import ChangeKind, Comparison, DriftKind
 from domain.drift.repository import add
-from domain.inventory import repository as inventory
+from domain.inventory.repository import policies as inventory
 from domain.lifecycle import RunStatus, StatusBucket
 from domain.runs.execution import LeaseLostError
 from domain.runs.failures import FailureReason
 from domain.runs.models import OperationRun, RunCounts, StartOutcome
+from domain.runs.repository import reading
 from domain.tenancy.roles import TenantRole
 from opsrun.dev.demo_policies import write_export
 from tests.working import (
@@ -33,7 +35,7 @@ from workers.producers.drift_generate import BATCH
 async def counts(world: World, run: OperationRun) -> dict[DriftKind, int]:
     comparison = Comparison.of_context(run.context)
     access = await world.access(TenantRole.READONLY)
-    counted = await world.cases.drift.counts(access, [comparison])
+    counted = await world.read(drift_repository.counts, access, [comparison])
     return dict(counted.get(comparison, {}))
 
 
@@ -43,7 +45,7 @@ async def purge(world: World, run: OperationRun) -> None:
         await sync(world)
     await age(world, run.id, days=91)
     await world.maintenance().purge()
-    assert await world.cases.runs.by_ids(await world.access(), [run.id]) == {}
+    assert await world.read(reading.by_ids, await world.access(), [run.id]) == {}
 
 
 async def test_every_kind_of_difference(world: World) -> None:
@@ -167,7 +169,7 @@ class TestTheSameComparisonAgain:
         first, second = await drift(world), await drift(world)
         await age(world, first.id, days=91)
         await world.maintenance().purge()
-        assert await world.cases.runs.by_ids(await world.access(), [first.id]) == {}
+        assert await world.read(reading.by_ids, await world.access(), [first.id]) == {}
         assert set(await findings(world, second)) == {"a"}
 
     async def test_while_it_is_active_is_one_run(self, world: World) -> None:

@@ -10,12 +10,14 @@ import pytest
 
 from domain.drift.models import DriftKind
 from domain.errors import UserErrorCode, UserInputError
-from domain.inventory import repository
 from domain.inventory.provider import InventoryProvider, NotTaken, PolicyDocument
+from domain.inventory.repository import policies as repository
+from domain.inventory.repository.scopes import scopes
 from domain.lifecycle import RunStatus, StatusBucket
 from domain.runs.execution import LeaseLostError
 from domain.runs.failures import FailureReason
 from domain.runs.models import OperationRun, RunCounts
+from domain.runs.repository import reading
 from tests.working import (
     back_up,
     backup_set,
@@ -119,7 +121,7 @@ class TestAFolderOfGoodPolicies:
 
     async def test_makes_the_scope_known(self, world: World) -> None:
         run = await sync(world, policy("a"))
-        (scope,) = await world.cases.inventory.scopes(await world.access())
+        (scope,) = await world.read(scopes, await world.access())
         assert (scope.key, scope.last_snapshot_run_id) == ("prod", run.id)
 
     async def test_equal_documents_are_stored_once(self, world: World) -> None:
@@ -174,7 +176,7 @@ class TestAFolderThatIsPartlyBroken:
         self, world: World, whole: Any, partial: Any
     ) -> None:
         assert [p.policy_id for p in await policies(world)] == ["a", "old"]
-        (scope,) = await world.cases.inventory.scopes(await world.access())
+        (scope,) = await world.read(scopes, await world.access())
         assert scope.last_snapshot_run_id == whole.id
         run = await back_up(world, await backup_set(world), "old", "new")
         assert run.counts == RunCounts(total=2, succeeded=1, failed=1, skipped=0)
@@ -444,9 +446,7 @@ async def test_a_file_that_changes_while_it_is_read_fails_alone(
 
 async def test_progress_is_told_batch_by_batch(world: World) -> None:
     run = await sync(world, *MANY)
-    events = await world.cases.runs.events(
-        await world.access(), [run.id], after_version=0, limit=100
-    )
+    events = await world.read(reading.events, await world.access(), [run.id], after=None, limit=100)
     told = [
         (event.kind, event.run.counts.processed, event.run.counts.total) for event in events[run.id]
     ]

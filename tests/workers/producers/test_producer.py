@@ -7,10 +7,13 @@ import pytest
 
 from domain.errors import ForbiddenError
 from domain.lifecycle import StatusBucket
+from domain.notifications import repository as notifications_repository
 from domain.notifications.models import NotificationOutcome
 from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.runs.models import RunCounts, RunFilter, StartedRun
+from domain.runs.repository import reading
+from domain.runs.repository.facets import facets
 from domain.runs.repository.reading import Keyset
 from domain.tenancy.roles import LEAST_ROLE, TenantRole, start_permission
 from tests.domain.ledger import ledger_faults
@@ -68,13 +71,17 @@ async def test_it_runs_and_is_seen(world: World) -> None:
         "two": "No words."
     }
     reader = await world.access(TenantRole.READONLY)
-    listed = await world.cases.runs.page(reader, WANTED, Keyset(10))
+    listed = await world.read(reading.page, reader, WANTED, Keyset(10))
     assert [found.id for found in listed] == [run.id]
-    facets = await world.cases.runs.facets(reader, WANTED)
-    assert facets.by_run_type == {"report.render": 1}
-    assert facets.by_bucket[StatusBucket.PARTIALLY_SUCCEEDED] == 1
-    told = await world.cases.notifications.page(
-        await world.access(TenantRole.MANAGER), before_seq=None, unread_only=False, limit=10
+    counted = await world.read(facets, reader, WANTED)
+    assert counted.by_run_type == {"report.render": 1}
+    assert counted.by_bucket[StatusBucket.PARTIALLY_SUCCEEDED] == 1
+    told = await world.read(
+        notifications_repository.page,
+        await world.access(TenantRole.MANAGER),
+        after=None,
+        unread_only=False,
+        limit=10,
     )
     assert [notification.outcome for notification in told] == [
         NotificationOutcome.PARTIALLY_SUCCEEDED,
@@ -87,7 +94,7 @@ async def test_its_least_role_holds(world: World) -> None:
     with pytest.raises(ForbiddenError):
         await start(world, TenantRole.OPERATOR)
     reader = await world.access(TenantRole.READONLY)
-    assert await world.cases.runs.page(reader, WANTED, Keyset(10)) == []
+    assert await world.read(reading.page, reader, WANTED, Keyset(10)) == []
 
 
 def test_the_producers_of_the_product() -> None:

@@ -74,9 +74,7 @@ async def test_drift_between_releases(world: World) -> None:
     found = await generated(world)
     assert kinds(found) == {DriftKind.ADDED: 2, DriftKind.REMOVED: 1, DriftKind.MODIFIED: 5}
     assert not [path for path in paths(found) if "[0]" in path]
-    hello = found[
-        "Win - OIB - SC - Windows Hello for Business - D - Cloud Kerberos TokenRules - v3.5"
-    ]
+    hello = found["Win - OIB - SC - Windows Hello for Business - D - Cloud Kerberos Trust - v3.5"]
     assert (
         "settings[device_vendor_msft_policy_config_kerberos_cloudkerberosticketretrievalenabled]"
         in [change.path for change in hello.changes]

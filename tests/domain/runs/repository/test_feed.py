@@ -33,8 +33,8 @@ async def live_through(execution: RunExecution) -> None:
 async def read(world: World, seq: int, **more: Any) -> list[RunEvent]:
     """Return what stands in the log behind `seq`."""
     api = world.resources[Login.API].transactions
-    async with api.open(world.tenant_id) as connection:
-        return list(await feed.events_after(connection, world.tenant_id, seq, limit=1000, **more))
+    async with api.tenant(world.tenant_id) as session:
+        return list(await feed.events_after(session, seq, limit=1000, **more))
 
 
 async def test_sixteen_writers_leave_no_gap_that_a_reader_could_fall_into(world: World) -> None:
@@ -61,9 +61,9 @@ async def test_sixteen_writers_leave_no_gap_that_a_reader_could_fall_into(world:
 async def test_an_aborted_transaction_uses_up_no_number(world: World) -> None:
     execution = await world.claimed()
     with pytest.raises(IntegrityError):
-        async with world.resources[Login.WORKER].transactions.open(world.tenant_id) as connection:
+        async with world.resources[Login.WORKER].transactions.tenant(world.tenant_id) as session:
             # No event without a change: this version has one.
-            await feed.emit(connection, world.tenant_id, execution.run.id, RunEventKind.PROGRESSED)
+            await feed.emit(session, execution.run.id, RunEventKind.PROGRESSED)
     await execution.finish()
     assert [event.seq for event in await read(world, 0)] == [1, 2, 3]
 
@@ -119,6 +119,6 @@ async def test_a_position_never_goes_back(world: World) -> None:
     await world.start()
     keeper = world.resources[Login.MAINTENANCE].transactions
     for seq, expected in ((5, 5), (3, 5), (7, 7)):
-        async with keeper.open(None) as connection:
-            await feed.raise_min_seq(connection, world.tenant_id, seq)
-            assert (await feed.position(connection, world.tenant_id)).min_seq == expected
+        async with keeper.tenant(world.tenant_id) as session:
+            await feed.raise_min_seq(session, seq)
+            assert (await feed.position(session)).min_seq == expected

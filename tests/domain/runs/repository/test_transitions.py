@@ -6,41 +6,37 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.lifecycle import ACTIVE_STATUSES, TRANSITIONS, RunStatus
 from domain.runs.models import ItemOutcome, Lease
 from domain.runs.repository import transitions
 from domain.runs.repository.transitions import ItemResult
+from domain.tenancy.session import TenantSession
 from opsrun.postgres.engines import Login
 from tests.domain.ledger import insert_runs
 from tests.domain.runs.keeper import Keeper
 from tests.world import LEASE, World
 
-Step = Callable[[AsyncConnection, Lease], Awaitable[Any]]
+Step = Callable[[TenantSession, Lease], Awaitable[Any]]
 
 
-async def _record(connection: AsyncConnection, lease: Lease) -> None:
-    if await transitions.lock(connection, lease):
-        await transitions.record_items(connection, lease, [ItemResult("a", ItemOutcome.SUCCEEDED)])
+async def _record(session: TenantSession, lease: Lease) -> None:
+    if await transitions.lock(session, lease):
+        await transitions.record_items(session, lease, [ItemResult("a", ItemOutcome.SUCCEEDED)])
 
 
 # What a worker may attempt on a run, whether or not it is still the worker's.
 STEPS: dict[str, Step] = {
-    "claim": lambda connection, lease: transitions.claim(
-        connection, lease.tenant_id, lease.run_id, owner="test", lease=LEASE
+    "claim": lambda session, lease: transitions.claim(
+        session, lease.run_id, owner="test", lease=LEASE
     ),
-    "heartbeat": lambda connection, lease: transitions.heartbeat(connection, lease, LEASE),
-    "total": lambda connection, lease: transitions.set_total(connection, lease, 9),
+    "heartbeat": lambda session, lease: transitions.heartbeat(session, lease, LEASE),
+    "total": lambda session, lease: transitions.set_total(session, lease, 9),
     "record": _record,
-    "finish": lambda connection, lease: transitions.finish(connection, lease, failed=False),
-    "fail": lambda connection, lease: transitions.finish(connection, lease, failed=True),
-    "release": lambda connection, lease: transitions.release(connection, lease, timedelta(0)),
+    "finish": lambda session, lease: transitions.finish(session, lease, failed=False),
+    "fail": lambda session, lease: transitions.finish(session, lease, failed=True),
+    "release": lambda session, lease: transitions.release(session, lease, timedelta(0)),
 }
-
-
-def _lease(world: World, run_id: UUID, token: UUID) -> Lease:
-    return Lease(world.tenant_id, run_id, 1, token)
 
 
 async def _statuses(world: World, run_ids: list[UUID]) -> list[RunStatus]:
@@ -81,11 +77,11 @@ async def test_no_step_of_a_worker_or_of_maintenance_leaves_the_table(
         )
     run_ids = await insert_runs(world, [run for _, _, run in cases])
     worker = world.resources[Login.WORKER].transactions
-    async with worker.open(world.tenant_id) as connection:
+    async with worker.tenant(world.tenant_id) as session:
         for run_id, (_, attempted, run) in zip(run_ids, cases, strict=True):
             if attempted is not None:
                 token = run["lease_token"] or uuid4()
-                await attempted(connection, _lease(world, run_id, token))
+                await attempted(session, Lease(run_id, 1, token))
     by_workers = await _statuses(world, run_ids)
     await keeper.rescue()
     while await keeper.maintenance.abort_forgotten(limit=timedelta(days=365)):
@@ -108,9 +104,9 @@ async def test_an_ended_run_does_not_change_in_any_way(
 ) -> None:
     (run_id,) = await insert_runs(world, [_as_old_as_can_be(status)])
     before = await world.rows("SELECT * FROM opsrun.operation_run WHERE id = :id", id=run_id)
-    async with world.resources[Login.WORKER].transactions.open(world.tenant_id) as connection:
+    async with world.resources[Login.WORKER].transactions.tenant(world.tenant_id) as session:
         for step in STEPS.values():
-            await step(connection, _lease(world, run_id, uuid4()))
+            await step(session, Lease(run_id, 1, uuid4()))
     await keeper.rescue()
     await keeper.maintenance.redispatch(stale=timedelta(0))
     assert before == await world.rows(

@@ -1,0 +1,91 @@
+"""The use cases of an operator: tenants and their members. They need the maintenance login."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from domain.tenancy import repository
+from domain.tenancy.models import Member, TenantFolder, User
+from domain.tenancy.roles import TenantRole
+from domain.tenancy.session import InstallationSession, TenantSession
+from domain.tenancy.transactions import Transactions
+
+
+class UnknownTenantError(Exception):
+    """No tenant has this slug; `opsrun tenant` adds one."""
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"There is no tenant {slug!r}. Add it with `opsrun tenant`.")
+
+
+async def tenants(transactions: Transactions) -> Sequence[TenantFolder]:
+    """Return all tenants by slug, each with its export folder."""
+    async with transactions.installation() as session:
+        return await repository.tenant_folders(session)
+
+
+async def save_tenant(
+    transactions: Transactions, slug: str, name: str, export_folder: str | None
+) -> UUID:
+    """Add a tenant, or change the one with this slug; return its id."""
+    async with transactions.installation() as session:
+        return await repository.save_tenant(
+            session, slug=slug, name=name, export_folder=export_folder
+        )
+
+
+async def find_user(
+    transactions: Transactions, issuer: str, subject: str, name: str | None, email: str | None
+) -> User:
+    """Return the user with this name and e-mail; None keeps the stored one.
+
+    The name of a new user defaults to the subject.
+    """
+    user = User(issuer, subject, name or subject, email)
+    async with transactions.installation() as session:
+        known = await repository.principal(session, user.id)
+    if known is None:
+        return user
+    return User(issuer, subject, name or known.name, email or known.email)
+
+
+async def members(transactions: Transactions, slug: str) -> Sequence[Member]:
+    """Return the members of a tenant by subject.
+
+    Raises:
+        UnknownTenantError: no tenant has this slug.
+    """
+    async with _tenant(transactions, slug) as (_, tenant):
+        return await repository.members(tenant)
+
+
+async def save_member(transactions: Transactions, slug: str, user: User, role: TenantRole) -> None:
+    """Give a user a role in a tenant; add the user if they are new.
+
+    Raises:
+        UnknownTenantError: no tenant has this slug.
+    """
+    async with _tenant(transactions, slug) as (session, tenant):
+        await repository.save_user(session, user)
+        await repository.save_membership(tenant, user.id, role)
+
+
+async def remove_member(transactions: Transactions, slug: str, user: User) -> bool:
+    """Remove a user's role in a tenant; False when there was none.
+
+    Raises:
+        UnknownTenantError: no tenant has this slug.
+    """
+    async with _tenant(transactions, slug) as (_, tenant):
+        return await repository.remove_membership(tenant, user.id)
+
+
+@asynccontextmanager
+async def _tenant(
+    transactions: Transactions, slug: str
+) -> AsyncIterator[tuple[InstallationSession, TenantSession]]:
+    async with transactions.installation() as session:
+        tenant_id = await repository.tenant_id_of(session, slug)
+        if tenant_id is None:
+            raise UnknownTenantError(slug)
+        yield session, session.within(tenant_id)
