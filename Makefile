@@ -4,6 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 DEVELOPMENT := $(VENV)/.development
+# Two servers and two processes for two cores. Roles are common to a whole Postgres, so on one that
+# others give us the tests run in one process.
+PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder \
+  -n $(if $(TEST_POSTGRES_URL),0,2)
 # What npm writes when it has installed everything.
 CONTRACT_TOOLS := tests/contract/node_modules/.package-lock.json
 
@@ -18,7 +22,7 @@ dev: $(RUNTIME) ## Run the whole product here; your own exports: make dev ARGS="
 	@exec $(BIN)/opsrun dev --stop-with-parent $$PPID $(ARGS)
 
 test: $(DEVELOPMENT) ## Run all tests, on embedded servers; those of clients where Node is
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 crash-test: $(DEVELOPMENT) ## Break it on purpose: make crash-test ARGS="--seed 7 --minutes 10"
 	@$(BIN)/python -m crash $(ARGS)

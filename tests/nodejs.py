@@ -1,5 +1,6 @@
-"""Node and npm: whether they are here, and how tests call them."""
+"""Node, npm and Chromium: whether they are here, and how tests call npm."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from opsrun.dev.hub_build import lack_of_node
 
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 _LACK = lack_of_node()
 
 needs_node = pytest.mark.skipif(_LACK is not None, reason=_LACK or "")

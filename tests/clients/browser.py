@@ -1,6 +1,5 @@
 """Users who look at the hub in Debian's Chromium."""
 
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -9,7 +8,7 @@ from typing import Literal
 import httpx
 from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright, expect
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+from tests.nodejs import CHROMIUM
 
 PATIENCE_MS = 20_000
 expect.set_options(timeout=PATIENCE_MS)

@@ -1,6 +1,7 @@
 """`client-examples/python-client`: generated, strictly typed, and it misses and repeats nothing."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -13,11 +14,8 @@ SCRIPT = "follow_run.py"
 
 
 @pytest.fixture(scope="session")
-def example(tmp_path_factory: pytest.TempPathFactory) -> Example:
-    """Install the example and generate its client."""
-    example = Example.installed("python-client", tmp_path_factory.mktemp("python-client"))
-    example.call(example.tool("ariadne-codegen"))
-    return example
+def example(python_client: Path) -> Example:
+    return Example(python_client)
 
 
 def test_the_generated_client_and_the_script_are_strictly_typed(example: Example) -> None:

@@ -1,6 +1,7 @@
 """`client-examples/terminal-watch`: bars or lines, and it misses and repeats nothing."""
 
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -15,11 +16,8 @@ LIVE = ", live"
 
 
 @pytest.fixture(scope="session")
-def example(tmp_path_factory: pytest.TempPathFactory) -> Example:
-    """Install the example and generate its models."""
-    example = Example.installed("terminal-watch", tmp_path_factory.mktemp("terminal-watch"))
-    example.call(example.tool("ariadne-codegen"))
-    return example
+def example(terminal_watch: Path) -> Example:
+    return Example(terminal_watch)
 
 
 async def assert_interruptible(script: Command) -> None:

@@ -9,8 +9,7 @@ import pytest
 from domain.tenancy.roles import TenantRole
 from opsrun.postgres.engines import Login
 from tests.clients.conftest import NOBODY, Fault, Line, Product, assert_nothing_missed
-from tests.clients.environments import copied
-from tests.nodejs import needs_node, npm
+from tests.nodejs import needs_node
 from tests.opsrun.api.test_serving import api
 from tests.opsrun.commands import Command, running
 from tests.opsrun.conftest import Installation
@@ -19,28 +18,19 @@ from tests.working import SCOPE, export, policy
 pytestmark = needs_node
 
 
-@pytest.fixture(scope="session")
-def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the example with its packages installed, types checked and script compiled."""
-    folder = copied("typescript-client", tmp_path_factory.mktemp("typescript-client"))
-    for command in ("ci", "run check", "run prestart"):
-        npm(folder, *command.split())
-    return folder
-
-
 def follow_run(
-    example: Path, *scope: str, environment: Mapping[str, str]
+    typescript_client: Path, *scope: str, environment: Mapping[str, str]
 ) -> AbstractAsyncContextManager[Command]:
     """Run what `npm start` runs, with just these settings."""
     program = ("node", "build/follow-run.js")
-    return running(*scope, environment=environment, folder=example, program=program)
+    return running(*scope, environment=environment, folder=typescript_client, program=program)
 
 
-async def test_it_follows_a_sync_to_its_success(example: Path, product: Product) -> None:
+async def test_it_follows_a_sync_to_its_success(typescript_client: Path, product: Product) -> None:
     export(product.place, policy("a"), policy("b"))
     environment = product.environment()
     for earlier in (0, 1):
-        async with follow_run(example, SCOPE, environment=environment) as script:
+        async with follow_run(typescript_client, SCOPE, environment=environment) as script:
             assert await script.ends() == 0, script.output
         title, *runs, started = script.lines[: earlier + 2]
         assert title == f"The newest runs of Tenant {product.place.slug}:"
@@ -49,9 +39,9 @@ async def test_it_follows_a_sync_to_its_success(example: Path, product: Product)
         assert script.lines[-1].endswith("inventory.sync  SUCCEEDED  2/2")
 
 
-async def test_it_tells_what_failed(example: Path, product: Product) -> None:
+async def test_it_tells_what_failed(typescript_client: Path, product: Product) -> None:
     export(product.place, policy("a"), {"id": "broken"})
-    async with follow_run(example, SCOPE, environment=product.environment()) as script:
+    async with follow_run(typescript_client, SCOPE, environment=product.environment()) as script:
         assert await script.ends() == 1, script.output
     *_, last, failure = script.lines
     assert last.endswith("PARTIALLY_SUCCEEDED  2/2, 1 failed")
@@ -59,7 +49,7 @@ async def test_it_tells_what_failed(example: Path, product: Product) -> None:
     assert "INVALID_POLICY" in failure
 
 
-async def test_it_shows_what_to_fix(example: Path, product: Product) -> None:
+async def test_it_shows_what_to_fix(typescript_client: Path, product: Product) -> None:
     export(product.place, policy("a"))
     good = product.environment()
     for scope, environment, message in (
@@ -73,40 +63,40 @@ async def test_it_shows_what_to_fix(example: Path, product: Product) -> None:
         ([SCOPE], good | {"OPSRUN_URL": product.url}, "not in JSON"),
         ([SCOPE], good | {"OPSRUN_URL": f"http://127.0.0.1:{NOBODY}"}, "does not answer"),
     ):
-        async with follow_run(example, *scope, environment=environment) as script:
+        async with follow_run(typescript_client, *scope, environment=environment) as script:
             assert await script.ends() == 2, script.output
         assert message in script.lines[-1]
 
 
 async def test_its_build_is_registered_and_then_runs_where_nothing_else_does(
-    example: Path, product: Product, installation: Installation
+    typescript_client: Path, product: Product, installation: Installation
 ) -> None:
     export(product.place, policy("a"))
     keeper = installation.environment(Login.MAINTENANCE)
-    manifest = str(example / "src" / "gql" / "persisted-documents.json")
+    manifest = str(typescript_client / "src" / "gql" / "persisted-documents.json")
     async with api(installation, TRUSTED_DOCUMENTS="required") as (_, url):
         environment = {**product.environment(), "OPSRUN_URL": f"{url}/graphql"}
         by_hash = {**environment, "OPSRUN_BY_HASH": "1"}
-        async with follow_run(example, SCOPE, environment=by_hash) as script:
+        async with follow_run(typescript_client, SCOPE, environment=by_hash) as script:
             assert await script.ends() == 2
         assert "Only registered documents run here" in script.lines[-1]
         arguments = ("documents", "add", manifest)
-        async with running(*arguments, environment=keeper, folder=example) as opsrun:
+        async with running(*arguments, environment=keeper, folder=typescript_client) as opsrun:
             assert await opsrun.ends() == 0, opsrun.output
         assert opsrun.lines[-1] == "Registered 5 new documents; 0 were there."
-        async with follow_run(example, SCOPE, environment=by_hash) as script:
+        async with follow_run(typescript_client, SCOPE, environment=by_hash) as script:
             assert await script.ends() == 0, script.output
         assert script.lines[-1].endswith("SUCCEEDED  1/1")
-        async with follow_run(example, SCOPE, environment=environment) as script:
+        async with follow_run(typescript_client, SCOPE, environment=environment) as script:
             assert await script.ends() == 2
         assert "Only registered documents run here" in script.lines[-1]
 
 
 @pytest.mark.parametrize("fault", ["cut", "restart", "silence"])
 async def test_it_misses_and_repeats_nothing_while_it_is_disconnected(
-    example: Path, line: Line, fault: Fault
+    typescript_client: Path, line: Line, fault: Fault
 ) -> None:
-    async with follow_run(example, SCOPE, environment=line.environment) as script:
+    async with follow_run(typescript_client, SCOPE, environment=line.environment) as script:
         await script.says("RUNNING  0/35")
         await line.fail(fault)
         assert ("1012" if fault == "restart" else "1006") in await script.says("Reconnecting")

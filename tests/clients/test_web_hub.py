@@ -17,10 +17,9 @@ from gql.ids import GlobalId
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
-from tests.clients.browser import CHROMIUM, Visitor, chromium, faults, go
+from tests.clients.browser import Visitor, chromium, faults, go
 from tests.clients.conftest import Line, Product
-from tests.clients.environments import copied
-from tests.nodejs import needs_node, npm
+from tests.nodejs import CHROMIUM, needs_node
 from tests.opsrun.api.test_serving import api
 from tests.opsrun.commands import running, until
 from tests.opsrun.conftest import Installation
@@ -37,24 +36,15 @@ SYNC = f"Sync {SCOPE}"
 
 
 @pytest.fixture(scope="session")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The hub with its packages, types checked, its own tests passed, and built."""
-    folder = copied("web-hub", tmp_path_factory.mktemp("web-hub"))
-    for command in ("ci", "run check", "run test", "run build"):
-        npm(folder, *command.split())
-    return folder
-
-
-@pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
     async with chromium() as browser:
         yield browser
 
 
 @pytest.fixture(scope="session")
-def api_settings(hub: Path) -> dict[str, str]:
+def api_settings(web_hub: Path) -> dict[str, str]:
     """Have the API serve the hub."""
-    return {"HUB_FOLDER": str(hub / "build")}
+    return {"HUB_FOLDER": str(web_hub / "build")}
 
 
 @pytest.fixture
@@ -165,7 +155,7 @@ async def test_its_build_is_registered_and_then_runs_where_nothing_else_does(
     product: Product,
     place: World,
     installation: Installation,
-    hub: Path,
+    web_hub: Path,
     api_settings: dict[str, str],
 ) -> None:
     await offer(place, policy("a"))
@@ -176,7 +166,7 @@ async def test_its_build_is_registered_and_then_runs_where_nothing_else_does(
             page = await visitor.open("/", place.token())
             refusal = "Only registered documents run here"
             await expect(page.get_by_text(refusal).first).to_be_visible()
-        async with running(*arguments, environment=keeper, folder=hub) as opsrun:
+        async with running(*arguments, environment=keeper, folder=web_hub) as opsrun:
             assert await opsrun.ends() == 0, opsrun.output
         async with Visitor.comes(browser, url) as visitor:
             page = await visitor.open("/", place.token())
@@ -589,9 +579,9 @@ async def fits(page: Page) -> None:
     ("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)], ids=str
 )
 async def test_axe_finds_no_serious_fault(
-    browser: Browser, product: Product, place: World, hub: Path, scheme: str, width: int
+    browser: Browser, product: Product, place: World, web_hub: Path, scheme: str, width: int
 ) -> None:
-    axe = await asyncio.to_thread((hub / "node_modules/axe-core/axe.min.js").read_text)
+    axe = await asyncio.to_thread((web_hub / "node_modules/axe-core/axe.min.js").read_text)
     await offer(place, policy("a", passwordRequired=False), policy("b"))
     looks = {"scheme": scheme, "width": width}
     async with Visitor.comes(browser, product.url, **looks) as visitor:  # type: ignore[arg-type]

@@ -1,23 +1,14 @@
-"""The tools of API users, and a copy of the project for them to look at."""
+"""A copy of the project for the tools of API users."""
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parent
-ROOT = FOLDER.parents[1]
+ROOT = Path(__file__).parents[2]
 _MADE = shutil.ignore_patterns(
     "node_modules", ".venv", "build", "gql", "__generated__", "__pycache__"
 )
-
-
-@pytest.fixture(scope="session")
-def tools() -> Path:
-    """Install what `package.json` names; return its folder."""
-    subprocess.run(["make", "contract-tools"], cwd=ROOT, check=True)  # noqa: S607
-    return FOLDER
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Clients that are not ours, from npm and PyPI, at the API: queries, events, persisted queries."""
 
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -131,15 +129,9 @@ async def test_a_normalized_cache_keeps_the_names_of_initiators_apart(
 
 
 @pytest.fixture(scope="session")
-def python(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A Python with the package `gql`, whose name is that of our own package."""
-    folder = tmp_path_factory.mktemp("python-client")
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)  # noqa: S603
-    program = str(folder / "bin" / "python")
-    install = [program, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    locked = ["--require-hashes", "-r", str(PYTHON / "requirements.lock")]
-    subprocess.run([*install, *locked], check=True)  # noqa: S603
-    return program
+def python(python_package: Path) -> str:
+    """A Python with the package `gql`, which has the name of one of our packages."""
+    return str(python_package / "bin" / "python")
 
 
 @asynccontextmanager

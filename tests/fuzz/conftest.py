@@ -1,8 +1,9 @@
 """A server to shoot at, two tenants that have something of everything, and a plan."""
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,7 @@ from tests.gql.api import running_api
 from tests.gql.furnished import furnish
 from tests.opsrun.conftest import Installation
 
-TALLIES = pytest.StashKey[dict[str, Counter[str]]]()
+TALLY = "tally"
 # What the two kinds of server have in common: rates would hide what lies behind them.
 COMMON = {"LOG_FORMAT": "json", "COST_PER_MINUTE": "1000000000"}
 ROOM = {
@@ -43,12 +44,17 @@ def pytest_configure(config: pytest.Config) -> None:
     """Tell the tests, which are read later."""
     PLAN.examples = config.getoption("examples", 0)
     PLAN.seed = config.getoption("seed", None)
-    config.stash[TALLIES] = {}
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print how many cases there were, and how they were answered."""
-    for file, tally in terminalreporter.config.stash[TALLIES].items():
+    tallies: dict[str, Counter[str]] = defaultdict(Counter)
+    for report in terminalreporter.getreports("passed"):
+        if report.when == "teardown":
+            for name, value in report.user_properties:
+                if name == TALLY:
+                    tallies[Path(report.fspath).name].update(value)
+    for file, tally in tallies.items():
         told = ", ".join(f"{count} {name}" for name, count in tally.most_common())
         terminalreporter.write_line(f"{file}: {told}")
 
@@ -110,9 +116,17 @@ def tally() -> Counter[str]:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def tallied(request: pytest.FixtureRequest, tally: Counter[str]) -> Iterator[Counter[str]]:
+def tallied(tally: Counter[str]) -> Counter[str]:
     """Count the answers of this file alone."""
     tally.clear()
-    yield tally
-    if tally:
-        request.config.stash[TALLIES][request.path.name] = Counter(tally)
+    return tally
+
+
+@pytest.fixture(autouse=True)
+def reported(
+    tallied: Counter[str], record_property: Callable[[str, object], None]
+) -> Iterator[None]:
+    """Report how this test was answered, from whichever process runs it."""
+    before = Counter(tallied)
+    yield
+    record_property(TALLY, dict(tallied - before))
