@@ -1,4 +1,4 @@
-"""Real servers for every test: one embedded pair, one migrated database, tenants of their own."""
+"""Real servers for every test: an embedded pair and a migrated database for each process."""
 
 import os
 import signal
@@ -25,6 +25,12 @@ pytest_plugins = ["tests.valkey", "tests.installing", "tests.forecast"]
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background job ignores Ctrl-C, and so would the programs that tests send it to.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse to share another Postgres among processes: its roles exist only once."""
+    if OTHER_POSTGRES in os.environ and config.getoption("numprocesses", None):
+        raise pytest.UsageError(f"With {OTHER_POSTGRES}, run the tests in one process: -n 0")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Databases of the tests' own, on a server that may hold others, such as an installation's."""
+"""Create and drop the tests' databases on a server that may hold others."""
 
 from contextlib import suppress
 from uuid import uuid4
@@ -29,10 +29,10 @@ async def new_database(server_url: str, name: str) -> URL:
 
 
 async def require_no_installation(server_url: str) -> None:
-    """Refuse a server whose roles are in use: the tests would let themselves in as those.
+    """Refuse a server whose roles are in use, because the tests would change their passwords.
 
     Raises:
-        UnsafeLoginError: a role of ours exists that the tests did not make.
+        UnsafeLoginError: one of our roles exists, and the tests did not create it.
     """
     await require_own_logins(parse_url(server_url), SECRET)
     # A role without a login may be granted to an installation's own logins.

@@ -10,19 +10,18 @@ from typing import Any
 
 import pytest
 
-from opsrun.dev.hub_build import lack_of_node
 from tests.installing import FROM_NPM, ROOT
-from tests.nodejs import CHROMIUM
+from tests.nodejs import CHROMIUM, LACK_OF_NODE
 
-# Seconds that each part takes with two workers on two idle cores, and those of them without Node.
+# Seconds with two processes on two idle cores: everything, and without Node or Chromium.
 SECONDS = {
-    "tests/opsrun": (0, 0),
-    "tests/contract": (0, 0),
-    "tests/clients": (0, 0),
-    "tests/fuzz": (0, 0),
-    "tests/workers": (0, 0),
-    "tests/gql": (0, 0),
-    "tests/domain": (0, 0),
+    "tests/opsrun": (125, 125),
+    "tests/contract": (45, 15),
+    "tests/clients": (115, 50),
+    "tests/fuzz": (40, 40),
+    "tests/workers": (15, 15),
+    "tests/gql": (35, 35),
+    "tests/domain": (55, 55),
 }
 CLIENTS = {"tests/contract", "tests/clients"}
 NOTE = "note"
@@ -45,14 +44,13 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["no_registry"] = node.config.stash[_NO_REGISTRY]
 
 
-@pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Print the forecast."""
     config = session.config
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is None or hasattr(config, "workerinput"):
         return
-    whole, some = _parts(config)
+    whole, some = parts(config)
     missing = []
     if CLIENTS & {*whole, *some}:
         missing = _missing()
@@ -70,7 +68,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         terminal.write_line(f"Skips tests of clients that take {', '.join(missing)}.")
 
 
-def _parts(config: pytest.Config) -> tuple[list[str], list[str]]:
+def parts(config: pytest.Config) -> tuple[list[str], list[str]]:
     """Return the folders that run as a whole, and those of which some tests run."""
     chosen = [Path(argument.partition("::")[0]).resolve() for argument in config.args]
     whole = [part for part in SECONDS if any((ROOT / part).is_relative_to(p) for p in chosen)]
@@ -83,12 +81,15 @@ def _parts(config: pytest.Config) -> tuple[list[str], list[str]]:
 def _missing() -> list[str]:
     """Return what the tests of clients need and this machine lacks."""
     missing = [] if CHROMIUM else ["Chromium"]
-    if (lack := lack_of_node()) is not None:
-        return [*missing, lack.removeprefix("it takes ")]
-    return [*missing, *([] if _registry_answers() else ["npm's registry"])]
+    if LACK_OF_NODE is not None:
+        missing.append(LACK_OF_NODE.removeprefix("it takes "))
+    elif not registry_answers():
+        missing.append("npm's registry")
+    return missing
 
 
-def _registry_answers() -> bool:
+def registry_answers() -> bool:
+    """Return whether npm reaches its registry."""
     ping = ["npm", "ping", "--fetch-retries=0", "--fetch-timeout=5000"]
     answer = subprocess.run(ping, capture_output=True, text=True, check=False)  # noqa: S603
     # A mirror may refuse to be pinged.

@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from opsrun.dev.embedded.child import end_with_owner
+from tests.nodejs import CHROMIUM, LACK_OF_NODE
 
 ROOT = Path(__file__).parents[1]
 CONTRACT = ROOT / "tests" / "contract"
@@ -147,7 +148,8 @@ def _folder(config: pytest.Config) -> Path:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start to install what the collected tests need."""
     config = session.config
-    if getattr(config, "workerinput", {"workerid": "gw0"})["workerid"] != "gw0":
+    is_first = getattr(config, "workerinput", {"workerid": "gw0"})["workerid"] == "gw0"
+    if config.option.collectonly or not is_first:
         return
     needed = {
         name
@@ -155,6 +157,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         if isinstance(item, pytest.Function) and not any(item.iter_markers("skip"))
         for name in item.fixturenames
     }
+    if LACK_OF_NODE is not None:
+        needed -= {*FROM_NPM}
+    if CHROMIUM is None:
+        needed.discard("web_hub")
     if names := [name for name in INSTALLATIONS if name in needed]:
         config.stash[_INSTALLER] = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-m", "tests.installing", _folder(config), *names],
@@ -171,9 +177,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         installer.wait()
-    with suppress(ProcessLookupError):
+    elif installer.poll() is None:
         os.killpg(installer.pid, signal.SIGKILL)
-    installer.wait()
+        installer.wait()
 
 
 def main(folder: str, *names: str) -> None:

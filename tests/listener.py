@@ -1,4 +1,4 @@
-"""A server of the tests' own: on a free port until its context closes, then nothing is left."""
+"""A TCP server on a free port that stops when its context closes."""
 
 import asyncio
 import ssl
@@ -8,7 +8,7 @@ from typing import Self
 
 
 class Listener:
-    """Listens on `port`; `_serve` converses with each client."""
+    """Listens on `port`; `_serve` handles each connection."""
 
     def __init__(self, *, context: ssl.SSLContext | None = None) -> None:
         """With `context`, take TLS alone."""

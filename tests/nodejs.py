@@ -9,9 +9,9 @@ import pytest
 from opsrun.dev.hub_build import lack_of_node
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-_LACK = lack_of_node()
+LACK_OF_NODE = lack_of_node()
 
-needs_node = pytest.mark.skipif(_LACK is not None, reason=_LACK or "")
+needs_node = pytest.mark.skipif(LACK_OF_NODE is not None, reason=LACK_OF_NODE or "")
 
 
 def npm(folder: Path, *arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""Valkey servers for tests: one that all may share, and one that a test may kill."""
+"""Valkey servers for tests: one to share, and one that a test may kill."""
 
 import asyncio
 import ctypes
@@ -91,7 +91,7 @@ def _die_with_parent() -> None:
 
 @pytest.fixture(scope="session")
 async def redis_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """The address of a server shared by all tests: keep to names of your own."""
+    """The URL of a server that all tests share: use unique names."""
     async with Valkey(tmp_path_factory.mktemp("valkey")) as server:
         yield server.url
 

@@ -23,7 +23,7 @@ __all__ = ["installation", "installed", "place"]
 Fault = Literal["cut", "restart", "silence"]
 
 POLICIES = 35
-NOBODY = 1  # a port that no test listens on
+CLOSED_PORT = 1
 _ENDED = (
     "SELECT every(finished_at IS NOT NULL) FROM opsrun.operation_run WHERE tenant_id = :tenant_id"
 )
@@ -50,7 +50,7 @@ class Product:
         }
 
     async def start_sync(self, scope_key: str = SCOPE) -> None:
-        """Start a sync, as somebody else would."""
+        """Start a sync as another user."""
         await start_sync(self.place, scope_key)
 
     async def has_ended(self) -> bool:
@@ -61,7 +61,7 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A client's only way to the product, and a sync at its other end that lasts."""
+    """A client's only connection to the product, and a sync that lasts until `restore`."""
 
     proxy: Proxy
     api: Command
@@ -70,8 +70,8 @@ class Line:
     _lock: asyncpg.Connection
 
     async def fail(self, fault: Fault) -> None:
-        """End what is connected, in this way; from now on nobody gets through anew."""
-        self.proxy.target = NOBODY
+        """Break all connections in this way, and accept no more of them."""
+        self.proxy.target = CLOSED_PORT
         if fault == "cut":
             self.proxy.cut()
         elif fault == "restart":
@@ -79,8 +79,8 @@ class Line:
         else:
             self.proxy.fall_silent()
 
-    async def mend(self) -> None:
-        """Let the sync end unseen, and clients through again."""
+    async def restore(self) -> None:
+        """Let the sync end while clients are away, then accept connections again."""
         await self._lock.execute("ROLLBACK")
         await until(self._product.has_ended)
         self.proxy.target = port(self._product.url)
@@ -88,13 +88,13 @@ class Line:
 
 @pytest.fixture(scope="session")
 def api_settings() -> dict[str, str]:
-    """What a module's tests want of the API."""
+    """Return the settings of a module's API."""
     return {}
 
 
 @pytest.fixture(scope="module")
 async def served(installation: Installation, api_settings: dict[str, str]) -> AsyncIterator[str]:
-    """Where every kind of process runs, for all tests of a module: each has its own tenant."""
+    """The URL of an installation with all processes, shared by a module's tests."""
     async with (
         maintenance(installation),
         worker(installation),
@@ -105,7 +105,7 @@ async def served(installation: Installation, api_settings: dict[str, str]) -> As
 
 @pytest.fixture
 async def product(served: str, place: World) -> Product:
-    """The product, and a tenant of the test's own in it, with one scope."""
+    """The product, and a new tenant with one scope."""
     await know_scopes(place, SCOPE)
     return Product(served, place)
 
@@ -117,7 +117,7 @@ async def line(
     servers: EmbeddedServers,
     api_settings: dict[str, str],
 ) -> AsyncIterator[Line]:
-    """Let the next sync be in hand for as long as the line is not mended."""
+    """Keep the next sync running until the line is restored."""
     export(product.place, *(policy(str(number)) for number in range(POLICIES)))
     async with (
         Proxy() as proxy,

@@ -1,4 +1,4 @@
-"""A program in a terminal of its own, with somebody who looks at it and presses keys."""
+"""Programs in a pseudo terminal: read what they draw, and press keys."""
 
 import asyncio
 import os
@@ -43,7 +43,7 @@ class Terminal:
         os.write(self._side, key)
 
     async def shows(self, *texts: str) -> None:
-        """Wait until each of the texts was drawn, one behind the other and behind the last ones."""
+        """Wait until the texts were drawn, in this order and after those of earlier calls."""
         async with asyncio.timeout(PATIENCE):
             for text in texts:
                 while (found := self.drawn.find(text, self._seen)) < 0:
@@ -61,7 +61,7 @@ class Terminal:
     def _read(self) -> None:
         try:
             self._drawn += os.read(self._side, 65536)
-        except OSError:  # nobody is at the other side any more
+        except OSError:  # the program has ended
             asyncio.get_running_loop().remove_reader(self._side)
             self._left.set()
         self._news.set()

@@ -22,7 +22,7 @@ from graphql import (
 )
 
 from domain.tenancy.roles import TenantRole
-from tests.clients.conftest import NOBODY, Product
+from tests.clients.conftest import CLOSED_PORT, Product
 from tests.opsrun.commands import Command, running
 from tests.working import SCOPE, export, policy
 
@@ -210,10 +210,10 @@ async def test_the_commands_in_the_docs_work_as_they_are(
         text = text.replace(there, here)
     query, subscription = re.findall(r"^curl .*?(?=\n```)", text, re.DOTALL | re.MULTILINE)
     shell = partial(running, environment=curl.environment, folder=folder, program=("bash", "-c"))
-    async with shell(query) as asked:
-        assert await asked.ends() == 0, asked.output
-    assert '"errors"' not in asked.output
-    assert product.place.slug in asked.output
+    async with shell(query) as script:
+        assert await script.ends() == 0, script.output
+    assert '"errors"' not in script.output
+    assert product.place.slug in script.output
     async with shell(f"exec {subscription}") as stream:
         await stream.says("event: next")
         assert "cursor" in await stream.says("data: ")
@@ -227,7 +227,7 @@ async def test_it_shows_what_to_fix(curl: Curl) -> None:
         (["viewer"], {"OPSRUN_TOKEN": ""}, 2, "Set OPSRUN_TOKEN"),
         (["viewer"], {"OPSRUN_TOKEN": "forged"}, 22, "The token is not valid here"),
         (["watch-run", "id=x"], {"OPSRUN_TOKEN": "forged"}, 22, "The token is not valid here"),
-        (["viewer"], {"OPSRUN_URL": f"http://127.0.0.1:{NOBODY}/graphql"}, 7, "curl: (7) "),
+        (["viewer"], {"OPSRUN_URL": f"http://127.0.0.1:{CLOSED_PORT}/graphql"}, 7, "curl: (7) "),
         (["tenant"], {}, 22, "Variable '$tenantId'"),
         (["nodes", "ids:=x"], {}, 2, "ids: x is not valid JSON."),
         (["nodes", "ids"], {}, 2, "ids is neither NAME=TEXT nor NAME:=JSON."),

@@ -31,7 +31,7 @@ async def test_it_follows_a_sync_to_its_success(example: Example, product: Produ
     assert re.search(r"FINISHED +inventory\.sync +SUCCEEDED +2/2$", script.lines[-1])
 
 
-async def test_it_tells_what_failed(example: Example, product: Product) -> None:
+async def test_it_reports_what_failed(example: Example, product: Product) -> None:
     export(product.place, policy("a"), {"id": "broken"})
     async with example.script(SCRIPT, SCOPE, environment=product.environment()) as script:
         assert await script.ends() == 1, script.output
@@ -68,6 +68,6 @@ async def test_it_misses_and_repeats_nothing_while_it_is_disconnected(
         if fault == "restart":
             assert "1012" in await script.says("Disconnected")
         await script.says("Disconnected", times=2)
-        await line.mend()
+        await line.restore()
         assert await script.ends() == 0, script.output
     assert_nothing_missed(script)

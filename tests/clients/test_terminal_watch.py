@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.conftest import NOBODY, Fault, Line, Product, assert_nothing_missed
+from tests.clients.conftest import CLOSED_PORT, Fault, Line, Product, assert_nothing_missed
 from tests.clients.environments import Example
 from tests.clients.terminals import CTRL_C, in_terminal
 from tests.opsrun.commands import Command
@@ -31,7 +31,7 @@ def test_the_generated_models_and_the_scripts_are_strictly_typed(example: Exampl
     example.call(example.tool("mypy"))
 
 
-async def test_it_tells_how_runs_go_and_why_they_failed(example: Example, product: Product) -> None:
+async def test_it_reports_progress_and_failures(example: Example, product: Product) -> None:
     async with example.script(SCRIPT, environment=product.environment()) as script:
         await script.says("0 active in ")
         export(product.place, policy("a"), policy("b"))
@@ -53,12 +53,12 @@ async def test_it_tells_how_runs_go_and_why_they_failed(example: Example, produc
     assert "\x1b" not in script.output
 
 
-async def test_it_tells_of_no_other_runs_than_were_asked_for(
+async def test_it_shows_only_the_runs_that_match_the_filter(
     example: Example, product: Product
 ) -> None:
     export(product.place, policy("a"))
-    given = ("--type", "inventory.sync", "--bucket", "FAILED", "--bucket", "SUCCEEDED")
-    async with example.script(SCRIPT, *given, environment=product.environment()) as script:
+    arguments = ("--type", "inventory.sync", "--bucket", "FAILED", "--bucket", "SUCCEEDED")
+    async with example.script(SCRIPT, *arguments, environment=product.environment()) as script:
         await script.says(LIVE)
         await product.start_sync()
         await script.says("SUCCEEDED")
@@ -79,7 +79,7 @@ async def test_it_misses_and_repeats_nothing_while_it_is_disconnected(
         await line.fail(fault)
         await script.says("1 active in ", times=2)
         assert "disconnected (" in await script.says("reconnecting in", times=2)
-        await line.mend()
+        await line.restore()
         await script.says("SUCCEEDED")
         await script.says(LIVE, times=2)
         await assert_interruptible(script)
@@ -99,7 +99,7 @@ async def test_it_starts_over_when_the_server_does_not_know_its_cursor(
         await product.place.write(
             "UPDATE opsrun.tenant_feed SET epoch = gen_random_uuid() WHERE tenant_id = :tenant_id"
         )
-        await line.mend()
+        await line.restore()
         await script.says(LIVE, times=2)
         await script.says("SUCCEEDED            35 of 35 succeeded")
         await script.says("There is no such scope.")
@@ -117,7 +117,7 @@ async def test_it_shows_what_to_fix(example: Example, product: Product) -> None:
         (good | {"OPSRUN_URL": product.url}, "OPSRUN_URL is not the address of the API"),
         (good | {"OPSRUN_URL": "localhost:8000"}, "No connection to OPSRUN_URL"),
         (
-            good | {"OPSRUN_URL": f"http://127.0.0.1:{NOBODY}/graphql"},
+            good | {"OPSRUN_URL": f"http://127.0.0.1:{CLOSED_PORT}/graphql"},
             "No connection to OPSRUN_URL",
         ),
     ):
@@ -142,7 +142,7 @@ async def test_a_terminal_shows_a_bar_until_the_run_has_ended_and_ctrl_c_leaves_
         assert not terminal.has_cursor()
         line.proxy.cut()
         await terminal.shows("disconnected (")
-        await line.mend()
+        await line.restore()
         await terminal.shows("SUCCEEDED", "35 of 35", "0 active in ", "live")
         terminal.press(CTRL_C)
         assert await terminal.ends() == 0, terminal.drawn

@@ -8,7 +8,7 @@ import pytest
 
 from domain.tenancy.roles import TenantRole
 from opsrun.postgres.engines import Login
-from tests.clients.conftest import NOBODY, Fault, Line, Product, assert_nothing_missed
+from tests.clients.conftest import CLOSED_PORT, Fault, Line, Product, assert_nothing_missed
 from tests.nodejs import needs_node
 from tests.opsrun.api.test_serving import api
 from tests.opsrun.commands import Command, running
@@ -39,7 +39,7 @@ async def test_it_follows_a_sync_to_its_success(typescript_client: Path, product
         assert script.lines[-1].endswith("inventory.sync  SUCCEEDED  2/2")
 
 
-async def test_it_tells_what_failed(typescript_client: Path, product: Product) -> None:
+async def test_it_reports_what_failed(typescript_client: Path, product: Product) -> None:
     export(product.place, policy("a"), {"id": "broken"})
     async with follow_run(typescript_client, SCOPE, environment=product.environment()) as script:
         assert await script.ends() == 1, script.output
@@ -61,7 +61,7 @@ async def test_it_shows_what_to_fix(typescript_client: Path, product: Product) -
         ([SCOPE], good | {"OPSRUN_TOKEN": ""}, "Set OPSRUN_URL, OPSRUN_TOKEN"),
         ([SCOPE], good | {"OPSRUN_URL": "localhost:8000"}, "OPSRUN_URL must be like http://"),
         ([SCOPE], good | {"OPSRUN_URL": product.url}, "not in JSON"),
-        ([SCOPE], good | {"OPSRUN_URL": f"http://127.0.0.1:{NOBODY}"}, "does not answer"),
+        ([SCOPE], good | {"OPSRUN_URL": f"http://127.0.0.1:{CLOSED_PORT}"}, "does not answer"),
     ):
         async with follow_run(typescript_client, *scope, environment=environment) as script:
             assert await script.ends() == 2, script.output
@@ -101,7 +101,7 @@ async def test_it_misses_and_repeats_nothing_while_it_is_disconnected(
         await line.fail(fault)
         assert ("1012" if fault == "restart" else "1006") in await script.says("Reconnecting")
         await script.says("Reconnecting", times=2)
-        await line.mend()
+        await line.restore()
         assert await script.ends() == 0, script.output
     assert_nothing_missed(script)
     assert script.lines[-1].endswith("SUCCEEDED  35/35")

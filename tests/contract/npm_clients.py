@@ -1,4 +1,4 @@
-"""Programs with other people's clients, a scenario each, which tell what they see."""
+"""Programs that run a scenario with a third-party client and print what they see as JSON lines."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ class Scenario:
         self._process = process
 
     async def facts(self) -> Any:
-        """Return what it tells next."""
+        """Return the next JSON line that it prints."""
         assert self._process.stdout is not None
         async with asyncio.timeout(PATIENCE):
             line = await self._process.stdout.readline()
@@ -27,18 +27,18 @@ class Scenario:
         return json.loads(line)
 
     def go_on(self) -> None:
-        """Let it do what comes next."""
+        """Let it continue with its next step."""
         assert self._process.stdin is not None
         self._process.stdin.write(b"\n")
 
 
 @asynccontextmanager
 async def scenario(
-    tools: Path, package: str, host: str, token: str, name: str, *given: str
+    tools: Path, package: str, host: str, token: str, name: str, *arguments: str
 ) -> AsyncIterator[Scenario]:
     """Run a scenario of this package's client at the API of `host`."""
     scheme = "ws" if package == SOCKETS else "http"
-    node = ("node", f"npm-clients/{package}.js", name, *given)
+    node = ("node", f"npm-clients/{package}.js", name, *arguments)
     async with program(tools, f"{scheme}://{host}/graphql", token, *node) as running:
         yield running
 

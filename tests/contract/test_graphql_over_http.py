@@ -27,10 +27,10 @@ async def test_it_stands_the_public_audits(
             stdout=asyncio.subprocess.PIPE,
         )
         async with asyncio.timeout(60):
-            told, _ = await audit.communicate()
+            output, _ = await audit.communicate()
         assert audit.returncode == 0
         assert "Traceback" not in command.output
-    audits = json.loads(told)
+    audits = json.loads(output)
     print(f"GraphQL over HTTP: {dict(Counter(each['status'] for each in audits))}")  # noqa: T201
     assert [each for each in audits if each["status"] != "ok"] == []
     assert len(audits) > 60

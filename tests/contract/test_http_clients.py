@@ -37,8 +37,8 @@ def host(api: RunningApi) -> str:
     return api.http.base_url.netloc.decode()
 
 
-async def facts(tools: Path, package: str, api: RunningApi, world: World, *given: str) -> Any:
-    async with scenario(tools, package, host(api), world.token(), *given) as running:
+async def facts(tools: Path, package: str, api: RunningApi, world: World, *arguments: str) -> Any:
+    async with scenario(tools, package, host(api), world.token(), *arguments) as running:
         return await running.facts()
 
 
@@ -46,9 +46,9 @@ async def assert_watches(client: Scenario, world: World) -> None:
     """The feed begins with a snapshot, and a run that starts is seen."""
     assert (await client.facts())["kind"] == "FeedReset"
     started = await world.start()
-    told = await client.facts()
-    assert told["kind"] == "OperationRunChanged"
-    assert GlobalId.decode(told["run"]).uuid_key() == started.run.id
+    result = await client.facts()
+    assert result["kind"] == "OperationRunChanged"
+    assert GlobalId.decode(result["run"]).uuid_key() == started.run.id
 
 
 @needs_node
@@ -74,10 +74,10 @@ async def test_answers_and_errors_arrive(
     tools: Path, api: RunningApi, world: World, package: str
 ) -> None:
     name = world.members[TenantRole.OPERATOR].name
-    told = await facts(tools, package, api, world, "asking", "{ viewer { name } }")
-    assert told == {"data": {"viewer": {"name": name}}, "codes": []}
-    told = await facts(tools, package, api, world, "asking", "{ nothing }")
-    assert told["codes"] == ["BAD_USER_INPUT"]
+    result = await facts(tools, package, api, world, "asking", "{ viewer { name } }")
+    assert result == {"data": {"viewer": {"name": name}}, "codes": []}
+    result = await facts(tools, package, api, world, "asking", "{ nothing }")
+    assert result["codes"] == ["BAD_USER_INPUT"]
 
 
 @needs_node
@@ -85,9 +85,9 @@ async def test_answers_and_errors_arrive(
 async def test_an_unknown_hash_is_followed_by_the_text(
     tools: Path, api: RunningApi, world: World, package: str
 ) -> None:
-    told = await facts(tools, package, api, world, "persisted")
+    result = await facts(tools, package, api, world, "persisted")
     name = world.members[TenantRole.OPERATOR].name
-    assert told == {"name": name, "codes": [], "requests": [False, True]}
+    assert result == {"name": name, "codes": [], "requests": [False, True]}
 
 
 @needs_node
@@ -96,9 +96,9 @@ async def test_where_only_registered_documents_run_no_client_asks_twice(
     tools: Path, serving: Serving, world: World, package: str
 ) -> None:
     async with serving(trusted_documents="required") as closed:
-        told = await facts(tools, package, closed, world, "persisted")
-    assert told["codes"] == ["DOCUMENT_NOT_REGISTERED"]
-    assert told["requests"] == [False]
+        result = await facts(tools, package, closed, world, "persisted")
+    assert result["codes"] == ["DOCUMENT_NOT_REGISTERED"]
+    assert result["requests"] == [False]
 
 
 @needs_node
@@ -109,8 +109,8 @@ async def test_a_client_with_other_hashes_is_served_by_text(
     async with serving(trusted_documents="required") as closed:
         maintenance = world.resources[Login.MAINTENANCE].transactions
         await register(maintenance, [TrustedDocument("Viewer", VIEWER)])
-        told = await facts(tools, "apollo", closed, world, "persisted", "md5")
-    assert told == {"name": name, "codes": [], "requests": [False, True]}
+        result = await facts(tools, "apollo", closed, world, "persisted", "md5")
+    assert result == {"name": name, "codes": [], "requests": [False, True]}
 
 
 @needs_node
@@ -124,8 +124,8 @@ async def test_a_normalized_cache_keeps_the_names_of_initiators_apart(
         run_id=second,
     )
     ids = [GlobalId("OperationRun", world.tenant_id, key.hex).encode() for key in (first, second)]
-    told = await facts(tools, "apollo", api, world, "initiators", *ids)
-    assert told == {"name": world.members[TenantRole.OPERATOR].name}
+    result = await facts(tools, "apollo", api, world, "initiators", *ids)
+    assert result == {"name": world.members[TenantRole.OPERATOR].name}
 
 
 @pytest.fixture(scope="session")
@@ -136,10 +136,10 @@ def python(python_package: Path) -> str:
 
 @asynccontextmanager
 async def python_client(
-    python: str, api: RunningApi, world: World, *given: str
+    python: str, api: RunningApi, world: World, *arguments: str
 ) -> AsyncIterator[Scenario]:
     url = f"http://{host(api)}/graphql"
-    async with program(PYTHON, url, world.token(), python, "client.py", *given) as running:
+    async with program(PYTHON, url, world.token(), python, "client.py", *arguments) as running:
         yield running
 
 

@@ -23,7 +23,7 @@ FAULTS = {
 
 
 def findings(project: Path) -> str:
-    """Return what is found in a project that has faults."""
+    """Return the linter's output for a project with faults."""
     with pytest.raises(AssertionError) as error:
         npm(project / "tests" / "contract", "run", "lint")
     return str(error.value)

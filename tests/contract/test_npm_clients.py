@@ -38,10 +38,10 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
 
 @pytest.fixture
 def facts(tools: Path, demo: Demo) -> Any:
-    """Run a scenario to its end and return what it told."""
+    """Run a scenario and return the first line that it prints."""
 
-    async def run(package: str, name: str, *given: str, user: str = "ada") -> Any:
-        async with scenario(tools, package, demo.host, user, name, *given) as running:
+    async def run(package: str, name: str, *arguments: str, user: str = "ada") -> Any:
+        async with scenario(tools, package, demo.host, user, name, *arguments) as running:
             return await running.facts()
 
     return run
@@ -56,19 +56,19 @@ def counted(field: str, to: int) -> Any:
 
 @pytest.mark.parametrize("package", PACKAGES)
 async def test_operations_run_side_by_side_and_complete(facts: Any, package: str) -> None:
-    told = await facts(
+    result = await facts(
         package,
         "operations",
         *("subscription { count(to: 3) }", "subscription { count(to: 500) }"),
         *("{ hello }", 'mutation { rename(name: "x") }'),
     )
-    assert told["ends"] == [
+    assert result["ends"] == [
         counted("count", 3),
         counted("count", 500),
         HELLO,
         {"results": [{"data": {"rename": "x"}}], "error": None},
     ]
-    assert told.get("opened", 1) == 1
+    assert result.get("opened", 1) == 1
 
 
 @pytest.mark.parametrize(("package", "name"), [(SOCKETS, "completing"), (EVENTS, "leaving")])
@@ -78,13 +78,13 @@ async def test_a_client_that_leaves_frees_its_subscription(
     async with scenario(tools, package, demo.host, "ada", name) as running:
         await asyncio.wait_for(watch.started.wait(), 20)
         running.go_on()
-        told = await running.facts()
+        result = await running.facts()
         await asyncio.wait_for(watch.cleaned_up.wait(), 5)
     if package == SOCKETS:
-        assert told == {"end": HELLO, "results": 0, "opened": 1, "closed": []}
+        assert result == {"end": HELLO, "results": 0, "opened": 1, "closed": []}
     else:
-        assert "next" not in told["seen"]
-        assert "error" not in told["seen"]
+        assert "next" not in result["seen"]
+        assert "error" not in result["seen"]
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -102,8 +102,8 @@ async def test_a_stream_that_breaks_ends_with_its_error(facts: Any, package: str
 
 
 async def test_a_lazy_client_opens_its_socket_when_needed(facts: Any) -> None:
-    told = await facts(SOCKETS, "lazily")
-    assert told == {"before": 0, "opened": 2, "closed": [1000, 1000]}
+    result = await facts(SOCKETS, "lazily")
+    assert result == {"before": 0, "opened": 2, "closed": [1000, 1000]}
 
 
 async def test_pings_of_a_client_are_answered_meanwhile(facts: Any) -> None:
@@ -111,23 +111,23 @@ async def test_pings_of_a_client_are_answered_meanwhile(facts: Any) -> None:
 
 
 async def test_a_bad_document_is_an_error_of_its_operation_only(facts: Any) -> None:
-    told = await facts(SOCKETS, "operations", "{ goodbye }", "{", "{ hello }")
-    *faulty, good = told["ends"]
+    result = await facts(SOCKETS, "operations", "{ goodbye }", "{", "{ hello }")
+    *faulty, good = result["ends"]
     for end in faulty:
         assert end["results"] == []
         assert [error["extensions"]["code"] for error in end["error"]] == ["BAD_USER_INPUT"]
     assert good == HELLO
-    assert (told["opened"], told["closed"]) == (1, [])
+    assert (result["opened"], result["closed"]) == (1, [])
 
 
 async def test_a_refused_client_does_not_try_for_ever(facts: Any) -> None:
-    told = await facts(SOCKETS, "refused", user="")
-    assert told == {"code": 4403, "reason": "Forbidden", "opened": 0, "closed": [4403] * 6}
+    result = await facts(SOCKETS, "refused", user="")
+    assert result == {"code": 4403, "reason": "Forbidden", "opened": 0, "closed": [4403] * 6}
 
 
 async def test_a_refused_client_may_give_up_at_once(facts: Any) -> None:
-    told = await facts(SOCKETS, "refusedForGood", user="")
-    assert told == {"code": 4403, "opened": 0, "closed": [4403]}
+    result = await facts(SOCKETS, "refusedForGood", user="")
+    assert result == {"code": 4403, "opened": 0, "closed": [4403]}
 
 
 async def test_a_client_that_was_given_up_comes_back(tools: Path) -> None:
@@ -173,8 +173,8 @@ async def test_a_client_that_says_nothing_is_not_waited_for(
 
 async def test_the_legacy_protocol_is_not_spoken(facts: Any) -> None:
     """The server chooses none, which ends it on the client's side before our 4406 comes."""
-    told = await facts(SOCKETS, "raw", "graphql-ws", message("connection_init"))
-    assert told == {"error": "Server sent no subprotocol"}
+    result = await facts(SOCKETS, "raw", "graphql-ws", message("connection_init"))
+    assert result == {"error": "Server sent no subprotocol"}
 
 
 # graphql-sse
@@ -193,9 +193,9 @@ async def test_the_legacy_protocol_is_not_spoken(facts: Any) -> None:
 async def test_a_stream_that_cannot_start_tells_why(
     facts: Any, query: str, user: str, status: int, code: str
 ) -> None:
-    told = await facts(EVENTS, "refused", query, user=user)
-    assert (told["results"], told["status"]) == ([], status)
-    assert [error["extensions"]["code"] for error in told["body"]["errors"]] == [code]
+    result = await facts(EVENTS, "refused", query, user=user)
+    assert (result["results"], result["status"]) == ([], status)
+    assert [error["extensions"]["code"] for error in result["body"]["errors"]] == [code]
 
 
 async def test_comments_do_not_disturb(

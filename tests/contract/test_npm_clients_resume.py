@@ -33,9 +33,9 @@ CLIENTS = (
 
 async def change(client: Scenario) -> Any:
     """Return what comes next, but for heartbeats and that a socket closed."""
-    while (told := await client.facts()).get("kind") == "FeedHeartbeat" or "closed" in told:
+    while (result := await client.facts()).get("kind") == "FeedHeartbeat" or "closed" in result:
         pass
-    return told
+    return result
 
 
 async def cut_off_a_handshake(bound: socket.socket) -> None:
@@ -76,15 +76,15 @@ async def test_clients_miss_nothing_across_a_restart(
                     for package, name in CLIENTS
                 ]
                 began = await asyncio.gather(*map(change, clients))
-                assert [told.get("kind") for told in began] == ["FeedReset"] * 3, began
+                assert [result.get("kind") for result in began] == ["FeedReset"] * 3, began
                 assert (await first.stop())[0] == 0
                 assert await clients[0].facts() == {"closed": 1012}
             await cut_off_a_handshake(bound)
             run = (await place.start()).run
             async with server() as second:
-                told = await asyncio.gather(*map(change, clients))
-                assert [one.get("kind") for one in told] == ["OperationRunChanged"] * 3, told
-                assert {GlobalId.decode(one["run"]).uuid_key() for one in told} == {run.id}
+                result = await asyncio.gather(*map(change, clients))
+                assert [one.get("kind") for one in result] == ["OperationRunChanged"] * 3, result
+                assert {GlobalId.decode(one["run"]).uuid_key() for one in result} == {run.id}
                 assert "Traceback" not in second.output
 
 
@@ -100,6 +100,6 @@ async def test_a_token_that_ran_out_lets_nobody_in(
         async with scenario(tools, SOCKETS, host, expired, "refusedForGood") as client:
             assert await client.facts() == {"code": 4403, "opened": 0, "closed": [4403]}
         async with scenario(tools, EVENTS, host, expired, "refused", "{ __typename }") as client:
-            told = await client.facts()
-    assert told["status"] == 401
-    assert told["body"]["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+            result = await client.facts()
+    assert result["status"] == 401
+    assert result["body"]["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"

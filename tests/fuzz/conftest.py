@@ -55,8 +55,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 if name == TALLY:
                     tallies[Path(report.fspath).name].update(value)
     for file, tally in tallies.items():
-        told = ", ".join(f"{count} {name}" for name, count in tally.most_common())
-        terminalreporter.write_line(f"{file}: {told}")
+        outcomes = ", ".join(f"{count} {name}" for name, count in tally.most_common())
+        terminalreporter.write_line(f"{file}: {outcomes}")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The API in a process of its own, asked by clients that judge every answer."""
+"""The API in a separate process, and a client that checks every response."""
 
 import json
 import os

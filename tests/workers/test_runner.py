@@ -51,6 +51,7 @@ def our_logs(log_format: Literal["text", "json"]) -> Iterator[io.StringIO]:
     """Collect what our logging writes to stderr."""
     root, output = logging.getLogger(), io.StringIO()
     handlers, level = root.handlers[:], root.level
+    audit_level = logging.getLogger("audit").level
     hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
     # Whatever is there, pytest's handlers for one, would be closed.
     root.handlers.clear()
@@ -61,6 +62,7 @@ def our_logs(log_format: Literal["text", "json"]) -> Iterator[io.StringIO]:
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
+        logging.getLogger("audit").setLevel(audit_level)
         sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
         logging.captureWarnings(capture=False)
 

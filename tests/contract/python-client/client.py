@@ -58,13 +58,13 @@ def tell(**facts: object) -> None:
     print(json.dumps(facts), flush=True)  # noqa: T201
 
 
-def main(transport: str, scenario: str, *given: str) -> None:
+def main(transport: str, scenario: str, *arguments: str) -> None:
     """Run a scenario over a transport."""
     client = Client(transport=TRANSPORTS[transport]())
     if scenario == "asking":
         ask(client)
     else:
-        asyncio.run(watch(client, *given))
+        asyncio.run(watch(client, *arguments))
 
 
 main(*sys.argv[1:])

@@ -122,6 +122,7 @@ async def test_a_withdrawn_key_ends_subscriptions(
 ) -> None:
     monkeypatch.setattr(subscriptions, "HEARTBEAT_SECONDS", 0.05)
     monkeypatch.setattr(context, "PRINCIPAL_SECONDS", 0.02)
+    monkeypatch.setattr(auth, "KEPT_SECONDS", 0.02)
     monkeypatch.setattr(issuer_keys, "PAUSE_SECONDS", 0.05)
     client = api.client(token(issuer, world, "READONLY"))
     async with client.subscribe(transport, FEED, {"id": world.global_id}) as stream:

@@ -7,8 +7,8 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -303,6 +303,16 @@ async def test_a_second_start_adds_no_history(second_folder: Path) -> None:
     assert again.links["Hub"].partition("#")[2] == started.links["Hub"].partition("#")[2]
 
 
+@pytest.fixture
+def port_in_use() -> Iterator[None]:
+    """Keep the usual port in use, whichever port `first` got."""
+    with ExitStack() as stack:
+        with suppress(OSError):
+            stack.enter_context(socket.create_server(("127.0.0.1", 8000)))
+        yield
+
+
+@pytest.mark.usefixtures("port_in_use")
 async def test_two_instances_run_and_one_without_its_worker_ends(
     first: Dev, second_folder: Path
 ) -> None:

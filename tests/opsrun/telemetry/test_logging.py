@@ -36,12 +36,13 @@ def log_format(request: pytest.FixtureRequest) -> Format:
 
 @pytest.fixture(autouse=True)
 def restore_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    level = root.level
+    root, audit = logging.getLogger(), logging.getLogger("audit")
+    levels = root.level, audit.level
     hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
     yield
     root.handlers[:] = [kept for kept in root.handlers if "pytest" in type(kept).__module__]
-    root.setLevel(level)
+    for one, level in zip((root, audit), levels, strict=True):
+        one.setLevel(level)
     sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
     logging.captureWarnings(False)
 
