@@ -56,7 +56,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         missing = _missing()
         config.stash[_NO_REGISTRY] = "npm's registry" in missing
         if missing and config.getoption("skip_nothing"):
-            raise pytest.UsageError(f"Tests of clients take {', '.join(missing)}.")
+            raise pytest.UsageError(f"Tests of clients need {', '.join(missing)}.")
     if whole:
         minutes = sum(SECONDS[part][bool(missing)] for part in whole) / 60
         terminal.write_line(
@@ -65,7 +65,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if some:
         terminal.write_line(f"Runs tests of {', '.join(some)}.")
     if missing:
-        terminal.write_line(f"Skips tests of clients that take {', '.join(missing)}.")
+        terminal.write_line(f"Skips tests of clients that need {', '.join(missing)}.")
 
 
 def parts(config: pytest.Config) -> tuple[list[str], list[str]]:
@@ -82,7 +82,7 @@ def _missing() -> list[str]:
     """Return what the tests of clients need and this machine lacks."""
     missing = [] if CHROMIUM else ["Chromium"]
     if LACK_OF_NODE is not None:
-        missing.append(LACK_OF_NODE.removeprefix("it takes "))
+        missing.append(LACK_OF_NODE.removeprefix("it needs ").rstrip("."))
     elif not registry_answers():
         missing.append("npm's registry")
     return missing
