@@ -2,13 +2,16 @@
 
 from typing import Annotated
 
-import strawberry
+from strawberry import argument
 
 from domain.errors import BadInputError
 from gql.ids import quoted, storable
 
-First = Annotated[int | None, strawberry.argument(description="How many at most, up to 100.")]
-After = Annotated[str | None, strawberry.argument(description="Only those after this cursor.")]
+First = Annotated[
+    int | None,
+    argument(description="The maximum number of items to return, at most 100."),
+]
+After = Annotated[str | None, argument(description="Return the items after this cursor.")]
 
 
 def plain_text(value: str) -> str:

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import strawberry
+from strawberry import field
 
 from domain.errors import BadInputError
 
 
-@strawberry.interface(description="Something with a globally unique id; refetch it with `node`.")
+@strawberry.interface(description="An object with a globally unique id. Refetch it with `node`.")
 class Node:
     """Relay's Node; the implementing types carry their encoded id."""
 
-    id: strawberry.ID = strawberry.field(description="The opaque, globally unique id.")
+    id: strawberry.ID = field(description="The opaque, globally unique id.")
 
 
 @dataclass(frozen=True, slots=True)

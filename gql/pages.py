@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from uuid import UUID
 
 import strawberry
+from strawberry import field
 
 from domain.errors import BadInputError, LimitExceededError
 from domain.tenancy.models import TenantAccess
@@ -23,28 +24,28 @@ M = TypeVar("M")
 K = TypeVar("K")
 
 
-@strawberry.type(description="Where a page stands in its list (Relay).")
+@strawberry.type(description="The position of a page in its list (Relay).")
 class PageInfo:
-    has_next_page: bool = strawberry.field(description="Whether more follow after `endCursor`.")
-    has_previous_page: bool = strawberry.field(
-        description="Whether there are some before `startCursor`; known when paging backwards, or"
-        " after a cursor."
+    has_next_page: bool = field(description="Whether there are items after `endCursor`.")
+    has_previous_page: bool = field(
+        description="Whether there are items before `startCursor`. Known only when paging backwards"
+        " or after a cursor."
     )
-    start_cursor: str | None = strawberry.field(description="The first edge's cursor.")
-    end_cursor: str | None = strawberry.field(description="The last edge's cursor.")
+    start_cursor: str | None = field(description="The cursor of the first item.")
+    end_cursor: str | None = field(description="The cursor of the last item.")
 
 
-@strawberry.type(description="One member of a connection with its cursor.")
+@strawberry.type(description="One item of a list and its cursor.")
 class Edge(Generic[T]):
-    cursor: str = strawberry.field(description="Pass it as `after` or `before`.")
-    node: T = strawberry.field(description="The member.")
+    cursor: str = field(description="Pass it as `after` or `before` to page from here.")
+    node: T = field(description="The item.")
 
 
 @strawberry.type(description="One page of a list.")
 class Connection(Generic[T]):
-    edges: list[Edge[T]] = strawberry.field(description="The members with their cursors.")
-    nodes: list[T] = strawberry.field(description="The members without cursors.")
-    page_info: PageInfo = strawberry.field(description="Where this page stands.")
+    edges: list[Edge[T]] = field(description="The items of this page, each with its cursor.")
+    nodes: list[T] = field(description="The items of this page without their cursors.")
+    page_info: PageInfo = field(description="The position of this page in the list.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, cast
 from uuid import UUID
 
 import strawberry
+from strawberry import argument, field
 
 from domain.backups import repository as backups
 from domain.drift import repository as drift
@@ -68,43 +69,41 @@ async def _nodes(info: Info, ids: list[strawberry.ID]) -> list[Any]:
     return [nodes.get(id_) for id_ in decoded]
 
 
-@strawberry.type(description="Everything that can be read.")
+@strawberry.type(description="The root of all queries.")
 class Query:
-    @strawberry.field(description="Who is calling, and where they belong.")
+    @field(description="The caller and their memberships.")
     async def viewer(self, info: Info) -> Viewer:
         return Viewer.of(await info.context.principal())
 
-    @strawberry.field(
-        description="A tenant. Without a membership the answer is FORBIDDEN, whether it exists"
-        " or not."
+    @field(
+        description="A tenant by its id. FORBIDDEN if the caller is not a member, whether the"
+        " tenant exists or not."
     )
     async def tenant(
         self,
         info: Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="The tenant.")],  # noqa: A002
+        id: Annotated[strawberry.ID, argument(description="The tenant.")],  # noqa: A002
     ) -> Tenant:
         access, _ = await info.context.locate(id, "Tenant")
         return cast("Tenant", access)
 
-    @strawberry.field(
-        description="Anything by its id. Null for what does not exist in the caller's own tenants;"
-        " FORBIDDEN for an id of another tenant, whether it exists or not."
+    @field(
+        description="An object by its id. Null if it does not exist in the caller's tenants;"
+        " FORBIDDEN for an id of another tenant, whether the object exists or not."
     )
     async def node(
         self,
         info: Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="The id.")],  # noqa: A002
+        id: Annotated[strawberry.ID, argument(description="The id.")],  # noqa: A002
     ) -> Node | None:
         (node,) = await _nodes(info, [id])
         return cast("Node | None", node)
 
-    @strawberry.field(description="Several nodes at once, in the order of their ids.")
+    @field(description="Several objects by their ids, in the order of the ids.")
     async def nodes(
         self,
         info: Info,
-        ids: Annotated[
-            list[strawberry.ID], strawberry.argument(description="The ids, at most 100.")
-        ],
+        ids: Annotated[list[strawberry.ID], argument(description="The ids, at most 100.")],
     ) -> list[Node | None]:
         if len(ids) > MAX_PAGE:
             raise LimitExceededError(f"Ask for at most {MAX_PAGE} nodes at a time.")

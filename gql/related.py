@@ -22,7 +22,7 @@ RelatedResource = Annotated[
     Union[DriftReport, BackupSet, InventorySnapshot],  # noqa: UP007
     strawberry.union(
         "RelatedResource",
-        description="What a run worked on or produced. Members may be added.",
+        description="A resource that a run worked on or created. New members may be added.",
     ),
 ]
 

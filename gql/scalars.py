@@ -43,8 +43,8 @@ def _parse(value: object) -> datetime:
 
 DateTime: ScalarDefinition = scalar(
     name="DateTime",
-    description="A moment with its offset from UTC, as in RFC 3339, without leap seconds (`:60`);"
-    " digits after microseconds are cut off. Answers are in UTC.",
+    description="A date and time with a UTC offset, as in RFC 3339. Leap seconds (`:60`) are"
+    " rejected, and digits beyond microseconds are dropped. Results are in UTC.",
     specified_by_url="https://scalars.graphql.org/andimarek/date-time.html",
     serialize=_serialize,
     parse_value=_parse,

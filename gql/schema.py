@@ -18,7 +18,7 @@ from gql.scalars import DateTime
 from gql.tenant_settings import TenancyMutations
 
 
-@strawberry.type(description="Everything that can be changed or started.")
+@strawberry.type(description="The root of all mutations.")
 class Mutation(
     InventoryMutations,
     DriftMutations,
@@ -29,7 +29,7 @@ class Mutation(
     """The root of all mutations."""
 
 
-@strawberry.type(description="Everything that can be watched.")
+@strawberry.type(description="The root of all subscriptions.")
 class Subscription(RunSubscriptions, NotificationSubscriptions):
     """The root of all subscriptions."""
 

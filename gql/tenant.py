@@ -3,6 +3,7 @@
 from typing import Any
 
 import strawberry
+from strawberry import field
 
 from domain.tenancy.models import Principal, TenantAccess
 from domain.tenancy.roles import TenantRole
@@ -14,7 +15,10 @@ from gql.notifications.queries import TenantNotifications
 from gql.runs.queries import TenantRuns
 
 
-@strawberry.type(description="One customer, as the caller sees it: everything belongs to one.")
+@strawberry.type(
+    description="A customer of the product, as the caller sees it. Every other object belongs to"
+    " one tenant."
+)
 class Tenant(Node, TenantRuns, TenantInventory, TenantDrift, TenantBackups, TenantNotifications):
     """The root value is a TenantAccess, which proves that the membership was checked."""
 
@@ -23,39 +27,40 @@ class Tenant(Node, TenantRuns, TenantInventory, TenantDrift, TenantBackups, Tena
         """Return whether GraphQL should resolve the value as a tenant."""
         return isinstance(value, TenantAccess)
 
-    @strawberry.field(description="The opaque, globally unique id.")  # type: ignore[misc]
+    @field(description="The opaque, globally unique id.")  # type: ignore[misc]
     def id(self, root: strawberry.Parent[TenantAccess]) -> strawberry.ID:
         return GlobalId("Tenant", root.tenant_id).encode()
 
-    @strawberry.field(description="A short, unique name for URLs.")
+    @field(description="A short, unique name for use in URLs.")
     def slug(self, root: strawberry.Parent[TenantAccess]) -> str:
         return root.tenant.slug
 
-    @strawberry.field(description="The display name.")
+    @field(description="The display name.")
     def name(self, root: strawberry.Parent[TenantAccess]) -> str:
         return root.tenant.name
 
-    @strawberry.field(description="The caller's role here.")
+    @field(description="The caller's role in this tenant.")
     def viewer_role(self, root: strawberry.Parent[TenantAccess]) -> TenantRole:
         return root.role
 
-    @strawberry.field(description="For how many days finished runs are kept.")
+    @field(description="The number of days for which finished runs are kept.")
     def retention_days(self, root: strawberry.Parent[TenantAccess]) -> int:
         return root.tenant.retention_days
 
 
-@strawberry.type(description="A tenant that the caller belongs to.")
+@strawberry.type(description="The caller's membership in a tenant.")
 class Membership:
-    tenant: Tenant = strawberry.field(description="The tenant.")
-    role: TenantRole = strawberry.field(description="The caller's role in it.")
+    tenant: Tenant = field(description="The tenant.")
+    role: TenantRole = field(description="The caller's role in it.")
 
 
-@strawberry.type(description="Who is calling.")
+@strawberry.type(description="The caller.")
 class Viewer:
-    name: str = strawberry.field(description="The display name.")
-    email: str | None = strawberry.field(description="The e-mail address, if known.")
-    memberships: list[Membership] = strawberry.field(
-        description="The caller's tenants by name; at least one role is needed to see anything."
+    name: str = field(description="The display name.")
+    email: str | None = field(description="The e-mail address, if known.")
+    memberships: list[Membership] = field(
+        description="The caller's memberships, sorted by the tenant's name. A caller without one"
+        " cannot read anything."
     )
 
     @classmethod

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Annotated
 
 import strawberry
+from strawberry import argument, field
 
 from domain.errors import UserInputError
 from gql.audit import audit
@@ -15,31 +16,27 @@ from gql.user_errors import UserError
 
 @strawberry.input(description="The settings to change.")
 class UpdateTenantSettingsInput:
-    tenant_id: strawberry.ID = strawberry.field(description="The tenant.")
-    retention_days: int = strawberry.field(
-        description="For how many days finished runs are kept, 1 to 3650."
-    )
+    tenant_id: strawberry.ID = field(description="The tenant.")
+    retention_days: int = field(description="The number of days to keep finished runs, 1 to 3650.")
 
 
-@strawberry.type(description="The answer to `updateTenantSettings`.")
+@strawberry.type(description="The result of `updateTenantSettings`.")
 class UpdateTenantSettingsPayload:
-    tenant: Tenant | None = strawberry.field(description="The tenant; null with user errors.")
-    user_errors: list[UserError] = strawberry.field(
-        description="Errors the user can fix; empty on success."
-    )
+    tenant: Tenant | None = field(description="The tenant; null if there are user errors.")
+    user_errors: list[UserError] = field(description="Errors the user can fix; empty on success.")
 
 
 @strawberry.type
 class TenancyMutations:
     """The mutations about tenants."""
 
-    @strawberry.mutation(description="Change a tenant's settings; requires the role OWNER.")
+    @strawberry.mutation(description="Change a tenant's settings. Requires the role OWNER.")
     @completes
     async def update_tenant_settings(
         self,
         info: Info,
         input: Annotated[  # noqa: A002
-            UpdateTenantSettingsInput, strawberry.argument(description="The settings.")
+            UpdateTenantSettingsInput, argument(description="The settings to change.")
         ],
     ) -> UpdateTenantSettingsPayload:
         access, _ = await info.context.locate(input.tenant_id, "Tenant")

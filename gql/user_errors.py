@@ -1,6 +1,7 @@
 """Errors that a user can fix, as part of a payload instead of a GraphQL error (graphql.md)."""
 
 import strawberry
+from strawberry import field
 
 from domain.errors import UserErrorCode, UserInputError
 
@@ -16,9 +17,9 @@ INPUT_FIELDS = {
 
 @strawberry.type(description="An error in the input that the user can fix.")
 class UserError:
-    code: UserErrorCode = strawberry.field(description="A stable code to switch on.")
-    message: str = strawberry.field(description="What the user should do.")
-    field: list[str] = strawberry.field(description="The path of the input to change.")
+    code: UserErrorCode = field(description="A stable code to switch on.")
+    message: str = field(description="What the user should do, as text to show.")
+    field: list[str] = field(description="The path of the input field to change.")
 
     @classmethod
     def of(cls, error: UserInputError) -> "UserError":

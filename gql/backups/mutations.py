@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import strawberry
+from strawberry import argument, field
 
 from domain.errors import BadInputError, UserInputError
 from gql.audit import audit
@@ -17,23 +18,23 @@ from gql.user_errors import UserError
 
 @strawberry.input(description="The backup set to create.")
 class CreateBackupSetInput:
-    tenant_id: strawberry.ID = strawberry.field(description="The tenant.")
-    name: str = strawberry.field(description="1 to 100 characters, unique within the tenant.")
+    tenant_id: strawberry.ID = field(description="The tenant.")
+    name: str = field(description="1 to 100 characters, unique within the tenant.")
 
 
-@strawberry.type(description="The answer to `createBackupSet`.")
+@strawberry.type(description="The result of `createBackupSet`.")
 class CreateBackupSetPayload:
-    backup_set: BackupSet | None = strawberry.field(description="The set; null with user errors.")
-    user_errors: list[UserError] = strawberry.field(
-        description="Errors the user can fix; empty on success."
+    backup_set: BackupSet | None = field(
+        description="The new backup set; null if there are user errors."
     )
+    user_errors: list[UserError] = field(description="Errors the user can fix; empty on success.")
 
 
-@strawberry.input(description="Which policies to copy into which backup set.")
+@strawberry.input(description="The policies to copy and the backup set that receives them.")
 class AddPoliciesToBackupSetInput:
-    backup_set_id: strawberry.ID = strawberry.field(description="The set.")
-    policy_ids: list[strawberry.ID] = strawberry.field(
-        description="Ids of policies, at most 1,000; duplicates count once."
+    backup_set_id: strawberry.ID = field(description="The backup set.")
+    policy_ids: list[strawberry.ID] = field(
+        description="The ids of the policies, at most 1,000. Duplicates count once."
     )
 
 
@@ -47,7 +48,7 @@ class BackupMutations:
         self,
         info: Info,
         input: Annotated[  # noqa: A002
-            CreateBackupSetInput, strawberry.argument(description="The set to create.")
+            CreateBackupSetInput, argument(description="The backup set to create.")
         ],
     ) -> CreateBackupSetPayload:
         access, _ = await info.context.locate(input.tenant_id, "Tenant")
@@ -59,14 +60,15 @@ class BackupMutations:
         return CreateBackupSetPayload(backup_set=BackupSet.of(created, access), user_errors=[])
 
     @strawberry.mutation(
-        description="Start `backup_set.add_policies`: copy policies of the current snapshots."
+        description="Start `backup_set.add_policies`, which copies policies from the current"
+        " snapshots."
     )
     @completes
     async def add_policies_to_backup_set(
         self,
         info: Info,
         input: Annotated[  # noqa: A002
-            AddPoliciesToBackupSetInput, strawberry.argument(description="What to copy.")
+            AddPoliciesToBackupSetInput, argument(description="The policies to copy.")
         ],
     ) -> StartRunPayload:
         access, backup_set = await info.context.locate(input.backup_set_id, "BackupSet")

@@ -1,7 +1,7 @@
 """The fields of a tenant about backup sets."""
 
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, field
 
 from domain.backups import repository
 from domain.tenancy.models import TenantAccess
@@ -13,7 +13,7 @@ from gql.pages import DEFAULT_PAGE, Connection, PageRequest
 
 @strawberry.type
 class TenantBackups:
-    @strawberry.field(description="The backup sets, newest first.")
+    @field(description="The backup sets, newest first.")
     async def backup_sets(
         self,
         root: strawberry.Parent[TenantAccess],

@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, field
 
 from domain.backups import models, repository
 from domain.tenancy.models import TenantAccess
@@ -28,21 +28,24 @@ COPIES = CursorKind[models.BackedUpPolicy, tuple[str, str, str]](
 
 @strawberry.type(description="A copy of a policy in a backup set.")
 class BackedUpPolicy:
-    scope_key: str = strawberry.field(description="The scope it came from.")
-    policy_id: str = strawberry.field(description="Its id at the provider.")
-    name: str = strawberry.field(description="Its display name when it was copied.")
-    policy_type: str = strawberry.field(description="Its type at the provider.")
-    added_at: datetime = strawberry.field(description="When it was copied.")
+    scope_key: str = field(description="The scope that the policy came from.")
+    policy_id: str = field(description="The policy's id at the provider.")
+    name: str = field(description="The policy's display name when it was copied.")
+    policy_type: str = field(description="The policy's type at the provider.")
+    added_at: datetime = field(description="When the policy was copied.")
 
 
-@strawberry.type(description="A named set of policies, kept as they were when they were added.")
+@strawberry.type(
+    description="A named set of policy copies. Each copy keeps the policy as it was when it was"
+    " added."
+)
 class BackupSet(Node):
     access: strawberry.Private[TenantAccess]
     model: strawberry.Private[models.BackupSet]
-    name: str = strawberry.field(description="Unique within the tenant.")
-    created_by: str = strawberry.field(description="Who created it, under the name they had then.")
-    created_at: datetime = strawberry.field(description="When it was created.")
-    policy_count: int = strawberry.field(description="How many copies it holds.")
+    name: str = field(description="Unique within the tenant.")
+    created_by: str = field(description="The creator's name at the time of creation.")
+    created_at: datetime = field(description="When it was created.")
+    policy_count: int = field(description="The number of policy copies in the set.")
 
     @classmethod
     def of(cls, backup_set: models.BackupSet, access: TenantAccess) -> "BackupSet":
@@ -57,7 +60,7 @@ class BackupSet(Node):
             policy_count=backup_set.policy_count,
         )
 
-    @strawberry.field(description="The copies by name.")
+    @field(description="The policy copies, sorted by name.")
     async def policies(
         self, info: Info, first: First = DEFAULT_PAGE, after: After = UNSET
     ) -> Connection[BackedUpPolicy]:

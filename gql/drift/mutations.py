@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import strawberry
+from strawberry import argument, field
 
 from gql.completion import completes
 from gql.context import Info
@@ -10,10 +11,10 @@ from gql.runs.mutations import start_payload
 from gql.runs.types import StartRunPayload
 
 
-@strawberry.input(description="What to compare.")
+@strawberry.input(description="The scope to compare.")
 class StartDriftGenerationInput:
-    tenant_id: strawberry.ID = strawberry.field(description="The tenant.")
-    scope_key: str = strawberry.field(description="The scope whose last two syncs to compare.")
+    tenant_id: strawberry.ID = field(description="The tenant.")
+    scope_key: str = field(description="The key of the scope to compare.")
 
 
 @strawberry.type
@@ -21,14 +22,14 @@ class DriftMutations:
     """The mutations about drift."""
 
     @strawberry.mutation(
-        description="Start `drift.generate`: compare a scope's last two whole syncs."
+        description="Start `drift.generate`, which compares a scope's last two complete snapshots."
     )
     @completes
     async def start_drift_generation(
         self,
         info: Info,
         input: Annotated[  # noqa: A002
-            StartDriftGenerationInput, strawberry.argument(description="What to compare.")
+            StartDriftGenerationInput, argument(description="The scope to compare.")
         ],
     ) -> StartRunPayload:
         access, _ = await info.context.locate(input.tenant_id, "Tenant")

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, argument, field
 
 from domain.drift.models import RUN_TYPE, Comparison
 from domain.errors import BadInputError
@@ -17,13 +17,14 @@ from gql.pages import DEFAULT_PAGE, Connection, page_of
 
 @strawberry.type
 class TenantDrift:
-    @strawberry.field(description="The findings of one drift run, by policy name.")
+    @field(description="The findings of one drift run, sorted by policy name.")
     async def drift_findings(
         self,
         root: strawberry.Parent[TenantAccess],
         info: Info,
         run_id: Annotated[
-            strawberry.ID, strawberry.argument(description="The run of type `drift.generate`.")
+            strawberry.ID,
+            argument(description="The id of a run of type `drift.generate`."),
         ],
         kinds: Kinds = UNSET,
         first: First = DEFAULT_PAGE,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, argument, field
 from strawberry.scalars import JSON
 
 from domain.drift import models, repository
@@ -32,31 +32,31 @@ FINDINGS = CursorKind[models.DriftFinding, tuple[str, UUID]](
 
 @strawberry.type(description="One setting that differs between two snapshots of a policy.")
 class SettingChange:
-    path: str = strawberry.field(description="Where the setting is in the policy.")
-    kind: ChangeKind = strawberry.field(description="What happened to it.")
-    old: JSON | None = strawberry.field(
-        description="The baseline's value; a secret inside it is `[hidden]`."
+    path: str = field(description="The path of the setting within the policy.")
+    kind: ChangeKind = field(description="What happened to the setting.")
+    old: JSON | None = field(
+        description="The value in the baseline. Secrets in it are replaced by `[hidden]`."
     )
-    new: JSON | None = strawberry.field(
-        description="The current value; a secret inside it is `[hidden]`."
+    new: JSON | None = field(
+        description="The current value. Secrets in it are replaced by `[hidden]`."
     )
-    is_secret: bool = strawberry.field(
-        description="Whether the setting is a secret; then `old` and `new` are always null."
+    is_secret: bool = field(
+        description="Whether the setting is a secret. If so, `old` and `new` are null."
     )
 
 
 @strawberry.type(description="One policy that differs between two snapshots.")
 class DriftFinding(Node):
-    kind: DriftKind = strawberry.field(description="What happened to the policy.")
-    scope_key: str = strawberry.field(description="The scope that was compared.")
-    policy_id: str = strawberry.field(description="The policy's id at the provider.")
-    policy_name: str = strawberry.field(description="The policy's display name.")
-    policy_type: str = strawberry.field(description="The policy's type at the provider.")
-    changes: list[SettingChange] = strawberry.field(
-        description="The settings that differ, by path; all settings of a policy that was added or"
-        " removed."
+    kind: DriftKind = field(description="What happened to the policy.")
+    scope_key: str = field(description="The key of the scope that was compared.")
+    policy_id: str = field(description="The policy's id at the provider.")
+    policy_name: str = field(description="The policy's display name.")
+    policy_type: str = field(description="The policy's type at the provider.")
+    changes: list[SettingChange] = field(
+        description="The settings that differ, sorted by path. For a policy that was added or"
+        " removed, all its settings."
     )
-    found_at: datetime = strawberry.field(description="When it was found first.")
+    found_at: datetime = field(description="When a drift run first found it.")
 
     @classmethod
     def of(cls, finding: models.DriftFinding) -> "DriftFinding":
@@ -79,7 +79,7 @@ class DriftFinding(Node):
 
 
 Kinds = Annotated[
-    list[DriftKind] | None, strawberry.argument(description="Only findings of these kinds.")
+    list[DriftKind] | None, argument(description="Return only findings of these kinds.")
 ]
 
 
@@ -99,16 +99,16 @@ async def findings_page(
     )
 
 
-@strawberry.type(description="What a drift run found between two snapshots.")
+@strawberry.type(description="The differences between two snapshots, as found by a drift run.")
 class DriftReport:
     access: strawberry.Private[TenantAccess]
     comparison: strawberry.Private[Comparison]
-    scope_key: str = strawberry.field(description="The scope that was compared.")
-    baseline_run_id: strawberry.ID = strawberry.field(description="The older sync's id.")
-    current_run_id: strawberry.ID = strawberry.field(description="The newer sync's id.")
-    added: int = strawberry.field(description="How many policies are new.")
-    removed: int = strawberry.field(description="How many policies are gone.")
-    modified: int = strawberry.field(description="How many policies changed.")
+    scope_key: str = field(description="The key of the scope that was compared.")
+    baseline_run_id: strawberry.ID = field(description="The id of the older sync.")
+    current_run_id: strawberry.ID = field(description="The id of the newer sync.")
+    added: int = field(description="The number of new policies.")
+    removed: int = field(description="The number of removed policies.")
+    modified: int = field(description="The number of policies whose settings changed.")
 
     @classmethod
     def of(
@@ -130,11 +130,11 @@ class DriftReport:
             modified=counts.get(DriftKind.MODIFIED, 0),
         )
 
-    @strawberry.field(description="The older sync; null once retention has deleted it.")
+    @field(description="The older sync; null after retention has deleted it.")
     async def baseline_run(self, info: Info) -> Run | None:
         return await self._run(info, self.comparison.baseline_run_id)
 
-    @strawberry.field(description="The newer sync; null once retention has deleted it.")
+    @field(description="The newer sync; null after retention has deleted it.")
     async def current_run(self, info: Info) -> Run | None:
         return await self._run(info, self.comparison.current_run_id)
 
@@ -145,7 +145,7 @@ class DriftReport:
         run = await info.context.load(reading.by_ids, self.access, run_id)
         return OperationRun.of(run, self.access, info) if run else None
 
-    @strawberry.field(description="The findings by policy name.")
+    @field(description="The findings, sorted by policy name.")
     async def findings(
         self, info: Info, kinds: Kinds = UNSET, first: First = DEFAULT_PAGE, after: After = UNSET
     ) -> Connection[DriftFinding]:

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import strawberry
+from strawberry import argument, field
 
 from gql.completion import completes
 from gql.context import Info
@@ -10,14 +11,14 @@ from gql.runs.mutations import start_payload
 from gql.runs.types import StartRunPayload
 
 
-@strawberry.input(description="What to sync.")
+@strawberry.input(description="The scope to sync.")
 class StartInventorySyncInput:
-    tenant_id: strawberry.ID = strawberry.field(description="The tenant.")
-    scope_key: str = strawberry.field(description="The scope, as `inventoryScopes` names it.")
-    allow_empty: bool = strawberry.field(
+    tenant_id: strawberry.ID = field(description="The tenant.")
+    scope_key: str = field(description="The key of the scope, from `inventoryScopes`.")
+    allow_empty: bool = field(
         default=False,
-        description="Whether the scope is meant to be empty. Without it, a sync that finds no"
-        " policy fails if the scope had policies before.",
+        description="Whether the scope may be empty. If false, a sync that finds no policies fails"
+        " when the scope had policies before.",
     )
 
 
@@ -26,14 +27,14 @@ class InventoryMutations:
     """The mutations about the inventory."""
 
     @strawberry.mutation(
-        description="Start `inventory.sync`: read all policies of a scope into a snapshot."
+        description="Start `inventory.sync`, which stores all policies of a scope as a snapshot."
     )
     @completes
     async def start_inventory_sync(
         self,
         info: Info,
         input: Annotated[  # noqa: A002
-            StartInventorySyncInput, strawberry.argument(description="What to sync.")
+            StartInventorySyncInput, argument(description="The scope to sync.")
         ],
     ) -> StartRunPayload:
         access, _ = await info.context.locate(input.tenant_id, "Tenant")

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, argument, field
 
 from domain.errors import BadInputError
 from domain.inventory.policies import MAX_ID_LENGTH
@@ -19,18 +19,18 @@ from gql.pages import DEFAULT_PAGE, Connection, PageRequest
 
 @strawberry.type
 class TenantInventory:
-    @strawberry.field(description="The scopes that the provider has or had, by key.")
+    @field(description="The scopes that the provider has listed, sorted by key.")
     async def inventory_scopes(
         self, root: strawberry.Parent[TenantAccess], info: Info
     ) -> list[InventoryScope]:
         return [InventoryScope.of(s) for s in await info.context.read(scopes.scopes, root)]
 
-    @strawberry.field(description="A scope's policies as of its newest whole sync, by name.")
+    @field(description="The policies of a scope's current snapshot, sorted by name.")
     async def policies(
         self,
         root: strawberry.Parent[TenantAccess],
         info: Info,
-        scope_key: Annotated[str, strawberry.argument(description="The scope's key.")],
+        scope_key: Annotated[str, argument(description="The key of the scope.")],
         first: First = DEFAULT_PAGE,
         after: After = UNSET,
     ) -> Connection[Policy]:

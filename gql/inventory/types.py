@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import strawberry
+from strawberry import field
 
 from domain.inventory import models
 from domain.runs.models import OperationRun
@@ -16,12 +17,13 @@ POLICIES = CursorKind[models.Policy, tuple[str, str]](
 )
 
 
-@strawberry.type(description="A part of the tenant's systems that is synced as a whole.")
+@strawberry.type(description="A part of the tenant's inventory that is synced as a unit.")
 class InventoryScope:
-    key: str = strawberry.field(description="Pass it to `startInventorySync`.")
-    last_seen_at: datetime = strawberry.field(description="When the provider last had it.")
-    last_snapshot_run_id: strawberry.ID | None = strawberry.field(
-        description="The newest sync that succeeded as a whole; its snapshot is the current state."
+    key: str = field(description="Pass it to `startInventorySync`.")
+    last_seen_at: datetime = field(description="When the provider last listed it.")
+    last_snapshot_run_id: strawberry.ID | None = field(
+        description="The newest sync that succeeded completely. Its snapshot is the scope's current"
+        " state."
     )
 
     @classmethod
@@ -39,11 +41,11 @@ class InventoryScope:
 
 @strawberry.type(description="A policy in the current snapshot of its scope.")
 class Policy(Node):
-    scope_key: str = strawberry.field(description="The scope it was read from.")
-    policy_id: str = strawberry.field(description="Its id at the provider.")
-    name: str = strawberry.field(description="Its display name.")
-    policy_type: str = strawberry.field(
-        description="Its type at the provider, as `windows10CompliancePolicy`."
+    scope_key: str = field(description="The scope that the policy was read from.")
+    policy_id: str = field(description="The policy's id at the provider.")
+    name: str = field(description="The policy's display name.")
+    policy_type: str = field(
+        description="The policy's type at the provider, for example `windows10CompliancePolicy`."
     )
 
     @classmethod
@@ -59,12 +61,13 @@ class Policy(Node):
         )
 
 
-@strawberry.type(description="What one inventory sync stored.")
+@strawberry.type(description="The policies that one inventory sync stored.")
 class InventorySnapshot:
-    scope_key: str = strawberry.field(description="The scope that was synced.")
-    policy_count: int = strawberry.field(description="How many policies were stored.")
-    is_whole: bool = strawberry.field(
-        description="Whether it may be a baseline or a current state: only if all succeeded."
+    scope_key: str = field(description="The key of the scope that was synced.")
+    policy_count: int = field(description="The number of policies in the snapshot.")
+    is_whole: bool = field(
+        description="Whether every policy was stored. Only a complete snapshot is compared or shown"
+        " as current."
     )
 
     @classmethod

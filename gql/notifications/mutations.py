@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import strawberry
+from strawberry import argument, field
 
 from domain.errors import BadInputError, LimitExceededError
 from gql.audit import audit
@@ -13,19 +14,21 @@ from gql.notifications.types import Notification
 from gql.pages import MAX_PAGE
 
 
-@strawberry.input(description="Which notifications were read.")
+@strawberry.input(description="The notifications to mark as read.")
 class MarkNotificationsReadInput:
-    tenant_id: strawberry.ID = strawberry.field(description="The tenant.")
-    notification_ids: list[strawberry.ID] = strawberry.field(description="At most 100.")
+    tenant_id: strawberry.ID = field(description="The tenant.")
+    notification_ids: list[strawberry.ID] = field(
+        description="The ids of the notifications, at most 100."
+    )
 
 
-@strawberry.type(description="The answer to `markNotificationsRead`.")
+@strawberry.type(description="The result of `markNotificationsRead`.")
 class MarkNotificationsReadPayload:
-    notifications: list[Notification] = strawberry.field(
-        description="The notifications that exist and belong to the caller.",
+    notifications: list[Notification] = field(
+        description="The caller's notifications among the given ids.",
         metadata={MEMBERS: MAX_PAGE},
     )
-    unread_count: int = strawberry.field(description="How many notifications are still unread.")
+    unread_count: int = field(description="The number of notifications that are still unread.")
 
 
 @strawberry.type
@@ -38,7 +41,8 @@ class NotificationMutations:
         self,
         info: Info,
         input: Annotated[  # noqa: A002
-            MarkNotificationsReadInput, strawberry.argument(description="Which ones.")
+            MarkNotificationsReadInput,
+            argument(description="The notifications to mark."),
         ],
     ) -> MarkNotificationsReadPayload:
         access, _ = await info.context.locate(input.tenant_id, "Tenant")

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, argument, field
 
 from domain.notifications import repository
 from domain.tenancy.models import TenantAccess
@@ -15,7 +15,7 @@ from gql.pages import DEFAULT_PAGE, Connection, PageRequest
 
 @strawberry.type
 class TenantNotifications:
-    @strawberry.field(description="The caller's notifications, newest first.")
+    @field(description="The caller's notifications, newest first.")
     async def notifications(
         self,
         root: strawberry.Parent[TenantAccess],
@@ -23,7 +23,7 @@ class TenantNotifications:
         first: First = DEFAULT_PAGE,
         after: After = UNSET,
         unread_only: Annotated[
-            bool, strawberry.argument(description="Leave out those marked as read.")
+            bool, argument(description="Whether to return only unread notifications.")
         ] = False,
     ) -> Connection[Notification]:
         request = PageRequest(info.context, root, NOTIFICATIONS, first, after)
@@ -33,7 +33,7 @@ class TenantNotifications:
             node=lambda row: Notification.of(row, root, info),
         )
 
-    @strawberry.field(description="How many notifications the caller has not read.")
+    @field(description="The number of the caller's unread notifications.")
     async def unread_notification_count(
         self, root: strawberry.Parent[TenantAccess], info: Info
     ) -> int:

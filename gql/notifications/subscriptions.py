@@ -5,7 +5,7 @@ from contextlib import aclosing
 from typing import Annotated
 
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, argument
 
 from domain.notifications import repository
 from domain.runs.feed import FeedGapError
@@ -21,15 +21,16 @@ _BATCH = 100
 @strawberry.type
 class NotificationSubscriptions:
     @strawberry.subscription(
-        description="The caller's new notifications in a tenant; with `after`, first those since."
+        description="The caller's new notifications in a tenant. With `after`, sends those after"
+        " that cursor first."
     )
     async def notifications(
         self,
         info: Info,
-        tenant_id: Annotated[strawberry.ID, strawberry.argument(description="The tenant.")],
+        tenant_id: Annotated[strawberry.ID, argument(description="The tenant.")],
         after: Annotated[
             str | None,
-            strawberry.argument(description="Continue after this notification's cursor."),
+            argument(description="Resume after this notification's cursor."),
         ] = UNSET,
     ) -> AsyncIterator[Notification]:
         context = info.context

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import strawberry
+from strawberry import field
 
 from domain.notifications import models
 from domain.notifications.models import NotificationOutcome
@@ -29,11 +30,13 @@ _WORDS = {
 class Notification(Node):
     access: strawberry.Private[TenantAccess]
     model: strawberry.Private[models.Notification]
-    outcome: NotificationOutcome = strawberry.field(description="What happened to the run.")
-    created_at: datetime = strawberry.field(description="When it was written.")
-    read_at: datetime | None = strawberry.field(description="When the caller marked it as read.")
-    url: str = strawberry.field(description="The run's page in the hub.")
-    cursor: str = strawberry.field(description="Pass it as `after` to a page or the subscription.")
+    outcome: NotificationOutcome = field(description="What happened to the run.")
+    created_at: datetime = field(description="When the notification was created.")
+    read_at: datetime | None = field(
+        description="When the caller marked it as read; null while unread."
+    )
+    url: str = field(description="The URL of the run's page in the hub.")
+    cursor: str = field(description="Pass it as `after` to page or subscribe from here.")
 
     @classmethod
     def of(
@@ -53,13 +56,13 @@ class Notification(Node):
             cursor=NOTIFICATIONS.cursor(tenant_id, notification),
         )
 
-    @strawberry.field(description="The run, as it is now.")
+    @field(description="The run in its current state.")
     async def run(self, info: Info) -> OperationRun:
         run = await info.context.load(reading.by_ids, self.access, self.model.run_id)
         assert run is not None  # deleting a run deletes its notifications
         return OperationRun.of(run, self.access, info)
 
-    @strawberry.field(description="The message in words, as `inventory.sync succeeded`.")
+    @field(description="The message as text, for example `inventory.sync succeeded`.")
     async def title(self, info: Info) -> str:
         run = await self.run(info)
         return f"{run.run_type} {_WORDS[self.outcome]}"

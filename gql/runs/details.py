@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 import strawberry
+from strawberry import field
 
 from domain.lifecycle import StatusBucket
 from domain.runs import failures, models
@@ -14,13 +15,13 @@ from gql.enums import InitiatorKind
 from gql.ids import GlobalId
 
 
-@strawberry.type(description="How many items a run has, and what became of them.")
+@strawberry.type(description="The number of a run's items by outcome.")
 class RunCounts:
-    total: int | None = strawberry.field(description="All items; null while unknown.")
-    processed: int = strawberry.field(description="Items with an outcome, whichever.")
-    succeeded: int = strawberry.field(description="Items that succeeded.")
-    failed: int = strawberry.field(description="Items that failed.")
-    skipped: int = strawberry.field(description="Items for which there was nothing to do.")
+    total: int | None = field(description="The number of all items; null while unknown.")
+    processed: int = field(description="The number of items with any outcome.")
+    succeeded: int = field(description="The number of items that succeeded.")
+    failed: int = field(description="The number of items that failed.")
+    skipped: int = field(description="The number of items for which there was nothing to do.")
 
     @classmethod
     def of(cls, counts: models.RunCounts) -> "RunCounts":
@@ -34,11 +35,11 @@ class RunCounts:
         )
 
 
-@strawberry.type(description="Who started a run, under the name they had then.")
+@strawberry.type(description="Who started a run, with the name they had at that time.")
 class Initiator:
-    actor_id: strawberry.ID = strawberry.field(description="For the filter `initiatorIds`.")
-    kind: InitiatorKind = strawberry.field(description="A person or the product itself.")
-    name: str = strawberry.field(description="The display name.")
+    actor_id: strawberry.ID = field(description="Pass it in the filter's `initiatorIds`.")
+    kind: InitiatorKind = field(description="Whether a person or the system started it.")
+    name: str = field(description="The display name.")
 
     @classmethod
     def of(cls, initiator: tenancy.Initiator, tenant_id: UUID) -> "Initiator":
@@ -50,17 +51,17 @@ class Initiator:
         )
 
 
-@strawberry.type(description="One failure: of an item, or of the run as a whole.")
+@strawberry.type(description="The failure of an item, or of the run as a whole.")
 class RunFailure:
-    item_key: str | None = strawberry.field(
-        description="The item; null when the run failed as a whole."
+    item_key: str | None = field(description="The item; null when the run failed as a whole.")
+    reason_code: FailureReason = field(description="A stable code to switch on.")
+    message: str = field(
+        description="What went wrong. Contains no secrets and can be shown to users."
     )
-    reason_code: FailureReason = strawberry.field(description="A stable code to switch on.")
-    message: str = strawberry.field(description="What went wrong, safe to show.")
-    retryable: bool = strawberry.field(description="Whether starting again may help.")
-    error_id: str | None = strawberry.field(description="Finds the full trace in the server's log.")
-    attempt: int = strawberry.field(description="The attempt that met the failure.")
-    occurred_at: datetime = strawberry.field(description="When.")
+    retryable: bool = field(description="Whether starting the run again may help.")
+    error_id: str | None = field(description="Identifies the full trace in the server's log.")
+    attempt: int = field(description="The attempt in which it failed.")
+    occurred_at: datetime = field(description="When it happened.")
 
     @classmethod
     def of(cls, failure: failures.RunFailure) -> "RunFailure":
@@ -76,30 +77,33 @@ class RunFailure:
         )
 
 
-@strawberry.type(description="How often one reason occurs among a run's failures.")
+@strawberry.type(description="The number of a run's failures with one reason.")
 class RunFailureGroup:
-    reason_code: FailureReason = strawberry.field(description="The reason.")
-    count: int = strawberry.field(description="How many failures have it.")
-    retryable: bool = strawberry.field(description="Whether starting again may help.")
-    example_message: str = strawberry.field(description="One of their messages.")
+    reason_code: FailureReason = field(description="The reason.")
+    count: int = field(description="The number of failures with this reason.")
+    retryable: bool = field(description="Whether starting the run again may help.")
+    example_message: str = field(description="The message of one of these failures.")
 
 
-@strawberry.type(description="One item for which there was nothing to do.")
+@strawberry.type(description="An item for which there was nothing to do.")
 class SkippedItem:
-    item_key: str = strawberry.field(description="The item.")
-    reason: str | None = strawberry.field(
-        description="Why it was skipped; null for runs of versions that did not record it."
+    item_key: str = field(description="The item.")
+    reason: str | None = field(
+        description="Why it was skipped; null if an older version of Opsrun did not record the"
+        " reason."
     )
 
 
-@strawberry.type(description="One fact of a run's timeline.")
+@strawberry.type(description="One event of a run.")
 class RunEvent:
-    kind: RunEventKind = strawberry.field(description="What happened.")
-    version: int = strawberry.field(description="The run's version right after.")
-    status_bucket: StatusBucket = strawberry.field(description="The bucket right after.")
-    counts: RunCounts = strawberry.field(description="The counts right after.")
-    attempt: int = strawberry.field(description="The attempt it belongs to.")
-    occurred_at: datetime = strawberry.field(description="When.")
+    kind: RunEventKind = field(description="What happened.")
+    version: int = field(description="The run's version immediately after the event.")
+    status_bucket: StatusBucket = field(
+        description="The status bucket immediately after the event."
+    )
+    counts: RunCounts = field(description="The counts immediately after the event.")
+    attempt: int = field(description="The attempt that the event belongs to.")
+    occurred_at: datetime = field(description="When it happened.")
 
     @classmethod
     def of(cls, event: models.RunEvent) -> "RunEvent":

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, field
 
 from domain.errors import BadInputError, LimitExceededError
 from domain.lifecycle import StatusBucket
@@ -16,21 +16,24 @@ from gql.context import Context
 MAX_VALUES = 50
 
 
-@strawberry.input(description="Which runs; an empty or absent part does not restrict.")
+@strawberry.input(
+    description="Selects runs. A field that is empty or absent does not restrict the result."
+)
 class OperationRunFilter:
-    run_types: list[str] | None = strawberry.field(
-        default=UNSET, description="Only these types, as `inventory.sync`."
+    run_types: list[str] | None = field(
+        default=UNSET, description="Only runs of these types, for example `inventory.sync`."
     )
-    status_buckets: list[StatusBucket] | None = strawberry.field(
+    status_buckets: list[StatusBucket] | None = field(
         default=UNSET, description="Only runs in these buckets."
     )
-    created_from: datetime | None = strawberry.field(
-        default=UNSET, description="Not created before; defaults to 30 days ago."
+    created_from: datetime | None = field(
+        default=UNSET,
+        description="Only runs created at or after this time. Defaults to 30 days ago.",
     )
-    created_until: datetime | None = strawberry.field(
-        default=UNSET, description="Created before this moment."
+    created_until: datetime | None = field(
+        default=UNSET, description="Only runs created before this time."
     )
-    initiator_ids: list[strawberry.ID] | None = strawberry.field(
+    initiator_ids: list[strawberry.ID] | None = field(
         default=UNSET, description="Only runs that these initiators started."
     )
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, argument, field
 
 from domain.errors import BadInputError
 from domain.lifecycle import StatusBucket
@@ -37,55 +37,59 @@ RUNS = CursorKind[Run, tuple[datetime, UUID]](
     decode=cursor_parts(moment, UUID),
 )
 Filter = Annotated[
-    OperationRunFilter | None, strawberry.argument(description="Which runs; defaults to all.")
+    OperationRunFilter | None,
+    argument(description="The runs to include. Defaults to all."),
 ]
 
 
-@strawberry.type(description="How many runs are in a bucket.")
+@strawberry.type(description="The number of runs in one bucket.")
 class StatusBucketCount:
-    status_bucket: StatusBucket = strawberry.field(description="The bucket.")
-    count: int = strawberry.field(description="How many runs of the filter are in it.")
+    status_bucket: StatusBucket = field(description="The bucket.")
+    count: int = field(description="The number of runs of the filter.")
 
 
-@strawberry.type(description="How many runs are of a type.")
+@strawberry.type(description="The number of runs of one type.")
 class RunTypeCount:
-    run_type: str = strawberry.field(description="The type.")
-    count: int = strawberry.field(description="How many runs of the filter are of it.")
+    run_type: str = field(description="The run type.")
+    count: int = field(description="The number of runs of the filter.")
 
 
-@strawberry.type(description="How many runs an initiator started.")
+@strawberry.type(description="The number of runs that an initiator started.")
 class InitiatorCount:
-    initiator: Initiator = strawberry.field(
-        description="The initiator, under the name of their newest run of the filter."
+    initiator: Initiator = field(
+        description="The initiator, with the name in their newest run of the filter."
     )
-    count: int = strawberry.field(description="How many runs of the filter they started.")
+    count: int = field(description="The number of runs of the filter.")
 
 
-@strawberry.type(description="The counts that a filter bar needs, within the same filter.")
+@strawberry.type(description="Run counts for a filter bar, within the given filter.")
 class OperationRunFacets:
-    by_status_bucket: list[StatusBucketCount] = strawberry.field(
-        description="Every bucket, empty ones too."
+    by_status_bucket: list[StatusBucketCount] = field(
+        description="The number of runs in every bucket, including empty ones."
     )
-    by_run_type: list[RunTypeCount] = strawberry.field(description="Every type that occurs.")
-    by_initiator: list[InitiatorCount] = strawberry.field(
-        description=f"The {INITIATOR_LIMIT} initiators with the most runs, in that order.",
+    by_run_type: list[RunTypeCount] = field(
+        description="The number of runs of every run type that occurs."
+    )
+    by_initiator: list[InitiatorCount] = field(
+        description=f"The {INITIATOR_LIMIT} initiators with the most runs, in descending order.",
         metadata={MEMBERS: INITIATOR_LIMIT},
     )
-    truncated: bool = strawberry.field(
-        description="Whether only the newest 100,000 runs of the filter were counted."
+    truncated: bool = field(
+        description="Whether the filter matches more than 100,000 runs. Then only the newest"
+        " 100,000 are counted."
     )
-    created_from: datetime = strawberry.field(description="Where the window begins.")
+    created_from: datetime = field(description="The start of the counted period.")
 
 
 @strawberry.type(description="Whether the caller may start runs of a type.")
 class StartPermission:
-    allowed: bool = strawberry.field(description="Whether the caller may start one.")
-    reason: str | None = strawberry.field(description="Why not, in words; null when allowed.")
+    allowed: bool = field(description="Whether the caller may start runs of this type.")
+    reason: str | None = field(description="Why not, as text; null if allowed.")
 
 
 @strawberry.type
 class TenantRuns:
-    @strawberry.field(description="The runs, newest first.")
+    @field(description="The runs, newest first.")
     async def operation_runs(
         self,
         root: strawberry.Parent[TenantAccess],
@@ -93,10 +97,14 @@ class TenantRuns:
         first: First = DEFAULT_PAGE,
         after: After = UNSET,
         last: Annotated[
-            int | None, strawberry.argument(description="How many at most, from the end.")
+            int | None,
+            argument(
+                description="The maximum number of items to return from the end of the list, at"
+                " most 100."
+            ),
         ] = UNSET,
         before: Annotated[
-            str | None, strawberry.argument(description="Only those before this cursor.")
+            str | None, argument(description="Return the items before this cursor.")
         ] = UNSET,
         filter: Filter = UNSET,  # noqa: A002
     ) -> Connection[OperationRun]:
@@ -125,8 +133,8 @@ class TenantRuns:
             backward=backward,
         )
 
-    @strawberry.field(
-        description="How many runs of the filter are in each bucket, of each type, by initiator.",
+    @field(
+        description="The number of runs of the filter by bucket, type and initiator.",
         metadata={COST: 25},
     )
     async def operation_run_facets(
@@ -154,11 +162,13 @@ class TenantRuns:
             created_from=within.created_from,
         )
 
-    @strawberry.field(description="Whether the caller may start runs of a type, and why not.")
+    @field(description="Whether the caller may start runs of a type.")
     def viewer_can_start(
         self,
         root: strawberry.Parent[TenantAccess],
-        run_type: Annotated[str, strawberry.argument(description="The type, as `inventory.sync`.")],
+        run_type: Annotated[
+            str, argument(description="The run type, for example `inventory.sync`.")
+        ],
     ) -> StartPermission:
         reason = refusal(root.role, start_permission(run_type))
         return StartPermission(allowed=reason is None, reason=reason)

@@ -10,7 +10,7 @@ from typing import Annotated, Union
 from uuid import UUID
 
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, argument, field
 
 from domain.errors import NotFoundError
 from domain.runs.feed import FeedGapError, TenantFeed
@@ -40,48 +40,53 @@ FEED = CursorKind[FeedCursor, FeedCursor](
 )
 
 
-@strawberry.type(description="A run entered, changed or left what the subscription filters.")
+@strawberry.type(
+    description="A run that entered, changed within or left the subscription's filter."
+)
 class OperationRunChanged:
-    change: FeedChange = strawberry.field(description="How it moved.")
-    run: OperationRun = strawberry.field(description="The run right after the event.")
-    cursor: str = strawberry.field(description="Pass it as `after` to continue after this event.")
-    occurred_at: datetime = strawberry.field(description="When.")
+    change: FeedChange = field(description="How the run's match with the filter changed.")
+    run: OperationRun = field(description="The run immediately after the event.")
+    cursor: str = field(description="Pass it as `after` to resume after this event.")
+    occurred_at: datetime = field(description="When it happened.")
 
 
 @strawberry.type(
-    description="Start over: replace all runs you hold with these. Comes first when subscribing"
-    " without a cursor, and instead of a gap when a cursor is no longer valid."
+    description="Replace all runs in your list with these. Sent first if you subscribe without a"
+    " cursor, and if your cursor can no longer be used."
 )
 class FeedReset:
-    reason: FeedResetReason = strawberry.field(description="Why.")
-    runs: list[OperationRun] = strawberry.field(
-        description="The newest runs of the filter, at most 50; page on with `operationRuns`.",
+    reason: FeedResetReason = field(description="Why the list is replaced.")
+    runs: list[OperationRun] = field(
+        description="The newest runs of the filter, at most 50. Page through the rest with"
+        " `operationRuns`.",
         metadata={MEMBERS: SNAPSHOT_RUNS},
     )
-    cursor: str = strawberry.field(description="Pass it as `after` to continue from here.")
-    occurred_at: datetime = strawberry.field(description="When the snapshot was taken.")
+    cursor: str = field(description="Pass it as `after` to resume from here.")
+    occurred_at: datetime = field(description="When the snapshot was taken.")
 
 
-@strawberry.type(description="No run of the filter changed for a while; the feed is alive.")
+@strawberry.type(description="No run of the filter changed for a while. The subscription is alive.")
 class FeedHeartbeat:
-    cursor: str = strawberry.field(description="Pass it as `after` to continue from here.")
-    occurred_at: datetime = strawberry.field(description="When.")
+    cursor: str = field(description="Pass it as `after` to resume from here.")
+    occurred_at: datetime = field(description="When it happened.")
 
 
 OperationRunFeedEvent = Annotated[
     Union[OperationRunChanged, FeedReset, FeedHeartbeat],  # noqa: UP007
-    strawberry.union("OperationRunFeedEvent", description="What a list subscription sends."),
+    strawberry.union("OperationRunFeedEvent", description="An event of a list subscription."),
 ]
 
 
-@strawberry.type(description="The state of one run after one of its events, or a snapshot of it.")
+@strawberry.type(
+    description="The state of a run after one of its events, or a snapshot of the run."
+)
 class OperationRunEvent:
-    kind: RunEventKind | None = strawberry.field(
-        description="What happened; null for a snapshot, which replaces what you hold."
+    kind: RunEventKind | None = field(
+        description="What happened; null for a snapshot, which replaces your copy of the run."
     )
-    run: OperationRun = strawberry.field(description="The run right after.")
-    cursor: str = strawberry.field(description="Pass it as `after` to continue after this event.")
-    occurred_at: datetime = strawberry.field(description="When.")
+    run: OperationRun = field(description="The run immediately after the event.")
+    cursor: str = field(description="Pass it as `after` to resume after this event.")
+    occurred_at: datetime = field(description="When it happened.")
 
 
 @dataclass(slots=True)
@@ -139,16 +144,14 @@ async def live_events(
 @strawberry.type
 class RunSubscriptions:
     @strawberry.subscription(
-        description="One run, until it has ended: first a snapshot or, with `after`, every event"
-        " since; then each event. Completes after the terminal event."
+        description="One run until it ends. Sends a snapshot first or, with `after`, every event"
+        " after that cursor; then each new event. Completes after the event that ends the run."
     )
     async def operation_run(
         self,
         info: Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="The run.")],  # noqa: A002
-        after: Annotated[
-            str | None, strawberry.argument(description="Continue after this cursor.")
-        ] = UNSET,
+        id: Annotated[strawberry.ID, argument(description="The run.")],  # noqa: A002
+        after: Annotated[str | None, argument(description="Resume after this cursor.")] = UNSET,
     ) -> AsyncIterator[OperationRunEvent]:
         context = info.context
         access, located = await context.locate(id, "OperationRun")
@@ -190,17 +193,15 @@ class RunSubscriptions:
                     cursor = None
 
     @strawberry.subscription(
-        description="The list: first a snapshot or, with `after`, every event since; then each"
-        " event of the filter in commit order, none lost and none twice."
+        description="The runs of a filter. Sends a snapshot first or, with `after`, every event"
+        " after that cursor; then each new event, in commit order and exactly once."
     )
     async def operation_runs(
         self,
         info: Info,
-        tenant_id: Annotated[strawberry.ID, strawberry.argument(description="The tenant.")],
+        tenant_id: Annotated[strawberry.ID, argument(description="The tenant.")],
         filter: Filter = UNSET,  # noqa: A002
-        after: Annotated[
-            str | None, strawberry.argument(description="Continue after this cursor.")
-        ] = UNSET,
+        after: Annotated[str | None, argument(description="Resume after this cursor.")] = UNSET,
     ) -> AsyncIterator[OperationRunFeedEvent]:
         context = info.context
         access, _ = await context.locate(tenant_id, "Tenant")

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, cast
 
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, argument, field
 from strawberry.scalars import JSON
 
 from domain.lifecycle import StatusBucket
@@ -51,45 +51,49 @@ EVENTS = CursorKind[models.RunEvent, int](
 )
 
 
-@strawberry.type(description="One run of a long operation: the canonical record of it.")
+@strawberry.type(description="The canonical record of one long-running operation.")
 class OperationRun(Node):
     access: strawberry.Private[TenantAccess]
     model: strawberry.Private[models.OperationRun]
-    run_type: str = strawberry.field(description="`resource.action`, as in `inventory.sync`.")
-    resource: str = strawberry.field(description="What is worked on.")
-    action: str = strawberry.field(description="What is done with it.")
-    status: str = strawberry.field(
+    run_type: str = field(
+        description="The run type, `resource.action`, for example `inventory.sync`."
+    )
+    resource: str = field(description="The first part of the run type: the kind of resource.")
+    action: str = field(description="The second part of the run type: the action.")
+    status: str = field(
         description="The stored status: pending, running, completed, completed_with_errors, failed"
-        " or aborted. Switch on `statusBucket` instead."
+        " or aborted. To decide what to show, use `statusBucket`."
     )
-    status_bucket: StatusBucket = strawberry.field(
-        description="What status and counts mean together."
+    status_bucket: StatusBucket = field(
+        description="The status to show, computed from `status` and `counts`."
     )
-    status_explanation: str = strawberry.field(description="Why it is in this bucket, in words.")
-    counts: RunCounts = strawberry.field(description="How many items, and what became of them.")
-    progress: float | None = strawberry.field(
-        description="Between 0 and 1; null while the total is unknown."
+    status_explanation: str = field(description="Why the run is in this bucket, as text.")
+    counts: RunCounts = field(description="The number of items by outcome.")
+    progress: float | None = field(
+        description="The share of items processed, from 0 to 1; null while the total is unknown."
     )
-    initiator: Initiator = strawberry.field(description="Who started it.")
-    subject: str = strawberry.field(
-        description="What the run works on, by name: a scope's key, or a backup set's name."
+    initiator: Initiator = field(description="Who started it.")
+    subject: str = field(
+        description="The name of what the run works on: a scope's key, or a backup set's name."
     )
-    context: JSON = strawberry.field(description="The parameters it runs with.")
-    attempt: int = strawberry.field(description="How many workers have taken it so far.")
-    version: int = strawberry.field(
-        description="Rises by one with every event; of two readings the higher one is newer."
+    context: JSON = field(description="The run's parameters.")
+    attempt: int = field(description="The number of attempts so far.")
+    version: int = field(
+        description="Increases by one with every event. Of two copies of a run, the one with the"
+        " higher version is newer."
     )
-    created_at: datetime = strawberry.field(description="When it was queued.")
-    started_at: datetime | None = strawberry.field(description="When a worker first took it.")
-    finished_at: datetime | None = strawberry.field(description="When it ended.")
-    expires_at: datetime | None = strawberry.field(
-        description="When retention may delete it; null before it ended."
+    created_at: datetime = field(description="When it was queued.")
+    started_at: datetime | None = field(description="When a worker first claimed it.")
+    finished_at: datetime | None = field(description="When it ended.")
+    expires_at: datetime | None = field(
+        description="When retention may delete it; null until it has ended."
     )
-    queued_seconds: float = strawberry.field(description="How long it waited, in seconds.")
-    running_seconds: float | None = strawberry.field(
-        description="How long it has been worked on, in seconds; null before the first start."
+    queued_seconds: float = field(description="The time it waited for a worker, in seconds.")
+    running_seconds: float | None = field(
+        description="The time from the first claim until the run's end, or until now, in seconds;"
+        " null before the first claim."
     )
-    url: str = strawberry.field(description="Its page in the hub.")
+    url: str = field(description="The URL of the run's page in the hub.")
 
     @classmethod
     def of(cls, run: models.OperationRun, access: TenantAccess, info: Info) -> "OperationRun":
@@ -121,15 +125,18 @@ class OperationRun(Node):
             url=info.context.links.run(access.tenant.slug, id_),
         )
 
-    @strawberry.field(description="The tenant it belongs to.")
+    @field(description="The tenant it belongs to.")
     def tenant(self) -> Annotated["Tenant", strawberry.lazy("gql.tenant")]:
         return cast("Tenant", self.access)
 
-    @strawberry.field(description="How many failures there are in all.")
+    @field(description="The total number of failures.")
     async def failure_count(self, info: Info) -> int:
         return sum(group.count for group in await self._groups(info))
 
-    @strawberry.field(description="The failures: first that of the run as a whole, then by item.")
+    @field(
+        description="The failures. The failure of the run as a whole comes first, then failures"
+        " sorted by item."
+    )
     async def failures(
         self,
         info: Info,
@@ -137,7 +144,7 @@ class OperationRun(Node):
         after: After = UNSET,
         reason_codes: Annotated[
             list[FailureReason] | None,
-            strawberry.argument(description="Only failures for these reasons."),
+            argument(description="Return only failures with these reasons."),
         ] = UNSET,
     ) -> Connection[RunFailure]:
         failures = FAILURES.of(self.model.id)
@@ -149,7 +156,7 @@ class OperationRun(Node):
             node=RunFailure.of,
         )
 
-    @strawberry.field(description="The items that were skipped and why, by item.")
+    @field(description="The skipped items with the reason, sorted by item.")
     async def skipped_items(
         self, info: Info, first: First = DEFAULT_PAGE, after: After = UNSET
     ) -> Connection[SkippedItem]:
@@ -161,11 +168,11 @@ class OperationRun(Node):
             node=lambda row: SkippedItem(item_key=row.key, reason=row.reason),
         )
 
-    @strawberry.field(description="The failures counted by reason, the most frequent first.")
+    @field(description="The number of failures by reason, the most frequent first.")
     async def failure_groups(self, info: Info) -> list[RunFailureGroup]:
         return await self._groups(info)
 
-    @strawberry.field(description="The timeline, oldest first.")
+    @field(description="The run's events, oldest first.")
     async def events(
         self, info: Info, first: First = DEFAULT_PAGE, after: After = UNSET
     ) -> Connection[RunEvent]:
@@ -173,7 +180,7 @@ class OperationRun(Node):
         request = PageRequest(info.context, self.access, events, first, after)
         return await request.load(reading.events, self.model.id, node=RunEvent.of)
 
-    @strawberry.field(description="What the run worked on or produced.")
+    @field(description="The resources that the run worked on or created.")
     async def related(
         self, info: Info
     ) -> list[Annotated["RelatedResource", strawberry.lazy("gql.related")]]:
@@ -194,15 +201,13 @@ class OperationRun(Node):
         ]
 
 
-@strawberry.type(description="The result of a start: a run, or errors that the user can fix.")
+@strawberry.type(description="The result of a start: a run, or user errors.")
 class StartRunPayload:
-    run: OperationRun | None = strawberry.field(description="The run; null with user errors.")
-    outcome: StartOutcome | None = strawberry.field(
-        description="Whether the run is new; null with user errors."
+    run: OperationRun | None = field(description="The run; null if there are user errors.")
+    outcome: StartOutcome | None = field(
+        description="Whether the run is new; null if there are user errors."
     )
-    user_errors: list[UserError] = strawberry.field(
-        description="Errors the user can fix; empty on success."
-    )
+    user_errors: list[UserError] = field(description="Errors the user can fix; empty on success.")
 
     @classmethod
     def of(cls, started: models.StartedRun, access: TenantAccess, info: Info) -> "StartRunPayload":
