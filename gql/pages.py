@@ -120,6 +120,11 @@ def page_size(requested: int | None) -> int:
     return size
 
 
+def as_is(row: Any) -> Any:
+    """Return the row itself, for a type whose fields are the row's attributes."""
+    return row
+
+
 @dataclass(frozen=True)
 class PageRequest(Generic[M, K]):
     """The page of `first` members after a cursor, or from the beginning of the list:
@@ -143,7 +148,7 @@ class PageRequest(Generic[M, K]):
         self,
         query: Callable[..., Awaitable[Sequence[M]]],
         *arguments: Any,
-        node: Callable[[M], T],
+        node: Callable[[M], T] = as_is,
         **named: Any,
     ) -> Connection[T]:
         """Read the page in a transaction of its own."""
@@ -156,7 +161,7 @@ class PageRequest(Generic[M, K]):
         query: Callable[..., Awaitable[Mapping[Any, Sequence[M]]]],
         owner: Hashable,
         *,
-        node: Callable[[M], T],
+        node: Callable[[M], T] = as_is,
         **named: Any,
     ) -> Connection[T]:
         """Read the page of the list that belongs to `owner`, together with those of others."""

@@ -28,8 +28,6 @@ class UpdateTenantSettingsPayload:
 
 @strawberry.type
 class TenancyMutations:
-    """The mutations about tenants."""
-
     @strawberry.mutation(description="Change a tenant's settings. Requires the role OWNER.")
     @completes
     async def update_tenant_settings(

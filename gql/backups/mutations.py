@@ -40,8 +40,6 @@ class AddPoliciesToBackupSetInput:
 
 @strawberry.type
 class BackupMutations:
-    """The mutations about backup sets."""
-
     @strawberry.mutation(description="Create an empty backup set.")
     @completes
     async def create_backup_set(

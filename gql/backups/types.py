@@ -49,7 +49,6 @@ class BackupSet(Node):
 
     @classmethod
     def of(cls, backup_set: models.BackupSet, access: TenantAccess) -> "BackupSet":
-        """Return the set as a member sees it."""
         return cls(
             id=GlobalId("BackupSet", backup_set.tenant_id, backup_set.id.hex).encode(),
             access=access,
@@ -64,16 +63,5 @@ class BackupSet(Node):
     async def policies(
         self, info: Info, first: First = DEFAULT_PAGE, after: After = UNSET
     ) -> Connection[BackedUpPolicy]:
-        copies = COPIES.of(self.model.id)
-        request = PageRequest(info.context, self.access, copies, first, after)
-        return await request.load(repository.policies, self.model.id, node=_copy)
-
-
-def _copy(policy: models.BackedUpPolicy) -> BackedUpPolicy:
-    return BackedUpPolicy(
-        scope_key=policy.scope_key,
-        policy_id=policy.policy_id,
-        name=policy.name,
-        policy_type=policy.policy_type,
-        added_at=policy.added_at,
-    )
+        request = PageRequest(info.context, self.access, COPIES.of(self.model.id), first, after)
+        return await request.load(repository.policies, self.model.id)

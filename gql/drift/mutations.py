@@ -19,8 +19,6 @@ class StartDriftGenerationInput:
 
 @strawberry.type
 class DriftMutations:
-    """The mutations about drift."""
-
     @strawberry.mutation(
         description="Start `drift.generate`, which compares a scope's last two complete snapshots."
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 from uuid import UUID
 
 import strawberry
@@ -33,7 +33,7 @@ FINDINGS = CursorKind[models.DriftFinding, tuple[str, UUID]](
 @strawberry.type(description="One setting that differs between two snapshots of a policy.")
 class SettingChange:
     path: str = field(description="The path of the setting within the policy.")
-    kind: ChangeKind = field(description="What happened to the setting.")
+    change: ChangeKind = field(name="kind", description="What happened to the setting.")
     old: JSON | None = field(
         description="The value in the baseline. Secrets in it are replaced by `[hidden]`."
     )
@@ -60,7 +60,6 @@ class DriftFinding(Node):
 
     @classmethod
     def of(cls, finding: models.DriftFinding) -> "DriftFinding":
-        """Return the finding as a member sees it."""
         return cls(
             id=GlobalId("DriftFinding", finding.tenant_id, finding.id.hex).encode(),
             kind=finding.kind,
@@ -68,12 +67,7 @@ class DriftFinding(Node):
             policy_id=finding.policy_id,
             policy_name=finding.policy_name,
             policy_type=finding.policy_type,
-            changes=[
-                SettingChange(
-                    path=c.path, kind=c.change, old=c.old, new=c.new, is_secret=c.is_secret
-                )
-                for c in finding.changes
-            ],
+            changes=cast("list[SettingChange]", finding.changes),
             found_at=finding.found_at,
         )
 
@@ -114,8 +108,6 @@ class DriftReport:
     def of(
         cls, comparison: Comparison, counts: Mapping[DriftKind, int], access: TenantAccess
     ) -> "DriftReport":
-        """Describe a comparison by its counts."""
-
         def run_id(key: UUID) -> strawberry.ID:
             return GlobalId("OperationRun", access.tenant_id, key.hex).encode()
 

@@ -24,8 +24,6 @@ class StartInventorySyncInput:
 
 @strawberry.type
 class InventoryMutations:
-    """The mutations about the inventory."""
-
     @strawberry.mutation(
         description="Start `inventory.sync`, which stores all policies of a scope as a snapshot."
     )

@@ -28,7 +28,6 @@ class InventoryScope:
 
     @classmethod
     def of(cls, scope: models.InventoryScope) -> "InventoryScope":
-        """Return the scope as a member sees it."""
         run_id = scope.last_snapshot_run_id
         return cls(
             key=scope.key,
@@ -50,7 +49,6 @@ class Policy(Node):
 
     @classmethod
     def of(cls, policy: models.Policy) -> "Policy":
-        """Return the policy as a member sees it."""
         key = f"{policy.scope_key}/{policy.policy_id}"
         return cls(
             id=GlobalId("Policy", policy.tenant_id, key).encode(),
@@ -72,7 +70,6 @@ class InventorySnapshot:
 
     @classmethod
     def of(cls, run: OperationRun, policy_count: int) -> "InventorySnapshot":
-        """Describe the snapshot of a sync."""
         return cls(
             scope_key=models.SyncParameters.of_context(run.context).scope_key,
             policy_count=policy_count,

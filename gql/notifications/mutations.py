@@ -33,8 +33,6 @@ class MarkNotificationsReadPayload:
 
 @strawberry.type
 class NotificationMutations:
-    """The mutations about notifications."""
-
     @strawberry.mutation(description="Mark notifications of the caller as read.")
     @completes
     async def mark_notifications_read(

@@ -42,7 +42,6 @@ class Notification(Node):
     def of(
         cls, notification: models.Notification, access: TenantAccess, info: Info
     ) -> "Notification":
-        """Return the notification as its recipient sees it."""
         tenant_id = notification.tenant_id
         run_id = GlobalId("OperationRun", tenant_id, notification.run_id.hex).encode()
         return cls(

@@ -1,13 +1,18 @@
-"""The types of what hangs off a run: counts, initiator, failures, skipped items, timeline."""
+"""The parts of a run: counts, initiator, failures, skipped items and events.
+
+A type without `of` describes an object of the domain as it is: its fields are that object's
+attributes.
+"""
 
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 import strawberry
 from strawberry import field
 
 from domain.lifecycle import StatusBucket
-from domain.runs import failures, models
+from domain.runs import models
 from domain.runs.failures import FailureReason
 from domain.runs.models import RunEventKind
 from domain.tenancy import models as tenancy
@@ -22,17 +27,6 @@ class RunCounts:
     succeeded: int = field(description="The number of items that succeeded.")
     failed: int = field(description="The number of items that failed.")
     skipped: int = field(description="The number of items for which there was nothing to do.")
-
-    @classmethod
-    def of(cls, counts: models.RunCounts) -> "RunCounts":
-        """Return the GraphQL form of the counts."""
-        return cls(
-            total=counts.total,
-            processed=counts.processed,
-            succeeded=counts.succeeded,
-            failed=counts.failed,
-            skipped=counts.skipped,
-        )
 
 
 @strawberry.type(description="Who started a run, with the name they had at that time.")
@@ -54,7 +48,7 @@ class Initiator:
 @strawberry.type(description="The failure of an item, or of the run as a whole.")
 class RunFailure:
     item_key: str | None = field(description="The item; null when the run failed as a whole.")
-    reason_code: FailureReason = field(description="A stable code to switch on.")
+    reason: FailureReason = field(name="reasonCode", description="A stable code to switch on.")
     message: str = field(
         description="What went wrong. Contains no secrets and can be shown to users."
     )
@@ -63,23 +57,10 @@ class RunFailure:
     attempt: int = field(description="The attempt in which it failed.")
     occurred_at: datetime = field(description="When it happened.")
 
-    @classmethod
-    def of(cls, failure: failures.RunFailure) -> "RunFailure":
-        """Return the GraphQL form of the failure."""
-        return cls(
-            item_key=failure.item_key,
-            reason_code=failure.reason,
-            message=failure.message,
-            retryable=failure.retryable,
-            error_id=failure.error_id,
-            attempt=failure.attempt,
-            occurred_at=failure.occurred_at,
-        )
-
 
 @strawberry.type(description="The number of a run's failures with one reason.")
 class RunFailureGroup:
-    reason_code: FailureReason = field(description="The reason.")
+    reason: FailureReason = field(name="reasonCode", description="The reason.")
     count: int = field(description="The number of failures with this reason.")
     retryable: bool = field(description="Whether starting the run again may help.")
     example_message: str = field(description="The message of one of these failures.")
@@ -87,7 +68,7 @@ class RunFailureGroup:
 
 @strawberry.type(description="An item for which there was nothing to do.")
 class SkippedItem:
-    item_key: str = field(description="The item.")
+    key: str = field(name="itemKey", description="The item.")
     reason: str | None = field(
         description="Why it was skipped; null if an older version of Opsrun did not record the"
         " reason."
@@ -107,12 +88,11 @@ class RunEvent:
 
     @classmethod
     def of(cls, event: models.RunEvent) -> "RunEvent":
-        """Return the GraphQL form of the event."""
         return cls(
             kind=event.kind,
             version=event.run.version,
             status_bucket=event.run.status_bucket,
-            counts=RunCounts.of(event.run.counts),
+            counts=cast("RunCounts", event.run.counts),
             attempt=event.run.attempt,
             occurred_at=event.occurred_at,
         )

@@ -97,7 +97,6 @@ class OperationRun(Node):
 
     @classmethod
     def of(cls, run: models.OperationRun, access: TenantAccess, info: Info) -> "OperationRun":
-        """Return the run as the member sees it."""
         id_ = GlobalId("OperationRun", run.tenant_id, run.id.hex).encode()
         return cls(
             id=id_,
@@ -109,7 +108,7 @@ class OperationRun(Node):
             status=run.status.value,
             status_bucket=run.status_bucket,
             status_explanation=run.status_explanation,
-            counts=RunCounts.of(run.counts),
+            counts=cast("RunCounts", run.counts),
             progress=run.progress,
             initiator=Initiator.of(run.initiator, run.tenant_id),
             subject=run.subject,
@@ -131,7 +130,7 @@ class OperationRun(Node):
 
     @field(description="The total number of failures.")
     async def failure_count(self, info: Info) -> int:
-        return sum(group.count for group in await self._groups(info))
+        return sum(group.count for group in await self.failure_groups(info))
 
     @field(
         description="The failures. The failure of the run as a whole comes first, then failures"
@@ -147,37 +146,30 @@ class OperationRun(Node):
             argument(description="Return only failures with these reasons."),
         ] = UNSET,
     ) -> Connection[RunFailure]:
-        failures = FAILURES.of(self.model.id)
-        request = PageRequest(info.context, self.access, failures, first, after)
+        request = PageRequest(info.context, self.access, FAILURES.of(self.model.id), first, after)
         return await request.load(
             reading.failures,
             self.model.id,
             reasons=frozenset(reason_codes or ()),
-            node=RunFailure.of,
         )
 
     @field(description="The skipped items with the reason, sorted by item.")
     async def skipped_items(
         self, info: Info, first: First = DEFAULT_PAGE, after: After = UNSET
     ) -> Connection[SkippedItem]:
-        skipped = SKIPPED.of(self.model.id)
-        request = PageRequest(info.context, self.access, skipped, first, after)
-        return await request.load(
-            reading.skipped,
-            self.model.id,
-            node=lambda row: SkippedItem(item_key=row.key, reason=row.reason),
-        )
+        request = PageRequest(info.context, self.access, SKIPPED.of(self.model.id), first, after)
+        return await request.load(reading.skipped, self.model.id)
 
     @field(description="The number of failures by reason, the most frequent first.")
     async def failure_groups(self, info: Info) -> list[RunFailureGroup]:
-        return await self._groups(info)
+        groups = await info.context.load(reading.failure_groups, self.access, self.model.id)
+        return cast("list[RunFailureGroup]", groups or [])
 
     @field(description="The run's events, oldest first.")
     async def events(
         self, info: Info, first: First = DEFAULT_PAGE, after: After = UNSET
     ) -> Connection[RunEvent]:
-        events = EVENTS.of(self.model.id)
-        request = PageRequest(info.context, self.access, events, first, after)
+        request = PageRequest(info.context, self.access, EVENTS.of(self.model.id), first, after)
         return await request.load(reading.events, self.model.id, node=RunEvent.of)
 
     @field(description="The resources that the run worked on or created.")
@@ -187,18 +179,6 @@ class OperationRun(Node):
         find = RELATED.get(self.run_type)
         resource = await find(self.model, self.access, info) if find else None
         return [cast("RelatedResource", resource)] if resource else []
-
-    async def _groups(self, info: Info) -> list[RunFailureGroup]:
-        groups = await info.context.load(reading.failure_groups, self.access, self.model.id)
-        return [
-            RunFailureGroup(
-                reason_code=group.reason,
-                count=group.count,
-                retryable=group.retryable,
-                example_message=group.example_message,
-            )
-            for group in groups or ()
-        ]
 
 
 @strawberry.type(description="The result of a start: a run, or user errors.")
@@ -211,7 +191,6 @@ class StartRunPayload:
 
     @classmethod
     def of(cls, started: models.StartedRun, access: TenantAccess, info: Info) -> "StartRunPayload":
-        """Return the payload of a successful start."""
         return cls(
             run=OperationRun.of(started.run, access, info), outcome=started.outcome, user_errors=[]
         )
