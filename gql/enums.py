@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from enum import Enum, EnumMeta, StrEnum
-from typing import TypeVar
 
 import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
@@ -15,17 +14,16 @@ from domain.runs.failures import FailureReason
 from domain.runs.models import RunEventKind, StartOutcome
 from domain.tenancy.roles import TenantRole
 
-E = TypeVar("E", bound=EnumMeta)
 
-
-def _describe(enum: E, description: str, values: Mapping[Enum, str], name: str | None = None) -> E:
+def _describe(
+    enum: EnumMeta, description: str, values: Mapping[Enum, str], name: str | None = None
+) -> None:
     described = strawberry.enum(enum, name=name, description=description)
     definition: StrawberryEnumDefinition = described.__strawberry_definition__  # type: ignore[attr-defined]
     texts = {member.name: text for member, text in values.items()}
     for value in definition.values:
         value.description = texts.pop(value.name)
     assert not texts
-    return described
 
 
 class FeedChange(StrEnum):

@@ -11,8 +11,7 @@ from gql.backups.types import BackupSet
 from gql.completion import completes
 from gql.context import Info
 from gql.inventory.queries import policy_key
-from gql.runs.mutations import start_payload
-from gql.runs.types import StartRunPayload
+from gql.runs.mutations import StartRunPayload, start_run
 from gql.user_errors import UserError
 
 
@@ -76,7 +75,5 @@ class BackupMutations:
             if located.tenant_id != access.tenant_id:
                 raise BadInputError("A policy belongs to another tenant than the backup set.")
             policies.append(policy_key(policy))
-        backups, set_id = info.context.cases.backups, backup_set.uuid_key()
-        return await start_payload(
-            lambda: backups.start_adding(access, set_id, policies), access, info
-        )
+        start = info.context.cases.backups.start_adding
+        return await start_run(info, access, start, backup_set.uuid_key(), policies)

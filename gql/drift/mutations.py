@@ -7,8 +7,7 @@ from strawberry import argument, field
 
 from gql.completion import completes
 from gql.context import Info
-from gql.runs.mutations import start_payload
-from gql.runs.types import StartRunPayload
+from gql.runs.mutations import StartRunPayload, start_run
 
 
 @strawberry.input(description="The scope to compare.")
@@ -31,7 +30,5 @@ class DriftMutations:
         ],
     ) -> StartRunPayload:
         access, _ = await info.context.locate(input.tenant_id, "Tenant")
-        drift = info.context.cases.drift
-        return await start_payload(
-            lambda: drift.start_generation(access, input.scope_key), access, info
-        )
+        start = info.context.cases.drift.start_generation
+        return await start_run(info, access, start, input.scope_key)

@@ -7,8 +7,7 @@ from strawberry import argument, field
 
 from gql.completion import completes
 from gql.context import Info
-from gql.runs.mutations import start_payload
-from gql.runs.types import StartRunPayload
+from gql.runs.mutations import StartRunPayload, start_run
 
 
 @strawberry.input(description="The scope to sync.")
@@ -36,9 +35,5 @@ class InventoryMutations:
         ],
     ) -> StartRunPayload:
         access, _ = await info.context.locate(input.tenant_id, "Tenant")
-        inventory = info.context.cases.inventory
-        return await start_payload(
-            lambda: inventory.start_sync(access, input.scope_key, allow_empty=input.allow_empty),
-            access,
-            info,
-        )
+        start = info.context.cases.inventory.start_sync
+        return await start_run(info, access, start, input.scope_key, allow_empty=input.allow_empty)

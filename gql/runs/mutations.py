@@ -1,25 +1,45 @@
-"""The answer of a mutation that starts a run: the run, or errors that the user can fix."""
+"""Starting a run: the result of a start mutation, and the steps that all of them share."""
 
 from collections.abc import Awaitable, Callable
+from typing import Concatenate, ParamSpec
+
+import strawberry
+from strawberry import field
 
 from domain.errors import UserInputError
 from domain.runs.models import StartedRun, StartOutcome
 from domain.tenancy.models import TenantAccess
 from gql.audit import audit, audit_refused_start
 from gql.context import Info
-from gql.runs.types import StartRunPayload
+from gql.runs.types import OperationRun
 from gql.user_errors import UserError
 
+P = ParamSpec("P")
 
-async def start_payload(
-    start: Callable[[], Awaitable[StartedRun]], access: TenantAccess, info: Info
+
+@strawberry.type(description="The result of a start: a run, or user errors.")
+class StartRunPayload:
+    run: OperationRun | None = field(description="The run; null if there are user errors.")
+    outcome: StartOutcome | None = field(
+        description="Whether the run is new; null if there are user errors."
+    )
+    user_errors: list[UserError] = field(description="Errors the user can fix; empty on success.")
+
+
+async def start_run(
+    info: Info,
+    access: TenantAccess,
+    start: Callable[Concatenate[TenantAccess, P], Awaitable[StartedRun]],
+    *args: P.args,
+    **kwargs: P.kwargs,
 ) -> StartRunPayload:
-    """Start a run, audit it, and return the payload."""
+    """Start a run with a use case of the member's tenant, audit it, and return the payload."""
     try:
-        started = await start()
+        started = await start(access, *args, **kwargs)
     except UserInputError as error:
         audit_refused_start(error, access)
         return StartRunPayload(run=None, outcome=None, user_errors=[UserError.of(error)])
     event = "run.start" if started.outcome is StartOutcome.CREATED else "run.reuse"
     audit(event, access, run_id=started.run.id, run_type=started.run.run_type)
-    return StartRunPayload.of(started, access, info)
+    run = OperationRun.of(started.run, access, info)
+    return StartRunPayload(run=run, outcome=started.outcome, user_errors=[])

@@ -1,4 +1,4 @@
-"""The type of a run, and the answer to a start."""
+"""The type of a run."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, cast
@@ -10,7 +10,6 @@ from strawberry.scalars import JSON
 from domain.lifecycle import StatusBucket
 from domain.runs import failures, models
 from domain.runs.failures import FailureReason
-from domain.runs.models import StartOutcome
 from domain.runs.repository import reading
 from domain.tenancy.models import TenantAccess
 from gql.arguments import After, First
@@ -33,7 +32,6 @@ from gql.runs.details import (
     SkippedItem,
 )
 from gql.runs.related import RELATED
-from gql.user_errors import UserError
 
 if TYPE_CHECKING:
     from gql.related import RelatedResource
@@ -179,18 +177,3 @@ class OperationRun(Node):
         find = RELATED.get(self.run_type)
         resource = await find(self.model, self.access, info) if find else None
         return [cast("RelatedResource", resource)] if resource else []
-
-
-@strawberry.type(description="The result of a start: a run, or user errors.")
-class StartRunPayload:
-    run: OperationRun | None = field(description="The run; null if there are user errors.")
-    outcome: StartOutcome | None = field(
-        description="Whether the run is new; null if there are user errors."
-    )
-    user_errors: list[UserError] = field(description="Errors the user can fix; empty on success.")
-
-    @classmethod
-    def of(cls, started: models.StartedRun, access: TenantAccess, info: Info) -> "StartRunPayload":
-        return cls(
-            run=OperationRun.of(started.run, access, info), outcome=started.outcome, user_errors=[]
-        )
