@@ -8,8 +8,7 @@ from domain.errors import BadInputError
 from gql.ids import quoted, storable
 
 First = Annotated[
-    int | None,
-    argument(description="The maximum number of items to return, at most 100."),
+    int | None, argument(description="The maximum number of items to return, at most 100.")
 ]
 After = Annotated[str | None, argument(description="Return the items after this cursor.")]
 

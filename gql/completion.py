@@ -17,9 +17,7 @@ T = TypeVar("T")
 _running: set[asyncio.Task[Any]] = set()
 
 
-def completes(
-    resolver: Callable[P, Coroutine[Any, Any, T]],
-) -> Callable[P, Coroutine[Any, Any, T]]:
+def completes(resolver: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
     """Complete a resolver even if its client leaves, so that no change misses its audit record.
 
     @strawberry.mutation(description="Create an empty backup set.")

@@ -14,12 +14,12 @@ from domain.notifications import repository as notifications
 from domain.runs.repository import reading
 from domain.tenancy.models import TenantAccess
 from domain.tenancy.session import TenantSession
-from gql.backups.types import BackupSet
+from gql.backups.queries import BackupSet
 from gql.context import Info
-from gql.drift.types import DriftFinding
+from gql.drift.queries import DriftFinding
 from gql.ids import GlobalId, Node
 from gql.inventory.queries import policies_by_id
-from gql.notifications.types import Notification
+from gql.notifications.queries import Notification
 from gql.pages import MAX_PAGE
 from gql.runs.types import OperationRun
 from gql.tenant import Tenant, Viewer

@@ -12,10 +12,10 @@ from domain.inventory import models as inventory
 from domain.inventory.repository.policies import policy_counts
 from domain.runs.models import OperationRun
 from domain.tenancy.models import TenantAccess
-from gql.backups.types import BackupSet
+from gql.backups.queries import BackupSet
 from gql.context import Info
-from gql.drift.types import DriftReport
-from gql.inventory.types import InventorySnapshot
+from gql.drift.queries import DriftReport
+from gql.inventory.queries import InventorySnapshot
 from gql.runs.related import RELATED
 
 RelatedResource = Annotated[
@@ -47,9 +47,5 @@ async def _snapshot(
 
 
 RELATED.update(
-    {
-        drift.RUN_TYPE: _drift_report,
-        backups.RUN_TYPE: _backup_set,
-        inventory.RUN_TYPE: _snapshot,
-    }
+    {drift.RUN_TYPE: _drift_report, backups.RUN_TYPE: _backup_set, inventory.RUN_TYPE: _snapshot}
 )

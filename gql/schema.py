@@ -20,11 +20,7 @@ from gql.tenant_settings import TenancyMutations
 
 @strawberry.type(description="The root of all mutations.")
 class Mutation(
-    InventoryMutations,
-    DriftMutations,
-    BackupMutations,
-    NotificationMutations,
-    TenancyMutations,
+    InventoryMutations, DriftMutations, BackupMutations, NotificationMutations, TenancyMutations
 ):
     """The root of all mutations."""
 

@@ -7,7 +7,7 @@ from strawberry import argument, field
 
 from domain.errors import BadInputError, UserInputError
 from gql.audit import audit
-from gql.backups.types import BackupSet
+from gql.backups.queries import BackupSet
 from gql.completion import completes
 from gql.context import Info
 from gql.inventory.queries import policy_key

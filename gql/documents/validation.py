@@ -37,11 +37,7 @@ def validate_document(
     if not limits.introspection:
         rules = (*rules, NoSchemaIntrospectionCustomRule)
     return validate(
-        schema,
-        document,
-        rules,
-        max_errors=MAX_ERRORS,
-        hide_suggestions=not limits.suggestions,
+        schema, document, rules, max_errors=MAX_ERRORS, hide_suggestions=not limits.suggestions
     )
 
 

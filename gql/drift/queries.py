@@ -1,18 +1,147 @@
-"""The fields of a tenant about drift."""
+"""Drift findings and reports, as clients read them."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, cast
+from uuid import UUID
 
 import strawberry
 from strawberry import UNSET, argument, field
+from strawberry.scalars import JSON
 
-from domain.drift.models import RUN_TYPE, Comparison
+from domain.drift import models, repository
+from domain.drift.models import RUN_TYPE, ChangeKind, Comparison, DriftKind
 from domain.errors import BadInputError
+from domain.runs.repository import reading
 from domain.runs.repository.reading import by_ids
 from domain.tenancy.models import TenantAccess
 from gql.arguments import After, First
 from gql.context import Info
-from gql.drift.types import DriftFinding, Kinds, findings_page
-from gql.pages import DEFAULT_PAGE, Connection, page_of
+from gql.ids import GlobalId, Node
+from gql.pages import DEFAULT_PAGE, Connection, CursorKind, PageRequest, cursor_parts, page_of
+
+if TYPE_CHECKING:
+    from gql.runs.types import OperationRun
+
+Run = Annotated["OperationRun", strawberry.lazy("gql.runs.types")]
+
+FINDINGS = CursorKind[models.DriftFinding, tuple[str, UUID]](
+    "findings", encode=lambda row: (row.policy_name, row.id.hex), decode=cursor_parts(str, UUID)
+)
+
+
+@strawberry.type(description="One setting that differs between two snapshots of a policy.")
+class SettingChange:
+    path: str = field(description="The path of the setting within the policy.")
+    change: ChangeKind = field(name="kind", description="What happened to the setting.")
+    old: JSON | None = field(
+        description="The value in the baseline. Secrets in it are replaced by `[hidden]`."
+    )
+    new: JSON | None = field(
+        description="The current value. Secrets in it are replaced by `[hidden]`."
+    )
+    is_secret: bool = field(
+        description="Whether the setting is a secret. If so, `old` and `new` are null."
+    )
+
+
+@strawberry.type(description="One policy that differs between two snapshots.")
+class DriftFinding(Node):
+    kind: DriftKind = field(description="What happened to the policy.")
+    scope_key: str = field(description="The key of the scope that was compared.")
+    policy_id: str = field(description="The policy's id at the provider.")
+    policy_name: str = field(description="The policy's display name.")
+    policy_type: str = field(description="The policy's type at the provider.")
+    changes: list[SettingChange] = field(
+        description="The settings that differ, sorted by path. For a policy that was added or"
+        " removed, all its settings."
+    )
+    found_at: datetime = field(description="When a drift run first found it.")
+
+    @classmethod
+    def of(cls, finding: models.DriftFinding) -> "DriftFinding":
+        return cls(
+            id=GlobalId("DriftFinding", finding.tenant_id, finding.id.hex).encode(),
+            kind=finding.kind,
+            scope_key=finding.comparison.scope_key,
+            policy_id=finding.policy_id,
+            policy_name=finding.policy_name,
+            policy_type=finding.policy_type,
+            changes=cast("list[SettingChange]", finding.changes),
+            found_at=finding.found_at,
+        )
+
+
+Kinds = Annotated[
+    list[DriftKind] | None, argument(description="Return only findings of these kinds.")
+]
+
+
+async def findings_page(
+    info: Info,
+    access: TenantAccess,
+    comparison: Comparison,
+    kinds: list[DriftKind] | None,
+    first: int | None,
+    after: str | None,
+) -> Connection[DriftFinding]:
+    """Return a page of a comparison's findings by policy name."""
+    findings = FINDINGS.of(comparison.baseline_run_id, comparison.current_run_id)
+    request = PageRequest(info.context, access, findings, first, after)
+    return await request.load(
+        repository.pages, comparison, kinds=frozenset(kinds or ()), node=DriftFinding.of
+    )
+
+
+@strawberry.type(description="The differences between two snapshots, as found by a drift run.")
+class DriftReport:
+    access: strawberry.Private[TenantAccess]
+    comparison: strawberry.Private[Comparison]
+    scope_key: str = field(description="The key of the scope that was compared.")
+    baseline_run_id: strawberry.ID = field(description="The id of the older sync.")
+    current_run_id: strawberry.ID = field(description="The id of the newer sync.")
+    added: int = field(description="The number of new policies.")
+    removed: int = field(description="The number of removed policies.")
+    modified: int = field(description="The number of policies whose settings changed.")
+
+    @classmethod
+    def of(
+        cls, comparison: Comparison, counts: Mapping[DriftKind, int], access: TenantAccess
+    ) -> "DriftReport":
+        def run_id(key: UUID) -> strawberry.ID:
+            return GlobalId("OperationRun", access.tenant_id, key.hex).encode()
+
+        return cls(
+            access=access,
+            comparison=comparison,
+            scope_key=comparison.scope_key,
+            baseline_run_id=run_id(comparison.baseline_run_id),
+            current_run_id=run_id(comparison.current_run_id),
+            added=counts.get(DriftKind.ADDED, 0),
+            removed=counts.get(DriftKind.REMOVED, 0),
+            modified=counts.get(DriftKind.MODIFIED, 0),
+        )
+
+    @field(description="The older sync; null after retention has deleted it.")
+    async def baseline_run(self, info: Info) -> Run | None:
+        return await self._run(info, self.comparison.baseline_run_id)
+
+    @field(description="The newer sync; null after retention has deleted it.")
+    async def current_run(self, info: Info) -> Run | None:
+        return await self._run(info, self.comparison.current_run_id)
+
+    async def _run(self, info: Info, run_id: UUID) -> Run | None:
+        # A run relates to its report, so that module imports this one.
+        from gql.runs.types import OperationRun
+
+        run = await info.context.load(reading.by_ids, self.access, run_id)
+        return OperationRun.of(run, self.access, info) if run else None
+
+    @field(description="The findings, sorted by policy name.")
+    async def findings(
+        self, info: Info, kinds: Kinds = UNSET, first: First = DEFAULT_PAGE, after: After = UNSET
+    ) -> Connection[DriftFinding]:
+        return await findings_page(info, self.access, self.comparison, kinds, first, after)
 
 
 @strawberry.type
@@ -23,8 +152,7 @@ class TenantDrift:
         root: strawberry.Parent[TenantAccess],
         info: Info,
         run_id: Annotated[
-            strawberry.ID,
-            argument(description="The id of a run of type `drift.generate`."),
+            strawberry.ID, argument(description="The id of a run of type `drift.generate`.")
         ],
         kinds: Kinds = UNSET,
         first: First = DEFAULT_PAGE,

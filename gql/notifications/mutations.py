@@ -10,7 +10,7 @@ from gql.audit import audit
 from gql.completion import completes
 from gql.context import Info
 from gql.limits.cost import MEMBERS
-from gql.notifications.types import Notification
+from gql.notifications.queries import Notification
 from gql.pages import MAX_PAGE
 
 
@@ -25,8 +25,7 @@ class MarkNotificationsReadInput:
 @strawberry.type(description="The result of `markNotificationsRead`.")
 class MarkNotificationsReadPayload:
     notifications: list[Notification] = field(
-        description="The caller's notifications among the given ids.",
-        metadata={MEMBERS: MAX_PAGE},
+        description="The caller's notifications among the given ids.", metadata={MEMBERS: MAX_PAGE}
     )
     unread_count: int = field(description="The number of notifications that are still unread.")
 
@@ -39,8 +38,7 @@ class NotificationMutations:
         self,
         info: Info,
         input: Annotated[  # noqa: A002
-            MarkNotificationsReadInput,
-            argument(description="The notifications to mark."),
+            MarkNotificationsReadInput, argument(description="The notifications to mark.")
         ],
     ) -> MarkNotificationsReadPayload:
         access, _ = await info.context.locate(input.tenant_id, "Tenant")

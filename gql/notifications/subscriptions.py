@@ -11,7 +11,7 @@ from domain.notifications import repository
 from domain.runs.feed import FeedGapError
 from domain.runs.repository.feed import position
 from gql.context import Info
-from gql.notifications.types import NOTIFICATIONS, Notification
+from gql.notifications.queries import NOTIFICATIONS, Notification
 from gql.observation import mark_committed_at
 from gql.runs.subscriptions import live_events
 
@@ -29,8 +29,7 @@ class NotificationSubscriptions:
         info: Info,
         tenant_id: Annotated[strawberry.ID, argument(description="The tenant.")],
         after: Annotated[
-            str | None,
-            argument(description="Resume after this notification's cursor."),
+            str | None, argument(description="Resume after this notification's cursor.")
         ] = UNSET,
     ) -> AsyncIterator[Notification]:
         context = info.context

@@ -18,14 +18,7 @@ from domain.tenancy.roles import refusal, start_permission
 from gql.arguments import After, First
 from gql.context import Info
 from gql.limits.cost import COST, MEMBERS
-from gql.pages import (
-    DEFAULT_PAGE,
-    Connection,
-    CursorKind,
-    cursor_parts,
-    page_of,
-    page_size,
-)
+from gql.pages import DEFAULT_PAGE, Connection, CursorKind, cursor_parts, page_of, page_size
 from gql.runs.details import Initiator
 from gql.runs.filters import OperationRunFilter, run_filter
 from gql.runs.types import OperationRun
@@ -37,8 +30,7 @@ RUNS = CursorKind[Run, tuple[datetime, UUID]](
     decode=cursor_parts(moment, UUID),
 )
 Filter = Annotated[
-    OperationRunFilter | None,
-    argument(description="The runs to include. Defaults to all."),
+    OperationRunFilter | None, argument(description="The runs to include. Defaults to all.")
 ]
 
 

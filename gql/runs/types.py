@@ -15,14 +15,7 @@ from domain.tenancy.models import TenantAccess
 from gql.arguments import After, First
 from gql.context import Info
 from gql.ids import GlobalId, Node
-from gql.pages import (
-    DEFAULT_PAGE,
-    Connection,
-    CursorKind,
-    PageRequest,
-    cursor_number,
-    cursor_text,
-)
+from gql.pages import DEFAULT_PAGE, Connection, CursorKind, PageRequest, cursor_number, cursor_text
 from gql.runs.details import (
     Initiator,
     RunCounts,
@@ -146,9 +139,7 @@ class OperationRun(Node):
     ) -> Connection[RunFailure]:
         request = PageRequest(info.context, self.access, FAILURES.of(self.model.id), first, after)
         return await request.load(
-            reading.failures,
-            self.model.id,
-            reasons=frozenset(reason_codes or ()),
+            reading.failures, self.model.id, reasons=frozenset(reason_codes or ())
         )
 
     @field(description="The skipped items with the reason, sorted by item.")

@@ -21,10 +21,7 @@ class ResultStream:
     """
 
     def __init__(
-        self,
-        results: AsyncGenerator[ExecutionResult, None],
-        *,
-        at_end: Callable[[], None] = noop,
+        self, results: AsyncGenerator[ExecutionResult, None], *, at_end: Callable[[], None] = noop
     ) -> None:
         """Begin; `at_end` is called once the operation has ended, for any reason."""
         self._queue: asyncio.Queue[_Result] = asyncio.Queue(maxsize=1)
