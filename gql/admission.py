@@ -12,7 +12,12 @@ from domain.concurrency.fair_queue import FairQueue
 from domain.errors import RateLimitedError
 from gql.documents.reader import DocumentReader
 from gql.documents.trusted import requested_text
-from gql.documents.validation import chosen_operation, require_cost, require_type, require_variables
+from gql.documents.validation import (
+    OperationTypeError,
+    chosen_operation,
+    require_cost,
+    require_variables,
+)
 from gql.errors import InvalidOperationError
 from gql.limits.budgets import Budgets
 from gql.limits.cost import BASE, CostModel
@@ -101,7 +106,8 @@ class Admission:
             raise reading.refusal
         assert reading.document is not None
         node = observation.node = chosen_operation(reading.document, params.operation_name)
-        require_type(node, allowed)
+        if node.operation not in allowed:
+            raise OperationTypeError(node.operation)
         if reading.errors:
             raise InvalidOperationError(reading.errors)
         variables = params.variables or {}

@@ -1,6 +1,6 @@
 """The root of all queries: the viewer, a tenant, and any node by its id."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable
 from typing import Annotated, Any, cast
 from uuid import UUID
 
@@ -10,48 +10,26 @@ from strawberry import argument, field
 from domain.backups import repository as backups
 from domain.drift import repository as drift
 from domain.errors import LimitExceededError
+from domain.inventory.repository import policies
 from domain.notifications import repository as notifications
 from domain.runs.repository import reading
-from domain.tenancy.models import TenantAccess
-from domain.tenancy.session import TenantSession
 from gql.backups.queries import BackupSet
 from gql.context import Info
 from gql.drift.queries import DriftFinding
 from gql.ids import GlobalId, Node
-from gql.inventory.queries import policies_by_id
+from gql.inventory.queries import Policy, policy_key
 from gql.notifications.queries import Notification
 from gql.pages import MAX_PAGE
 from gql.runs.types import OperationRun
 from gql.tenant import Tenant, Viewer
 
-Fetch = Callable[[Info, TenantAccess, list[GlobalId]], Awaitable[Mapping[GlobalId, Any]]]
-
-
-async def _tenants(_: Info, access: TenantAccess, ids: list[GlobalId]) -> Mapping[GlobalId, Any]:
-    return dict.fromkeys(ids, access)
-
-
-def _by_uuid(
-    query: Callable[[TenantSession, Sequence[UUID]], Awaitable[Mapping[UUID, Any]]],
-    wrap: Callable[[Any, TenantAccess, Info], Any],
-) -> Fetch:
-    async def fetch(
-        info: Info, access: TenantAccess, ids: list[GlobalId]
-    ) -> Mapping[GlobalId, Any]:
-        keys = {id_.uuid_key(): id_ for id_ in ids}
-        models = await info.context.read(query, access, list(keys))
-        return {keys[key]: wrap(model, access, info) for key, model in models.items()}
-
-    return fetch
-
-
-_FETCH: dict[str, Fetch] = {
-    "Tenant": _tenants,
-    "Policy": policies_by_id,
-    "OperationRun": _by_uuid(reading.by_ids, OperationRun.of),
-    "Notification": _by_uuid(notifications.by_ids, Notification.of),
-    "BackupSet": _by_uuid(backups.by_ids, lambda model, access, _: BackupSet.of(model, access)),
-    "DriftFinding": _by_uuid(drift.by_ids, lambda model, *_: DriftFinding.of(model)),
+# By type: the query for models by their keys, the key in an id, and the model's GraphQL form.
+_NODES: dict[str, tuple[Any, Callable[[GlobalId], Hashable], Callable[..., Any]]] = {
+    "Policy": (policies.current_policies, policy_key, lambda model, *_: Policy.of(model)),
+    "OperationRun": (reading.by_ids, GlobalId.uuid_key, OperationRun.of),
+    "Notification": (notifications.by_ids, GlobalId.uuid_key, Notification.of),
+    "BackupSet": (backups.by_ids, GlobalId.uuid_key, lambda m, access, _: BackupSet.of(m, access)),
+    "DriftFinding": (drift.by_ids, GlobalId.uuid_key, lambda model, *_: DriftFinding.of(model)),
 }
 
 
@@ -64,8 +42,14 @@ async def _nodes(info: Info, ids: list[strawberry.ID]) -> list[Any]:
         groups.setdefault((id_.type_name, id_.tenant_id), []).append(id_)
     nodes: dict[GlobalId, Any] = {}
     for (type_name, tenant_id), members in groups.items():
-        if type_name in _FETCH:
-            nodes |= await _FETCH[type_name](info, accesses[tenant_id], members)
+        access = accesses[tenant_id]
+        if type_name == "Tenant":
+            nodes |= dict.fromkeys(members, access)
+        elif type_name in _NODES:
+            query, key_of, node_of = _NODES[type_name]
+            keys = {key_of(id_): id_ for id_ in members}
+            models = await info.context.read(query, access, list(keys))
+            nodes |= {keys[key]: node_of(model, access, info) for key, model in models.items()}
     return [nodes.get(id_) for id_ in decoded]
 
 

@@ -44,9 +44,7 @@ class BackupMutations:
     async def create_backup_set(
         self,
         info: Info,
-        input: Annotated[  # noqa: A002
-            CreateBackupSetInput, argument(description="The backup set to create.")
-        ],
+        input: Annotated[CreateBackupSetInput, argument(description="The backup set to create.")],  # noqa: A002
     ) -> CreateBackupSetPayload:
         access, _ = await info.context.locate(input.tenant_id, "Tenant")
         try:

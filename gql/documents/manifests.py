@@ -32,11 +32,11 @@ def read_documents(
     """
     documents: list[TrustedDocument] = []
     errors: list[str] = []
-    checks = _Checks(schema, limits)
+    costs = CostModel(schema)
     for path in paths:
         try:
             for text, sha256 in _texts(path):
-                document, error = checks.document(text, sha256)
+                document, error = _checked(text, sha256, schema, costs, limits)
                 documents.append(document)
                 if error is not None:
                     errors.append(f"{path}: {document.name}: {error}")
@@ -47,35 +47,31 @@ def read_documents(
     return [*{document.sha256: document for document in documents}.values()]
 
 
-class _Checks:
-    def __init__(self, schema: GraphQLSchema, limits: Limits) -> None:
-        self._schema = schema
-        self._limits = limits
-        self._costs = CostModel(schema)
-
-    def document(self, text: str, sha256: str | None) -> tuple[TrustedDocument, str | None]:
-        """Return the document, named after its operations, with the reason to refuse it."""
-        try:
-            parsed = parse(text, max_tokens=self._limits.tokens)
-        except GraphQLError as error:
-            return TrustedDocument("(unreadable)", text), error.message
-        operations = [d for d in parsed.definitions if isinstance(d, OperationDefinitionNode)]
-        names = [node.name.value for node in operations if node.name is not None]
-        document = TrustedDocument(" ".join(names) or "(anonymous)", text)
-        if sha256 not in (None, document.sha256):
-            return document, (
-                f"{sha256} is not its SHA-256. Have your build hash the whole text with SHA-256"
-                " (client preset: `persistedDocuments: { hashAlgorithm: 'sha256' }`)."
-            )
-        try:
-            require_shape(parsed, self._limits)
-            if errors := validate_document(self._schema, parsed, self._limits):
-                return document, "; ".join(error.message for error in errors)
-            for operation in operations:
-                require_cost(self._costs, parsed, operation, {}, self._limits)
-        except (BadInputError, LimitExceededError) as error:
-            return document, str(error)
-        return document, None
+def _checked(
+    text: str, sha256: str | None, schema: GraphQLSchema, costs: CostModel, limits: Limits
+) -> tuple[TrustedDocument, str | None]:
+    """Return the document, named after its operations, with the reason to refuse it."""
+    try:
+        parsed = parse(text, max_tokens=limits.tokens)
+    except GraphQLError as error:
+        return TrustedDocument("(unreadable)", text), error.message
+    operations = [d for d in parsed.definitions if isinstance(d, OperationDefinitionNode)]
+    names = [node.name.value for node in operations if node.name is not None]
+    document = TrustedDocument(" ".join(names) or "(anonymous)", text)
+    if sha256 not in (None, document.sha256):
+        return document, (
+            f"{sha256} is not its SHA-256. Have your build hash the whole text with SHA-256"
+            " (client preset: `persistedDocuments: { hashAlgorithm: 'sha256' }`)."
+        )
+    try:
+        require_shape(parsed, limits)
+        if errors := validate_document(schema, parsed, limits):
+            return document, "; ".join(error.message for error in errors)
+        for operation in operations:
+            require_cost(costs, parsed, operation, {}, limits)
+    except (BadInputError, LimitExceededError) as error:
+        return document, str(error)
+    return document, None
 
 
 def _texts(path: Path) -> Iterator[tuple[str, str | None]]:

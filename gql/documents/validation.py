@@ -1,6 +1,5 @@
 """The checks of a document, of the operation chosen from it, and of its variables."""
 
-from collections.abc import Collection
 from typing import Any
 
 from graphql import (
@@ -86,16 +85,6 @@ def chosen_operation(document: DocumentNode, name: str | None) -> OperationDefin
             "The document has several operations: name the one to run in `operationName`."
         )
     return nodes[0]
-
-
-def require_type(operation: OperationDefinitionNode, allowed: Collection[OperationType]) -> None:
-    """Refuse an operation whose type the transport does not execute.
-
-    Raises:
-        OperationTypeError: its type is not among the allowed ones.
-    """
-    if operation.operation not in allowed:
-        raise OperationTypeError(operation.operation)
 
 
 def require_variables(variables: Variables, limits: Limits) -> None:

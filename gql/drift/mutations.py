@@ -25,9 +25,7 @@ class DriftMutations:
     async def start_drift_generation(
         self,
         info: Info,
-        input: Annotated[  # noqa: A002
-            StartDriftGenerationInput, argument(description="The scope to compare.")
-        ],
+        input: Annotated[StartDriftGenerationInput, argument(description="The scope to compare.")],  # noqa: A002
     ) -> StartRunPayload:
         access, _ = await info.context.locate(input.tenant_id, "Tenant")
         start = info.context.cases.drift.start_generation

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated, cast
 from uuid import UUID
 
 import strawberry
@@ -13,17 +13,12 @@ from domain.drift import models, repository
 from domain.drift.models import RUN_TYPE, ChangeKind, Comparison, DriftKind
 from domain.errors import BadInputError
 from domain.runs.repository import reading
-from domain.runs.repository.reading import by_ids
 from domain.tenancy.models import TenantAccess
 from gql.arguments import After, First
 from gql.context import Info
 from gql.ids import GlobalId, Node
 from gql.pages import DEFAULT_PAGE, Connection, CursorKind, PageRequest, cursor_parts, page_of
-
-if TYPE_CHECKING:
-    from gql.runs.types import OperationRun
-
-Run = Annotated["OperationRun", strawberry.lazy("gql.runs.types")]
+from gql.runs.types import OperationRun
 
 FINDINGS = CursorKind[models.DriftFinding, tuple[str, UUID]](
     "findings", encode=lambda row: (row.policy_name, row.id.hex), decode=cursor_parts(str, UUID)
@@ -123,17 +118,14 @@ class DriftReport:
         )
 
     @field(description="The older sync; null after retention has deleted it.")
-    async def baseline_run(self, info: Info) -> Run | None:
+    async def baseline_run(self, info: Info) -> OperationRun | None:
         return await self._run(info, self.comparison.baseline_run_id)
 
     @field(description="The newer sync; null after retention has deleted it.")
-    async def current_run(self, info: Info) -> Run | None:
+    async def current_run(self, info: Info) -> OperationRun | None:
         return await self._run(info, self.comparison.current_run_id)
 
-    async def _run(self, info: Info, run_id: UUID) -> Run | None:
-        # A run relates to its report, so that module imports this one.
-        from gql.runs.types import OperationRun
-
+    async def _run(self, info: Info, run_id: UUID) -> OperationRun | None:
         run = await info.context.load(reading.by_ids, self.access, run_id)
         return OperationRun.of(run, self.access, info) if run else None
 
@@ -162,7 +154,7 @@ class TenantDrift:
         if access.tenant_id != root.tenant_id:
             raise BadInputError("The run belongs to another tenant.")
         key = decoded.uuid_key()
-        run = (await info.context.read(by_ids, root, [key])).get(key)
+        run = (await info.context.read(reading.by_ids, root, [key])).get(key)
         if run is None:
             return page_of([], 0, is_first=not after, node=DriftFinding.of, cursor=str)
         if run.run_type != RUN_TYPE:

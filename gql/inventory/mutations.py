@@ -30,9 +30,7 @@ class InventoryMutations:
     async def start_inventory_sync(
         self,
         info: Info,
-        input: Annotated[  # noqa: A002
-            StartInventorySyncInput, argument(description="The scope to sync.")
-        ],
+        input: Annotated[StartInventorySyncInput, argument(description="The scope to sync.")],  # noqa: A002
     ) -> StartRunPayload:
         access, _ = await info.context.locate(input.tenant_id, "Tenant")
         start = info.context.cases.inventory.start_sync

@@ -111,12 +111,3 @@ def policy_key(id_: GlobalId) -> tuple[str, str]:
     if not valid_scope_key(scope_key) or not 0 < len(policy_id) <= MAX_ID_LENGTH:
         raise BadInputError(f"{quoted(id_.encode())} is not an id of this API.")
     return scope_key, policy_id
-
-
-async def policies_by_id(
-    info: Info, access: TenantAccess, ids: list[GlobalId]
-) -> dict[GlobalId, Policy]:
-    """Return policies by their global ids, for `node`."""
-    keys = {policy_key(id_): id_ for id_ in ids}
-    current = await info.context.read(policies.current_policies, access, list(keys))
-    return {keys[key]: Policy.of(policy) for key, policy in current.items()}

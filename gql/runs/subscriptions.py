@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Annotated, Union
@@ -89,34 +88,29 @@ class OperationRunEvent:
     occurred_at: datetime = field(description="When it happened.")
 
 
-@dataclass(slots=True)
-class Resumption:
-    """Where a stream begins: after a cursor, or with a snapshot for a reason."""
+async def resume(
+    context: Context, access: TenantAccess, after: str | None
+) -> tuple[FeedCursor | None, FeedResetReason]:
+    """Return the cursor to resume after: `after`, or that of the client's last event.
 
-    cursor: FeedCursor | None
-    reason: FeedResetReason = FeedResetReason.SUBSCRIBED
-
-
-async def resume(context: Context, access: TenantAccess, after: str | None) -> Resumption:
-    """Read the feed cursor `after`, or that of the last event that the client received.
-
-    A cursor of another feed is not an error: the stream begins with a snapshot.
+    Without a usable cursor, return None and the reason for a snapshot. A cursor of another feed
+    is not an error.
 
     Raises:
         BadInputError: not a cursor. ForbiddenError: that of a tenant without membership.
     """
     after = after or context.request.last_event_id
     if not after:
-        return Resumption(None)
+        return None, FeedResetReason.SUBSCRIBED
     decoded = Cursor.decode(after)
     await context.enter(decoded.tenant_id)
     if (decoded.kind, decoded.tenant_id) != (FEED.name, access.tenant_id):
-        return Resumption(None, FeedResetReason.CURSOR_FOREIGN)
+        return None, FeedResetReason.CURSOR_FOREIGN
     cursor = await context.place(after, FEED, access.tenant_id)
     end = (await context.read(position, access)).cursor
     if cursor.epoch != end.epoch or cursor.seq > end.seq:
-        return Resumption(None, FeedResetReason.CURSOR_FOREIGN)
-    return Resumption(cursor)
+        return None, FeedResetReason.CURSOR_FOREIGN
+    return cursor, FeedResetReason.SUBSCRIBED
 
 
 async def live_events(
@@ -156,7 +150,7 @@ class RunSubscriptions:
         context = info.context
         access, located = await context.locate(id, "OperationRun")
         run_id = located.uuid_key()
-        cursor = (await resume(context, access, after)).cursor
+        cursor, _ = await resume(context, access, after)
 
         def change_of(event: Event | None, run: Run, seen: FeedCursor) -> OperationRunEvent:
             if event is not None:
@@ -206,8 +200,7 @@ class RunSubscriptions:
         context = info.context
         access, _ = await context.locate(tenant_id, "Tenant")
         within = await run_filter(filter, access, context)
-        start = await resume(context, access, after)
-        cursor, reason = start.cursor, start.reason
+        cursor, reason = await resume(context, access, after)
         async with context.cases.feeds.follow(access.tenant_id) as feed:
             while True:
                 if cursor is None:
