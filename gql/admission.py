@@ -1,4 +1,4 @@
-"""What every operation passes before a resolver runs."""
+"""The checks that every operation passes before a resolver runs."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress

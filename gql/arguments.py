@@ -1,4 +1,4 @@
-"""Arguments that many fields have, and what any text in one must be."""
+"""Arguments that many fields share, and the check of their texts."""
 
 from typing import Annotated
 
@@ -14,8 +14,8 @@ After = Annotated[str | None, argument(description="Return the items after this 
 
 
 def plain_text(value: str) -> str:
-    """Return a client's text; BadInputError when it has characters that no text of ours has."""
+    """Return a client's text; BadInputError if Postgres cannot store it."""
     try:
         return storable(value)
     except ValueError:
-        raise BadInputError(f"{quoted(value)} holds a character that cannot be stored.") from None
+        raise BadInputError(f"{quoted(value)} has a character that cannot be stored.") from None

@@ -19,7 +19,7 @@ logger = logging.getLogger("audit")
 # Log an identical refusal at most once in this many seconds, so that a retrying client cannot
 # fill the disk.
 PAUSE_SECONDS = 1.0
-# How many kinds of refusals are remembered for that.
+# The number of kinds of refusals to remember for that.
 MAX_KINDS = 1000
 
 _REFUSALS: dict[ErrorCode | UserErrorCode, str] = {
@@ -39,17 +39,17 @@ _WITH_NUMBERS = (
 
 
 def audit(event: str, access: TenantAccess | None = None, **facts: object) -> None:
-    """Record that the caller of the current request did something, in a tenant if in one."""
+    """Record an action of the current caller; `access` names its tenant, if it has one."""
     _write(event, "done", {**_caller(access.tenant_id if access else None), **facts})
 
 
 def audit_refused_start(error: UserInputError, access: TenantAccess) -> None:
-    """Record that a run was refused, unless the input was the reason."""
+    """Record a refused start, unless only its input was wrong."""
     _refuse(error.code, error.message, access.tenant_id)
 
 
 def audit_refusals(errors: Iterable[PublicError]) -> None:
-    """Record which of the errors of the current request are refusals."""
+    """Record the refusals among the errors of the current request."""
     for error in errors:
         _refuse(error.code, error.message, error.tenant_id)
 
@@ -89,7 +89,7 @@ class _Repeats:
         self._held: dict[Hashable, tuple[float, int]] = {}
 
     def admit(self, kind: Hashable) -> int | None:
-        """Return how many of the kind were held back before this one; None to hold it back."""
+        """Return how many of the kind were held back since the last; None to hold this one back."""
         now = monotonic()
         passed_at, held_back = self._held.get(kind, (float("-inf"), 0))
         if now - passed_at < PAUSE_SECONDS:

@@ -35,8 +35,8 @@ def completes(resolver: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coro
 async def run_to_completion(work: Coroutine[Any, Any, T]) -> T:
     """Run `work` in a task that survives a cancellation of the caller.
 
-    The caller is cancelled once the task is done. An error of the task has no answer to be part
-    of then, so it is logged and audited here.
+    The caller is cancelled once the task is done. An error of the task then has no answer to
+    appear in, so it is logged and audited here.
     """
     task = asyncio.create_task(work)
     _running.add(task)

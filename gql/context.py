@@ -109,19 +109,19 @@ class Context:
         """Verify the caller's token, without reading the database.
 
         Raises:
-            UnauthenticatedError: the token is not valid, or not any more.
-            UnavailableError: the token cannot be verified just now.
+            UnauthenticatedError: the token is not valid, or has expired.
+            UnavailableError: the token cannot be verified at the moment.
         """
         self._identity = await self._identify()
         self.request.actor_id = self._identity.user_id
         return self._identity
 
     async def principal(self) -> Principal:
-        """Return the caller with their current roles; in a stream, those of a few seconds ago.
+        """Return the caller with their roles; in a stream, these may be `PRINCIPAL_SECONDS` old.
 
         Raises:
-            UnauthenticatedError: the token is not valid, or not any more, or the user is unknown.
-            UnavailableError: the token cannot be verified just now.
+            UnauthenticatedError: the token is not valid or has expired, or the user is unknown.
+            UnavailableError: the token cannot be verified at the moment.
         """
         identity, now = self._identity, monotonic()
         if identity is None or now - self._read_at > PRINCIPAL_SECONDS:
@@ -181,7 +181,7 @@ class Context:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def locate(self, id_: str, type_name: str) -> tuple[TenantAccess, GlobalId]:
-        """Decode an id of a certain type; access to its tenant is checked first.
+        """Decode the id of an object of a type; access to its tenant is checked first.
 
         Raises:
             BadInputError, ForbiddenError.
@@ -193,7 +193,7 @@ class Context:
         return access, decoded
 
     async def place(self, cursor: str, kind: CursorKind[Any, K], tenant_id: UUID) -> K:
-        """Read a cursor of a certain list; the tenant in it is checked before anything else.
+        """Decode a cursor of a kind; access to its tenant is checked first.
 
         Raises:
             BadInputError, ForbiddenError.
@@ -214,13 +214,13 @@ class Context:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Return what a repository's query returns to the member, in a transaction of its own."""
+        """Run a repository's query for a member, in a separate transaction."""
         return await self.cases.transactions.read(query, access, *args, **kwargs)
 
     async def load(
         self, query: Fetch[K, V], access: TenantAccess, key: K, **arguments: Any
     ) -> V | None:
-        """Read `key` together with all other keys that are loaded in the same moment.
+        """Read `key` together with all other keys that are loaded at the same moment.
 
         One call of `query(session, keys, **arguments)` serves them all. Nothing is cached, so a
         stream never sees an old result.

@@ -1,4 +1,4 @@
-"""The closed enums of the schema: the domain's own, with a description for every value."""
+"""The enums of the schema, with a description of every value."""
 
 from collections.abc import Mapping
 from enum import Enum, EnumMeta, StrEnum
@@ -27,7 +27,7 @@ def _describe(
 
 
 class FeedChange(StrEnum):
-    """How an event moved a run with respect to the subscription's filter."""
+    """How an event changed whether a run matches the subscription's filter."""
 
     ENTERED = "ENTERED"
     UPDATED = "UPDATED"
@@ -35,7 +35,7 @@ class FeedChange(StrEnum):
 
 
 class FeedResetReason(StrEnum):
-    """Why a subscriber gets a whole snapshot."""
+    """Why a subscriber receives a snapshot."""
 
     SUBSCRIBED = "SUBSCRIBED"
     CURSOR_EXPIRED = "CURSOR_EXPIRED"

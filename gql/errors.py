@@ -21,7 +21,7 @@ from gql.request import current_request
 logger = logging.getLogger("gql")
 
 INTERNAL_MESSAGE = "Something went wrong on our side. Quote the errorId to support."
-UNAVAILABLE_MESSAGE = "The service cannot reach its database just now. Try again in a moment."
+UNAVAILABLE_MESSAGE = "The service cannot reach its database at the moment. Try again in a moment."
 BUSY_MESSAGE = "All database connections of the service are in use. Try again in a moment."
 
 # Characters. graphql-core quotes whole values that the client sent.
@@ -41,7 +41,7 @@ class InvalidOperationError(Exception):
 
 
 class PublicError(GraphQLError):
-    """A GraphQL error that may leave the server as it is."""
+    """A GraphQL error that is safe to send to a client."""
 
     # The tenant that it is about, for the audit log only.
     tenant_id: UUID | None = None

@@ -1,4 +1,4 @@
-"""Opaque global ids (Relay): every id names its type and its tenant, so access is checked first."""
+"""Opaque global ids (Relay). Each names its type and tenant, so that access is checked first."""
 
 import base64
 import binascii
@@ -32,10 +32,10 @@ class GlobalId:
 
     @classmethod
     def decode(cls, text: str) -> "GlobalId":
-        """Read an id.
+        """Decode an id.
 
         Raises:
-            BadInputError: the text is no id that this API ever gave out.
+            BadInputError: the text is not an id of this API.
         """
         try:
             decoded = decode_base64(text)
@@ -56,12 +56,12 @@ class GlobalId:
 
 
 def encode_base64(text: str) -> str:
-    """Return unpadded base64 that fits into an address."""
+    """Return unpadded, URL-safe base64."""
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def decode_base64(text: str) -> str:
-    """Return the text behind our unpadded base64; ValueError for anything else."""
+    """Decode `encode_base64`; ValueError for any other text."""
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         decoded = raw.decode()
@@ -71,7 +71,7 @@ def decode_base64(text: str) -> str:
 
 
 def storable(text: str) -> str:
-    """Return the text; ValueError when the database could not hold it: NUL or half a character."""
+    """Return the text; ValueError if Postgres cannot store it: a NUL or a lone surrogate."""
     if "\x00" in text:
         raise ValueError("NUL")
     text.encode()
@@ -79,5 +79,5 @@ def storable(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return a client's own text, short enough to repeat in a message."""
+    """Return a client's text, quoted and shortened for a message."""
     return repr(text if len(text) <= 60 else text[:60] + "…")

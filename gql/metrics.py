@@ -58,7 +58,7 @@ class ApiMetrics:
     def name_of(self, operation: str | None, *, succeeded: bool) -> str:
         """Return the label for an operation: its own name, or `other`.
 
-        The first `MOST_OPERATIONS` names of operations that succeed get a label of their own, so
+        The first `MOST_OPERATIONS` names of operations that succeed get their own label, so
         that refused clients cannot use up the labels.
         """
         if operation is None or len(operation) > LONGEST_NAME:

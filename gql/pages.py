@@ -50,7 +50,7 @@ class Connection(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A position in one kind of list of one tenant."""
+    """A position in a list of a tenant."""
 
     kind: str
     tenant_id: UUID
@@ -62,12 +62,12 @@ class Cursor:
 
     @classmethod
     def decode(cls, text: str) -> "Cursor":
-        """Read a cursor; BadInputError for a text that this API never gave out."""
+        """Decode a cursor; BadInputError if the text is not a cursor of this API."""
         try:
             kind, tenant, *values = json.loads(decode_base64(text))
             if not isinstance(kind, str) or not all(type(v) in (str, int) for v in values):
                 raise ValueError(text)
-            # JSON can spell characters that base64 let pass unseen.
+            # A JSON escape can hold a character that `decode_base64` would refuse.
             for part in (kind, *values):
                 storable(str(part))
             return cls(kind, UUID(hex=tenant), tuple(values))
@@ -77,10 +77,10 @@ class Cursor:
 
 @dataclass(frozen=True)
 class CursorKind(Generic[M, K]):
-    """The cursors of one kind of list: which values of a row they hold, and what these mean.
+    """The encoding of the cursors of one kind of list.
 
     `encode` returns the values of a row by which the list is sorted. `decode` turns them into the
-    key that the repository continues after, and raises ValueError, TypeError or AttributeError if
+    key after which the repository continues; it raises ValueError, TypeError or AttributeError if
     they do not fit.
     """
 
@@ -89,7 +89,7 @@ class CursorKind(Generic[M, K]):
     decode: Callable[..., K]
 
     def of(self, *owners: UUID | str) -> Self:
-        """Return the kind of the list that belongs to these owners, as the failures of a run."""
+        """Return the kind for the list of these owners, for example the failures of one run."""
         texts = (owner.hex if isinstance(owner, UUID) else owner for owner in owners)
         return replace(self, name=" ".join((self.name, *texts)))
 
@@ -99,7 +99,7 @@ class CursorKind(Generic[M, K]):
 
 
 def bad_cursor(text: str) -> BadInputError:
-    """Return the error for a cursor that does not belong where it was used."""
+    """Return the error for a cursor of another list."""
     return BadInputError(
         f"{quoted(text)} is not a cursor of this list. Cursors are opaque: send them back as"
         " received, to the field they came from."
@@ -107,16 +107,16 @@ def bad_cursor(text: str) -> BadInputError:
 
 
 def page_size(requested: int | None) -> int:
-    """Return how many members a page has; `DEFAULT_PAGE` for null.
+    """Return the size of a page; `DEFAULT_PAGE` for null.
 
     Raises:
         BadInputError: negative. LimitExceededError: more than MAX_PAGE.
     """
     size = DEFAULT_PAGE if requested is None else requested
     if size < 0:
-        raise BadInputError("A page has 0 members or more.")
+        raise BadInputError("A page size must not be negative.")
     if size > MAX_PAGE:
-        raise LimitExceededError(f"A page has at most {MAX_PAGE} members. Ask for the next page.")
+        raise LimitExceededError(f"A page has at most {MAX_PAGE} items. Request the next page.")
     return size
 
 
@@ -127,7 +127,7 @@ def as_is(row: Any) -> Any:
 
 @dataclass(frozen=True)
 class PageRequest(Generic[M, K]):
-    """The page of `first` members after a cursor, or from the beginning of the list:
+    """Reads the page of `first` items after a cursor, or from the beginning of the list:
 
         request = PageRequest(info.context, access, BACKUP_SETS, first, after)
         return await request.read(repository.page, node=BackupSet.of)
@@ -151,7 +151,7 @@ class PageRequest(Generic[M, K]):
         node: Callable[[M], T] = as_is,
         **named: Any,
     ) -> Connection[T]:
-        """Read the page in a transaction of its own."""
+        """Read the page in a separate transaction."""
         place = await self._place()
         rows = await self.context.read(query, self.access, *arguments, **place, **named)
         return self._page(rows, node)
@@ -164,7 +164,7 @@ class PageRequest(Generic[M, K]):
         node: Callable[[M], T] = as_is,
         **named: Any,
     ) -> Connection[T]:
-        """Read the page of the list that belongs to `owner`, together with those of others."""
+        """Read the page of one owner's list; one query reads the same page of other owners too."""
         place = await self._place()
         rows = await self.context.load(query, self.access, owner, **place, **named)
         return self._page(rows or (), node)
@@ -195,9 +195,9 @@ def page_of(
     cursor: Callable[[M], str],
     backward: bool = False,
 ) -> Connection[T]:
-    """Build a page from up to `size + 1` rows in the direction in which they were read.
+    """Build a page from up to `size + 1` rows, in the order in which they were read.
 
-    `is_first` is True without a cursor: then the page is at an end of the list.
+    `is_first` means that there was no cursor, so the page begins at an end of the list.
     """
     members = [(cursor(row), node(row)) for row in rows[:size]]
     has_more, has_passed = len(rows) > size, not is_first
@@ -217,7 +217,7 @@ def page_of(
 
 
 def cursor_number(bits: int) -> Callable[[str | int], int]:
-    """Return a reader of numbers of so many bits in a cursor; it raises ValueError otherwise."""
+    """Return a decoder for numbers of up to `bits` bits; it raises ValueError for other values."""
 
     def read(value: str | int) -> int:
         if isinstance(value, str) or not 0 <= value < 2**bits:
@@ -228,12 +228,12 @@ def cursor_number(bits: int) -> Callable[[str | int], int]:
 
 
 def cursor_text(value: str | int) -> str:
-    """Read a text in a cursor."""
+    """Decode a text."""
     return str(value)
 
 
 def cursor_parts(*readers: Callable[[Any], Any]) -> Callable[..., Any]:
-    """Return a reader of cursors with several values, each with its own reader."""
+    """Return a decoder for cursors with several values, from one decoder for each value."""
 
     def read(*values: str | int) -> tuple[Any, ...]:
         return tuple(part(value) for part, value in zip(readers, values, strict=True))

@@ -55,7 +55,7 @@ class Request:
         self.slot.take(self.actor_id)
 
     def end_turn(self) -> None:
-        """Give the turn back; do nothing if it has been given back."""
+        """Give the turn back; a second call does nothing."""
         if self.turn is not None:
             self.turn.give_back()
 
@@ -81,7 +81,7 @@ def serve(request: Request) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class GraphQLParams:
-    """What a client sends to have an operation executed: well-formed, but not yet parsed."""
+    """A client's request for an operation: well-formed, but not yet parsed."""
 
     # None if the extensions name the document by its hash.
     query: str | None

@@ -17,7 +17,7 @@ def _serialize(value: datetime) -> str:
 
 
 def moment(value: object) -> datetime:
-    """Read a moment as RFC 3339 writes it, in UTC and to the microsecond.
+    """Parse an RFC 3339 date and time, in UTC and to the microsecond.
 
     Raises:
         ValueError: anything else, and a leap second (`:60`), which neither Python nor
@@ -36,8 +36,8 @@ def _parse(value: object) -> datetime:
         return moment(value)
     except ValueError:
         raise GraphQLError(
-            "A DateTime reads 2026-01-31T12:00:00Z, with seconds from 00 to 59 and with an offset"
-            " from UTC or a Z."
+            "A DateTime looks like 2026-01-31T12:00:00Z: with seconds from 00 to 59, and with a UTC"
+            " offset or a Z."
         ) from None
 
 

@@ -71,7 +71,7 @@ class BackupMutations:
         for policy_id in input.policy_ids:
             located, policy = await info.context.locate(policy_id, "Policy")
             if located.tenant_id != access.tenant_id:
-                raise BadInputError("A policy belongs to another tenant than the backup set.")
+                raise BadInputError("A policy and the backup set belong to different tenants.")
             policies.append(policy_key(policy))
         start = info.context.cases.backups.start_adding
         return await start_run(info, access, start, backup_set.uuid_key(), policies)

@@ -72,7 +72,7 @@ def chosen_operation(document: DocumentNode, name: str | None) -> OperationDefin
     """Return the operation of this name; without a name, the only operation.
 
     Raises:
-        UnknownOperationError: there is no such operation, or a name is needed.
+        UnknownOperationError: no operation has this name, or a name is needed.
     """
     nodes = operations_of(document)
     if name is not None:

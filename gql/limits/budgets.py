@@ -8,7 +8,7 @@ class Budgets(Protocol):
     """Counts the cost that every user has spent, across all processes."""
 
     def require(self, user_id: UUID) -> None:
-        """Refuse a user whose budget is known to be spent; it asks no other process.
+        """Refuse a user whose budget is known to be spent, without asking another process.
 
         Raises:
             RateLimitedError: with the time to wait.

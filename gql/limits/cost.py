@@ -192,8 +192,8 @@ class _Sum:
         sizes = _numbers(arguments) or _numbers(sizing.values()) or [DEFAULT_PAGE]
         if max(sizes) > MAX_PAGE:
             raise LimitExceededError(
-                f"`{node.name.value}` returns at most {MAX_PAGE} members at a time."
-                " Ask for the others in another request."
+                f"`{node.name.value}` returns at most {MAX_PAGE} items at a time."
+                " Request the others separately."
             )
         # The resolver refuses a negative number.
         return max(0, *sizes)

@@ -1,4 +1,4 @@
-"""How large a document is, before it is validated against the schema."""
+"""The size of a document, which is checked before its validation."""
 
 from collections.abc import Iterator, Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""How many connections a user, and the members of a tenant, may have open in this process."""
+"""The limits of open connections in this process, for each user and each tenant."""
 
 from collections import Counter
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Turns: a user has a few operations executed at a time, and the others wait."""
+"""Turns: a few operations of each user are executed at a time; the others wait."""
 
 import sys
 
@@ -13,7 +13,7 @@ RETRY_SECONDS = 1.0
 
 
 def user_turns() -> FairQueue:
-    """Return the queue of all users; each user has a line of their own."""
+    """Return the queue of all users, with one line for each user."""
     return FairQueue(sys.maxsize, per_key=AT_A_TIME)
 
 
@@ -26,6 +26,6 @@ def require_patience(turn: Turn) -> None:
     if turn.waiting >= MOST_WAITING:
         raise RateLimitedError(
             f"{turn.waiting} of your requests are waiting, and {AT_A_TIME} are executed at a time."
-            " Wait for answers before you send more.",
+            " Wait for responses before you send more.",
             RETRY_SECONDS,
         )

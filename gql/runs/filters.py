@@ -1,4 +1,4 @@
-"""The filter of the list: what a client asks for, and what the ledger reads."""
+"""The filter of runs: from a client's argument to the ledger's query."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -44,7 +44,7 @@ async def run_filter(
     """Return the ledger's filter, bounded by the default window.
 
     Raises:
-        BadInputError: an empty range, an invalid type or an id that is not an initiator's.
+        BadInputError: an empty period, an invalid type or an id that is not an initiator's.
         ForbiddenError: an id of another tenant.
         LimitExceededError: more than MAX_VALUES in one list.
     """
@@ -56,8 +56,8 @@ async def run_filter(
     created_from = argument.created_from or datetime.now(UTC) - context.default_window
     if until is not None and until <= created_from:
         raise BadInputError(
-            f"The filter's range is empty: createdUntil must be later than"
-            f" {created_from.isoformat()}, where it begins."
+            f"The filter's period is empty: createdUntil must be later than its start,"
+            f" {created_from.isoformat()}."
         )
     return RunFilter(
         created_from=created_from,

@@ -167,7 +167,7 @@ class RunSubscriptions:
                 await context.stay(access.tenant_id)
                 resumed = await context.cases.runs.resume_run(access, run_id, cursor)
                 if resumed is None:
-                    raise NotFoundError("There is no such run.")
+                    raise NotFoundError("This run does not exist.")
                 for past in resumed.missed or ():
                     await context.stay(access.tenant_id)
                     yield change_of(past, past.run, FeedCursor(resumed.cursor.epoch, past.seq))
