@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -67,11 +67,6 @@ class Identity:
     claimed: ClaimedUser | None = None
 
 
-# Verifies the caller's token. Each call verifies again: the token may have expired, or its key may
-# have been withdrawn.
-Identify = Callable[[], Awaitable[Identity]]
-
-
 class HubLinks:
     """Builds links to the hub, under the installation's public URL."""
 
@@ -83,27 +78,22 @@ class HubLinks:
         return f"{self._base}/t/{tenant_slug}/operations/{run_id}"
 
 
+@dataclass(eq=False, repr=False)
 class Context:
     """The context of one operation; a subscription keeps it until it ends."""
 
-    def __init__(
-        self,
-        cases: UseCases,
-        identify: Identify,
-        links: HubLinks,
-        default_window: timedelta,
-        request: Request,
-    ) -> None:
-        self.cases = cases
-        self.links = links
-        self.default_window = default_window
-        self.request = request
-        self._entered: TenantAccess | None = None
-        self._identify = identify
-        self._identity: Identity | None = None
-        self._principal: Principal | None = None
-        self._read_at = float("-inf")
-        self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
+    cases: UseCases
+    # Verifies the caller's token. Each call verifies again: the token may have expired, or its
+    # key may have been withdrawn.
+    verify_token: Callable[[], Awaitable[Identity]]
+    links: HubLinks
+    default_window: timedelta
+    request: Request
+    _entered: TenantAccess | None = None
+    _identity: Identity | None = None
+    _principal: Principal | None = None
+    _read_at: float = float("-inf")
+    _loaders: dict[Hashable, DataLoader[Any, Any]] = field(default_factory=dict)
 
     async def identify(self) -> Identity:
         """Verify the caller's token, without reading the database.
@@ -112,7 +102,7 @@ class Context:
             UnauthenticatedError: the token is not valid, or has expired.
             UnavailableError: the token cannot be verified at the moment.
         """
-        self._identity = await self._identify()
+        self._identity = await self.verify_token()
         self.request.actor_id = self._identity.user_id
         return self._identity
 
@@ -180,16 +170,21 @@ class Context:
             except DatabaseUnavailableError:
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def locate(self, id_: str, type_name: str) -> tuple[TenantAccess, GlobalId]:
+    async def locate(
+        self, id_: str, type_name: str, within: TenantAccess | None = None
+    ) -> tuple[TenantAccess, GlobalId]:
         """Decode the id of an object of a type; access to its tenant is checked first.
 
         Raises:
-            BadInputError, ForbiddenError.
+            BadInputError: not an id of this type, or of an object outside the tenant `within`.
+            ForbiddenError: the caller is not a member of its tenant.
         """
         decoded = GlobalId.decode(id_)
         access = await self.enter(decoded.tenant_id)
         if decoded.type_name != type_name:
             raise BadInputError(f"Expected the id of a {type_name}, not of a {decoded.type_name}.")
+        if within is not None and within.tenant_id != access.tenant_id:
+            raise BadInputError(f"The {type_name} belongs to another tenant.")
         return access, decoded
 
     async def place(self, cursor: str, kind: CursorKind[Any, K], tenant_id: UUID) -> K:

@@ -1,7 +1,6 @@
 """The enums of the schema, with a description of every value."""
 
-from collections.abc import Mapping
-from enum import Enum, EnumMeta, StrEnum
+from enum import EnumMeta, StrEnum
 
 import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
@@ -15,15 +14,13 @@ from domain.runs.models import RunEventKind, StartOutcome
 from domain.tenancy.roles import TenantRole
 
 
-def _describe(
-    enum: EnumMeta, description: str, values: Mapping[Enum, str], name: str | None = None
-) -> None:
+def _describe(enum: EnumMeta, description: str, name: str | None = None, **values: str) -> None:
+    """Describe an enum and each of its values, by their names."""
     described = strawberry.enum(enum, name=name, description=description)
     definition: StrawberryEnumDefinition = described.__strawberry_definition__  # type: ignore[attr-defined]
-    texts = {member.name: text for member, text in values.items()}
     for value in definition.values:
-        value.description = texts.pop(value.name)
-    assert not texts
+        value.description = values.pop(value.name)
+    assert not values
 
 
 class FeedChange(StrEnum):
@@ -52,162 +49,121 @@ class InitiatorKind(StrEnum):
 _describe(
     StatusBucket,
     "The status of a run to show, computed from its stored status and its counts.",
-    {
-        StatusBucket.QUEUED: "The run waits for a worker.",
-        StatusBucket.RUNNING: "A worker is executing the run.",
-        StatusBucket.SUCCEEDED: "The run ended, and nothing failed.",
-        StatusBucket.PARTIALLY_SUCCEEDED: "The run ended. Some items failed and some succeeded.",
-        StatusBucket.FAILED: "The run ended without a success, or an error stopped it.",
-    },
+    QUEUED="The run waits for a worker.",
+    RUNNING="A worker is executing the run.",
+    SUCCEEDED="The run ended, and nothing failed.",
+    PARTIALLY_SUCCEEDED="The run ended. Some items failed and some succeeded.",
+    FAILED="The run ended without a success, or an error stopped it.",
 )
 _describe(
     FailureReason,
     "Why an item, or the run as a whole, failed. New values may be added.",
-    {
-        FailureReason.INVALID_JSON: "The file is not JSON.",
-        FailureReason.INVALID_POLICY: (
-            "The JSON is not a valid policy: a required part is missing or wrong."
-        ),
-        FailureReason.INCOMPLETE_POLICY: "The document is marked as incomplete by its exporter.",
-        FailureReason.UNREADABLE_FILE: "The file or folder could not be read.",
-        FailureReason.FILE_TOO_LARGE: (
-            "The file exceeds the size or the number of values allowed for a policy."
-        ),
-        FailureReason.OUTSIDE_SCOPE: "A symbolic link points outside the scope's folder.",
-        FailureReason.DUPLICATE_ID: "Several policies share this id, so none of them was stored.",
-        FailureReason.CHANGED_WHILE_READING: "The policy changed during the sync.",
-        FailureReason.SCOPE_NOT_FOUND: "The provider has no scope with this key.",
-        FailureReason.SCOPE_AMBIGUOUS: (
-            "Two folders have the scope's name in different Unicode forms."
-        ),
-        FailureReason.SCOPE_EMPTY: (
-            "The scope had policies before and has none now. Set `allowEmpty` if that is intended."
-        ),
-        FailureReason.INVALID_IGNORE_FILE: "The export's ignore file cannot be used.",
-        FailureReason.PROVIDER_UNAVAILABLE: "The provider did not respond.",
-        FailureReason.POLICY_NOT_FOUND: "The current snapshot has no such policy.",
-        FailureReason.BASELINE_UNAVAILABLE: "A snapshot needed for the comparison was deleted.",
-        FailureReason.BACKUP_SET_NOT_FOUND: "The backup set was deleted.",
-        FailureReason.TIMEOUT: "The run exceeded its time limit.",
-        FailureReason.QUEUE_TIMEOUT: "No worker claimed the run in time.",
-        FailureReason.WORKER_LOST: "The worker was lost, and the run has no attempts left.",
-        FailureReason.INTERNAL_ERROR: (
-            "An unexpected error. Look up its `errorId` in the server's log."
-        ),
-        FailureReason.OTHER: (
-            "A reason that this server does not know yet, for example during an upgrade."
-        ),
-    },
+    INVALID_JSON="The file is not JSON.",
+    INVALID_POLICY="The JSON is not a valid policy: a required part is missing or wrong.",
+    INCOMPLETE_POLICY="The document is marked as incomplete by its exporter.",
+    UNREADABLE_FILE="The file or folder could not be read.",
+    FILE_TOO_LARGE="The file exceeds the size or the number of values allowed for a policy.",
+    OUTSIDE_SCOPE="A symbolic link points outside the scope's folder.",
+    DUPLICATE_ID="Several policies share this id, so none of them was stored.",
+    CHANGED_WHILE_READING="The policy changed during the sync.",
+    SCOPE_NOT_FOUND="The provider has no scope with this key.",
+    SCOPE_AMBIGUOUS="Two folders have the scope's name in different Unicode forms.",
+    SCOPE_EMPTY="The scope had policies before and has none now. Set `allowEmpty` if that is"
+    " intended.",
+    INVALID_IGNORE_FILE="The export's ignore file cannot be used.",
+    PROVIDER_UNAVAILABLE="The provider did not respond.",
+    POLICY_NOT_FOUND="The current snapshot has no such policy.",
+    BASELINE_UNAVAILABLE="A snapshot needed for the comparison was deleted.",
+    BACKUP_SET_NOT_FOUND="The backup set was deleted.",
+    TIMEOUT="The run exceeded its time limit.",
+    QUEUE_TIMEOUT="No worker claimed the run in time.",
+    WORKER_LOST="The worker was lost, and the run has no attempts left.",
+    INTERNAL_ERROR="An unexpected error. Look up its `errorId` in the server's log.",
+    OTHER="A reason that this server does not know yet, for example during an upgrade.",
 )
 _describe(
     TenantRole,
-    "A member's role in a tenant. Each role includes the permissions of the roles above it in"
-    " this list.",
-    {
-        TenantRole.READONLY: "Can read everything and start nothing.",
-        TenantRole.OPERATOR: "Can also start inventory syncs, drift generation and backups.",
-        TenantRole.MANAGER: "Can also create backup sets.",
-        TenantRole.OWNER: "Can also change the tenant's settings.",
-    },
+    "A member's role in a tenant. Each role includes the permissions of the roles above it in this"
+    " list.",
+    READONLY="Can read everything and start nothing.",
+    OPERATOR="Can also start inventory syncs, drift generation and backups.",
+    MANAGER="Can also create backup sets.",
+    OWNER="Can also change the tenant's settings.",
 )
 _describe(
     StartOutcome,
     "Whether a start created a new run.",
-    {
-        StartOutcome.CREATED: "A new run was queued.",
-        StartOutcome.REUSED_ACTIVE: (
-            "The same work is already queued or running. That run is returned."
-        ),
-    },
+    CREATED="A new run was queued.",
+    REUSED_ACTIVE="The same work is already queued or running. That run is returned.",
 )
 _describe(
     RunEventKind,
     "What happened to a run.",
-    {
-        RunEventKind.QUEUED: "The run was started and waits for a worker.",
-        RunEventKind.STARTED: "A worker claimed the run.",
-        RunEventKind.PROGRESSED: "The run's counts increased.",
-        RunEventKind.REQUEUED: "The run waits for another worker.",
-        RunEventKind.FINISHED: "The run ended.",
-        RunEventKind.OTHER: (
-            "An event that this server does not know yet, for example during an upgrade. The"
-            " state of the run is correct."
-        ),
-    },
-    name="RunEventKind",
+    QUEUED="The run was started and waits for a worker.",
+    STARTED="A worker claimed the run.",
+    PROGRESSED="The run's counts increased.",
+    REQUEUED="The run waits for another worker.",
+    FINISHED="The run ended.",
+    OTHER="An event that this server does not know yet, for example during an upgrade. The state"
+    " of the run is correct.",
 )
 _describe(
     DriftKind,
     "What happened to a policy since the baseline.",
-    {
-        DriftKind.ADDED: "The policy is new.",
-        DriftKind.REMOVED: "The policy was removed.",
-        DriftKind.MODIFIED: "The policy's settings changed.",
-    },
+    ADDED="The policy is new.",
+    REMOVED="The policy was removed.",
+    MODIFIED="The policy's settings changed.",
 )
 _describe(
     ChangeKind,
     "What happened to a setting of a policy.",
-    {
-        ChangeKind.ADDED: "The setting is new; `old` is null.",
-        ChangeKind.REMOVED: "The setting was removed; `new` is null.",
-        ChangeKind.CHANGED: "The setting's value changed.",
-        ChangeKind.REORDERED: "The list has the same members in a different order.",
-    },
     name="SettingChangeKind",
+    ADDED="The setting is new; `old` is null.",
+    REMOVED="The setting was removed; `new` is null.",
+    CHANGED="The setting's value changed.",
+    REORDERED="The list has the same members in a different order.",
 )
 _describe(
     NotificationOutcome,
     "What a notification reports.",
-    {
-        NotificationOutcome.QUEUED: "The run waits for a worker.",
-        NotificationOutcome.SUCCEEDED: "The run succeeded.",
-        NotificationOutcome.PARTIALLY_SUCCEEDED: "The run succeeded in part.",
-        NotificationOutcome.FAILED: "The run failed.",
-    },
+    QUEUED="The run waits for a worker.",
+    SUCCEEDED="The run succeeded.",
+    PARTIALLY_SUCCEEDED="The run succeeded in part.",
+    FAILED="The run failed.",
 )
 _describe(
     UserErrorCode,
     "The kind of a user error. New values may be added.",
-    {
-        UserErrorCode.INVALID_SCOPE_KEY: "The scope key is malformed.",
-        UserErrorCode.UNKNOWN_SCOPE: "The tenant has no scope with this key.",
-        UserErrorCode.NOT_ENOUGH_SNAPSHOTS: "The scope needs two complete syncs first.",
-        UserErrorCode.BACKUP_SET_NOT_FOUND: "The backup set does not exist.",
-        UserErrorCode.INVALID_NAME: (
-            "The name is empty, too long or has characters that cannot be printed."
-        ),
-        UserErrorCode.NAME_TAKEN: "The name is already in use.",
-        UserErrorCode.NO_POLICIES: "No policies were given.",
-        UserErrorCode.TOO_MANY_POLICIES: "There are more policies than one run can copy.",
-        UserErrorCode.INVALID_RETENTION: "The number of days is out of range.",
-        UserErrorCode.TOO_MANY_ACTIVE_RUNS: (
-            "The tenant has reached its limit of queued and running runs. Try again later."
-        ),
-    },
+    INVALID_SCOPE_KEY="The scope key is malformed.",
+    UNKNOWN_SCOPE="The tenant has no scope with this key.",
+    NOT_ENOUGH_SNAPSHOTS="The scope needs two complete syncs first.",
+    BACKUP_SET_NOT_FOUND="The backup set does not exist.",
+    INVALID_NAME="The name is empty, too long or has characters that cannot be printed.",
+    NAME_TAKEN="The name is already in use.",
+    NO_POLICIES="No policies were given.",
+    TOO_MANY_POLICIES="There are more policies than one run can copy.",
+    INVALID_RETENTION="The number of days is out of range.",
+    TOO_MANY_ACTIVE_RUNS="The tenant has reached its limit of queued and running runs. Try again"
+    " later.",
 )
 _describe(
     FeedChange,
     "How an event changed whether a run matches the subscription's filter.",
-    {
-        FeedChange.ENTERED: "The run now matches: add it to the list.",
-        FeedChange.UPDATED: "The run still matches: replace it in the list.",
-        FeedChange.LEFT: "The run no longer matches: remove it from the list.",
-    },
+    ENTERED="The run now matches: add it to the list.",
+    UPDATED="The run still matches: replace it in the list.",
+    LEFT="The run no longer matches: remove it from the list.",
 )
 _describe(
     FeedResetReason,
     "Why a subscriber receives a snapshot instead of the events after its cursor.",
-    {
-        FeedResetReason.SUBSCRIBED: "The subscription started without a cursor.",
-        FeedResetReason.CURSOR_EXPIRED: "Events after the cursor have been deleted.",
-        FeedResetReason.CURSOR_FOREIGN: (
-            "The cursor belongs to another feed, or the feed was restored from a backup since."
-        ),
-    },
+    SUBSCRIBED="The subscription started without a cursor.",
+    CURSOR_EXPIRED="Events after the cursor have been deleted.",
+    CURSOR_FOREIGN="The cursor belongs to another feed, or the feed was restored from a backup"
+    " since.",
 )
 _describe(
     InitiatorKind,
     "Who started a run.",
-    {InitiatorKind.USER: "A person.", InitiatorKind.SYSTEM: "The system."},
+    USER="A person.",
+    SYSTEM="The system.",
 )

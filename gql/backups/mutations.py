@@ -5,7 +5,7 @@ from typing import Annotated
 import strawberry
 from strawberry import argument, field
 
-from domain.errors import BadInputError, UserInputError
+from domain.errors import UserInputError
 from gql.audit import audit
 from gql.backups.queries import BackupSet
 from gql.completion import completes
@@ -69,9 +69,7 @@ class BackupMutations:
         access, backup_set = await info.context.locate(input.backup_set_id, "BackupSet")
         policies = []
         for policy_id in input.policy_ids:
-            located, policy = await info.context.locate(policy_id, "Policy")
-            if located.tenant_id != access.tenant_id:
-                raise BadInputError("A policy and the backup set belong to different tenants.")
+            _, policy = await info.context.locate(policy_id, "Policy", within=access)
             policies.append(policy_key(policy))
         start = info.context.cases.backups.start_adding
         return await start_run(info, access, start, backup_set.uuid_key(), policies)

@@ -150,9 +150,7 @@ class TenantDrift:
         first: First = DEFAULT_PAGE,
         after: After = UNSET,
     ) -> Connection[DriftFinding]:
-        access, decoded = await info.context.locate(run_id, "OperationRun")
-        if access.tenant_id != root.tenant_id:
-            raise BadInputError("The run belongs to another tenant.")
+        _, decoded = await info.context.locate(run_id, "OperationRun", within=root)
         key = decoded.uuid_key()
         run = (await info.context.read(reading.by_ids, root, [key])).get(key)
         if run is None:

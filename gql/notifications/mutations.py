@@ -5,7 +5,7 @@ from typing import Annotated
 import strawberry
 from strawberry import argument, field
 
-from domain.errors import BadInputError, LimitExceededError
+from domain.errors import LimitExceededError
 from gql.audit import audit
 from gql.completion import completes
 from gql.context import Info
@@ -46,9 +46,7 @@ class NotificationMutations:
             raise LimitExceededError(f"Mark at most {MAX_PAGE} notifications at a time.")
         ids = []
         for id_ in input.notification_ids:
-            located, decoded = await info.context.locate(id_, "Notification")
-            if located.tenant_id != access.tenant_id:
-                raise BadInputError("A notification belongs to another tenant.")
+            _, decoded = await info.context.locate(id_, "Notification", within=access)
             ids.append(decoded.uuid_key())
         marked, unread = await info.context.cases.notifications.mark_read(access, ids)
         if marked:

@@ -1,7 +1,6 @@
 """The filter of runs: from a client's argument to the ledger's query."""
 
 from datetime import UTC, datetime
-from uuid import UUID
 
 import strawberry
 from strawberry import UNSET, field
@@ -59,19 +58,14 @@ async def run_filter(
             f"The filter's period is empty: createdUntil must be later than its start,"
             f" {created_from.isoformat()}."
         )
+    initiators = [
+        await context.locate(id_, "Initiator", within=access)
+        for id_ in argument.initiator_ids or ()
+    ]
     return RunFilter(
         created_from=created_from,
         created_until=until,
         run_types=frozenset(map(plain_text, argument.run_types or ())),
         status_buckets=frozenset(argument.status_buckets or ()),
-        initiator_ids=frozenset(
-            [await _initiator_id(id_, access, context) for id_ in argument.initiator_ids or ()]
-        ),
+        initiator_ids=frozenset(initiator.uuid_key() for _, initiator in initiators),
     )
-
-
-async def _initiator_id(id_: str, access: TenantAccess, context: Context) -> UUID:
-    located, decoded = await context.locate(id_, "Initiator")
-    if located.tenant_id != access.tenant_id:
-        raise BadInputError("An initiator's id in the filter belongs to another tenant.")
-    return decoded.uuid_key()

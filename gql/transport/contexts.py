@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from gql.context import Context, HubLinks, Identity, UseCases
 from gql.limits.budgets import Budgets
@@ -45,10 +46,5 @@ class Contexts:
         return context
 
     def _context(self, request: Request, authorization: str | None) -> Context:
-        return Context(
-            self.cases,
-            lambda: self.authenticate(authorization),
-            self.links,
-            self.default_window,
-            request,
-        )
+        verify_token = partial(self.authenticate, authorization)
+        return Context(self.cases, verify_token, self.links, self.default_window, request)

@@ -250,7 +250,6 @@ class GraphQLView(GraphQL[Request, None]):
     async def create_websocket_response(
         self, request: WebSocket, subprotocol: str | None
     ) -> WebSocket:
-        """Accept the handshake."""
         headers = [(b"x-request-id", current_request().id.encode())]
         await request.accept(subprotocol, headers)
         return request
@@ -266,11 +265,9 @@ class GraphQLView(GraphQL[Request, None]):
         return UnsetType()
 
     def encode_json(self, data: object) -> bytes:
-        """Return `data` as JSON."""
         return orjson.dumps(data)
 
     def decode_json(self, data: str | bytes) -> object:
-        """Return the value of a JSON text."""
         return orjson.loads(data)
 
 
