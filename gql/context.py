@@ -31,7 +31,7 @@ from gql.pages import Cursor, CursorKind, bad_cursor
 from gql.request import Request
 
 # Seconds after which a subscription reads its caller's roles again. All subscriptions of a user
-# share an answer for half of that time; together that is far below the 60 s of T4.
+# share an answer for half of that time. A former member's stream therefore ends well within 60 s.
 PRINCIPAL_SECONDS = 10.0
 # Seconds after which a stream retries a database that was unavailable.
 RETRY_SECONDS = 1.0

@@ -1,8 +1,8 @@
 """One span and one measurement per operation, over every transport; none per field.
 
-The span and the latency of a subscription end with its first result, since a span that stays open
-for hours is of no use until then. Each operation on a WebSocket begins its own trace. Neither
-spans nor metrics hold a document, a variable or the text of an exception.
+The span and the latency of a subscription end with its first result, since a span is exported only
+after its end. Each operation on a WebSocket begins its own trace. Neither spans nor metrics hold a
+document, a variable or the text of an exception.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Changing a tenant's settings (T1: owners)."""
+"""Changing a tenant's settings."""
 
 from dataclasses import replace
 from typing import Annotated

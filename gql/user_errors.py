@@ -1,4 +1,4 @@
-"""Errors that a user can fix, as part of a payload instead of a GraphQL error (graphql.md)."""
+"""Errors that a user can fix, as part of a payload instead of a GraphQL error."""
 
 import strawberry
 from strawberry import field

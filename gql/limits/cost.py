@@ -67,9 +67,9 @@ class _Rule:
 class CostModel:
     """Computes the cost of an operation: `BASE`, 1 for each object, and the fields' weights.
 
-    It counts the objects of an answer in which every list is full. A page has as many members as
-    the client asks for; any other list has as many as its metadata states, or `LIST`. A selection
-    inside a list counts for each member. Branches that exclude each other both count.
+    It counts the objects of an answer in which every list is full. A page has the size that the
+    client requests; any other list has the length in its metadata, or `LIST`. A selection inside a
+    list counts for each object. Branches that exclude each other both count.
     `INTROSPECTED` objects of introspection cost 1; graphql-core bounds its depth.
     """
 

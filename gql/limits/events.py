@@ -102,7 +102,7 @@ class EventMeter:
 
 
 def _identity(event: Any) -> tuple[Hashable, ...] | None:
-    """Return what is equal in two events that equal subscriptions may share; None for others."""
+    """Return the parts by which equal subscriptions recognize an event; None without a cursor."""
     cursor = getattr(event, "cursor", None)
     if not isinstance(cursor, str):
         return None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most that a document may have; a fragment counts wherever it is spread."""
+    """The limits of a document; a fragment counts wherever it is spread."""
 
     tokens: int = 2_000
     depth: int = 16

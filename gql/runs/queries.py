@@ -1,4 +1,4 @@
-"""The fields of a tenant about runs: the list of runs and its facets (H1, H4)."""
+"""The fields of a tenant about runs: the list of runs and its facets."""
 
 from datetime import datetime
 from typing import Annotated

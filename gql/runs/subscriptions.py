@@ -1,4 +1,4 @@
-"""Live runs: a snapshot or the events since a cursor, then every event in commit order (H3)."""
+"""Live runs: a snapshot or the events since a cursor, then every event in commit order."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -29,7 +29,7 @@ from gql.runs.filters import run_filter
 from gql.runs.queries import Filter
 from gql.runs.types import OperationRun
 
-# Seconds after which a quiet stream sends a heartbeat and checks role and token again (T4).
+# Seconds after which a quiet stream sends a heartbeat and checks role and token again.
 HEARTBEAT_SECONDS = 15.0
 SNAPSHOT_RUNS = 50
 FEED = CursorKind[FeedCursor, FeedCursor](

@@ -8,7 +8,7 @@ from strawberry.http.websocket_origin import normalize_allowed_origins
 
 
 def cross_origin(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
-    """Return `app` with CORS headers for pages of `origins`; `*` allows all, none changes nothing.
+    """Return `app` with CORS headers for pages of `origins`; `*` allows every origin.
 
     A page sets the token's header itself, so cookies and other credentials of the browser are
     never allowed.

@@ -241,7 +241,7 @@ class GraphQLView(GraphQL[Request, None]):
     async def get_context(
         self, request: HttpRequest | WebSocket, response: Response | WebSocket
     ) -> Request:
-        """Return what Strawberry calls the context of a WebSocket: its request."""
+        """Return the WebSocket's request, which is the context of Strawberry's handler."""
         if self._connections.close_code is not None:
             # Refusing the handshake could not send the close code.
             raise _StoppingError

@@ -27,7 +27,7 @@ STATUS: Mapping[str, int] = {
 
 
 def is_request_error(result: ExecutionResult) -> bool:
-    """Return whether nothing ran, or a whole stream failed, so that no field has the error."""
+    """Return whether the request or stream failed as a whole, so that no field has the error."""
     if isinstance(result, PreExecutionError):
         return True
     errors = result.errors or []

@@ -23,7 +23,7 @@ TOO_MUCH = {
     "directives": "{ viewer { name @skip(if: false) @include(if: true) email @skip(if: true)"
     " memberships @skip(if: true) { role } } }",
     "duplicates": "{ viewer { name name name name name } }",
-    "members": TENANT + "{ operationRuns(first: 101) { nodes { id } } } }",
+    "items": TENANT + "{ operationRuns(first: 101) { nodes { id } } } }",
     "costs": TENANT + "{ operationRuns(first: 99) { nodes { initiator { name } } } } }",
 }
 HARMLESS = "{ viewer { name } }"

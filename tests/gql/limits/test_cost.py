@@ -128,5 +128,5 @@ def test_ids_may_be_a_variable() -> None:
     ],
 )
 def test_a_page_that_is_too_large_is_refused(text: str, variables: dict[str, Any]) -> None:
-    with pytest.raises(LimitExceededError, match=f"at most {MAX_PAGE} members"):
+    with pytest.raises(LimitExceededError, match=f"at most {MAX_PAGE} items"):
         cost(text, **variables)
