@@ -10,7 +10,7 @@ from tests.nodejs import needs_node, npm
 pytestmark = needs_node
 
 FAULTS = {
-    "require-description": ('  """When a worker first took it."""\n', ""),
+    "require-description": ('  """When a worker first claimed it."""\n', ""),
     "naming-convention": ("  email: String", "  e_mail: String"),
     "require-deprecation-reason": (
         '  version: Int!\n\n  """When',

@@ -16,8 +16,8 @@ REQUIRED = (
     "    filter: OperationRunFilter!\n  ): OperationRunFacets!",
 )
 GROWN_ENUM = (
-    '  SUCCEEDED\n\n  """It ended; some',
-    '  SUCCEEDED\n\n  PAUSED\n\n  """It ended; some',
+    '  SUCCEEDED\n\n  """The run ended. Some',
+    '  SUCCEEDED\n\n  PAUSED\n\n  """The run ended. Some',
 )
 ADDED = ("type Viewer {", "type Viewer {\n  locale: String")
 
