@@ -1,4 +1,4 @@
-"""Starting a run: the result of a start mutation, and the steps that all of them share."""
+"""The steps and the payload that all start mutations share."""
 
 from collections.abc import Awaitable, Callable
 from typing import Concatenate, ParamSpec
@@ -33,7 +33,11 @@ async def start_run(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> StartRunPayload:
-    """Start a run with a use case of the member's tenant, audit it, and return the payload."""
+    """Call the use case `start` for a member, audit the start, and return the payload.
+
+    start = info.context.cases.drift.start_generation
+    return await start_run(info, access, start, input.scope_key)
+    """
     try:
         started = await start(access, *args, **kwargs)
     except UserInputError as error:

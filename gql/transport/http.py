@@ -176,7 +176,7 @@ class GraphQLView(GraphQL[Request, None]):
         context: Context,
         media_types: list[MediaType],
     ) -> Response:
-        # A mere link makes a GET, so it must not change anything.
+        # Any link can cause a GET, so a GET must not change anything.
         allowed = {OperationType.QUERY}
         if http.method == "POST":
             allowed.add(OperationType.MUTATION)
