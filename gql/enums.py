@@ -121,7 +121,7 @@ _describe(
     ADDED="The setting is new; `old` is null.",
     REMOVED="The setting was removed; `new` is null.",
     CHANGED="The setting's value changed.",
-    REORDERED="The list has the same members in a different order.",
+    REORDERED="The list has the same elements in a different order.",
 )
 _describe(
     NotificationOutcome,

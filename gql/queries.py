@@ -66,7 +66,7 @@ class Query:
     async def tenant(
         self,
         info: Info,
-        id: Annotated[strawberry.ID, argument(description="The tenant.")],  # noqa: A002
+        id: Annotated[strawberry.ID, argument(description="The id of the tenant.")],  # noqa: A002
     ) -> Tenant:
         access, _ = await info.context.locate(id, "Tenant")
         return cast("Tenant", access)

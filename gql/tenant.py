@@ -51,7 +51,7 @@ class Tenant(Node, TenantRuns, TenantInventory, TenantDrift, TenantBackups, Tena
 @strawberry.type(description="The caller's membership in a tenant.")
 class Membership:
     tenant: Tenant = field(description="The tenant.")
-    role: TenantRole = field(description="The caller's role in it.")
+    role: TenantRole = field(description="The caller's role in the tenant.")
 
 
 @strawberry.type(description="The caller.")

@@ -16,7 +16,7 @@ from gql.user_errors import UserError
 
 @strawberry.input(description="The settings to change.")
 class UpdateTenantSettingsInput:
-    tenant_id: strawberry.ID = field(description="The tenant.")
+    tenant_id: strawberry.ID = field(description="The id of the tenant.")
     retention_days: int = field(description="The number of days to keep finished runs, 1 to 3650.")
 
 

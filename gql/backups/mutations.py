@@ -17,8 +17,8 @@ from gql.user_errors import UserError
 
 @strawberry.input(description="The backup set to create.")
 class CreateBackupSetInput:
-    tenant_id: strawberry.ID = field(description="The tenant.")
-    name: str = field(description="1 to 100 characters, unique within the tenant.")
+    tenant_id: strawberry.ID = field(description="The id of the tenant.")
+    name: str = field(description="The name: 1 to 100 characters, unique within the tenant.")
 
 
 @strawberry.type(description="The result of `createBackupSet`.")
@@ -31,7 +31,7 @@ class CreateBackupSetPayload:
 
 @strawberry.input(description="The policies to copy and the backup set that receives them.")
 class AddPoliciesToBackupSetInput:
-    backup_set_id: strawberry.ID = field(description="The backup set.")
+    backup_set_id: strawberry.ID = field(description="The id of the backup set.")
     policy_ids: list[strawberry.ID] = field(
         description="The ids of the policies, at most 1,000. Duplicates count once."
     )

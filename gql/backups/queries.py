@@ -28,7 +28,7 @@ COPIES = CursorKind[models.BackedUpPolicy, tuple[str, str, str]](
 
 @strawberry.type(description="A copy of a policy in a backup set.")
 class BackedUpPolicy:
-    scope_key: str = field(description="The scope that the policy came from.")
+    scope_key: str = field(description="The key of the scope that the policy came from.")
     policy_id: str = field(description="The policy's id at the provider.")
     name: str = field(description="The policy's display name when it was copied.")
     policy_type: str = field(description="The policy's type at the provider.")
@@ -42,7 +42,7 @@ class BackedUpPolicy:
 class BackupSet(Node):
     access: strawberry.Private[TenantAccess]
     model: strawberry.Private[models.BackupSet]
-    name: str = field(description="Unique within the tenant.")
+    name: str = field(description="The name, unique within the tenant.")
     created_by: str = field(description="The creator's name at the time of creation.")
     created_at: datetime = field(description="When it was created.")
     policy_count: int = field(description="The number of policy copies in the set.")

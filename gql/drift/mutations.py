@@ -12,7 +12,7 @@ from gql.runs.mutations import StartRunPayload, start_run
 
 @strawberry.input(description="The scope to compare.")
 class StartDriftGenerationInput:
-    tenant_id: strawberry.ID = field(description="The tenant.")
+    tenant_id: strawberry.ID = field(description="The id of the tenant.")
     scope_key: str = field(description="The key of the scope to compare.")
 
 

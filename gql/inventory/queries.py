@@ -25,7 +25,7 @@ POLICIES = CursorKind[models.Policy, tuple[str, str]](
 
 @strawberry.type(description="A part of the tenant's inventory that is synced as a unit.")
 class InventoryScope:
-    key: str = field(description="Pass it to `startInventorySync`.")
+    key: str = field(description="The unique key. Pass it to `startInventorySync`.")
     last_seen_at: datetime = field(description="When the provider last listed it.")
     last_snapshot_run_id: strawberry.ID | None = field(
         description="The newest sync that succeeded completely. Its snapshot is the scope's current"
@@ -46,7 +46,7 @@ class InventoryScope:
 
 @strawberry.type(description="A policy in the current snapshot of its scope.")
 class Policy(Node):
-    scope_key: str = field(description="The scope that the policy was read from.")
+    scope_key: str = field(description="The key of the scope that the policy was read from.")
     policy_id: str = field(description="The policy's id at the provider.")
     name: str = field(description="The policy's display name.")
     policy_type: str = field(

@@ -16,7 +16,7 @@ from gql.pages import MAX_PAGE
 
 @strawberry.input(description="The notifications to mark as read.")
 class MarkNotificationsReadInput:
-    tenant_id: strawberry.ID = field(description="The tenant.")
+    tenant_id: strawberry.ID = field(description="The id of the tenant.")
     notification_ids: list[strawberry.ID] = field(
         description="The ids of the notifications, at most 100."
     )

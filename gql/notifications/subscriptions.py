@@ -27,7 +27,7 @@ class NotificationSubscriptions:
     async def notifications(
         self,
         info: Info,
-        tenant_id: Annotated[strawberry.ID, argument(description="The tenant.")],
+        tenant_id: Annotated[strawberry.ID, argument(description="The id of the tenant.")],
         after: Annotated[
             str | None, argument(description="Resume after this notification's cursor.")
         ] = UNSET,

@@ -47,7 +47,9 @@ class Initiator:
 
 @strawberry.type(description="The failure of an item, or of the run as a whole.")
 class RunFailure:
-    item_key: str | None = field(description="The item; null when the run failed as a whole.")
+    item_key: str | None = field(
+        description="The key of the item; null if the run failed as a whole."
+    )
     reason: FailureReason = field(name="reasonCode", description="A stable code to switch on.")
     message: str = field(
         description="What went wrong. Contains no secrets and can be shown to users."
@@ -68,7 +70,7 @@ class RunFailureGroup:
 
 @strawberry.type(description="An item for which there was nothing to do.")
 class SkippedItem:
-    key: str = field(name="itemKey", description="The item.")
+    key: str = field(name="itemKey", description="The key of the item.")
     reason: str | None = field(
         description="Why it was skipped; null if an older version of Opsrun did not record the"
         " reason."

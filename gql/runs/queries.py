@@ -37,13 +37,13 @@ Filter = Annotated[
 @strawberry.type(description="The number of runs in one bucket.")
 class StatusBucketCount:
     status_bucket: StatusBucket = field(description="The bucket.")
-    count: int = field(description="The number of runs of the filter.")
+    count: int = field(description="The number of the filter's runs in this bucket.")
 
 
 @strawberry.type(description="The number of runs of one type.")
 class RunTypeCount:
     run_type: str = field(description="The run type.")
-    count: int = field(description="The number of runs of the filter.")
+    count: int = field(description="The number of the filter's runs of this type.")
 
 
 @strawberry.type(description="The number of runs that an initiator started.")
@@ -51,10 +51,10 @@ class InitiatorCount:
     initiator: Initiator = field(
         description="The initiator, with the name in their newest run of the filter."
     )
-    count: int = field(description="The number of runs of the filter.")
+    count: int = field(description="The number of the filter's runs that they started.")
 
 
-@strawberry.type(description="Run counts for a filter bar, within the given filter.")
+@strawberry.type(description="The runs of a filter, counted for a filter bar.")
 class OperationRunFacets:
     by_status_bucket: list[StatusBucketCount] = field(
         description="The number of runs in every bucket, including empty ones."

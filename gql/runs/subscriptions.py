@@ -43,7 +43,9 @@ FEED = CursorKind[FeedCursor, FeedCursor](
     description="A run that entered, changed within or left the subscription's filter."
 )
 class OperationRunChanged:
-    change: FeedChange = field(description="How the run's match with the filter changed.")
+    change: FeedChange = field(
+        description="Whether the run entered, changed within or left the filter."
+    )
     run: OperationRun = field(description="The run immediately after the event.")
     cursor: str = field(description="Pass it as `after` to resume after this event.")
     occurred_at: datetime = field(description="When it happened.")
@@ -144,7 +146,7 @@ class RunSubscriptions:
     async def operation_run(
         self,
         info: Info,
-        id: Annotated[strawberry.ID, argument(description="The run.")],  # noqa: A002
+        id: Annotated[strawberry.ID, argument(description="The id of the run.")],  # noqa: A002
         after: Annotated[str | None, argument(description="Resume after this cursor.")] = UNSET,
     ) -> AsyncIterator[OperationRunEvent]:
         context = info.context
@@ -193,7 +195,7 @@ class RunSubscriptions:
     async def operation_runs(
         self,
         info: Info,
-        tenant_id: Annotated[strawberry.ID, argument(description="The tenant.")],
+        tenant_id: Annotated[strawberry.ID, argument(description="The id of the tenant.")],
         filter: Filter = UNSET,  # noqa: A002
         after: Annotated[str | None, argument(description="Resume after this cursor.")] = UNSET,
     ) -> AsyncIterator[OperationRunFeedEvent]:
