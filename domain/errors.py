@@ -57,10 +57,7 @@ class ForbiddenError(DomainError):
     code = ErrorCode.FORBIDDEN
 
     def __init__(
-        self,
-        message: str = "You have no access to this tenant.",
-        *,
-        tenant_id: UUID | None = None,
+        self, message: str = "You have no access to this tenant.", *, tenant_id: UUID | None = None
     ) -> None:
         super().__init__(message, tenant_id=tenant_id)
 

@@ -38,12 +38,7 @@ ACTIVE_STATUSES = (RunStatus.PENDING, RunStatus.RUNNING)
 TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
     RunStatus.PENDING: frozenset({RunStatus.RUNNING, RunStatus.ABORTED}),
     RunStatus.RUNNING: frozenset(
-        {
-            RunStatus.PENDING,
-            RunStatus.COMPLETED,
-            RunStatus.COMPLETED_WITH_ERRORS,
-            RunStatus.FAILED,
-        }
+        {RunStatus.PENDING, RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_ERRORS, RunStatus.FAILED}
     ),
     RunStatus.COMPLETED: frozenset(),
     RunStatus.COMPLETED_WITH_ERRORS: frozenset(),

@@ -1,4 +1,6 @@
-"""The database's shape. Row level security says again what `tenant_id` says (T3)."""
+"""The tables. Row level security confines every table with a `tenant_id` to one tenant (T3)."""
+
+from collections.abc import Iterable
 
 from sqlalchemy import (
     BigInteger,
@@ -38,18 +40,18 @@ metadata = MetaData(
 )
 
 _now = text("clock_timestamp()")
-_true_time = DateTime(timezone=True)
+_timestamp = DateTime(timezone=True)
 
 
-def _quoted(values: object) -> str:
-    return ", ".join(f"'{value}'" for value in values)  # type: ignore[attr-defined]
+def _quoted(values: Iterable[str]) -> str:
+    return ", ".join(f"'{value}'" for value in values)
 
 
 def _when(rule: BucketRule) -> str:
     conditions = [f"status = '{rule.status}'"]
-    for column, wanted in (("failed", rule.any_failed), ("succeeded", rule.any_succeeded)):
-        if wanted is not None:
-            conditions.append(f"{column} {'>' if wanted else '='} 0")
+    for column, any_items in (("failed", rule.any_failed), ("succeeded", rule.any_succeeded)):
+        if any_items is not None:
+            conditions.append(f"{column} {'>' if any_items else '='} 0")
     return f"WHEN {' AND '.join(conditions)} THEN '{rule.bucket}'"
 
 
@@ -66,7 +68,7 @@ tenant = Table(
     Column("name", Text, nullable=False),
     Column("export_folder", Text),
     Column("retention_days", Integer, nullable=False, server_default=text("90")),
-    Column("created_at", _true_time, nullable=False, server_default=_now),
+    Column("created_at", _timestamp, nullable=False, server_default=_now),
     CheckConstraint("retention_days BETWEEN 1 AND 3650", name="retention_days"),
 )
 
@@ -91,14 +93,14 @@ membership = Table(
     CheckConstraint("role IN ('OWNER', 'MANAGER', 'OPERATOR', 'READONLY')", name="role"),
 )
 
-# Clients' GraphQL documents, whose text is nobody's secret; no tenant has a part in them.
+# The GraphQL documents of clients. They belong to no tenant, and their text is public.
 trusted_document = Table(
     "trusted_document",
     metadata,
     Column("sha256", Text, primary_key=True),
     Column("name", Text, nullable=False),
     Column("text", Text, nullable=False),
-    Column("registered_at", _true_time, nullable=False, server_default=_now),
+    Column("registered_at", _timestamp, nullable=False, server_default=_now),
     CheckConstraint("sha256 = encode(sha256(convert_to(text, 'UTF8')), 'hex')", name="sha256"),
 )
 
@@ -135,95 +137,57 @@ operation_run = Table(
     Column("max_attempts", Integer, nullable=False, server_default=text("3")),
     Column("lease_token", Uuid),
     Column("lease_owner", Text),
-    Column("lease_expires_at", _true_time),
-    Column("not_before", _true_time, nullable=False, server_default=_now),
-    Column("last_dispatched_at", _true_time),  # null while an order waits in the outbox
-    Column("created_at", _true_time, nullable=False, server_default=_now),
-    Column("started_at", _true_time),
-    Column("finished_at", _true_time),
-    Column("traceparent", Text),  # whose trace the run continues (W3C); null without one
+    Column("lease_expires_at", _timestamp),
+    Column("not_before", _timestamp, nullable=False, server_default=_now),
+    Column("last_dispatched_at", _timestamp),  # null while an entry waits in the outbox
+    Column("created_at", _timestamp, nullable=False, server_default=_now),
+    Column("started_at", _timestamp),
+    Column("finished_at", _timestamp),
+    Column("traceparent", Text),  # of the trace that the run continues (W3C)
     PrimaryKeyConstraint("tenant_id", "id"),
     CheckConstraint(f"status IN ({_quoted(RunStatus)})", name="status"),
     CheckConstraint("attempt <= max_attempts", name="attempts"),
     CheckConstraint("succeeded + failed + skipped <= coalesce(total, 2147483647)", name="counts"),
     CheckConstraint("(status = 'running') = (lease_token IS NOT NULL)", name="lease"),
     CheckConstraint(f"({_ACTIVE_SQL}) = (finished_at IS NULL)", name="finished"),
-)
-Index(
-    "uq_operation_run_active",
-    operation_run.c.tenant_id,
-    operation_run.c.run_type,
-    operation_run.c.idempotency_key,
-    unique=True,
-    postgresql_where=text(_ACTIVE_SQL),
-)
-# The list and its facets (product 6). After the columns that a filter fixes comes the list's
-# order, so a page is read from one place; what stands behind the order is tested or counted
-# inside the index.
-Index(
-    "ix_operation_run_list",
-    operation_run.c.tenant_id,
-    operation_run.c.created_at,
-    operation_run.c.id,
-    operation_run.c.run_type,
-    operation_run.c.status_bucket,
-    operation_run.c.initiator_id,
-)
-Index(
-    "ix_operation_run_list_status_bucket",
-    operation_run.c.tenant_id,
-    operation_run.c.status_bucket,
-    operation_run.c.created_at,
-    operation_run.c.id,
-)
-Index(
-    "ix_operation_run_list_run_type",
-    operation_run.c.tenant_id,
-    operation_run.c.run_type,
-    operation_run.c.status_bucket,
-    operation_run.c.created_at,
-    operation_run.c.id,
-)
-Index(
-    "ix_operation_run_list_initiator_id",
-    operation_run.c.tenant_id,
-    operation_run.c.initiator_id,
-    operation_run.c.status_bucket,
-    operation_run.c.created_at,
-    operation_run.c.id,
-    operation_run.c.run_type,
-)
-# The newest successes about one subject: the current state and its baseline.
-Index(
-    "ix_operation_run_succeeded",
-    operation_run.c.tenant_id,
-    operation_run.c.run_type,
-    operation_run.c.subject,
-    operation_run.c.created_at,
-    postgresql_where=text("status_bucket = 'SUCCEEDED'"),
-)
-# For the rescuer. Not over the lease itself: then each heartbeat would write to every index.
-Index(
-    "ix_operation_run_running",
-    operation_run.c.started_at,
-    postgresql_where=text("status = 'running'"),
-)
-Index(
-    "ix_operation_run_pending",
-    operation_run.c.not_before,
-    postgresql_where=text("status = 'pending'"),
-)
-# How much of a tenant's work the workers have, sent or begun.
-Index(
-    "ix_operation_run_dispatched",
-    operation_run.c.tenant_id,
-    postgresql_where=text(DISPATCHED_SQL),
-)
-Index(
-    "ix_operation_run_finished",
-    operation_run.c.tenant_id,
-    operation_run.c.finished_at,
-    postgresql_where=text("finished_at IS NOT NULL"),
+    Index(
+        "uq_operation_run_active",
+        *("tenant_id", "run_type", "idempotency_key"),
+        unique=True,
+        postgresql_where=text(_ACTIVE_SQL),
+    ),
+    # The list and its facets (product 6). The columns that a filter fixes come first, then those
+    # of the list's order, so that a page is one range of the index. The columns after the order
+    # are tested or counted inside the index.
+    Index(
+        "ix_operation_run_list",
+        *("tenant_id", "created_at", "id", "run_type", "status_bucket", "initiator_id"),
+    ),
+    Index("ix_operation_run_list_status_bucket", "tenant_id", "status_bucket", "created_at", "id"),
+    Index(
+        "ix_operation_run_list_run_type",
+        *("tenant_id", "run_type", "status_bucket", "created_at", "id"),
+    ),
+    Index(
+        "ix_operation_run_list_initiator_id",
+        *("tenant_id", "initiator_id", "status_bucket", "created_at", "id", "run_type"),
+    ),
+    # The newest successes about one subject: the current snapshot and its baseline.
+    Index(
+        "ix_operation_run_succeeded",
+        *("tenant_id", "run_type", "subject", "created_at"),
+        postgresql_where=text("status_bucket = 'SUCCEEDED'"),
+    ),
+    # For rescues. Without the lease: a heartbeat would write to every index if one held it.
+    Index("ix_operation_run_running", "started_at", postgresql_where=text("status = 'running'")),
+    Index("ix_operation_run_pending", "not_before", postgresql_where=text("status = 'pending'")),
+    # How many runs of a tenant are dispatched or running.
+    Index("ix_operation_run_dispatched", "tenant_id", postgresql_where=text(DISPATCHED_SQL)),
+    Index(
+        "ix_operation_run_finished",
+        *("tenant_id", "finished_at"),
+        postgresql_where=text("finished_at IS NOT NULL"),
+    ),
 )
 
 
@@ -243,20 +207,17 @@ run_item = Table(
     Column("item_key", Text),
     Column("outcome", Text, nullable=False),
     Column("attempt", Integer, nullable=False),
-    Column("recorded_at", _true_time, nullable=False, server_default=_now),
-    Column("skip_reason", Text),  # why it was skipped; null for any other outcome
+    Column("recorded_at", _timestamp, nullable=False, server_default=_now),
+    Column("skip_reason", Text),  # null unless the item was skipped
     PrimaryKeyConstraint("tenant_id", "run_id", "item_key"),
     CheckConstraint("outcome IN ('succeeded', 'failed', 'skipped')", name="outcome"),
     _of_run(),
-)
-
-# A run of 50,000 items has few that were skipped, and they are read page by page.
-Index(
-    "ix_run_item_skipped",
-    run_item.c.tenant_id,
-    run_item.c.run_id,
-    run_item.c.item_key,
-    postgresql_where=text("outcome = 'skipped'"),
+    # A run of 50,000 items skips few of them, and they are read page by page.
+    Index(
+        "ix_run_item_skipped",
+        *("tenant_id", "run_id", "item_key"),
+        postgresql_where=text("outcome = 'skipped'"),
+    ),
 )
 
 run_failure = Table(
@@ -269,7 +230,7 @@ run_failure = Table(
     Column("message", Text, nullable=False),
     Column("error_id", Text),
     Column("attempt", Integer, nullable=False),
-    Column("occurred_at", _true_time, nullable=False, server_default=_now),
+    Column("occurred_at", _timestamp, nullable=False, server_default=_now),
     PrimaryKeyConstraint("tenant_id", "run_id", "item_key"),
     _of_run(),
 )
@@ -290,9 +251,9 @@ run_event = Table(
     Column("failed", Integer, nullable=False),
     Column("skipped", Integer, nullable=False),
     Column("attempt", Integer, nullable=False),
-    Column("started_at", _true_time),
-    Column("finished_at", _true_time),
-    Column("occurred_at", _true_time, nullable=False, server_default=_now),
+    Column("started_at", _timestamp),
+    Column("finished_at", _timestamp),
+    Column("occurred_at", _timestamp, nullable=False, server_default=_now),
     PrimaryKeyConstraint("tenant_id", "seq"),
     UniqueConstraint("tenant_id", "run_id", "version"),
     _of_run(),
@@ -305,7 +266,7 @@ outbox = Table(
     Column("tenant_id", Uuid, nullable=False),
     Column("run_id", Uuid, nullable=False),
     Column("run_type", Text, nullable=False),
-    Column("not_before", _true_time, nullable=False, server_default=_now),
+    Column("not_before", _timestamp, nullable=False, server_default=_now),
     _of_run(),
     UniqueConstraint("tenant_id", "run_id"),
     Index(None, "tenant_id", "not_before", "id"),
@@ -320,8 +281,8 @@ notification = Table(
     Column("run_id", Uuid, nullable=False),
     Column("seq", BigInteger, nullable=False),
     Column("outcome", Text, nullable=False),
-    Column("created_at", _true_time, nullable=False, server_default=_now),
-    Column("read_at", _true_time),
+    Column("created_at", _timestamp, nullable=False, server_default=_now),
+    Column("read_at", _timestamp),
     PrimaryKeyConstraint("tenant_id", "id"),
     UniqueConstraint("tenant_id", "run_id", "recipient_id", "outcome"),
     Index(None, "tenant_id", "recipient_id", "seq"),
@@ -333,7 +294,7 @@ inventory_scope = Table(
     metadata,
     Column("tenant_id", Uuid, ForeignKey(tenant.c.id, ondelete="CASCADE")),
     Column("key", Text),
-    Column("last_seen_at", _true_time, nullable=False, server_default=_now),
+    Column("last_seen_at", _timestamp, nullable=False, server_default=_now),
     PrimaryKeyConstraint("tenant_id", "key"),
 )
 
@@ -343,7 +304,7 @@ policy_document = Table(
     Column("tenant_id", Uuid, ForeignKey(tenant.c.id, ondelete="CASCADE")),
     Column("hash", LargeBinary),
     Column("body", JSONB, nullable=False),
-    Column("stored_at", _true_time, nullable=False, server_default=_now),
+    Column("stored_at", _timestamp, nullable=False, server_default=_now),
     PrimaryKeyConstraint("tenant_id", "hash"),
 )
 
@@ -386,7 +347,7 @@ drift_finding = Table(
     Column("policy_type", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("changes", JSONB, nullable=False),
-    Column("found_at", _true_time, nullable=False, server_default=_now),
+    Column("found_at", _timestamp, nullable=False, server_default=_now),
     PrimaryKeyConstraint("tenant_id", "id"),
     UniqueConstraint("tenant_id", "fingerprint"),
     Index(None, "tenant_id", "baseline_run_id", "current_run_id", "id"),
@@ -403,7 +364,7 @@ backup_set = Table(
     Column("name", Text, nullable=False),
     Column("created_by_id", Uuid, nullable=False),
     Column("created_by_name", Text, nullable=False),
-    Column("created_at", _true_time, nullable=False, server_default=_now),
+    Column("created_at", _timestamp, nullable=False, server_default=_now),
     PrimaryKeyConstraint("tenant_id", "id"),
     UniqueConstraint("tenant_id", "name"),
 )
@@ -418,7 +379,7 @@ backup_set_policy = Table(
     Column("name", Text, nullable=False),
     Column("policy_type", Text, nullable=False),
     Column("document_hash", LargeBinary, nullable=False),
-    Column("added_at", _true_time, nullable=False, server_default=_now),
+    Column("added_at", _timestamp, nullable=False, server_default=_now),
     PrimaryKeyConstraint("tenant_id", "backup_set_id", "scope_key", "policy_id"),
     Index(None, "tenant_id", "document_hash"),
     ForeignKeyConstraint(

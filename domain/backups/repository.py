@@ -49,10 +49,7 @@ async def create(session: TenantSession, name: str, *, created_by_name: str) -> 
 
 
 async def page(
-    session: TenantSession,
-    *,
-    after: tuple[datetime, UUID] | None,
-    limit: int,
+    session: TenantSession, *, after: tuple[datetime, UUID] | None, limit: int
 ) -> Sequence[BackupSet]:
     """Return the sets, the newest first."""
     key = (backup_set.c.created_at, backup_set.c.id)

@@ -4,13 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from domain.backups import repository
-from domain.backups.models import (
-    ACTION,
-    RESOURCE,
-    RUN_TYPE,
-    AddPolicies,
-    BackupSet,
-)
+from domain.backups.models import ACTION, RESOURCE, RUN_TYPE, AddPolicies, BackupSet
 from domain.errors import BadInputError, UserErrorCode, UserInputError
 from domain.inventory.policies import MAX_ID_LENGTH
 from domain.inventory.scopes import valid_scope_key

@@ -30,10 +30,7 @@ def _of(session: TenantSession, comparisons: Sequence[Comparison]) -> ColumnElem
 
 
 async def add(
-    session: TenantSession,
-    run_id: UUID,
-    comparison: Comparison,
-    findings: Sequence[NewFinding],
+    session: TenantSession, run_id: UUID, comparison: Comparison, findings: Sequence[NewFinding]
 ) -> frozenset[str]:
     """Write findings once each; return the policy ids of those that were new.
 

@@ -60,10 +60,7 @@ def parse_json(raw: bytes) -> Any:
         text = raw.decode(encoding)
         _require_few_values(text)
         return json.loads(
-            text,
-            parse_int=_integer,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_object,
+            text, parse_int=_integer, parse_constant=_refuse_constant, object_pairs_hook=_object
         )
     except (UnicodeDecodeError, JSONDecodeError) as error:
         raise _invalid_json(_swapped(raw) or _where(error, encoding)) from None

@@ -60,9 +60,7 @@ async def claimed_principal(
 
 
 def _principal(
-    user_id: UUID,
-    rows: Sequence[AnyRow],
-    role_of: Callable[[AnyRow], str],
+    user_id: UUID, rows: Sequence[AnyRow], role_of: Callable[[AnyRow], str]
 ) -> Principal | None:
     if not rows:
         return None

@@ -128,16 +128,12 @@ class Transactions:
         """
         connection: AsyncConnection | None = None
         try:
-            async with (
-                self._place(user_id or tenant_id),
-                self._engine.connect() as connection,
-            ):
+            async with self._place(user_id or tenant_id), self._engine.connect() as connection:
                 try:
                     if snapshot:
                         await connection.execute(_SNAPSHOT)
                     await connection.execute(
-                        _ENTER,
-                        {"tenant_id": str(tenant_id or ""), "user_id": str(user_id or "")},
+                        _ENTER, {"tenant_id": str(tenant_id or ""), "user_id": str(user_id or "")}
                     )
                     yield connection
                     await connection.commit()

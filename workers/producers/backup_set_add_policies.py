@@ -34,10 +34,7 @@ class BackupSetAddPolicies:
 
 
 async def _copy(
-    batch: Batch,
-    parameters: AddPolicies,
-    scope_key: str,
-    policy_ids: list[str],
+    batch: Batch, parameters: AddPolicies, scope_key: str, policy_ids: list[str]
 ) -> None:
     if not await by_ids(batch.session, [parameters.backup_set_id]):
         raise ProducerError(FailureReason.BACKUP_SET_NOT_FOUND, "The backup set was deleted.")

@@ -98,11 +98,7 @@ def _policy(row: AnyRow) -> Policy:
 
 
 async def page(
-    session: TenantSession,
-    run_id: UUID,
-    *,
-    after: tuple[str, str] | None,
-    limit: int,
+    session: TenantSession, run_id: UUID, *, after: tuple[str, str] | None, limit: int
 ) -> Sequence[Policy]:
     """Return the policies of a snapshot by name and id."""
     key = (inventory_policy.c.name, inventory_policy.c.policy_id)

@@ -99,11 +99,7 @@ async def position(session: TenantSession) -> FeedPosition:
 
 
 async def events_after(
-    session: TenantSession,
-    seq: int,
-    *,
-    limit: int,
-    run_id: UUID | None = None,
+    session: TenantSession, seq: int, *, limit: int, run_id: UUID | None = None
 ) -> Sequence[RunEvent]:
     """Return events in order, those of one run if given."""
     query = (

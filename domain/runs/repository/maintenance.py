@@ -222,12 +222,7 @@ async def end(session: TenantSession, run_id: UUID, status: RunStatus) -> None:
     await session.execute(
         update(operation_run)
         .where(operation_run.c.tenant_id == session.tenant_id, operation_run.c.id == run_id)
-        .values(
-            status=status,
-            finished_at=_now,
-            version=operation_run.c.version + 1,
-            **NO_LEASE,
-        )
+        .values(status=status, finished_at=_now, version=operation_run.c.version + 1, **NO_LEASE)
     )
 
 

@@ -10,13 +10,7 @@ from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, func, literal, 
 
 from domain.lifecycle import StatusBucket
 from domain.runs.failures import RETRYABLE, FailureReason, RunFailure
-from domain.runs.models import (
-    FailureGroup,
-    OperationRun,
-    RunEvent,
-    RunFilter,
-    SkippedItem,
-)
+from domain.runs.models import FailureGroup, OperationRun, RunEvent, RunFilter, SkippedItem
 from domain.runs.repository.rows import event_of, run_of, select_events, select_runs
 from domain.tables import operation_run, run_event, run_failure, run_item
 from domain.tenancy.session import AnyRow, TenantSession
@@ -175,22 +169,14 @@ async def failures(
 
 
 async def skipped(
-    session: TenantSession,
-    run_ids: Sequence[UUID],
-    *,
-    after: str | None,
-    limit: int,
+    session: TenantSession, run_ids: Sequence[UUID], *, after: str | None, limit: int
 ) -> Mapping[UUID, Sequence[SkippedItem]]:
     """Return the first skipped items of each run, ordered by item."""
 
     def of_one(run_id: ColumnElement[UUID]) -> Select[Any]:
         query = (
             select(run_item.c.run_id, run_item.c.item_key, run_item.c.skip_reason)
-            .where(
-                run_item.c.tenant_id == session.tenant_id,
-                run_item.c.run_id == run_id,
-                _SKIPPED,
-            )
+            .where(run_item.c.tenant_id == session.tenant_id, run_item.c.run_id == run_id, _SKIPPED)
             .order_by(run_item.c.item_key)
             .limit(limit)
         )
@@ -227,11 +213,7 @@ async def failure_groups(
 
 
 async def events(
-    session: TenantSession,
-    run_ids: Sequence[UUID],
-    *,
-    after: int | None,
-    limit: int,
+    session: TenantSession, run_ids: Sequence[UUID], *, after: int | None, limit: int
 ) -> Mapping[UUID, Sequence[RunEvent]]:
     """Return the first events of each run's timeline, after a version if given."""
 

@@ -63,8 +63,7 @@ async def insert_pending(
     )
     run_id: UUID | None = await session.scalar_or_none(
         adding.on_conflict_do_nothing(
-            index_elements=["tenant_id", "run_type", "idempotency_key"],
-            index_where=_ACTIVE,
+            index_elements=["tenant_id", "run_type", "idempotency_key"], index_where=_ACTIVE
         ).returning(operation_run.c.id)
     )
     return run_id
@@ -266,8 +265,7 @@ def _failure(
 async def finish(session: TenantSession, lease: Lease, *, failed: bool) -> RunStatus | None:
     """End a run: by its counts, or as failed as a whole. None when the lease is lost."""
     by_counts = case(
-        (operation_run.c.failed > 0, completed_status(failed=1)),
-        else_=completed_status(failed=0),
+        (operation_run.c.failed > 0, completed_status(failed=1)), else_=completed_status(failed=0)
     )
     status = await session.scalar_or_none(
         _fenced_update(session, lease)
