@@ -75,7 +75,7 @@ def _plain_sequence(_: Hit) -> None:
 
     async def emit(session: TenantSession, run_id: UUID, kind: RunEventKind) -> int:
         number = {"tenant_id": session.tenant_id, "run_id": run_id, "kind": kind.value}
-        return await session.scalar(_EMIT, number)  # type: ignore[no-any-return]
+        return await session.scalar(_EMIT, number)
 
     async def position(session: TenantSession) -> FeedPosition:
         row = await session.one(

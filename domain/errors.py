@@ -1,7 +1,7 @@
 """The errors that the domain raises.
 
-Every error has a stable `code` and a message for the person who reads the response: it states
-what to do. The edges (GraphQL, command line) map codes to their own forms, each in one place.
+Every error has a stable `code`, and a message that tells the user what to do. GraphQL and the
+command line each map the codes in one place.
 """
 
 from collections.abc import Mapping
@@ -30,29 +30,26 @@ class ErrorCode(StrEnum):
 class DomainError(Exception):
     """Base of every error whose message is safe to show to the caller.
 
-    The tenant and the user that it concerns, if any, are for the audit log and not shown.
+    `tenant_id` is for the audit log; the caller does not see it.
     """
 
     code: ClassVar[ErrorCode]
     # Structured details for programs.
     details: Mapping[str, object] = {}
 
-    def __init__(
-        self, message: str, *, tenant_id: UUID | None = None, user_id: UUID | None = None
-    ) -> None:
+    def __init__(self, message: str, *, tenant_id: UUID | None = None) -> None:
         super().__init__(message)
         self.tenant_id = tenant_id
-        self.user_id = user_id
 
 
 class UnauthenticatedError(DomainError):
-    """The request has no token, or its token is not valid any more."""
+    """The request has no token, or its token is not valid."""
 
     code = ErrorCode.UNAUTHENTICATED
 
 
 class ForbiddenError(DomainError):
-    """The caller may not do this here; the error does not reveal what exists."""
+    """The caller may not do this; the error does not reveal what exists."""
 
     code = ErrorCode.FORBIDDEN
 
@@ -75,13 +72,13 @@ class NotFoundError(DomainError):
 
 
 class LimitExceededError(DomainError):
-    """The request is larger than it may be; ask for less."""
+    """The request exceeds a limit on its size."""
 
     code = ErrorCode.LIMIT_EXCEEDED
 
 
 class RateLimitedError(DomainError):
-    """Too many requests in a short time or at a time; the same request may succeed later."""
+    """The caller sends too many requests; the same request may succeed later."""
 
     code = ErrorCode.RATE_LIMITED
 
@@ -93,7 +90,7 @@ class RateLimitedError(DomainError):
 
 
 class UnknownDocumentError(DomainError):
-    """No document with this hash is registered; sending its text helps."""
+    """No document with this hash is registered; the client can send the text instead."""
 
     code = ErrorCode.PERSISTED_QUERY_NOT_FOUND
     details: Mapping[str, object] = {
@@ -102,12 +99,12 @@ class UnknownDocumentError(DomainError):
     }
 
     def __init__(self) -> None:
-        # urql and Apollo's clients look for exactly this text, then they send the whole document.
+        # On exactly this text, urql and Apollo Client send the whole document.
         super().__init__("PersistedQueryNotFound")
 
 
 class UnsupportedHashError(DomainError):
-    """A document is named by a hash other than SHA-256; sending its text helps."""
+    """A hash is not a SHA-256; the client can send the text instead."""
 
     code = ErrorCode.PERSISTED_QUERY_NOT_SUPPORTED
     details: Mapping[str, object] = {
@@ -116,12 +113,12 @@ class UnsupportedHashError(DomainError):
     }
 
     def __init__(self) -> None:
-        # At this text urql and Apollo's clients stop sending hashes.
+        # On exactly this text, urql and Apollo Client stop sending hashes.
         super().__init__("PersistedQueryNotSupported")
 
 
 class UnregisteredDocumentError(DomainError):
-    """Only registered documents run here, and this is not one of them."""
+    """The server runs only registered documents, and this one is not registered."""
 
     code = ErrorCode.DOCUMENT_NOT_REGISTERED
 
@@ -154,7 +151,7 @@ class UserErrorCode(StrEnum):
 
 
 class UserInputError(Exception):
-    """The user can fix this; `argument` names the use case's parameter with the wrong value."""
+    """The user can fix this; `argument` names the parameter of the use case that is wrong."""
 
     def __init__(self, code: UserErrorCode, message: str, argument: str | None = None) -> None:
         super().__init__(message)

@@ -1,6 +1,6 @@
 """The life of a run: its states, their transitions and their meaning.
 
-Both tables below are data. Code, SQL, documentation and tests read them; none of them adds a rule.
+Both tables below are data. Code, SQL, documentation and tests read them and add no rules.
 
     pending ──claim──▶ running ──finish──▶ completed | completed_with_errors | failed
        │                  │
@@ -13,7 +13,7 @@ from enum import StrEnum
 
 
 class RunStatus(StrEnum):
-    """What the ledger stores (R3)."""
+    """The status that the ledger stores (R3)."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -24,7 +24,7 @@ class RunStatus(StrEnum):
 
 
 class StatusBucket(StrEnum):
-    """What a person wants to know: computed from status and counts, never stored by hand."""
+    """The status as users see it: always computed from the stored status and the counts."""
 
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
@@ -49,7 +49,7 @@ TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
 
 @dataclass(frozen=True, slots=True)
 class BucketRule:
-    """One row of the truth table: None means that the count does not matter."""
+    """One row of the truth table; None means that the count does not matter."""
 
     status: RunStatus
     any_failed: bool | None
@@ -102,7 +102,7 @@ BUCKET_RULES: tuple[BucketRule, ...] = (
 
 
 def bucket_rule(status: RunStatus, *, succeeded: int, failed: int) -> BucketRule:
-    """Return the one row of the truth table that decides (source: product R3)."""
+    """Return the row of the truth table that applies (R3)."""
     for rule in BUCKET_RULES:
         if (
             rule.status is status
@@ -114,5 +114,5 @@ def bucket_rule(status: RunStatus, *, succeeded: int, failed: int) -> BucketRule
 
 
 def completed_status(*, failed: int) -> RunStatus:
-    """Return how a run ends whose producer reached its end."""
+    """Return the final status of a run whose producer finished."""
     return RunStatus.COMPLETED_WITH_ERRORS if failed else RunStatus.COMPLETED

@@ -1,7 +1,7 @@
-"""Ids for every log line that is written while something is served.
+"""Ids that every log line of a request or run carries.
 
-Code that begins to serve something binds its ids here, and `opsrun.telemetry.logging` adds them to
-every line. A task inherits the ids of the task that created it.
+Code that starts to serve a request or run binds its ids here, and `opsrun.telemetry.logging` adds
+them to every line. A task inherits the ids of the task that created it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,18 +12,18 @@ _ids: ContextVar[Mapping[str, str]] = ContextVar("log_ids", default={})  # noqa:
 
 
 def log_ids() -> Mapping[str, str]:
-    """Return the ids by their names."""
+    """Return the bound ids by name."""
     return _ids.get()
 
 
 def bind_log_ids(**ids: object) -> None:
-    """Add ids from here on, for as long as the task lives."""
+    """Bind ids until the task ends."""
     _ids.set({**_ids.get(), **{name: str(value) for name, value in ids.items()}})
 
 
 @contextmanager
 def log_context(**ids: object) -> Iterator[None]:
-    """Add ids within the block."""
+    """Bind ids within the block."""
     before = _ids.get()
     bind_log_ids(**ids)
     try:

@@ -1,4 +1,4 @@
-"""Enumerations that a newer version may extend while an older one still reads."""
+"""Enumerations that a newer version may extend while an older one still reads them."""
 
 import logging
 from enum import StrEnum
@@ -9,9 +9,9 @@ logger = logging.getLogger(__name__)
 
 
 class OpenEnum(StrEnum):
-    """Takes a stored value that this version does not know for its member `OTHER`.
+    """Reads a stored value that this version does not know as `OTHER`.
 
-    While an installation is updated, old and new processes share the database.
+    During an update, old and new processes share the database.
     """
 
     @classmethod

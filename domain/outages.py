@@ -1,4 +1,4 @@
-"""How to live through the outage of a server: when to try again, and what to log.
+"""Survive the outage of a server: when to try again, and what to log.
 
 outage = Outage(logger, lost="Lost the run queue", back="The run queue is back")
 while True:
@@ -20,7 +20,7 @@ _MOST_DOUBLINGS = 10
 
 
 def backoff(failures: int) -> float:
-    """Return the seconds to wait after so many failures in a row: at most 3, with jitter."""
+    """Return the seconds to wait after a number of failures in a row: at most 3, with jitter."""
     longest = min(_MOST_SECONDS, _FIRST_SECONDS * 2.0 ** min(failures, _MOST_DOUBLINGS))
     return uniform(longest / 2, longest)  # noqa: S311 - jitter, not a secret
 

@@ -42,10 +42,7 @@ async def create(session: TenantSession, name: str, *, created_by_name: str) -> 
         created_by_id=session.user_id,
         created_by_name=created_by_name,
     )
-    set_id: UUID | None = await session.scalar_or_none(
-        adding.on_conflict_do_nothing().returning(backup_set.c.id)
-    )
-    return set_id
+    return await session.scalar_or_none(adding.on_conflict_do_nothing().returning(backup_set.c.id))
 
 
 async def page(

@@ -1,4 +1,4 @@
-"""Places that are handed out fairly: the crowd of one key waits in its own line."""
+"""A limited number of places, shared fairly: each key has a separate line."""
 
 from asyncio import Future, get_running_loop
 from collections import Counter, OrderedDict, deque
@@ -8,45 +8,44 @@ from itertools import islice
 
 
 class Turn:
-    """A place of one caller, who may give it back early, and whose end gives it back at last."""
+    """A place that one caller takes, and may give back early."""
 
     def __init__(self, queue: "FairQueue", key: Hashable) -> None:
-        """Prepare to wait in the key's line."""
         self._queue = queue
         self._key = key
         self._is_held = False
 
     @property
     def waiting(self) -> int:
-        """How many callers of the key wait."""
+        """The number of the key's callers that wait."""
         return self._queue.waiting(self._key)
 
     async def take(self) -> None:
-        """Wait for the turn, unless it has come already."""
+        """Wait for a place, unless the turn holds one."""
         if not self._is_held:
             await self._queue.take(self._key)
             self._is_held = True
 
     def give_back(self) -> None:
-        """End the turn, unless it has ended."""
+        """Give the place back, unless that has happened."""
         if self._is_held:
             self._is_held = False
             self._queue.give_back(self._key)
 
 
 class FairQueue:
-    """Hands out a number of places, in turns between the keys that wait for one.
+    """Hands out places to the waiting keys in turn.
 
-    Within a key the first to come is the first to get a place. A place that becomes free goes
-    to the key that has waited longest since its last turn, so a newcomer waits for one turn of
-    each other key, however many callers those have:
+    Callers of one key get places in the order of their arrival. A free place goes to the key
+    whose last turn is longest ago, so a new key waits for at most one turn of each other key,
+    however many callers those have:
 
         async with queue.place(user_id):
             ...
     """
 
     def __init__(self, places: int, *, per_key: int) -> None:
-        """Prepare `places` in all, of which one key never holds more than `per_key`."""
+        """Share `places` in total; one key never holds more than `per_key`."""
         self.places = places
         self.per_key = per_key
         self._free = places
@@ -59,7 +58,7 @@ class FairQueue:
 
     @asynccontextmanager
     async def place(self, key: Hashable) -> AsyncIterator[None]:
-        """Hold a place within the block; wait for it in the key's line."""
+        """Wait for a place in the key's line, and hold it within the block."""
         await self.take(key)
         try:
             yield
@@ -67,8 +66,8 @@ class FairQueue:
             self.give_back(key)
 
     async def take(self, key: Hashable) -> None:
-        """Take a place that has to be given back; wait for it in the key's line."""
-        # A key that waits while places are free holds as many as it may.
+        """Wait for a place in the key's line, and take it until `give_back`."""
+        # If a key waits while places are free, it holds `per_key` of them.
         if self._has_place(key):
             self._hold(key)
             return
@@ -78,21 +77,21 @@ class FairQueue:
             await turn
         except BaseException:
             if turn.done() and not turn.cancelled():
-                self.give_back(key)  # it came together with the cancellation
+                self.give_back(key)  # the place and the cancellation came together
             else:
                 self._leave(key, turn)
             raise
 
     def give_back(self, key: Hashable) -> None:
-        """Give a place back, to the next one in turn."""
+        """Give a place back, and hand it to the next key in turn."""
         self._free += 1
         self._taken[key] -= 1
         if not self._taken[key]:
             del self._taken[key]
-        while lines := [*islice(filter(self._has_place, self._lines), 1)]:
-            turn = self._first_in_line(lines[0])
-            if not turn.done():  # else cancelled, but not gone yet
-                self._hold(lines[0])
+        while keys := [*islice(filter(self._has_place, self._lines), 1)]:
+            turn = self._first_in_line(keys[0])
+            if not turn.done():  # else it is cancelled, but still in line
+                self._hold(keys[0])
                 turn.set_result(None)
 
     def _hold(self, key: Hashable) -> None:
@@ -103,7 +102,7 @@ class FairQueue:
         return self._free > 0 and self._taken[key] < self.per_key
 
     def _first_in_line(self, key: Hashable) -> "Future[None]":
-        """Take the first one from the line, which is the last line from now on."""
+        """Take the first caller from the line, and move the line to the end."""
         line = self._lines[key]
         turn = line.popleft()
         if line:

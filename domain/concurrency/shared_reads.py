@@ -1,4 +1,4 @@
-"""Reads shared by callers that ask at the same moment."""
+"""Reads that concurrent callers share."""
 
 import asyncio
 from collections import OrderedDict
@@ -13,7 +13,8 @@ V = TypeVar("V")
 class SharedReads(Generic[K, V]):
     """Reads by key, one at a time for each key, however many callers there are.
 
-    A caller never gets the value of a read that began before the call, unless it allows so:
+    A caller gets the value of a read that began after the call, unless `max_age` allows an
+    older one:
 
         principals = SharedReads(read_principal)
         now = await principals.get(user_id)
@@ -21,7 +22,7 @@ class SharedReads(Generic[K, V]):
     """
 
     def __init__(self, read: Callable[[K], Awaitable[V]], *, capacity: int = 10_000) -> None:
-        """Share what `read` returns for a key, and cache it for up to `capacity` keys."""
+        """Share and cache the results of `read`, for up to `capacity` keys."""
         self._read = read
         self._capacity = capacity
         self._cached: OrderedDict[K, tuple[float, V]] = OrderedDict()
@@ -29,18 +30,17 @@ class SharedReads(Generic[K, V]):
         self._next: dict[K, asyncio.Task[V]] = {}
 
     async def get(self, key: K, *, max_age: float = 0.0) -> V:
-        """Return the key's value of now, or one read at most `max_age` seconds ago.
+        """Return the key's current value, or one that was read at most `max_age` seconds ago.
 
-        Raises:
-            Whatever the read raises, to all callers who share it.
+        If the read raises, all callers who share it get the exception.
         """
         if max_age and (cached := self._cached.get(key)) and monotonic() - cached[0] < max_age:
             return cached[1]
-        # A read that runs already may have missed a change just before this call.
+        # A read that already runs may have missed a change just before this call.
         reading = self._next.get(key)
         if reading is None:
             reading = self._next[key] = asyncio.create_task(self._after_running(key))
-        # A caller who leaves does not end the read of the others.
+        # A caller who is cancelled does not end the read of the others.
         return await asyncio.shield(reading)
 
     async def _after_running(self, key: K) -> V:

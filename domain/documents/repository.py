@@ -12,10 +12,9 @@ from domain.tenancy.session import InstallationSession
 
 async def find(session: InstallationSession, sha256: str) -> str | None:
     """Return the text of the document with this hash."""
-    text: str | None = await session.scalar_or_none(
+    return await session.scalar_or_none(
         select(trusted_document.c.text).where(trusted_document.c.sha256 == sha256)
     )
-    return text
 
 
 async def every(session: InstallationSession) -> list[TrustedDocument]:

@@ -76,14 +76,13 @@ async def by_ids(session: TenantSession, ids: Sequence[UUID]) -> Mapping[UUID, N
 
 async def unread_count(session: TenantSession) -> int:
     """Return how many notifications the member has not read."""
-    count: int = await session.scalar(
+    return await session.scalar(
         select(func.count()).where(
             notification.c.tenant_id == session.tenant_id,
             notification.c.recipient_id == session.user_id,
             notification.c.read_at.is_(None),
         )
     )
-    return count
 
 
 async def mark_read(session: TenantSession, ids: Sequence[UUID]) -> None:

@@ -1,4 +1,4 @@
-"""The last event of a run and its initiator's notification: one place for all endings."""
+"""The last event of a run and the notification of its initiator, for every kind of end."""
 
 from uuid import UUID
 

@@ -1,7 +1,7 @@
-"""A worker's hold on a run: claim it, send heartbeats, write under the fence, finish."""
+"""A worker's lease on a run: claim it, send heartbeats, write under the fence, finish."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -20,7 +20,7 @@ MESSAGE_LENGTH = 500
 
 
 class LeaseLostError(Exception):
-    """Another worker may have the run by now; stop working on it at once."""
+    """Another worker may have the run: stop working on it at once."""
 
 
 class Batch:
@@ -35,7 +35,7 @@ class Batch:
         self.items.append(ItemResult(key, ItemOutcome.SUCCEEDED))
 
     def skipped(self, key: str, reason: str) -> None:
-        """Record that there was nothing to do for the item, and why."""
+        """Record that the item needed no work, and why."""
         message = sanitize(reason, max_length=MESSAGE_LENGTH)
         self.items.append(ItemResult(key, ItemOutcome.SKIPPED, message=message))
 
@@ -47,7 +47,7 @@ class Batch:
 class RunExecution:
     """One attempt at one run, as long as its lease is held.
 
-    Every method that writes raises LeaseLostError once the run was taken away.
+    Every method that writes raises LeaseLostError if the lease is lost.
 
         async with execution.batch() as batch:
             await repository.store(batch.session, ...)
@@ -64,39 +64,34 @@ class RunExecution:
 
     @property
     def tenant_id(self) -> UUID:
-        """The tenant whose run it is."""
         return self.run.tenant_id
 
     @property
     def context(self) -> Mapping[str, Any]:
-        """The parameters the run was started with."""
+        """The parameters that the run was started with."""
         return self.run.context
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[TenantSession]:
+    def reading(self) -> AbstractAsyncContextManager[TenantSession]:
         """Open a transaction for reads in the run's tenant."""
-        async with self._transactions.tenant(self.tenant_id) as session:
-            yield session
+        return self._transactions.tenant(self.tenant_id)
 
     async def finished_items(self) -> frozenset[str]:
-        """Return the items that this or an earlier attempt already recorded."""
+        """Return the keys of the items that this or an earlier attempt recorded."""
         async with self.reading() as session:
             return await reading.item_keys(session, self.lease.run_id)
 
     async def set_total(self, total: int) -> None:
-        """Record how many items the run has in total."""
+        """Record how many items the run has, including those of earlier attempts."""
         async with self._transactions.tenant(self.tenant_id) as session:
-            if not await transitions.set_total(session, self.lease, total):
-                raise LeaseLostError
+            _require(await transitions.set_total(session, self.lease, total))
             await feed.emit(session, self.lease.run_id, RunEventKind.PROGRESSED)
         await self._wakeups.nudge(feed_topic(self.tenant_id))
 
     @asynccontextmanager
     async def batch(self) -> AsyncIterator[Batch]:
-        """Open a fenced transaction; its effects, items and counts are committed as one."""
+        """Open a fenced transaction that commits effects, items and counts together."""
         async with self._transactions.tenant(self.tenant_id) as session:
-            if not await transitions.lock(session, self.lease):
-                raise LeaseLostError
+            _require(await transitions.lock(session, self.lease))
             batch = Batch(session)
             yield batch
             if batch.items and await transitions.record_items(session, self.lease, batch.items):
@@ -106,23 +101,21 @@ class RunExecution:
     async def heartbeat(self, duration: timedelta) -> None:
         """Extend the lease to `duration` from now."""
         async with self._transactions.tenant(self.tenant_id) as session:
-            if not await transitions.heartbeat(session, self.lease, duration):
-                raise LeaseLostError
+            _require(await transitions.heartbeat(session, self.lease, duration))
 
     async def finish(self) -> OperationRun:
-        """End the run by its counts; return it as it ended."""
+        """End the run with the status that follows from its counts; return the ended run."""
         return await self._end(None, None)
 
     async def fail(
         self, reason: FailureReason, message: str, *, error_id: str | None = None
     ) -> OperationRun:
-        """End the run as failed as a whole; return it as it ended."""
+        """End the run as FAILED; return the ended run."""
         return await self._end(ProducerError(reason, message), error_id)
 
     async def _end(self, error: ProducerError | None, error_id: str | None) -> OperationRun:
         async with self._transactions.tenant(self.tenant_id) as session:
-            if not await transitions.finish(session, self.lease, failed=error is not None):
-                raise LeaseLostError
+            _require(await transitions.finish(session, self.lease, failed=error is not None))
             if error is not None:
                 await transitions.add_failure(
                     session,
@@ -137,13 +130,17 @@ class RunExecution:
         return ended
 
     async def release(self, delay: timedelta) -> None:
-        """Hand the run back, due after `delay`; the attempt does not count."""
+        """Return the run to the queue, due after `delay`; the attempt does not count."""
         async with self._transactions.tenant(self.tenant_id) as session:
-            if not await transitions.release(session, self.lease, delay):
-                raise LeaseLostError
+            _require(await transitions.release(session, self.lease, delay))
             await transitions.reenqueue(session, self.lease.run_id, delay)
             await feed.emit(session, self.lease.run_id, RunEventKind.REQUEUED)
         await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(self.tenant_id))
+
+
+def _require(lease_is_held: object) -> None:
+    if not lease_is_held:
+        raise LeaseLostError
 
 
 def _safe_message(error: ProducerError) -> str:
@@ -151,7 +148,7 @@ def _safe_message(error: ProducerError) -> str:
 
 
 class RunClaimer:
-    """Takes runs for one worker process."""
+    """Claims runs for one worker process."""
 
     def __init__(self, transactions: Transactions, wakeups: WakeUps, *, owner: str) -> None:
         self._transactions = transactions
@@ -159,7 +156,7 @@ class RunClaimer:
         self._owner = owner
 
     async def claim(self, tenant_id: UUID, run_id: UUID, lease: timedelta) -> RunExecution | None:
-        """Claim the run; None for a duplicate or late message."""
+        """Claim the run; return None if the message is a duplicate or too late."""
         async with self._transactions.tenant(tenant_id) as session:
             held = await transitions.claim(session, run_id, owner=self._owner, lease=lease)
             if held is None:

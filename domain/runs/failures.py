@@ -34,7 +34,7 @@ class FailureReason(OpenEnum):
     OTHER = "OTHER"
 
 
-# A transient cause may be gone on the next try; for every other reason a person must act first.
+# The next try may succeed; for every other reason, a person must act first.
 RETRYABLE: frozenset[FailureReason] = frozenset(
     {
         FailureReason.CHANGED_WHILE_READING,
@@ -48,10 +48,10 @@ RETRYABLE: frozenset[FailureReason] = frozenset(
 
 
 class ProducerError(Exception):
-    """A failure that the producer understands: of one item, or, when it escapes, of the run.
+    """A failure of one item or, if it leaves the producer, of the whole run.
 
-    Users see `message` after sanitizing: it states what to change, and holds no secret. `names`
-    are names of items in it, such as files; sanitizing leaves them readable.
+    Users see the sanitized `message`: it states what to change. `names` are the names of items in
+    it, such as files; sanitizing keeps them readable.
     """
 
     def __init__(self, reason: FailureReason, message: str, names: Sequence[str] = ()) -> None:
@@ -63,7 +63,7 @@ class ProducerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RunFailure:
-    """One failure of a run; `item_key` is None when the run failed as a whole."""
+    """One failure of a run; `item_key` is None if the run failed as a whole."""
 
     run_id: UUID
     item_key: str | None

@@ -1,8 +1,8 @@
 """Follow a tenant's events live: one reader per tenant and process, shared by all followers.
 
-Followers pull. The newest events are in a bounded buffer; a follower that has fallen behind it
-reads from the database until it has caught up. So a slow follower costs no memory, sees every
-event exactly once and in order, and delays no other.
+Followers pull. A bounded buffer holds the newest events; a follower that falls behind the buffer
+reads from the database until it has caught up. A slow follower therefore needs no memory, gets
+every event exactly once and in order, and delays no other follower.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from contextvars import Context
 from itertools import islice
 from uuid import UUID
 
+from domain.outages import Outage
 from domain.runs.models import FeedCursor, RunEvent
 from domain.runs.repository import feed
 from domain.runs.repository.rows import UnreadableEventError
@@ -22,17 +23,16 @@ from domain.wakeups import WakeUps, feed_topic
 
 _BUFFER = 1000
 _BATCH = 200
-_RETRY_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
 
 class FeedGapError(Exception):
-    """The events after this cursor are not all there any more; take a new snapshot."""
+    """Some events after this cursor are gone; take a new snapshot."""
 
 
 class TenantFeed:
-    """One tenant's live events, as a process shares them."""
+    """The live events of one tenant, shared within a process."""
 
     def __init__(
         self, transactions: Transactions, wakeups: WakeUps, tenant_id: UUID, poll_seconds: float
@@ -48,11 +48,11 @@ class TenantFeed:
         self.followers = 0
 
     async def after(self, cursor: FeedCursor, timeout: float) -> Sequence[RunEvent]:
-        """Return the next events, at most 200; none after `timeout` seconds without any.
+        """Return up to 200 following events; none if `timeout` seconds bring none.
 
         Raises:
             FeedGapError: the cursor is too old, of another epoch, or from the future.
-            DatabaseUnavailableError: reading the past failed; try again.
+            DatabaseUnavailableError: try again.
         """
         async with self._grown:
             with suppress(TimeoutError):
@@ -83,20 +83,21 @@ class TenantFeed:
 
     async def run(self) -> None:
         """Read new events until cancelled."""
+        name = f"feed of tenant {self._tenant_id}"
+        outage = Outage(logger, lost=f"Cannot read the {name}", back=f"The {name} is back")
         async with self._wakeups.subscribe(feed_topic(self._tenant_id)) as waiter:
             while True:
                 try:
-                    if not await self._advance():
+                    has_more = await self._advance()
+                    outage.recovered()
+                    if not has_more:
                         await waiter.wait(self._poll_seconds)
-                except DatabaseUnavailableError as error:
-                    logger.warning("Feed of tenant %s waits: %s", self._tenant_id, error)
-                    await asyncio.sleep(_RETRY_SECONDS)
-                except Exception:
-                    # If the reader ended here, its followers would wait without end.
-                    logger.exception("Feed of tenant %s failed, trying again", self._tenant_id)
-                    await asyncio.sleep(_RETRY_SECONDS)
+                except Exception as error:  # noqa: BLE001 - followers rely on the reader
+                    is_expected = isinstance(error, DatabaseUnavailableError)
+                    await asyncio.sleep(outage.failed(error, with_trace=not is_expected))
 
     async def _advance(self) -> bool:
+        """Read the next batch; return whether more events follow."""
         async with self._transactions.tenant(self._tenant_id, snapshot=True) as session:
             now = await feed.position(session)
             head = self._head
@@ -108,10 +109,10 @@ class TenantFeed:
                 try:
                     events = await feed.events_after(session, head.seq, limit=_BATCH)
                 except UnreadableEventError as error:
-                    # Followers find the gap when they read from the database, and start over.
+                    # Followers meet the gap when they read from the database, and start over.
                     if not self._skipped_events:
                         logger.exception(
-                            "Feed of tenant %s passes over events that cannot be read",
+                            "The feed of tenant %s skips events that cannot be read",
                             self._tenant_id,
                         )
                     self._skipped_events = True
@@ -128,7 +129,7 @@ class TenantFeed:
 
 
 class TenantFeeds:
-    """The feeds that this process has followers for."""
+    """The feeds of all tenants that have followers in this process."""
 
     def __init__(
         self, transactions: Transactions, wakeups: WakeUps, *, poll_seconds: float = 2.0
@@ -140,7 +141,7 @@ class TenantFeeds:
 
     @asynccontextmanager
     async def follow(self, tenant_id: UUID) -> AsyncIterator[TenantFeed]:
-        """Share the tenant's feed; its reader starts with the first and ends with the last."""
+        """Follow the tenant's feed; its reader runs while it has followers."""
         if tenant_id not in self._feeds:
             started = TenantFeed(self._transactions, self._wakeups, tenant_id, self._poll_seconds)
             # In a fresh context: the reader outlives the request of its first follower.
@@ -154,5 +155,5 @@ class TenantFeeds:
             feed_.followers -= 1
             if not feed_.followers:
                 del self._feeds[tenant_id]
-                # Not awaited: a closing stream would cancel the await as well.
+                # Not awaited: a stream that closes would cancel the await as well.
                 reader.cancel()

@@ -8,10 +8,10 @@ import orjson
 
 
 def idempotency_key(run_type: str, context: Mapping[str, Any]) -> bytes:
-    """Return 32 bytes that depend on the run type and the context's content alone.
+    """Return 32 bytes that are equal for equal run types and contexts.
 
-    The order of mapping keys does not matter. The order of a list does: sort a list that stands
-    for a set.
+    The order of mapping keys does not matter. The order of a list does: sort a list whose order
+    has no meaning.
     """
     canonical = orjson.dumps([run_type, context], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(canonical).digest()

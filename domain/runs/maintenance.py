@@ -1,7 +1,7 @@
-"""Keep runs going without a person: relay, re-dispatch, rescue, abort.
+"""Keep runs going without a person: dispatch, re-dispatch, rescue, abort.
 
-Each function does one bounded step and returns how much it did. Any number of maintenance
-processes may call them at the same time.
+Each method does one bounded step. Any number of maintenance processes may run them at the same
+time.
 """
 
 from collections.abc import Awaitable, Callable
@@ -32,13 +32,13 @@ Send = Callable[[Dispatch], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Rescued:
-    """A run was taken from its worker; `ended` is set if that was its last attempt."""
+    """A run that was taken from its worker; `ended` is set if no attempt was left."""
 
     ended: OperationRun | None
 
 
 class RunMaintenance:
-    """The maintenance use cases; needs the maintenance login, which sees every tenant."""
+    """The maintenance of runs. It needs the maintenance login, which sees every tenant."""
 
     def __init__(self, transactions: Transactions, wakeups: WakeUps) -> None:
         self._transactions = transactions
@@ -50,7 +50,7 @@ class RunMaintenance:
         At most `tenant_concurrency` runs of a tenant are dispatched or running at a time.
 
         Raises:
-            DispatchUnavailableError: the broker refused one; those before it were sent.
+            DispatchUnavailableError: the broker refused an entry; the entries before it were sent.
         """
         async with self._transactions.installation() as session:
             dispatches = await maintenance.take_dispatches(
@@ -72,7 +72,10 @@ class RunMaintenance:
         return len(sent)
 
     async def redispatch(self, *, stale: timedelta) -> int:
-        """Put runs into the outbox again that are pending `stale` after their message was sent."""
+        """Put runs into the outbox again if they are pending `stale` after their dispatch.
+
+        Returns how many.
+        """
         async with self._transactions.installation() as session:
             count = await maintenance.redispatch(session, stale=stale, limit=BATCH)
         if count:
@@ -80,7 +83,7 @@ class RunMaintenance:
         return count
 
     async def rescue(self, *, grace: timedelta) -> Rescued | None:
-        """Take one run from a worker that stopped sending heartbeats; None when there is none."""
+        """Take one run from a worker that stopped sending heartbeats; None if there is none."""
         ended: OperationRun | None = None
         async with self._transactions.installation() as session:
             run = await maintenance.take_expired(session, grace=grace)
@@ -98,14 +101,14 @@ class RunMaintenance:
                     run,
                     RunStatus.FAILED,
                     FailureReason.WORKER_LOST,
-                    f"The worker was lost {run.attempt} times in a row. Start the run again;"
-                    " if that happens once more, tell the operator.",
+                    f"The worker was lost {run.attempt} times in a row. Start the run again."
+                    " If it fails again, contact the operator.",
                 )
         await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(run.tenant_id))
         return Rescued(ended)
 
     async def abort_forgotten(self, *, limit: timedelta) -> OperationRun | None:
-        """End one run that no worker took within `limit`, and return it if there is any."""
+        """End one run that no worker took within `limit`; None if there is none."""
         async with self._transactions.installation() as session:
             run = await maintenance.take_forgotten(session, limit=limit)
             if run is None:
@@ -136,6 +139,6 @@ class RunMaintenance:
         return await announce_end(tenant, run.run_id)
 
     async def backlog(self) -> Backlog:
-        """Return how many runs of all tenants wait and run."""
+        """Return how many runs of all tenants are queued and running."""
         async with self._transactions.installation() as session:
             return await read_backlog(session)

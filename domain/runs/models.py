@@ -1,4 +1,4 @@
-"""Frozen read models of runs and everything that belongs to one."""
+"""Read models of runs and of everything that belongs to a run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from domain.tenancy.models import Initiator
 
 
 class ItemOutcome(StrEnum):
-    """What became of one item of an itemized run."""
+    """The outcome of one item of a run."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -22,7 +22,7 @@ class ItemOutcome(StrEnum):
 
 
 class RunEventKind(OpenEnum):
-    """The past-tense facts of a run's timeline."""
+    """The kinds of events in a run's timeline."""
 
     QUEUED = "RUN_QUEUED"
     STARTED = "RUN_STARTED"
@@ -33,7 +33,7 @@ class RunEventKind(OpenEnum):
 
 
 class StartOutcome(StrEnum):
-    """Whether a start made a new run or met one that is still active (R6)."""
+    """Whether a start created a run or returned one that is still active (R6)."""
 
     CREATED = "CREATED"
     REUSED_ACTIVE = "REUSED_ACTIVE"
@@ -41,7 +41,7 @@ class StartOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunCounts:
-    """How many items; `total` is None while unknown. They only move forward (R4)."""
+    """The numbers of items; `total` is None while unknown. They never decrease (R4)."""
 
     total: int | None
     succeeded: int
@@ -50,13 +50,13 @@ class RunCounts:
 
     @property
     def processed(self) -> int:
-        """Items with any outcome."""
+        """The number of items with any outcome."""
         return self.succeeded + self.failed + self.skipped
 
 
 @dataclass(frozen=True, slots=True)
 class OperationRun:
-    """One run as it was at `version`; `observed_at` is the database's clock at the reading."""
+    """A run at one version; `observed_at` is the time of the read, by the database's clock."""
 
     tenant_id: UUID
     id: UUID
@@ -86,37 +86,37 @@ class OperationRun:
 
     @property
     def status_bucket(self) -> StatusBucket:
-        """What the status and the counts mean together (R3)."""
+        """The status as users see it (R3)."""
         return self._rule.bucket
 
     @property
     def status_explanation(self) -> str:
-        """The row of the truth table that decided the bucket, in words."""
+        """Why the run is in this bucket, as a sentence."""
         return self._rule.explanation
 
     @property
     def progress(self) -> float | None:
-        """Between 0 and 1; None while the total is unknown."""
+        """The processed share of the items, from 0 to 1; None while the total is unknown."""
         if self.counts.total is None:
             return None
         return self.counts.processed / self.counts.total if self.counts.total else 1.0
 
     @property
     def queued_seconds(self) -> float:
-        """From creation to the first start, or to now, or to the end of a run never started."""
+        """Seconds from creation to the first start; without a start, to the end or to now."""
         until = self.started_at or self.finished_at or self.observed_at
         return _seconds(until - self.created_at)
 
     @property
     def running_seconds(self) -> float | None:
-        """From the first start to the end or to now; None before the first start."""
+        """Seconds from the first start to the end or to now; None before the first start."""
         if self.started_at is None:
             return None
         return _seconds((self.finished_at or self.observed_at) - self.started_at)
 
     @property
     def is_terminal(self) -> bool:
-        """True when nothing about the run can change any more."""
+        """Whether the run has ended and cannot change."""
         return self.finished_at is not None
 
 
@@ -126,10 +126,10 @@ def _seconds(span: timedelta) -> float:
 
 @dataclass(frozen=True, slots=True)
 class RunEvent:
-    """One fact in the tenant's feed with the run as it was right after it.
+    """An event of the tenant's feed, with the run right after the event.
 
-    `seq` counts without gaps per tenant and in commit order; `run.version`
-    counts without gaps per run.
+    `seq` counts the tenant's events without gaps and in commit order; `run.version` counts the
+    run's events without gaps.
     """
 
     seq: int
@@ -141,7 +141,7 @@ class RunEvent:
 
 @dataclass(frozen=True, slots=True)
 class SkippedItem:
-    """An item for which there was nothing to do, and why; None where no producer said it."""
+    """An item that needed no work, and why if the producer gave a reason."""
 
     run_id: UUID
     key: str
@@ -150,7 +150,7 @@ class SkippedItem:
 
 @dataclass(frozen=True, slots=True)
 class FailureGroup:
-    """How often one reason occurs in a run, with one message as an example."""
+    """The number of failures of a run with the same reason, and one of their messages."""
 
     reason: FailureReason
     count: int
@@ -160,7 +160,7 @@ class FailureGroup:
 
 @dataclass(frozen=True, slots=True)
 class FeedCursor:
-    """A position in a tenant's feed: everything up to `seq` has been seen."""
+    """A position in a tenant's feed, right after the event `seq`."""
 
     epoch: UUID
     seq: int
@@ -179,7 +179,7 @@ class Dispatch:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """The queues of all tenants at one moment."""
+    """The queued and running work of all tenants at one moment."""
 
     outbox_entries: int
     """Entries in the outbox, due or not."""
@@ -191,7 +191,7 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to write for a run: attempt and token fence off every earlier holder."""
+    """The right to write for a run; attempt and token exclude every earlier holder."""
 
     run_id: UUID
     attempt: int
@@ -200,7 +200,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class RunFilter:
-    """Which runs of a tenant; empty collections do not restrict."""
+    """Selects runs of a tenant; an empty collection does not restrict."""
 
     created_from: datetime
     created_until: datetime | None = None
@@ -209,7 +209,7 @@ class RunFilter:
     initiator_ids: frozenset[UUID] = frozenset()
 
     def matches(self, run: OperationRun, bucket: StatusBucket | None) -> bool:
-        """Return whether the list holds the run while in `bucket` (None: before it existed)."""
+        """Return whether the run matches while it is in `bucket` (None: before it existed)."""
         return (
             bucket is not None
             and (not self.status_buckets or bucket in self.status_buckets)
@@ -222,9 +222,9 @@ class RunFilter:
 
 @dataclass(frozen=True, slots=True)
 class RunFacets:
-    """Counts within a filter's window; `truncated` when it holds more than were counted.
+    """The numbers of runs that match a filter; `truncated` if more runs match than were counted.
 
-    `by_initiator` holds only the initiators with the most runs, each under the name of their
+    `by_initiator` has only the initiators with the most runs, each with the name from their
     newest run.
     """
 
@@ -236,7 +236,7 @@ class RunFacets:
 
 @dataclass(frozen=True, slots=True)
 class StartedRun:
-    """The answer to a start."""
+    """The run that a start created or reused."""
 
     run: OperationRun
     outcome: StartOutcome

@@ -1,4 +1,4 @@
-"""Reads of runs that need one moment: a snapshot with its cursor, and a run with what it missed."""
+"""Reads of runs and of the feed's cursor at the same moment."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,7 +18,7 @@ MISSED_LIMIT = 1000
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Runs as of one moment, and the cursor of that moment."""
+    """Runs at one moment, and the feed's cursor at that moment."""
 
     cursor: FeedCursor
     runs: Sequence[OperationRun]
@@ -26,10 +26,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class ResumedRun:
-    """A run as of one moment, the cursor of that moment, and the events a follower missed.
+    """A run and the feed's cursor at one moment, and the events that a follower missed.
 
-    `missed` is None when the follower's cursor is not valid, when it missed too many events, or
-    when one of them cannot be read. Then only `run` is reliable.
+    `missed` is None if the follower's cursor is not valid, if it missed too many events, or if
+    one of them cannot be read. Then only `run` is reliable.
     """
 
     cursor: FeedCursor
@@ -44,7 +44,7 @@ class RunQueries:
         self._transactions = transactions
 
     async def snapshot(self, access: TenantAccess, run_filter: RunFilter, limit: int) -> Snapshot:
-        """Return the newest runs of the list with the cursor of the same moment."""
+        """Return the newest runs that match, and the cursor of the same moment."""
         async with self._transactions.member(access, VIEW, snapshot=True) as session:
             position = await feed.position(session)
             runs = await reading.page(session, run_filter, Keyset(limit))
@@ -53,7 +53,7 @@ class RunQueries:
     async def resume_run(
         self, access: TenantAccess, run_id: UUID, after: FeedCursor | None
     ) -> ResumedRun | None:
-        """Return one run with its events since a cursor; None when there is no such run."""
+        """Return a run with its events since a cursor; None if the run does not exist."""
         async with self._transactions.member(access, VIEW, snapshot=True) as session:
             position = await feed.position(session)
             run = (await reading.by_ids(session, [run_id])).get(run_id)

@@ -20,7 +20,7 @@ _TRIES = 5
 
 
 class StartContentionError(Exception):
-    """Each time, the run that held the key ended before it could be read."""
+    """In every try, the active run with the same key ended before it could be read."""
 
 
 class RunStarter:
@@ -41,7 +41,7 @@ class RunStarter:
     ) -> None:
         """Allow each tenant `max_active_runs` at a time.
 
-        `traceparent` returns the trace of the current request, which a new run continues.
+        `traceparent` returns the trace context of the current request, which a new run continues.
         """
         self._transactions = transactions
         self._wakeups = wakeups
@@ -57,14 +57,14 @@ class RunStarter:
         subject: str,
         context: Mapping[str, Any],
     ) -> StartedRun:
-        """Write the run, its outbox entry, its first event and its notification at once.
+        """Write the run, its outbox entry, first event and notification in one transaction.
 
-        `subject` is the display name of what the run works on (a scope's key, a backup set's
-        name). `context` holds its parameters; equal contexts are the same work.
+        `subject` is the display name of the scope or backup set that the run works on. `context`
+        holds its parameters; runs with equal contexts do the same work.
 
         Raises:
             ForbiddenError: the role may not start this type.
-            UserInputError: TOO_MANY_ACTIVE_RUNS, unless the run is one of them.
+            UserInputError: TOO_MANY_ACTIVE_RUNS, unless such a run is active already.
         """
         run_type = f"{resource}.{action}"
         key = idempotency_key(run_type, context)
@@ -90,7 +90,7 @@ class RunStarter:
                     outcome = StartOutcome.REUSED_ACTIVE
                     break
             else:
-                raise StartContentionError(f"{run_type} kept ending in {_TRIES} tries")
+                raise StartContentionError(f"{_TRIES} tries met a {run_type} that had just ended")
             run = (await reading.by_ids(session, [run_id]))[run_id]
         if outcome is StartOutcome.CREATED:
             await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(access.tenant_id))
@@ -102,7 +102,7 @@ class RunStarter:
         if await transitions.count_active(session, limit=limit + 1) > limit:
             raise UserInputError(
                 UserErrorCode.TOO_MANY_ACTIVE_RUNS,
-                f"{limit} runs are queued or running, which is the most that a tenant may have."
+                f"{limit} runs are queued or running, the most that a tenant may have."
                 " Start this one again when some of them have ended.",
             )
 

@@ -152,10 +152,7 @@ async def remove_membership(session: TenantSession, user_id: UUID) -> bool:
 
 async def tenant_id_of(session: Session, slug: str) -> UUID | None:
     """Return the id of the tenant with this slug."""
-    tenant_id: UUID | None = await session.scalar_or_none(
-        select(tenant.c.id).where(tenant.c.slug == slug)
-    )
-    return tenant_id
+    return await session.scalar_or_none(select(tenant.c.id).where(tenant.c.slug == slug))
 
 
 async def tenant_slugs(session: InstallationSession) -> dict[UUID, str]:
@@ -195,10 +192,9 @@ async def set_retention(session: TenantSession, days: int) -> None:
 
 async def export_folder(session: TenantSession) -> str | None:
     """Return the folder that the operator set for the tenant's exports."""
-    folder: str | None = await session.scalar_or_none(
+    return await session.scalar_or_none(
         select(tenant.c.export_folder).where(tenant.c.id == session.tenant_id)
     )
-    return folder
 
 
 async def export_folders(session: InstallationSession) -> Sequence[tuple[UUID, str]]:

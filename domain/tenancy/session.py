@@ -1,24 +1,30 @@
-"""What a transaction lets a repository see: the only objects that run a statement.
+"""Open transactions: the only objects that run a statement.
 
-`Transactions` makes every session, so a connection always goes with the tenant and the user that
-row level security was set to.
+`Transactions` makes every session, so its connection belongs to the tenant and the user for whom
+row level security was set.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Executable, Row
+from sqlalchemy import Executable, Row, TextClause
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.selectable import TypedReturnsRows
 
+T = TypeVar("T")
 AnyRow = Row[*tuple[Any, ...]]
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
+# The type of SQL as text comes from the caller's annotation.
+OneColumn = TypedReturnsRows[T] | TextClause
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
-    """An open transaction; commits and rolls back with the block that opened it."""
+    """An open transaction; the block that opened it commits it or rolls it back."""
 
     _connection: AsyncConnection = field(repr=False)
 
@@ -36,14 +42,14 @@ class Session:
         """Run a statement and return its only row, or None without a row."""
         return (await self._connection.execute(statement)).one_or_none()
 
-    async def scalar(self, statement: Executable, parameters: Parameters | None = None) -> Any:
-        """Run a statement and return the first column of its only row."""
-        return (await self.one(statement, parameters))[0]
+    async def scalar(self, statement: "OneColumn[T]", parameters: Parameters | None = None) -> T:
+        """Run a statement and return the value of its only row."""
+        value: T = (await self._connection.execute(statement, parameters)).scalar_one()
+        return value
 
-    async def scalar_or_none(self, statement: Executable) -> Any:
-        """Run a statement and return the first column of its only row, or None without a row."""
-        row = await self.one_or_none(statement)
-        return row[0] if row else None
+    async def scalar_or_none(self, statement: "OneColumn[T]") -> T | None:
+        """Run a statement and return the value of its only row, or None without a row."""
+        return (await self._connection.execute(statement)).scalar_one_or_none()
 
     async def scalars(self, statement: Executable) -> Sequence[Any]:
         """Run a statement and return the first column of all of its rows."""
@@ -66,10 +72,10 @@ class TenantSession(Session):
 class InstallationSession(Session):
     """A transaction in no tenant.
 
-    The maintenance login sees every tenant in it. Any other login sees only the rows of the user
-    it was opened for, and the tables that belong to no tenant.
+    The maintenance login sees every tenant. Any other login sees only the rows of the session's
+    user, and the tables that belong to no tenant.
     """
 
     def within(self, tenant_id: UUID) -> TenantSession:
-        """Return the same transaction for repositories of one tenant: maintenance alone uses it."""
+        """Return the same transaction for one tenant; only maintenance uses it."""
         return TenantSession(self._connection, tenant_id)

@@ -1,4 +1,4 @@
-"""How many runs of the installation wait and run, for monitoring. Every read is bounded."""
+"""The numbers of queued and running runs of all tenants. Every read is bounded."""
 
 from datetime import timedelta
 
@@ -9,12 +9,12 @@ from domain.runs.models import Backlog
 from domain.tables import operation_run, outbox
 from domain.tenancy.session import InstallationSession
 
-# Counting stops here: with more rows, something is certainly wrong.
+# With more rows, something is certainly wrong, so counting stops.
 MOST = 100_000
 
 
 async def read_backlog(session: InstallationSession) -> Backlog:
-    """Count outbox entries and active runs, up to `MOST` of them in each status."""
+    """Count outbox entries and active runs, up to `MOST` entries and runs of each status."""
     some_entries = select(outbox.c.id).limit(MOST).subquery()
     entries = await session.scalar(select(func.count()).select_from(some_entries))
     oldest = await session.scalar(
@@ -45,5 +45,5 @@ async def read_backlog(session: InstallationSession) -> Backlog:
 
 
 def _has(status: RunStatus) -> TextClause:
-    # As a literal, so that Postgres can use the partial indexes of the active runs.
+    # A literal lets Postgres use the partial indexes of the active runs.
     return text(f"status = '{status}'")

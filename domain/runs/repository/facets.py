@@ -1,4 +1,4 @@
-"""The counts for a filter bar, all from one pass over the runs of the filter (H4)."""
+"""The counts for a filter bar, from one pass over the matching runs (H4)."""
 
 from collections import Counter
 
@@ -16,9 +16,9 @@ INITIATOR_LIMIT = 100
 
 
 async def facets(session: TenantSession, run_filter: RunFilter) -> RunFacets:
-    """Count the newest FACET_LIMIT runs of the filter by bucket, by type and by initiator.
+    """Count the newest FACET_LIMIT matching runs by bucket, by type and by initiator.
 
-    Of the initiators, the INITIATOR_LIMIT with the most runs are returned.
+    Only the INITIATOR_LIMIT initiators with the most runs are returned.
     """
     run = operation_run.c
     filters = (
@@ -66,7 +66,7 @@ async def facets(session: TenantSession, run_filter: RunFilter) -> RunFacets:
         .scalar_subquery()
     )
     # The best index depends on how rare the filter's values are. A generic plan does not know
-    # them, and would read the whole window.
+    # the values, and would read the whole window.
     await session.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
     rows = await session.rows(
         union_all(

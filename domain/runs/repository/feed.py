@@ -1,7 +1,7 @@
 """The tenant's event log: sequence order is commit order, without gaps.
 
-The counter row is locked from the emit to the commit, so no other transaction can take a
-later number and commit earlier. Emit is therefore called last.
+`emit` locks the counter row until the commit, so no other transaction can take a later number and
+commit earlier. Call it last in a transaction.
 """
 
 from collections.abc import Sequence
@@ -11,30 +11,29 @@ from uuid import UUID
 from sqlalchemy import and_, func, insert, literal, select, update
 
 from domain.runs.models import FeedCursor, RunEvent, RunEventKind
-from domain.runs.repository.rows import event_of, select_events
+from domain.runs.repository.rows import CHANGING, event_of, select_events
 from domain.tables import operation_run, run_event, tenant_feed
 from domain.tenancy.session import TenantSession
 
 
 @dataclass(frozen=True, slots=True)
 class FeedPosition:
-    """The end of a tenant's feed; a cursor of another epoch or below `min_seq` is not valid."""
+    """The end of a tenant's feed. Cursors of another epoch or below `min_seq` are not valid."""
 
     cursor: FeedCursor
     min_seq: int
 
     @property
     def seq(self) -> int:
-        """The number of the newest event."""
         return self.cursor.seq
 
     def covers(self, cursor: FeedCursor) -> bool:
-        """Return whether every event after the cursor is still there."""
+        """Return whether all events after the cursor still exist."""
         return cursor.epoch == self.cursor.epoch and self.min_seq <= cursor.seq <= self.seq
 
 
 async def emit(session: TenantSession, run_id: UUID, kind: RunEventKind) -> int:
-    """Append the run as it is now to the feed; return the event's number."""
+    """Append an event with the run's current state to the feed; return the event's number."""
     counter = (
         update(tenant_feed)
         .where(tenant_feed.c.tenant_id == session.tenant_id)
@@ -44,26 +43,12 @@ async def emit(session: TenantSession, run_id: UUID, kind: RunEventKind) -> int:
     )
     before = run_event.alias("before")
     run = operation_run
-    copied = [
-        run.c[name]
-        for name in (
-            "tenant_id",
-            "version",
-            "status",
-            "status_bucket",
-            "total",
-            "succeeded",
-            "failed",
-            "skipped",
-            "attempt",
-            "started_at",
-            "finished_at",
-        )
-    ]
     snapshot = (
         select(
-            *copied,
+            run.c.tenant_id,
             run.c.id.label("run_id"),
+            run.c.status_bucket,
+            *(run.c[name] for name in CHANGING),
             counter.c.seq,
             literal(kind.value).label("kind"),
             before.c.status_bucket.label("previous_bucket"),
@@ -80,16 +65,15 @@ async def emit(session: TenantSession, run_id: UUID, kind: RunEventKind) -> int:
         )
         .where(run.c.tenant_id == session.tenant_id, run.c.id == run_id)
     )
-    seq: int = await session.scalar(
+    return await session.scalar(
         insert(run_event)
         .from_select([column.name for column in snapshot.selected_columns], snapshot)
         .returning(run_event.c.seq)
     )
-    return seq
 
 
 async def position(session: TenantSession) -> FeedPosition:
-    """Return where the feed ends now."""
+    """Return the current end of the feed."""
     row = await session.one(
         select(tenant_feed.c.epoch, tenant_feed.c.seq, tenant_feed.c.min_seq).where(
             tenant_feed.c.tenant_id == session.tenant_id
@@ -101,7 +85,7 @@ async def position(session: TenantSession) -> FeedPosition:
 async def events_after(
     session: TenantSession, seq: int, *, limit: int, run_id: UUID | None = None
 ) -> Sequence[RunEvent]:
-    """Return events in order, those of one run if given."""
+    """Return events in order; with `run_id`, only the events of that run."""
     query = (
         select_events()
         .where(run_event.c.tenant_id == session.tenant_id, run_event.c.seq > seq)
@@ -114,7 +98,7 @@ async def events_after(
 
 
 async def raise_min_seq(session: TenantSession, seq: int) -> None:
-    """Record that events up to `seq` may be missing, so that older cursors start over."""
+    """Record that events up to `seq` may be gone, so that older cursors start over."""
     await session.execute(
         update(tenant_feed)
         .where(tenant_feed.c.tenant_id == session.tenant_id)

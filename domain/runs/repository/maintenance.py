@@ -1,38 +1,25 @@
-"""What keeps the ledger going: dispatch, rescue and deletion. Safe to run many times at once.
+"""The statements that dispatch, rescue and delete runs.
 
-Rows are taken with SKIP LOCKED, so two maintenance processes share the work. All times are the
-database's. After its restart every lease gets more time, since no heartbeat could reach it.
+They lock rows with SKIP LOCKED, so that maintenance processes share the work. All times are the
+database's. After the database restarts, leases get more time, because no heartbeat could arrive.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import (
-    CTE,
-    ColumnElement,
-    Select,
-    and_,
-    delete,
-    func,
-    literal,
-    select,
-    text,
-    tuple_,
-    update,
-)
+from sqlalchemy import CTE, ColumnElement, delete, func, literal, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.lifecycle import RunStatus
 from domain.runs.models import Dispatch
-from domain.runs.repository.transitions import NO_LEASE, WAITING
+from domain.runs.repository.transitions import NO_LEASE, WAITING, is_run
 from domain.tables import DISPATCHED_SQL, operation_run, outbox, run_event
 from domain.tenancy.session import InstallationSession, TenantSession
 
 _now = func.clock_timestamp()
-# Any number that no other advisory lock has.
+# Any number that no other advisory lock uses.
 _RELAY_LOCK = 7_202_612
 
 
@@ -49,13 +36,12 @@ class RunKey:
 async def take_dispatches(
     session: InstallationSession, *, limit: int, tenant_concurrency: int
 ) -> Sequence[Dispatch]:
-    """Lock due outbox entries until the transaction ends; none while another process does.
+    """Lock due outbox entries until the transaction ends; none while another process does that.
 
-    A tenant's entries come oldest first. Together with its runs that are dispatched or running
-    they never exceed `tenant_concurrency`, so a long queue of one tenant stays in the outbox
-    and does not delay the others.
+    The oldest entries of a tenant come first. A tenant never has more than `tenant_concurrency`
+    runs dispatched or running, so its long queue stays in the outbox and does not delay others.
     """
-    # Two processes at a time would each fill the tenants' shares.
+    # Two processes at the same time would each fill a tenant's share.
     if not await session.scalar(select(func.pg_try_advisory_xact_lock(_RELAY_LOCK))):
         return []
     tenants = _tenants_in_outbox()
@@ -91,7 +77,7 @@ async def take_dispatches(
 
 
 def _tenants_in_outbox() -> CTE:
-    """Select them with one index step each, however many outbox entries a tenant has."""
+    """Select the tenants with one index step each, however many entries they have."""
 
     def following(*conditions: ColumnElement[bool]) -> ColumnElement[UUID]:
         return (
@@ -111,7 +97,7 @@ def _tenants_in_outbox() -> CTE:
 
 
 async def delete_dispatches(session: InstallationSession, dispatches: Sequence[Dispatch]) -> None:
-    """Delete entries that were sent, and record when, for the re-dispatcher."""
+    """Delete the entries that were sent, and record the time of the dispatch."""
     await session.execute(delete(outbox).where(outbox.c.id.in_([d.id for d in dispatches])))
     await session.execute(
         update(operation_run)
@@ -119,7 +105,7 @@ async def delete_dispatches(session: InstallationSession, dispatches: Sequence[D
             tuple_(operation_run.c.tenant_id, operation_run.c.id).in_(
                 [(d.tenant_id, d.run_id) for d in dispatches]
             ),
-            # A worker may have claimed it by now, and lock its row for as long as a batch takes.
+            # A worker that has claimed the run may lock its row for a whole batch.
             operation_run.c.status == RunStatus.PENDING,
         )
         .values(last_dispatched_at=_now)
@@ -157,25 +143,22 @@ async def redispatch(session: InstallationSession, *, stale: timedelta, limit: i
     return len(rows)
 
 
-def _take_one(condition: ColumnElement[bool]) -> Select[Any]:
-    return (
+async def _take_first(
+    session: InstallationSession, *conditions: ColumnElement[bool], by: ColumnElement[datetime]
+) -> RunKey | None:
+    row = await session.one_or_none(
         select(
             operation_run.c.tenant_id,
             operation_run.c.id,
             operation_run.c.attempt,
             (operation_run.c.attempt < operation_run.c.max_attempts).label("attempts_left"),
         )
-        .where(condition)
+        .where(*conditions)
+        .order_by(by)
         .limit(1)
         .with_for_update(skip_locked=True)
     )
-
-
-async def _one(session: InstallationSession, query: Select[Any]) -> RunKey | None:
-    row = await session.one_or_none(query)
-    if row is None:
-        return None
-    return RunKey(row.tenant_id, row.id, row.attempt, row.attempts_left)
+    return RunKey(*row) if row else None
 
 
 async def take_expired(session: InstallationSession, *, grace: timedelta) -> RunKey | None:
@@ -183,51 +166,45 @@ async def take_expired(session: InstallationSession, *, grace: timedelta) -> Run
     judged_from = func.greatest(
         operation_run.c.lease_expires_at, func.pg_postmaster_start_time() + grace
     )
-    return await _one(
+    return await _take_first(
         session,
-        _take_one(
-            and_(
-                operation_run.c.status == RunStatus.RUNNING,
-                operation_run.c.lease_expires_at < _now - grace,
-                judged_from + grace < _now,
-            )
-        ).order_by(operation_run.c.lease_expires_at),
+        operation_run.c.status == RunStatus.RUNNING,
+        operation_run.c.lease_expires_at < _now - grace,
+        judged_from + grace < _now,
+        by=operation_run.c.lease_expires_at,
     )
 
 
 async def take_forgotten(session: InstallationSession, *, limit: timedelta) -> RunKey | None:
     """Lock one pending run that no worker took within `limit`."""
-    return await _one(
+    return await _take_first(
         session,
-        _take_one(
-            and_(
-                operation_run.c.status == RunStatus.PENDING,
-                operation_run.c.not_before < _now - limit,
-            )
-        ).order_by(operation_run.c.not_before),
+        operation_run.c.status == RunStatus.PENDING,
+        operation_run.c.not_before < _now - limit,
+        by=operation_run.c.not_before,
     )
 
 
 async def requeue(session: TenantSession, run_id: UUID, *, delay: timedelta) -> None:
-    """Give a locked, expired run to the next worker after `delay`."""
+    """Return a locked, expired run to the queue, due after `delay`."""
     await session.execute(
         update(operation_run)
-        .where(operation_run.c.tenant_id == session.tenant_id, operation_run.c.id == run_id)
+        .where(is_run(session, run_id))
         .values(not_before=_now + delay, version=operation_run.c.version + 1, **WAITING)
     )
 
 
 async def end(session: TenantSession, run_id: UUID, status: RunStatus) -> None:
-    """End a locked run from outside a worker."""
+    """End a locked run that no worker holds."""
     await session.execute(
         update(operation_run)
-        .where(operation_run.c.tenant_id == session.tenant_id, operation_run.c.id == run_id)
+        .where(is_run(session, run_id))
         .values(status=status, finished_at=_now, version=operation_run.c.version + 1, **NO_LEASE)
     )
 
 
 async def delete_runs(session: TenantSession, run_ids: Sequence[UUID]) -> int:
-    """Delete runs with everything that belongs to them; return their highest event number."""
+    """Delete runs with all their rows; return their highest event number, or 0."""
     highest: int = await session.scalar(
         select(func.coalesce(func.max(run_event.c.seq), literal(0))).where(
             run_event.c.tenant_id == session.tenant_id, run_event.c.run_id.in_(run_ids)

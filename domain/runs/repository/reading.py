@@ -1,4 +1,4 @@
-"""The reads of runs: one statement each, however many rows (H1, H4)."""
+"""The reads of runs, each with one statement for any number of rows (H1, H4)."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from domain.runs.repository.rows import event_of, run_of, select_events, select_
 from domain.tables import operation_run, run_event, run_failure, run_item
 from domain.tenancy.session import AnyRow, TenantSession
 
-# Written out as in the index's predicate, which a parameter would not match.
+# A literal, because the index's predicate does not match a parameter.
 _SKIPPED = text("outcome = 'skipped'")
 
 
 @dataclass(frozen=True, slots=True)
 class Keyset:
-    """A page of the list: `backward` walks from older to newer runs."""
+    """A page of the list after `start`; `backward` goes from older to newer runs."""
 
     limit: int
     start: tuple[datetime, UUID] | None = None
@@ -45,22 +45,19 @@ def window(session: TenantSession, run_filter: RunFilter) -> list[ColumnElement[
 
 
 def _index_prefixes(run_filter: RunFilter) -> Mapping[ColumnElement[Any], Collection[Any]]:
-    """Return the values by which an index of the list begins, column by column.
+    """Return the filter's values for the first columns of an index of the list.
 
-    A bucket that the filter leaves open is each of the few there are.
+    Without a bucket in the filter, every bucket counts: there are only a few.
     """
-    buckets = run_filter.status_buckets or frozenset(StatusBucket)
+    run = operation_run.c
+    buckets: dict[ColumnElement[Any], Collection[Any]] = {
+        run.status_bucket: run_filter.status_buckets or frozenset(StatusBucket)
+    }
     if run_filter.initiator_ids:
-        return {
-            operation_run.c.initiator_id: run_filter.initiator_ids,
-            operation_run.c.status_bucket: buckets,
-        }
+        return {run.initiator_id: run_filter.initiator_ids, **buckets}
     if run_filter.run_types:
-        return {
-            operation_run.c.run_type: run_filter.run_types,
-            operation_run.c.status_bucket: buckets,
-        }
-    return {operation_run.c.status_bucket: buckets} if run_filter.status_buckets else {}
+        return {run.run_type: run_filter.run_types, **buckets}
+    return buckets if run_filter.status_buckets else {}
 
 
 async def page(
@@ -68,9 +65,9 @@ async def page(
 ) -> Sequence[OperationRun]:
     """Return runs newest first; with `backward` oldest first from the start key.
 
-    Each combination of the filter's values is one place in an index, where the runs lie in
-    the list's order; a page's length is read there. So the cost depends neither on how many
-    runs there are nor on how rare the matching ones are.
+    For each combination of the filter's values, an index has the runs in the list's order; at
+    most a page is read from each. The time depends neither on the number of runs nor on how rare
+    the matching ones are.
     """
     run = operation_run.c
     conditions = window(session, run_filter)
@@ -150,7 +147,7 @@ async def failures(
     reasons: frozenset[FailureReason],
     limit: int,
 ) -> Mapping[UUID, Sequence[RunFailure]]:
-    """Return the first failures of each run, ordered by item; what failed the run comes first."""
+    """Return the first failures of each run by item; the failure of a whole run comes first."""
 
     def of_one(run_id: ColumnElement[UUID]) -> Select[Any]:
         query = (
@@ -171,7 +168,7 @@ async def failures(
 async def skipped(
     session: TenantSession, run_ids: Sequence[UUID], *, after: str | None, limit: int
 ) -> Mapping[UUID, Sequence[SkippedItem]]:
-    """Return the first skipped items of each run, ordered by item."""
+    """Return the first skipped items of each run by item."""
 
     def of_one(run_id: ColumnElement[UUID]) -> Select[Any]:
         query = (
@@ -191,7 +188,7 @@ async def skipped(
 async def failure_groups(
     session: TenantSession, run_ids: Sequence[UUID]
 ) -> Mapping[UUID, Sequence[FailureGroup]]:
-    """Return each run's failures by reason, the most frequent first."""
+    """Return each run's failures by reason, the most frequent reason first."""
     count = func.count().label("failures")
     rows = await session.rows(
         select(
@@ -215,7 +212,7 @@ async def failure_groups(
 async def events(
     session: TenantSession, run_ids: Sequence[UUID], *, after: int | None, limit: int
 ) -> Mapping[UUID, Sequence[RunEvent]]:
-    """Return the first events of each run's timeline, after a version if given."""
+    """Return the first events of each run's timeline, or the first ones after a version."""
 
     def of_one(run_id: ColumnElement[UUID]) -> Select[Any]:
         return (
@@ -234,7 +231,7 @@ async def events(
 
 
 async def item_keys(session: TenantSession, run_id: UUID) -> frozenset[str]:
-    """Return the items of the run that already have an outcome."""
+    """Return the keys of the run's recorded items."""
     keys = select(run_item.c.item_key).where(
         run_item.c.tenant_id == session.tenant_id, run_item.c.run_id == run_id
     )

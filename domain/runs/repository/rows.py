@@ -1,4 +1,4 @@
-"""How rows become read models: written once, used by every reading statement."""
+"""The columns and read models that all statements over runs and events share."""
 
 from typing import Any
 
@@ -21,7 +21,8 @@ _FIXED = (
     operation_run.c.context,
     operation_run.c.created_at,
 )
-_CHANGING = (
+# The columns that an event copies from its run.
+CHANGING = (
     "status",
     "total",
     "succeeded",
@@ -38,21 +39,21 @@ def _columns(source: Any) -> list[Any]:
     expires_at = source.c.finished_at + func.make_interval(0, 0, 0, tenant.c.retention_days)
     return [
         *_FIXED,
-        *(source.c[name] for name in _CHANGING),
+        *(source.c[name] for name in CHANGING),
         expires_at.label("expires_at"),
         func.clock_timestamp().label("observed_at"),
     ]
 
 
 def select_runs() -> Select[Any]:
-    """Select runs as they are now."""
+    """Select runs in their current state."""
     return select(*_columns(operation_run)).join_from(
         operation_run, tenant, tenant.c.id == operation_run.c.tenant_id
     )
 
 
 def select_events() -> Select[Any]:
-    """Select events, each with its run as it was right after."""
+    """Select events, each with its run right after the event."""
     return (
         select(
             *_columns(run_event),
@@ -72,7 +73,7 @@ def select_events() -> Select[Any]:
 
 
 def run_of(row: AnyRow) -> OperationRun:
-    """Build the run of a row of `select_runs` or `select_events`."""
+    """Build the run from a row of `select_runs` or `select_events`."""
     return OperationRun(
         tenant_id=row.tenant_id,
         id=row.id,
@@ -94,7 +95,7 @@ def run_of(row: AnyRow) -> OperationRun:
 
 
 class UnreadableEventError(Exception):
-    """An event holds what this version cannot represent, as a status of a newer one."""
+    """An event has a value that only a newer version knows, such as a status."""
 
     def __init__(self, seq: int) -> None:
         super().__init__(f"event {seq}")
@@ -102,11 +103,7 @@ class UnreadableEventError(Exception):
 
 
 def event_of(row: AnyRow) -> RunEvent:
-    """Build the event of a row of `select_events`.
-
-    Raises:
-        UnreadableEventError: it holds a value that this version does not know.
-    """
+    """Build the event from a row of `select_events`; raise UnreadableEventError."""
     try:
         return RunEvent(
             seq=row.seq,

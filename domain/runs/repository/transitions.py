@@ -1,7 +1,7 @@
-"""The guarded changes of a run: one statement each, which changes nothing once the run moved on.
+"""The guarded changes of a run: one statement each, which does nothing if the run has moved on.
 
-The caller emits the event right after, in the same transaction (`feed.emit`), because every
-change raises `version` and `version` counts events.
+Every change raises `version`, which counts events. The caller therefore emits the event
+(`feed.emit`) right after the change, in the same transaction.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ WAITING = {**NO_LEASE, "status": RunStatus.PENDING, "last_dispatched_at": None}
 
 @dataclass(frozen=True, slots=True)
 class ItemResult:
-    """The outcome of one item: `reason` if it failed, `message` unless it succeeded."""
+    """The outcome of one item; it has a `reason` if it failed, a `message` unless it succeeded."""
 
     key: str
     outcome: ItemOutcome
@@ -48,7 +48,7 @@ async def insert_pending(
     initiator: Initiator,
     traceparent: str | None,
 ) -> UUID | None:
-    """Add a pending run; None when an active one holds the key."""
+    """Add a pending run; None if an active run has the same key."""
     adding = upsert(operation_run).values(
         tenant_id=session.tenant_id,
         id=uuid4(),
@@ -61,12 +61,11 @@ async def insert_pending(
         initiator_name=initiator.name,
         traceparent=traceparent,
     )
-    run_id: UUID | None = await session.scalar_or_none(
+    return await session.scalar_or_none(
         adding.on_conflict_do_nothing(
             index_elements=["tenant_id", "run_type", "idempotency_key"], index_where=_ACTIVE
         ).returning(operation_run.c.id)
     )
-    return run_id
 
 
 async def count_active(session: TenantSession, *, limit: int) -> int:
@@ -77,13 +76,12 @@ async def count_active(session: TenantSession, *, limit: int) -> int:
         .limit(limit)
         .subquery()
     )
-    count: int = await session.scalar(select(func.count()).select_from(some))
-    return count
+    return await session.scalar(select(func.count()).select_from(some))
 
 
 async def active_with_key(session: TenantSession, run_type: str, key: bytes) -> UUID | None:
-    """Return the active run that holds the key."""
-    run_id: UUID | None = await session.scalar_or_none(
+    """Return the active run with this key."""
+    return await session.scalar_or_none(
         select(operation_run.c.id).where(
             operation_run.c.tenant_id == session.tenant_id,
             operation_run.c.run_type == run_type,
@@ -91,17 +89,16 @@ async def active_with_key(session: TenantSession, run_type: str, key: bytes) -> 
             _ACTIVE,
         )
     )
-    return run_id
 
 
-def _is(session: TenantSession, run_id: UUID) -> ColumnElement[bool]:
+def is_run(session: TenantSession, run_id: UUID) -> ColumnElement[bool]:
     return and_(operation_run.c.tenant_id == session.tenant_id, operation_run.c.id == run_id)
 
 
 def _outbox_entry(session: TenantSession, run_id: UUID, due: ColumnElement[datetime]) -> Insert:
     run = select(
         operation_run.c.tenant_id, operation_run.c.id, operation_run.c.run_type, due
-    ).where(_is(session, run_id))
+    ).where(is_run(session, run_id))
     return upsert(outbox).from_select(["tenant_id", "run_id", "run_type", "not_before"], run)
 
 
@@ -113,7 +110,7 @@ async def enqueue(session: TenantSession, run_id: UUID) -> None:
 async def reenqueue(session: TenantSession, run_id: UUID, delay: timedelta) -> None:
     """Put a run into the outbox again, due after `delay`; replace its entry if there is one.
 
-    There may be one: a duplicate message lets a worker claim a run before its entry is sent.
+    A duplicate message may have led a worker to claim the run before its entry was sent.
     """
     entry = _outbox_entry(session, run_id, _now + delay)
     await session.execute(
@@ -127,11 +124,11 @@ async def reenqueue(session: TenantSession, run_id: UUID, delay: timedelta) -> N
 async def claim(
     session: TenantSession, run_id: UUID, *, owner: str, lease: timedelta
 ) -> Lease | None:
-    """Take a pending run for one worker; None for a duplicate or early delivery."""
+    """Give a pending run to one worker; None if the message is a duplicate or too early."""
     row = await session.one_or_none(
         update(operation_run)
         .where(
-            _is(session, run_id),
+            is_run(session, run_id),
             operation_run.c.status == RunStatus.PENDING,
             operation_run.c.attempt < operation_run.c.max_attempts,
             operation_run.c.not_before <= _now,
@@ -153,7 +150,7 @@ async def claim(
 
 def _holds(session: TenantSession, lease: Lease) -> ColumnElement[bool]:
     return and_(
-        _is(session, lease.run_id),
+        is_run(session, lease.run_id),
         operation_run.c.status == RunStatus.RUNNING,
         operation_run.c.attempt == lease.attempt,
         operation_run.c.lease_token == lease.token,
@@ -165,22 +162,22 @@ def _fenced_update(session: TenantSession, lease: Lease) -> Update:
 
 
 async def heartbeat(session: TenantSession, lease: Lease, duration: timedelta) -> bool:
-    """Extend the lease to `duration` from now; False when the lease is lost.
+    """Extend the lease to `duration` from now; False if the lease is lost.
 
-    Raises neither `version` nor an event.
+    Adds no event, and leaves `version` as it is.
     """
     extending = _fenced_update(session, lease).values(lease_expires_at=_now + duration)
     return await session.execute(extending) == 1
 
 
 async def lock(session: TenantSession, lease: Lease) -> bool:
-    """Fence: lock the run's row until the transaction ends; False when the lease is lost."""
+    """Lock the run's row until the transaction ends; False if the lease is lost."""
     row = select(operation_run.c.id).where(_holds(session, lease)).with_for_update()
     return await session.one_or_none(row) is not None
 
 
 async def set_total(session: TenantSession, lease: Lease, total: int) -> bool:
-    """Set how many items there are, including those of earlier attempts."""
+    """Set the number of items, including those of earlier attempts; False without the lease."""
     setting = _fenced_update(session, lease).values(
         total=total, version=operation_run.c.version + 1
     )
@@ -188,11 +185,11 @@ async def set_total(session: TenantSession, lease: Lease, total: int) -> bool:
 
 
 async def record_items(session: TenantSession, lease: Lease, items: Sequence[ItemResult]) -> bool:
-    """Write items once each and move the counts by exactly what was new (R4).
+    """Write each item once, and add exactly the new items to the counts (R4).
 
     The caller has locked the run's row (`lock`). The first outcome of an item stands, within
-    `items` as well as across attempts. Returns False, and leaves `version` alone, when no item
-    was new.
+    `items` as well as across attempts. Without a new item, returns False and leaves `version` as
+    it is.
     """
     first = {item.key: item for item in reversed(items)}
     adding = upsert(run_item).values(
@@ -239,7 +236,7 @@ async def add_failure(
     attempt: int,
     error_id: str | None = None,
 ) -> None:
-    """Record why the run failed as a whole; `message` is sanitized already."""
+    """Record why the run failed as a whole, with a sanitized message."""
     row = _failure(session, run_id, "", reason, message, attempt)
     await session.execute(insert(run_failure).values({**row, "error_id": error_id}))
 
@@ -263,7 +260,7 @@ def _failure(
 
 
 async def finish(session: TenantSession, lease: Lease, *, failed: bool) -> RunStatus | None:
-    """End a run: by its counts, or as failed as a whole. None when the lease is lost."""
+    """End a run as FAILED, or with the status of its counts; None if the lease is lost."""
     by_counts = case(
         (operation_run.c.failed > 0, completed_status(failed=1)), else_=completed_status(failed=0)
     )
@@ -281,7 +278,7 @@ async def finish(session: TenantSession, lease: Lease, *, failed: bool) -> RunSt
 
 
 async def release(session: TenantSession, lease: Lease, delay: timedelta) -> bool:
-    """Hand a run back without counting the attempt; False when the lease is lost."""
+    """Return a run to the queue without counting the attempt; False if the lease is lost."""
     releasing = _fenced_update(session, lease).values(
         max_attempts=operation_run.c.max_attempts + 1,
         not_before=_now + delay,

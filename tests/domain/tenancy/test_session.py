@@ -24,7 +24,8 @@ async def test_a_statement_returns_what_its_method_names(world: World) -> None:
         assert (await session.one(text("SELECT 7 AS n"))).n == 7
         assert await session.scalar(text("SELECT :n + 0"), {"n": 7}) == 7
         assert await session.one_or_none(NOTHING) is None
-        assert await session.scalar_or_none(NOTHING) is None
+        value: int | None = await session.scalar_or_none(NOTHING)
+        assert value is None
         assert await session.rows(NOTHING) == []
         changed = await session.execute(text("UPDATE opsrun.tenant SET retention_days = 7"))
         assert changed == 1
