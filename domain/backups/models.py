@@ -1,4 +1,4 @@
-"""Named sets of policies, kept as they were when they were added (P3)."""
+"""Backup sets, which keep copies of policies (P3)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ RUN_TYPE = f"{RESOURCE}.{ACTION}"
 
 @dataclass(frozen=True, slots=True)
 class BackupSet:
-    """A named set of copies."""
+    """A named set of copies of policies."""
 
     tenant_id: UUID
     id: UUID
@@ -25,7 +25,7 @@ class BackupSet:
 
 @dataclass(frozen=True, slots=True)
 class BackedUpPolicy:
-    """One copy in a set."""
+    """A copy of a policy in a backup set."""
 
     tenant_id: UUID
     backup_set_id: UUID
@@ -38,7 +38,7 @@ class BackedUpPolicy:
 
 @dataclass(frozen=True, slots=True)
 class AddPolicies:
-    """The policies that a run of `backup_set.add_policies` copies, sorted, without duplicates."""
+    """The parameters of `backup_set.add_policies`; policies are (scope key, policy id)."""
 
     backup_set_id: UUID
     policies: Sequence[tuple[str, str]]
@@ -51,7 +51,7 @@ class AddPolicies:
 
     @property
     def context(self) -> dict[str, Any]:
-        """The parameters as the context of a run."""
+        """The parameters as a run's context; the policies are sorted and unique."""
         return {
             "backupSetId": str(self.backup_set_id),
             "policies": sorted({(scope, policy) for scope, policy in self.policies}),

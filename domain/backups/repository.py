@@ -34,7 +34,7 @@ def _set(row: AnyRow) -> BackupSet:
 
 
 async def create(session: TenantSession, name: str, *, created_by_name: str) -> UUID | None:
-    """Add the member's empty set; None when the name is taken."""
+    """Add an empty set as the member; None if the name is taken."""
     adding = insert(backup_set).values(
         tenant_id=session.tenant_id,
         id=uuid4(),
@@ -48,7 +48,7 @@ async def create(session: TenantSession, name: str, *, created_by_name: str) -> 
 async def page(
     session: TenantSession, *, after: tuple[datetime, UUID] | None, limit: int
 ) -> Sequence[BackupSet]:
-    """Return the sets, the newest first."""
+    """Return a page of the sets, newest first."""
     key = (backup_set.c.created_at, backup_set.c.id)
     query = _select_sets(session).order_by(*(c.desc() for c in key)).limit(limit)
     if after is not None:
@@ -57,7 +57,7 @@ async def page(
 
 
 async def by_ids(session: TenantSession, ids: Sequence[UUID]) -> Mapping[UUID, BackupSet]:
-    """Return those of the sets that the tenant has."""
+    """Return the tenant's sets with these ids."""
     rows = await session.rows(_select_sets(session).where(backup_set.c.id.in_(ids)))
     return {row.id: _set(row) for row in rows}
 
@@ -69,7 +69,7 @@ async def policies(
     after: tuple[str, str, str] | None,
     limit: int,
 ) -> Mapping[UUID, Sequence[BackedUpPolicy]]:
-    """Return the first copies in each set by name."""
+    """Return the first copies in each set, by name."""
     table = backup_set_policy.c
     key = (table.name, table.scope_key, table.policy_id)
     place = func.row_number().over(partition_by=table.backup_set_id, order_by=key).label("place")
@@ -105,37 +105,26 @@ async def copy_policies(
     snapshot_run_id: UUID,
     policy_ids: Sequence[str],
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """Copy policies of a snapshot into the set; return (ids in the snapshot, ids newly copied)."""
+    """Copy policies of a snapshot into the set; return (ids in the snapshot, copied ids)."""
     source = (
         inventory_policy.c.tenant_id == session.tenant_id,
         inventory_policy.c.run_id == snapshot_run_id,
         inventory_policy.c.policy_id.in_(policy_ids),
     )
     present = await session.scalars(select(inventory_policy.c.policy_id).where(*source))
+    same = ("tenant_id", "policy_id", "name", "policy_type", "document_hash")
+    copies = (
+        select(
+            *(inventory_policy.c[name] for name in same),
+            literal(backup_set_id, Uuid).label("backup_set_id"),
+            literal(scope_key, Text).label("scope_key"),
+        )
+        .where(*source)
+        .order_by(inventory_policy.c.policy_id)
+    )
     copied = await session.scalars(
         insert(backup_set_policy)
-        .from_select(
-            [
-                "tenant_id",
-                "backup_set_id",
-                "scope_key",
-                "policy_id",
-                "name",
-                "policy_type",
-                "document_hash",
-            ],
-            select(
-                inventory_policy.c.tenant_id,
-                literal(backup_set_id, Uuid),
-                literal(scope_key, Text),
-                inventory_policy.c.policy_id,
-                inventory_policy.c.name,
-                inventory_policy.c.policy_type,
-                inventory_policy.c.document_hash,
-            )
-            .where(*source)
-            .order_by(inventory_policy.c.policy_id),
-        )
+        .from_select(copies.selected_columns.keys(), copies)
         .on_conflict_do_nothing()
         .returning(backup_set_policy.c.policy_id)
     )

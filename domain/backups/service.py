@@ -19,14 +19,14 @@ MAX_POLICIES = 1000
 
 
 class Backups:
-    """Create sets and fill them."""
+    """Creates backup sets and fills them."""
 
     def __init__(self, transactions: Transactions, starter: RunStarter) -> None:
         self._transactions = transactions
         self._starter = starter
 
     async def create_set(self, access: TenantAccess, name: str) -> BackupSet:
-        """Create an empty set.
+        """Create an empty backup set.
 
         Raises:
             ForbiddenError, UserInputError (INVALID_NAME, NAME_TAKEN).
@@ -36,7 +36,7 @@ class Backups:
         if not 0 < len(name) <= MAX_NAME_LENGTH or not name.isprintable():
             raise UserInputError(
                 UserErrorCode.INVALID_NAME,
-                f"A name is 1 to {MAX_NAME_LENGTH} printable characters.",
+                f"A name has 1 to {MAX_NAME_LENGTH} printable characters.",
                 "name",
             )
         async with self._transactions.member(access, CREATE_BACKUP_SET) as session:
@@ -44,7 +44,7 @@ class Backups:
             if set_id is None:
                 raise UserInputError(
                     UserErrorCode.NAME_TAKEN,
-                    f"There is a backup set {name!r} already. Choose another name.",
+                    f"There is already a backup set {name!r}. Choose another name.",
                     "name",
                 )
             return (await repository.by_ids(session, [set_id]))[set_id]
@@ -55,9 +55,8 @@ class Backups:
         """Start `backup_set.add_policies` with policies as (scope key, policy id).
 
         Raises:
-            ForbiddenError, UserInputError (NO_POLICIES, TOO_MANY_POLICIES,
-            BACKUP_SET_NOT_FOUND: no run was started).
-            BadInputError: a policy that cannot be in any inventory.
+            ForbiddenError, UserInputError (NO_POLICIES, TOO_MANY_POLICIES, BACKUP_SET_NOT_FOUND),
+            BadInputError (a scope key or policy id is not valid): no run was started.
         """
         access.require(start_permission(RUN_TYPE))
         if not policies:
@@ -75,7 +74,7 @@ class Backups:
             valid_scope_key(scope_key) and len(policy_id) <= MAX_ID_LENGTH
             for scope_key, policy_id in policies
         ):
-            raise BadInputError("A policy id names no policy. Send ids back as received.")
+            raise BadInputError("A policy id is not valid. Send ids back as received.")
         backup_set = (
             await self._transactions.read(repository.by_ids, access, [backup_set_id])
         ).get(backup_set_id)

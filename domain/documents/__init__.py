@@ -1,1 +1,0 @@
-"""The GraphQL documents of clients that an operator trusts."""

@@ -1,4 +1,4 @@
-"""What a registered document is."""
+"""The GraphQL documents of clients that an operator trusts."""
 
 import hashlib
 from dataclasses import dataclass
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class TrustedDocument:
-    """A client's document, whole and unchanged, under its operation's name."""
+    """A client's document, unchanged, with the name of its operation."""
 
     name: str
     text: str
 
     @property
     def sha256(self) -> str:
-        """The hash by which clients name it, in small hexadecimals."""
+        """The hash that clients send, in lowercase hexadecimal digits."""
         return sha256_of(self.text)
 
 
 def sha256_of(text: str) -> str:
-    """Return the hash of a document's text."""
+    """Return a document's hash in lowercase hexadecimal digits."""
     return hashlib.sha256(text.encode()).hexdigest()

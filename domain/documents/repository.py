@@ -1,4 +1,4 @@
-"""Reads and writes of `trusted_document`, a table of the whole installation."""
+"""All SQL about trusted documents, which belong to the whole installation."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ from domain.tenancy.session import InstallationSession
 
 
 async def find(session: InstallationSession, sha256: str) -> str | None:
-    """Return the text of the document with this hash."""
+    """Return the text of the document with this hash, if it is registered."""
     return await session.scalar_or_none(
         select(trusted_document.c.text).where(trusted_document.c.sha256 == sha256)
     )
@@ -28,7 +28,7 @@ async def every(session: InstallationSession) -> list[TrustedDocument]:
 
 
 async def add(session: InstallationSession, documents: Iterable[TrustedDocument]) -> int:
-    """Write documents, and return how many were not there before."""
+    """Write documents; return how many are new."""
     added = await session.rows(
         insert(trusted_document).on_conflict_do_nothing().returning(trusted_document.c.sha256),
         [{"sha256": d.sha256, "name": d.name, "text": d.text} for d in documents],
@@ -37,6 +37,6 @@ async def add(session: InstallationSession, documents: Iterable[TrustedDocument]
 
 
 async def remove(session: InstallationSession, sha256: str) -> bool:
-    """Delete the document with this hash; False when there is none."""
+    """Delete the document with this hash; False if there is none."""
     removing = delete(trusted_document).where(trusted_document.c.sha256 == sha256)
     return await session.execute(removing) > 0

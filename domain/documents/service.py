@@ -1,4 +1,4 @@
-"""Register trusted documents, and look them up by their hash."""
+"""Register trusted documents, and find them by hash."""
 
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -8,20 +8,20 @@ from domain.documents import repository
 from domain.documents.models import TrustedDocument
 from domain.tenancy.transactions import Transactions
 
-# Seconds for which a removed document may still be found.
+# A removed document is found for up to this many seconds.
 CACHE_SECONDS = 60.0
 CAPACITY = 1000
 
 
 class TrustedDocuments:
-    """Looks documents up by their hash, and caches them for a while."""
+    """Finds documents by hash, and caches them for `CACHE_SECONDS`."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
         self._cached: OrderedDict[str, tuple[float, str]] = OrderedDict()
 
     async def find(self, sha256: str) -> str | None:
-        """Return the text of the document with this hash (lowercase hexadecimal digits)."""
+        """Return the text of the document with this hash, if it is registered."""
         read_at, text = self._cached.get(sha256, (float("-inf"), None))
         if monotonic() - read_at < CACHE_SECONDS:
             return text
@@ -36,7 +36,7 @@ class TrustedDocuments:
 
 
 async def register(transactions: Transactions, documents: Iterable[TrustedDocument]) -> int:
-    """Write documents, and return how many are new."""
+    """Register documents; return how many are new."""
     async with transactions.installation() as session:
         return await repository.add(session, documents)
 
@@ -48,6 +48,6 @@ async def registered(transactions: Transactions) -> list[TrustedDocument]:
 
 
 async def forget(transactions: Transactions, sha256: str) -> bool:
-    """Remove a document; API processes may run it for another minute. False if there is none."""
+    """Remove a document; False if there is none. API processes may run it for another minute."""
     async with transactions.installation() as session:
         return await repository.remove(session, sha256)

@@ -1,4 +1,4 @@
-"""Which settings differ between two normalized policies, by readable path (P2).
+"""Find the settings that differ between two normalized policies, by readable path (P2).
 
 >>> [change.path for change in changes({"lock": {"minutes": 5}}, {"lock": {"minutes": 10}})]
 ['lock.minutes']
@@ -26,8 +26,8 @@ from domain.inventory.secrets import Hidden, hide, shown
 
 _Key = TypeVar("_Key", str, int)
 
-# What distinguishes the members of a list, best first; the last is that of a settings catalog's
-# collections, whose members are objects around one value.
+# The keys that identify the members of a list, best first. `value` is for the collections of a
+# settings catalog, whose members are objects around one value.
 _IDENTITY_KEYS = (
     "settingDefinitionId",
     "id",
@@ -46,12 +46,11 @@ _PLAIN_MEMBER = re.compile(r"(?!\d+\Z)[^\[\]\"\x00-\x1f]+")
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[SettingChange]:
     """Return the differences between two normalized documents, sorted by path.
 
-    Empty if their content hashes are equal. Members of a list are matched by what
-    identifies them in both lists (`settings[some_definition].choiceSettingValue`,
-    `roleScopeTagIds["0"]`), those of a set without identities by their content, all others by
-    position (`ranges[0]`); a key or an identity that would make a path ambiguous is quoted as
-    in JSON. Types are compared only where both documents name them. No change holds a secret:
-    one of a secret says that it changed, and a value around a secret has a mark in its place.
+    Members of a list are matched by an identity that all of them have
+    (`settings[some_definition].choiceSettingValue`, `roleScopeTagIds["0"]`). Without one, members
+    of a set are matched by content, and others by position (`ranges[0]`). Keys and identities that
+    would make a path ambiguous are quoted as in JSON. Types are compared only if both documents
+    name them. The change of a secret has no values, and a larger value has `[hidden]` in its place.
     """
     differing = [key for key in old.keys() | new.keys() if _differs(key, old, new)]
     before, after = (
@@ -62,9 +61,9 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[SettingChang
 
 
 def contents(document: Mapping[str, Any], kind: ChangeKind) -> list[SettingChange]:
-    """Return what a policy that was ADDED or REMOVED holds, as changes of that kind.
+    """Return the settings of a policy that was ADDED or REMOVED, as changes of that kind.
 
-    A list has one change per member (`settings[some_definition]`), anything else is one change.
+    A list has one change per member (`settings[some_definition]`), any other value one change.
     """
     nothing: Mapping[str, Any] = {
         key: [] for key, value in document.items() if isinstance(value, list)
@@ -75,7 +74,7 @@ def contents(document: Mapping[str, Any], kind: ChangeKind) -> list[SettingChang
 
 
 def _differs(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Skip equal parts in the search for secrets, which takes longest."""
+    """Find parts that differ; only they are searched for secrets, which takes longest."""
     if key not in old or key not in new:
         return True
     return document_hash(old[key]) != document_hash(new[key])
@@ -88,7 +87,7 @@ def _change(path: str, kind: ChangeKind, old: Any, new: Any) -> SettingChange:
 
 
 def _compared(path: str, key: str, old: Any, new: Any) -> Iterator[SettingChange]:
-    """Compare two values of one place; `key` is the name of the property that holds them."""
+    """Compare two values at one path; `key` is the name of their property."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         old, new = _with_common_types(old, new), _with_common_types(new, old)
         yield from _members(old, new, lambda name: _property(path, name))
@@ -103,7 +102,7 @@ def _equal(old: Any, new: Any) -> bool:
 
 
 def _with_common_types(value: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Leave out the types that only one exporter wrote down."""
+    """Omit the types that only one of the exporters wrote."""
     return {key: member for key, member in value.items() if not is_type(key) or key in other}
 
 
@@ -134,7 +133,7 @@ def _lists(path: str, key: str, old: list[Any], new: list[Any]) -> Iterator[Sett
 
 
 def _matched(old: list[Any], new: list[Any]) -> tuple[dict[int, Any], dict[int, Any]]:
-    """Give each member of two sets a place, the same one to members that are alike."""
+    """Number the members of two sets; equal members get the same number."""
     before, after = _by_content(old), _by_content(new)
     places = {content: place for place, content in enumerate(sorted(before.keys() | after.keys()))}
     return (
@@ -164,7 +163,7 @@ def _named(
 
 
 def _names(key: str) -> Iterator[Callable[[list[Any]], list[str] | None]]:
-    """Give the ways to name the members of the list under `key`, the best one first."""
+    """Yield the ways to name the members of the list under `key`, best first."""
     if key == "assignments":
         yield lambda items: unique_texts([_target(item) for item in items])
     for identity in _IDENTITY_KEYS:
@@ -173,12 +172,12 @@ def _names(key: str) -> Iterator[Callable[[list[Any]], list[str] | None]]:
 
 
 def _target(assignment: Any) -> str | None:
-    """Return an assignment's target: a group's id, or a type (`allDevicesAssignmentTarget`)."""
+    """Return an assignment's target: the id of a group, or `allDevicesAssignmentTarget`."""
     target = assignment.get("target") if isinstance(assignment, Mapping) else None
     if not isinstance(target, Mapping):
         return None
     names = [target.get("groupId"), target.get("collectionId")]
-    # The case of a type's name has no meaning, so its first letter must not distinguish two.
+    # Exporters write the first letter of a type in either case.
     type_ = str(target.get(TYPE, "")).rpartition(".")[2]
     names.append(type_[:1].lower() + type_[1:] or None)
     return next((name for name in names if isinstance(name, str)), None)

@@ -1,4 +1,4 @@
-"""What drifted between two inventories, in the words a reader sees (P2)."""
+"""Comparisons, findings and changed settings (P2)."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -34,10 +34,10 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SettingChange:
-    """One changed setting, with its whole values as JSON.
+    """A changed setting, with its whole values as JSON.
 
-    `old` is None for ADDED and `new` for REMOVED. REORDERED concerns a list: both sides name
-    the members that both lists have. Of a secret both sides are None.
+    `old` is None for ADDED, `new` for REMOVED, and both are None for a secret. For REORDERED, both
+    list the common members of a list in their order.
     """
 
     path: str
@@ -49,7 +49,7 @@ class SettingChange:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two snapshots of one scope; findings belong to a comparison, whichever run made it."""
+    """Two snapshots of a scope; findings belong to a comparison, not to one of its runs."""
 
     scope_key: str
     baseline_run_id: UUID
@@ -57,14 +57,14 @@ class Comparison:
 
     @classmethod
     def of_context(cls, context: Mapping[str, Any]) -> "Comparison":
-        """Read the comparison from a drift run's context."""
+        """Read the comparison from a run's context."""
         return cls(
             context["scopeKey"], UUID(context["baselineRunId"]), UUID(context["currentRunId"])
         )
 
     @property
     def context(self) -> dict[str, str]:
-        """The comparison as the context of a drift run."""
+        """The comparison as a run's context."""
         return {
             "scopeKey": self.scope_key,
             "baselineRunId": str(self.baseline_run_id),
@@ -74,9 +74,9 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class DriftFinding:
-    """One policy that differs between two snapshots.
+    """A policy that differs between two snapshots.
 
-    `changes` are the settings that differ; of a policy that was added or removed, all of them.
+    `changes` has the settings that differ; if the policy was added or removed, all its settings.
     """
 
     tenant_id: UUID
@@ -92,7 +92,7 @@ class DriftFinding:
 
 @dataclass(frozen=True, slots=True)
 class NewFinding:
-    """A finding on its way into the ledger."""
+    """A finding that is not stored yet."""
 
     policy_id: str
     policy_name: str
@@ -102,6 +102,6 @@ class NewFinding:
 
 
 def fingerprint(comparison: Comparison, finding: NewFinding) -> bytes:
-    """Return 32 bytes that are equal for the same finding, however often it is made."""
+    """Return 32 bytes that are equal for the same finding of different runs."""
     content = orjson.dumps([comparison, finding], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(content).digest()

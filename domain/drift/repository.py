@@ -32,9 +32,9 @@ def _of(session: TenantSession, comparisons: Sequence[Comparison]) -> ColumnElem
 async def add(
     session: TenantSession, run_id: UUID, comparison: Comparison, findings: Sequence[NewFinding]
 ) -> frozenset[str]:
-    """Write findings once each; return the policy ids of those that were new.
+    """Write each finding once; return the policy ids of the new findings.
 
-    A known finding moves to the newest run that made it, so that retention deletes it with the
+    A known finding moves to the newest run that found it, so that retention deletes it with the
     last run that shows it.
     """
     if not findings:
@@ -104,7 +104,7 @@ async def pages(
     after: tuple[str, UUID] | None,
     limit: int,
 ) -> Mapping[Comparison, Sequence[DriftFinding]]:
-    """Return the first findings of each comparison by policy name."""
+    """Return the first findings of each comparison, by policy name."""
     key = (drift_finding.c.policy_name, drift_finding.c.id)
     place = func.row_number().over(partition_by=_PAIR, order_by=key).label("place")
     query = select(drift_finding, place).where(_of(session, comparisons))
@@ -123,7 +123,7 @@ async def pages(
 
 
 async def by_ids(session: TenantSession, ids: Sequence[UUID]) -> Mapping[UUID, DriftFinding]:
-    """Return those of the findings that the tenant has."""
+    """Return the tenant's findings with these ids."""
     rows = await session.rows(
         select(drift_finding).where(
             drift_finding.c.tenant_id == session.tenant_id, drift_finding.c.id.in_(ids)
@@ -135,7 +135,7 @@ async def by_ids(session: TenantSession, ids: Sequence[UUID]) -> Mapping[UUID, D
 async def counts(
     session: TenantSession, comparisons: Sequence[Comparison]
 ) -> Mapping[Comparison, Mapping[DriftKind, int]]:
-    """Return how many findings of each kind the comparisons have."""
+    """Return the number of findings of each kind in each comparison."""
     rows = await session.rows(
         select(
             drift_finding.c.scope_key, *_PAIR, drift_finding.c.kind, func.count().label("findings")

@@ -12,18 +12,18 @@ from domain.tenancy.transactions import Transactions
 
 
 class Drift:
-    """Start comparisons."""
+    """Starts comparisons."""
 
     def __init__(self, transactions: Transactions, starter: RunStarter) -> None:
         self._transactions = transactions
         self._starter = starter
 
     async def start_generation(self, access: TenantAccess, scope_key: str) -> StartedRun:
-        """Start `drift.generate` over the scope's last two whole snapshots.
+        """Start `drift.generate` over the scope's last two snapshots.
 
         Raises:
-            ForbiddenError, UserInputError (INVALID_SCOPE_KEY, NOT_ENOUGH_SNAPSHOTS: no run
-            was started).
+            ForbiddenError, UserInputError (INVALID_SCOPE_KEY, NOT_ENOUGH_SNAPSHOTS): no run was
+            started.
         """
         access.require(start_permission(RUN_TYPE))
         key = require_scope_key(scope_key)

@@ -1,4 +1,4 @@
-"""Whether a policy document is complete, by its own statements (P1)."""
+"""Find out whether a policy document is complete, by the counts and links in it (P1)."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,18 +7,17 @@ from domain.runs.failures import FailureReason, ProducerError
 
 _NEXT = "@odata.nextLink"
 _COUNT = "@odata.count"
-_MAX_NAME_SHOWN = 100
+_MAX_QUOTED = 100
 
 
 def require_complete(body: Mapping[str, Any]) -> None:
-    """Refuse a document that states that a part of it is missing.
+    """Raise if a part of the document is missing.
 
-    It does so with a `settingCount` higher than its number of settings, with an
-    `...@odata.count` higher than the length of the list that it counts, or with an
-    `...@odata.nextLink`, which leads to a page that was never fetched.
+    Signs of that are a `settingCount` above the number of settings, an `...@odata.count` above the
+    length of the list that it counts, and an `...@odata.nextLink`, whose page was never fetched.
 
     Raises:
-        ProducerError: INCOMPLETE_POLICY, naming the first part that is missing.
+        ProducerError: INCOMPLETE_POLICY, with the first missing part.
     """
     missing = next(_missing(body), None)
     if missing is not None:
@@ -41,9 +40,9 @@ def _missing_pages(value: Any) -> Iterator[str]:
     for name, member in value.items() if isinstance(value, dict) else ():
         listed = value.get(name.removesuffix(_COUNT))
         if name.endswith(_NEXT) and member:
-            yield f"only the first page of {_shown(name.removesuffix(_NEXT))}"
+            yield f"only the first page of {_quoted(name.removesuffix(_NEXT))}"
         elif name.endswith(_COUNT) and isinstance(listed, list) and len(listed) < _number(member):
-            yield f"{len(listed)} of {member} {_shown(name.removesuffix(_COUNT))}"
+            yield f"{len(listed)} of {member} {_quoted(name.removesuffix(_COUNT))}"
     if isinstance(value, dict | list):
         for member in value.values() if isinstance(value, dict) else value:
             yield from _missing_pages(member)
@@ -53,5 +52,5 @@ def _number(value: Any) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _shown(name: str) -> str:
-    return name[:_MAX_NAME_SHOWN] or "a list"
+def _quoted(name: str) -> str:
+    return name[:_MAX_QUOTED] or "a list"

@@ -1,4 +1,4 @@
-"""The configuration in a policy document, in one form however it was exported (P2).
+"""Normalize policy documents, so that equal configurations have one form (P2).
 
 >>> normalize({"version": 3, "@odata.id": "x", "roleScopeTagIds": ["1", "0"], "note": None})
 {'roleScopeTagIds': ['0', '1']}
@@ -18,15 +18,15 @@ TYPE = "@odata.type"
 _BIND = "@odata.bind"
 _CONTROL = "@odata."
 _TIMES = frozenset({"createdDateTime", "lastModifiedDateTime", "modifiedDateTime"})
-# Of the policy itself: its revision, and a number that follows from its settings.
-_OWN = frozenset({"version", "settingCount"})
-# The links to Graph's actions come and go with the service's releases, its tips at any time.
+# Only of the policy itself: its revision, and a number that follows from its settings.
+_TOP_LEVEL_NOISE = frozenset({"version", "settingCount"})
+# Links to Graph's actions change with the service's releases, and its tips at any time.
 _ACTION = "#microsoft.graph."
 _TIPS = "@microsoft.graph.tips"
 _SERVICE_ROOT = re.compile(r"https?://[^/]+/(?:v1\.0|beta)/", re.IGNORECASE)
-# The service addresses these by name, so their order in a list has no meaning.
+# The service addresses members with these keys by name, so their order has no meaning.
 _UNORDERED_BY = ("settingDefinitionId", "id")
-# Lists without such names that Graph returns in any order.
+# Lists without such keys that Graph returns in any order.
 _SETS = frozenset(
     {
         "apps",
@@ -56,39 +56,38 @@ _SETS = frozenset(
 def normalize(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the configuration in a document.
 
-    Left out at every level: control information but `@odata.type` and `...@odata.bind`,
-    links to Graph's actions, times of creation and change, and members without a meaning
-    (null or an empty list); of the policy itself also `version` and `settingCount`. A settings
-    catalog's entry becomes its `settingInstance`: around it is only a running number.
-    Objects addressed by `settingDefinitionId` or `id`, and what Graph treats as a set, are
-    sorted.
+    At every level, it omits null, empty lists, times of creation and change, links to Graph's
+    actions, and control information except `@odata.type` and `...@odata.bind`. At the top it also
+    omits `version` and `settingCount`. An entry of a settings catalog becomes its
+    `settingInstance`, because the rest is a running number. Lists are sorted if their members have
+    a `settingDefinitionId` or `id`, or if Graph treats the list as a set.
     """
-    return _object({key: value for key, value in body.items() if key not in _OWN})
+    return _object({key: value for key, value in body.items() if key not in _TOP_LEVEL_NOISE})
 
 
 def content_hash(normalized: Mapping[str, Any]) -> bytes:
-    """Return the SHA-256 of a normalized document: if it is equal, nothing drifted."""
+    """Return the SHA-256 of a normalized document; it changes only if the policy drifts."""
     return document_hash(normalized)
 
 
 def document_hash(body: Any) -> bytes:
-    """Return the SHA-256 of a whole document, or of a part, whatever the order of its keys."""
+    """Return the SHA-256 of a document or a part of it; the order of keys does not matter."""
     return hashlib.sha256(_canonical(body)).digest()
 
 
 def stored_form(body: Any) -> tuple[bytes, str]:
-    """Return a whole document's `document_hash`, and the JSON that it is stored as."""
+    """Return a document's `document_hash` and its JSON for the database."""
     canonical = _canonical(body)
     return hashlib.sha256(canonical).digest(), canonical.decode()
 
 
 def identities(items: Sequence[Any], key: str) -> list[str] | None:
-    """Return each object's text under `key`; None unless all have a short one of their own."""
+    """Return each object's text under `key`; None unless all are short and unique."""
     return unique_texts([item.get(key) if isinstance(item, dict) else None for item in items])
 
 
 def unique_texts(values: Sequence[Any]) -> list[str] | None:
-    """Return the values; None unless all are short texts, no two the same."""
+    """Return the values; None unless all are short, unique texts."""
     texts = [text for text in values if isinstance(text, str) and len(text) <= MAX_ID_LENGTH]
     return texts if len(set(texts)) == len(values) else None
 
@@ -99,24 +98,24 @@ def is_set(key: str) -> bool:
 
 
 def is_type(key: str) -> bool:
-    """Return whether a member names a type: of its object, or of the member before the `@`."""
+    """Return whether a key names the type of its object, or of the key before the `@`."""
     return key.endswith(TYPE)
 
 
 def same_type(one: Any, other: Any) -> bool:
-    """Return whether two names of a type mean the same; their case has no meaning."""
+    """Compare two names of types without case."""
     return str(one).casefold() == str(other).casefold()
 
 
 def without_types(value: Any) -> bytes:
-    """Return a normalized value as JSON without names of types, which some exporters leave out."""
+    """Return a normalized value as JSON without types, because some exporters omit them."""
     return _canonical(_untyped(value))
 
 
 def exact_numbers(value: Any) -> Any:
-    """Return a value of `jsonb` with its numbers as they were: integers up to 64 bits, or floats.
+    """Restore the numbers in a value of `jsonb`: integers up to 64 bits, or floats.
 
-    `jsonb` gives `1e300` back with all its digits, an integer that no JSON writer takes.
+    `jsonb` returns `1e300` with all its digits: an integer that JSON writers reject.
     """
     match value:
         case dict():
@@ -133,7 +132,7 @@ def _object(value: Mapping[str, Any]) -> dict[str, Any]:
     members = {
         key: member
         for key in value
-        if not _is_noise(key) and not _says_nothing(member := _member(key, value[key]))
+        if not _is_noise(key) and not _is_empty(member := _member(key, value[key]))
     }
     typed = {
         key: member
@@ -148,7 +147,7 @@ def _member(key: str, value: Any) -> Any:
         case dict():
             return _object(value)
         case list() if key == "assignments":
-            # An assignment's id is made of the policy's id and the target's, and often left out.
+            # Exporters often omit the id, which is made of the ids of the policy and the target.
             return _sorted(key, [_without_id(_member(key, item)) for item in value])
         case list():
             return _sorted(key, [_member(key, item) for item in value])
@@ -168,7 +167,7 @@ def _is_noise(key: str) -> bool:
     return key in _TIMES or key == _TIPS or key.startswith(_ACTION)
 
 
-def _says_nothing(value: Any) -> bool:
+def _is_empty(value: Any) -> bool:
     return value is None or value == []
 
 
@@ -182,8 +181,8 @@ def _without_wrapper(value: dict[str, Any]) -> dict[str, Any]:
     instance = value.get("settingInstance")
     if not isinstance(instance, dict) or "settingDefinitionId" not in instance:
         return value
-    beside = {key: value[key] for key in value if key not in ("id", TYPE, "settingInstance")}
-    return {**beside, **instance} if beside.keys().isdisjoint(instance) else value
+    others = {key: value[key] for key in value if key not in ("id", TYPE, "settingInstance")}
+    return {**others, **instance} if others.keys().isdisjoint(instance) else value
 
 
 def _sorted(key: str, items: list[Any]) -> list[Any]:
@@ -198,8 +197,8 @@ def _sorted(key: str, items: list[Any]) -> list[Any]:
 
 
 def _number(value: float) -> float:
-    # `1.0` and `1e16` come back from jsonb as other texts of the same number; the decimal text
-    # is what jsonb keeps, so the integer is taken from it and not from the binary value.
+    # jsonb returns `1.0` and `1e16` as other texts of the same number. It keeps the decimal text,
+    # so the integer comes from the text, not from the binary value.
     if isinstance(value, float) and value.is_integer():
         whole = int(Decimal(repr(value)))
         return whole if whole in INTEGERS else value

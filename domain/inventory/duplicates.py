@@ -1,4 +1,4 @@
-"""Policies of a scope that share a policy id: none of them is stored (P1)."""
+"""Find policies of a scope that share a policy id; none of them is stored (P1)."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from domain.runs.failures import FailureReason, ProducerError
 
 _MAX_NAMED = 5
-_MAX_NAME_SHOWN = 80
+_MAX_NAME_LENGTH = 80
 
 
 def duplicates(policy_ids: Mapping[str, str]) -> dict[str, ProducerError]:
-    """Return DUPLICATE_ID by key for each policy whose id another one has, naming the others."""
+    """Return a DUPLICATE_ID failure by key for each policy whose id another policy has."""
     keys = defaultdict(list)
     for key, policy_id in policy_ids.items():
         keys[policy_id].append(key)
@@ -32,5 +32,5 @@ def _duplicate(policy_id: str, others: Sequence[str]) -> ProducerError:
 
 
 def _shortened(key: str) -> str:
-    # The end is more specific: the folders are alike.
-    return key if len(key) <= _MAX_NAME_SHOWN else f"…{key[1 - _MAX_NAME_SHOWN :]}"
+    # Keep the end, where the paths of one folder differ.
+    return key if len(key) <= _MAX_NAME_LENGTH else f"…{key[1 - _MAX_NAME_LENGTH :]}"

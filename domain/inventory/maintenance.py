@@ -1,4 +1,4 @@
-"""The maintenance of inventories: scopes and retention. It needs the maintenance login."""
+"""The maintenance of scopes and retention. It needs the maintenance login."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -13,12 +13,12 @@ from domain.tenancy import repository as tenancy
 from domain.tenancy.transactions import Transactions
 
 BATCH = 100
-# Longer than any run: a sync stores its documents before the snapshot that refers to them.
+# Longer than any run: a sync stores documents before the snapshot refers to them.
 _UNUSED_DOCUMENTS = timedelta(days=8)
 
 
 class InventoryMaintenance:
-    """Records scopes, and deletes what retention no longer keeps.
+    """Records scopes, and deletes runs and documents past retention.
 
     Any number of maintenance processes may work at the same time.
     """
@@ -27,17 +27,17 @@ class InventoryMaintenance:
         self._transactions = transactions
 
     async def export_folders(self) -> Sequence[tuple[UUID, str]]:
-        """Return the tenants that have an export folder, each with it."""
+        """Return the id and the export folder of each tenant that has one."""
         async with self._transactions.installation() as session:
             return await tenancy.export_folders(session)
 
     async def save_scopes(self, tenant_id: UUID, scope_keys: Sequence[str]) -> None:
-        """Record that the tenant's provider has these scopes now."""
+        """Record the scopes that the tenant's provider has now."""
         async with self._transactions.tenant(tenant_id) as session:
             await save_scopes(session, scope_keys)
 
     async def purge(self) -> None:
-        """Delete every tenant's runs past retention, then documents that are no longer used."""
+        """Delete every tenant's runs past retention, then unused documents."""
         async with self._transactions.installation() as session:
             tenant_ids = list(await tenancy.tenant_slugs(session))
         for tenant_id in tenant_ids:

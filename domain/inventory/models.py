@@ -1,4 +1,4 @@
-"""A tenant's policies as one sync saw them."""
+"""Scopes, and the policies in their snapshots."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,10 +13,9 @@ RUN_TYPE = f"{RESOURCE}.{ACTION}"
 
 @dataclass(frozen=True, slots=True)
 class InventoryScope:
-    """A part of the tenant's systems that is synced as a whole.
+    """A part of the tenant's configuration that is synced as a whole.
 
-    `last_snapshot_run_id` is the newest sync of bucket SUCCEEDED: only a whole snapshot is a
-    current state.
+    `last_snapshot_run_id` is the newest sync that succeeded; its snapshot is the current one.
     """
 
     tenant_id: UUID
@@ -27,26 +26,26 @@ class InventoryScope:
 
 @dataclass(frozen=True, slots=True)
 class SyncParameters:
-    """The parameters of a sync. With `allow_empty` a scope that had policies may have none now."""
+    """The parameters of a sync. `allow_empty` accepts that a scope has lost all its policies."""
 
     scope_key: str
     allow_empty: bool = False
 
     @classmethod
     def of_context(cls, context: Mapping[str, Any]) -> "SyncParameters":
-        """Read the parameters from the context of a sync."""
+        """Read the parameters from a run's context."""
         return cls(context["scopeKey"], context.get("allowEmpty", False))
 
     @property
     def context(self) -> dict[str, Any]:
-        """The parameters as the context of a sync."""
+        """The parameters as a run's context."""
         permission = {"allowEmpty": True} if self.allow_empty else {}
         return {"scopeKey": self.scope_key, **permission}
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyRecord:
-    """A policy to add to a snapshot; its document is stored first."""
+    """A policy to add to a snapshot; its document is stored already."""
 
     key: str
     policy_id: str
@@ -58,7 +57,7 @@ class PolicyRecord:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A policy inside the snapshot of one run."""
+    """A policy in the snapshot of a run."""
 
     tenant_id: UUID
     scope_key: str
@@ -70,7 +69,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class PolicyDifference:
-    """A policy whose content differs between two snapshots; a side without it has no hash."""
+    """A policy that differs between two snapshots; None stands for a snapshot without it."""
 
     policy_id: str
     name: str

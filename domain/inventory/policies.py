@@ -1,4 +1,4 @@
-"""Policy documents: reading and naming them (P1)."""
+"""Parse, check and identify policy documents (P1)."""
 
 import codecs
 import json
@@ -14,19 +14,19 @@ from domain.runs.failures import FailureReason, ProducerError
 MAX_DEPTH = 100
 MAX_ID_LENGTH = 200
 MAX_NAME_LENGTH = 1000
-# What a document costs depends on its values more than on its bytes: 16 MiB of `[],[],…` take
-# 12 seconds to parse and 800 MB of memory.
+# The number of values matters more than the number of bytes: 16 MiB of `[],[],…` take 12 seconds to
+# parse, and 800 MB of memory.
 MAX_VALUES = 200_000
 
 _GRAPH = "microsoft.graph."
-# Both Postgres and every JSON writer on the way to the client keep these exactly.
+# Postgres and every JSON writer on the way to the client keep these exactly.
 INTEGERS = range(-(2**63), 2**64)
 _MAX_INTEGER_TEXT = 20
-_MAX_SHOWN = 200
-# Possessive, and the last quote may be missing: the time is linear, whatever the text.
+_MAX_QUOTED = 200
+# Possessive, with an optional last quote, so that the time is linear for any text.
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-# By byte order mark: the encoding that it announces, and the same with its bytes swapped. The
-# longer marks come first, since a shorter one is how a longer one begins.
+# By byte order mark: the encoding that it announces, and the encoding with swapped bytes. Longer
+# marks come first, because they begin with a shorter one.
 _BYTE_ORDERS = {
     codecs.BOM_UTF32_LE: ("utf-32-le", "utf-32-be"),
     codecs.BOM_UTF32_BE: ("utf-32-be", "utf-32-le"),
@@ -36,7 +36,7 @@ _BYTE_ORDERS = {
 
 
 def storable(body: Any) -> dict[str, Any]:
-    """Return a JSON value that is an object which can be stored as `jsonb`.
+    """Return the value if it is an object that `jsonb` can store.
 
     Raises:
         ProducerError: INVALID_POLICY with the place.
@@ -48,12 +48,11 @@ def storable(body: Any) -> dict[str, Any]:
 
 
 def parse_json(raw: bytes) -> Any:
-    """Return the JSON value in a file's bytes, whatever its kind.
+    """Return the JSON value in a file's bytes.
 
     Raises:
-        ProducerError: INVALID_JSON with the place, also for an object that has a key twice;
-            INVALID_POLICY for a document that is nested too deeply, FILE_TOO_LARGE for one with
-            more than 200,000 values.
+        ProducerError: INVALID_JSON with the place, also for a duplicate key; INVALID_POLICY for a
+            document that is nested too deeply; FILE_TOO_LARGE above 200,000 values.
     """
     encoding = json.detect_encoding(raw)
     try:
@@ -72,7 +71,7 @@ def identify(body: Mapping[str, Any]) -> tuple[str, str, str]:
     """Return the policy's id, name and type (as `windows10CompliancePolicy`).
 
     Raises:
-        ProducerError: INVALID_POLICY, saying which of them is missing.
+        ProducerError: INVALID_POLICY, with the missing one.
     """
     policy_id = _text(body, "id", MAX_ID_LENGTH)
     name = _text(body, "displayName", MAX_NAME_LENGTH) or _text(body, "name", MAX_NAME_LENGTH)
@@ -98,7 +97,7 @@ def _short_type(name: str) -> str:
 
 
 def _require_few_values(text: str) -> None:
-    # A list or an object has one value more than commas; an empty one counts as one value more.
+    # A list or object has one more value than commas; an empty one counts as one value.
     if _count_values(text) > MAX_VALUES and _count_values(_STRING.sub("", text)) > MAX_VALUES:
         raise ProducerError(
             FailureReason.FILE_TOO_LARGE, f"The document has more than {MAX_VALUES:,} values."
@@ -113,18 +112,18 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
         ((key, _),) = Counter(key for key, _ in pairs).most_common(1)
-        raise _invalid_json(f"The key {_shown([key])!r} occurs twice in one object; keep one.")
+        raise _invalid_json(f"The key {_quoted([key])!r} occurs twice in one object; keep one.")
     return members
 
 
 def _swapped(raw: bytes) -> str | None:
-    """Return a message if a text's bytes are not in the order that its mark announces."""
+    """Return a message if the order of a text's bytes differs from its byte order mark."""
     announced = next((mark for mark in _BYTE_ORDERS if raw.startswith(mark)), None)
     if announced is None:
         return None
     encoding, swapped = _BYTE_ORDERS[announced]
     start = raw.removeprefix(announced)[:4].decode(swapped, "replace")
-    # Every JSON document begins with a character of ASCII.
+    # Every JSON document begins with an ASCII character.
     if not start or not start[0].isascii() or start[0] == "\0":
         return None
     return (
@@ -140,7 +139,7 @@ def _where(error: UnicodeDecodeError | JSONDecodeError, encoding: str) -> str:
 
 
 def _integer(text: str) -> float:
-    # Longer ones are refused with their place afterwards; int() alone would refuse without it.
+    # `storable` rejects longer ones with their place, which int() would not name.
     return int(text) if len(text) <= _MAX_INTEGER_TEXT else math.inf
 
 
@@ -159,11 +158,11 @@ def _check_storable(value: Any, place: list[object]) -> None:
                 _check_storable(member, place)
                 place.pop()
         case str() if "\0" in value:
-            raise _invalid(f"The text at {_shown(place)} holds a NUL character (\\u0000).")
+            raise _invalid(f"The text at {_quoted(place)} holds a NUL character (\\u0000).")
         case str() if not _is_unicode(value):
-            raise _invalid(f"The text at {_shown(place)} holds half of a surrogate pair.")
+            raise _invalid(f"The text at {_quoted(place)} holds half of a surrogate pair.")
         case int() | float() if math.isinf(value) or not is_exact(value):
-            raise _invalid(f"The number at {_shown(place)} is too large to be stored.")
+            raise _invalid(f"The number at {_quoted(place)} is too large to be stored.")
 
 
 def _is_unicode(text: str) -> bool:
@@ -174,9 +173,9 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _shown(place: list[object]) -> str:
+def _quoted(place: list[object]) -> str:
     path = "/".join(map(str, place)) or "the top level"
-    return path if len(path) <= _MAX_SHOWN else f"{path[:_MAX_SHOWN]}…"
+    return path if len(path) <= _MAX_QUOTED else f"{path[:_MAX_QUOTED]}…"
 
 
 def _text(body: Mapping[str, Any], key: str, limit: int) -> str:

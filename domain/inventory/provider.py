@@ -1,4 +1,4 @@
-"""Where policies come from: the seam through which `inventory.sync` reads (P1)."""
+"""The seam through which `inventory.sync` reads policies (P1)."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from domain.runs.failures import ProducerError
 
 @dataclass(frozen=True, slots=True)
 class NotTaken:
-    """Something in a scope that is not stored: either it failed, or it is ignored, and why."""
+    """Something in a scope that is not stored, because it failed or because it is ignored."""
 
     key: str
     failure: ProducerError | None = None
@@ -18,7 +18,7 @@ class NotTaken:
 
 @dataclass(frozen=True, slots=True)
 class PolicyDocument:
-    """A whole policy as the provider returned it."""
+    """A policy as the provider returned it."""
 
     key: str
     policy_id: str
@@ -28,12 +28,15 @@ class PolicyDocument:
 
 
 class InventoryProvider(Protocol):
-    """Reads the policies of a tenant's scopes.
+    """Reads the policies of a tenant's scopes, each once and in batches.
 
-    A provider reads each policy once, and holds one batch in memory at a time:
+    class OnePolicy:
+        async def scopes(self):
+            return ["workstations"]
 
-        async for batch in provider.policies("workstations"):
-            for policy in batch: ...
+        async def policies(self, scope_key):
+            body = {"id": "p1", "displayName": "Lock", "@odata.type": "#policy"}
+            yield [PolicyDocument("lock.json", "p1", "Lock", "policy", body)]
     """
 
     async def scopes(self) -> Sequence[str]:
@@ -41,12 +44,12 @@ class InventoryProvider(Protocol):
         ...
 
     def policies(self, scope_key: str) -> AsyncIterator[Sequence[PolicyDocument | NotTaken]]:
-        """Yield everything in the scope in batches of bounded size.
+        """Yield everything in the scope, in batches of bounded size.
 
         Keys are stable and unique within the scope. Two policies may have the same policy id.
 
         Raises:
-            ProducerError: SCOPE_NOT_FOUND, PROVIDER_UNAVAILABLE when a retry may help, or why
-                the operator's settings for the scope are not usable.
+            ProducerError: SCOPE_NOT_FOUND; PROVIDER_UNAVAILABLE if a retry may help; another
+                reason if the operator has to correct a setting.
         """
         ...

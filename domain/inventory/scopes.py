@@ -1,4 +1,4 @@
-"""Scope keys: how a part of a tenant's inventory is named."""
+"""Scope keys: the names of scopes."""
 
 import re
 import unicodedata
@@ -10,9 +10,9 @@ _SCOPE_KEY = re.compile(r"[\w-](?:[\w. -]*[\w.-])?")
 
 
 def normal_scope_key(key: str) -> str:
-    """Return the key in the form in which keys are stored and compared (NFC).
+    """Return the key in the form that is stored and compared (NFC).
 
-    Some systems name a folder `Zürich` with one character for its `ü`, others with two.
+    Some systems write the `ü` of a folder `Zürich` as one character, others as two.
     """
     return unicodedata.normalize("NFC", key)
 
@@ -20,8 +20,8 @@ def normal_scope_key(key: str) -> str:
 def valid_scope_key(key: str) -> bool:
     """Return whether `key` is 1 to 100 letters, digits, `._-` or inner spaces, no leading dot.
 
-    A letter may carry combining marks, as in Devanagari or Hebrew. Such a key is one plain name:
-    as part of a path it never leads anywhere else.
+    A letter may carry combining marks, as in Devanagari or Hebrew. A valid key is always a single
+    component of a path.
     """
     if len(key) > MAX_SCOPE_KEY_LENGTH:
         return False

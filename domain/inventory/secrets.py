@@ -1,8 +1,7 @@
-"""Finds the secrets in a policy, so that no view of a policy shows them (R5).
+"""Find the secrets in a policy, so that no view of a policy shows them (R5).
 
-A value is secret if its name says so (those of Graph, and names of secrets in general), if its
-object says so (`isEncrypted`, `secretReferenceValueId`, the type of a secret), or if the
-redaction of messages finds a secret in it.
+A value is a secret if it has the name of a secret, if its object marks it as one (`isEncrypted`,
+`secretReferenceValueId`, a type for secrets), or if the redaction of messages finds a secret in it.
 
 >>> shown(hide({"ssid": "office", "preSharedKey": "hunter2"}))
 {'ssid': 'office', 'preSharedKey': '[hidden]'}
@@ -22,43 +21,43 @@ HIDDEN = "[hidden]"
 _REDACTED = "[redacted:"
 _UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _CONTROL = ("@odata.type", "@odata.bind")
-# At the end of a longer name, as in `proxyPassword`, they must be whole words.
+# Names that end with one of these as a whole word, such as `proxyPassword`.
 _LAST_WORDS = re.compile(
     r"(?:^|[^A-Za-z]|(?<=[a-z0-9])(?=[A-Z]))(?i:passwords?|passwd|pwd|passphrases?|passcodes?"
     r"|passkey|secrets?|psk|pin|pincode|challenge|credentials?|tokens?|(?:pre)?shared[_-]?key"
     r"|(?:secret|private|api|access|account|storage|subscription|workspace|wep|network|license"
     r"|product|recovery|encryption|activation)[_-]?key|key[_-]?material)$"
 )
-# Some services write names without a break: `com.apple.vpn.managed_ipsec_sharedsecret`.
+# Some services join the words of a name: `com.apple.vpn.managed_ipsec_sharedsecret`.
 _JOINED = re.compile(r"(?:password|passphrase|passcode|sharedsecret|sharedkey|clientsecret)$", re.I)
-# Names of Graph that do not say what they hold.
+# Names of Graph that do not reveal their meaning.
 _GRAPH = re.compile(
     "encryptedPfxBlob|enrollmentTokenValue|kioskModeExitCode|pfxBlobInBase64|qrCodeContent"
     "|qrCodeImage|secretReferenceValueId|tokenValue"
 )
-# Every list of policies shows what identifies them.
+# Every list of policies shows these.
 _SHOWN_ANYWAY = frozenset({"id", "name", "displayName"})
-# The value is one of the options that the setting's documentation lists.
+# The value is one of the setting's documented options.
 _CHOICES = frozenset({"choiceSettingValue", "choiceSettingCollectionValue"})
-# Members that hold the value of what another member of their object names.
+# Members with the value of a setting that another member of the object names.
 _VALUES = frozenset({"value", "values", "valueJson", "appConfigKeyValue"})
 _NAMES = ("settingDefinitionId", "definitionId", "omaUri", "appConfigKey", "key", "name")
 _SECRET_TYPE = re.compile(r"secretsettingvalue$", re.I)
-# In XML, such as a WLAN profile, and in property lists, such as the profiles of Apple.
+# Secrets in XML, such as a WLAN profile, and in property lists, such as an Apple profile.
 _ELEMENT = re.compile(
     r"<(?:\w{1,40}:)?(?:keyMaterial|password|sharedSecret|preSharedKey|passphrase|secret)\b[^<>]*>[^<]"
     r"|<key>[^<]{0,60}(?:password|passphrase|passcode|secret|psk|challenge|token)</key>\s{0,40}"
     r"<(?:string|data)>[^<]",
     re.I,
 )
-# A longer text is hidden without a search, which takes up to 8 ms per 1,000 characters.
+# Longer texts are hidden without a search, which takes up to 8 ms per 1,000 characters.
 _MAX_TEXT = 32_000
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]{16,}={0,2}\s*")
 
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """A secret in a document: it can be compared, but is not printed."""
+    """A secret in a document; it can be compared, but not printed."""
 
     value: Any
 
@@ -67,7 +66,7 @@ class Hidden:
 
 
 def hide(normalized: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a normalized document with `Hidden` in the place of each secret."""
+    """Return a normalized document with a `Hidden` instead of each secret."""
     # The policy's own name labels none of its values.
     return {
         key: member if key in _SHOWN_ANYWAY else _value(member, key, key, "")
@@ -76,7 +75,7 @@ def hide(normalized: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def shown(value: Any) -> Any:
-    """Return a value of a document that `hide` returned as JSON, with a mark for each secret."""
+    """Return a value from `hide` as JSON, with `[hidden]` instead of each secret."""
     if isinstance(value, dict):
         return {key: shown(member) for key, member in value.items()}
     if isinstance(value, list):
@@ -117,7 +116,7 @@ def _value(value: Any, key: str, name: str, label: str) -> Any:
 
 
 def _names_secret(name: str) -> bool:
-    # The last part of a path or a qualified name (an OMA-URI, a setting's definition) counts.
+    # The last part of a path or qualified name counts, as in an OMA-URI.
     last = re.split(r"[/.~]", name.rstrip("/"))[-1]
     return any((_GRAPH.fullmatch(last), _LAST_WORDS.search(last), _JOINED.search(last)))
 
@@ -126,13 +125,13 @@ def _holds_secret(key: str, text: str) -> bool:
     readable = _decoded(text) or text
     if len(readable) > _MAX_TEXT or _ELEMENT.search(readable):
         return True
-    # With its name, the redaction can distinguish a thumbprint from a key.
+    # The name helps the redaction to distinguish a thumbprint from a key.
     labelled = readable if key in _VALUES else f"{key}={readable}"
     return sanitize(labelled).count(_REDACTED) > labelled.count(_REDACTED)
 
 
 def _decoded(text: str) -> str | None:
-    """Return the text that base64 carries, as profiles and scripts are exported."""
+    """Return the text in base64, the form in which profiles and scripts are exported."""
     if not _BASE64.fullmatch(text):
         return None
     try:

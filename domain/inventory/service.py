@@ -12,7 +12,7 @@ from domain.tenancy.transactions import Transactions
 
 
 def require_scope_key(key: str) -> str:
-    """Return the key as scopes are stored; raise UserInputError unless it can be a scope's."""
+    """Return the key in its stored form; raise UserInputError unless it is valid."""
     normal = normal_scope_key(key)
     if not valid_scope_key(normal):
         raise UserInputError(
@@ -25,7 +25,7 @@ def require_scope_key(key: str) -> str:
 
 
 class Inventory:
-    """Start syncs."""
+    """Starts syncs."""
 
     def __init__(self, transactions: Transactions, starter: RunStarter) -> None:
         self._transactions = transactions
@@ -34,12 +34,12 @@ class Inventory:
     async def start_sync(
         self, access: TenantAccess, scope_key: str, *, allow_empty: bool = False
     ) -> StartedRun:
-        """Start `inventory.sync` of a scope that was seen at the provider.
+        """Start `inventory.sync` of a known scope.
 
-        With `allow_empty`, a scope that had policies may have none now.
+        `allow_empty` accepts that the scope has lost all its policies.
 
         Raises:
-            ForbiddenError, UserInputError (INVALID_SCOPE_KEY, UNKNOWN_SCOPE: no run was started).
+            ForbiddenError, UserInputError (INVALID_SCOPE_KEY, UNKNOWN_SCOPE): no run was started.
         """
         access.require(start_permission(RUN_TYPE))
         key = require_scope_key(scope_key)

@@ -1,4 +1,4 @@
-"""What users learn about the runs they started (P4)."""
+"""Notifications of users about the runs that they started (P4)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +7,7 @@ from uuid import UUID
 
 
 class NotificationOutcome(StrEnum):
-    """The news: a run is queued, or how it ended."""
+    """A run was queued, or it ended in this bucket."""
 
     QUEUED = "QUEUED"
     SUCCEEDED = "SUCCEEDED"
@@ -17,7 +17,7 @@ class NotificationOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One message to one user about one outcome of one run; `seq` is its place in the feed."""
+    """A message to a user about a run; `seq` is the number of the run's event in the feed."""
 
     tenant_id: UUID
     id: UUID

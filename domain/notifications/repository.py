@@ -1,4 +1,4 @@
-"""All SQL about notifications: members read only their own (P4)."""
+"""All SQL about notifications; members see only those that they received (P4)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,16 +12,7 @@ from domain.tenancy.session import AnyRow, TenantSession
 
 
 def _notification(row: AnyRow) -> Notification:
-    return Notification(
-        tenant_id=row.tenant_id,
-        id=row.id,
-        recipient_id=row.recipient_id,
-        run_id=row.run_id,
-        seq=row.seq,
-        outcome=NotificationOutcome(row.outcome),
-        created_at=row.created_at,
-        read_at=row.read_at,
-    )
+    return Notification(**{**row._asdict(), "outcome": NotificationOutcome(row.outcome)})
 
 
 def _own(session: TenantSession) -> Select[Any]:
@@ -34,7 +25,7 @@ def _own(session: TenantSession) -> Select[Any]:
 async def add(
     session: TenantSession, recipient_id: UUID, run_id: UUID, seq: int, outcome: NotificationOutcome
 ) -> None:
-    """Write the one notification of this outcome; a second one violates a unique index."""
+    """Write the notification; a second one with this outcome violates a unique index."""
     await session.execute(
         insert(notification).values(
             tenant_id=session.tenant_id,
@@ -50,7 +41,7 @@ async def add(
 async def page(
     session: TenantSession, *, after: int | None, unread_only: bool, limit: int
 ) -> Sequence[Notification]:
-    """Return the member's notifications, newest first; after a `seq`, those before it."""
+    """Return a page of the member's notifications, newest first."""
     query = _own(session).order_by(notification.c.seq.desc()).limit(limit)
     if after is not None:
         query = query.where(notification.c.seq < after)
@@ -69,13 +60,13 @@ async def after(
 
 
 async def by_ids(session: TenantSession, ids: Sequence[UUID]) -> Mapping[UUID, Notification]:
-    """Return those of the notifications that are the member's."""
+    """Return the member's notifications with these ids."""
     rows = await session.rows(_own(session).where(notification.c.id.in_(ids)))
     return {row.id: _notification(row) for row in rows}
 
 
 async def unread_count(session: TenantSession) -> int:
-    """Return how many notifications the member has not read."""
+    """Return the number of the member's unread notifications."""
     return await session.scalar(
         select(func.count()).where(
             notification.c.tenant_id == session.tenant_id,
@@ -86,7 +77,7 @@ async def unread_count(session: TenantSession) -> int:
 
 
 async def mark_read(session: TenantSession, ids: Sequence[UUID]) -> None:
-    """Mark the member's notifications among `ids` as read; the first time of reading stays."""
+    """Mark the member's notifications as read; the time of the first call stays."""
     await session.execute(
         update(notification)
         .where(

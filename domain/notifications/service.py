@@ -11,7 +11,7 @@ from domain.tenancy.transactions import Transactions
 
 
 class Notifications:
-    """Lets members mark their notifications as read."""
+    """Marks notifications as read."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
@@ -21,8 +21,7 @@ class Notifications:
     ) -> tuple[Sequence[Notification], int]:
         """Mark the caller's notifications as read, and ignore other ids.
 
-        Returns:
-            The marked notifications, and how many of the caller's are still unread.
+        Return them, and the number of the caller's unread notifications.
         """
         async with self._transactions.member(access, VIEW) as session:
             await repository.mark_read(session, ids)

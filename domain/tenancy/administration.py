@@ -1,4 +1,4 @@
-"""The use cases of an operator: tenants and their members. They need the maintenance login."""
+"""The operator's use cases: tenants and their members. They need the maintenance login."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -12,7 +12,7 @@ from domain.tenancy.transactions import Transactions
 
 
 class UnknownTenantError(Exception):
-    """No tenant has this slug; `opsrun tenant` adds one."""
+    """No tenant has this slug."""
 
     def __init__(self, slug: str) -> None:
         super().__init__(f"There is no tenant {slug!r}. Add it with `opsrun tenant`.")
@@ -37,7 +37,7 @@ async def save_tenant(
 async def find_user(
     transactions: Transactions, issuer: str, subject: str, name: str | None, email: str | None
 ) -> User:
-    """Return the user with this name and e-mail; None keeps the stored one.
+    """Return the user with this name and e-mail; None keeps the stored value.
 
     The name of a new user defaults to the subject.
     """
@@ -60,7 +60,7 @@ async def members(transactions: Transactions, slug: str) -> Sequence[Member]:
 
 
 async def save_member(transactions: Transactions, slug: str, user: User, role: TenantRole) -> None:
-    """Give a user a role in a tenant; add the user if they are new.
+    """Give a user a role in a tenant, and add a new user.
 
     Raises:
         UnknownTenantError: no tenant has this slug.

@@ -11,10 +11,10 @@ _ROLES = frozenset(TenantRole)
 
 @dataclass(frozen=True, slots=True)
 class ClaimedUser:
-    """A user as a trusted token describes them.
+    """The user that a trusted token describes.
 
     Name and e-mail are None if the token does not carry them. Memberships are pairs of a tenant's
-    slug and a role's name, as in the token: neither need exist here.
+    slug and a role's name, as in the token; Opsrun may know neither.
     """
 
     issuer: str
@@ -25,12 +25,11 @@ class ClaimedUser:
 
     @property
     def id(self) -> UUID:
-        """The user's id in this installation."""
         return user_id(self.issuer, self.subject)
 
     @property
     def roles(self) -> dict[str, TenantRole]:
-        """The highest role claimed for each slug; unknown roles are ignored."""
+        """The highest claimed role for each slug, without unknown roles."""
         known = [
             (slug, TenantRole(role))
             for slug, role in self.memberships
@@ -39,14 +38,14 @@ class ClaimedUser:
         return dict(sorted(known, key=lambda membership: membership[1].rank))
 
     def matches(self, known: Principal) -> bool:
-        """Return whether the token carries no other name or e-mail than the stored ones."""
+        """Return whether the token's name and e-mail, if any, equal the stored ones."""
         return self.name in (None, known.name) and self.email in (None, known.email)
 
 
 def memberships_of(claim: object) -> tuple[tuple[str, str], ...]:
     """Read `{"aurora": "OPERATOR"}` or `["aurora:OPERATOR"]`; ignore anything else."""
     if isinstance(claim, str):
-        # Some identity providers write a list of one this way.
+        # Some identity providers write a list with one entry this way.
         claim = [claim]
     if isinstance(claim, list):
         texts = [entry for entry in claim if isinstance(entry, str)]

@@ -1,4 +1,4 @@
-"""Users, tenants and memberships: every use case takes the caller's access."""
+"""Users, tenants and memberships."""
 
 import re
 from collections.abc import Mapping
@@ -16,20 +16,20 @@ _USER_NAMESPACE = UUID("6e1f6b5a-9d6c-4f43-8c5c-3f2f0d8f1a77")
 
 
 def user_id(issuer: str, subject: str) -> UUID:
-    """Return the id of an identity: derived from it, so it can never belong to another."""
+    """Return the id of an identity. It is derived, so it can never belong to another identity."""
     return uuid5(_USER_NAMESPACE, f"{issuer}\n{subject}")
 
 
 @dataclass(frozen=True, slots=True)
 class Initiator:
-    """Who started a run, under the name they had then."""
+    """Who started a run, with the name at that time."""
 
     id: UUID
     name: str
 
     @property
     def is_system(self) -> bool:
-        """True when no person started the run."""
+        """Whether no person started the run."""
         return self.id == SYSTEM_INITIATOR_ID
 
 
@@ -38,7 +38,7 @@ SYSTEM = Initiator(SYSTEM_INITIATOR_ID, "System")
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """One customer of the product; everything else belongs to exactly one."""
+    """A customer of the product; every run, policy and backup set belongs to exactly one."""
 
     id: UUID
     slug: str
@@ -57,7 +57,7 @@ class TenantFolder:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user as the identity provider knows them."""
+    """A user of the identity provider."""
 
     issuer: str
     subject: str
@@ -66,7 +66,6 @@ class User:
 
     @property
     def id(self) -> UUID:
-        """The user's id in this installation."""
         return user_id(self.issuer, self.subject)
 
 
@@ -89,23 +88,21 @@ class TenantAccess:
 
     @property
     def tenant_id(self) -> UUID:
-        """The tenant's id."""
         return self.tenant.id
 
     @property
     def initiator(self) -> Initiator:
-        """This user as the one who starts a run."""
         return Initiator(self.user_id, self.user_name)
 
     def require(self, permission: str) -> None:
-        """Raise ForbiddenError, with what is missing, unless the role covers the permission."""
+        """Raise ForbiddenError with the required role unless the role has the permission."""
         if reason := refusal(self.role, permission):
             raise ForbiddenError(reason, tenant_id=self.tenant_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The signed-in user with all memberships, as of now."""
+    """The signed-in user with all memberships at the moment of the read."""
 
     user_id: UUID
     name: str
@@ -116,7 +113,7 @@ class Principal:
         """Return the access to a tenant.
 
         Raises:
-            ForbiddenError: no membership; the same for a tenant that does not exist (T2).
+            ForbiddenError: the user is not a member, or the tenant does not exist (T2).
         """
         access = self.accesses.get(tenant_id)
         if access is None:

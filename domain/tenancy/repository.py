@@ -31,7 +31,7 @@ _PRINCIPAL = (
 
 
 async def principal(session: Session, user_id: UUID) -> Principal | None:
-    """Return the user with every membership; None for a user that was never added."""
+    """Return the user with all memberships; None for an unknown user."""
     rows = await session.rows(
         select(*_PRINCIPAL, membership.c.role)
         .select_from(
@@ -48,7 +48,7 @@ async def principal(session: Session, user_id: UUID) -> Principal | None:
 async def claimed_principal(
     session: InstallationSession, user_id: UUID, roles: Mapping[str, TenantRole]
 ) -> Principal | None:
-    """Return the user with these roles, by slug, in tenants that exist; None for a new user."""
+    """Return the user with these roles, by slug, in existing tenants; None for an unknown user."""
     await session.execute(_SHOW_CLAIMED, {"slugs": ",".join(roles)})
     rows = await session.rows(
         select(*_PRINCIPAL)
@@ -95,7 +95,7 @@ async def save_tenant(session: Session, *, slug: str, name: str, export_folder: 
 
 
 async def save_user(session: InstallationSession, user: User) -> None:
-    """Add the user or update name and e-mail."""
+    """Add the user, or update name and e-mail."""
     adding = insert(app_user).values(
         id=user.id, issuer=user.issuer, subject=user.subject, name=user.name, email=user.email
     )
@@ -108,7 +108,7 @@ async def save_user(session: InstallationSession, user: User) -> None:
 
 
 async def add_claimed_user(session: InstallationSession, user: ClaimedUser) -> bool:
-    """Add the session's user; False when another transaction was faster."""
+    """Add the session's user; False if another transaction was faster."""
     adding = insert(app_user).values(
         id=user.id,
         issuer=user.issuer,
@@ -120,7 +120,7 @@ async def add_claimed_user(session: InstallationSession, user: ClaimedUser) -> b
 
 
 async def update_claimed_user(session: InstallationSession, user: ClaimedUser) -> None:
-    """Update the session's user with the name and e-mail that the token carries."""
+    """Update the session's user with the token's name and e-mail, if any."""
     await session.execute(
         update(app_user)
         .where(app_user.c.id == user.id)
@@ -132,7 +132,7 @@ async def update_claimed_user(session: InstallationSession, user: ClaimedUser) -
 
 
 async def save_membership(session: TenantSession, user_id: UUID, role: TenantRole) -> None:
-    """Give the user this role in the tenant, in place of any other."""
+    """Give the user this role in the tenant instead of any other."""
     adding = insert(membership).values(tenant_id=session.tenant_id, user_id=user_id, role=role)
     await session.execute(
         adding.on_conflict_do_update(
@@ -143,7 +143,7 @@ async def save_membership(session: TenantSession, user_id: UUID, role: TenantRol
 
 
 async def remove_membership(session: TenantSession, user_id: UUID) -> bool:
-    """Remove the user's role in the tenant; False when there was none."""
+    """Remove the user's membership; False if there was none."""
     removing = membership.delete().where(
         membership.c.tenant_id == session.tenant_id, membership.c.user_id == user_id
     )
@@ -151,17 +151,17 @@ async def remove_membership(session: TenantSession, user_id: UUID) -> bool:
 
 
 async def tenant_id_of(session: Session, slug: str) -> UUID | None:
-    """Return the id of the tenant with this slug."""
+    """Return the id of the tenant with this slug, if it exists."""
     return await session.scalar_or_none(select(tenant.c.id).where(tenant.c.slug == slug))
 
 
 async def tenant_slugs(session: InstallationSession) -> dict[UUID, str]:
-    """Return every tenant's slug."""
+    """Return the slugs of all tenants by id."""
     return {row.id: row.slug for row in await session.rows(select(tenant.c.id, tenant.c.slug))}
 
 
 async def tenant_folders(session: InstallationSession) -> Sequence[TenantFolder]:
-    """Return every tenant by slug, with its export folder."""
+    """Return all tenants by slug, each with its export folder."""
     rows = await session.rows(
         select(tenant.c.slug, tenant.c.name, tenant.c.export_folder).order_by(tenant.c.slug)
     )
@@ -191,14 +191,14 @@ async def set_retention(session: TenantSession, days: int) -> None:
 
 
 async def export_folder(session: TenantSession) -> str | None:
-    """Return the folder that the operator set for the tenant's exports."""
+    """Return the tenant's export folder, if the operator set one."""
     return await session.scalar_or_none(
         select(tenant.c.export_folder).where(tenant.c.id == session.tenant_id)
     )
 
 
 async def export_folders(session: InstallationSession) -> Sequence[tuple[UUID, str]]:
-    """Return every tenant that has an export folder, with it."""
+    """Return the id and the export folder of each tenant that has one."""
     rows = await session.rows(
         select(tenant.c.id, tenant.c.export_folder).where(tenant.c.export_folder.is_not(None))
     )

@@ -1,10 +1,10 @@
-"""Who may do what (T1), as data."""
+"""The permissions of each role (T1), as data."""
 
 from enum import StrEnum
 
 
 class TenantRole(StrEnum):
-    """A user's role in one tenant, from the least to the most."""
+    """A user's role in a tenant, in ascending order."""
 
     READONLY = "READONLY"
     OPERATOR = "OPERATOR"
@@ -13,7 +13,7 @@ class TenantRole(StrEnum):
 
     @property
     def rank(self) -> int:
-        """Higher may do everything that lower may."""
+        """A role may do everything that a role of lower rank may do."""
         return list(TenantRole).index(self)
 
 
@@ -22,8 +22,6 @@ HIGHEST = list(TenantRole)[-1]
 VIEW = "view"
 CREATE_BACKUP_SET = "create:backup_set"
 CHANGE_SETTINGS = "change:settings"
-
-
 _START = "start:"
 
 
@@ -43,7 +41,7 @@ LEAST_ROLE: dict[str, TenantRole] = {
 
 
 def refusal(role: TenantRole, permission: str) -> str | None:
-    """Return why `role` lacks `permission`, in words for the user; None when it has it."""
+    """Return why the role does not have the permission, for the user; None if it has."""
     least = LEAST_ROLE.get(permission)
     if least is None:
         if permission.startswith(_START):
@@ -56,5 +54,5 @@ def refusal(role: TenantRole, permission: str) -> str | None:
 
 
 def _quoted(name: str) -> str:
-    # A client may send any text here, and reads the beginning of it again.
+    # A client may send any text here; the response quotes only its beginning.
     return repr(name if len(name) <= 60 else f"{name[:60]}…")

@@ -1,4 +1,4 @@
-"""The use cases of tenants: who is calling, and what an owner may set."""
+"""The use cases of tenants: who is calling, and the tenant's settings."""
 
 import logging
 from uuid import UUID
@@ -14,12 +14,12 @@ from domain.tenancy.transactions import Transactions
 logger = logging.getLogger(__name__)
 
 RETENTION_DAYS = range(1, 3651)
-# Log and remember at most this many names; a directory may have very many groups.
+# Log and remember at most this many names; a directory may have many groups.
 _MAX_IGNORED = 1000
 
 
 class Tenancy:
-    """Knows members and their roles."""
+    """Reads users with their roles, and changes a tenant's settings."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
@@ -29,9 +29,9 @@ class Tenancy:
         self._claimed_principals = SharedReads(self._read_claimed_principal)
 
     async def principal(self, user_id: UUID, *, max_age: float = 0.0) -> Principal | None:
-        """Return the user with the roles of this moment, or of `max_age` seconds ago.
+        """Return the user with the current roles, or with those of up to `max_age` seconds ago.
 
-        None for a user that was never added.
+        None for an unknown user.
         """
         return await self._principals.get(user_id, max_age=max_age)
 
@@ -42,13 +42,13 @@ class Tenancy:
     async def claimed_principal(
         self, user: ClaimedUser, *, max_age: float = 0.0
     ) -> tuple[Principal, bool]:
-        """Return the user with the roles that the token claims, and whether they are new here.
+        """Return the user with the roles that the token claims, and whether the user is new.
 
-        Name and e-mail follow the token. Unknown tenants and roles are ignored. The tenants are
-        those of this moment, or of `max_age` seconds ago.
+        Name and e-mail follow the token. Unknown tenants and roles are ignored. The tenants were
+        read now, or up to `max_age` seconds ago.
         """
         principal = await self._claimed_principals.get(user, max_age=max_age)
-        # Of all callers that share the read, one learns that it added the user.
+        # Only one of the callers that share the read reports the user as new.
         is_new = user.id in self._added
         self._added.discard(user.id)
         return principal, is_new
@@ -69,7 +69,7 @@ class Tenancy:
         return principal
 
     def _log_ignored(self, user: ClaimedUser, principal: Principal) -> None:
-        """Log claimed names that are ignored, each once per process."""
+        """Log each ignored name once per process."""
         taken = {access.tenant.slug for access in principal.accesses.values()}
         ignored = {f"{slug}:{role}" for slug, role in user.memberships if slug not in taken}
         if (new := ignored - self._ignored) and len(self._ignored) < _MAX_IGNORED:
@@ -77,7 +77,7 @@ class Tenancy:
             logger.info("Tokens claim unknown tenants or roles: %s", ", ".join(sorted(new)))
 
     async def set_retention(self, access: TenantAccess, days: int) -> Tenant:
-        """Set for how many days finished runs are kept (R8).
+        """Set the number of days for which finished runs are kept (R8).
 
         Raises:
             ForbiddenError, UserInputError (INVALID_RETENTION).

@@ -1,4 +1,4 @@
-"""The only way to open a transaction: in one tenant, as one user, for one use case."""
+"""The only way to open a transaction."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,7 +19,7 @@ from domain.tenancy.session import InstallationSession, TenantSession
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Seconds that a transaction waits for one of the pool's connections.
+# Seconds that a transaction waits for a connection of the pool.
 POOL_PATIENCE = 30.0
 
 _ENTER = text(
@@ -28,10 +28,10 @@ _ENTER = text(
 )
 _SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
-# SQLSTATEs of temporary failures: connection failures, an idle transaction that was ended, refused
-# logins, serialization failures and deadlocks, a lack of files, disk, memory or connections (but
-# not 53400, a limit that the same statement exceeds again), a lock or statement timeout, starting
-# up or shutting down, system errors of the server.
+# SQLSTATEs of temporary failures: connection failures, idle transaction timeouts, refused logins,
+# serialization failures and deadlocks, a lack of files, disk, memory or connections (but not 53400,
+# a limit that the same statement exceeds again), lock and statement timeouts, starting up or
+# shutting down, system errors of the server.
 _OUTAGES = (
     *("08", "25P03", "28", "40", "53000", "53100", "53200", "53300"),
     *("55P03", "57014", "57P", "58"),
@@ -42,7 +42,7 @@ class DatabaseUnavailableError(Exception):
     """The database could not be reached, or the connection broke; nothing was committed.
 
     One exception: if the connection broke during COMMIT, the transaction may be committed. Every
-    write of the ledger can therefore be repeated.
+    write of the ledger can therefore be repeated safely.
     """
 
 
@@ -52,7 +52,7 @@ def _is_outage(error: DBAPIError) -> bool:
 
 
 class PoolBusyError(DatabaseUnavailableError):
-    """All of this process's connections are in use; the database itself may be fine."""
+    """All connections of this process are in use; the database may be healthy."""
 
 
 class Transactions:
@@ -61,15 +61,15 @@ class Transactions:
         async with transactions.member(access, VIEW) as session:
             runs = await reading.page(session, run_filter, Keyset(25))
 
-    Transactions take turns: each user has their own line for the pool's connections, and so has
-    each tenant for work without a user. No line holds more than two thirds of the pool.
+    Users take turns at the pool's connections, and so do tenants whose work has no user. No user
+    or tenant holds more than two thirds of the pool.
     """
 
     def __init__(
         self, engine: AsyncEngine, *, on_wait: Callable[[float], None] | None = None
     ) -> None:
-        """Use the engine's pool; `on_wait` receives the seconds that each transaction waited."""
-        size = engine.pool.size()  # type: ignore[attr-defined]  # of every pool that has a bound
+        """Use the engine's pool; `on_wait` receives each transaction's wait in seconds."""
+        size = engine.pool.size()  # type: ignore[attr-defined]  # every bounded pool has one
         self._engine = engine
         self._connections = FairQueue(size, per_key=max(1, size - max(1, size // 3)))
         self._on_wait = on_wait
@@ -81,7 +81,7 @@ class Transactions:
         """Open a transaction as a member who has the permission.
 
         Raises:
-            ForbiddenError: the role does not cover it; nothing was read.
+            ForbiddenError: the role does not have it; nothing was read.
         """
         access.require(permission)
         async with self.tenant(access.tenant_id, access.user_id, snapshot=snapshot) as session:
@@ -94,10 +94,10 @@ class Transactions:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Return what a repository's query returns to a member, in a transaction for it alone.
+        """Run one query of a repository in a transaction for it alone.
 
         Raises:
-            ForbiddenError: the role does not cover VIEW.
+            ForbiddenError: the role does not have VIEW.
         """
         async with self.member(access, VIEW) as session:
             return await query(session, *args, **kwargs)
@@ -106,13 +106,13 @@ class Transactions:
     async def tenant(
         self, tenant_id: UUID, user_id: UUID | None = None, *, snapshot: bool = False
     ) -> AsyncIterator[TenantSession]:
-        """Open a transaction in a tenant; with `snapshot` it sees one moment and cannot write."""
+        """Open a transaction in a tenant; a `snapshot` sees one moment and cannot write."""
         async with self._open(tenant_id, user_id, snapshot=snapshot) as connection:
             yield TenantSession(connection, tenant_id, user_id)
 
     @asynccontextmanager
     async def installation(self, user_id: UUID | None = None) -> AsyncIterator[InstallationSession]:
-        """Open a transaction in no tenant, for a user's own rows or under the maintenance login."""
+        """Open a transaction in no tenant: see `InstallationSession`."""
         async with self._open(None, user_id) as connection:
             yield InstallationSession(connection)
 
@@ -120,10 +120,10 @@ class Transactions:
     async def _open(
         self, tenant_id: UUID | None, user_id: UUID | None, *, snapshot: bool = False
     ) -> AsyncIterator[AsyncConnection]:
-        """Commit on a clean exit, roll back on an exception.
+        """Commit at the end of the block; roll back on an exception.
 
         Raises:
-            PoolBusyError: all connections of the pool were in use for `POOL_PATIENCE`.
+            PoolBusyError: all connections of the pool were in use for `POOL_PATIENCE` seconds.
             DatabaseUnavailableError: the connection could not be made or kept.
         """
         connection: AsyncConnection | None = None
@@ -138,17 +138,17 @@ class Transactions:
                     yield connection
                     await connection.commit()
                 except BaseException:
-                    # If the rollback fails, nothing is committed either; keep the first exception.
+                    # If the rollback fails too, keep the first exception: nothing is committed.
                     with suppress(DBAPIError, DatabaseUnavailableError):
                         await connection.rollback()
                     raise
         except DBAPIError as error:
-            # A failure to connect has nothing to do with the caller's statements.
+            # Without a connection, the caller's statements cannot be the cause.
             if connection is None or _is_outage(error):
                 raise DatabaseUnavailableError(str(error.orig)) from error
             raise
         except (OSError, SQLAlchemyError) as error:
-            # Once connected, a TimeoutError or the like comes from the caller's block.
+            # With a connection, a TimeoutError or the like comes from the caller's block.
             if connection is None or isinstance(error, ConnectionError):
                 raise DatabaseUnavailableError(str(error)) from error
             raise

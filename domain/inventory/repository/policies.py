@@ -15,13 +15,13 @@ from domain.tenancy.session import AnyRow, TenantSession
 
 
 async def current_policy_count(session: TenantSession, scope_key: str) -> int:
-    """Return how many policies the scope's current snapshot has; 0 without a snapshot."""
+    """Return the number of policies in the scope's current snapshot; 0 without one."""
     runs = await snapshot_runs(session, scope_key, 1)
     return sum((await policy_counts(session, runs)).values())
 
 
 async def store_documents(session: TenantSession, documents: Mapping[bytes, str]) -> None:
-    """Store whole policies, each as its JSON under its hash, for a snapshot to refer to."""
+    """Store documents as JSON by hash, before a snapshot refers to them."""
     if not documents:
         return
     adding = insert(policy_document).values(
@@ -34,7 +34,7 @@ async def store_documents(session: TenantSession, documents: Mapping[bytes, str]
             for key in sorted(documents)
         ]
     )
-    # The update keeps the document from being collected until a snapshot refers to it.
+    # The new time protects a known document until the snapshot refers to it.
     await session.execute(
         adding.on_conflict_do_update(
             index_elements=[policy_document.c.tenant_id, policy_document.c.hash],
@@ -46,7 +46,7 @@ async def store_documents(session: TenantSession, documents: Mapping[bytes, str]
 async def store(
     session: TenantSession, run_id: UUID, records: Sequence[PolicyRecord]
 ) -> frozenset[str]:
-    """Add policies to a run's snapshot; return the ids that the snapshot did not have yet."""
+    """Add policies to a run's snapshot; return the ids that are new in it."""
     if not records:
         return frozenset()
     added = await session.scalars(
@@ -100,7 +100,7 @@ def _policy(row: AnyRow) -> Policy:
 async def page(
     session: TenantSession, run_id: UUID, *, after: tuple[str, str] | None, limit: int
 ) -> Sequence[Policy]:
-    """Return the policies of a snapshot by name and id."""
+    """Return a page of a snapshot, by name and id."""
     key = (inventory_policy.c.name, inventory_policy.c.policy_id)
     query = (
         _select_policies(session)
@@ -116,7 +116,7 @@ async def page(
 async def current_page(
     session: TenantSession, scope_key: str, *, after: tuple[str, str] | None, limit: int
 ) -> Sequence[Policy]:
-    """Return a page of the scope's current snapshot; empty before the first whole sync."""
+    """Return a page of the scope's current snapshot; empty without one."""
     runs = await snapshot_runs(session, normal_scope_key(scope_key), 1)
     return await page(session, runs[0], after=after, limit=limit) if runs else ()
 
@@ -124,7 +124,7 @@ async def current_page(
 async def current_policies(
     session: TenantSession, keys: Sequence[tuple[str, str]]
 ) -> Mapping[tuple[str, str], Policy]:
-    """Return policies by (scope key, policy id) from the current snapshots of their scopes."""
+    """Return policies by (scope key, policy id) from the current snapshots."""
     scope_keys = sorted({scope_key for scope_key, _ in keys})
     newest = {
         scope_key: run_ids[0]
@@ -141,7 +141,7 @@ async def current_policies(
 
 
 async def policy_counts(session: TenantSession, run_ids: Sequence[UUID]) -> Mapping[UUID, int]:
-    """Return how many policies the snapshot of each run holds."""
+    """Return the number of policies in the snapshot of each run that has any."""
     rows = await session.rows(
         select(inventory_policy.c.run_id, func.count().label("policies"))
         .where(
@@ -156,7 +156,7 @@ async def policy_counts(session: TenantSession, run_ids: Sequence[UUID]) -> Mapp
 async def differences(
     session: TenantSession, baseline: UUID, current: UUID
 ) -> Sequence[PolicyDifference]:
-    """Return the policies whose content hashes differ, by policy id; reads no document."""
+    """Return the policies whose content hashes differ, by policy id; read no documents."""
 
     def side(run_id: UUID) -> Any:
         return (

@@ -1,4 +1,4 @@
-"""All SQL that decides which syncs and documents retention deletes."""
+"""All SQL about runs and documents past retention."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -23,7 +23,7 @@ _now = func.clock_timestamp()
 
 async def expired_runs(session: TenantSession, *, limit: int) -> Sequence[UUID]:
     """Lock finished runs past retention, except each scope's current snapshot and baseline."""
-    # A scalar instead of a column of a join, so that it bounds the index scan.
+    # A scalar, not a column of a join, so that it bounds the index scan.
     kept_from = (
         select(_now - func.make_interval(0, 0, 0, tenant.c.retention_days))
         .where(tenant.c.id == session.tenant_id)
@@ -49,7 +49,7 @@ async def expired_runs(session: TenantSession, *, limit: int) -> Sequence[UUID]:
 
 
 async def collect_documents(session: TenantSession, *, unused_for: timedelta, limit: int) -> int:
-    """Delete one batch of documents that nothing refers to any more; return how many."""
+    """Delete one batch of unused documents; return how many."""
 
     def refers(table: Any) -> ColumnElement[bool]:
         return exists().where(

@@ -14,7 +14,7 @@ from domain.tenancy.session import TenantSession
 
 
 def select_snapshots(session: TenantSession, scope_key: ColumnElement[str] | str) -> Select[Any]:
-    """Select the ids of the scope's whole snapshots, the newest first."""
+    """Select the ids of the syncs of a scope that succeeded, newest first."""
     return (
         select(operation_run.c.id)
         .where(
@@ -28,12 +28,12 @@ def select_snapshots(session: TenantSession, scope_key: ColumnElement[str] | str
 
 
 async def snapshot_runs(session: TenantSession, scope_key: str, limit: int) -> Sequence[UUID]:
-    """Return the newest whole snapshots of a scope, the current one first."""
+    """Return the runs of a scope's newest snapshots, the current one first."""
     return await session.scalars(select_snapshots(session, scope_key).limit(limit))
 
 
 async def save_scopes(session: TenantSession, scope_keys: Sequence[str]) -> None:
-    """Record that the provider has these scopes now."""
+    """Record the scopes that the provider has now."""
     if not scope_keys:
         return
     adding = insert(inventory_scope).values(
@@ -59,7 +59,7 @@ async def scopes(session: TenantSession) -> Sequence[InventoryScope]:
 
 
 async def scope_exists(session: TenantSession, scope_key: str) -> bool:
-    """Return whether the provider has or had the scope."""
+    """Return whether the provider has, or once had, the scope."""
     scope = inventory_scope.c
     query = select(scope.key).where(scope.tenant_id == session.tenant_id, scope.key == scope_key)
     return await session.one_or_none(query) is not None

@@ -67,7 +67,7 @@ async def emit(session: TenantSession, run_id: UUID, kind: RunEventKind) -> int:
     )
     return await session.scalar(
         insert(run_event)
-        .from_select([column.name for column in snapshot.selected_columns], snapshot)
+        .from_select(snapshot.selected_columns.keys(), snapshot)
         .returning(run_event.c.seq)
     )
 
