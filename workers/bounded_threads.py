@@ -1,7 +1,7 @@
-"""Threads for calls that may never return: bounded, with a deadline, and not joined at exit.
+"""Bounded threads for calls that may never return, with a deadline and without a join at exit.
 
-The default executor of asyncio has a few threads for everything, and the interpreter waits for
-them before it exits: one dead mount would stop every tenant, and the process would not end.
+asyncio's default executor has a few threads for everything, and the interpreter joins them before
+it exits: one dead mount would stop every tenant, and the process would not end.
 """
 
 import asyncio
@@ -21,16 +21,16 @@ MAX_ABANDONED_THREADS = 64
 
 
 class ThreadTimeoutError(Exception):
-    """A call did not return in time, or it had to wait too long for a thread."""
+    """A call did not return in time, or waited too long for a thread."""
 
 
 class ThreadsExhaustedError(Exception):
-    """Calls that never returned occupy all threads that there may be."""
+    """Abandoned calls occupy all threads."""
 
 
 @dataclass(slots=True)
 class _Group:
-    """The calls that share a bound, such as all calls for one export folder."""
+    """Calls that share a bound, such as all calls for one export folder."""
 
     free: asyncio.Semaphore
     calls: int = 0
@@ -39,7 +39,7 @@ class _Group:
 
 @dataclass(slots=True)
 class _Call:
-    """A call that runs, and the future of the task that waits for it."""
+    """A running call, and the future that its caller waits for."""
 
     group: Hashable
     done: Future[Any]
@@ -48,10 +48,10 @@ class _Call:
 
 
 class BoundedThreads:
-    """Daemon threads, of which each group has a few.
+    """Daemon threads, a few for each group of calls.
 
-    A call that misses the deadline, or whose task was cancelled, is abandoned: it keeps its
-    thread until it returns. A group whose calls have all been abandoned is refused at once.
+    A call that misses its deadline, or whose task is cancelled, is abandoned: it keeps its thread
+    until it returns. A group without a thread left raises at once.
     """
 
     def __init__(
@@ -61,9 +61,9 @@ class BoundedThreads:
         per_group: int = THREADS_PER_GROUP,
         max_abandoned: int = MAX_ABANDONED_THREADS,
     ) -> None:
-        """Allow each call so many seconds, and as many to wait for a thread.
+        """Give each call `seconds` to run, and as long to wait for a thread.
 
-        None suits work that always ends: nothing is refused, and calls wait for their turn.
+        None suits calls that always end: they wait for a thread without a limit.
         """
         self.seconds = seconds
         self._per_group = per_group
@@ -73,11 +73,11 @@ class BoundedThreads:
 
     @property
     def abandoned(self) -> int:
-        """How many calls have been abandoned and have not returned."""
+        """The number of abandoned calls that have not returned."""
         return sum(group.abandoned for group in self._groups.values())
 
     def require_threads(self) -> None:
-        """Raise ThreadsExhaustedError when abandoned calls occupy all threads of the process."""
+        """Raise ThreadsExhaustedError if abandoned calls occupy all threads of the process."""
         if self.abandoned >= self._max_abandoned:
             raise ThreadsExhaustedError
 
@@ -87,10 +87,10 @@ class BoundedThreads:
             raise ThreadTimeoutError
 
     async def run(self, group: Hashable, work: Callable[[], T]) -> T:
-        """Return what `work` returns in a thread of the group; raise what it raises.
+        """Call `work` in a thread of the group; return its result or raise its exception.
 
         Raises:
-            ThreadTimeoutError: it did not return within the deadline.
+            ThreadTimeoutError: the call, or its wait for a thread, missed the deadline.
             ThreadsExhaustedError: the group, or the process, has no thread left.
         """
         if self.seconds is not None:
@@ -135,9 +135,9 @@ class BoundedThreads:
         result, error = None, None
         try:
             result = work()
-        except BaseException as raised:  # noqa: BLE001 - it is raised where the call is awaited
+        except BaseException as raised:  # noqa: BLE001 - the caller gets it
             error = raised
-        # A closed loop has no one left who could wait.
+        # After the loop has closed, no caller waits.
         with suppress(RuntimeError):
             call.loop.call_soon_threadsafe(self._finish, call, thread, result, error)
 

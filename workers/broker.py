@@ -1,8 +1,8 @@
-"""The stream that carries run hints to workers, safe against every Redis outage.
+"""The stream that carries messages to workers, through every outage of Redis.
 
-Postgres decides; a message only means "look at this run". A message may be lost, late or
-duplicated, so this module prefers availability to exactness: an outage ends neither the
-listener nor the running tasks.
+Postgres decides; a message only means "look at this run". Messages may be lost, late or
+duplicated, so availability comes before exactness: an outage ends neither the listener nor the
+running tasks.
 """
 
 import asyncio
@@ -24,26 +24,26 @@ from domain.outages import Outage, reason
 logger = logging.getLogger(__name__)
 
 STREAM_MAXLEN = 100_000
-# Seconds that anything but the blocking read may take.
+# Seconds that any command except the blocking read may take.
 COMMAND_TIMEOUT = 5.0
-# Seconds of silence after which a consumer without pending entries counts as dead.
+# A consumer without pending entries counts as dead after this many seconds of silence.
 CONSUMER_LIFETIME = 3600.0
 
 _START = b"0-0"
-# uvloop raises RuntimeError when a connection is used that the peer has reset.
+# uvloop raises RuntimeError if the peer has reset a connection.
 _OUTAGE = (RedisError, OSError, TimeoutError, RuntimeError)
 
 
 class NotListeningError(Exception):
-    """The listener does not run, or not yet."""
+    """The listener does not run yet."""
 
 
 class RunBroker(RedisStreamBroker):
     """A Redis stream with one consumer group, for any number of workers.
 
-    Run its receiver with `AcknowledgeType.WHEN_RECEIVED`, `max_prefetch=0` and a bound
-    on tasks: then an entry is pending only between read and start, a long task is never
-    delivered twice, and no worker holds an entry that it has no slot for.
+    Run its receiver with `AcknowledgeType.WHEN_RECEIVED`, `max_prefetch=0` and a bound on tasks.
+    Then an entry is pending only between read and start, a long task is not delivered twice, and
+    no worker holds an entry without a free slot.
     """
 
     def __init__(
@@ -55,14 +55,14 @@ class RunBroker(RedisStreamBroker):
         reclaim_interval: float = 15.0,
         block: float = 2.0,
     ) -> None:
-        """Prepare a broker; nothing is connected yet. All times are in seconds.
+        """Prepare a broker without a connection. All times are in seconds.
 
         Args:
             url: of the Redis or Valkey server.
-            queue_name: key of the stream, and name of its consumer group.
-            idle_timeout: after which a read but unacknowledged entry may be taken over.
-            reclaim_interval: between two searches for such entries.
-            block: how long one read waits for a new entry.
+            queue_name: the key of the stream and the name of its consumer group.
+            idle_timeout: the age at which another worker takes over an unacknowledged entry.
+            reclaim_interval: the time between two searches for such entries.
+            block: the time that one read waits for a new entry.
         """
         super().__init__(
             url,
@@ -71,8 +71,8 @@ class RunBroker(RedisStreamBroker):
             xread_block=round(block * 1000),
             maxlen=STREAM_MAXLEN,
             idle_timeout=round(idle_timeout * 1000),
-            # With a timeout redis-py sends through asyncio.wait_for, which in Python 3.11
-            # can swallow a cancellation: a listener that won't stop. Deadlines are ours.
+            # With a timeout, redis-py sends through asyncio.wait_for, which can swallow a
+            # cancellation in Python 3.11. This module sets deadlines itself.
             socket_timeout=None,
             socket_connect_timeout=COMMAND_TIMEOUT,
             protocol=2,
@@ -94,16 +94,16 @@ class RunBroker(RedisStreamBroker):
 
     @property
     def outages(self) -> int:
-        """How often the listener lost its queue."""
+        """The number of times that the listener lost its queue."""
         return self._outage.count
 
     async def startup(self) -> None:
-        """Start, even without Redis: `listen` creates the group as soon as it can."""
-        # Skip RedisStreamBroker, which would create the group here, or fail.
+        """Start, even without Redis: `listen` creates the group later."""
+        # Skip RedisStreamBroker.startup, which would create the group or fail.
         await AsyncBroker.startup(self)
 
     async def shutdown(self) -> None:
-        """Leave the group, unless entries are still pending here, and close connections."""
+        """Leave the group unless entries are pending, and close the connections."""
         with suppress(*_OUTAGE):
             async with asyncio.timeout(COMMAND_TIMEOUT):
                 for name, pending, _ in await self._consumers():
@@ -115,27 +115,27 @@ class RunBroker(RedisStreamBroker):
         """Append the message to the stream, within `COMMAND_TIMEOUT`.
 
         Raises:
-            TimeoutError: Redis did not answer in time.
-            redis.RedisError: Redis is down or refused. Through `task.kiq` both come
-                out as `taskiq.SendTaskError`.
+            TimeoutError: Redis did not respond in time.
+            redis.RedisError: Redis is down or refused the message. `task.kiq` turns both into
+                `taskiq.SendTaskError`.
         """
         async with asyncio.timeout(COMMAND_TIMEOUT):
             await super().kick(message)
 
     async def require_listener(self) -> None:
-        """Raise why the listener cannot read its queue, if it cannot."""
+        """Raise the reason if the listener cannot read its queue."""
         if self.fault is not None:
             raise self.fault.with_traceback(None)
 
     async def ping(self) -> None:
-        """Raise unless Redis answers within `COMMAND_TIMEOUT`."""
+        """Raise unless Redis responds within `COMMAND_TIMEOUT`."""
         async with asyncio.timeout(COMMAND_TIMEOUT):
             await self._redis.ping()
 
     async def age(self) -> timedelta | None:
-        """Return how long the oldest unread message has been waiting, by the clock of Redis.
+        """Return how long the oldest unread message has waited, by the clock of Redis.
 
-        None while Redis cannot be reached.
+        None if Redis cannot be reached.
         """
         try:
             async with asyncio.timeout(COMMAND_TIMEOUT):
@@ -152,10 +152,10 @@ class RunBroker(RedisStreamBroker):
         return max(timedelta(seconds=seconds, microseconds=microseconds) - sent, timedelta(0))
 
     async def _last_read(self) -> bytes:
-        """Return the id of the last entry that was read; `_START` before the first."""
+        """Return the id of the last entry that was read; `_START` if there is none."""
         try:
             groups: Any = await self._redis.xinfo_groups(self.queue_name)
-        except ResponseError:  # there is no stream yet
+        except ResponseError:  # the stream does not exist yet
             return _START
         read: Any = next(
             (
@@ -168,10 +168,10 @@ class RunBroker(RedisStreamBroker):
         return bytes(read)
 
     async def listen(self) -> AsyncGenerator[AckableMessage, None]:
-        """Yield message after message, across any outage, until closed.
+        """Yield messages until closed, and survive outages.
 
-        The receiver asks only when it has a free slot, so each read takes one entry.
-        Abandoned entries are looked for by the clock, whether new ones come or not.
+        The receiver asks only if it has a free slot, so each read takes one entry. The search for
+        abandoned entries follows the clock, whether or not new ones arrive.
         """
         clock = asyncio.get_running_loop().time
         group_exists = False
@@ -192,7 +192,7 @@ class RunBroker(RedisStreamBroker):
                             reclaim_at = clock() + self.reclaim_interval
             except _OUTAGE as error:
                 self.fault = error
-                # The group, or the stream, may be gone as well.
+                # The group or the stream may be gone too.
                 group_exists, reclaim_from = False, _START
                 await asyncio.sleep(self._outage.failed(error))
                 continue
@@ -202,7 +202,7 @@ class RunBroker(RedisStreamBroker):
                 yield message
 
     async def _declare_consumer_group(self) -> None:
-        """Create stream and group if missing; a new group reads the whole stream."""
+        """Create stream and group if they are missing; a new group reads the whole stream."""
         try:
             await self._redis.xgroup_create(
                 self.queue_name, self.consumer_group_name, id=_START, mkstream=True
@@ -212,7 +212,7 @@ class RunBroker(RedisStreamBroker):
                 raise
 
     async def _read(self) -> AckableMessage | None:
-        """Wait for one new entry; None when the block time passed without."""
+        """Wait for one new entry; None if the block time passes without one."""
         streams: Any = await self._redis.xreadgroup(
             self.consumer_group_name,
             self.consumer_name,
@@ -228,7 +228,7 @@ class RunBroker(RedisStreamBroker):
     async def _reclaim(self, start: bytes) -> tuple[bytes, AckableMessage | None]:
         """Take over at most one entry that its reader abandoned.
 
-        Returns where to continue, `_START` after the last entry, and the message if there is one.
+        Return the message, if there is one, and where to continue: `_START` after the last entry.
         """
         search_on, entries, *_ = await self._redis.xautoclaim(
             self.queue_name,
@@ -246,7 +246,7 @@ class RunBroker(RedisStreamBroker):
     async def _open(
         self, entry_id: bytes, fields: Mapping[bytes, bytes] | None
     ) -> AckableMessage | None:
-        """Return the entry's message; drop an entry that carries none."""
+        """Return the entry's message; drop an entry without one."""
         data = (fields or {}).get(b"data")
         if data is None:
             logger.warning("Dropped stream entry %s, which is not a message", entry_id.decode())
@@ -255,7 +255,7 @@ class RunBroker(RedisStreamBroker):
         return AckableMessage(data=data, ack=partial(self._ack, entry_id))
 
     async def _ack(self, entry_id: bytes) -> None:
-        """Remove the entry. Never raises: an entry that stays is delivered and dropped later."""
+        """Remove the entry. Never raises: a remaining entry is delivered and dropped later."""
         try:
             async with (
                 asyncio.timeout(COMMAND_TIMEOUT),
@@ -268,7 +268,7 @@ class RunBroker(RedisStreamBroker):
             logger.warning("Could not acknowledge entry %s: %s", entry_id.decode(), reason(error))
 
     async def _consumers(self) -> list[tuple[str, int, float]]:
-        """List the group's consumers: name, pending entries, seconds since last heard of."""
+        """Return the group's consumers as (name, pending entries, idle seconds)."""
         consumers: Any = await self._redis.xinfo_consumers(
             self.queue_name, self.consumer_group_name
         )

@@ -20,19 +20,19 @@ logger = logging.getLogger(__name__)
 
 _RELAY_POLL_SECONDS = 1.0
 _RESCUE_SECONDS = 3.0
-# With the steps that follow, another worker has a lost run within its lease and 15 seconds.
+# Short enough that another worker has a lost run within its lease and 15 seconds.
 _MOST_GRACE = timedelta(seconds=5)
 _PURGE_SECONDS = 60.0
 _SCOPES_SECONDS = 10.0
 _SCOPES_AT_A_TIME = 8
 _MEASURE_SECONDS = 15.0
 
-# How long the oldest message has been waiting; None while the queue cannot be reached.
+# Returns how long the oldest message has waited; None if the queue cannot be reached.
 QueueAge = Callable[[], Awaitable[timedelta | None]]
 
 
 class Maintenance:
-    """Relays, re-dispatches, rescues, aborts and purges runs, and finds new scopes."""
+    """Dispatches, rescues, aborts and purges runs, and finds new scopes."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Maintenance:
             await self.steps.repeat(relay, 0)
 
     async def rescue(self) -> None:
-        """Take runs from lost workers, abort forgotten ones and dispatch lost messages again."""
+        """Take runs from lost workers, abort forgotten runs, and dispatch lost messages again."""
         while rescued := await self._runs.rescue(grace=self._grace):
             self._metrics.lease_expiries.inc()
             if rescued.ended is not None:
@@ -92,22 +92,22 @@ class Maintenance:
             self._metrics.runs.ended(aborted)
         waiting = await self._queue_age()
         if waiting is not None:
-            # A message older than the oldest one in the queue was read, or is lost.
+            # A message older than the oldest one in the queue was either read or lost.
             await self._runs.redispatch(stale=waiting + self._redispatch_after)
 
     async def measure(self) -> None:
-        """Read how long the queues are; scrapes show these numbers until the next reading."""
+        """Measure the queues; scrapes report these numbers until the next measurement."""
         self._metrics.backlog(await self._runs.backlog())
 
     async def purge(self) -> None:
-        """Delete runs past retention and documents that are no longer used."""
+        """Delete runs past retention and unused documents."""
         await self._inventory.purge()
 
     async def find_scopes(self) -> None:
-        """Record which scopes the tenants' providers have now."""
+        """Record the scopes that the tenants' providers have now."""
         folders = await self._inventory.export_folders()
         for some in batches(folders, _SCOPES_AT_A_TIME):
-            # At the same time, so that folders that hang delay the others only once.
+            # Concurrent searches, so that all folders that hang cause one delay.
             async with asyncio.TaskGroup() as group:
                 searches = [
                     (tenant_id, group.create_task(_scopes(tenant_id, folder)))
@@ -119,7 +119,7 @@ class Maintenance:
 
 
 async def _scopes(tenant_id: UUID, folder: str) -> Sequence[str]:
-    """Return the scopes in the folder; none when it cannot be read."""
+    """Return the scopes in the folder; none if it cannot be read."""
     try:
         return await provider_of(folder).scopes()
     except ProducerError as error:

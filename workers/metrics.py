@@ -13,13 +13,13 @@ from domain.runs.models import Backlog, OperationRun
 from workers.bounded_threads import BoundedThreads
 from workers.producers import PRODUCERS
 
-# Seconds for which a reading of the queues is shown: an older number may be far off.
+# Seconds for which a measurement of the queues is reported.
 FRESH_SECONDS = 60.0
 _DURATIONS = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 
 
 class RunMetrics:
-    """How runs end; without a registry nothing shows the counts."""
+    """Counts how runs end. Without a registry, the counts are not reported."""
 
     def __init__(self, registry: CollectorRegistry | None) -> None:
         self._ended = Counter(
@@ -30,12 +30,12 @@ class RunMetrics:
         )
         self._seconds = Histogram(
             "opsrun_run_seconds",
-            "From a run's first start to its end, by the database's clock.",
+            "Time from a run's first start to its end, by the database's clock.",
             ["run_type", "bucket"],
             registry=registry,
             buckets=_DURATIONS,
         )
-        # Create each series now: a rate ignores the value that a series begins with.
+        # Create each series now, because a rate ignores the first value of a series.
         ends = {rule.bucket.value for rule in BUCKET_RULES if not TRANSITIONS[rule.status]}
         for run_type, bucket in product((one.run_type for one in PRODUCERS), sorted(ends)):
             self._ended.labels(run_type, bucket)
@@ -50,7 +50,7 @@ class RunMetrics:
 
 
 def show_file_threads(registry: CollectorRegistry, threads: BoundedThreads) -> None:
-    """Show how many threads hang in file operations, as the registry is read."""
+    """Report the threads that hang in file operations."""
     Gauge(
         "opsrun_hung_file_threads",
         "Threads whose file operation has missed its deadline and has not returned.",
@@ -59,7 +59,7 @@ def show_file_threads(registry: CollectorRegistry, threads: BoundedThreads) -> N
 
 
 class MaintenanceMetrics:
-    """The queues, and the steps of maintenance."""
+    """The metrics of the queues and of the maintenance steps."""
 
     def __init__(self, registry: CollectorRegistry | None) -> None:
         self.runs = RunMetrics(registry)
@@ -85,12 +85,12 @@ class MaintenanceMetrics:
             registry.register(self._queues)
 
     def backlog(self, backlog: Backlog) -> None:
-        """Show the queues as they were just read."""
+        """Report the queues as just measured."""
         self._queues.read, self._queues.read_at = backlog, monotonic()
 
 
 class _Queues(Collector):
-    """The queues as last read; nothing once the reading is too old."""
+    """The queues as last measured; nothing if the measurement is too old."""
 
     def __init__(self) -> None:
         self.read: Backlog | None = None
@@ -98,7 +98,7 @@ class _Queues(Collector):
 
     def collect(self) -> Iterator[Metric]:
         entries = GaugeMetricFamily(
-            "opsrun_outbox_orders", "Entries in the outbox, due or not; counted up to 100,000."
+            "opsrun_outbox_entries", "Entries in the outbox, due or not; counted up to 100,000."
         )
         oldest = GaugeMetricFamily(
             "opsrun_oldest_queued_run_seconds",

@@ -1,4 +1,4 @@
-"""Run one run: claim it, keep its lease, call its producer, record how it ended."""
+"""Execute a run: claim it, keep its lease, call its producer, record its end."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ _OUTAGE_DELAY = timedelta(seconds=5)
 
 
 class RunRunner:
-    """Executes runs for one worker process, and hands back those it cannot finish."""
+    """Executes runs for a worker process, and returns unfinished runs to the queue."""
 
     def __init__(
         self,
@@ -51,30 +51,26 @@ class RunRunner:
         type is left to a worker that knows it.
         """
         with log_context(tenant_id=tenant_id, run_id=run_id):
-            await self._execute(run_type, tenant_id, run_id)
+            producer = self._producers.get(run_type)
+            if producer is None:
+                logger.warning("Run %s has an unknown type: %s", run_id, run_type)
+            elif (execution := await self._claim(tenant_id, run_id)) is not None:
+                task = asyncio.create_task(self._attempt(producer, execution))
+                self._active.add(task)
+                task.add_done_callback(self._active.discard)
+                await asyncio.wait([task])
 
-    async def _execute(self, run_type: str, tenant_id: UUID, run_id: UUID) -> None:
-        producer = self._producers.get(run_type)
-        if producer is None:
-            logger.warning("Run %s is of type %s, which is not known here", run_id, run_type)
-            return
+    async def _claim(self, tenant_id: UUID, run_id: UUID) -> RunExecution | None:
         try:
-            execution = await self._claimer.claim(tenant_id, run_id, self._lease)
+            return await self._claimer.claim(tenant_id, run_id, self._lease)
         except DatabaseUnavailableError as error:
             logger.warning("Run %s waits for the database: %s", run_id, error)
-            return
         except Exception:
             logger.exception("Run %s was not claimed", run_id, extra={"error_id": uuid4().hex})
-            return
-        if execution is None:
-            return
-        task = asyncio.create_task(self._attempt(producer, execution))
-        self._active.add(task)
-        task.add_done_callback(self._active.discard)
-        await asyncio.wait([task])
+        return None
 
     async def hand_back(self) -> None:
-        """Stop all work at once and hand the runs back without counting the attempts."""
+        """Stop all work, and return the runs to the queue without counting the attempts."""
         tasks = list(self._active)
         for task in tasks:
             task.cancel()
@@ -85,10 +81,10 @@ class RunRunner:
             try:
                 await self._work(producer, execution)
             except Exception:
-                # Even its end was not recorded. The lease expires, and another attempt follows.
+                # The ledger knows nothing of it. The lease expires, and another attempt follows.
                 get_current_span().set_status(StatusCode.ERROR, FailureReason.INTERNAL_ERROR)
                 logger.exception(
-                    "Run %s was given up", execution.run.id, extra={"error_id": uuid4().hex}
+                    "Run %s was abandoned", execution.run.id, extra={"error_id": uuid4().hex}
                 )
 
     async def _work(self, producer: Producer, execution: RunExecution) -> None:
@@ -98,12 +94,12 @@ class RunRunner:
             await self._produce(producer, execution)
             self._metrics.ended(await execution.finish())
         except LeaseLostError:
-            logger.warning("Run %s was taken away; what it had in hand is dropped", run_id)
+            logger.warning("Run %s was taken away; its uncommitted work is dropped", run_id)
         except ProducerError as error:
             await self._fail(execution, error.reason, error.message)
         except DatabaseUnavailableError as error:
             logger.warning("Run %s lost the database: %s", run_id, error)
-            # Wait longer each time, in case the run itself breaks the connection.
+            # Wait longer after each attempt, in case the run itself breaks the connection.
             await self._release(execution, _OUTAGE_DELAY * min(execution.lease.attempt, 60))
         except asyncio.CancelledError:
             logger.info("Run %s is handed back", run_id)
@@ -111,8 +107,8 @@ class RunRunner:
         except Exception as error:
             error_id = uuid4().hex
             logger.exception("Run %s failed unexpectedly", run_id, extra={"error_id": error_id})
-            # Without the error's text, which may quote the tenant's policies.
-            message = f"Unexpected {type(error).__name__}; the server's log tells more."
+            # The error's text may quote the tenant's policies, so users do not see it.
+            message = f"Unexpected {type(error).__name__}; see the server's log."
             await self._fail(execution, FailureReason.INTERNAL_ERROR, message, error_id)
         else:
             logger.info("Run %s (%s) ended", run_id, producer.run_type)
@@ -167,7 +163,7 @@ class RunRunner:
             logger.warning("Run %s could not be marked as failed: %s", execution.run.id, error)
 
     async def _release(self, execution: RunExecution, delay: timedelta) -> None:
-        """Hand the run back; retry without the database until the lease expires."""
+        """Return the run to the queue; retry until the lease expires if the database is down."""
         try:
             async with asyncio.timeout(self._lease.total_seconds()):
                 for failures in count(1):

@@ -1,4 +1,4 @@
-"""Steps that a process repeats until it stops, and whether each of them succeeds."""
+"""Steps that a process repeats until it stops."""
 
 import asyncio
 import logging
@@ -16,11 +16,11 @@ STALL_SECONDS = 30.0
 
 
 class StalledError(Exception):
-    """A step has not succeeded for long, and did not fail: it hangs, or never began."""
+    """A step neither succeeded nor failed for a while: it hangs, or has not started."""
 
 
 class Steps:
-    """Repeats the steps of one process."""
+    """Repeats the steps of a process, and records whether they succeed."""
 
     def __init__(self, metrics: MaintenanceMetrics) -> None:
         self._metrics = metrics
@@ -28,9 +28,9 @@ class Steps:
         self._failures: dict[str, Exception] = {}
 
     async def repeat(self, step: Callable[[], Awaitable[None]], seconds: float) -> None:
-        """Repeat the step every `seconds`, longer after failures; log each failure."""
+        """Repeat the step every `seconds`, less often after failures; log each failure."""
         name, failures = step.__name__, 0
-        # Create each series now: a rate ignores the value that a series begins with.
+        # Create each series now, because a rate ignores the first value of a series.
         self._metrics.step_failures.labels(name)
         self._metrics.step_succeeded.labels(name)
         while True:

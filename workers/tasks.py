@@ -17,7 +17,7 @@ from workers.tracing import continued, sending
 
 
 def register_tasks(broker: AsyncBroker, producers: Iterable[Producer], runner: RunRunner) -> None:
-    """Give the broker a task for every producer, named like its run type."""
+    """Register a task for each producer under its run type."""
     for producer in producers:
         broker.register_task(_task(producer.run_type, runner), task_name=producer.run_type)
 
@@ -33,7 +33,7 @@ def _task(run_type: str, runner: RunRunner):  # type: ignore[no-untyped-def]
 
 
 def sender(broker: AsyncBroker, tracer: Tracer | None = None) -> Send:
-    """Return the function that sends a dispatch to the workers; each message has a span."""
+    """Return a function that sends dispatches to the workers, each with a span."""
     tracing = tracer or NoOpTracer()
 
     async def send(dispatch: Dispatch) -> None:
@@ -42,7 +42,7 @@ def sender(broker: AsyncBroker, tracer: Tracer | None = None) -> Send:
             try:
                 await kicker.kiq(str(dispatch.tenant_id), str(dispatch.run_id))
             except SendTaskError as error:
-                # With its type: a timeout has no text.
+                # A timeout has a type but no text.
                 raise DispatchUnavailableError(repr(error.__cause__)) from error
 
     return send

@@ -1,4 +1,4 @@
-"""A run's trace, on its way from the outbox through the broker to the worker."""
+"""Carry a run's trace from the outbox through the broker to the worker."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ _TRACES = TraceContextTextMapPropagator()
 
 @contextmanager
 def sending(tracer: Tracer, dispatch: Dispatch) -> Iterator[dict[str, str]]:
-    """Open the span of a message; returns the labels with which its receiver continues it."""
+    """Open the span of a message; yield the labels with which its receiver continues it."""
     carrier = {LABEL: dispatch.traceparent} if dispatch.traceparent else {}
     labels: dict[str, str] = {}
     with tracer.start_as_current_span(
@@ -25,7 +25,7 @@ def sending(tracer: Tracer, dispatch: Dispatch) -> Iterator[dict[str, str]]:
         context=_TRACES.extract(carrier),
         kind=SpanKind.PRODUCER,
         attributes={"opsrun.run.id": str(dispatch.run_id)},
-        # The text of an exception may hold secrets, and is scrubbed in the log only.
+        # The text of an exception may hold secrets, which only the log redacts.
         record_exception=False,
         set_status_on_exception=False,
     ):
@@ -35,7 +35,7 @@ def sending(tracer: Tracer, dispatch: Dispatch) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def continued(labels: Mapping[str, object]) -> Iterator[None]:
-    """Continue the trace that a message's labels name, if they name one."""
+    """Continue the trace in a message's labels, if there is one."""
     token = attach(_TRACES.extract({LABEL: str(labels.get(LABEL, ""))}))
     try:
         yield
@@ -45,7 +45,7 @@ def continued(labels: Mapping[str, object]) -> Iterator[None]:
 
 @contextmanager
 def attempt(tracer: Tracer, execution: RunExecution) -> Iterator[None]:
-    """Open the span of one attempt at a run."""
+    """Open the span of an attempt."""
     run = execution.run
     with tracer.start_as_current_span(
         f"run {run.run_type}",

@@ -46,7 +46,7 @@ class Inventory:
         if not await self._transactions.read(scope_exists, access, key):
             raise UserInputError(
                 UserErrorCode.UNKNOWN_SCOPE,
-                f"There is no scope {key!r}. `inventoryScopes` lists the existing ones; a new one"
+                f"Unknown scope {key!r}. `inventoryScopes` lists the existing ones; a new one"
                 " appears within seconds.",
                 "scope_key",
             )

@@ -15,7 +15,7 @@ class UnknownTenantError(Exception):
     """No tenant has this slug."""
 
     def __init__(self, slug: str) -> None:
-        super().__init__(f"There is no tenant {slug!r}. Add it with `opsrun tenant`.")
+        super().__init__(f"Unknown tenant {slug!r}. Add it with `opsrun tenant`.")
 
 
 async def tenants(transactions: Transactions) -> Sequence[TenantFolder]:

@@ -47,7 +47,7 @@ async def test_it_reports_progress_and_failures(example: Example, product: Produ
         assert "  2 × " in said
 
         await product.start_sync("nowhere")
-        assert "  1 × There is no such scope." in await script.says("FAILED")
+        assert "  1 × The scope does not exist." in await script.says("FAILED")
         await assert_interruptible(script)
     assert "#1   inventory.sync  QUEUED" in script.output
     assert "\x1b" not in script.output
@@ -102,7 +102,7 @@ async def test_it_starts_over_when_the_server_does_not_know_its_cursor(
         await line.restore()
         await script.says(LIVE, times=2)
         await script.says("SUCCEEDED            35 of 35 succeeded")
-        await script.says("There is no such scope.")
+        await script.says("The scope does not exist.")
         await assert_interruptible(script)
     assert "RUNNING              10 of 35" not in script.output, "no events, but where the runs are"
     assert script.output.count("SUCCEEDED") == 1

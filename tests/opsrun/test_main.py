@@ -374,7 +374,7 @@ def test_members_are_listed_with_their_roles(
 
 def test_members_of_an_unknown_tenant_are_refused(opsrun: Opsrun, operator: dict[str, str]) -> None:
     message = failed(opsrun("members", "no-such", environment=operator))
-    assert message.startswith("Error: There is no tenant 'no-such'.")
+    assert message.startswith("Error: Unknown tenant 'no-such'.")
 
 
 def test_a_misspelled_variable_is_reported_once(

@@ -167,7 +167,7 @@ class TestMaintenance:
         await keeping.measure()
         assert (active("QUEUED"), active("RUNNING")) == (3, None)
         assert (registry.get_sample_value("opsrun_oldest_queued_run_seconds") or 0) >= 3600
-        assert (registry.get_sample_value("opsrun_outbox_orders") or 0) >= 1
+        assert (registry.get_sample_value("opsrun_outbox_entries") or 0) >= 1
         await world.write("DELETE FROM opsrun.operation_run WHERE action = :action", action=action)
         await keeping.measure()
         assert active("QUEUED") is None
@@ -175,7 +175,7 @@ class TestMaintenance:
     async def test_shows_no_queues_that_it_has_not_read_for_long(
         self, world: World, registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        names = ("opsrun_outbox_orders", "opsrun_oldest_queued_run_seconds")
+        names = ("opsrun_outbox_entries", "opsrun_oldest_queued_run_seconds")
         keeping = maintenance(world, registry)
         assert [registry.get_sample_value(name) for name in names] == [None, None]
         await world.start()
@@ -192,7 +192,7 @@ class TestMaintenance:
         for _ in range(3):
             await world.start()
         await maintenance(world, registry).measure()
-        assert registry.get_sample_value("opsrun_outbox_orders") == 2
+        assert registry.get_sample_value("opsrun_outbox_entries") == 2
 
 
 class TestSteps:

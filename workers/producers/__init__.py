@@ -1,4 +1,4 @@
-"""The producers. A new one needs a module, a line here and a line in `LEAST_ROLE`."""
+"""The producers. A new one needs a module, a line here and one in `LEAST_ROLE`."""
 
 from workers.producers.backup_set_add_policies import BackupSetAddPolicies
 from workers.producers.drift_generate import DriftGenerate

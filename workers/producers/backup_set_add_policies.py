@@ -14,12 +14,12 @@ _PRESENT = "The backup set has this policy already."
 
 
 class BackupSetAddPolicies:
-    """Itemized by policy: copied ones succeed, present ones are skipped, unknown ones fail."""
+    """One item per policy: a copy succeeds, a present policy is skipped, an unknown one fails."""
 
     run_type: ClassVar[str] = RUN_TYPE
 
     async def run(self, execution: RunExecution) -> None:
-        """Copy what is not recorded yet, scope by scope."""
+        """Copy the policies that are not recorded yet, scope by scope."""
         parameters = AddPolicies.of_context(execution.context)
         done = await execution.finished_items()
         await execution.set_total(len(parameters.policies))

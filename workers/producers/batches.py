@@ -1,4 +1,4 @@
-"""Work in bounded pieces."""
+"""Split work into bounded batches."""
 
 from collections.abc import Iterator, Sequence
 from typing import TypeVar

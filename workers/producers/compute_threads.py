@@ -1,8 +1,7 @@
-"""Threads for computation that would hold up the event loop; each tenant has one."""
+"""Threads for computation that would block the event loop, one per tenant."""
 
 from workers.bounded_threads import BoundedThreads
 
-# Without a deadline: a computation ends by itself, and the run's own timeout applies.
-# One per tenant: Python computes in one thread at a time, and a second would only take the other
-# tenants' turns.
+# No deadline: a computation always ends, and the run has a timeout. One thread per tenant: Python
+# computes in one thread at a time, so a second one would only delay the other tenants.
 COMPUTE_THREADS = BoundedThreads(None, per_group=1)

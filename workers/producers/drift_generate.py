@@ -1,4 +1,4 @@
-"""`drift.generate`: find out what changed between two snapshots of a scope (P2)."""
+"""`drift.generate`: find the changes between two snapshots of a scope (P2)."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -22,17 +22,17 @@ _SAME = "The two exports write the same settings differently."
 
 
 class DriftGenerate:
-    """Itemized by policy whose content differs; one without a new finding is skipped."""
+    """One item per policy whose content differs; without a new finding it is skipped."""
 
     run_type: ClassVar[str] = RUN_TYPE
 
     async def run(self, execution: RunExecution) -> None:
-        """Compare content hashes in SQL, then look inside the policies that differ."""
+        """Compare content hashes in SQL, then the settings of the policies that differ."""
         comparison = Comparison.of_context(execution.context)
         runs = (comparison.baseline_run_id, comparison.current_run_id)
         async with execution.reading() as session:
             differences = await policies.differences(session, *runs)
-            # Checked afterwards: a snapshot that was deleted before looks empty.
+            # Check afterwards: a snapshot that was deleted before looks empty.
             if len(await by_ids(session, runs)) < len(runs):
                 raise _deleted()
         done = await execution.finished_items()
@@ -46,7 +46,7 @@ async def _compare(
     execution: RunExecution, comparison: Comparison, differences: Sequence[PolicyDifference]
 ) -> None:
     documents = await _documents(execution, differences)
-    # Large policies take seconds: in a thread they delay no other run, and no heartbeat.
+    # Large policies take seconds; a thread keeps other runs and heartbeats going.
     findings = await COMPUTE_THREADS.run(
         execution.tenant_id, partial(_findings, differences, documents)
     )
@@ -80,7 +80,6 @@ async def _documents(
 def _findings(
     differences: Sequence[PolicyDifference], documents: Mapping[bytes, Mapping[str, Any]]
 ) -> dict[str, NewFinding]:
-    """Return the findings by policy id."""
     return {
         difference.policy_id: finding
         for difference in differences
@@ -91,7 +90,7 @@ def _findings(
 def _finding(
     difference: PolicyDifference, documents: Mapping[bytes, Mapping[str, Any]]
 ) -> NewFinding | None:
-    """Return what changed; None when it is only how the policy was exported."""
+    """Return the finding; None if only the form of the export differs."""
     old, new = difference.baseline_document, difference.current_document
     if old is not None and new is not None:
         kind = DriftKind.MODIFIED

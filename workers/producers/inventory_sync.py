@@ -22,12 +22,12 @@ _Item = PolicyRecord | NotTaken
 
 
 class InventorySync:
-    """Itemized by policy: one that cannot be taken fails alone."""
+    """One item per policy; a policy that cannot be stored fails alone."""
 
     run_type: ClassVar[str] = RUN_TYPE
 
     async def run(self, execution: RunExecution) -> None:
-        """Read the scope and store its documents, then record every policy not yet recorded."""
+        """Read the scope and store its documents, then record the policies."""
         parameters = SyncParameters.of_context(execution.context)
         async with execution.reading() as session:
             provider = provider_of(await export_folder(session))
@@ -47,9 +47,9 @@ class InventorySync:
 async def _read_scope(
     execution: RunExecution, provider: InventoryProvider, parameters: SyncParameters
 ) -> list[_Item]:
-    """Store the scope's documents batch by batch; return what is left to record.
+    """Store the scope's documents batch by batch; return the items to record.
 
-    Only when all policy ids are known is it clear which policies can be taken.
+    Recording waits until all policy ids are known, because duplicates are not stored.
     """
     items: list[_Item] = []
     try:
@@ -81,7 +81,7 @@ async def _store_documents(
 
 
 def _prepared(documents: Sequence[PolicyDocument]) -> dict[str, tuple[PolicyRecord, str]]:
-    """Return by key each policy's record, and the JSON to store."""
+    """Return the record and the JSON to store of each policy, by key."""
     return {document.key: _prepare(document) for document in documents}
 
 
@@ -130,5 +130,5 @@ def _stored_twice(record: PolicyRecord) -> ProducerError:
     return ProducerError(
         FailureReason.DUPLICATE_ID,
         f"The policy id {record.policy_id} was stored before under another name."
-        " Sync again once the export has settled.",
+        " Sync again when the export is complete.",
     )

@@ -1,4 +1,4 @@
-"""The seam to the work of one run type (P5)."""
+"""The seam to the work of a run type (P5)."""
 
 from typing import ClassVar, Protocol
 
@@ -6,7 +6,7 @@ from domain.runs.execution import RunExecution
 
 
 class Producer(Protocol):
-    """Does the work of runs of one type; one instance serves many runs at once.
+    """Does the work of runs of one type; one instance serves many runs at the same time.
 
     class Greet:
         run_type = "greeting.send"
@@ -24,11 +24,11 @@ class Producer(Protocol):
     async def run(self, execution: RunExecution) -> None:
         """Do the work, and write only through the execution's batches.
 
-        A later attempt skips the items that are recorded already. Returning ends the run by its
-        counts.
+        A later attempt skips the items that are recorded already. When it returns, the run ends
+        with the status that follows from its counts.
 
         Raises:
-            ProducerError: the run as a whole cannot go on.
+            ProducerError: the whole run fails.
             LeaseLostError: passed through from a batch.
         """
         ...

@@ -1,4 +1,4 @@
-"""The providers that policies can be read from, and which one a tenant has."""
+"""The providers of policies, and the choice of a tenant's provider."""
 
 from pathlib import Path
 
@@ -8,10 +8,10 @@ from workers.providers.directory import DirectoryProvider
 
 
 def provider_of(export_folder: str | None) -> InventoryProvider:
-    """Return the tenant's provider, a new one for each sync.
+    """Return a new provider for the tenant's export folder.
 
     Raises:
-        ProducerError: the operator has set none.
+        ProducerError: PROVIDER_UNAVAILABLE without a folder.
     """
     if export_folder is None:
         raise ProducerError(

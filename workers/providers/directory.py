@@ -1,4 +1,4 @@
-"""Policies from a folder of exported JSON files, one object per file (P1)."""
+"""Read policies from a folder of exported JSON files, one object per file (P1)."""
 
 import errno
 import hashlib
@@ -22,11 +22,11 @@ from workers.providers.ignoring import read_ignore_rules
 
 T = TypeVar("T")
 
-# A key is part of a primary key, and an index row of Postgres ends at 2,700 bytes.
+# A key is part of a primary key, and Postgres limits an index row to 2,700 bytes.
 _MAX_KEY_LENGTH = 500
-# What each item adds to a batch: at most a hundred are in one.
+# The least weight of an item, so that a batch has at most a hundred of them.
 _ITEM_BYTES = 10 * 1024
-# Some tools write a policy's settings into a file beside it, as a list or a text.
+# Some tools write a policy's settings into a second file, as a list or a text.
 _SETTINGS_FILE = "_settings.json"
 
 
@@ -41,9 +41,9 @@ class _Read:
 class DirectoryProvider:
     """An `InventoryProvider` over `root`, whose subfolders are the scopes.
 
-    Every `*.json` at any depth of a scope is a policy, and its path in the scope is
-    its key. No link is followed out of a scope, and none out of `root`. What the ignore file
-    of `root` names is not a policy. No message holds a path of the server.
+    Every `*.json` at any depth of a scope is a policy, unless the ignore file of `root` names it;
+    the path in the scope is its key. Links that leave the scope or `root` are not followed.
+    Messages contain no path of the server.
     """
 
     def __init__(self, root: Path, threads: BoundedThreads = FILE_THREADS) -> None:
@@ -54,19 +54,19 @@ class DirectoryProvider:
         """Return the names of the subfolders that are valid scope keys, sorted.
 
         Raises:
-            ProducerError: PROVIDER_UNAVAILABLE when the export folder cannot be listed.
+            ProducerError: PROVIDER_UNAVAILABLE if the export folder cannot be listed.
         """
         _, folders = await self._in_thread(partial(_scope_folders, self._root))
         return sorted(folders)
 
     async def policies(self, scope_key: str) -> AsyncIterator[Sequence[PolicyDocument | NotTaken]]:
-        """List the scope, then read each file once; yield batches, sorted by key.
+        """List the scope, then read each file once; yield batches in the order of keys.
 
         Raises:
             ProducerError: SCOPE_NOT_FOUND, SCOPE_AMBIGUOUS, INVALID_IGNORE_FILE or
                 PROVIDER_UNAVAILABLE.
         """
-        # A folder that is swapped while it is read stays the one that was listed.
+        # Resolve the folder once, so that a swap during the sync does not change it.
         root, folders = await self._in_thread(partial(_scope_folders, self._root))
         folder = _only_folder(folders.get(scope_key, set()))
         files: dict[str, Entry] = {}
@@ -81,7 +81,7 @@ class DirectoryProvider:
 
 
 def _scope_folders(root: Path) -> tuple[Path, dict[str, set[tuple[str, ...]]]]:
-    """Return the real root, and by scope key the folders of that name: one, or a few alike."""
+    """Return the real root, and the folders of each scope key: usually one."""
     real_root = Path(os.path.realpath(root))
     try:
         names = [path.name for path in real_root.iterdir()]
@@ -90,7 +90,7 @@ def _scope_folders(root: Path) -> tuple[Path, dict[str, set[tuple[str, ...]]]]:
     folders = defaultdict(set)
     for name in names:
         key, folder = normal_scope_key(name), Path(os.path.realpath(real_root / name))
-        # Not Path.is_dir(): that raises where it may not look.
+        # Path.is_dir() would raise without permission to look.
         if valid_scope_key(key) and real_root in folder.parents and os.path.isdir(folder):  # noqa: PTH112
             folders[key].add(folder.relative_to(real_root).parts)
     return real_root, folders
@@ -98,7 +98,7 @@ def _scope_folders(root: Path) -> tuple[Path, dict[str, set[tuple[str, ...]]]]:
 
 def _only_folder(folders: set[tuple[str, ...]]) -> tuple[str, ...]:
     if not folders:
-        raise ProducerError(FailureReason.SCOPE_NOT_FOUND, "There is no such scope.")
+        raise ProducerError(FailureReason.SCOPE_NOT_FOUND, "The scope does not exist.")
     if len(folders) > 1:
         raise ProducerError(
             FailureReason.SCOPE_AMBIGUOUS,
@@ -129,7 +129,7 @@ def _read(root: Path, folder: Sequence[str], key: str, file: Entry) -> _Read:
         raw = read_file(root, (*folder, *file.path))
         return _Read(_item(key, parse_json(raw)), len(raw))
     except ProducerError as failure:
-        # A raised one refers to its frames, and those to the whole file.
+        # The traceback of a raised error keeps the whole file in memory.
         fresh = ProducerError(failure.reason, failure.message, failure.names)
         return _Read(NotTaken(key, failure=fresh))
 
@@ -146,7 +146,7 @@ def _weight(read: _Read) -> int:
 
 
 def _key(file: Entry) -> str:
-    """Return the path as a printable text, one to one; a very long one ends in its hash."""
+    """Return the path as a unique printable text; a very long one ends in its hash."""
     posix = "/".join(file.path)
     key = "".join(
         char if char.isprintable() and char != "\\" else char.encode("unicode_escape").decode()

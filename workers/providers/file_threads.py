@@ -1,4 +1,4 @@
-"""Every file operation of the providers: in a thread, with a deadline, on a generator's items."""
+"""Run the file operations of providers in threads, with a deadline."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -10,24 +10,24 @@ from workers.bounded_threads import BoundedThreads, ThreadsExhaustedError, Threa
 
 T = TypeVar("T")
 
-# Seconds after which a file operation counts as hung; processes set it from their settings.
+# Seconds after which a file operation counts as hung; the settings may change it.
 FILE_TIMEOUT_SECONDS = 30
-# Seconds of work between two moments at which a cancelled sync can stop.
+# Seconds of work after which a cancelled sync can stop.
 _SLICE_SECONDS = 0.2
 
-# A sync holds one slice: so many bytes, plus the file that exceeds them.
+# A sync holds at most this many bytes, and the file that exceeds them.
 SLICE_BYTES = 1024 * 1024
 
 FILE_THREADS = BoundedThreads(FILE_TIMEOUT_SECONDS)
 
 
 async def in_file_thread(threads: BoundedThreads, root: Path, work: Callable[[], T]) -> T:
-    """Return what `work` returns, which reads below the export folder `root`.
+    """Return the result of `work`, which reads below the export folder `root`.
 
-    Folders share no threads, so that one that hangs delays only its own syncs.
+    Each folder has separate threads, so that a folder that hangs delays only its syncs.
 
     Raises:
-        ProducerError: PROVIDER_UNAVAILABLE when the folder hangs.
+        ProducerError: PROVIDER_UNAVAILABLE if the folder hangs.
     """
     try:
         return await threads.run(root, work)
@@ -43,12 +43,12 @@ async def in_slices(
     items: Iterator[T],
     weight: Callable[[T], int] = lambda _: 0,
 ) -> AsyncIterator[list[T]]:
-    """Yield all items of an iterator that reads below `root`, each slice with its own deadline.
+    """Yield the items of an iterator that reads below `root`, in slices with a deadline each.
 
     A slice ends with the item that makes it weigh `SLICE_BYTES`, or after a fraction of a second.
 
     Raises:
-        ProducerError: PROVIDER_UNAVAILABLE when the folder hangs; else what the iterator raises.
+        ProducerError: PROVIDER_UNAVAILABLE if the folder hangs; others come from the iterator.
     """
     while some := await in_file_thread(threads, root, lambda: _slice(items, weight)):
         yield some

@@ -1,4 +1,4 @@
-"""Looking into a folder that others write to, without ever being led out of it."""
+"""Read a folder that others write to, without following a link out of it."""
 
 import errno
 import os
@@ -15,16 +15,16 @@ MAX_FILE_BYTES = 16 * 1024 * 1024
 MAX_FOLDER_DEPTH = 32
 
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# Not blocking, or a named pipe that took a file's place would hold the thread.
+# Nonblocking, so that a named pipe in the place of a file does not block the thread.
 _OPEN_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 _VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A JSON file below a folder by the names that lead to it, or why there is none to read.
+    """A JSON file below a folder, or the reason why it is not read.
 
-    `ignored` is the reason why it is skipped; then it may be a whole folder.
+    `ignored` is the reason to skip it; such an entry may be a whole folder.
     """
 
     path: tuple[str, ...]
@@ -44,8 +44,8 @@ class WhyIgnored(Protocol):
 def _opened(root: Path, path: Sequence[str]) -> Iterator[int]:
     """Open the folder `path` below `root` and yield its descriptor.
 
-    Each name is opened below the one before and no link is followed, so a link put
-    there at any moment leads nowhere.
+    Each name is opened relative to the previous folder and without following links, so a link
+    that appears at any moment has no effect.
     """
     folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -62,8 +62,8 @@ def read_file(root: Path, path: Sequence[str]) -> bytes:
     """Return the content of a file of at most 16 MiB.
 
     Raises:
-        ProducerError: FILE_TOO_LARGE, UNREADABLE_FILE, or CHANGED_WHILE_READING when it
-            is gone or a link has taken its place.
+        ProducerError: FILE_TOO_LARGE, UNREADABLE_FILE, or CHANGED_WHILE_READING if the file is
+            gone or a link has replaced it.
     """
     try:
         with _opened(root, path[:-1]) as folder:
@@ -86,9 +86,8 @@ def read_file(root: Path, path: Sequence[str]) -> bytes:
 def json_files(root: Path, path: Sequence[str], why_ignored: WhyIgnored) -> Iterator[Entry]:
     """Yield every `*.json` at any depth below the folder `path` of `root`, in any order.
 
-    A link to something inside the folder is passed over: what it leads to is listed
-    by its own name. An ignored folder is listed as one, without what is in it. `root` is free of
-    links.
+    A link to a file inside the folder is skipped, because the file is listed by its name. An
+    ignored folder is one entry. `root` must not contain links.
 
     Raises:
         OSError: the folder itself cannot be listed.
@@ -124,7 +123,7 @@ def _inner(
     folder: int, top: Path, here: tuple[str, ...], why_ignored: WhyIgnored
 ) -> Iterator[Entry]:
     if len(here) > MAX_FOLDER_DEPTH:
-        yield Entry(here, _unreadable(f"Folders are read {MAX_FOLDER_DEPTH} levels deep, no more."))
+        yield Entry(here, _unreadable(f"Folders are read at most {MAX_FOLDER_DEPTH} levels deep."))
         return
     inner = os.open(here[-1], _OPEN_FOLDER, dir_fd=folder)
     try:
@@ -145,10 +144,10 @@ def _link(top: Path, here: tuple[str, ...]) -> Iterator[Entry]:
         if named_json or to_folder or not mode:
             yield Entry(
                 here,
-                ProducerError(FailureReason.OUTSIDE_SCOPE, "It is a link that leads elsewhere."),
+                ProducerError(FailureReason.OUTSIDE_SCOPE, "It is a link that leaves the scope."),
             )
     elif named_json and not to_folder and not (stat.S_ISREG(mode) and _is_json(target.name)):
-        yield Entry(here, _unreadable("It is a link that leads to no JSON file."))
+        yield Entry(here, _unreadable("It is a link, but not to a JSON file."))
 
 
 def _is_json(name: str) -> bool:
@@ -160,12 +159,12 @@ def _failure(error: OSError) -> ProducerError:
         return ProducerError(
             FailureReason.CHANGED_WHILE_READING, "It was removed or replaced while it was read."
         )
-    # Not str(error): that would show where the server keeps its folders.
+    # str(error) would reveal a path of the server.
     return _unreadable(f"It cannot be read: {os.strerror(error.errno or errno.EIO)}.")
 
 
 def _special() -> ProducerError:
-    return _unreadable("It is no regular file but a pipe, a socket or a device.")
+    return _unreadable("It is not a regular file but a pipe, a socket or a device.")
 
 
 def _unreadable(message: str) -> ProducerError:

@@ -1,4 +1,4 @@
-"""Which files of an export are not policies: the operator's ignore file, and sensible defaults."""
+"""The files of an export that are not policies: defaults, and the operator's ignore file."""
 
 import os
 import unicodedata
@@ -14,29 +14,29 @@ from workers.providers.folders import read_file
 IGNORE_FILE = ".opsrunignore"
 MAX_PATTERNS = 1000
 
-# Hidden files and folders, as of editors and macOS, and what export tools and Office leave
-# beside policies.
+# Hidden files and folders, such as those of editors and macOS, and files that export tools and
+# Office add.
 _DEFAULTS = (".*", "MigrationTable.json", "~$*.json", "node_modules/", "__MACOSX/")
 
 
 class IgnoreRules:
-    """The patterns of an export folder, in the syntax of `.gitignore`; a later one wins."""
+    """The patterns of an export folder, in the syntax of `.gitignore`; the last match wins."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
-        """Take the operator's patterns, which come after the defaults.
+        """Add the operator's patterns to the defaults.
 
         Raises:
-            ProducerError: INVALID_IGNORE_FILE, naming the pattern.
+            ProducerError: INVALID_IGNORE_FILE, with the pattern.
         """
         self._patterns = [*_DEFAULTS, *patterns]
         try:
-            # Its time is linear, whatever the pattern: one tenant's file delays no other's.
+            # RE2 takes linear time for any pattern, so one tenant's file cannot delay others.
             self._spec = GitIgnoreSpec.from_lines(map(_normal, self._patterns), backend="re2")
         except (GitIgnorePatternError, ValueError) as error:
             raise _invalid(f"a pattern in it is not valid: {error}") from None
 
     def why_ignored(self, path: Sequence[str], *, is_folder: bool = False) -> str | None:
-        """Return why the file or folder at `path` below the export folder is ignored, if it is."""
+        """Return why the file or folder `path` of the export folder is ignored, if it is."""
         result = self._spec.check_file(_normal("/".join(path)) + "/" * is_folder)
         if not result.include or result.index is None:
             return None
@@ -45,10 +45,10 @@ class IgnoreRules:
 
 
 def read_ignore_rules(root: Path) -> IgnoreRules:
-    """Return the rules of the export folder `root`; without an ignore file, the defaults.
+    """Return the rules of the export folder `root`; the defaults without an ignore file.
 
     Raises:
-        ProducerError: INVALID_IGNORE_FILE when there is a file that cannot be used.
+        ProducerError: INVALID_IGNORE_FILE if the file cannot be used.
     """
     if not os.path.lexists(root / IGNORE_FILE):
         return IgnoreRules(())
@@ -64,7 +64,7 @@ def read_ignore_rules(root: Path) -> IgnoreRules:
 
 
 def _normal(text: str) -> str:
-    # A name that is not text has parts that no pattern can name.
+    # A pattern cannot match the undecodable parts of a name.
     return unicodedata.normalize("NFC", text.encode(errors="replace").decode())
 
 

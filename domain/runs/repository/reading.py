@@ -3,10 +3,10 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, func, literal, select, text, tuple_
+from sqlalchemy import ARRAY, ColumnElement, Select, any_, func, literal, select, text, tuple_
 
 from domain.lifecycle import StatusBucket
 from domain.runs.failures import RETRYABLE, FailureReason, RunFailure
@@ -14,6 +14,8 @@ from domain.runs.models import FailureGroup, OperationRun, RunEvent, RunFilter, 
 from domain.runs.repository.rows import event_of, run_of, select_events, select_runs
 from domain.tables import operation_run, run_event, run_failure, run_item
 from domain.tenancy.session import AnyRow, TenantSession
+
+T = TypeVar("T")
 
 # A literal, because the index's predicate does not match a parameter.
 _SKIPPED = text("outcome = 'skipped'")
@@ -112,14 +114,30 @@ async def by_ids(session: TenantSession, run_ids: Sequence[UUID]) -> Mapping[UUI
     return {row.id: run_of(row) for row in rows}
 
 
-def _per_run(run_ids: Sequence[UUID], inner: Callable[[Any], Select[Any]]) -> Select[Any]:
-    run_id = func.unnest(literal(list(run_ids), ARRAY(Uuid))).column_valued(joins_implicitly=True)
-    part = inner(run_id).correlate(run_id.scalar_alias).lateral()
-    return select(part).select_from(run_id.scalar_alias, part)
+async def _pages(
+    session: TenantSession,
+    run_ids: Sequence[UUID],
+    query: Select[Any],
+    key: Any,
+    build: Callable[[AnyRow], T],
+    *,
+    after: object,
+    limit: int,
+) -> Mapping[UUID, Sequence[T]]:
+    """Return the first rows of each run in the order of `key`, or the first ones after a key."""
+    table = key.table.c
+    ids = literal(list(run_ids), ARRAY(table.run_id.type))
+    run_id = func.unnest(ids).column_valued(joins_implicitly=True)
+    query = query.where(table.tenant_id == session.tenant_id, table.run_id == run_id)
+    if after is not None:
+        query = query.where(key > after)
+    part = query.order_by(key).limit(limit).correlate(run_id.scalar_alias).lateral()
+    rows = await session.rows(select(part).select_from(run_id.scalar_alias, part))
+    return _grouped(rows, build)
 
 
-def _grouped(rows: Sequence[AnyRow], build: Any) -> dict[UUID, list[Any]]:
-    grouped: dict[UUID, list[Any]] = {}
+def _grouped(rows: Sequence[AnyRow], build: Callable[[AnyRow], T]) -> Mapping[UUID, Sequence[T]]:
+    grouped: dict[UUID, list[T]] = {}
     for row in rows:
         grouped.setdefault(row.run_id, []).append(build(row))
     return grouped
@@ -148,21 +166,11 @@ async def failures(
     limit: int,
 ) -> Mapping[UUID, Sequence[RunFailure]]:
     """Return the first failures of each run by item; the failure of a whole run comes first."""
-
-    def of_one(run_id: ColumnElement[UUID]) -> Select[Any]:
-        query = (
-            select(run_failure)
-            .where(run_failure.c.tenant_id == session.tenant_id, run_failure.c.run_id == run_id)
-            .order_by(run_failure.c.item_key)
-            .limit(limit)
-        )
-        if after is not None:
-            query = query.where(run_failure.c.item_key > after)
-        if reasons:
-            query = query.where(run_failure.c.reason.in_(sorted(reasons)))
-        return query
-
-    return _grouped(await session.rows(_per_run(run_ids, of_one)), _failure)
+    query = select(run_failure)
+    if reasons:
+        query = query.where(run_failure.c.reason.in_(sorted(reasons)))
+    key = run_failure.c.item_key
+    return await _pages(session, run_ids, query, key, _failure, after=after, limit=limit)
 
 
 async def skipped(
@@ -170,19 +178,11 @@ async def skipped(
 ) -> Mapping[UUID, Sequence[SkippedItem]]:
     """Return the first skipped items of each run by item."""
 
-    def of_one(run_id: ColumnElement[UUID]) -> Select[Any]:
-        query = (
-            select(run_item.c.run_id, run_item.c.item_key, run_item.c.skip_reason)
-            .where(run_item.c.tenant_id == session.tenant_id, run_item.c.run_id == run_id, _SKIPPED)
-            .order_by(run_item.c.item_key)
-            .limit(limit)
-        )
-        return query if after is None else query.where(run_item.c.item_key > after)
-
     def item(row: AnyRow) -> SkippedItem:
         return SkippedItem(row.run_id, row.item_key, row.skip_reason)
 
-    return _grouped(await session.rows(_per_run(run_ids, of_one)), item)
+    query, key = select(run_item).where(_SKIPPED), run_item.c.item_key
+    return await _pages(session, run_ids, query, key, item, after=after, limit=limit)
 
 
 async def failure_groups(
@@ -213,21 +213,8 @@ async def events(
     session: TenantSession, run_ids: Sequence[UUID], *, after: int | None, limit: int
 ) -> Mapping[UUID, Sequence[RunEvent]]:
     """Return the first events of each run's timeline, or the first ones after a version."""
-
-    def of_one(run_id: ColumnElement[UUID]) -> Select[Any]:
-        return (
-            select_events()
-            .add_columns(run_event.c.run_id)
-            .where(
-                run_event.c.tenant_id == session.tenant_id,
-                run_event.c.run_id == run_id,
-                run_event.c.version > (after or 0),
-            )
-            .order_by(run_event.c.version)
-            .limit(limit)
-        )
-
-    return _grouped(await session.rows(_per_run(run_ids, of_one)), event_of)
+    query, key = select_events().add_columns(run_event.c.run_id), run_event.c.version
+    return await _pages(session, run_ids, query, key, event_of, after=after, limit=limit)
 
 
 async def item_keys(session: TenantSession, run_id: UUID) -> frozenset[str]:

@@ -99,7 +99,7 @@ async def test_a_scope_that_is_not_known_is_a_user_error(world: World, client: C
     assert (answer["run"], answer["outcome"]) == (None, None)
     (error,) = answer["userErrors"]
     assert (error["code"], error["field"]) == ("UNKNOWN_SCOPE", ["input", "scopeKey"])
-    assert error["message"].startswith("There is no scope 'nowhere'.")
+    assert error["message"].startswith("Unknown scope 'nowhere'.")
     assert await runs(world) == 0
 
 

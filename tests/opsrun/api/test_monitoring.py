@@ -103,7 +103,7 @@ async def test_a_run_changes_the_metrics_of_its_processes(
         await until(has_ended)
         relayed = "opsrun_maintenance_step_success_timestamp_seconds step=relay"
         assert (await maintenance.metrics())[relayed] > 0
-        assert "opsrun_outbox_orders" in await maintenance.metrics()
+        assert "opsrun_outbox_entries" in await maintenance.metrics()
         for shows in (worker, maintenance):
             assert str(place.tenant_id) not in str(await shows.metrics())
 

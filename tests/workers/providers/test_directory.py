@@ -261,7 +261,7 @@ async def test_folders_that_cannot_be_listed_fail_alone(
         "a.json": "p-a",
         "/".join("d" * 33): (
             FailureReason.UNREADABLE_FILE,
-            "Folders are read 32 levels deep, no more.",
+            "Folders are read at most 32 levels deep.",
         ),
         "locked": (FailureReason.UNREADABLE_FILE, "It cannot be read: Permission denied."),
     }
