@@ -143,7 +143,7 @@ operation_run = Table(
     Column("created_at", _timestamp, nullable=False, server_default=_now),
     Column("started_at", _timestamp),
     Column("finished_at", _timestamp),
-    Column("traceparent", Text),  # of the trace that the run continues (W3C)
+    Column("traceparent", Text),  # the trace that the run continues (W3C)
     PrimaryKeyConstraint("tenant_id", "id"),
     CheckConstraint(f"status IN ({_quoted(RunStatus)})", name="status"),
     CheckConstraint("attempt <= max_attempts", name="attempts"),
@@ -178,7 +178,7 @@ operation_run = Table(
         *("tenant_id", "run_type", "subject", "created_at"),
         postgresql_where=text("status_bucket = 'SUCCEEDED'"),
     ),
-    # For rescues. Without the lease: a heartbeat would write to every index if one held it.
+    # For rescues. It excludes the lease, which each heartbeat would then have to update here.
     Index("ix_operation_run_running", "started_at", postgresql_where=text("status = 'running'")),
     Index("ix_operation_run_pending", "not_before", postgresql_where=text("status = 'pending'")),
     # How many runs of a tenant are dispatched or running.

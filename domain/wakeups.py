@@ -1,10 +1,5 @@
 """Wake-ups: hints that something in the database changed.
 
-    async with wakeups.subscribe(feed_topic(tenant_id)) as waiter:
-        while True:
-            await read_new_events()
-            await waiter.wait(2.0)
-
 A wake-up can be lost, late or duplicated. Waiters therefore also poll: wake-ups make them faster,
 not correct.
 """
@@ -26,7 +21,13 @@ class Waiter(Protocol):
 
 
 class WakeUps(Protocol):
-    """Publishes and receives wake-ups by topic."""
+    """Publishes and receives wake-ups by topic.
+
+    async with wakeups.subscribe(feed_topic(tenant_id)) as waiter:
+        while True:
+            await read_new_events()
+            await waiter.wait(2.0)
+    """
 
     async def nudge(self, *topics: str) -> None:
         """Wake the waiters of these topics. Never raises: a lost wake-up costs only time."""

@@ -74,7 +74,7 @@ def contents(document: Mapping[str, Any], kind: ChangeKind) -> list[SettingChang
 
 
 def _differs(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Find parts that differ; only they are searched for secrets, which takes longest."""
+    """Compare a part by hash: only parts that differ are searched for secrets, which is slow."""
     if key not in old or key not in new:
         return True
     return document_hash(old[key]) != document_hash(new[key])

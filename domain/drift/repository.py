@@ -46,14 +46,8 @@ async def add(
                 "id": uuid4(),
                 "run_id": run_id,
                 "fingerprint": fingerprint(comparison, finding),
-                "scope_key": comparison.scope_key,
-                "baseline_run_id": comparison.baseline_run_id,
-                "current_run_id": comparison.current_run_id,
-                "policy_id": finding.policy_id,
-                "policy_name": finding.policy_name,
-                "policy_type": finding.policy_type,
-                "kind": finding.kind,
-                "changes": [asdict(change) for change in finding.changes],
+                **asdict(comparison),
+                **asdict(finding),
             }
             for finding in findings
         ]

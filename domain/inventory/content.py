@@ -132,7 +132,7 @@ def _object(value: Mapping[str, Any]) -> dict[str, Any]:
     members = {
         key: member
         for key in value
-        if not _is_noise(key) and not _is_empty(member := _member(key, value[key]))
+        if not _is_noise(key) and (member := _member(key, value[key])) not in (None, [])
     }
     typed = {
         key: member
@@ -165,10 +165,6 @@ def _is_noise(key: str) -> bool:
     if _CONTROL in key:
         return not key.endswith((TYPE, _BIND))
     return key in _TIMES or key == _TIPS or key.startswith(_ACTION)
-
-
-def _is_empty(value: Any) -> bool:
-    return value is None or value == []
 
 
 def _without_id(value: Any) -> Any:

@@ -97,7 +97,7 @@ def _short_type(name: str) -> str:
 
 
 def _require_few_values(text: str) -> None:
-    # A list or object has one more value than commas; an empty one counts as one value.
+    # A list or object has one more value than commas; an empty one counts one too many.
     if _count_values(text) > MAX_VALUES and _count_values(_STRING.sub("", text)) > MAX_VALUES:
         raise ProducerError(
             FailureReason.FILE_TOO_LARGE, f"The document has more than {MAX_VALUES:,} values."

@@ -48,7 +48,7 @@ class TenantFeed:
         self.followers = 0
 
     async def after(self, cursor: FeedCursor, timeout: float) -> Sequence[RunEvent]:
-        """Return up to 200 following events; none if `timeout` seconds bring none.
+        """Return the next events, at most 200; none if there are none within `timeout` seconds.
 
         Raises:
             FeedGapError: the cursor is too old, of another epoch, or from the future.

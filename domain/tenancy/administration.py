@@ -1,4 +1,7 @@
-"""The operator's use cases: tenants and their members. They need the maintenance login."""
+"""The operator's use cases: tenants and their members. They need the maintenance login.
+
+The functions for members raise UnknownTenantError if no tenant has the slug.
+"""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -50,32 +53,20 @@ async def find_user(
 
 
 async def members(transactions: Transactions, slug: str) -> Sequence[Member]:
-    """Return the members of a tenant by subject.
-
-    Raises:
-        UnknownTenantError: no tenant has this slug.
-    """
+    """Return the members of a tenant by subject."""
     async with _tenant(transactions, slug) as (_, tenant):
         return await repository.members(tenant)
 
 
 async def save_member(transactions: Transactions, slug: str, user: User, role: TenantRole) -> None:
-    """Give a user a role in a tenant, and add a new user.
-
-    Raises:
-        UnknownTenantError: no tenant has this slug.
-    """
+    """Give a user a role in a tenant, and add a new user."""
     async with _tenant(transactions, slug) as (session, tenant):
         await repository.save_user(session, user)
         await repository.save_membership(tenant, user.id, role)
 
 
 async def remove_member(transactions: Transactions, slug: str, user: User) -> bool:
-    """Remove a user's role in a tenant; False when there was none.
-
-    Raises:
-        UnknownTenantError: no tenant has this slug.
-    """
+    """Remove a user's role in a tenant; False if there was none."""
     async with _tenant(transactions, slug) as (_, tenant):
         return await repository.remove_membership(tenant, user.id)
 

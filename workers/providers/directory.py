@@ -73,7 +73,9 @@ class DirectoryProvider:
         async for listed in in_slices(self._threads, self._root, _entries(root, folder, scope_key)):
             files.update((_key(file), file) for file in listed)
         reading = (_read(root, folder, key, file) for key, file in sorted(files.items()))
-        async for some in in_slices(self._threads, self._root, reading, _weight):
+        async for some in in_slices(
+            self._threads, self._root, reading, lambda read: read.size + _ITEM_BYTES
+        ):
             yield [read.item for read in some]
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
@@ -139,10 +141,6 @@ def _item(key: str, body: Any) -> PolicyDocument | NotTaken:
         return NotTaken(key, ignored="Ignored by default: a policy's settings beside it.")
     require_complete(storable(body))
     return PolicyDocument(key, *identify(body), body)
-
-
-def _weight(read: _Read) -> int:
-    return read.size + _ITEM_BYTES
 
 
 def _key(file: Entry) -> str:

@@ -105,7 +105,7 @@ async def page(
 
 
 async def by_ids(session: TenantSession, run_ids: Sequence[UUID]) -> Mapping[UUID, OperationRun]:
-    """Return those of the runs that the tenant has."""
+    """Return the tenant's runs with these ids."""
     rows = await session.rows(
         select_runs().where(
             operation_run.c.tenant_id == session.tenant_id, any_of(operation_run.c.id, run_ids)
