@@ -81,7 +81,7 @@ class RunRunner:
             try:
                 await self._work(producer, execution)
             except Exception:
-                # The ledger has no record of its end. The lease expires, and another attempt follows.
+                # Its end was not recorded. The lease expires, and another attempt follows.
                 get_current_span().set_status(StatusCode.ERROR, FailureReason.INTERNAL_ERROR)
                 logger.exception(
                     "Run %s was abandoned", execution.run.id, extra={"error_id": uuid4().hex}

@@ -1,6 +1,7 @@
 """All SQL about tenants, users and memberships."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, select, text, update
@@ -96,9 +97,7 @@ async def save_tenant(session: Session, *, slug: str, name: str, export_folder: 
 
 async def save_user(session: InstallationSession, user: User) -> None:
     """Add the user, or update name and e-mail."""
-    adding = insert(app_user).values(
-        id=user.id, issuer=user.issuer, subject=user.subject, name=user.name, email=user.email
-    )
+    adding = insert(app_user).values(id=user.id, **asdict(user))
     await session.execute(
         adding.on_conflict_do_update(
             index_elements=[app_user.c.id],
@@ -109,13 +108,8 @@ async def save_user(session: InstallationSession, user: User) -> None:
 
 async def add_claimed_user(session: InstallationSession, user: ClaimedUser) -> bool:
     """Add the session's user; False if another transaction was faster."""
-    adding = insert(app_user).values(
-        id=user.id,
-        issuer=user.issuer,
-        subject=user.subject,
-        name=user.name or user.subject,
-        email=user.email,
-    )
+    new = User(user.issuer, user.subject, user.name or user.subject, user.email)
+    adding = insert(app_user).values(id=new.id, **asdict(new))
     return await session.execute(adding.on_conflict_do_nothing()) > 0
 
 

@@ -113,7 +113,7 @@ def _only_folder(folders: set[tuple[str, ...]]) -> tuple[str, ...]:
 def _entries(root: Path, folder: Sequence[str], scope_key: str) -> Iterator[Entry]:
     rules = read_ignore_rules(root)
 
-    def why_ignored(path: Sequence[str], *, is_folder: bool = False) -> str | None:
+    def why_ignored(path: Sequence[str], is_folder: bool) -> str | None:
         return rules.why_ignored((scope_key, *path), is_folder=is_folder)
 
     try:

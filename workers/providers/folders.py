@@ -3,11 +3,10 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from domain.runs.failures import FailureReason, ProducerError
 
@@ -32,12 +31,8 @@ class Entry:
     ignored: str | None = None
 
 
-class WhyIgnored(Protocol):
-    """Decides which files and folders below the listed one are skipped."""
-
-    def __call__(self, path: Sequence[str], *, is_folder: bool = False) -> str | None:
-        """Return the reason to skip it; None to read it."""
-        ...
+# Returns why to skip a path, which is a folder or not; None to read it.
+WhyIgnored = Callable[[Sequence[str], bool], str | None]
 
 
 @contextmanager
@@ -105,7 +100,7 @@ def _listed(
         here = (*path, entry.name)
         try:
             is_folder = entry.is_dir(follow_symlinks=False)
-            if ignored := why_ignored(here, is_folder=is_folder):
+            if ignored := why_ignored(here, is_folder):
                 if is_folder or _is_json(entry.name):
                     yield Entry(here, ignored=ignored)
             elif entry.is_symlink():

@@ -74,14 +74,7 @@ async def store(
 
 def _select_policies(session: TenantSession) -> Select[Any]:
     return (
-        select(
-            inventory_policy.c.tenant_id,
-            inventory_policy.c.run_id,
-            inventory_policy.c.policy_id,
-            inventory_policy.c.name,
-            inventory_policy.c.policy_type,
-            operation_run.c.subject,
-        )
+        select(inventory_policy, operation_run.c.subject)
         .join(
             operation_run,
             and_(
