@@ -1,7 +1,7 @@
 """The command line: `opsrun --help`.
 
-A command imports its modules when it runs. So each command starts fast, `opsrun dev`, which starts
-three processes, does too, and no production process imports `opsrun.dev`.
+A command imports its modules only when it runs. So every command starts fast, and no production
+process imports `opsrun.dev`.
 """
 
 import logging
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 def main() -> None:
     """One record for every background operation, and one live GraphQL API to watch it.
 
-    Settings are environment variables; see docs/operations.md.
+    Settings are environment variables; see docs/settings.md.
     """
 
 
@@ -125,16 +125,12 @@ def migrate_command() -> None:
 )
 def seed(exports: Path | None) -> None:
     """Add the demo's tenants, users and exports; needs the login opsrun_maintenance."""
-    from opsrun.administration import open_administration
+    from opsrun.administration import administer
     from opsrun.dev import demo
-
-    async def run() -> None:
-        async with open_administration(settings) as transactions:
-            await demo.seed(transactions, folder)
 
     settings = load_command_settings()
     folder = exports or settings.data_folder / demo.EXPORTS_FOLDER
-    run_command(run())
+    administer(settings, lambda transactions: demo.seed(transactions, folder))
     click.echo(f"Added the demo; its exports are in {folder}.")
 
 

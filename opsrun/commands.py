@@ -1,10 +1,10 @@
-"""Shared by all commands: they read the settings, run, and print errors without a traceback."""
+"""What all commands share: reading the settings, and errors without a traceback."""
 
 import logging
 import os
 import sys
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import uvloop
@@ -17,14 +17,20 @@ from opsrun.unknown_variables import unknown_variables
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
 
-def run_command(main: Coroutine[Any, Any, None]) -> None:
-    """Run a command to its end; print an error that the operator can fix, without a traceback."""
+
+def run_command(main: Coroutine[Any, Any, T]) -> T:
+    """Run the coroutine of a command to its end, and return its result.
+
+    Raises:
+        ClickException: an error that the operator can fix; click prints it without a traceback.
+    """
     from domain.tenancy.administration import UnknownTenantError
     from domain.tenancy.transactions import DatabaseUnavailableError
 
     try:
-        uvloop.run(main)
+        return uvloop.run(main)
     except (OperatorError, UnknownTenantError, DatabaseUnavailableError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:

@@ -1,9 +1,14 @@
-"""The commands about tenants and their members."""
+"""The commands for tenants and their members."""
+
+from typing import TYPE_CHECKING
 
 import click
 
 from domain.tenancy.roles import TenantRole
-from opsrun.commands import load_command_settings, require_slug, run_command
+from opsrun.commands import load_command_settings, require_slug
+
+if TYPE_CHECKING:
+    from domain.tenancy.transactions import Transactions
 
 
 @click.command()
@@ -12,19 +17,17 @@ from opsrun.commands import load_command_settings, require_slug, run_command
 @click.option(
     "--export-folder",
     type=click.Path(exists=True, file_okay=False, resolve_path=True),
-    help="Its subfolders are the tenant's scopes; the workers must see it too.",
+    help="Each subfolder is a scope of the tenant. The workers must be able to read it.",
 )
 def tenant(slug: str, name: str, export_folder: str | None) -> None:
     """Add the tenant SLUG or change it; needs the login opsrun_maintenance."""
     from domain.tenancy import administration
-    from opsrun.administration import open_administration
+    from opsrun.administration import administer
 
-    async def run() -> None:
-        async with open_administration(settings) as transactions:
-            await administration.save_tenant(transactions, slug, name, export_folder)
-
-    settings = load_command_settings()
-    run_command(run())
+    administer(
+        load_command_settings(),
+        lambda transactions: administration.save_tenant(transactions, slug, name, export_folder),
+    )
     click.echo(f"Saved tenant {slug}.")
 
 
@@ -48,7 +51,7 @@ def member(
 ) -> None:
     """Give SUBJECT a role in TENANT, or remove it; needs the login opsrun_maintenance."""
     from domain.tenancy import administration
-    from opsrun.administration import open_administration
+    from opsrun.administration import administer
     from opsrun.auth.tokens import trusted_issuer
 
     if (role is None) != remove:
@@ -56,17 +59,16 @@ def member(
     settings = load_command_settings()
     trusted = issuer or trusted_issuer(settings)
 
-    async def run() -> None:
-        async with open_administration(settings) as transactions:
-            user = await administration.find_user(transactions, trusted, subject, name, email)
-            if role is not None:
-                await administration.save_member(transactions, tenant, user, TenantRole(role))
-            elif not await administration.remove_member(transactions, tenant, user):
-                raise click.ClickException(
-                    f"{subject} of the issuer {trusted} has no role in {tenant}."
-                )
+    async def save(transactions: "Transactions") -> None:
+        user = await administration.find_user(transactions, trusted, subject, name, email)
+        if role is not None:
+            await administration.save_member(transactions, tenant, user, TenantRole(role))
+        elif not await administration.remove_member(transactions, tenant, user):
+            raise click.ClickException(
+                f"{subject} of the issuer {trusted} has no role in {tenant}."
+            )
 
-    run_command(run())
+    administer(settings, save)
     click.echo(f"{subject} has {role or 'no role'} in {tenant} now.")
     if settings.memberships == "claim":
         click.echo(
@@ -80,33 +82,27 @@ def member(
 def list_tenants() -> None:
     """List all tenants by slug, with name and export folder; needs opsrun_maintenance."""
     from domain.tenancy import administration
-    from opsrun.administration import open_administration
+    from opsrun.administration import administer
 
-    async def run() -> None:
-        async with open_administration(settings) as transactions:
-            for tenant in await administration.tenants(transactions):
-                folder = tenant.export_folder or "(no export folder)"
-                click.echo(f"{tenant.slug:<20}  {tenant.name:<30}  {folder}")
-
-    settings = load_command_settings()
-    run_command(run())
+    for tenant in administer(load_command_settings(), administration.tenants):
+        folder = tenant.export_folder or "(no export folder)"
+        click.echo(f"{tenant.slug:<20}  {tenant.name:<30}  {folder}")
 
 
 @click.command("members")
 @click.argument("tenant", callback=require_slug)
 def list_members(tenant: str) -> None:
-    """List role, subject, name and issuer of the members of TENANT; needs opsrun_maintenance."""
+    """List the members of TENANT: role, subject, name, issuer; needs opsrun_maintenance."""
     from domain.tenancy import administration
-    from opsrun.administration import open_administration
-
-    async def run() -> None:
-        async with open_administration(settings) as transactions:
-            for member in await administration.members(transactions, tenant):
-                user = member.user
-                click.echo(f"{member.role:<8}  {user.subject:<30}  {user.name:<30}  {user.issuer}")
+    from opsrun.administration import administer
 
     settings = load_command_settings()
-    run_command(run())
+    members = administer(
+        settings, lambda transactions: administration.members(transactions, tenant)
+    )
+    for member in members:
+        user = member.user
+        click.echo(f"{member.role:<8}  {user.subject:<30}  {user.name:<30}  {user.issuer}")
     if settings.memberships == "claim":
         click.echo(
             "OPSRUN_MEMBERSHIPS=claim is set, so these roles have no effect: the claim"
