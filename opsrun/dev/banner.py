@@ -41,9 +41,18 @@ def banner(
         lines.append(f"  {tenant.name:<17} {roles}")
     if own_scopes:
         lines += ["", f"  Scopes of {demo.OWN.name}: {_some(own_scopes)}"]
+    lines.append("")
+    if not signs_in:
+        lines.append("  Sign in, in a browser or any client, with the token that this prints:")
+    elif hub.folder is None:
+        lines.append("  The GraphiQL link signs in as Olivia.")
+    else:
+        lines.append("  The hub link offers all of them; the GraphiQL link signs in as Olivia.")
+    if signs_in:
+        lines.append(
+            "  Other clients send `Authorization: Bearer …` with the token that this prints:"
+        )
     lines += [
-        "",
-        *_sign_in(signs_in=signs_in, has_hub=hub.folder is not None),
         f"    {token_command(settings)}",
         "",
         "  Runs appear below; Ctrl-C stops everything.",
@@ -52,25 +61,13 @@ def banner(
     return "\n".join(lines)
 
 
-def _sign_in(*, signs_in: bool, has_hub: bool) -> Sequence[str]:
-    if not signs_in:
-        return ["  Sign in, in a browser or any client, with the token that this prints:"]
-    clients = "Other clients send `Authorization: Bearer …` with the token that this prints:"
-    if not has_hub:
-        return ["  The GraphiQL link signs in as Olivia.", f"  {clients}"]
-    return [
-        "  The hub link offers all of them; the GraphiQL link signs in as Olivia.",
-        f"  {clients}",
-    ]
-
-
 def _some(names: Sequence[str]) -> str:
     more = len(names) - _MAX_SCOPES
     return ", ".join(names[:_MAX_SCOPES]) + (f" and {more} more" if more > 0 else "")
 
 
 def token_command(settings: Settings, subject: str = "oscar") -> str:
-    """Return the command that prints a demo user's token, to be run in this folder."""
+    """Return the command that prints a demo user's token when it runs in this folder."""
     program = Path(sys.executable).with_name("opsrun")
     if program.is_relative_to(Path.cwd()):
         program = program.relative_to(Path.cwd())

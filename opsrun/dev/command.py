@@ -1,4 +1,4 @@
-"""`opsrun dev`: everything on this machine, with a view of the runs."""
+"""`opsrun dev`: runs all of Opsrun on this machine, and prints what happens to runs."""
 
 import asyncio
 import ctypes
@@ -8,7 +8,6 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -78,23 +77,24 @@ async def _develop(settings: Settings, own_exports: Path | None) -> None:
                 f"Port {DEFAULT_PORT} is in use: using port {place[1]}. OPSRUN_PORT sets another."
             )
         click.echo("Starting Postgres and Valkey ...")
-        servers = await stack.enter_async_context(_open_servers(settings, folder))
+        servers = _open_servers(settings, folder)
+        database, redis_url, server_children = await stack.enter_async_context(servers)
         click.echo("Preparing the database ...")
-        urls = await provision(servers.database, _secret(folder))
+        urls = await provision(database, _secret(folder))
         logs.mkdir(exist_ok=True)
         hub = DevHub(settings, folder)
         engine = await stack.enter_async_context(open_engine(urls[Login.MAINTENANCE]))
-        wakeups = await stack.enter_async_context(RedisWakeUps(servers.redis_url))
+        wakeups = await stack.enter_async_context(RedisWakeUps(redis_url))
         transactions = Transactions(engine)
         await demo.seed(transactions, exports)
         if own_exports is not None:
-            await demo.seed_own(transactions, own_exports)
+            await demo.save_demo_tenant(transactions, demo.OWN, own_exports)
         click.echo("Starting the API, a worker and maintenance ...")
-        environment = _environment(settings, folder, servers, hub.folder)
+        environment = _environment(settings, folder, redis_url, hub.folder)
         processes = await stack.enter_async_context(
             _processes(settings, folder, environment, urls, bound)
         )
-        children = [*processes, *servers.children]
+        children = [*processes, *server_children]
 
         async def start() -> None:
             await write_history(transactions, wakeups)
@@ -108,28 +108,22 @@ async def _develop(settings: Settings, own_exports: Path | None) -> None:
         await _while_alive(live(), children)
 
 
-@dataclass(frozen=True, slots=True)
-class _Servers:
-    """The owner's URL of the database, the URL of Redis, and embedded servers, if any."""
-
-    database: URL
-    redis_url: str
-    children: Sequence[Child] = ()
-
-
 @asynccontextmanager
-async def _open_servers(settings: Settings, folder: Path) -> AsyncIterator[_Servers]:
+async def _open_servers(
+    settings: Settings, folder: Path
+) -> AsyncIterator[tuple[URL, str, Sequence[Child]]]:
+    """Yield the owner's URL of the database, the URL of Redis, and the embedded servers, if any."""
     database = None
     redis_url = None if settings.redis_url is None else settings.require_redis_url()
     if settings.database_url is not None:
         database = parse_url(settings.require_database_url())
         await require_own_logins(database, _secret(folder))
         if redis_url is not None:
-            yield _Servers(database, redis_url)
+            yield database, redis_url, ()
             return
     async with embedded_servers(folder / "servers") as embedded:
         database = database or await create_database(embedded.postgres_url)
-        yield _Servers(database, redis_url or embedded.redis_url, embedded.children)
+        yield database, redis_url or embedded.redis_url, embedded.children
 
 
 def _secret(folder: Path) -> bytes:
@@ -137,9 +131,9 @@ def _secret(folder: Path) -> bytes:
 
 
 def _environment(
-    settings: Settings, folder: Path, servers: _Servers, hub: Path | None
+    settings: Settings, folder: Path, redis_url: str, hub: Path | None
 ) -> dict[str, str]:
-    variables = {"REDIS_URL": servers.redis_url, "DATA_FOLDER": str(folder)}
+    variables = {"REDIS_URL": redis_url, "DATA_FOLDER": str(folder)}
     if hub is not None:
         variables["HUB_FOLDER"] = str(hub)
     for name, seconds in _DEV_DEFAULTS.items():
@@ -190,10 +184,10 @@ async def _processes(
 
 
 async def _while_alive(work: Coroutine[Any, Any, None], children: Sequence[Child]) -> None:
-    """Do the work, unless a process ends before it is done.
+    """Do the work.
 
     Raises:
-        EmbeddedServerError: a process ended; the message says how.
+        EmbeddedServerError: a process ended first; the message contains the end of its log.
     """
     working = asyncio.create_task(work)
     watching = asyncio.create_task(first_exit(children))
@@ -219,7 +213,7 @@ async def _until_ready(place: tuple[str, int], api: Child) -> None:
 
 
 async def _is_ready(place: tuple[str, int]) -> bool:
-    """Ask the API, whose socket accepts connections even before the API has started."""
+    """Return whether the API is ready; its socket accepts connections even before it starts."""
     try:
         reader, writer = await asyncio.open_connection(*place)
         try:
@@ -243,10 +237,10 @@ async def _watch(transactions: Transactions, exports: Path) -> None:
 
 
 def stop_with_parent(parent: int) -> None:
-    """Make the system stop this process when its parent ends, even if killed (Linux only).
+    """End this process when its parent ends, even if the parent is killed (Linux only).
 
     Raises:
-        ClickException: the parent has ended, or is a different process.
+        ClickException: the parent has ended, or another process is the parent.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

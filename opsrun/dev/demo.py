@@ -1,4 +1,4 @@
-"""The demo: two tenants, users of every role, and exports that change between two syncs."""
+"""The demo: two tenants, users with every role, and exports that change between two syncs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,10 +31,6 @@ class DemoTenant:
     name: str
     roles: dict[str, TenantRole]
 
-    def scope_folder(self, exports: Path, scope: str = SCOPE) -> Path:
-        """Return the folder of one of the tenant's scopes."""
-        return exports / self.slug / scope
-
 
 USERS = {
     subject: User(LOCAL_ISSUER, subject, name, f"{subject}@example.com")
@@ -65,7 +61,6 @@ TENANTS = (
     ),
 )
 
-
 OWN = DemoTenant("own-exports", "Own exports", TENANTS[0].roles)
 """The tenant of `opsrun dev --exports`; the demo never writes to its folder."""
 
@@ -80,12 +75,12 @@ def memberships(subject: str) -> list[str]:
 
 
 async def own_scopes(folder: Path, exports: Path) -> list[str]:
-    """Return the scopes in a folder of the user's own exports; `exports` are the demo's.
+    """Return the scopes in a folder of the user's exports; `exports` is the demo's folder.
 
     Raises:
-        SettingsError: the folder cannot be read, has no scope, or is one of the demo's.
+        SettingsError: the folder cannot be read, has no scope, or belongs to the demo.
     """
-    if _is_inside(folder, exports):
+    if _real(folder).is_relative_to(_real(exports)):
         raise SettingsError(f"--exports: The demo writes to {folder}. Choose another folder.")
     try:
         scopes = await DirectoryProvider(folder).scopes()
@@ -99,22 +94,14 @@ async def own_scopes(folder: Path, exports: Path) -> list[str]:
     return [*scopes]
 
 
-def _real(folder: Path) -> str:
-    return str(folder.resolve())
+def _real(folder: Path) -> Path:
+    return folder.resolve()
 
 
-def _is_inside(folder: Path, other: Path) -> bool:
-    return folder.resolve().is_relative_to(other.resolve())
-
-
-async def seed_own(transactions: Transactions, folder: Path) -> None:
-    """Add the tenant that reads `folder`, with the members of the first demo tenant."""
-    await _save(transactions, OWN, folder)
-
-
-async def _save(transactions: Transactions, tenant: DemoTenant, folder: Path) -> None:
-    tenant_id = await save_tenant(transactions, tenant.slug, tenant.name, _real(folder))
-    # Maintenance would find them too, but a user may start a sync before it does.
+async def save_demo_tenant(transactions: Transactions, tenant: DemoTenant, folder: Path) -> None:
+    """Add a tenant with its members and the scopes of its export folder."""
+    tenant_id = await save_tenant(transactions, tenant.slug, tenant.name, str(_real(folder)))
+    # Maintenance would add the scopes too, but a user may start a sync before it does.
     scopes = await DirectoryProvider(folder).scopes()
     await InventoryMaintenance(transactions).save_scopes(tenant_id, scopes)
     for subject, role in tenant.roles.items():
@@ -126,10 +113,10 @@ async def seed(transactions: Transactions, exports: Path) -> None:
     for tenant in TENANTS:
         folder = exports / tenant.slug
         folder.mkdir(parents=True, exist_ok=True)
-        if not tenant.scope_folder(exports).exists():
-            write_export(tenant.scope_folder(exports), 1)
-            write_export(tenant.scope_folder(exports, BROKEN_SCOPE), 1, broken=True)
-        await _save(transactions, tenant, folder)
+        if not (folder / SCOPE).exists():
+            write_export(folder / SCOPE, 1)
+            write_export(folder / BROKEN_SCOPE, 1, broken=True)
+        await save_demo_tenant(transactions, tenant, folder)
 
 
 def may_change(slug: str, run: OperationRun) -> bool:
@@ -145,7 +132,7 @@ def may_change(slug: str, run: OperationRun) -> bool:
 def change_export(exports: Path, slug: str) -> bool:
     """Replace a tenant's export by its other version, so that the next sync finds drift.
 
-    Returns False if the user has put another export there, which stays.
+    Returns False, and changes nothing, if the user put another export there.
     """
     folder = exports / slug
     mark = folder / _SECOND_VERSION_MARK

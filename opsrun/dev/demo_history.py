@@ -1,8 +1,8 @@
 """The history of the demo's tenants before the first start: four weeks of runs.
 
-The use cases of the product make the runs, over several versions of the exports. Afterwards all
-times are moved into the past. One transaction per tenant holds everything, so an interrupted
-start leaves no partial history, and no worker sees an outbox entry of it.
+The product's use cases make the runs, with several versions of the exports. Then all times are
+moved into the past. Each tenant's history is one transaction, so an interrupted start leaves no
+partial history, and no worker sees an outbox entry of it.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -36,16 +36,16 @@ from opsrun.dev.demo_policies import Version, write_export
 from workers.producers import PRODUCERS
 
 DAYS = 28
-# How many days ago the export became this version; it is version 1 when the demo starts.
+# By days ago: the version that the export became. The demo starts with version 1.
 _EDITIONS: dict[int, Version] = {27: "january", 18: "february", 9: "march", 0: 1}
 _LEASE = timedelta(minutes=5)
 _PRODUCERS = {producer.run_type: producer for producer in PRODUCERS}
 
 
 async def write_history(transactions: Transactions, wakeups: WakeUps) -> None:
-    """Give each demo tenant its history, unless anything ever ran there.
+    """Write the history of each demo tenant that has never had a run.
 
-    Needs the maintenance login, and the tenants as `demo.seed` writes them.
+    Call `demo.seed` first. Needs the maintenance login.
     """
     for tenant in demo.TENANTS:
         async with transactions.installation() as session:
@@ -57,22 +57,26 @@ async def write_history(transactions: Transactions, wakeups: WakeUps) -> None:
             click.echo(f"Writing four weeks of history for {tenant.name} ...")
             exports = await tenancy.export_folder(session)
             with TemporaryDirectory(prefix="opsrun-demo-") as folder:
-                history = _History(session, wakeups, tenant, Path(folder) / "exports")
-                await history.use_exports(str(history.exports))
+                history = _History(session, wakeups, Path(folder) / "exports")
+                await _use_exports(session, tenant, str(history.exports))
                 await (_busy_weeks if tenant is demo.TENANTS[0] else _quiet_weeks)(history)
-            await history.use_exports(exports)
+            await _use_exports(session, tenant, exports)
             await move_into_past(session, history.moments)
 
 
+async def _use_exports(session: TenantSession, tenant: demo.DemoTenant, folder: str | None) -> None:
+    await tenancy.save_tenant(session, slug=tenant.slug, name=tenant.name, export_folder=folder)
+
+
 async def _is_untouched(session: TenantSession) -> bool:
-    """Return whether the tenant's feed is empty, and lock it against other events."""
-    locking = text("SELECT 1 FROM opsrun.tenant_feed WHERE tenant_id = :id FOR NO KEY UPDATE")
-    await session.one(locking, {"id": session.tenant_id})
+    """Lock the tenant's feed against other events; return whether it is empty."""
+    lock = text("SELECT 1 FROM opsrun.tenant_feed WHERE tenant_id = :id FOR NO KEY UPDATE")
+    await session.one(lock, {"id": session.tenant_id})
     return (await feed.position(session)).seq == 0
 
 
 class _OneTransaction(Transactions):
-    """Makes every transaction of a use case part of one that is open already."""
+    """Runs every use case in the transaction of one session."""
 
     def __init__(self, session: TenantSession) -> None:
         self._session = session
@@ -86,16 +90,14 @@ class _OneTransaction(Transactions):
 
 
 class _History:
-    """A tenant's runs, one after the other, and the time that each of them gets."""
+    """A tenant's runs, one after the other, with the time that each one gets."""
 
-    def __init__(
-        self, session: TenantSession, wakeups: WakeUps, tenant: demo.DemoTenant, exports: Path
-    ) -> None:
+    def __init__(self, session: TenantSession, wakeups: WakeUps, exports: Path) -> None:
         self.exports = exports
+        self.scope = exports / demo.SCOPE
         self.moments: list[tuple[OperationRun, datetime]] = []
         self._now = datetime.now(UTC)
         self._session = session
-        self._tenant = tenant
         transactions = _OneTransaction(session)
         starter = RunStarter(transactions, wakeups, max_active_runs=1)
         self._claimer = RunClaimer(transactions, wakeups, owner="demo")
@@ -103,41 +105,15 @@ class _History:
         self._drift = Drift(transactions, starter)
         self._backups = Backups(transactions, starter)
 
-    async def use_exports(self, folder: str | None) -> None:
-        """Let the tenant's syncs read another folder, within this transaction."""
-        await tenancy.save_tenant(
-            self._session,
-            slug=self._tenant.slug,
-            name=self._tenant.name,
-            export_folder=folder,
-        )
-
     def export(self, version: Version) -> None:
-        """Let the tenant's administrators export this version."""
-        write_export(self.exports / demo.SCOPE, version)
+        """Replace the tenant's exports by this version."""
+        write_export(self.scope, version)
         write_export(self.exports / demo.BROKEN_SCOPE, version, broken=True)
-
-    @contextmanager
-    def exports_out_of_reach(self) -> Iterator[None]:
-        """Take the export folder away, as when a file share is not mounted."""
-        away = self.exports.rename(self.exports.with_name("away"))
-        yield
-        away.rename(self.exports)
-
-    @contextmanager
-    def export_came_out_empty(self) -> Iterator[None]:
-        """Empty the scope, as when an export tool fails silently."""
-        scope = self.exports / demo.SCOPE
-        away = scope.rename(self.exports.with_name("away"))
-        scope.mkdir()
-        yield
-        scope.rmdir()
-        away.rename(scope)
 
     async def sync(
         self, days: float, subject: str, scope: str = demo.SCOPE, *, interrupted: bool = False
     ) -> None:
-        """Sync a scope `days` ago."""
+        """Sync a scope `days` ago; an `interrupted` sync needs two attempts."""
         access = await self._access(subject)
         started = await self._inventory.start_sync(access, scope)
         await self._work(days, started, interrupted=interrupted)
@@ -148,7 +124,7 @@ class _History:
         await self._work(days, await self._drift.start_generation(access, demo.SCOPE))
 
     async def policies(self, *words: str) -> list[tuple[str, str]]:
-        """Return the keys of the current policies with one of these words in their names."""
+        """Return the keys of the current policies whose names contain one of these words."""
         return [
             (demo.SCOPE, policy.policy_id)
             for policy in await current_page(self._session, demo.SCOPE, after=None, limit=100)
@@ -156,7 +132,7 @@ class _History:
         ]
 
     async def create_set(self, subject: str, name: str) -> UUID:
-        """Create a backup set; it gets its time from what is added first."""
+        """Create a backup set and return its id; its first policies determine its time."""
         return (await self._backups.create_set(await self._access(subject), name)).id
 
     async def back_up(
@@ -177,7 +153,7 @@ class _History:
             assert first is not None
             await first.release(timedelta(0))
         execution = await self._claimer.claim(self._session.tenant_id, started.run.id, _LEASE)
-        assert execution is not None, "no worker knows of this run"
+        assert execution is not None
         try:
             await _PRODUCERS[started.run.run_type].run(execution)
         except ProducerError as error:
@@ -187,20 +163,29 @@ class _History:
         self.moments.append((ended, self._now - timedelta(days=days)))
 
 
+@contextmanager
+def _moved_away(folder: Path) -> Iterator[None]:
+    away = folder.rename(folder.with_name("away"))
+    yield
+    away.rename(folder)
+
+
 async def _busy_weeks(history: _History) -> None:
-    """A sync every morning, a broken import, and what people do about what changed."""
+    """A sync every morning, some failures, and the backups and drift runs of several users."""
     for day in range(DAYS - 1, -1, -1):
         # Not always at the same time of the day.
         morning = day + 0.3 + (day * 37 % 60) / 1440
         if day in _EDITIONS:
             history.export(_EDITIONS[day])
         if day == 4:
-            with history.exports_out_of_reach():
+            with _moved_away(history.exports):  # as when a file share is not mounted
                 await history.sync(morning + 0.1, "oscar")
         await history.sync(morning, "oscar", interrupted=day == 15)
         if day == 17:
-            with history.export_came_out_empty():
+            with _moved_away(history.scope):  # as when an export tool fails silently
+                history.scope.mkdir()
                 await history.sync(morning - 0.05, "manu")
+                history.scope.rmdir()
         if day % 4 == 1:
             await history.sync(morning - 0.1, "manu", demo.BROKEN_SCOPE)
         if day in _EDITIONS and day < DAYS - 1:
@@ -210,7 +195,7 @@ async def _busy_weeks(history: _History) -> None:
             everything = await history.policies("Health", "Password", "Firewall")
             await history.back_up(morning - 0.2, "manu", baseline, everything)
         if day == 8:
-            # "Laptops - Firewall" was deleted a day before, so it cannot be copied any more.
+            # "Laptops - Firewall" was deleted the day before, so it can no longer be copied.
             everything += await history.policies("Sign-in")
             await history.back_up(morning - 0.2, "manu", baseline, everything)
         if day == 5:
@@ -221,7 +206,7 @@ async def _busy_weeks(history: _History) -> None:
 
 
 async def _quiet_weeks(history: _History) -> None:
-    """A sync every few days, and one look at what changed."""
+    """A sync every few days, and one drift run."""
     history.export("march")
     for day in (24, 18, 12, 7):
         await history.sync(day + 0.4, "bo")

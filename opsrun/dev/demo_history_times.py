@@ -8,26 +8,25 @@ from sqlalchemy import text
 from domain.runs.models import OperationRun
 from domain.tenancy.session import TenantSession
 
-# By table: the column with the run's id, and its moments.
-_MOMENTS = {
+# By table: the condition for the rows of a run, and the columns that hold times.
+_TIMES = {
     "operation_run": (
-        "id",
+        "it.id = past.run_id",
         ("created_at", "not_before", "last_dispatched_at", "started_at", "finished_at"),
     ),
-    "run_event": ("run_id", ("started_at", "finished_at", "occurred_at")),
-    "run_item": ("run_id", ("recorded_at",)),
-    "run_failure": ("run_id", ("occurred_at",)),
-    "notification": ("run_id", ("created_at",)),
-    "drift_finding": ("run_id", ("found_at",)),
+    "run_event": ("it.run_id = past.run_id", ("started_at", "finished_at", "occurred_at")),
+    "run_item": ("it.run_id = past.run_id", ("recorded_at",)),
+    "run_failure": ("it.run_id = past.run_id", ("occurred_at",)),
+    "notification": ("it.run_id = past.run_id", ("created_at",)),
+    "drift_finding": ("it.run_id = past.run_id", ("found_at",)),
+    # A copy does not name its run, but the runs were made one after the other.
+    "backup_set_policy": ("it.added_at BETWEEN past.made_at AND past.ended_at", ("added_at",)),
 }
-_PAST = """unnest(CAST(:ids AS uuid[]), CAST(:made AS timestamptz[]), CAST(:ended AS timestamptz[]),
-    CAST(:pasts AS timestamptz[]), CAST(:factors AS float8[]))
-  AS past(run_id, made_at, ended_at, began_at, factor)"""
-# A copy does not name its run, but runs were made one after the other.
-_COPIES = f"""UPDATE opsrun.backup_set_policy AS it
-  SET added_at = past.began_at + past.factor * (it.added_at - past.made_at)
-  FROM {_PAST} WHERE it.tenant_id = :tenant_id
-  AND it.added_at BETWEEN past.made_at AND past.ended_at"""  # noqa: S608 - no input
+_MOVE = """UPDATE opsrun.{table} AS it SET {times} FROM unnest(CAST(:ids AS uuid[]),
+    CAST(:made AS timestamptz[]), CAST(:ended AS timestamptz[]), CAST(:pasts AS timestamptz[]),
+    CAST(:factors AS float8[])) AS past(run_id, made_at, ended_at, began_at, factor)
+  WHERE it.tenant_id = :tenant_id AND {condition}"""
+_TIME = "{0} = past.began_at + past.factor * (it.{0} - past.made_at)"
 _SETS = """UPDATE opsrun.backup_set AS it SET created_at = copies.first - interval '2 minutes'
   FROM (SELECT backup_set_id, min(added_at) AS first FROM opsrun.backup_set_policy
     WHERE tenant_id = :tenant_id GROUP BY backup_set_id) AS copies
@@ -51,29 +50,18 @@ async def move_into_past(
         "made": [run.created_at for run, _ in moments],
         "ended": [run.finished_at for run, _ in moments],
         "pasts": [moment for _, moment in moments],
-        "factors": [_usual_length(run) / _length(run) for run, _ in moments],
+        "factors": [_factor(run) for run, _ in moments],
     }
-    for table, (key, columns) in _MOMENTS.items():
-        shifts = ", ".join(
-            f"{column} = past.began_at + past.factor * (it.{column} - past.made_at)"
-            for column in columns
-        )
-        await session.execute(
-            text(
-                f"UPDATE opsrun.{table} AS it SET {shifts} FROM {_PAST}"  # noqa: S608 - no input
-                f" WHERE it.tenant_id = :tenant_id AND it.{key} = past.run_id"
-            ),
-            past,
-        )
-    await session.execute(text(_COPIES), past)
+    for table, (condition, columns) in _TIMES.items():
+        times = ", ".join(map(_TIME.format, columns))
+        statement = _MOVE.format(table=table, times=times, condition=condition)
+        await session.execute(text(statement), past)
     for statement in (_SETS, _READ, _OUTBOX):
         await session.execute(text(statement), {"tenant_id": session.tenant_id})
 
 
-def _usual_length(run: OperationRun) -> timedelta:
-    return timedelta(seconds=4 + 0.8 * run.counts.processed)
-
-
-def _length(run: OperationRun) -> timedelta:
+def _factor(run: OperationRun) -> float:
+    """Return how much longer the run takes with a real inventory."""
     assert run.finished_at is not None
-    return run.finished_at - run.created_at
+    seconds = 4 + 0.8 * run.counts.processed
+    return timedelta(seconds=seconds) / (run.finished_at - run.created_at)

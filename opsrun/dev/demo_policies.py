@@ -1,12 +1,11 @@
-"""A small, invented policy export for the demo tenants: the same every time."""
+"""A small, invented policy export for the demo's tenants: the same every time."""
 
 import json
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID, uuid5
 
 Version = Literal["january", "february", "march", 1, 2]
@@ -20,8 +19,8 @@ _CATALOG = "deviceManagementConfigurationPolicy"
 _UPDATES = "windowsUpdateForBusinessConfiguration"
 _DRIVERS = "windowsDriverUpdateProfile"
 
-# By type and subject: its properties; for the catalog its settings, a pair being a choice with
-# the settings that hang off it.
+# By type and subject: the properties, or for the catalog the settings. A pair is a choice and the
+# settings that depend on it.
 _FLEETS = ("Workstations", "Laptops", "Kiosks", "Meeting rooms", "Shared devices")
 _FLEET_POLICIES: dict[tuple[str, str], Body] = {
     (_COMPLIANCE, "Health"): {"osMinimumVersion": "10.4", "storageRequireEncryption": True},
@@ -46,17 +45,16 @@ _FLEET_POLICIES: dict[tuple[str, str], Body] = {
 _RINGS = {"Preview": 0, "Pilot": 2, "Early": 5, "Broad": 10, "Critical": 21}
 
 
-@dataclass(frozen=True, slots=True)
-class _Edition:
+class _Edition(NamedTuple):
     """How one version differs from the policies above."""
 
     number: int
-    absent: frozenset[str]
-    changed: Mapping[str, Body] = field(default_factory=dict)
+    absent: set[str]
+    changed: Mapping[str, Body]
 
 
-_ADDED_LATER = frozenset({"Kiosks - Browser", "Meeting rooms - Sign-in", "Drivers - Critical"})
-# The named ones come before 1: the demo's history is made of them.
+_ADDED_LATER = {"Kiosks - Browser", "Meeting rooms - Sign-in", "Drivers - Critical"}
+# The demo's history uses the versions that are named by a month; the demo starts with version 1.
 _EDITIONS: Mapping[Version, _Edition] = {
     "january": _Edition(
         1,
@@ -83,10 +81,10 @@ _EDITIONS: Mapping[Version, _Edition] = {
             "Workstations - Browser": {"browser_homepage": "https://intranet.example"},
         },
     ),
-    1: _Edition(1, _ADDED_LATER),
+    1: _Edition(1, _ADDED_LATER, {}),
     2: _Edition(
         2,
-        frozenset({"Shared devices - Browser", "Updates - Preview"}),
+        {"Shared devices - Browser", "Updates - Preview"},
         {
             "Workstations - Health": {"osMinimumVersion": "10.5"},
             "Laptops - Password": {"passwordMinimumLength": 14, "passwordExpirationDays": 365},
@@ -104,15 +102,14 @@ _EDITIONS: Mapping[Version, _Edition] = {
 
 
 def write_export(folder: Path, version: Version, *, broken: bool = False) -> None:
-    """Make `folder` hold an export of about 40 policies.
+    """Write an export of about 40 policies, and make `folder` a link to it.
 
-    Version 2 has 3 policies that version 1 lacks, lacks 2 of it and differs in 5.
-    `broken` adds what exports in the wild may hold: a file that ends early, two with
-    the same id, and two good ones, in UTF-16 and with a BOM.
+    Version 2 has 3 policies that version 1 lacks, lacks 2 policies of version 1, and differs in 5.
+    `broken` adds files as real exports may hold them: one that ends early, two with the same id,
+    and two good ones, in UTF-16 and with a BOM.
 
-    The files go to a new hidden folder, and `folder` is a link that is then swapped: a
-    reader finds the old export or the new. The old one stays until the next call, for
-    a reader who is still in it.
+    The link is swapped atomically, so a reader sees either the old export or the new one. The old
+    one stays until the next call, for a reader that still uses it.
 
     Raises:
         FileExistsError: `folder` is not a link, so this module did not write it.
@@ -122,11 +119,13 @@ def write_export(folder: Path, version: Version, *, broken: bool = False) -> Non
     former = folder.readlink().name if folder.is_symlink() else None
     versions = folder.parent / _VERSIONS_FOLDER / folder.name
     fresh = versions / secrets.token_hex(4)
-    for name, body in _policies(version):
-        _write(fresh / _type_of(body) / f"{name}.json", _text(body).encode())
+    files = dict(_files(_EDITIONS[version]))
     if broken:
-        for file_name, content in _broken_files():
-            _write(fresh / "imported" / file_name, content)
+        files |= _broken_files()
+    for name, content in files.items():
+        path = fresh / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
     link = fresh / "link"
     link.symlink_to(fresh.relative_to(folder.parent))
     link.replace(folder)
@@ -135,12 +134,26 @@ def write_export(folder: Path, version: Version, *, broken: bool = False) -> Non
             shutil.rmtree(other)
 
 
-def _policies(version: Version) -> Iterator[tuple[str, Body]]:
-    edition = _EDITIONS[version]
+def _files(edition: _Edition) -> Iterator[tuple[str, bytes]]:
     for policy_type, name, values in _all_policies():
         if name not in edition.absent:
-            changed = edition.changed.get(name, {})
-            yield name, _policy(policy_type, name, {**values, **changed}, edition.number)
+            values = {**values, **edition.changed.get(name, {})}
+            policy = _policy(policy_type, name, values, edition.number)
+            yield f"{policy_type}/{name}.json", policy.encode()
+
+
+def _broken_files() -> dict[str, bytes]:
+    def imported(name: str) -> str:
+        return _policy(_COMPLIANCE, f"Imported - {name}", {})
+
+    cut_off = imported("Cut off")
+    return {
+        "imported/cut-off.json": cut_off[: len(cut_off) // 2].encode(),
+        "imported/utf-16.json": imported("UTF-16").encode("utf-16"),
+        "imported/bom.json": imported("BOM").encode("utf-8-sig"),
+        "imported/twin.json": imported("Twin").encode(),
+        "imported/twin (copy).json": imported("Twin").encode(),
+    }
 
 
 def _all_policies() -> Iterator[tuple[str, str, Body]]:
@@ -152,12 +165,12 @@ def _all_policies() -> Iterator[tuple[str, str, Body]]:
         yield _DRIVERS, f"Drivers - {ring}", {"deploymentDeferralInDays": days}
 
 
-def _policy(policy_type: str, name: str, values: Body, version: int = 1) -> Body:
-    policy = {
+def _policy(policy_type: str, name: str, values: Body, version: int = 1) -> str:
+    policy: Body = {
         "@odata.type": f"#microsoft.graph.{policy_type}",
         "id": str(uuid5(_SEED, name)),
         "createdDateTime": "2026-01-12T08:00:00Z",
-        # Every policy was touched since version 1, and most of them for nothing.
+        # Version 2 has a new time in every policy, although most policies did not change.
         "lastModifiedDateTime": f"2026-0{version}-12T09:30:00Z",
         "roleScopeTagIds": ["0"],
     }
@@ -166,8 +179,10 @@ def _policy(policy_type: str, name: str, values: Body, version: int = 1) -> Body
             {"id": str(number), "settingInstance": instance}
             for number, instance in enumerate(_settings(values))
         ]
-        return {**policy, "name": name, "settingCount": len(settings), "settings": settings}
-    return {**policy, "displayName": name, "version": version, **values}
+        policy |= {"name": name, "settingCount": len(settings), "settings": settings}
+    else:
+        policy |= {"displayName": name, "version": version, **values}
+    return json.dumps(policy, indent=2)
 
 
 def _settings(values: Mapping[str, object]) -> list[Body]:
@@ -185,25 +200,3 @@ def _setting_value(value: object) -> Body:
             return {"simpleSettingCollectionValue": [{"value": member} for member in members]}
         case _:
             return {"simpleSettingValue": {"value": value}}
-
-
-def _broken_files() -> Iterator[tuple[str, bytes]]:
-    cut_off = _text(_policy(_COMPLIANCE, "Imported - Cut off", {}))
-    yield "cut-off.json", cut_off[: len(cut_off) // 2].encode()
-    yield "utf-16.json", _text(_policy(_COMPLIANCE, "Imported - UTF-16", {})).encode("utf-16")
-    yield "bom.json", _text(_policy(_COMPLIANCE, "Imported - BOM", {})).encode("utf-8-sig")
-    for file_name in ("twin.json", "twin (copy).json"):
-        yield file_name, _text(_policy(_COMPLIANCE, "Imported - Twin", {})).encode()
-
-
-def _type_of(body: Body) -> str:
-    return str(body["@odata.type"]).rpartition(".")[2]
-
-
-def _text(body: Body) -> str:
-    return json.dumps(body, indent=2)
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)

@@ -1,6 +1,6 @@
-"""The short links of `opsrun dev`: the code in the address is exchanged for the demo's tokens.
+"""The short links of `opsrun dev`: a page exchanges the code in its address for the demo's tokens.
 
-Only `opsrun dev-api`, which `opsrun dev` starts, has this endpoint; `opsrun api` never does.
+Only `opsrun dev-api`, which `opsrun dev` starts, has this endpoint; `opsrun api` does not.
 """
 
 import base64
@@ -14,12 +14,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from opsrun.auth.tokens import LocalTokens, kept_key, local_tokens
+from opsrun.auth.tokens import kept_key, local_tokens
 from opsrun.dev import demo
 from opsrun.settings import Settings
 
 PATH = "/demo/sign-in"
-_SCHEME = "Demo"
 _CODE_BYTES = 10
 _TOKEN_LIFETIME = timedelta(days=7)
 
@@ -35,40 +34,39 @@ def sign_in_code(settings: Settings) -> str:
     return base64.b32encode(digest[:_CODE_BYTES]).decode().lower()
 
 
-def demo_tokens(tokens: LocalTokens) -> list[str]:
-    """Return a token of every demo user, valid for 7 days."""
-    return [
-        tokens.mint(
-            subject,
-            name=user.name,
-            lifetime=_TOKEN_LIFETIME,
-            memberships=demo.memberships(subject),
-        )
-        for subject, user in demo.USERS.items()
-    ]
-
-
 def sign_in_route(settings: Settings) -> Route:
-    """Return the endpoint; it answers pages of this machine that know the code.
+    """Return the endpoint; it gives tokens of all demo users to local pages that know the code.
 
-    A page of another site learns nothing: the browser sends the site of the page (`Origin`,
-    `Sec-Fetch-Site`) and the host name that it connected to (`Host`).
+    A page of another site gets nothing: the browser sends the page's site (`Origin`,
+    `Sec-Fetch-Site`) and the host name to which it connected (`Host`).
     """
-    tokens, code = local_tokens(settings), sign_in_code(settings)
+    tokens = local_tokens(settings)
+    expected = f"Demo {sign_in_code(settings)}".encode()
 
     async def sign_in(request: Request) -> Response:
         if not _is_local(request):
-            return _refused("Sign in from this machine, at the address that `opsrun dev` printed.")
-        scheme, _, sent = request.headers.get("authorization", "").partition(" ")
-        if scheme != _SCHEME or not hmac.compare_digest(sent.encode(), code.encode()):
-            return _refused("The code is wrong: open the address that `opsrun dev` printed.")
-        return JSONResponse({"tokens": demo_tokens(tokens)}, headers={"Cache-Control": "no-store"})
+            message = "Sign in from this machine, at the address that `opsrun dev` printed."
+            return PlainTextResponse(message, 403)
+        sent = request.headers.get("authorization", "").encode()
+        if not hmac.compare_digest(sent, expected):
+            message = "The code is wrong: open the address that `opsrun dev` printed."
+            return PlainTextResponse(message, 403)
+        minted = [
+            tokens.mint(
+                subject,
+                name=user.name,
+                lifetime=_TOKEN_LIFETIME,
+                memberships=demo.memberships(subject),
+            )
+            for subject, user in demo.USERS.items()
+        ]
+        return JSONResponse({"tokens": minted}, headers={"Cache-Control": "no-store"})
 
     return Route(PATH, sign_in, methods=["POST"])
 
 
 def is_local_url(base: str) -> bool:
-    """Return whether a browser on this machine can sign in at this address."""
+    """Return whether a browser can sign in at this address; it must be one of this machine."""
     scheme, _, authority = base.partition("://")
     return scheme == "http" and _is_loopback_name(authority)
 
@@ -97,7 +95,3 @@ def _is_loopback(address: str) -> bool:
         return ip_address(address).is_loopback
     except ValueError:
         return False
-
-
-def _refused(reason: str) -> Response:
-    return PlainTextResponse(reason, 403)

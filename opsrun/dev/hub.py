@@ -1,4 +1,4 @@
-"""The hub in `opsrun dev`: its address shows a waiting page until the hub is built."""
+"""The hub of `opsrun dev`: its address shows a waiting page until the hub is built."""
 
 from html import escape
 from pathlib import Path
@@ -33,7 +33,7 @@ _WAITING = """<h1>The hub is being built</h1>
     <p role="status">This happens once, and after its sources change. This page will then show the
       hub.</p>
     <script src="/waiting.js"></script>"""
-# Not a refresh in the markup: with a fragment in the address, it may not reload the page.
+# A refresh in the markup may not reload the page if the address has a fragment.
 _SCRIPT = "setTimeout(() => location.reload(), 2000);\n"
 _FAILED = """<h1>The hub could not be built</h1>
     <pre>%s</pre>
@@ -41,25 +41,27 @@ _FAILED = """<h1>The hub could not be built</h1>
 
 
 class DevHub:
-    """The folder that the API serves as the hub; `folder` is None if there is no hub."""
+    """The hub's folder, which the API serves; `folder` is None without a hub."""
 
     def __init__(self, settings: Settings, data_folder: Path) -> None:
-        """Decide whether to build the hub; print a message if Node is missing."""
+        """Decide whether the hub must be built; print a message if that needs another Node."""
         self.folder = hub.hub_folder(settings)
-        self.is_being_built = settings.hub_folder is None and must_be_built()
-        if self.is_being_built and (problem := lack_of_node()) is not None:
+        self.is_being_built = False
+        if settings.hub_folder is not None or not must_be_built():
+            return
+        if (problem := lack_of_node()) is not None:
             click.echo(f"The hub is not built: {problem}. Everything else works.")
-            self.is_being_built = False
-        if self.is_being_built:
-            self.folder = data_folder / "hub" / "served"
-            self._page = self.folder.with_name("waiting")
-            self._page.mkdir(parents=True, exist_ok=True)
-            (self._page / "waiting.js").write_text(_SCRIPT)
-            self._show(_WAITING)
-            self._serve(self._page)
+            return
+        self.is_being_built = True
+        self.folder = data_folder / "hub" / "served"
+        self._page = self.folder.with_name("waiting")
+        self._page.mkdir(parents=True, exist_ok=True)
+        (self._page / "waiting.js").write_text(_SCRIPT)
+        self._show(_WAITING)
+        self._serve(self._page)
 
     async def build(self, log: Path) -> None:
-        """Build the hub if necessary, and serve it; print and show a failure."""
+        """Build the hub if necessary, and serve it. The terminal and the page show a failure."""
         if not self.is_being_built:
             return
         click.echo("Building the hub; this happens once, and after its sources change ...")
@@ -76,7 +78,7 @@ class DevHub:
         (self._page / "index.html").write_text(_PAGE % body)
 
     def _serve(self, folder: Path) -> None:
-        """Point the link at another folder, atomically."""
+        """Let the link refer to another folder; the change is atomic."""
         assert self.folder is not None
         link = self.folder.with_name("next")
         link.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""A line in the terminal for everything that happens to runs, in all tenants."""
+"""The lines in the terminal of `opsrun dev`: one for each event of a run, in all tenants."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -19,9 +19,9 @@ DriftCounts = Mapping[DriftKind, int]
 
 
 async def all_events(transactions: Transactions) -> AsyncIterator[tuple[str, RunEvent]]:
-    """Yield (tenant slug, event) of every tenant from now on; needs the maintenance login.
+    """Yield every new event of every tenant, with the tenant's slug; needs the maintenance login.
 
-    Of a run's progress events, only the latest is yielded, about three times a second.
+    Looks about three times a second, and yields only the latest progress event of a run.
     """
     seen: dict[UUID, int] = {}
     while True:
@@ -45,7 +45,7 @@ async def all_events(transactions: Transactions) -> AsyncIterator[tuple[str, Run
 
 
 def latest_progress_only(events: Sequence[RunEvent]) -> list[RunEvent]:
-    """Leave out every progress event that another event of the same run follows."""
+    """Return the events without progress events that another event of the same run follows."""
     last = {event.run.id: event.seq for event in events}
     return [
         event
@@ -55,7 +55,7 @@ def latest_progress_only(events: Sequence[RunEvent]) -> list[RunEvent]:
 
 
 async def findings_of(transactions: Transactions, run: OperationRun) -> DriftCounts | None:
-    """Return a drift run's findings by kind; None for other types and runs that have not ended."""
+    """Return the number of findings by kind; None unless the run is a completed drift run."""
     if run.run_type != RUN_TYPE or run.status is not RunStatus.COMPLETED:
         return None
     comparison = Comparison.of_context(run.context)
@@ -64,7 +64,7 @@ async def findings_of(transactions: Transactions, run: OperationRun) -> DriftCou
 
 
 def line(slug: str, event: RunEvent, findings: DriftCounts | None = None) -> str:
-    """Return one line about an event, with what a drift run found, in the terminal's time zone."""
+    """Return one line about an event, in the terminal's time zone."""
     run = event.run
     result = _items(run) if findings is None else _summary(findings)
     return (
@@ -85,11 +85,10 @@ def _items(run: OperationRun) -> str:
     counts = run.counts
     if not counts.processed and not counts.total:
         return ""
-    done = f"{counts.succeeded}" if run.is_terminal else f"{counts.processed}"
-    parts = [
-        f"{done}{'' if counts.total is None else f' of {counts.total}'}"
-        f" {'succeeded' if run.is_terminal else 'done'}",
-        f"{counts.failed} failed" if counts.failed else "",
-        f"{counts.skipped} skipped" if counts.skipped else "",
-    ]
-    return ", ".join(filter(None, parts))
+    total = "" if counts.total is None else f" of {counts.total}"
+    if run.is_terminal:
+        text = f"{counts.succeeded}{total} succeeded"
+    else:
+        text = f"{counts.processed}{total} done"
+    text += f", {counts.failed} failed" if counts.failed else ""
+    return text + (f", {counts.skipped} skipped" if counts.skipped else "")

@@ -50,7 +50,7 @@ async def test_seeding_again_changes_no_export(
     aurora: World, resources: dict[Login, Resources], tmp_path: Path
 ) -> None:
     keeper = resources[Login.MAINTENANCE].transactions
-    scope = AURORA.scope_folder(tmp_path)
+    scope = tmp_path / AURORA.slug / demo.SCOPE
     assert demo.change_export(tmp_path, AURORA.slug)
     before = scope.readlink()
     await demo.seed(keeper, tmp_path)
@@ -84,7 +84,7 @@ async def test_only_a_sync_of_the_demos_own_scope_lets_its_export_change(aurora:
 
 
 def test_an_export_that_somebody_put_there_stays(tmp_path: Path) -> None:
-    own = AURORA.scope_folder(tmp_path)
+    own = tmp_path / AURORA.slug / demo.SCOPE
     own.mkdir(parents=True)
     (own / "mine.json").write_text("{}")
     assert not demo.change_export(tmp_path, AURORA.slug)
