@@ -1,4 +1,4 @@
-"""The admission of operations, as the settings configure it."""
+"""Builds the admission of operations from the settings."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

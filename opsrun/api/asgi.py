@@ -32,7 +32,7 @@ from opsrun.telemetry.tracing import open_tracer
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """The application, and the parts that a stopping server notifies."""
+    """The application, and the parts of it that a stopping server calls."""
 
     app: Starlette
     view: GraphQLView
@@ -43,11 +43,11 @@ def checks(database: Check, resources: Resources, verifier: Tokens) -> Mapping[s
     """Return the checks of the services that the API uses."""
     services = {
         "database": database,
-        # It carries wake-ups only: without it the API notices changes a little later.
+        # It carries only wake-ups: without it, the API notices changes a little later.
         "redis": Check(resources.wakeups.ping, is_needed=False),
     }
     if isinstance(verifier, OidcTokens):
-        # The cached keys stay in use, and other replicas have no newer ones.
+        # The API continues with its cached keys, and other replicas have no newer ones.
         services["issuer"] = Check(verifier.keys.require, is_needed=False)
     return services
 
@@ -56,7 +56,7 @@ def checks(database: Check, resources: Resources, verifier: Tokens) -> Mapping[s
 async def open_api(
     settings: Settings, public_url: str, more_routes: Sequence[BaseRoute] = ()
 ) -> AsyncIterator[Api]:
-    """Open the API's resources and put the application together, with `more_routes`."""
+    """Open the API's resources, and compose the application with `more_routes`."""
     async with (
         open_tracer(settings, "api") as tracer,
         open_resources(settings, Login.API) as resources,
@@ -93,7 +93,7 @@ async def open_api(
         ]
         app = Starlette(routes=routes)
         if (hub := hub_folder(settings)) is not None:
-            # Not a route: a route would match `/graphiql`, which has to be redirected.
+            # Not a route, because it would match `/graphiql`, which must be redirected.
             app.router.default = hub_app(hub)
         else:
             app.add_route("/", lambda _: RedirectResponse(GRAPHIQL_PATH))

@@ -15,7 +15,7 @@ from opsrun.postgres.engines import PATIENCE_SECONDS, open_engine
 from opsrun.settings import Settings
 from workers.bounded_threads import BoundedThreads
 
-# Long enough for the pool to notice that its connections are silent, and to replace one.
+# Long enough for the pool to detect that its connections are silent, and to replace one.
 _TIMEOUT_SECONDS = PATIENCE_SECONDS + 2.0
 
 
@@ -26,12 +26,12 @@ class Check:
     probe: Callable[[], Awaitable[None]]
     """Raises an error if the dependency does not work."""
     is_needed: bool = True
-    """Whether readiness depends on it. Without the others, work is only delayed."""
+    """Whether readiness depends on it; if not, its failure only delays work."""
 
 
 @asynccontextmanager
 async def open_database_check(settings: Settings) -> AsyncIterator[Check]:
-    """Open a check with its own connection: a process with a busy pool is still ready.
+    """Open a check with a separate connection, because a process with a busy pool is ready.
 
     Raises:
         SettingsError: the database cannot be reached, or refuses the login.
@@ -45,7 +45,7 @@ async def open_database_check(settings: Settings) -> AsyncIterator[Check]:
 
 
 def database_check(engine: AsyncEngine) -> Check:
-    """Return the check that the database executes statements."""
+    """Return a check that executes a statement."""
 
     async def probe() -> None:
         async with engine.connect() as connection:
@@ -57,7 +57,8 @@ def database_check(engine: AsyncEngine) -> Check:
 def file_checks(threads: BoundedThreads) -> dict[str, Check]:
     """Return the checks for file operations that hang.
 
-    If they hang in all threads, the process is not ready. In some, only those tenants wait.
+    If they hang in all threads, the process is not ready. If they hang in some, only the runs of
+    those tenants wait.
     """
 
     async def file_threads() -> None:
@@ -70,9 +71,9 @@ def file_checks(threads: BoundedThreads) -> dict[str, Check]:
 
 
 def health_routes(checks: Mapping[str, Check], stopping: asyncio.Event) -> list[Route]:
-    """Return `/healthz`, which succeeds while the process lives, and `/readyz`, which checks it.
+    """Return `/healthz`, which succeeds while the process lives, and `/readyz`, with `checks`.
 
-    Once `stopping` is set, the process is not ready, so that a load balancer sends no new clients.
+    Once `stopping` is set, the process is not ready, so a load balancer sends no new clients.
     """
 
     async def alive(_: Request) -> JSONResponse:

@@ -14,19 +14,19 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 # Bytes of a request before its body: the request line and the headers.
 HEAD_LIMIT = 64 * 1024
-# Seconds in which a client must read at least a byte. Longer than `SEND_TIMEOUT`, which still
-# sends the client a reason.
+# Seconds in which a client must read at least one byte. Longer than `SEND_TIMEOUT`, after which the
+# client still gets a reason.
 STALL_TIMEOUT = 45.0
 
-# On every response: a browser must not guess that something is a script or a page.
+# On every response, so that a browser never guesses that a body is a script or a page.
 NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
 
 
 def server_config(app: ASGIApp, **options: Any) -> uvicorn.Config:
-    """Return uvicorn's configuration for `app`, extended by `options`.
+    """Return uvicorn's configuration for `app`; `options` are further arguments.
 
-    Responses do not name the server's software. WebSocket messages are not compressed:
-    compressing takes as long as composing them, and would be repeated for each subscriber.
+    Responses do not name the server's software. WebSocket messages are not compressed, because
+    that takes as long as composing them, and would be repeated for each subscriber.
     """
     return uvicorn.Config(
         app,
@@ -45,7 +45,7 @@ def server_config(app: ASGIApp, **options: Any) -> uvicorn.Config:
 class StallTimeoutMixin(asyncio.Protocol):
     """Aborts the connection of a client that stops reading.
 
-    Closing it would not be enough: a close waits until the client has read everything.
+    Closing it is not enough: a close waits until the client has read everything.
     """
 
     transport: asyncio.Transport
@@ -54,22 +54,20 @@ class StallTimeoutMixin(asyncio.Protocol):
     _unsent = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for `pause_writing` as soon as a byte cannot be sent at once."""
+        """Make asyncio call `pause_writing` as soon as a byte cannot be sent at once."""
         super().connection_made(transport)
         self.transport.set_write_buffer_limits(high=0)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the timer."""
         super().connection_lost(exc)
         self._stop_timer()
 
     def pause_writing(self) -> None:
-        """Start the timer."""
         super().pause_writing()
         self._start_timer()
 
     def resume_writing(self) -> None:
-        """Stop the timer: the client has read everything."""
+        """Stop the timer, because the client has read everything."""
         super().resume_writing()
         self._stop_timer()
 
@@ -93,8 +91,8 @@ class StallTimeoutMixin(asyncio.Protocol):
 class HttpProtocol(StallTimeoutMixin, H11Protocol):
     """Answers an invalid request once, with the headers of every other response.
 
-    It uses h11, because httptools loses the body of a request that offers an upgrade to HTTP/2,
-    as every Java client's does by default.
+    It uses h11, because httptools loses the body of a request that offers an upgrade to HTTP/2.
+    Every Java client offers it by default.
     """
 
     def send_400_response(self, msg: str) -> None:
@@ -123,4 +121,4 @@ class HttpProtocol(StallTimeoutMixin, H11Protocol):
         self.transport.close()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Log nothing: a server may ignore the offer of an upgrade."""
+        """Log nothing, because a server may ignore the offer of an upgrade."""

@@ -15,14 +15,14 @@ BUILD = SOURCES / "build"
 
 
 def hub_folder(settings: Settings) -> Path | None:
-    """Return the folder of the built hub, by default the checkout's; None if it is not built."""
+    """Return the folder of the built hub, by default in this checkout; None if it is not built."""
     if settings.hub_folder is None and (BUILD / "index.html").is_file():
         return BUILD
     return settings.hub_folder
 
 
 def hub_app(folder: Path) -> ASGIApp:
-    """Return the application that serves the built hub; the hub routes pages in the browser."""
+    """Return the application that serves the built hub. The hub routes its pages in the browser."""
     return GZipMiddleware(_HubFiles(folder))
 
 
@@ -41,6 +41,6 @@ class _HubFiles(PageFiles):
 
 
 def _is_page(path: str) -> bool:
-    """Whether the hub's router handles this path. Files are in assets/ or have a suffix."""
+    """Return whether the hub's router handles this path; files are in assets/ or have a suffix."""
     top = path.partition("/")[0]
     return top != "assets" and "." not in top

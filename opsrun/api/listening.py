@@ -6,12 +6,12 @@ from contextlib import suppress
 from opsrun.settings import Settings, SettingsError
 
 DEFAULT_PORT = 8000
-# How many ports to try before any free one will do.
+# The number of ports to try before the system chooses one.
 _PORTS = 10
 
 
 def listening_socket(settings: Settings) -> socket.socket:
-    """Listen on OPSRUN_PORT, or without it on the first free port from 8000 on.
+    """Listen on OPSRUN_PORT; by default on the first free port from 8000.
 
     Raises:
         SettingsError: the process cannot listen on that port or host.
@@ -25,13 +25,13 @@ def listening_socket(settings: Settings) -> socket.socket:
 
 
 def listen(host: str, port: int, kind: str = "") -> socket.socket:
-    """Listen on a port. `kind` is the prefix of HOST and PORT in the names of the settings.
+    """Listen on a port; `kind` precedes HOST and PORT in the names of the settings.
 
     Raises:
         SettingsError: the process cannot listen on that port or host.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol named, the event loop turns off Nagle's algorithm.
+    # If the socket names its protocol, the event loop turns off Nagle's algorithm.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -35,7 +35,7 @@ class Monitor:
     """The metrics and health of a process."""
 
     def __init__(self, checks: Mapping[str, Check], **redis: RedisUse) -> None:
-        """Create a monitor; `redis` are the process's uses of Redis, by their metrics label."""
+        """Create a monitor; `redis` has the process's uses of Redis by their metrics label."""
         self.stopping = asyncio.Event()
         self.health = health_routes(checks, self.stopping)
         self.registry = CollectorRegistry()
@@ -66,14 +66,13 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Capture no signals."""
         yield
 
 
 def monitor_app(monitor: Monitor) -> Starlette:
     """Return the application that serves the monitor."""
 
-    # A coroutine: a thread must not read objects of the event loop.
+    # A coroutine, because a thread must not read objects of the event loop.
     async def metrics(_: Request) -> Response:
         return Response(
             generate_latest(monitor.registry),

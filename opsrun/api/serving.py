@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class _Server(Server):
-    """Drains at a signal. It ends WebSockets and event streams first, or it would wait for them."""
+    """Drains at a signal: it closes WebSockets and event streams, for which it would wait."""
 
     def __init__(self, config: uvicorn.Config, api: Api, drain_seconds: float) -> None:
         super().__init__(config)
@@ -32,7 +32,7 @@ class _Server(Server):
         self._draining: asyncio.Task[None] | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Drain at the first signal; stop after that, or at the second one."""
+        """Drain at the first signal, then stop; stop at once at the second signal."""
         if self._draining is None:
             self._draining = asyncio.create_task(self._drain())
         else:
@@ -40,7 +40,7 @@ class _Server(Server):
 
     async def _drain(self) -> None:
         half = self._drain_seconds / 2
-        logger.info("Stopping: requests are served as before for %s seconds", half)
+        logger.info("Stopping: serving all requests for %s more seconds", half)
         self._api.monitor.stopping.set()
         try:
             await asyncio.sleep(half)
@@ -58,14 +58,14 @@ class _Server(Server):
 
 # Seconds after which the thread that reads documents yields the interpreter to the event loop.
 SWITCH_SECONDS = 0.001
-# For the young, middle and old generation. An operation makes about ten thousand young objects.
+# For the young, middle and old generation. An operation creates about ten thousand objects.
 COLLECTOR_THRESHOLDS = (10_000, 10, 5)
 
 
 def _tune_garbage_collector() -> None:
-    """Exempt permanent objects from garbage collection: modules and the schema.
+    """Exempt permanent objects, such as modules and the schema, from garbage collection.
 
-    A full collection takes 100 ms, during which no request is answered.
+    With them, a full collection takes 100 ms, in which the process answers no request.
     """
     gc.collect()
     gc.freeze()
@@ -75,7 +75,7 @@ def _tune_garbage_collector() -> None:
 async def serve_api(
     settings: Settings, bound: socket.socket, more_routes: Sequence[BaseRoute] = ()
 ) -> None:
-    """Serve the API, and `more_routes`, on a listening socket until SIGTERM or SIGINT."""
+    """Serve the API and `more_routes` on a listening socket until SIGTERM or SIGINT."""
     base = address(settings, bound)
     sys.setswitchinterval(SWITCH_SECONDS)
     async with (

@@ -1,4 +1,4 @@
-"""Uvicorn's WebSockets, with other answers to clients that misbehave."""
+"""Uvicorn's WebSocket protocol, with better responses to clients that misbehave."""
 
 import asyncio
 from http import HTTPStatus
@@ -13,7 +13,7 @@ from opsrun.api.http_protocol import NO_SNIFFING, StallTimeoutMixin
 
 
 class _Handshake(ServerProtocol):
-    """Adds a header to refused handshakes; uvicorn adds it to accepted ones only."""
+    """Adds the header to refused handshakes; uvicorn adds it only to accepted ones."""
 
     def send_response(self, response: Response) -> None:
         super().send_response(_unsniffed(response))
@@ -25,7 +25,6 @@ class WebSocketProtocol(StallTimeoutMixin, WebSocketsSansIOProtocol):
     _pongs = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Wait for a handshake."""
         super().connection_made(transport)
         self.conn = _Handshake(
             extensions=self.conn.available_extensions,
@@ -40,7 +39,7 @@ class WebSocketProtocol(StallTimeoutMixin, WebSocketsSansIOProtocol):
         self.transport.write(pongs)
 
     def data_received(self, data: bytes) -> None:
-        """Parse data; answer a request that is not a handshake, which uvicorn does not."""
+        """Parse data; also answer a request that is not a handshake, unlike uvicorn."""
         super().data_received(data)
         fault = self.conn.handshake_exc
         if fault is not None and not self.handshake_initiated:
@@ -50,12 +49,12 @@ class WebSocketProtocol(StallTimeoutMixin, WebSocketsSansIOProtocol):
             self.transport.close()
 
     def handle_cont(self, event: Frame) -> None:
-        """Take a part of a message; drop empty parts, since no size limits their number."""
+        """Take a part of a message; drop empty parts, because no limit applies to their number."""
         if event.data or event.fin:
             super().handle_cont(event)
 
     def handle_ping(self) -> None:
-        """Answer pings; only the latest ones if the client does not read (RFC 6455, 5.5.3)."""
+        """Answer pings; if the client does not read, only the latest ones (RFC 6455, 5.5.3)."""
         # The first call answers all pings of one read.
         pongs = b"".join(self.conn.data_to_send())
         if self.writable.is_set():
@@ -64,7 +63,7 @@ class WebSocketProtocol(StallTimeoutMixin, WebSocketsSansIOProtocol):
             self._pongs = pongs
 
     def send_receive_event_to_app(self) -> None:
-        """Pass a message on; refuse invalid UTF-8, for which uvicorn logs a traceback."""
+        """Pass a message on; refuse invalid UTF-8, because uvicorn would log a traceback."""
         if self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
             self.conn.fail(1007, "invalid UTF-8")
             self.handle_parser_exception()
@@ -72,7 +71,7 @@ class WebSocketProtocol(StallTimeoutMixin, WebSocketsSansIOProtocol):
             super().send_receive_event_to_app()
 
     def keepalive_timeout(self) -> None:
-        """Close with a code after which clients reconnect; after uvicorn's 1011 they do not."""
+        """Close with a code after which clients reconnect, unlike after uvicorn's 1011."""
         self.conn.fail(CLOSE_UNRESPONSIVE, "No answer to a ping")
         super().keepalive_timeout()
 

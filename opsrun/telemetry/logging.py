@@ -1,7 +1,7 @@
-"""Logs on stderr, as text or as JSON lines, with every secret taken out.
+"""Logs to stderr, as text or as JSON lines, without secrets.
 
-One handler writes everything: what the program and its libraries log, warnings, and uncaught
-exceptions. Its formatter sanitizes all of it.
+One handler writes the records of the program and its libraries, warnings, and uncaught exceptions.
+Its formatter sanitizes all of them.
 """
 
 import logging
@@ -20,19 +20,13 @@ from domain.log_context import log_ids
 from domain.redaction.sanitizer import sanitize
 
 IDS = ("error_id", "run_id", "tenant_id", "request_id", "trace_id")
-"""The fields of `extra` and `log_ids` that are written; others are ignored."""
+"""The fields of `extra` and `log_ids` that are logged; others are ignored."""
 
 AUDIT = (
-    "event",
-    "outcome",
-    "actor_id",
-    "run_type",
-    "error_code",
-    "transport",
-    "reason",
-    "repeated",
+    *("event", "outcome", "actor_id", "run_type"),
+    *("error_code", "transport", "reason", "repeated"),
 )
-"""More fields of records of the logger `audit`, written at every level without sanitizing."""
+"""More fields of the logger `audit`; they are logged at every level, and not sanitized."""
 
 _LIBRARIES = ("alembic", "asyncio", "sqlalchemy", "strawberry", "taskiq", "uvicorn")
 
@@ -40,12 +34,12 @@ logger = logging.getLogger(__name__)
 
 
 def configure_logging(level: str, log_format: Literal["text", "json"]) -> None:
-    """Write records from `level` on to stderr, sanitized; calling it again replaces the setup.
+    """Log sanitized records of `level` and above to stderr; another call replaces the setup.
 
     Raises:
         ValueError: `level` is unknown.
     """
-    sanitize("")  # Its first call imports tables, which can fail while the interpreter exits.
+    sanitize("")  # Its first call imports modules, which can fail while the interpreter exits.
     handler = _SafeHandler(sys.stderr)
     handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
@@ -66,7 +60,7 @@ class _TextFormatter(logging.Formatter):
         ids = "".join(f" {name}={_quoted(value)}" for name, value in _ids(record))
         traces = "".join(f"\n{trace}" for _, trace in _traces(record))
         text = f"{sanitize(record.getMessage())}{ids}{traces}"
-        # Indented, so that no line of a message looks like another record.
+        # Indented, so that a line of a message never looks like another record.
         text = text.replace("\n", "\n    ")
         return f"{_time(record)} {record.levelname} {record.name}: {text}"
 
@@ -114,7 +108,7 @@ def _ids(record: logging.LogRecord) -> Iterator[tuple[str, str]]:
     context = log_ids()
     for name in IDS:
         if (value := getattr(record, name, context.get(name))) is not None:
-            # Some ids look like keys; after their name, `sanitize` knows that they are ids.
+            # Some ids look like keys; with the name in front, `sanitize` knows that they are ids.
             yield name, sanitize(f"{name}={value}").removeprefix(f"{name}=")
 
 

@@ -25,7 +25,7 @@ from domain.outages import Outage
 
 # Seconds for a batch, including retries.
 EXPORT_SECONDS = 5.0
-# Seconds that a stopping process waits until the last spans are sent.
+# Seconds that a stopping process waits for its last spans.
 STOP_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ async def exported(endpoint: str, process: str) -> AsyncIterator[Tracer]:
 
 
 class IgnoreRemoteParent(Sampler):
-    """Samples as if there were no parent: a client must not decide whether it is traced."""
+    """Samples as if there were no parent, because a client must not decide what is traced."""
 
     def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler
@@ -75,7 +75,7 @@ class LogOutageOnce(SpanExporter):
         self._exporter = exporter
         self._outage = Outage(
             logger,
-            lost="The trace collector takes no spans; they are dropped until it does",
+            lost="The trace collector accepts no spans; they are dropped until it does",
             back="The trace collector is back",
         )
 
@@ -92,7 +92,7 @@ class LogOutageOnce(SpanExporter):
 
 
 async def _stop(provider: TracerProvider) -> None:
-    """Send the last spans from a daemon thread, because that may take longer than we wait."""
+    """Send the last spans from a daemon thread, and wait for it up to `STOP_SECONDS`."""
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
 
     def stop() -> None:

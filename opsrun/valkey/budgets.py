@@ -1,4 +1,4 @@
-"""The budgets of users, counted in Redis for all API processes together."""
+"""The budgets of users, counted in Redis over all API processes."""
 
 import asyncio
 import logging
@@ -21,16 +21,16 @@ logger = logging.getLogger(__name__)
 
 # Seconds that Redis may take to count.
 _TIMEOUT = 0.5
-# Seconds before it is tried again after a failure.
+# Seconds until Redis is tried again after a failure.
 _PAUSE = 5.0
 _REFUSED_CAPACITY = 10_000
-# Seconds between two counts of the cost of a user's subscriptions.
+# Seconds for which the cost of a user's subscriptions is counted in this process.
 _SETTLE_SECONDS = 1.0
 
 
 @dataclass(slots=True)
 class _Debt:
-    """The cost that a user has caused since it was counted last."""
+    """The cost of a user that Redis has not counted yet."""
 
     cost: int = 0
     settles_at: float = 0.0
@@ -40,8 +40,8 @@ class _Debt:
 class RedisBudgets:
     """Implements `gql.limits.budgets.Budgets` in Redis.
 
-    A user's minute begins with their first operation in it. While Redis is unavailable each
-    process counts by itself: an outage refuses no user, and still limits each of them.
+    A user's minute begins with their first operation in it. While Redis is unavailable, each
+    process counts separately: users are still limited, and an outage refuses none of them.
     """
 
     def __init__(self, redis: RedisStorage, cost_per_minute: int) -> None:
@@ -50,12 +50,12 @@ class RedisBudgets:
         self._local = FixedWindowRateLimiter(MemoryStorage())
         self._unavailable_until = float("-inf")
         self._refused_until: dict[UUID, float] = {}
-        # The cost that one payment takes, so that a payment never waits for most of the budget.
+        # The most that a payment takes at once, so that it does not wait for most of the budget.
         self._part = max(1, cost_per_minute // 20)
         self._debts: dict[UUID, _Debt] = {}
 
     def require(self, user_id: UUID) -> None:
-        """Refuse a user whose budget is spent, as far as this process knows."""
+        """Raise RateLimitedError if this process knows that the user's budget is spent."""
         until = self._refused_until.get(user_id)
         if until is None:
             return
@@ -64,10 +64,10 @@ class RedisBudgets:
         del self._refused_until[user_id]
 
     async def spend(self, user_id: UUID, cost: int) -> None:
-        """Take a cost from the user's budget, or `BASE` for a refusal.
+        """Take a cost from the user's budget.
 
         Raises:
-            RateLimitedError: the budget does not cover it.
+            RateLimitedError: the budget does not cover it; this takes `BASE`.
         """
         if (window := await self._try_spend(str(user_id), cost)) is None:
             return
@@ -76,21 +76,21 @@ class RedisBudgets:
                 self._refused_until.clear()
             self._refused_until[user_id] = window.reset_time
         raise _refusal(
-            f"This costs {cost}, and {window.remaining} of your budget of {self._item.amount} a"
-            " minute are left.",
+            f"This costs {cost}, but only {window.remaining} of your budget of"
+            f" {self._item.amount} a minute are left.",
             window.reset_time,
         )
 
     def owe(self, user_id: UUID, cost: int) -> None:
-        """Take a cost as soon as the budget covers it, without making the caller wait."""
+        """Take a cost in the background, as soon as the budget covers it."""
         if cost > 0:
             self._pay_soon(user_id, self._debt_of(user_id), cost)
 
     async def settle(self, user_id: UUID, cost: int) -> None:
         """Take the cost of a subscription's event; wait until the budget covers it.
 
-        Up to a twentieth of the budget is counted in this process, for `_SETTLE_SECONDS`, before
-        it is taken.
+        Up to a twentieth of the budget is counted in this process for `_SETTLE_SECONDS` and then
+        taken together.
         """
         debt = self._debt_of(user_id)
         is_small = debt.cost + cost <= self._part
@@ -105,7 +105,7 @@ class RedisBudgets:
         return self._debts.setdefault(user_id, _Debt())
 
     def _pay_soon(self, user_id: UUID, debt: _Debt, cost: int) -> asyncio.Task[None]:
-        """Have one task pay for all waiting events of a user."""
+        """Return the task that pays for all waiting events of a user."""
         debt.cost += cost
         if debt.payment is None:
             debt.payment = asyncio.create_task(self._pay(str(user_id), debt))
@@ -130,14 +130,14 @@ class RedisBudgets:
     async def _try_spend(
         self, user: str, cost: int, *, for_refusal: int = BASE
     ) -> WindowStats | None:
-        """Take a cost and return None; return the user's minute if less is left in it."""
+        """Take a cost and return None; if too little is left, return the user's minute."""
         if time.monotonic() >= self._unavailable_until:
             try:
                 async with asyncio.timeout(_TIMEOUT):
                     return await self._take(self._shared, user, cost, for_refusal)
             except OUTAGE as error:
                 logger.warning(
-                    "Redis cannot count budgets, this process counts by itself: %r", error
+                    "Redis cannot count budgets; this process counts separately: %r", error
                 )
                 self._unavailable_until = time.monotonic() + _PAUSE
         return await self._take(self._local, user, cost, for_refusal)

@@ -1,4 +1,4 @@
-"""The URL of Redis, with redis-py's options for TLS."""
+"""The URL of Redis, with the TLS options of redis-py."""
 
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -6,7 +6,7 @@ from pydantic import SecretStr
 
 from opsrun.certificates import require_authorities, require_own_certificate
 
-# Other options are not configurable: a socket timeout, for example, would break the wake-ups.
+# Other options are refused. A socket timeout, for example, would break the wake-ups.
 _CHOICES = {"ssl_cert_reqs": ("required", "none"), "ssl_check_hostname": ("true", "false")}
 _OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_password", *_CHOICES)
 

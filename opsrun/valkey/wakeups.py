@@ -1,15 +1,13 @@
-"""Wake-ups over Redis pub/sub, on one connection per process, renewed after every outage.
+"""Wake-ups over Redis pub/sub, on one connection per process, which reconnects after an outage.
 
-Pub/sub does not deliver to clients that are not connected. So whenever the server confirms a
-subscription, the first time or after an outage, its waiters are nudged: they may have missed
-something.
+Pub/sub does not deliver to clients that are not connected. So each time the server confirms a
+subscription, its waiters are nudged, because they may have missed a wake-up.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from types import TracebackType
 from typing import Any, Self
 
 from redis.asyncio import Redis
@@ -22,12 +20,12 @@ from opsrun.valkey.pool import OUTAGE, redis_pool
 
 logger = logging.getLogger(__name__)
 
-# Seconds that a nudge may take, and that a new subscription waits for its confirmation.
+# Seconds that a nudge may take, and that a subscription waits for its confirmation.
 PATIENCE = 1.0
-# Seconds of silence until the server is pinged, and then until the connection is closed.
+# Seconds of silence before a ping, and after it before the connection is closed.
 PING_INTERVAL = 5.0
 
-# Always subscribed, so that there is a subscription even without topics.
+# Always subscribed, because redis-py needs a subscription to read.
 _CHANNEL = b"opsrun:wakeups"
 
 
@@ -53,7 +51,7 @@ class _Topic:
 
 
 class RedisWakeUps:
-    """The `domain.wakeups.WakeUps` of a process; an async context manager.
+    """Implements `domain.wakeups.WakeUps` with Redis.
 
     Example:
         async with RedisWakeUps(url) as wakeups, wakeups.subscribe("runs") as waiter:
@@ -63,7 +61,7 @@ class RedisWakeUps:
 
     def __init__(self, url: str) -> None:
         """Prepare for the Redis or Valkey server at `url`, without connecting."""
-        # The pool must not reconnect by itself, or nudges lost in between would go unnoticed.
+        # The pool must not reconnect silently: nudges in between would be lost.
         self._redis = Redis.from_pool(redis_pool(url))
         self._topics: dict[bytes, _Topic] = {}
         self._topics_changed = False
@@ -73,7 +71,7 @@ class RedisWakeUps:
         )
         self._sending_outage = Outage(
             logger,
-            lost="Cannot send wake-ups, their readers must poll",
+            lost="Cannot send wake-ups; readers must poll",
             back="Wake-ups are sent again",
         )
 
@@ -81,12 +79,7 @@ class RedisWakeUps:
         self._reader = asyncio.create_task(self._read_forever(), name="wake-ups")
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._reader.cancel()
         try:
             await asyncio.wait([self._reader])
@@ -104,7 +97,10 @@ class RedisWakeUps:
         return self._reading_outage.count
 
     async def nudge(self, *topics: str) -> None:
-        """Wake the waiters of these topics anywhere. Never raises; takes at most `PATIENCE`."""
+        """Wake the waiters of these topics in all processes.
+
+        Never raises; takes at most `PATIENCE`.
+        """
         try:
             async with (
                 asyncio.timeout(PATIENCE),
@@ -125,10 +121,10 @@ class RedisWakeUps:
 
     @asynccontextmanager
     async def subscribe(self, topic: str) -> AsyncIterator[Waiter]:
-        """Listen to `topic` until the context closes.
+        """Listen to `topic` during the context, which misses no nudge.
 
-        No nudge is missed after entry. If the server does not confirm the subscription within
-        `PATIENCE`, the context opens anyway, and the waiter is nudged on confirmation.
+        If the server does not confirm the subscription within `PATIENCE`, the context opens
+        anyway, and the waiter is nudged on confirmation.
         """
         waiter = _Waiter()
         shared = self._topics.setdefault(_channel(topic), _Topic())
@@ -145,7 +141,7 @@ class RedisWakeUps:
             self._note_change()
 
     def _note_change(self) -> None:
-        """Let the reader adjust its subscriptions; only the reader writes to its connection."""
+        """Make the reader adjust its subscriptions; only the reader writes to its connection."""
         self._topics_changed = True
         if self._reading is not None and not self._reading.expired():
             self._reading.reschedule(asyncio.get_running_loop().time())
@@ -155,7 +151,7 @@ class RedisWakeUps:
             try:
                 async with self._redis.pubsub() as pubsub:
                     await self._read(pubsub)
-            except Exception as error:  # noqa: BLE001 - if the reader ended, nothing would notice
+            except Exception as error:  # noqa: BLE001 - the reader must never end
                 seconds = self._reading_outage.failed(
                     error, with_trace=not isinstance(error, OUTAGE)
                 )
@@ -164,7 +160,7 @@ class RedisWakeUps:
                 await asyncio.sleep(seconds)
 
     async def _read(self, pubsub: PubSub) -> None:
-        """Deliver messages until the connection breaks or falls silent."""
+        """Deliver messages until the connection breaks or is silent for too long."""
         clock = asyncio.get_running_loop().time
         silent_since, pinged = clock(), False
         subscribed: set[bytes] = set()
@@ -208,7 +204,7 @@ class RedisWakeUps:
         finally:
             self._reading = None
         if message is None:
-            # redis-py treats a timed-out connection as a quiet one, and would do so forever.
+            # redis-py would treat a connection that has timed out as a quiet one.
             raise RedisConnectionError("The connection timed out")
         return message
 
