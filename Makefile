@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder \
 # floors, in percent, are a point below what was measured.
 FLOORS := opsrun=91.6 gql=98.5 workers=98.0 domain=98.5
 MEASURED := tests/opsrun tests/workers tests/gql tests/domain
-# What npm writes when it has installed everything.
+# npm writes this file when it has installed everything.
 CONTRACT_TOOLS := tests/contract/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
@@ -22,7 +22,7 @@ CONTRACT_TOOLS := tests/contract/node_modules/.package-lock.json
 help: ## Explain the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-dev: $(RUNTIME) ## Run the whole product here; your own exports: make dev ARGS="--exports FOLDER"
+dev: $(RUNTIME) ## Run all of Opsrun here; with your own exports: make dev ARGS="--exports FOLDER"
 	@exec $(BIN)/opsrun dev --stop-with-parent $$PPID $(ARGS)
 
 test: $(DEVELOPMENT) ## Run all tests, or some: make test ARGS="tests/gql -n 0 -k roles"
@@ -33,19 +33,19 @@ coverage: $(DEVELOPMENT) ## Run the tests inside one process and report the line
 	@for floor in $(FLOORS); do package=$${floor%=*}; printf '%s: ' "$$package"; \
 	  $(BIN)/coverage report --include="$$package/*" --format=total --fail-under=$${floor#*=} || exit 1; done
 
-crash-test: $(DEVELOPMENT) ## Break it on purpose: make crash-test ARGS="--seed 7 --minutes 10"
+crash-test: $(DEVELOPMENT) ## Inject faults under load: make crash-test ARGS="--seed 7 --minutes 10"
 	@$(BIN)/python -m crash $(ARGS)
 
-crash-check: $(DEVELOPMENT) ## A short round of that, and proof that planted bugs are seen
+crash-check: $(DEVELOPMENT) ## Run a short crash test, and check that planted bugs are detected
 	@$(BIN)/python -m pytest tests/crash
 
 neighbour-check: $(DEVELOPMENT) ## Let one tenant attack: make neighbour-check ARGS="--seconds 10 --turns 3"
 	@$(BIN)/python -m bench.neighbour $(ARGS)
 
-fuzz: $(DEVELOPMENT) ## Send it anything: make fuzz ARGS="--examples 5000 --seed 7"
+fuzz: $(DEVELOPMENT) ## Send random input to the API: make fuzz ARGS="--examples 5000 --seed 7"
 	@$(PYTEST) tests/fuzz $(ARGS)
 
-test-clients: $(DEVELOPMENT) ## Run the examples against a real server; takes Node and Chromium
+test-clients: $(DEVELOPMENT) ## Run the client examples against a real server; needs Node and Chromium
 	@$(PYTEST) --skip-nothing tests/clients
 
 check: $(DEVELOPMENT) ## Check format, lint, types, dead code, imports and schema.graphql
@@ -63,7 +63,7 @@ format: $(DEVELOPMENT) ## Format the code and fix what the linter can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-migrate: $(RUNTIME) ## Bring the database of OPSRUN_DATABASE_URL to this version's shape
+migrate: $(RUNTIME) ## Migrate the database of OPSRUN_DATABASE_URL to this version
 	@$(BIN)/opsrun migrate
 
 schema: $(RUNTIME) ## Write schema.graphql from the code
@@ -85,7 +85,7 @@ lock: $(DEVELOPMENT) ## Pin the newest allowed dependencies, with hashes and no 
 	  --no-emit-index-url --no-annotate --no-header --quiet --constraint requirements.lock \
 	  --extra embedded --extra install --extra dev pyproject.toml --output-file requirements-dev.lock
 
-clean: ## Remove the environment and what tools left behind; keeps .opsrun, the data
+clean: ## Remove the environment and the tools' files; keeps the data in .opsrun
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache .coverage* tests/contract/node_modules \
 	  $(addprefix client-examples/*/,node_modules build dist .venv opsrun_client src/gql)
@@ -96,8 +96,8 @@ $(CONTRACT_TOOLS): tests/contract/package-lock.json
 	@echo "Installing the tools of API users; this happens once ..."
 	@npm --prefix tests/contract ci --loglevel error
 
-# $(1) is a lock file. pip names each package that it collects: every tenth of them shows how far
-# it is. Its errors go to the terminal; its exit status is lost in the pipe, so a word stands for it.
+# $(1) is a lock file. pip prints each package that it collects; every tenth one becomes a line of
+# progress. The pipe loses pip's exit status, so the word FAILED replaces it.
 define install
 	@{ $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
 	    --require-hashes -r $(1) || echo FAILED; } | awk -v total="$$(grep -c '^[a-z].*==' $(1))" ' \

@@ -1,4 +1,4 @@
-"""Checks of the TLS options of a database or Redis URL; the drivers' own errors name no file."""
+"""Checks the TLS options of a database or Redis URL, because the drivers' errors name no file."""
 
 import ssl
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ def require_own_certificate(
             raise ValueError(f"{key} needs {certificate} too")
         return
     try:
-        # Without a function, the library would prompt for the password at the terminal.
+        # Without this function, the library would ask for the password at the terminal.
         _context().load_cert_chain(
             options[certificate], options.get(key), lambda: options.get(password, "")
         )

@@ -1,5 +1,5 @@
-"""Errors that the operator of this installation can fix."""
+"""Errors that an operator can fix."""
 
 
 class OperatorError(Exception):
-    """Its message says what to do; the command line prints it without a traceback."""
+    """The command line prints its message, which explains what to do, without a traceback."""

@@ -31,8 +31,8 @@ from workers.tasks import register_tasks, sender
 
 logger = logging.getLogger(__name__)
 
-# Seconds in which a stopping worker hands back its unfinished runs. If the database is away, the
-# rescuer finds them later.
+# Seconds in which a stopping worker hands back its unfinished runs. If the database is unavailable,
+# maintenance rescues them later.
 HAND_BACK_SECONDS = 5.0
 
 
@@ -51,7 +51,7 @@ async def _open_process(
     checks: Mapping[str, Check],
     **redis: RedisUse,
 ) -> AsyncIterator[_Process]:
-    """Open what workers and maintenance share, then start the broker."""
+    """Open the resources that workers and maintenance share, then start the broker."""
     FILE_THREADS.seconds = settings.file_timeout_seconds
     async with (
         open_tracer(settings, kind) as tracer,
@@ -72,7 +72,7 @@ async def _open_process(
 
 
 async def work(settings: Settings) -> None:
-    """Execute runs until SIGTERM or SIGINT; then finish or hand back those in progress."""
+    """Execute runs until SIGTERM or SIGINT, then finish or hand back the runs in progress."""
     broker = RunBroker(settings.require_redis_url())
     checks = {"listener": Check(broker.require_listener)}
     async with _open_process(settings, "worker", broker, checks, queue=broker) as process:
@@ -109,17 +109,13 @@ async def _hand_back(runner: RunRunner) -> None:
         async with asyncio.timeout(HAND_BACK_SECONDS):
             await runner.hand_back()
     except TimeoutError:
-        logger.warning("Runs that could not be handed back are left to the rescuer")
+        logger.warning("Maintenance will rescue the runs that could not be handed back")
 
 
 async def maintain(settings: Settings) -> None:
     """Run the maintenance loops until SIGTERM or SIGINT."""
-
-    async def relay() -> None:
-        maintenance.steps.require("relay")
-
     broker = RunBroker(settings.require_redis_url())
-    checks = {"relay": Check(relay)}
+    checks = {"relay": Check(lambda: maintenance.steps.require("relay"))}
     async with _open_process(settings, "maintenance", broker, checks) as process:
         maintenance = Maintenance(
             process.resources.transactions,
@@ -150,6 +146,6 @@ async def _run_until_stopped(maintenance: Maintenance, stopping: asyncio.Event) 
 
 
 def _set_on_signal(stopping: asyncio.Event) -> None:
-    """Let signals set the event; until now they would have ended the process at once."""
+    """Make signals set the event; before this call, they end the process at once."""
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)

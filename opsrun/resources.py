@@ -1,4 +1,4 @@
-"""The composition root: what a process needs, opened and closed in one place."""
+"""The composition root: opens and closes the resources of a process."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,21 +31,21 @@ _WAITS = (0.001, 0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The database as one login sees it, and the wake-ups."""
+    """The database, with the rights of one login, and the wake-ups."""
 
     engine: AsyncEngine
     transactions: Transactions
     wakeups: RedisWakeUps
     pool_wait: Histogram
-    """How long transactions waited for a connection; to be registered by the process."""
+    """How long transactions waited for a connection; the process registers it."""
 
 
 @asynccontextmanager
 async def open_resources(settings: Settings, login: Login) -> AsyncIterator[Resources]:
-    """Open them for one kind of process.
+    """Open the resources of one kind of process, and check its database login.
 
     Raises:
-        SettingsError, UnsafeLoginError, OpenTableError: before anything is served.
+        SettingsError, UnsafeLoginError, OpenTableError.
     """
     async with (
         open_engine(
@@ -63,10 +63,10 @@ async def open_resources(settings: Settings, login: Login) -> AsyncIterator[Reso
 
 
 def pool_wait_histogram() -> Histogram:
-    """Return the histogram of waits for a connection; the process registers it."""
+    """Return a histogram, not yet registered, of the waits for a connection."""
     return Histogram(
         "opsrun_database_pool_wait_seconds",
-        "How long a transaction waited for one of this process' database connections.",
+        "How long a transaction waited for one of this process's database connections.",
         registry=None,
         buckets=_WAITS,
     )
@@ -74,7 +74,7 @@ def pool_wait_histogram() -> Histogram:
 
 def use_cases(resources: Resources, *, max_active_runs: int) -> "UseCases":
     """Compose the use cases for the API; a tenant has at most `max_active_runs` active runs."""
-    # Workers and maintenance start sooner without the schema's library.
+    # Imported here, so that workers and maintenance start without the GraphQL library.
     from gql.context import UseCases
 
     transactions, wakeups = resources.transactions, resources.wakeups

@@ -1,4 +1,4 @@
-"""All settings. A process reads them once from the environment, and validates them first."""
+"""All settings. A process reads and validates them once, from the environment."""
 
 import os
 from datetime import timedelta
@@ -22,7 +22,7 @@ from opsrun.errors import OperatorError
 from opsrun.valkey.url import require_redis_url, url_parts
 
 PREFIX = "OPSRUN_"
-# Asymmetric ones only: what an issuer publishes must not be enough to sign. `none` needs no key.
+# Only asymmetric algorithms, because the key that an issuer publishes must not be able to sign.
 OidcAlgorithm = Literal[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
 ]
@@ -51,8 +51,8 @@ def _origin(value: str) -> str:
 
 def _built_hub(folder: Path) -> Path:
     if not os.path.isfile(folder / "index.html"):  # noqa: PTH113 - pathlib may raise
-        raise ValueError("There is no index.html in this folder")
-    # Not resolved: `opsrun dev` points a symbolic link at the hub once the hub is built.
+        raise ValueError("This folder has no index.html")
+    # Not resolved, because `opsrun dev` changes a symbolic link after it has built the hub.
     return folder.absolute()
 
 
@@ -90,9 +90,9 @@ class Settings(BaseSettings):
     """Folder of the built hub, with its index.html; by default the checkout's."""
 
     oidc_issuer: str | None = None
-    """Issuer (`iss`) that tokens must name."""
+    """Issuer (`iss`) of accepted tokens."""
     oidc_audience: str | None = None
-    """Audience (`aud`) that tokens must name."""
+    """Audience (`aud`) of accepted tokens."""
     oidc_jwks_url: AnyHttpUrl | None = None
     """URL of the issuer's public keys (JWKS)."""
     oidc_algorithms: Annotated[

@@ -1,4 +1,4 @@
-"""Warnings about environment variables that look like settings but are not: usually typos."""
+"""Warnings about environment variables that look like settings, which are usually typos."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches

@@ -23,7 +23,7 @@ _TIMEOUT_SECONDS = PATIENCE_SECONDS + 2.0
 class Check:
     """A dependency of the process."""
 
-    probe: Callable[[], Awaitable[None]]
+    probe: Callable[[], Awaitable[None] | None]
     """Raises an error if the dependency does not work."""
     is_needed: bool = True
     """Whether readiness depends on it; if not, its failure only delays work."""
@@ -60,14 +60,10 @@ def file_checks(threads: BoundedThreads) -> dict[str, Check]:
     If they hang in all threads, the process is not ready. If they hang in some, only the runs of
     those tenants wait.
     """
-
-    async def file_threads() -> None:
-        threads.require_threads()
-
-    async def exports() -> None:
-        threads.require_none_abandoned()
-
-    return {"file_threads": Check(file_threads), "exports": Check(exports, is_needed=False)}
+    return {
+        "file_threads": Check(threads.require_threads),
+        "exports": Check(threads.require_none_abandoned, is_needed=False),
+    }
 
 
 def health_routes(checks: Mapping[str, Check], stopping: asyncio.Event) -> list[Route]:
@@ -96,7 +92,8 @@ def health_routes(checks: Mapping[str, Check], stopping: asyncio.Event) -> list[
 async def _outcome(check: Check) -> str:
     try:
         async with asyncio.timeout(_TIMEOUT_SECONDS):
-            await check.probe()
+            if (pending := check.probe()) is not None:
+                await pending
     except Exception as error:  # noqa: BLE001 - any error is a result
         return type(error).__name__
     return "ok"

@@ -12,21 +12,22 @@ from domain.errors import UnauthenticatedError, UnavailableError
 
 logger = logging.getLogger(__name__)
 
-# Seconds for the whole response, however slowly it arrives.
+# Seconds for the whole response.
 FETCH_SECONDS = 5.0
 MAX_BYTES = 256 * 1024
 # Seconds after which cached keys are refreshed in the background.
 REFRESH_SECONDS = 300.0
-# Seconds after that in which callers do not wait for the refresh; later only during an outage.
+# Seconds after that in which callers do not wait for the refresh. Later, they wait except in an
+# outage.
 GRACE_SECONDS = 30.0
 # Seconds for which cached keys are valid while the issuer cannot be reached.
 LIFETIME_SECONDS = 3600.0
-# Seconds between two attempts, so that invented key ids cannot flood the issuer with requests.
+# Seconds between two attempts, so that invented key ids cannot cause many requests to the issuer.
 PAUSE_SECONDS = 5.0
 
 
 class IssuerKeys:
-    """Finds keys by their id. A caller waits for the issuer only if the key is missing or old."""
+    """Finds keys by their ids. A caller waits for the issuer only if the key is missing or old."""
 
     def __init__(self, jwks_url: str) -> None:
         self._url = jwks_url
@@ -87,10 +88,10 @@ class IssuerKeys:
 
 
 async def _download(url: str) -> bytes:
-    """Return the body of a 200. Redirects are not followed, since they could lead anywhere."""
+    """Return the body of a 200. Redirects are not followed, because they could lead anywhere."""
     plain = {"Accept": "application/json", "Accept-Encoding": "identity"}
     body = bytearray()
-    # In a thread: it reads the certificates of all authorities.
+    # In a thread, because it reads the certificates of all authorities.
     new_client = await asyncio.to_thread(httpx.AsyncClient)
     async with new_client as client, client.stream("GET", url, headers=plain) as response:
         if response.status_code != httpx.codes.OK:
@@ -103,7 +104,7 @@ async def _download(url: str) -> bytes:
 
 
 def _signing_keys(answer: bytes) -> dict[str, jwt.PyJWK]:
-    """Return the keys of a JWK set by id; the set may be empty. Raise unless it is a set."""
+    """Return the signing keys of a JWK set by their ids; raise an error if it is not a set."""
     published = orjson.loads(answer)
     if not isinstance(published["keys"], list):
         raise TypeError("the response is not a set of keys")

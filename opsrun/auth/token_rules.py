@@ -1,4 +1,4 @@
-"""The rules that a token must satisfy, and the identity that it proves (T4)."""
+"""The rules that a token must satisfy, and the identity in it (T4)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gql.context import Identity
 
 BAD_TOKEN = "The token is not valid here. Sign in again."  # noqa: S105
-# Errors of tokens that are made to confuse a decoder, and of claims out of range.
+# The errors of malicious tokens, and of claims out of range.
 FAULTS = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 
 _REQUIRED = ["exp", "iss", "aud", "sub"]
@@ -83,9 +83,9 @@ def _moment(claim: Any) -> datetime:
     """Return the time of a claim, which is in seconds since 1970.
 
     Raises:
-        TypeError, ValueError, OverflowError: it is not a number, or outside the years 1 to 9999.
+        TypeError, ValueError, OverflowError: not a number, or not within the years 1 to 9999.
     """
-    # PyJWT accepts everything that `int` does, such as true and "5".
+    # PyJWT accepts everything that `int` accepts, such as true and "5".
     if isinstance(claim, bool):
         raise TypeError("not a number")
     try:

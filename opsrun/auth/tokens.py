@@ -1,4 +1,4 @@
-"""Verification of tokens: an OIDC issuer's in production, locally signed ones by default (T4)."""
+"""Verifies tokens: an OIDC issuer's in production, locally signed ones by default (T4)."""
 
 import os
 import secrets
@@ -15,22 +15,17 @@ from domain.concurrency.shared_reads import SharedReads
 from domain.errors import UnauthenticatedError
 from opsrun.auth.issuer_keys import IssuerKeys
 from opsrun.auth.token_rules import BAD_TOKEN, FAULTS, TokenRules
-from opsrun.settings import (
-    LEEWAY_SECONDS,
-    LOCAL_KEY_LENGTH,
-    Settings,
-    SettingsError,
-)
+from opsrun.settings import LEEWAY_SECONDS, LOCAL_KEY_LENGTH, Settings, SettingsError
 
 if TYPE_CHECKING:
     from gql.context import Identity
 
 LOCAL_ISSUER = "opsrun-local"
 LOCAL_AUDIENCE = "opsrun"
-# Seconds for which a verified token is not verified again, and how many tokens are kept.
+# Seconds for which a verified token is cached, and the number of cached tokens.
 KEPT_SECONDS = 5.0
 _KEPT_TOKENS = 2_000
-# Characters. Issuers' tokens are much shorter, and decoding time grows with length.
+# Characters. Real tokens are much shorter, and decoding time grows with length.
 MAX_TOKEN_LENGTH = 16 * 1024
 _LOCAL_ALGORITHM = "HS256"
 
@@ -51,16 +46,11 @@ class LocalTokens:
         )
 
     def mint(
-        self,
-        subject: str,
-        *,
-        name: str,
-        lifetime: timedelta,
-        memberships: Sequence[str] = (),
+        self, subject: str, *, name: str, lifetime: timedelta, memberships: Sequence[str] = ()
     ) -> str:
         """Return a token for a user of the local issuer.
 
-        `memberships`, each as `slug:ROLE`, are claimed if the installation reads them from a claim.
+        It claims the `memberships`, each as `slug:ROLE`, if the installation reads that claim.
         """
         now = datetime.now(UTC)
         claims = {
@@ -109,7 +99,7 @@ class OidcTokens:
 
 
 class RecentTokens:
-    """Caches verified tokens for some seconds, because clients send the same one each time."""
+    """Caches verified tokens for some seconds, because clients send the same token each time."""
 
     def __init__(self, tokens: LocalTokens | OidcTokens) -> None:
         self._verified = SharedReads(tokens.verify, capacity=_KEPT_TOKENS)
@@ -129,7 +119,7 @@ def bearer(authorization: object) -> str:
     """Return the token of an Authorization header.
 
     Raises:
-        UnauthenticatedError: there is no token, or it is too long.
+        UnauthenticatedError: the token is missing or too long.
     """
     scheme, _, token = str(authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
@@ -140,12 +130,12 @@ def bearer(authorization: object) -> str:
 
 
 def trusted_issuer(settings: Settings) -> str:
-    """Return the issuer whose tokens this installation accepts."""
+    """Return the issuer of the tokens that this installation accepts."""
     return settings.oidc_issuer or LOCAL_ISSUER
 
 
 def local_tokens(settings: Settings) -> LocalTokens:
-    """Return the local issuer. Without OPSRUN_LOCAL_KEY, its key is created on first use.
+    """Return the local issuer. Without OPSRUN_LOCAL_KEY, its key is created when first used.
 
     Raises:
         SettingsError: an OIDC issuer is configured.
@@ -179,7 +169,7 @@ def tokens(settings: Settings) -> LocalTokens | OidcTokens:
 
 
 def kept_key(path: Path) -> str:
-    """Return the secret of a file that only this user can read; create it on first use.
+    """Return the secret in a file that only this user can read; create it if necessary.
 
     Raises:
         SettingsError: the file cannot be created or read, or does not contain a key.
@@ -198,7 +188,7 @@ def kept_key(path: Path) -> str:
 
 
 def _make_key(path: Path) -> None:
-    """Create the file with its key atomically; keep the file of a process that was faster."""
+    """Create the file with a key atomically, unless another process has just created it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile("w", dir=path.parent, prefix=f"{path.name}.") as fresh:
         fresh.write(secrets.token_urlsafe(48))

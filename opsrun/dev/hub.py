@@ -41,10 +41,10 @@ _FAILED = """<h1>The hub could not be built</h1>
 
 
 class DevHub:
-    """The hub's folder, which the API serves; `folder` is None without a hub."""
+    """The hub that the API serves from `folder`, which is None without a hub."""
 
     def __init__(self, settings: Settings, data_folder: Path) -> None:
-        """Decide whether the hub must be built; print a message if that needs another Node."""
+        """Decide whether the hub must be built; print a message if Node cannot build it."""
         self.folder = hub.hub_folder(settings)
         self.is_being_built = False
         if settings.hub_folder is not None or not must_be_built():

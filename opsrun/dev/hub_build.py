@@ -1,4 +1,4 @@
-"""Builds the hub from a checkout's sources, once and again after they change."""
+"""Builds the hub from a checkout's sources, and again after they change."""
 
 import os
 import re
@@ -25,7 +25,7 @@ def must_be_built() -> bool:
 async def build_hub(log: Path) -> None:
     """Build the hub with npm, whose output goes to `log`.
 
-    A cancelled build leaves no process and no incomplete hub. Call this on the main thread.
+    A cancelled build leaves no process and no incomplete hub. Call it on the main thread.
 
     Raises:
         EmbeddedServerError: the build failed; the message contains the end of the log.
@@ -62,7 +62,7 @@ def _sources() -> Iterator[Path]:
 def _is_newer(made: Path, sources: Iterable[Path]) -> bool:
     """Return whether a file is newer than all its sources.
 
-    By time, not by content, because a build itself may write sources.
+    Compares times, not contents, because a build may write sources.
     """
     if not made.exists():
         return False
@@ -71,7 +71,7 @@ def _is_newer(made: Path, sources: Iterable[Path]) -> bool:
 
 
 def lack_of_node() -> str | None:
-    """Return why npm cannot run here; None if it can."""
+    """Return what Node lacks to build the hub; None if it can."""
     node = shutil.which("node")
     if node is None or shutil.which("npm") is None:
         return f"it needs Node {_OLDEST_NODE} or newer, with npm"
@@ -87,7 +87,7 @@ def _numbers(version: str) -> list[int]:
 
 
 async def _npm(log: Path, *arguments: str) -> None:
-    # Scripts of third-party packages must not read our secrets.
+    # Scripts of third-party packages must not read Opsrun's secrets.
     env = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     child = spawn(
         f"npm {' '.join(arguments[:2])}",

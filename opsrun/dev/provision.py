@@ -4,7 +4,6 @@ import hashlib
 import hmac
 
 from sqlalchemy import URL, text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from opsrun.postgres.engines import Login, UnsafeLoginError, open_engine
 from opsrun.postgres.migrations import migrate
@@ -33,7 +32,11 @@ async def provision(database: URL, secret: bytes) -> dict[Login, str]:
     """
     async with open_engine(database) as engine:
         await migrate(engine)
-        await _enable_logins(engine, {login: _password(secret, login) for login in Login})
+        async with engine.begin() as connection:
+            for login in Login:
+                # Utility statements have no parameters; a hex digest needs no escaping.
+                password = f"PASSWORD '{_password(secret, login)}'"
+                await connection.execute(text(f"ALTER ROLE {login} LOGIN {password}"))
     return {
         login: url.set(drivername="postgresql").render_as_string(hide_password=False)
         for login, url in _urls(database, secret).items()
@@ -41,7 +44,7 @@ async def provision(database: URL, secret: bytes) -> dict[Login, str]:
 
 
 async def require_own_logins(database: URL, secret: bytes) -> None:
-    """Refuse a server whose logins another installation uses: their passwords would change.
+    """Check that no other installation uses the server's logins, because `provision` changes them.
 
     Raises:
         UnsafeLoginError: the password of a login is not derived from `secret`.
@@ -57,8 +60,8 @@ async def require_own_logins(database: URL, secret: bytes) -> None:
                 pass
         except SettingsError as error:
             raise UnsafeLoginError(
-                f"The login {login} of OPSRUN_DATABASE_URL is used by another installation, whose"
-                " password `opsrun dev` would change. Unset the variable to use the embedded"
+                f"The login {login} of OPSRUN_DATABASE_URL is used by another installation, and"
+                " `opsrun dev` would change its password. Unset the variable to use the embedded"
                 f" database, or release the login with `ALTER ROLE {login} NOLOGIN`."
             ) from error
 
@@ -68,13 +71,6 @@ def _urls(database: URL, secret: bytes) -> dict[Login, URL]:
         login: database.set(username=login.value, password=_password(secret, login))
         for login in Login
     }
-
-
-async def _enable_logins(engine: AsyncEngine, passwords: dict[Login, str]) -> None:
-    async with engine.begin() as connection:
-        for login, password in passwords.items():
-            # Utility statements have no parameters; a hex digest needs no escaping.
-            await connection.execute(text(f"ALTER ROLE {login} LOGIN PASSWORD '{password}'"))
 
 
 def _password(secret: bytes, login: Login) -> str:

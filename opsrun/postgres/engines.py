@@ -1,4 +1,4 @@
-"""Database engines, and the check that a login has no more rights than it needs (T3)."""
+"""Database engines, and the check that a login has only the rights that it needs (T3)."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,11 +18,11 @@ from opsrun.postgres.pooler import CONNECT_SECONDS, require_session
 from opsrun.postgres.url import connect_arguments, parse_url
 from opsrun.settings import SettingsError
 
-# Seconds that the server may take for work that costs it nothing.
+# Seconds that the server may take for trivial work.
 PATIENCE_SECONDS = 3.0
 
-# A process that hangs, or whose machine is gone, must not keep its locks. One of them is the
-# tenant's feed counter, for which everyone in the tenant would wait.
+# A process that hangs or has lost its machine must not keep its locks. One of them, the tenant's
+# feed counter, would block every user in the tenant.
 _ABANDONED_SESSION_SETTINGS = {
     "idle_in_transaction_session_timeout": "5s",
     "tcp_keepalives_idle": "10",
@@ -40,7 +40,7 @@ class Login(StrEnum):
 
 
 class UnsafeLoginError(OperatorError):
-    """The database login has more, or fewer, rights than this process should have."""
+    """The database login has more or fewer rights than this process needs."""
 
 
 @asynccontextmanager
@@ -49,8 +49,8 @@ async def open_engine(
 ) -> AsyncIterator[AsyncEngine]:
     """Open a pool and its first connection; close the pool at the end.
 
-    With a statement timeout, statements and commits raise DatabaseUnavailableError if the
-    server stays silent for that time and `PATIENCE_SECONDS`.
+    With a statement timeout, statements and commits raise DatabaseUnavailableError if the server
+    does not answer within that time plus `PATIENCE_SECONDS`.
 
     Raises:
         SettingsError: the database cannot be reached, or refuses the login.
@@ -68,7 +68,7 @@ async def open_engine(
             "statement_timeout": f"{statement_timeout_seconds}s",
             **_ABANDONED_SESSION_SETTINGS,
         }
-        # Later than the server's own timeout, which explains more and keeps the connection.
+        # Later than the server's timeout, which gives a better error and keeps the connection.
         options["command_timeout"] = statement_timeout_seconds + PATIENCE_SECONDS
     if not is_pooled:
         server_settings |= settings
@@ -94,7 +94,7 @@ async def open_engine(
 
 
 async def _connect(engine: AsyncEngine) -> None:
-    """Make the first connection, on which SQLAlchemy detects the server's features."""
+    """Open the first connection, on which SQLAlchemy detects the server's features."""
     try:
         async with engine.connect():
             pass
@@ -106,7 +106,7 @@ async def _connect(engine: AsyncEngine) -> None:
 
 
 def _set_session(settings: Mapping[str, str], connection: AdaptedConnection, *_: object) -> None:
-    """Set what poolers refuse as a parameter of a new connection."""
+    """Set what a pooler does not accept as a parameter of a new connection."""
     statements = "; ".join(f"SET {name} = '{value}'" for name, value in settings.items())
     try:
         connection.run_async(lambda driver: driver.execute(statements, timeout=CONNECT_SECONDS))
@@ -119,9 +119,9 @@ def _set_session(settings: Mapping[str, str], connection: AdaptedConnection, *_:
 
 
 def _ping(connection: AdaptedConnection, *_: object) -> None:
-    """Replace a connection that does not answer, and all connections as old as it.
+    """Replace a connection that does not answer, and all connections that are as old.
 
-    SQLAlchemy's own ping waits three times, each time as long as a statement may take.
+    SQLAlchemy's ping would wait three times, each time as long as a statement may take.
     """
     try:
         connection.run_async(lambda driver: driver.execute("SELECT 1", timeout=PATIENCE_SECONDS))
@@ -130,7 +130,7 @@ def _ping(connection: AdaptedConnection, *_: object) -> None:
 
 
 def _map_driver_timeout(context: ExceptionContext) -> None:
-    """Map the driver's timeout. The caller's own timeout arrives as a cancellation instead."""
+    """Map the driver's timeout. A caller's timeout arrives as a cancellation instead."""
     if isinstance(context.original_exception, TimeoutError):
         context.invalidate_pool_on_disconnect = True
         raise DatabaseUnavailableError("The database did not answer in time.")
@@ -139,7 +139,7 @@ def _map_driver_timeout(context: ExceptionContext) -> None:
 def _terminate_connection(
     connection: AdaptedConnection, record: ConnectionPoolEntry, error: BaseException | None = None
 ) -> None:
-    """Terminate an idle or silent connection: for a regular close the server would have to answer.
+    """Terminate an idle or silent connection, because a regular close would wait for the server.
 
     The driver handles a cancelled statement itself: it asks the server to stop it.
     """
@@ -147,7 +147,7 @@ def _terminate_connection(
         connection.driver_connection.terminate()
 
 
-# With USAGE a login has the role's rights at once, with MEMBER after SET ROLE.
+# With USAGE, a login has the role's rights at once; with MEMBER, only after SET ROLE.
 _LOGIN_RIGHTS = text(
     "SELECT me.rolname AS name,"
     " pg_has_role(me.oid, n.nspowner, 'MEMBER') OR EXISTS (SELECT FROM pg_class c"
@@ -164,7 +164,7 @@ _LOGIN_RIGHTS = text(
 
 
 async def require_login(engine: AsyncEngine, login: Login) -> None:
-    """Require that the session's user has this role, and no other rights.
+    """Check that the session's user has this role, and no other rights.
 
     Raises:
         UnsafeLoginError: the message says what is wrong and what to do.

@@ -1,4 +1,4 @@
-"""Migrations of a database to this version (`opsrun migrate`)."""
+"""Migrates a database to this version (`opsrun migrate`)."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from opsrun.settings import SettingsError
 OLDEST_POSTGRES = 15
 _INSUFFICIENT_PRIVILEGE = "42501"
 
-# An arbitrary number: it keeps two migrations of a database from running at once.
+# An arbitrary number, which prevents two migrations of a database at the same time.
 _LOCK = 7_202_611
 
 

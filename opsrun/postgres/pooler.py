@@ -1,7 +1,7 @@
-"""The check that a connection to Postgres keeps its session, even through connection poolers.
+"""The check that a connection keeps its Postgres session, even through a connection pooler.
 
-Prepared statements and the timeouts that are set once per connection need a session. A pooler such
-as PgBouncer gives each connection its own session in its pool mode `session`. In `transaction` and
+Prepared statements, and timeouts that are set once per connection, need a session. A pooler such as
+PgBouncer keeps one for each connection in the pool mode `session`. In the modes `transaction` and
 `statement`, statements would run in other clients' sessions, and timeouts would affect them.
 """
 
@@ -21,7 +21,7 @@ _Connection: TypeAlias = "asyncpg.Connection[Any]"
 
 
 async def require_session(arguments: dict[str, Any]) -> bool:
-    """Connect with the driver's `arguments`; return whether a pooler is in between.
+    """Connect with the driver's `arguments`; return whether they lead to a pooler.
 
     Raises:
         SettingsError: the database cannot be reached, refuses the login, or shares sessions.

@@ -7,9 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from opsrun.errors import OperatorError
 
-# Only policies for this login count: without any it would see no row. A policy protects only if
-# each side of an OR compares with what the transaction sets. Maintenance has a policy that lets it
-# see all rows.
+# Only policies for this login count; without one, it would see no row. A policy protects only if
+# each side of an OR compares with a value that the transaction sets. Maintenance has a policy that
+# shows it all rows.
 _PROTECTED_TABLES = text(
     r"""
     SELECT c.relname AS table, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,
@@ -36,7 +36,7 @@ _PROTECTED_TABLES = text(
     """
 )
 
-# By default a view reads with its owner's rights, and a materialized view always does.
+# By default, a view reads with its owner's rights; a materialized view always does.
 _BYPASSES = text(
     """
     SELECT c.relname || CASE c.relkind
@@ -63,7 +63,7 @@ class OpenTableError(OperatorError):
 
 
 async def require_row_level_security(engine: AsyncEngine) -> None:
-    """Require that row level security protects all rows of tenants from this login.
+    """Check that row level security protects all rows of tenants from this login.
 
     Raises:
         OpenTableError: the message says what is missing and what to do.

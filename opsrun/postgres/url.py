@@ -22,7 +22,7 @@ _SYSTEM = "system"
 
 
 def parse_url(url: str) -> URL:
-    """Return the URL for asyncpg, with options spelled as libpq does.
+    """Return the URL for asyncpg, with libpq's names of the options.
 
     Raises:
         SettingsError: it is not a PostgreSQL URL, or an option or its file is not usable.
@@ -36,10 +36,10 @@ def parse_url(url: str) -> URL:
             "Not a PostgreSQL URL. Expected: postgresql://login:password@host:port/database."
         )
     options = dict(parsed.query)
-    # asyncpg's own name for it.
+    # asyncpg's name for it.
     if "ssl" in options and "sslmode" not in options:
         options["sslmode"] = options.pop("ssl")
-    # SQLAlchemy drops options without a value, and with them what they should have required.
+    # SQLAlchemy silently drops an option without a value, such as one that should require TLS.
     if "=&" in f"{url.partition('?')[2]}&":
         raise _refusal("An option after the `?` has no value.")
     texts = {name: value for name, value in options.items() if isinstance(value, str)}

@@ -197,7 +197,7 @@ def test_a_folder_without_the_hub_is_refused(
 ) -> None:
     (tmp_path / made).mkdir(parents=True, exist_ok=True)
     message = read_settings.error(HUB_FOLDER=str(tmp_path / "folder"))
-    assert message.startswith("OPSRUN_HUB_FOLDER: There is no index.html in this folder")
+    assert message.startswith("OPSRUN_HUB_FOLDER: This folder has no index.html")
 
 
 def test_the_hub_is_found_from_everywhere(

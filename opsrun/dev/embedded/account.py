@@ -1,8 +1,8 @@
-"""The account that the servers run as.
+"""The account that the embedded servers run as.
 
-Postgres refuses to run as root, so root's servers run as `nobody`. Every system has this account,
-it owns nothing else, and `initdb` finds it in the password database, which it requires. Other
-users' servers run as that user.
+They run as the current user. But Postgres refuses to run as root, so root's servers run as an
+account that every system has, that owns no files, and that is in the password database, as `initdb`
+requires.
 """
 
 import os
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opsrun.dev.embedded.errors import EmbeddedServerError
+
+_NAME = "nobody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,24 +27,24 @@ def server_account() -> Account | None:
     """Return the account of root's servers; None if the servers run as the current user.
 
     Raises:
-        EmbeddedServerError: the user is root and there is no account `nobody`.
+        EmbeddedServerError: the user is root, and this system lacks the account.
     """
     if os.geteuid() != 0:
         return None
     try:
-        nobody = pwd.getpwnam("nobody")
+        entry = pwd.getpwnam(_NAME)
     except KeyError:
         raise EmbeddedServerError(
-            "Postgres does not run as root, and this system has no account `nobody`. "
+            f"Postgres does not run as root, and this system has no account `{_NAME}`. "
             "Add that account, or start as a normal user."
         ) from None
-    return Account(nobody.pw_uid, nobody.pw_gid)
+    return Account(entry.pw_uid, entry.pw_gid)
 
 
 def can_reach(account: Account | None, path: Path) -> bool:
     """Return whether `account` may enter every folder on the way to `path`, and `path` itself.
 
-    It ignores groups and access lists. A wrong False costs a copy, but breaks nothing.
+    It ignores groups and access lists. A wrong False causes a copy, but breaks nothing.
     """
     if account is None:
         return True

@@ -48,7 +48,7 @@ class Child:
         return code
 
     async def stop(self) -> None:
-        """Stop the process; kill it after `STOP_SECONDS`, or when this call is cancelled."""
+        """Stop the process. Kill it after `STOP_SECONDS`, or if this call is cancelled."""
         if self.ended:
             return
         self.process.send_signal(self.stop_signal)
@@ -68,7 +68,7 @@ class Child:
             return "\n".join(log.read().decode(errors="replace").splitlines()[-20:])
 
     def report(self, problem: str) -> str:
-        """Return a sentence that names this process and its `problem`, with the end of its log."""
+        """Return the process's name and `problem` as a sentence, and the end of its log."""
         tail = self.log_tail() or "(empty)"
         return f"{self.name} {problem}. The end of its log {self.log}:\n{tail}"
 
@@ -102,8 +102,8 @@ def spawn(
 ) -> Child:
     """Start `command` in `folder`, with its output in `log`, which is emptied first.
 
-    Use `stdin` for secrets, which must not appear on a command line. Call this on the main
-    thread, because for Linux the owner ends with the thread that started the child.
+    Pass secrets as `stdin`, because other users can read a command line. Call this on the main
+    thread: on Linux, a child ends with the thread that started it.
 
     Raises:
         EmbeddedServerError: the process cannot be started.
@@ -144,14 +144,14 @@ def _emptied(log: Path) -> BinaryIO:
 
 
 def end_with_owner(stop_signal: signal.Signals) -> Callable[[], None] | None:
-    """Return a function for a child to call first, so that it ends with this thread (Linux)."""
+    """Return a `preexec_fn` that makes a child end with this thread (only on Linux)."""
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None).prctl
     prctl.argtypes = (ctypes.c_int, ctypes.c_ulong)
     owner = os.getpid()
 
-    # Runs after the change of user, which would reset it. The owner may have ended by then.
+    # Runs after the change of user, which would reset the signal. The owner may have ended already.
     def request_signal() -> None:
         if prctl(PR_SET_PDEATHSIG, stop_signal) != 0 or os.getppid() != owner:
             os._exit(1)

@@ -1,15 +1,15 @@
 """The data folder, its locks and its passwords.
 
-    opsrun-embedded.json   marks the folder as ours and holds the passwords, mode 0600
+    opsrun-embedded.json   shows that Opsrun made the folder, and holds the passwords, mode 0600
     owner.pid              the process that uses the folder, for error messages
     servers.lock           held by every Postgres process that uses the folder
     postgres/              the cluster; postgres.new/ during its creation
     postgres.log, valkey.log
     programs/              copies of the binaries, if root needs them
 
-There are two locks. The owner locks the folder itself until it ends. The servers inherit
-`servers.lock`, so it is free only after the last of them has ended, even if their owner was
-killed. Both locks need a local file system.
+There are two locks. The owner locks the folder until it ends. The servers inherit `servers.lock`,
+so it is free only after the last server has ended, even if the owner was killed. Both locks need a
+local file system.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ def claimed_folder(path: Path) -> Iterator[DataFolder]:
     with ExitStack() as stack:
         try:
             path = path.resolve()
-            # Root's servers must be able to enter it; its files have their own permissions.
+            # Root's servers must be able to enter the folder; its files are protected separately.
             path.mkdir(mode=0o700 if account is None else 0o711, parents=True, exist_ok=True)
             folder_lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
             stack.callback(os.close, folder_lock)

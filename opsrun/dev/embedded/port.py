@@ -22,9 +22,9 @@ async def listening(
 ) -> AsyncIterator[tuple[Child, int]]:
     """Run a server during the context; yield it and its port once it is ready.
 
-    Another process may take the free port before the server does. If the server's log then
-    contains `bind_complaint`, another port is tried. For the same reason `is_ready` must ask
-    the server, not the port.
+    Another process may take the free port before the server does. If the server's log contains
+    `bind_complaint`, another port is tried. `is_ready` must ask the server, because another
+    process may answer on the port.
 
     Raises:
         EmbeddedServerError: the server ended, or was not ready after `READY_SECONDS`.

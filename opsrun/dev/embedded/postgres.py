@@ -17,7 +17,7 @@ from opsrun.dev.embedded.port import listening
 INITDB_SECONDS = 120.0
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
-    # The path of a Unix socket has at most 107 bytes; a data folder's may be longer.
+    # The path of a Unix socket has at most 107 bytes, but a data folder's path may be longer.
     "unix_socket_directories": "",
     "shared_buffers": "96MB",
     "max_connections": "200",
@@ -46,8 +46,8 @@ async def running_postgres(
     try:
         if cluster.exists():
             _check_version(cluster)
-            # We hold the servers' lock, so no server runs here. A killed server leaves this file.
-            # If its pid now belongs to another process, Postgres would refuse to start.
+            # A killed server leaves this file. If another process now has its pid, Postgres refuses
+            # to start. This process holds the servers' lock, so no server runs here.
             (cluster / "postmaster.pid").unlink(missing_ok=True)
         else:
             await _create(cluster, folder, program.with_name("initdb"), durable=durable)
@@ -72,7 +72,7 @@ async def running_postgres(
         )
 
     def is_ready(child: Child) -> bool:
-        # As pg_ctl checks it.
+        # pg_ctl checks it in the same way.
         try:
             lines = (cluster / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
@@ -143,8 +143,8 @@ def _check_version(cluster: Path) -> None:
 
 
 def _as_argument(cluster: Path, folder: DataFolder) -> Path:
-    """Return a path of the server's data folder, in which it starts, that its account can use.
+    """Return a path of the cluster that the servers' account can use.
 
-    Below a closed folder such as /root, that is only the path of its working directory.
+    Below a closed folder such as /root, only the server's working directory is one.
     """
     return cluster if can_reach(folder.account, folder.path) else Path("/proc/self/cwd")

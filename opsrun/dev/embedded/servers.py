@@ -1,4 +1,4 @@
-"""Postgres and Valkey together, during a context."""
+"""Runs Postgres and Valkey together."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,9 +26,9 @@ async def embedded_servers(
 ) -> AsyncIterator[EmbeddedServers]:
     """Run Postgres and Valkey on free ports of 127.0.0.1, with their data in `data_folder`.
 
-    The folder is created if necessary, and keeps the database and the passwords for the next
-    start. Without `durable`, which is for tests, a crash of the machine may lose them. Enter
-    the context on the main thread: the servers end with the thread that entered it.
+    The folder is created if necessary. It keeps the database and the passwords for the next start,
+    but without `durable` (for tests) a crash of the machine may lose them. Enter the context on
+    the main thread: the servers end with the thread that entered it.
 
     Raises:
         EmbeddedServerError: a server cannot start, or the folder cannot be used.

