@@ -7,7 +7,6 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 
 from opentelemetry.trace import Tracer
@@ -36,13 +35,6 @@ logger = logging.getLogger(__name__)
 HAND_BACK_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Process:
-    resources: Resources
-    tracer: Tracer
-    monitor: Monitor
-
-
 @asynccontextmanager
 async def _open_process(
     settings: Settings,
@@ -50,7 +42,7 @@ async def _open_process(
     broker: RunBroker,
     checks: Mapping[str, Check],
     **redis: RedisUse,
-) -> AsyncIterator[_Process]:
+) -> AsyncIterator[tuple[Resources, Tracer, Monitor]]:
     """Open the resources that workers and maintenance share, then start the broker."""
     FILE_THREADS.seconds = settings.file_timeout_seconds
     async with (
@@ -66,7 +58,7 @@ async def _open_process(
         show_file_threads(monitor.registry, FILE_THREADS)
         await broker.startup()
         try:
-            yield _Process(resources, tracer, monitor)
+            yield resources, tracer, monitor
         finally:
             await broker.shutdown()
 
@@ -75,16 +67,16 @@ async def work(settings: Settings) -> None:
     """Execute runs until SIGTERM or SIGINT, then finish or hand back the runs in progress."""
     broker = RunBroker(settings.require_redis_url())
     checks = {"listener": Check(broker.require_listener)}
-    async with _open_process(settings, "worker", broker, checks, queue=broker) as process:
-        resources, stopping = process.resources, process.monitor.stopping
+    process = _open_process(settings, "worker", broker, checks, queue=broker)
+    async with process as (resources, tracer, monitor):
         owner = f"{socket.gethostname()}:{os.getpid()}"
         runner = RunRunner(
             RunClaimer(resources.transactions, resources.wakeups, owner=owner),
             PRODUCERS,
             lease=settings.lease,
             run_timeout=timedelta(seconds=settings.run_timeout_seconds),
-            metrics=RunMetrics(process.monitor.registry),
-            tracer=process.tracer,
+            metrics=RunMetrics(monitor.registry),
+            tracer=tracer,
         )
         register_tasks(broker, PRODUCERS, runner)
         receiver = Receiver(
@@ -95,11 +87,11 @@ async def work(settings: Settings) -> None:
             run_startup=False,
             wait_tasks_timeout=settings.shutdown_grace_seconds,
         )
-        _set_on_signal(stopping)
+        _set_on_signal(monitor.stopping)
         logger.info("Executing runs, %d at a time", settings.worker_concurrency)
         try:
-            async with serve_monitoring(settings, process.monitor):
-                await receiver.listen(stopping)
+            async with serve_monitoring(settings, monitor):
+                await receiver.listen(monitor.stopping)
         finally:
             await _hand_back(runner)
 
@@ -116,20 +108,21 @@ async def maintain(settings: Settings) -> None:
     """Run the maintenance loops until SIGTERM or SIGINT."""
     broker = RunBroker(settings.require_redis_url())
     checks = {"relay": Check(lambda: maintenance.steps.require("relay"))}
-    async with _open_process(settings, "maintenance", broker, checks) as process:
+    process = _open_process(settings, "maintenance", broker, checks)
+    async with process as (resources, tracer, monitor):
         maintenance = Maintenance(
-            process.resources.transactions,
-            process.resources.wakeups,
-            sender(broker, process.tracer),
+            resources.transactions,
+            resources.wakeups,
+            sender(broker, tracer),
             broker.age,
             lease=settings.lease,
             redispatch_after=timedelta(seconds=settings.redispatch_seconds),
             queue_timeout=timedelta(seconds=settings.queue_timeout_seconds),
             tenant_concurrency=settings.tenant_concurrency,
-            metrics=MaintenanceMetrics(process.monitor.registry),
+            metrics=MaintenanceMetrics(monitor.registry),
         )
-        async with serve_monitoring(settings, process.monitor):
-            await _run_until_stopped(maintenance, process.monitor.stopping)
+        async with serve_monitoring(settings, monitor):
+            await _run_until_stopped(maintenance, monitor.stopping)
 
 
 async def _run_until_stopped(maintenance: Maintenance, stopping: asyncio.Event) -> None:

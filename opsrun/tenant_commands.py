@@ -6,6 +6,7 @@ import click
 
 from domain.tenancy.roles import TenantRole
 from opsrun.commands import load_command_settings, require_slug
+from opsrun.settings import Settings
 
 if TYPE_CHECKING:
     from domain.tenancy.transactions import Transactions
@@ -70,12 +71,7 @@ def member(
 
     administer(settings, save)
     click.echo(f"{subject} has {role or 'no role'} in {tenant} now.")
-    if settings.memberships == "claim":
-        click.echo(
-            "OPSRUN_MEMBERSHIPS=claim is set, so this role has no effect: the claim"
-            f" {settings.memberships_claim!r} of the user's token decides.",
-            err=True,
-        )
+    _warn_of_claims(settings)
 
 
 @click.command("tenants")
@@ -103,9 +99,13 @@ def list_members(tenant: str) -> None:
     for member in members:
         user = member.user
         click.echo(f"{member.role:<8}  {user.subject:<30}  {user.name:<30}  {user.issuer}")
+    _warn_of_claims(settings)
+
+
+def _warn_of_claims(settings: Settings) -> None:
     if settings.memberships == "claim":
         click.echo(
-            "OPSRUN_MEMBERSHIPS=claim is set, so these roles have no effect: the claim"
+            "OPSRUN_MEMBERSHIPS=claim is set, so stored roles have no effect: the claim"
             f" {settings.memberships_claim!r} of each token decides.",
             err=True,
         )

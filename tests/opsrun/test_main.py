@@ -369,7 +369,7 @@ def test_members_are_listed_with_their_roles(
         ["OWNER", "zoe", "Zoe", LOCAL_ISSUER],
     ]
     claiming = opsrun("members", tenant, environment={**operator, f"{PREFIX}MEMBERSHIPS": "claim"})
-    assert "these roles have no effect" in claiming.stderr
+    assert "stored roles have no effect" in claiming.stderr
 
 
 def test_members_of_an_unknown_tenant_are_refused(opsrun: Opsrun, operator: dict[str, str]) -> None:

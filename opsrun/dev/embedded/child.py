@@ -17,7 +17,6 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from opsrun.dev.embedded.account import Account
 from opsrun.dev.embedded.errors import EmbeddedServerError
@@ -111,13 +110,15 @@ def spawn(
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("Start embedded servers on the main thread.")
     try:
-        with tempfile.TemporaryFile() as stdin_file, _emptied(log) as log_file:
+        log.unlink(missing_ok=True)
+        log.touch(mode=0o600)
+        with tempfile.TemporaryFile() as stdin_file, log.open("ab") as log_file:
             stdin_file.write(stdin.encode())
             stdin_file.seek(0)
             if account is not None:
                 # initdb reopens /dev/stdin, which checks the permissions of the file.
                 os.fchown(stdin_file.fileno(), account.uid, account.gid)
-            process = subprocess.Popen(  # noqa: S603 - our own binaries, no shell
+            process = subprocess.Popen(  # noqa: S603 - installed binaries, no shell
                 command,
                 stdin=stdin_file,
                 stdout=log_file,
@@ -135,12 +136,6 @@ def spawn(
     except (OSError, subprocess.SubprocessError) as error:
         raise EmbeddedServerError(f"Cannot start {name} ({command[0]}): {error}") from error
     return Child(name, process, log, stop_signal)
-
-
-def _emptied(log: Path) -> BinaryIO:
-    log.unlink(missing_ok=True)
-    log.touch(mode=0o600)
-    return log.open("ab")
 
 
 def end_with_owner(stop_signal: signal.Signals) -> Callable[[], None] | None:
