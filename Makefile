@@ -1,4 +1,4 @@
-# Everything a fresh machine needs is Python 3.11+ and make. `make help` explains the targets.
+# A fresh machine needs only Python 3.11+ and make. `make help` explains the targets.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -117,12 +117,12 @@ $(BIN)/python:
 	@python3 -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(RUNTIME): requirements.lock pyproject.toml | $(BIN)/python
-	@echo "Installing what Opsrun needs; this happens once, and takes a minute or two ..."
+	@echo "Installing Opsrun's dependencies; this happens once, and takes a minute or two ..."
 	$(call install,requirements.lock)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(DEVELOPMENT): requirements-dev.lock $(RUNTIME)
-	@echo "Installing what the tests and checks need; this happens once ..."
+	@echo "Installing the tools for tests and checks; this happens once ..."
 	$(call install,requirements-dev.lock)
 	@touch $@

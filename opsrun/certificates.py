@@ -8,7 +8,7 @@ def require_authorities(options: Mapping[str, str], name: str) -> None:
     """Load the certificates or revocation lists in the file of the option `name`.
 
     Raises:
-        ValueError: the option is set, but its file is not usable; the message says why.
+        ValueError: the option is set, but its file is not usable; the message explains why.
     """
     if name in options:
         try:

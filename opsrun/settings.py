@@ -35,7 +35,7 @@ _Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class SettingsError(OperatorError):
-    """A setting is missing or invalid; the message names the variable and what it expects."""
+    """A setting is missing or invalid; the message names the variable and the expected value."""
 
 
 def _split(value: object) -> object:

@@ -50,13 +50,13 @@ def member(
     name: str | None,
     email: str | None,
 ) -> None:
-    """Give SUBJECT a role in TENANT, or remove it; needs the login opsrun_maintenance."""
+    """Set or remove the role of SUBJECT in TENANT; needs the login opsrun_maintenance."""
     from domain.tenancy import administration
     from opsrun.administration import administer
     from opsrun.auth.tokens import trusted_issuer
 
     if (role is None) != remove:
-        raise click.UsageError("Give either --role or --remove.")
+        raise click.UsageError("Use either --role or --remove.")
     settings = load_command_settings()
     trusted = issuer or trusted_issuer(settings)
 

@@ -35,7 +35,7 @@ def sign_in_code(settings: Settings) -> str:
 
 
 def sign_in_route(settings: Settings) -> Route:
-    """Return the endpoint; it gives tokens of all demo users to local pages that know the code.
+    """Return the endpoint; it sends tokens of all demo users to local pages that know the code.
 
     A page of another site gets nothing: the browser sends the page's site (`Origin`,
     `Sec-Fetch-Site`) and the host name to which it connected (`Host`).

@@ -167,7 +167,7 @@ async def require_login(engine: AsyncEngine, login: Login) -> None:
     """Check that the session's user has this role, and no other rights.
 
     Raises:
-        UnsafeLoginError: the message says what is wrong and what to do.
+        UnsafeLoginError: the message explains the problem and what to do.
     """
     async with engine.connect() as connection:
         rights = (await connection.execute(_LOGIN_RIGHTS)).one_or_none()

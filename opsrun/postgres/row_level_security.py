@@ -66,7 +66,7 @@ async def require_row_level_security(engine: AsyncEngine) -> None:
     """Check that row level security protects all rows of tenants from this login.
 
     Raises:
-        OpenTableError: the message says what is missing and what to do.
+        OpenTableError: the message names the missing protection and what to do.
     """
     async with engine.connect() as connection:
         tables = (await connection.execute(_PROTECTED_TABLES)).all()

@@ -4,4 +4,4 @@ from opsrun.errors import OperatorError
 
 
 class EmbeddedServerError(OperatorError):
-    """A server or another child process failed; the message says why and what to do."""
+    """A server or another child process failed; the message explains why and what to do."""

