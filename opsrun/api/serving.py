@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class _Server(Server):
-    """Drains at a signal: it closes WebSockets and event streams, for which it would wait."""
+    """Drains at a signal: it closes WebSockets and event streams, and waits for other requests."""
 
     def __init__(self, config: uvicorn.Config, api: Api, drain_seconds: float) -> None:
         super().__init__(config)

@@ -17,8 +17,8 @@ FETCH_SECONDS = 5.0
 MAX_BYTES = 256 * 1024
 # Seconds after which cached keys are refreshed in the background.
 REFRESH_SECONDS = 300.0
-# Seconds after that in which callers do not wait for the refresh. Later, they wait except in an
-# outage.
+# Seconds after that in which callers do not wait for the refresh. Later, they do, unless the issuer
+# is unavailable.
 GRACE_SECONDS = 30.0
 # Seconds for which cached keys are valid while the issuer cannot be reached.
 LIFETIME_SECONDS = 3600.0

@@ -28,7 +28,7 @@ _MAX_NAME = 200
 
 @dataclass(frozen=True, slots=True)
 class TokenRules:
-    """Which tokens are accepted."""
+    """The conditions for accepting a token."""
 
     issuer: str
     audience: str

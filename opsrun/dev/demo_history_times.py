@@ -61,7 +61,7 @@ async def move_into_past(
 
 
 def _factor(run: OperationRun) -> float:
-    """Return how much longer the run takes with a real inventory."""
+    """Return the factor that gives the run the duration of a run with a real inventory."""
     assert run.finished_at is not None
     seconds = 4 + 0.8 * run.counts.processed
     return timedelta(seconds=seconds) / (run.finished_at - run.created_at)

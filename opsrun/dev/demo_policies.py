@@ -46,7 +46,7 @@ _RINGS = {"Preview": 0, "Pilot": 2, "Early": 5, "Broad": 10, "Critical": 21}
 
 
 class _Edition(NamedTuple):
-    """How one version differs from the policies above."""
+    """The differences between a version and the policies above."""
 
     number: int
     absent: set[str]

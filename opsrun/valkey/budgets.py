@@ -67,7 +67,7 @@ class RedisBudgets:
         """Take a cost from the user's budget.
 
         Raises:
-            RateLimitedError: the budget does not cover it; this takes `BASE`.
+            RateLimitedError: the budget does not cover it; only `BASE` is taken.
         """
         if (window := await self._try_spend(str(user_id), cost)) is None:
             return
