@@ -82,7 +82,8 @@ async def test_a_refused_cost_leaves_room_for_a_smaller_one(
     here, there = two
     ada = uuid4()
     await here.spend(ada, 40)
-    with pytest.raises(RateLimitedError, match="costs 61, but only 50 of your budget of 100"):
+    message = "costs 61, but only 50 of your budget of 100 a minute are left"
+    with pytest.raises(RateLimitedError, match=message):
         await here.spend(ada, 61)
     # A refusal has its price as well, or it could be had without end.
     here.require(ada)
