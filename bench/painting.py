@@ -13,9 +13,8 @@ from time import time
 import click
 from playwright.async_api import Page, expect
 
+from tests.client import SSE, SYNC, TENANTS, User
 from tests.clients.browser import Visitor, base_and_tokens, chromium
-from tests.gql.api import SSE
-from tests.opsrun.clients import SYNC, TENANTS, User
 
 # Enough for a hundred samples: versions that share a frame with a later one are not painted.
 EVENTS = 120

@@ -18,7 +18,8 @@ from gql.context import UseCases
 from gql.ids import GlobalId
 from opsrun.auth.tokens import LOCAL_ISSUER, LocalTokens
 from opsrun.resources import Resources
-from tests.gql.api import Client, RunningApi
+from tests.client import Client
+from tests.gql.api import RunningApi
 from tests.world import LOCAL_KEY, MAX_ACTIVE_RUNS
 
 # The hub's default page. One more run shows whether there is a next page.

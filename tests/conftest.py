@@ -23,7 +23,7 @@ OTHER_POSTGRES = "TEST_POSTGRES_URL"
 pytest_plugins = ["tests.valkey", "tests.installing", "tests.forecast"]
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A shell's background job ignores Ctrl-C, and so would the programs that tests send it to.
+    # A shell's background job ignores Ctrl-C; the programs that tests start would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -35,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedServers]:
-    """Postgres and Valkey, kept only as long as the tests run."""
+    """Postgres and Valkey, until the tests end."""
     folder = tmp_path_factory.mktemp("embedded") / "servers"
     async with embedded_servers(folder, durable=False) as running:
         if (other := os.environ.get(OTHER_POSTGRES)) is None:
@@ -50,7 +50,7 @@ async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Emb
 
 @pytest.fixture(scope="session")
 async def logins(servers: EmbeddedServers) -> dict[Login, str]:
-    """A migrated database, by the URL of each login."""
+    """The URL of each login to one migrated database."""
     return await provision(await new_database(servers.postgres_url, "main"), SECRET)
 
 
@@ -58,7 +58,7 @@ async def logins(servers: EmbeddedServers) -> dict[Login, str]:
 async def resources(
     servers: EmbeddedServers, logins: dict[Login, str], tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[dict[Login, Resources]]:
-    """What each kind of process opens, under its own login."""
+    """The resources of each kind of process, opened with its login."""
     folder: Path = tmp_path_factory.mktemp("data")
     async with AsyncExitStack() as stack:
         yield {
@@ -85,5 +85,5 @@ def settings_for(database_url: str, redis_url: str, data_folder: Path, **more: o
 
 @pytest.fixture
 async def world(resources: dict[Login, Resources], tmp_path: Path) -> World:
-    """A tenant of the test's own, with a member of every role, and the use cases."""
+    """A new tenant with a member of every role, and the use cases."""
     return await World.create(resources, tmp_path)

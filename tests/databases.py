@@ -11,9 +11,9 @@ from opsrun.dev.provision import create_database, require_own_logins
 from opsrun.postgres.engines import Login, UnsafeLoginError, open_engine
 from opsrun.postgres.url import parse_url
 
-# The roles are the server's, so all databases of the tests agree on their passwords.
+# Roles belong to the server, so they have the same passwords for all test databases.
 SECRET = b"tests"
-# Begins the name of every database and role that this run of the tests makes.
+# The prefix of every database and role that this run of the tests creates.
 PREFIX = f"opsrun_tests_{uuid4().hex[:12]}_"
 
 
@@ -41,8 +41,8 @@ async def require_no_installation(server_url: str) -> None:
         taken = (await connection.execute(query, {"roles": [*Login]})).scalars().all()
     if taken:
         raise UnsafeLoginError(
-            f"The server has the role {', '.join(taken)} already, which the tests would let"
-            " themselves in as. Give them a server without Opsrun."
+            f"The server has the role {', '.join(taken)} already, which the tests would use."
+            " Use a server without Opsrun."
         )
 
 

@@ -11,7 +11,7 @@ class Listener:
     """Listens on `port`; `_serve` handles each connection."""
 
     def __init__(self, *, context: ssl.SSLContext | None = None) -> None:
-        """With `context`, take TLS alone."""
+        """With `context`, accept only TLS."""
         self._tls = context
         self._stack = AsyncExitStack()
         self.port = 0

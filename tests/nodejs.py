@@ -15,7 +15,7 @@ needs_node = pytest.mark.skipif(LACK_OF_NODE is not None, reason=LACK_OF_NODE or
 
 
 def npm(folder: Path, *arguments: str) -> str:
-    """Call npm in a folder and return what it said; an AssertionError says it on failure."""
+    """Call npm in a folder; return its output. Fail with the output if npm fails."""
     done = subprocess.run(  # noqa: S603
         ["npm", *arguments],  # noqa: S607
         cwd=folder,

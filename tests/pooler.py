@@ -1,4 +1,4 @@
-"""A pooler in front of Postgres, as PgBouncer is one: a session per connection, or shared ones."""
+"""A pooler like PgBouncer, with one session per connection or shared sessions."""
 
 import asyncio
 import struct
@@ -9,13 +9,13 @@ from tests.listener import Listener
 
 _SSL_REQUEST = struct.pack("!i", 80877103)
 _MADE_UP = struct.pack("!ii", 1, 1)
-# Kinds of authentication messages that the client answers to.
+# The authentication messages that a client answers.
 _ASKS = {struct.pack("!i", kind) for kind in (3, 5, 10, 11)}
 
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """One side of a conversation in Postgres' protocol."""
+    """One side of a connection in Postgres' protocol."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -53,7 +53,7 @@ class Pooler(Listener):
         writer.close()
 
     async def _log_in(self, client: _End) -> None:
-        """Let the client into a session of its own, whose process id it does not learn."""
+        """Give the client a separate session, without its process id."""
         while (startup := await client.read_content()) == _SSL_REQUEST:
             client.writer.write(b"N")
         server = _End(*await asyncio.open_connection("127.0.0.1", self._target))
@@ -80,7 +80,7 @@ class Pooler(Listener):
             server.write(kind, content)
 
     async def _relay(self, server: _End, client: _End) -> None:
-        """Pass on what the server says; with `shares`, until its transaction has ended."""
+        """Forward the server's messages; with `shares`, until the transaction ends."""
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 kind, content = await server.read()

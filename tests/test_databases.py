@@ -1,4 +1,4 @@
-"""The tests leave a server alone that is not theirs, and tidy up after themselves."""
+"""The tests refuse a server with an installation, and clean up another one."""
 
 import os
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from tests.databases import PREFIX, SECRET, drop_all, new_database, require_no_i
 
 @pytest.fixture(scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """A superuser's URL of a server that nothing is on yet."""
+    """The superuser's URL of an empty server."""
     folder = tmp_path_factory.mktemp("another") / "servers"
     async with embedded_servers(folder, durable=False) as running:
         yield running.postgres_url
@@ -39,7 +39,7 @@ async def roles(server: str) -> set[str]:
     return await names(server, "SELECT rolname FROM pg_roles WHERE rolname NOT LIKE 'pg_%'")
 
 
-async def test_every_database_of_the_tests_says_whose_it_is(
+async def test_every_database_of_the_tests_has_their_prefix(
     servers: EmbeddedServers, logins: dict[str, str]
 ) -> None:
     assert all(f"/{PREFIX}" in url for url in logins.values())
@@ -60,12 +60,12 @@ async def test_a_server_with_an_installation_is_refused(server: str, role: str) 
         await run(server, f"DROP ROLE {role.partition(' ')[0]}")
 
 
-async def test_what_the_tests_made_goes_and_all_else_stays(server: str) -> None:
+async def test_only_databases_and_roles_of_the_tests_are_dropped(server: str) -> None:
     await create_database(server, "opsrun")
     before = await databases(server), await roles(server)
     await provision(await new_database(server, "main"), SECRET)
     await run(server, f'CREATE ROLE "{PREFIX}owner"')
-    # Roles that a killed run left are taken over.
+    # Roles that a killed run left are reused.
     await require_no_installation(server)
     assert (await databases(server), await roles(server)) != before
     await drop_all(server)

@@ -1,4 +1,4 @@
-"""The migrations create the tables of the code, also when they run again or concurrently."""
+"""The migrations create the tables of the code, even when they run again or concurrently."""
 
 import asyncio
 import os
@@ -75,7 +75,7 @@ async def test_the_migrations_create_the_tables_of_the_code(servers: EmbeddedSer
         assert len(by_tables) > 100
 
 
-async def test_alembic_finds_nothing_to_migrate(servers: EmbeddedServers) -> None:
+async def test_alembic_detects_no_difference(servers: EmbeddedServers) -> None:
     def differences(connection: Connection) -> list[object]:
         context = MigrationContext.configure(
             connection,

@@ -1,4 +1,4 @@
-"""A database password that is changed is an outage until the processes can log in again."""
+"""A changed database password is an outage until the processes can log in again."""
 
 import asyncio
 import logging
@@ -10,9 +10,10 @@ import pytest
 from domain.lifecycle import RunStatus
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login, open_engine
+from tests.client import Client
 from tests.conftest import settings_for
 from tests.databases import url_of
-from tests.gql.api import Client, eventually, running_api
+from tests.gql.api import eventually, running_api
 from tests.workers.outages import Server
 from tests.working import ended, export, policy, start_sync
 from tests.world import World
@@ -28,7 +29,7 @@ async def server(servers: EmbeddedServers) -> AsyncIterator[Server]:
 
 
 def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return the warnings about the refused login, of which none may have a trace."""
+    """Return the warnings about the refused login; none may contain a traceback."""
     assert not [record for record in caplog.records if record.exc_info]
     assert not [record for record in caplog.records if record.levelno > logging.WARNING]
     return [message for message in caplog.messages if REFUSED in message]
@@ -55,7 +56,7 @@ async def test_the_api_is_unavailable_until_it_can_log_in(
         assert (await client.ask(QUERY)).data
 
 
-async def test_a_worker_leaves_the_run_for_later(
+async def test_a_worker_leaves_the_run_queued(
     world: World, server: Server, logins: dict[Login, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     export(world, policy("a"))

@@ -1,4 +1,4 @@
-"""TLS in front of servers that have none: an authority, and a proxy that ends the encryption."""
+"""A certificate authority, and a proxy that terminates TLS for servers without it."""
 
 import asyncio
 import ssl
@@ -20,7 +20,7 @@ _CHUNK = 65536
 
 
 class Authority:
-    """Issues certificates that nobody trusts who does not name its own."""
+    """A certificate authority, trusted only by clients that name its certificate."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
@@ -34,7 +34,7 @@ class Authority:
         self.certificate.write_bytes(self._ca.public_bytes(serialization.Encoding.PEM))
 
     def issue(self, host: str) -> tuple[Path, Path]:
-        """Return the files of a certificate for `host`, a name or an address, and of its key."""
+        """Return the files of a certificate and its key, for the name or address `host`."""
         key = ec.generate_private_key(ec.SECP256R1())
         try:
             alternative: x509.GeneralName = x509.IPAddress(ip_address(host))
@@ -56,7 +56,7 @@ class Authority:
         return files
 
     def serving(self, host: str, *, asks_clients: bool = False) -> ssl.SSLContext:
-        """Return the context of a server `host`; it may ask its clients for a certificate too."""
+        """Return the TLS context of a server `host`, which may request client certificates."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*self.issue(host))
         if asks_clients:
@@ -79,10 +79,10 @@ def _builder(name: str, issuer: str, key: ec.EllipticCurvePublicKey) -> x509.Cer
 
 
 class TlsProxy(Listener):
-    """Takes TLS alone on `port` and forwards what is in it; counts connections that came in."""
+    """Accept only TLS on `port`, forward the content, and count the connections."""
 
     def __init__(self, target: int, context: ssl.SSLContext, *, postgres: bool = False) -> None:
-        """`postgres` has clients ask for TLS first, as Postgres' protocol does."""
+        """With `postgres`, clients request TLS first, as in Postgres' protocol."""
         super().__init__(context=None if postgres else context)
         self._target = target
         self._context = context

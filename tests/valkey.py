@@ -98,6 +98,6 @@ async def redis_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[s
 
 @pytest.fixture
 async def valkey(tmp_path: Path) -> AsyncIterator[Valkey]:
-    """A server for this test alone."""
+    """A server that the test may kill."""
     async with Valkey(tmp_path) as server:
         yield server

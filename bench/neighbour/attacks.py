@@ -12,9 +12,10 @@ from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
-from bench.neighbour.clients import FEED, PATH, START, Member, WebSocket, execute
+from bench.neighbour.clients import FEED, START, Member, result
 from bench.neighbour.process import HUNG
 from bench.neighbour.stage import BIG, BIG_SCOPES, HUNG_SCOPES, MANY
+from tests.client import WebSocket
 
 _CLIENTS = 12
 _HEAVY = """subscription Heavy%d ($t: ID!) { operationRuns(tenantId: $t) { __typename
@@ -30,16 +31,16 @@ _HUGE = """query ($t: ID!) { tenant(id: $t) { operationRuns(first: 100) { nodes 
 async def _crowd(member: Member, requests: Callable[[], Any]) -> None:
     """Send requests over many connections, each as soon as the last response is there."""
 
-    async def client() -> None:
-        async with member.http() as http:
+    async def send() -> None:
+        async with member.client() as client:
             while True:
                 with suppress(Exception):
-                    response = await http.post(PATH, json=requests())
-                    if response.status_code == 429:
+                    answer = await client.ask(**requests())
+                    if answer.status == 429:
                         # A client that retries sooner gives itself away as an attacker.
                         await asyncio.sleep(0.05)
 
-    await asyncio.gather(*(client() for _ in range(_CLIENTS)))
+    await asyncio.gather(*(send() for _ in range(_CLIENTS)))
 
 
 async def refused_documents(member: Member) -> None:
@@ -98,7 +99,7 @@ async def heavy_subscriptions(member: Member) -> None:
         for number in range(2):
             websocket = await stack.enter_async_context(member.websocket())
             for index in range(50):
-                await websocket.subscribe(_HEAVY % (50 * number + index), t=member.tenant)
+                await websocket.subscribe(_HEAVY % (50 * number + index), {"t": member.tenant})
             tasks.create_task(_drain(websocket))
         tasks.create_task(_sync(member, MANY))
 
@@ -109,9 +110,9 @@ async def subscription_bursts(member: Member) -> None:
     async def burst() -> None:
         async with member.websocket() as websocket:
             for _ in range(100):
-                await websocket.subscribe(FEED, t=member.tenant)
+                await websocket.subscribe(FEED, {"t": member.tenant})
             for _ in range(100):
-                await websocket.receive()
+                await result(websocket)
 
     while True:
         await asyncio.gather(*(burst() for _ in range(10)), return_exceptions=True)
@@ -122,7 +123,7 @@ async def slow_readers(member: Member) -> None:
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         for _ in range(50):
             websocket = await stack.enter_async_context(member.websocket())
-            await websocket.subscribe(_HEAVY % 0, t=member.tenant)
+            await websocket.subscribe(_HEAVY % 0, {"t": member.tenant})
         tasks.create_task(_sync(member, MANY))
 
 
@@ -138,10 +139,10 @@ async def hung_folders(member: Member) -> None:
 
 async def _sync(member: Member, scope: str) -> None:
     """Sync a scope repeatedly."""
-    async with member.http() as http:
+    async with member.client() as client:
         while True:
             with suppress(Exception):
-                await execute(http, START, t=member.tenant, s=scope)
+                await client.data(START, t=member.tenant, s=scope)
             await asyncio.sleep(0.1)
 
 

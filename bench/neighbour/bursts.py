@@ -7,7 +7,7 @@ from time import perf_counter
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from bench.neighbour.clients import FEED, Member, RefusedError
+from bench.neighbour.clients import FEED, Member, RefusedError, result
 from bench.neighbour.stage import NEIGHBOUR, Stage
 
 _PER_WEBSOCKET = 20
@@ -73,9 +73,9 @@ class Burst:
 async def _subscribe(member: Member, served: asyncio.Event, done: asyncio.Event) -> None:
     async with member.websocket() as websocket:
         for _ in range(_PER_WEBSOCKET):
-            await websocket.subscribe(FEED, t=member.tenant)
+            await websocket.subscribe(FEED, {"t": member.tenant})
         for _ in range(_PER_WEBSOCKET):
-            await websocket.receive()
+            await result(websocket)
         served.set()
         finish = asyncio.create_task(done.wait())
         closed = asyncio.create_task(websocket.connection.wait_closed())

@@ -1,18 +1,12 @@
-"""The GraphQL documents of both tenants, and clients for HTTP and WebSockets."""
+"""The GraphQL documents of both tenants, and the members that send them."""
 
-import asyncio
-import itertools
-import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.typing import Subprotocol
+from tests.client import Client, WebSocket, open_http, open_websocket
 
-PATH = "/graphql"
 TIMEOUT_SECONDS = 30.0
 
 PAGE = """query ($t: ID!) { tenant(id: $t) { operationRuns(first: 20) {
@@ -30,31 +24,6 @@ class RefusedError(Exception):
     """The API refused the operation."""
 
 
-class WebSocket:
-    """An open connection that carries any number of subscriptions."""
-
-    def __init__(self, connection: ClientConnection) -> None:
-        self.connection = connection
-        self._ids = itertools.count(1)
-
-    async def subscribe(self, query: str, **variables: Any) -> None:
-        """Begin a subscription."""
-        payload = {"query": query, "variables": variables}
-        message = {"id": str(next(self._ids)), "type": "subscribe", "payload": payload}
-        await self.connection.send(json.dumps(message))
-
-    async def receive(self) -> Any:
-        """Return the next message.
-
-        Raises:
-            RefusedError: it is an error.
-        """
-        message = json.loads(await self.connection.recv())
-        if message["type"] == "error" or "errors" in (message.get("payload") or {}):
-            raise RefusedError(str(message["payload"]))
-        return message
-
-
 @dataclass(frozen=True, slots=True)
 class Member:
     """A user of one tenant, and the URL of the API."""
@@ -64,55 +33,30 @@ class Member:
     tenant: str
     user: str = ""
 
-    @property
-    def headers(self) -> dict[str, str]:
-        """The headers that authenticate the user."""
-        return {"Authorization": f"Bearer {self.token}"}
-
     @asynccontextmanager
-    async def http(self) -> AsyncIterator[httpx.AsyncClient]:
-        """Open an HTTP client with persistent connections."""
-        async with httpx.AsyncClient(
-            base_url=self.url,
-            headers=self.headers,
-            timeout=TIMEOUT_SECONDS,
-            trust_env=False,
-            verify=False,  # noqa: S501
-        ) as http:
-            yield http
+    async def client(self) -> AsyncIterator[Client]:
+        """Open a client with persistent connections."""
+        async with open_http(self.url, TIMEOUT_SECONDS) as http:
+            yield Client(http, self.token)
 
-    @asynccontextmanager
-    async def websocket(self) -> AsyncIterator[WebSocket]:
-        """Open a WebSocket that the API has acknowledged.
-
-        Raises:
-            RefusedError: the API answered the `connection_init` with something else.
-        """
-        async with connect(
-            self.url.replace("http", "ws", 1) + PATH,
-            subprotocols=[Subprotocol("graphql-transport-ws")],
-            proxy=None,
+    def websocket(self) -> AbstractAsyncContextManager[WebSocket]:
+        """Open a WebSocket that the API has acknowledged."""
+        return open_websocket(
+            self.url,
+            {"Authorization": f"Bearer {self.token}"},
             open_timeout=TIMEOUT_SECONDS,
             ping_interval=None,
             close_timeout=1,
-        ) as connection:
-            init = {"type": "connection_init", "payload": self.headers}
-            await connection.send(json.dumps(init))
-            async with asyncio.timeout(TIMEOUT_SECONDS):
-                message = json.loads(await connection.recv())
-            if message["type"] != "connection_ack":
-                raise RefusedError(str(message))
-            yield WebSocket(connection)
+        )
 
 
-async def execute(http: httpx.AsyncClient, query: str, **variables: Any) -> Any:
-    """Return the data of a query or mutation.
+async def result(websocket: WebSocket) -> Any:
+    """Return the next message.
 
     Raises:
-        RefusedError: the response has errors.
+        RefusedError: it is an error.
     """
-    response = await http.post(PATH, json={"query": query, "variables": variables})
-    body = response.json()
-    if "errors" in body:
-        raise RefusedError(str(body["errors"][0]))
-    return body["data"]
+    message = await websocket.receive()
+    if message["type"] == "error" or "errors" in (message.get("payload") or {}):
+        raise RefusedError(str(message["payload"]))
+    return message

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from time import perf_counter
 
-from bench.neighbour.clients import FEED, PAGE, START, Member, WebSocket, execute
+from bench.neighbour.clients import FEED, PAGE, START, Member, result
 from bench.neighbour.stage import NEIGHBOUR, PROBE, Stage
+from tests.client import WebSocket
 
 _QUERY_PAUSE = 0.02
 _RUN_PAUSE = 0.3
@@ -63,7 +64,7 @@ class Probe:
     async def listen(self) -> None:
         """Record the delay of each message of the live subscription."""
         while True:
-            event = (await self._live.receive())["payload"]["data"]["operationRuns"]
+            event = (await result(self._live))["payload"]["data"]["operationRuns"]
             if event["__typename"] != "OperationRunChanged":
                 continue
             committed = datetime.fromisoformat(event["occurredAt"])
@@ -81,10 +82,10 @@ class Probe:
 
     async def _query(self) -> None:
         member = self._member
-        async with member.http() as http:
+        async with member.client() as client:
             while True:
                 began = perf_counter()
-                await execute(http, PAGE, t=member.tenant)
+                await client.data(PAGE, t=member.tenant)
                 self._current.queries.append(perf_counter() - began)
                 await asyncio.sleep(_QUERY_PAUSE)
 
@@ -92,17 +93,17 @@ class Probe:
         member = self._member
         began = perf_counter()
         async with member.websocket() as websocket:
-            await websocket.subscribe(FEED, t=member.tenant)
-            await websocket.receive()
+            await websocket.subscribe(FEED, {"t": member.tenant})
+            await result(websocket)
             self._current.openings.append(perf_counter() - began)
         await asyncio.sleep(_RUN_PAUSE)
 
     async def _run(self) -> None:
         member = self._member
-        async with member.http() as http:
+        async with member.client() as client:
             while True:
                 began = perf_counter()
-                data = await execute(http, START, t=member.tenant, s=PROBE)
+                data = await client.data(START, t=member.tenant, s=PROBE)
                 run_id = data["startInventorySync"]["run"]["id"]
                 await self._ended.setdefault(run_id, asyncio.Event()).wait()
                 self._current.runs.append(perf_counter() - began)
@@ -114,7 +115,7 @@ async def open_probe(stage: Stage) -> AsyncIterator[Probe]:
     """Connect the neighbour's clients."""
     member = await stage.new_member(NEIGHBOUR)
     async with member.websocket() as live:
-        await live.subscribe(FEED, t=member.tenant)
+        await live.subscribe(FEED, {"t": member.tenant})
         probe = Probe(stage, member, live)
         listening = asyncio.create_task(probe.listen())
         try:

@@ -1,4 +1,4 @@
-"""Users who look at the hub in Debian's Chromium."""
+"""Users of the hub in Debian's Chromium."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +13,7 @@ from tests.nodejs import CHROMIUM
 PATIENCE_MS = 20_000
 expect.set_options(timeout=PATIENCE_MS)
 
-# What this machine has none of, or what is not for tests.
+# Features that test machines lack or tests do not need.
 _ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -27,7 +27,7 @@ _ARGUMENTS = (
 
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
-    """Run Debian's Chromium, not one of Playwright's own."""
+    """Run the system's Chromium instead of Playwright's."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
         try:
@@ -38,7 +38,7 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @dataclass(slots=True)
 class Visitor:
-    """Somebody with a browser of their own, and what went wrong in it."""
+    """A user with a separate browser, and the errors of its pages."""
 
     context: BrowserContext
     base: str
@@ -55,7 +55,7 @@ class Visitor:
         scheme: Literal["light", "dark"] = "light",
         width: int = 1280,
     ) -> AsyncIterator["Visitor"]:
-        """Open a window; at the end see that no page of it raised an error."""
+        """Open a window; at the end check that none of its pages raised an error."""
         async with await browser.new_context(
             viewport={"width": width, "height": 800},
             color_scheme=scheme,
@@ -91,19 +91,19 @@ async def base_and_tokens(address: str) -> tuple[str, list[str]]:
 
 
 async def go(page: Page, name: str) -> None:
-    """Go to one of the pages that the navigation names."""
+    """Follow a link of the navigation."""
     await page.get_by_role("navigation").get_by_role("link", name=name, exact=True).click()
     await expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
 
 
 async def faults(page: Page, axe: str) -> list[str]:
-    """Return what axe finds that keeps somebody from using the page: serious and critical."""
+    """Return the serious and critical accessibility problems that axe reports for the page."""
     await page.evaluate(axe)
-    found = await page.evaluate("axe.run(document)")
-    assert len(found["passes"]) > 10, "axe did not look at the page"
+    report = await page.evaluate("axe.run(document)")
+    assert len(report["passes"]) > 10, "axe did not look at the page"
     return [
         f"{fault['impact']}: {fault['help']}: {node['html']}"
-        for fault in found["violations"]
+        for fault in report["violations"]
         if fault["impact"] in {"serious", "critical"}
         for node in fault["nodes"]
     ]

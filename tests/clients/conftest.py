@@ -1,4 +1,4 @@
-"""The product as a client author finds it: API, worker and maintenance, and a tenant to work in."""
+"""A whole installation for the client examples: API, worker, maintenance, and a tenant."""
 
 import re
 from collections.abc import AsyncIterator
@@ -36,13 +36,13 @@ def port(url: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """A running installation: where it is, and how a member of the tenant signs in."""
+    """The URL of a running installation, and a tenant in it."""
 
     url: str
     place: World
 
     def environment(self, role: TenantRole = TenantRole.OPERATOR) -> dict[str, str]:
-        """Return the variables that every example takes."""
+        """Return the environment variables that every example reads."""
         return {
             "OPSRUN_URL": f"{self.url}/graphql",
             "OPSRUN_TOKEN": self.place.token(role),
@@ -54,7 +54,7 @@ class Product:
         await start_sync(self.place, scope_key)
 
     async def has_ended(self) -> bool:
-        """Tell whether the tenant had runs, and all have ended."""
+        """Return whether the tenant had runs and all of them have ended."""
         ((ended,),) = await self.place.rows(_ENDED)
         return bool(ended)
 
@@ -131,7 +131,7 @@ async def line(
 
 def assert_nothing_missed(script: Command) -> None:
     """Check that an example printed each event once, up to the end."""
-    versions = [int(found[1]) for line in script.lines if (found := re.search(r"  #(\d+) ", line))]
+    versions = [int(version) for version in re.findall(r"  #(\d+) ", script.output)]
     assert versions == list(range(versions[0], versions[0] + len(versions))), script.output
     assert len(versions) > 4, script.output
     assert script.output.count("SUCCEEDED") == 1

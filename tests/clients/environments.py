@@ -26,7 +26,7 @@ class Example:
     def script(
         self, *arguments: str, environment: Mapping[str, str]
     ) -> AbstractAsyncContextManager[Command]:
-        """Run one of the example's scripts with just these settings."""
+        """Run one of the example's scripts with only these settings."""
         return running(
             *arguments,
             environment=environment,

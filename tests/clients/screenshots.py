@@ -17,7 +17,7 @@ BROKEN = "broken-export"
 
 
 async def start(page: Page, button: str) -> None:
-    """Press a button that starts a run, and wait until that has ended."""
+    """Press a button that starts a run, and wait until it has ended."""
     runs = page.locator("tr[data-run]")
     newest = await runs.first.get_attribute("data-run")
     await page.get_by_role("button", name=button).click()
@@ -26,7 +26,7 @@ async def start(page: Page, button: str) -> None:
 
 
 async def take(page: Page, folder: Path, name: str) -> None:
-    """Take one picture, without what is only passing by."""
+    """Take one picture, without transient messages."""
     toasts = page.get_by_role("button", name="Dismiss")
     await toasts.evaluate_all("buttons => buttons.forEach(button => button.click())")
     await expect(toasts).to_have_count(0)
@@ -53,7 +53,7 @@ async def main(address: str, folder: Path) -> None:
         await take(page, folder, "drift")
 
         await go(page, "Operations")
-        # At first the list is as it was last seen.
+        # At first the list shows its cached state.
         await expect(page.locator("tr[data-run]").first).to_contain_text("Drift: generate")
         await expect(page.locator("tr[data-run]").nth(10)).to_be_visible()
         await take(page, folder, "operations")

@@ -18,7 +18,7 @@ ROWS_AND_COLUMNS = (24, 120)
 
 
 class Terminal:
-    """The screen's and the keyboard's side of a pseudo terminal."""
+    """The user's side of a pseudo terminal."""
 
     def __init__(self, side: int, process: asyncio.subprocess.Process) -> None:
         self._side = side
@@ -31,11 +31,11 @@ class Terminal:
 
     @property
     def drawn(self) -> str:
-        """Everything that was sent to the screen."""
+        """All output so far."""
         return self._drawn.decode(errors="replace")
 
     def has_cursor(self) -> bool:
-        """Tell whether the cursor can be seen."""
+        """Return whether the cursor is visible."""
         return self.drawn.rfind(SHOW_CURSOR) >= self.drawn.rfind(HIDE_CURSOR)
 
     def press(self, key: bytes) -> None:
@@ -46,13 +46,13 @@ class Terminal:
         """Wait until the texts were drawn, in this order and after those of earlier calls."""
         async with asyncio.timeout(PATIENCE):
             for text in texts:
-                while (found := self.drawn.find(text, self._seen)) < 0:
+                while (position := self.drawn.find(text, self._seen)) < 0:
                     self._news.clear()
                     await self._news.wait()
-                self._seen = found + len(text)
+                self._seen = position + len(text)
 
     async def ends(self) -> int:
-        """Wait for the end, and all that was drawn till then; return the exit code."""
+        """Wait until the program ends and all its output is read; return the exit code."""
         async with asyncio.timeout(PATIENCE):
             code = await self._process.wait()
             await self._left.wait()
@@ -71,7 +71,7 @@ class Terminal:
 async def in_terminal(
     *command: str, environment: Mapping[str, str], folder: Path
 ) -> AsyncIterator[Terminal]:
-    """Run a command in a terminal; kill it if it is left at the end."""
+    """Run a command in a terminal; kill it at the end if it still runs."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, ROWS_AND_COLUMNS)
     end_with_us = end_with_owner(signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""`client-examples/http`: every operation of the API, each run once with nothing but curl."""
+"""`client-examples/http`: every operation of the API runs with curl alone."""
 
 import json
 import re
@@ -32,12 +32,12 @@ SCHEMA = build_schema((ROOT / "schema.graphql").read_text())
 DOCUMENTS = {
     path.stem: parse(path.read_text()) for path in (FOLDER / "operations").glob("*.graphql")
 }
-# The roots, and what all pages about a tenant begin with.
+# The root fields, and the fields that lead to a tenant.
 COVERED = ("Query", "Mutation", "Subscription", "Tenant")
 
 
 class Curl:
-    """Somebody with the script and a token; remembers which operations they ran."""
+    """A user of the script; remembers the operations that ran."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         self.environment = environment
@@ -63,14 +63,14 @@ class Curl:
         return value
 
     async def watched(self, name: str, *variables: str) -> list[Any]:
-        """Return all that a subscription sends that has an end."""
+        """Return all messages of a subscription that completes."""
         async with self.run(name, *variables) as script:
             assert await script.ends() == 0, script.output
         assert "event: complete" in script.output
         return events(script)
 
     async def done(self, name: str, *variables: str) -> str:
-        """Start a run and watch it to its end; return its id."""
+        """Start a run and watch it until it ends; return its id."""
         started = await self.ask(name, *variables)
         assert (started["outcome"], started["userErrors"]) == ("CREATED", [])
         run_id: str = started["run"]["id"]
@@ -80,27 +80,27 @@ class Curl:
 
 
 def events(script: Command) -> list[Any]:
-    """Return what a subscription has sent so far."""
+    """Return the messages of a subscription so far."""
     sent = [line[6:] for line in script.lines if line.startswith("data: {")]
     return [next(iter(json.loads(result)["data"].values())) for result in sent]
 
 
 def fields(document: DocumentNode) -> set[str]:
-    """Return the fields that a document asks for, as `Tenant.policies`."""
-    found = set()
+    """Return the fields that a document selects, such as `Tenant.policies`."""
+    tested = set()
     types = TypeInfo(SCHEMA)
 
     class Collector(Visitor):
         def enter_field(self, node: FieldNode, *_: Any) -> None:
-            found.add(f"{types.get_parent_type()}.{node.name.value}")
+            tested.add(f"{types.get_parent_type()}.{node.name.value}")
 
     visit(document, TypeInfoVisitor(types, Collector()))
-    return found
+    return tested
 
 
 @pytest.fixture
 async def curl(product: Product) -> Curl:
-    """An owner, who may do everything."""
+    """An owner, who may use every operation."""
     environment = product.environment(TenantRole.OWNER)
     del environment["OPSRUN_TENANT"]
     return Curl(environment)
@@ -121,7 +121,7 @@ def test_the_documents_cover_every_operation() -> None:
     assert there - covered == set()
 
 
-async def test_every_operation_does_what_it_says(curl: Curl, product: Product) -> None:
+async def test_every_operation_works(curl: Curl, product: Product) -> None:
     place = product.place
     (membership,) = (await curl.ask("viewer"))["memberships"]
     assert (membership["role"], membership["tenant"]["slug"]) == ("OWNER", place.slug)
@@ -132,8 +132,8 @@ async def test_every_operation_does_what_it_says(curl: Curl, product: Product) -
     export(place, policy("a", minimum=12), policy("b"))
     sync = await curl.done("start-sync", tenant, f"scopeKey={SCOPE}")
     drift = await curl.done("start-drift", tenant, f"scopeKey={SCOPE}")
-    found = await curl.ask("drift-findings", tenant, f"runId={drift}")
-    (finding,) = found["driftFindings"]["nodes"]
+    report = await curl.ask("drift-findings", tenant, f"runId={drift}")
+    (finding,) = report["driftFindings"]["nodes"]
     assert (finding["kind"], finding["changes"][0]["new"]) == ("MODIFIED", 12)
 
     policies = (await curl.ask("policies", tenant, f"scopeKey={SCOPE}"))["policies"]["nodes"]
@@ -157,7 +157,7 @@ async def test_every_operation_does_what_it_says(curl: Curl, product: Product) -
     unread = (await curl.ask("notifications", tenant, "unreadOnly:=true"))["notifications"]["nodes"]
     async with curl.run("watch-notifications", tenant, f"after={unread[0]['cursor']}") as stream:
         await curl.done("start-sync", tenant, f"scopeKey={SCOPE}")
-        await stream.says("inventory.sync succeeded")
+        await stream.prints("inventory.sync succeeded")
     read = json.dumps([one["id"] for one in unread])
     marked = await curl.ask("mark-read", tenant, f"notificationIds:={read}")
     assert all(one["readAt"] for one in marked["notifications"])
@@ -167,25 +167,25 @@ async def test_every_operation_does_what_it_says(curl: Curl, product: Product) -
     assert settings["unreadNotificationCount"] == marked["unreadCount"]
 
     async with curl.run("watch-runs", tenant) as stream:
-        await stream.says("FeedReset")
+        await stream.prints("FeedReset")
         assert len(events(stream)[0]["runs"]) == 5
     assert curl.ran == set(DOCUMENTS)
 
 
-async def test_a_feed_goes_on_behind_the_cursor(curl: Curl, product: Product) -> None:
+async def test_a_feed_continues_after_the_cursor(curl: Curl, product: Product) -> None:
     tenant = f"tenantId={product.place.global_id}"
     export(product.place, *(policy(str(number)) for number in range(25)))
     async with curl.run("watch-runs", tenant) as stream:
-        await stream.says("FeedReset")
+        await stream.prints("FeedReset")
         run_id = (await curl.ask("start-sync", tenant, f"scopeKey={SCOPE}"))["run"]["id"]
-        await stream.says("OperationRunChanged", times=2)
+        await stream.prints("OperationRunChanged", times=2)
         await stream.stop(signal.SIGKILL)
     seen = events(stream)[1:]
     whole = await curl.watched("watch-run", f"id={run_id}")
     last = whole[-1]["run"]["version"]
 
     async with curl.run("watch-runs", tenant, f"after={seen[-1]['cursor']}") as stream:
-        await stream.says("SUCCEEDED")
+        await stream.prints("SUCCEEDED")
     assert stream.output.count("FeedReset") == 0
     versions = [event["run"]["version"] for event in seen + events(stream)]
     assert versions == list(range(1, last + 1))
@@ -215,8 +215,8 @@ async def test_the_commands_in_the_docs_work_as_they_are(
     assert '"errors"' not in script.output
     assert product.place.slug in script.output
     async with shell(f"exec {subscription}") as stream:
-        await stream.says("event: next")
-        assert "cursor" in await stream.says("data: ")
+        await stream.prints("event: next")
+        assert "cursor" in await stream.prints("data: ")
         await stream.stop()
 
 

@@ -1,4 +1,4 @@
-"""`client-examples/python-client`: generated, strictly typed, and it misses and repeats nothing."""
+"""`client-examples/python-client`: generated, strictly typed, without missed or repeated events."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,7 @@ def test_the_generated_client_and_the_script_are_strictly_typed(example: Example
     example.call(example.tool("mypy"))
 
 
-async def test_it_follows_a_sync_to_its_success(example: Example, product: Product) -> None:
+async def test_it_follows_a_sync_until_it_succeeds(example: Example, product: Product) -> None:
     export(product.place, policy("a"), policy("b"))
     async with example.script(SCRIPT, SCOPE, environment=product.environment()) as script:
         assert await script.ends() == 0, script.output
@@ -63,11 +63,11 @@ async def test_it_misses_and_repeats_nothing_while_it_is_disconnected(
     example: Example, line: Line, fault: Fault
 ) -> None:
     async with example.script(SCRIPT, SCOPE, environment=line.environment) as script:
-        await script.says("RUNNING")
+        await script.prints("RUNNING")
         await line.fail(fault)
         if fault == "restart":
-            assert "1012" in await script.says("Disconnected")
-        await script.says("Disconnected", times=2)
+            assert "1012" in await script.prints("Disconnected")
+        await script.prints("Disconnected", times=2)
         await line.restore()
         assert await script.ends() == 0, script.output
     assert_nothing_missed(script)

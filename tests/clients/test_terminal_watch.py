@@ -1,4 +1,4 @@
-"""`client-examples/terminal-watch`: bars or lines, and it misses and repeats nothing."""
+"""`client-examples/terminal-watch`: bars or lines, without missed or repeated events."""
 
 import signal
 from pathlib import Path
@@ -21,7 +21,7 @@ def example(terminal_watch: Path) -> Example:
 
 
 async def assert_interruptible(script: Command) -> None:
-    """Check that Ctrl-C ends the script in order."""
+    """Check that Ctrl-C ends the script cleanly."""
     code, _ = await script.stop(signal.SIGINT)
     assert code == 0, script.output
     assert "Traceback" not in script.output
@@ -33,21 +33,22 @@ def test_the_generated_models_and_the_scripts_are_strictly_typed(example: Exampl
 
 async def test_it_reports_progress_and_failures(example: Example, product: Product) -> None:
     async with example.script(SCRIPT, environment=product.environment()) as script:
-        await script.says("0 active in ")
+        await script.prints("0 active in ")
         export(product.place, policy("a"), policy("b"))
         await product.start_sync()
-        assert "inventory.sync  SUCCEEDED            2 of 2 succeeded  0:00:0" in await script.says(
-            "SUCCEEDED"
+        assert (
+            "inventory.sync  SUCCEEDED            2 of 2 succeeded  0:00:0"
+            in await script.prints("SUCCEEDED")
         )
 
         export(product.place, policy("a"), {"id": "broken"}, {"id": "worse"})
         await product.start_sync()
-        said = await script.says("PARTIALLY_SUCCEEDED")
+        said = await script.prints("PARTIALLY_SUCCEEDED")
         assert "1 of 3 succeeded, 2 failed" in said
         assert "  2 × " in said
 
         await product.start_sync("nowhere")
-        assert "  1 × The scope does not exist." in await script.says("FAILED")
+        assert "  1 × The scope does not exist." in await script.prints("FAILED")
         await assert_interruptible(script)
     assert "#1   inventory.sync  QUEUED" in script.output
     assert "\x1b" not in script.output
@@ -59,11 +60,11 @@ async def test_it_shows_only_the_runs_that_match_the_filter(
     export(product.place, policy("a"))
     arguments = ("--type", "inventory.sync", "--bucket", "FAILED", "--bucket", "SUCCEEDED")
     async with example.script(SCRIPT, *arguments, environment=product.environment()) as script:
-        await script.says(LIVE)
+        await script.prints(LIVE)
         await product.start_sync()
-        await script.says("SUCCEEDED")
+        await script.prints("SUCCEEDED")
         await product.start_sync("nowhere")
-        await script.says("FAILED")
+        await script.prints("FAILED")
         await assert_interruptible(script)
     assert len(script.lines) == 3, script.output
 
@@ -73,15 +74,15 @@ async def test_it_misses_and_repeats_nothing_while_it_is_disconnected(
     example: Example, product: Product, line: Line, fault: Fault
 ) -> None:
     async with example.script(SCRIPT, environment=line.environment) as script:
-        await script.says(LIVE)
+        await script.prints(LIVE)
         await product.start_sync()
-        await script.says("RUNNING              0 of 35 done")
+        await script.prints("RUNNING              0 of 35 done")
         await line.fail(fault)
-        await script.says("1 active in ", times=2)
-        assert "disconnected (" in await script.says("reconnecting in", times=2)
+        await script.prints("1 active in ", times=2)
+        assert "disconnected (" in await script.prints("reconnecting in", times=2)
         await line.restore()
-        await script.says("SUCCEEDED")
-        await script.says(LIVE, times=2)
+        await script.prints("SUCCEEDED")
+        await script.prints(LIVE, times=2)
         await assert_interruptible(script)
     assert_nothing_missed(script)
 
@@ -90,19 +91,19 @@ async def test_it_starts_over_when_the_server_does_not_know_its_cursor(
     example: Example, product: Product, line: Line
 ) -> None:
     async with example.script(SCRIPT, environment=line.environment) as script:
-        await script.says(LIVE)
+        await script.prints(LIVE)
         await product.start_sync()
-        await script.says("RUNNING              0 of 35 done")
+        await script.prints("RUNNING              0 of 35 done")
         await line.fail("cut")
-        await script.says("reconnecting in")
+        await script.prints("reconnecting in")
         await product.start_sync("nowhere")
         await product.place.write(
             "UPDATE opsrun.tenant_feed SET epoch = gen_random_uuid() WHERE tenant_id = :tenant_id"
         )
         await line.restore()
-        await script.says(LIVE, times=2)
-        await script.says("SUCCEEDED            35 of 35 succeeded")
-        await script.says("The scope does not exist.")
+        await script.prints(LIVE, times=2)
+        await script.prints("SUCCEEDED            35 of 35 succeeded")
+        await script.prints("The scope does not exist.")
         await assert_interruptible(script)
     assert "RUNNING              10 of 35" not in script.output, "no events, but where the runs are"
     assert script.output.count("SUCCEEDED") == 1

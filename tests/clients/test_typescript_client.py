@@ -1,4 +1,4 @@
-"""`client-examples/typescript-client`: typed from the schema, and it misses and repeats nothing."""
+"""`client-examples/typescript-client`: typed from the schema, without missed or repeated events."""
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
@@ -21,12 +21,14 @@ pytestmark = needs_node
 def follow_run(
     typescript_client: Path, *scope: str, environment: Mapping[str, str]
 ) -> AbstractAsyncContextManager[Command]:
-    """Run what `npm start` runs, with just these settings."""
+    """Run the command of `npm start` with only these settings."""
     program = ("node", "build/follow-run.js")
     return running(*scope, environment=environment, folder=typescript_client, program=program)
 
 
-async def test_it_follows_a_sync_to_its_success(typescript_client: Path, product: Product) -> None:
+async def test_it_follows_a_sync_until_it_succeeds(
+    typescript_client: Path, product: Product
+) -> None:
     export(product.place, policy("a"), policy("b"))
     environment = product.environment()
     for earlier in (0, 1):
@@ -68,11 +70,11 @@ async def test_it_shows_what_to_fix(typescript_client: Path, product: Product) -
         assert message in script.lines[-1]
 
 
-async def test_its_build_is_registered_and_then_runs_where_nothing_else_does(
+async def test_its_registered_documents_run_where_only_registered_ones_may(
     typescript_client: Path, product: Product, installation: Installation
 ) -> None:
     export(product.place, policy("a"))
-    keeper = installation.environment(Login.MAINTENANCE)
+    variables = installation.environment(Login.MAINTENANCE)
     manifest = str(typescript_client / "src" / "gql" / "persisted-documents.json")
     async with api(installation, TRUSTED_DOCUMENTS="required") as (_, url):
         environment = {**product.environment(), "OPSRUN_URL": f"{url}/graphql"}
@@ -81,7 +83,7 @@ async def test_its_build_is_registered_and_then_runs_where_nothing_else_does(
             assert await script.ends() == 2
         assert "Only registered documents run here" in script.lines[-1]
         arguments = ("documents", "add", manifest)
-        async with running(*arguments, environment=keeper, folder=typescript_client) as opsrun:
+        async with running(*arguments, environment=variables, folder=typescript_client) as opsrun:
             assert await opsrun.ends() == 0, opsrun.output
         assert opsrun.lines[-1] == "Registered 5 new documents; 0 were there."
         async with follow_run(typescript_client, SCOPE, environment=by_hash) as script:
@@ -97,10 +99,10 @@ async def test_it_misses_and_repeats_nothing_while_it_is_disconnected(
     typescript_client: Path, line: Line, fault: Fault
 ) -> None:
     async with follow_run(typescript_client, SCOPE, environment=line.environment) as script:
-        await script.says("RUNNING  0/35")
+        await script.prints("RUNNING  0/35")
         await line.fail(fault)
-        assert ("1012" if fault == "restart" else "1006") in await script.says("Reconnecting")
-        await script.says("Reconnecting", times=2)
+        assert ("1012" if fault == "restart" else "1006") in await script.prints("Reconnecting")
+        await script.prints("Reconnecting", times=2)
         await line.restore()
         assert await script.ends() == 0, script.output
     assert_nothing_missed(script)

@@ -1,4 +1,4 @@
-"""`client-examples/web-hub`: what its users do, in a browser, on the product itself."""
+"""`client-examples/web-hub` in a browser, with a real installation."""
 
 import asyncio
 import re
@@ -55,12 +55,12 @@ async def visitor(browser: Browser, product: Product) -> AsyncIterator[Visitor]:
 
 @pytest.fixture
 async def page(visitor: Visitor, place: World) -> Page:
-    """The hub as an operator sees it at first."""
+    """The hub's first page, as an operator."""
     return await visitor.open("/", place.token())
 
 
 async def offer(place: World, *policies: dict[str, Any]) -> None:
-    """Make the scope hold exactly these policies, and let it be known."""
+    """Export exactly these policies in the scope, and make the scope known."""
     export(place, *policies)
     await place.maintenance().find_scopes()
 
@@ -71,7 +71,7 @@ def rows(page: Page, text: str = "") -> Locator:
 
 
 async def sync(page: Page, ended: int, outcome: str = "Succeeded") -> None:
-    """Sync the scope from its page, and wait until so many syncs of it have ended so."""
+    """Sync the scope from its page; wait until the page shows this many syncs with this result."""
     await go(page, "Inventory")
     await page.get_by_role("button", name=SYNC).click()
     await expect(rows(page, outcome)).to_have_count(ended)
@@ -89,7 +89,7 @@ async def test_the_code_of_a_dev_address_signs_in(
 
     await visitor.context.route("**/demo/sign-in", sign_in)
     hub = await visitor.open("/")
-    # Opened in a tab that shows the hub already: only the fragment changes.
+    # The tab already shows the hub, so only the fragment changes.
     await hub.goto(f"{product.url}/#demo=abc")
     await expect(hub.get_by_role("heading", name="Operations", exact=True)).to_be_visible()
     await expect(hub.get_by_text(place.members[TenantRole.OWNER].name).first).to_be_visible()
@@ -139,8 +139,8 @@ async def test_two_syncs_and_a_comparison_lead_to_findings(page: Page, place: Wo
     await page.get_by_role("link", name="Drift: generate").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text(f"Drift: generate ({SCOPE})")
     for kind, name in (("Added", "new"), ("Removed", "gone"), ("Modified", "a")):
-        found = page.get_by_role("button", name=re.compile(f"^{kind} Policy {name} "))
-        await expect(found).to_be_visible()
+        button = page.get_by_role("button", name=re.compile(f"^{kind} Policy {name} "))
+        await expect(button).to_be_visible()
     await page.get_by_role("button", name=re.compile("^Modified")).click()
     difference = page.get_by_role("figure").filter(has_text="passwordRequired")
     await expect(difference.locator("del")).to_have_text("− false")
@@ -150,7 +150,7 @@ async def test_two_syncs_and_a_comparison_lead_to_findings(page: Page, place: Wo
     await expect(page.get_by_role("button", name=re.compile("Policy "))).to_have_count(1)
 
 
-async def test_its_build_is_registered_and_then_runs_where_nothing_else_does(
+async def test_its_registered_documents_run_where_only_registered_ones_may(
     browser: Browser,
     product: Product,
     place: World,
@@ -160,13 +160,13 @@ async def test_its_build_is_registered_and_then_runs_where_nothing_else_does(
 ) -> None:
     await offer(place, policy("a"))
     arguments = ("documents", "add", "build/persisted-documents.json")
-    keeper = installation.environment(Login.MAINTENANCE)
+    variables = installation.environment(Login.MAINTENANCE)
     async with api(installation, TRUSTED_DOCUMENTS="required", **api_settings) as (_, url):
         async with Visitor.comes(browser, url) as visitor:
             page = await visitor.open("/", place.token())
             refusal = "Only registered documents run here"
             await expect(page.get_by_text(refusal).first).to_be_visible()
-        async with running(*arguments, environment=keeper, folder=web_hub) as opsrun:
+        async with running(*arguments, environment=variables, folder=web_hub) as opsrun:
             assert await opsrun.ends() == 0, opsrun.output
         async with Visitor.comes(browser, url) as visitor:
             page = await visitor.open("/", place.token())
@@ -180,7 +180,7 @@ async def test_its_build_is_registered_and_then_runs_where_nothing_else_does(
             await expect(page.get_by_text(refusal)).to_have_count(0)
 
 
-async def test_rows_enter_change_and_leave_without_asking_again(
+async def test_rows_enter_change_and_leave_without_new_queries(
     visitor: Visitor, page: Page, place: World, servers: EmbeddedServers
 ) -> None:
     await offer(place, *(policy(str(number)) for number in range(35)))
@@ -191,9 +191,9 @@ async def test_rows_enter_change_and_leave_without_asking_again(
     await expect(page.get_by_role("status").filter(has_text="Live")).to_be_visible()
 
     async def all_pages_were_read() -> bool:
-        """Each list reads its page at first, and once more when its feed begins.
+        """Each list reads its page once at first, and again when its feed begins.
 
-        There is one on each of the two pages of operations, and three with the scopes.
+        Each of the two pages of operations has one list, and the page of scopes has three.
         """
         return visitor.queries.count("RunsPage") == (2 + 3) * 2
 
@@ -273,7 +273,7 @@ async def test_it_shows_the_final_state_after_the_api_was_restarted(
             assert await watching.evaluate("window.isTheSame")
 
 
-async def test_a_scope_says_why_it_cannot_be_compared_yet(page: Page, place: World) -> None:
+async def test_a_scope_shows_why_it_cannot_be_compared_yet(page: Page, place: World) -> None:
     await offer(place, policy("a"))
     await go(page, "Drift")
     scope = page.get_by_role("region", name=SCOPE)
@@ -288,9 +288,7 @@ async def test_a_scope_says_why_it_cannot_be_compared_yet(page: Page, place: Wor
     await expect(scope).to_contain_text("just now: No changes")
 
 
-async def test_a_scope_that_came_out_empty_is_synced_as_empty_when_confirmed(
-    page: Page, place: World
-) -> None:
+async def test_an_empty_scope_is_synced_after_confirmation(page: Page, place: World) -> None:
     await offer(place, policy("a"))
     await sync(page, ended=1)
     (place.exports / SCOPE / "a.json").unlink()
@@ -313,9 +311,11 @@ async def test_a_wrong_link_leads_back(
 ) -> None:
     other = await World.create(installed, tmp_path / "other")
     foreign = await other.start()
-    keeper = installed[Login.MAINTENANCE].transactions
+    transactions = installed[Login.MAINTENANCE].transactions
     joined = await World.create(installed, tmp_path / "joined")
-    await save_member(keeper, joined.slug, place.members[TenantRole.OPERATOR], TenantRole.READONLY)
+    await save_member(
+        transactions, joined.slug, place.members[TenantRole.OPERATOR], TenantRole.READONLY
+    )
     elsewhere = await joined.start()
     gone = GlobalId("OperationRun", place.tenant_id, uuid4().hex).encode()
     runs = [
@@ -338,7 +338,7 @@ async def test_a_wrong_link_leads_back(
 
 
 def note_refusal(refused: list[str], message: ConsoleMessage) -> None:
-    """Note what the browser says of something that the page's policy does not allow."""
+    """Record the browser's errors about violations of the page's policy."""
     if "Content Security Policy" in message.text:
         refused.append(message.text)
 
@@ -374,7 +374,7 @@ async def test_a_reader_can_look_but_not_start(visitor: Visitor, place: World) -
     await expect(page.get_by_role("main").get_by_role("button")).to_have_count(0)
 
 
-async def test_a_backup_set_is_made_and_filled(visitor: Visitor, place: World) -> None:
+async def test_a_backup_set_is_created_and_filled(visitor: Visitor, place: World) -> None:
     await offer(place, policy("a"), policy("b"))
     page = await visitor.open("/", place.token(TenantRole.MANAGER))
     await sync(page, ended=1)
@@ -438,13 +438,13 @@ async def test_a_copied_link_leads_to_the_run(page: Page, place: World) -> None:
     assert await page.evaluate("navigator.clipboard.readText()") == page.url
 
 
-async def test_one_goes_on_as_another_user_and_in_another_tenant(
+async def test_a_user_switches_accounts_and_tenants(
     visitor: Visitor, place: World, installed: dict[Login, Resources], tmp_path: Path
 ) -> None:
     other = await World.create(installed, tmp_path / "other")
-    keeper = installed[Login.MAINTENANCE].transactions
+    transactions = installed[Login.MAINTENANCE].transactions
     owner = place.members[TenantRole.OWNER]
-    await save_member(keeper, other.slug, owner, TenantRole.READONLY)
+    await save_member(transactions, other.slug, owner, TenantRole.READONLY)
     page = await visitor.open("/", place.token(TenantRole.OWNER), place.token())
     account = page.get_by_role("button", name="A owner")
     tenant = page.get_by_label("Tenant", exact=True)
@@ -466,7 +466,7 @@ async def test_one_goes_on_as_another_user_and_in_another_tenant(
     await expect(page.get_by_role("heading", name="Sign in to Opsrun")).to_be_visible()
 
 
-async def test_who_has_no_good_token_is_asked_to_sign_in(visitor: Visitor, place: World) -> None:
+async def test_a_user_without_a_valid_token_must_sign_in(visitor: Visitor, place: World) -> None:
     page = await visitor.open(f"/t/{place.slug}/operations")
     token = page.get_by_label("Bearer token")
     await token.fill("rubbish")
@@ -482,7 +482,7 @@ async def test_who_has_no_good_token_is_asked_to_sign_in(visitor: Visitor, place
     await expect(page.get_by_role("heading", name="Operations")).to_be_visible()
 
 
-async def test_it_says_when_it_is_offline_and_comes_back(visitor: Visitor, page: Page) -> None:
+async def test_it_shows_when_it_is_offline_and_reconnects(visitor: Visitor, page: Page) -> None:
     live = page.get_by_role("status").filter(has_text="Live")
     await expect(live).to_be_visible()
     await visitor.context.set_offline(True)
@@ -491,7 +491,7 @@ async def test_it_says_when_it_is_offline_and_comes_back(visitor: Visitor, page:
     await expect(live).to_be_visible()
 
 
-async def test_it_says_when_the_api_does_not_answer_and_tries_again(page: Page) -> None:
+async def test_it_shows_when_the_api_does_not_respond_and_retries(page: Page) -> None:
     await expect(page.get_by_text("Nothing ran")).to_be_visible()
     await page.route("**/graphql", lambda route: route.abort())
     await page.get_by_role("link", name="Backup sets").click()
@@ -502,7 +502,7 @@ async def test_it_says_when_the_api_does_not_answer_and_tries_again(page: Page) 
     await expect(page.get_by_text("No backup sets")).to_be_visible()
 
 
-async def test_it_is_used_by_keyboard_alone(page: Page, place: World) -> None:
+async def test_it_works_with_the_keyboard_alone(page: Page, place: World) -> None:
     await offer(place, policy("a"))
     await sync(page, ended=1)
     await go(page, "Operations")
@@ -526,7 +526,7 @@ async def test_it_is_used_by_keyboard_alone(page: Page, place: World) -> None:
     await expect(page.get_by_role("heading", name=f"Inventory: sync ({SCOPE})")).to_be_visible()
 
 
-async def test_on_a_phone_the_pages_are_behind_a_button(
+async def test_on_a_phone_a_button_opens_the_navigation(
     browser: Browser, product: Product, place: World
 ) -> None:
     async with Visitor.comes(browser, product.url, width=390) as visitor:
@@ -579,7 +579,7 @@ async def fits(page: Page) -> None:
 @pytest.mark.parametrize(
     ("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)], ids=str
 )
-async def test_axe_finds_no_serious_fault(
+async def test_axe_reports_no_serious_problem(
     browser: Browser, product: Product, place: World, web_hub: Path, scheme: str, width: int
 ) -> None:
     axe = await asyncio.to_thread((web_hub / "node_modules/axe-core/axe.min.js").read_text)

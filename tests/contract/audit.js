@@ -1,4 +1,4 @@
-// Prints what graphql-http's audits say about the server at OPSRUN_URL, as JSON.
+// Prints the results of graphql-http's audits of the server at OPSRUN_URL, as JSON.
 import { auditServer } from 'graphql-http';
 
 const { OPSRUN_URL: url, OPSRUN_TOKEN: token } = process.env;
@@ -7,5 +7,5 @@ const fetchFn = (address, init = {}) =>
   fetch(address, { ...init, headers: { ...init.headers, authorization: `Bearer ${token}` } });
 
 const results = await auditServer({ url, fetchFn });
-const told = results.map(({ id, name, status, reason }) => ({ id, name, status, reason }));
-console.log(JSON.stringify(told));
+const report = results.map(({ id, name, status, reason }) => ({ id, name, status, reason }));
+console.log(JSON.stringify(report));

@@ -13,7 +13,7 @@ _MADE = shutil.ignore_patterns(
 
 @pytest.fixture
 def project(tools: Path, tmp_path: Path) -> Path:
-    """A copy of schema, examples and tools, to be changed at will; nothing is unreleased yet."""
+    """A copy of schema, examples and tools for a test to change; all of the schema is released."""
     shutil.copy(ROOT / "schema.graphql", tmp_path)
     (tmp_path / "docs" / "releases").mkdir(parents=True)
     shutil.copy(ROOT / "schema.graphql", tmp_path / "docs" / "releases" / "0.9.0.graphql")
@@ -24,7 +24,7 @@ def project(tools: Path, tmp_path: Path) -> Path:
 
 
 def replace(file: Path, old: str, new: str) -> None:
-    """Change a file in its only place that reads `old`."""
+    """Replace the only `old` of a file."""
     text = file.read_text()
     assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in {file.name}"
     file.write_text(text.replace(old, new))

@@ -9,7 +9,7 @@ const GENERATED = ["**/.venv/", "**/build/", "**/gql/", "**/__generated__/"];
 
 const projects = { contract: { schema: SCHEMA } };
 for (const example of readdirSync(EXAMPLES)) {
-  // A project of its own: how it names its documents is no matter of other examples.
+  // A separate project, so that its document names do not clash with those of other examples.
   projects[example] = {
     schema: SCHEMA,
     documents: `${EXAMPLES}/${example}/**/*.{graphql,ts,tsx}`,
@@ -76,7 +76,7 @@ const documents = {
     ...configs["flat/operations-recommended"].rules,
     // Only of use to a client with a normalized cache.
     "@graphql-eslint/require-selections": "off",
-    // The API limits depth itself; examples have styles of their own.
+    // The API limits depth itself, and each example has a different style.
     "@graphql-eslint/selection-set-depth": "off",
     "@graphql-eslint/naming-convention": "off",
   },
@@ -85,7 +85,7 @@ const documents = {
 const code = {
   files: [`${EXAMPLES}/*/src/**/*.{ts,tsx}`],
   languageOptions: { parser: typescript },
-  // What an example's own linter is told is not for this one.
+  // Comments for an example's linter are not for this one.
   linterOptions: { noInlineConfig: true, reportUnusedDisableDirectives: "off" },
   processor,
 };

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 PATIENCE = 30.0
-SOCKETS, EVENTS = "graphql-ws", "graphql-sse"
+GRAPHQL_WS, GRAPHQL_SSE = "graphql-ws", "graphql-sse"
 
 
 class Scenario:
-    """A running program."""
+    """A running scenario."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -26,7 +26,7 @@ class Scenario:
         assert line, "The program has ended; see its error above."
         return json.loads(line)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Let it continue with its next step."""
         assert self._process.stdin is not None
         self._process.stdin.write(b"\n")
@@ -37,7 +37,7 @@ async def scenario(
     tools: Path, package: str, host: str, token: str, name: str, *arguments: str
 ) -> AsyncIterator[Scenario]:
     """Run a scenario of this package's client at the API of `host`."""
-    scheme = "ws" if package == SOCKETS else "http"
+    scheme = "ws" if package == GRAPHQL_WS else "http"
     node = ("node", f"npm-clients/{package}.js", name, *arguments)
     async with program(tools, f"{scheme}://{host}/graphql", token, *node) as running:
         yield running
@@ -45,7 +45,7 @@ async def scenario(
 
 @asynccontextmanager
 async def program(folder: Path, url: str, token: str, *arguments: str) -> AsyncIterator[Scenario]:
-    """Run a client's program at the API of `url`; kill what is left of it."""
+    """Run a client's program at the API of `url`; kill it at the end if it still runs."""
     process = await asyncio.create_subprocess_exec(
         *arguments,
         cwd=folder,

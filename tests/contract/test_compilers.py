@@ -1,4 +1,4 @@
-"""Relay's compiler and gql.tada take the schema, and what they make of it is strictly typed.
+"""Relay's compiler and gql.tada accept the schema and generate strictly typed code.
 
 GraphQL Code Generator's client preset and ariadne-codegen do so in `tests/clients`, with the
 documents of the examples.

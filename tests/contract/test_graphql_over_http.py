@@ -1,4 +1,4 @@
-"""The API stands the public audits of GraphQL over HTTP: no error, no warning, no notice."""
+"""The API passes the public audits of GraphQL over HTTP without an error, warning or notice."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ __all__ = ["installation", "installed", "place"]
 pytestmark = needs_node
 
 
-async def test_it_stands_the_public_audits(
+async def test_the_api_passes_the_public_audits(
     installation: Installation, place: World, tools: Path
 ) -> None:
     async with api(installation) as (command, base):

@@ -1,4 +1,4 @@
-"""Clients that are not ours, from npm and PyPI, at the API: queries, events, persisted queries."""
+"""Third-party clients from npm and PyPI use queries, events and persisted queries."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,7 +23,7 @@ __all__ = ["api", "serving"]
 
 PYTHON = Path(__file__).parent / "python-client"
 PYTHON_TRANSPORTS = ("aiohttp", "httpx", "httpx_async", "requests")
-PYTHON_SOCKETS = ("websockets", "aiohttp_websockets")
+PYTHON_WEBSOCKETS = ("websockets", "aiohttp_websockets")
 # As Apollo Client sends it.
 VIEWER = """query Viewer {
   viewer {
@@ -43,7 +43,7 @@ async def facts(tools: Path, package: str, api: RunningApi, world: World, *argum
 
 
 async def assert_watches(client: Scenario, world: World) -> None:
-    """The feed begins with a snapshot, and a run that starts is seen."""
+    """Check that the feed begins with a snapshot and then shows a new run."""
     assert (await client.facts())["kind"] == "FeedReset"
     started = await world.start()
     result = await client.facts()
@@ -70,7 +70,7 @@ async def test_a_client_that_splits_at_line_feeds_sees_events(
 
 @needs_node
 @pytest.mark.parametrize("package", ["executor-http", "graphql-request"])
-async def test_answers_and_errors_arrive(
+async def test_responses_and_errors_arrive(
     tools: Path, api: RunningApi, world: World, package: str
 ) -> None:
     name = world.members[TenantRole.OPERATOR].name
@@ -92,7 +92,7 @@ async def test_an_unknown_hash_is_followed_by_the_text(
 
 @needs_node
 @pytest.mark.parametrize("package", ["urql", "apollo"])
-async def test_where_only_registered_documents_run_no_client_asks_twice(
+async def test_clients_do_not_retry_where_only_registered_documents_run(
     tools: Path, serving: Serving, world: World, package: str
 ) -> None:
     async with serving(trusted_documents="required") as closed:
@@ -143,8 +143,8 @@ async def python_client(
         yield running
 
 
-@pytest.mark.parametrize("transport", [*PYTHON_TRANSPORTS, *PYTHON_SOCKETS])
-async def test_the_python_package_asks(
+@pytest.mark.parametrize("transport", [*PYTHON_TRANSPORTS, *PYTHON_WEBSOCKETS])
+async def test_the_python_package_executes_queries(
     python: str, api: RunningApi, world: World, transport: str
 ) -> None:
     async with python_client(python, api, world, transport, "asking") as client:
@@ -152,8 +152,8 @@ async def test_the_python_package_asks(
         assert await client.facts() == {"codes": ["BAD_USER_INPUT"]}
 
 
-@pytest.mark.parametrize("transport", PYTHON_SOCKETS)
-async def test_the_python_package_watches(
+@pytest.mark.parametrize("transport", PYTHON_WEBSOCKETS)
+async def test_the_python_package_receives_events(
     python: str, api: RunningApi, world: World, transport: str
 ) -> None:
     async with python_client(python, api, world, transport, "watching", world.global_id) as client:

@@ -1,4 +1,4 @@
-"""`npm run lint`: what a good schema has, and that the examples' documents fit it."""
+"""`npm run lint` checks the schema's style and the examples' documents."""
 
 from pathlib import Path
 
@@ -33,14 +33,14 @@ def test_the_schema_and_the_documents_of_all_examples_are_clean(tools: Path) -> 
     npm(tools, "run", "lint")
 
 
-def test_it_finds_what_a_schema_should_not_have(project: Path) -> None:
+def test_it_reports_bad_style_of_the_schema(project: Path) -> None:
     for old, new in FAULTS.values():
         replace(project / "schema.graphql", old, new)
-    found = findings(project)
-    assert [rule for rule in FAULTS if f"@graphql-eslint/{rule}\n" not in found] == [], found
+    report = findings(project)
+    assert [rule for rule in FAULTS if f"@graphql-eslint/{rule}\n" not in report] == [], report
 
 
-def test_it_finds_what_does_not_fit_the_schema_in_every_kind_of_document(project: Path) -> None:
+def test_it_reports_documents_of_every_kind_that_do_not_fit_the_schema(project: Path) -> None:
     deprecated = '  slug: String! @deprecated(reason: "Use `name`.")'
     replace(project / "schema.graphql", "  slug: String!", deprecated)
     example = project / "client-examples" / "new-example"
@@ -52,7 +52,7 @@ def test_it_finds_what_does_not_fit_the_schema_in_every_kind_of_document(project
         "const Three = gql(`query Three($id: ID!) { tenant(id: $id) { slug nameInTsx } }`);\n"
         "export const Title = ({ name }: { name: string }) => <h1>{name}</h1>;\n"
     )
-    found = findings(project)
+    report = findings(project)
     for field in ("nameInGraphql", "viewerInTs", "nameInTsx"):
-        assert f'Cannot query field "{field}"' in found
-    assert 'Field "slug" is marked as deprecated' in found.partition("Own.tsx")[2]
+        assert f'Cannot query field "{field}"' in report
+    assert 'Field "slug" is marked as deprecated' in report.partition("Own.tsx")[2]

@@ -1,4 +1,4 @@
-"""The npm clients of both protocols, at the endpoint: what their users see, and the server too."""
+"""The npm clients of both protocols, as their users and the server see them."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ import pytest
 
 from gql.transport import http as http_module
 from gql.transport import sse
-from tests.contract.npm_clients import EVENTS, SOCKETS, scenario
+from tests.contract.npm_clients import GRAPHQL_SSE, GRAPHQL_WS, scenario
 from tests.gql.transport import demo as demo_module
 from tests.gql.transport.demo import Demo, Watch, serve
 from tests.nodejs import needs_node
@@ -19,7 +19,7 @@ from tests.nodejs import needs_node
 pytestmark = needs_node
 
 PROTOCOL = "graphql-transport-ws"
-PACKAGES = (SOCKETS, EVENTS)
+PACKAGES = (GRAPHQL_WS, GRAPHQL_SSE)
 HELLO = {"results": [{"data": {"hello": "Hello, world!"}}], "error": None}
 
 
@@ -71,16 +71,18 @@ async def test_operations_run_side_by_side_and_complete(facts: Any, package: str
     assert result.get("opened", 1) == 1
 
 
-@pytest.mark.parametrize(("package", "name"), [(SOCKETS, "completing"), (EVENTS, "leaving")])
-async def test_a_client_that_leaves_frees_its_subscription(
+@pytest.mark.parametrize(
+    ("package", "name"), [(GRAPHQL_WS, "completing"), (GRAPHQL_SSE, "leaving")]
+)
+async def test_a_client_that_leaves_ends_its_subscription(
     tools: Path, demo: Demo, watch: Watch, package: str, name: str
 ) -> None:
     async with scenario(tools, package, demo.host, "ada", name) as running:
         await asyncio.wait_for(watch.started.wait(), 20)
-        running.go_on()
+        running.resume()
         result = await running.facts()
         await asyncio.wait_for(watch.cleaned_up.wait(), 5)
-    if package == SOCKETS:
+    if package == GRAPHQL_WS:
         assert result == {"end": HELLO, "results": 0, "opened": 1, "closed": []}
     else:
         assert "next" not in result["seen"]
@@ -93,25 +95,25 @@ async def test_a_stream_that_breaks_ends_with_its_error(facts: Any, package: str
         await facts(package, "operations", 'subscription { breaks(code: "FORBIDDEN", first: 1) }')
     )["ends"]
     assert end["results"][0] == {"data": {"breaks": 0}}
-    # Of graphql-sse's protocol errors are results, of graphql-transport-ws' they are the end.
-    [error] = end["error"] if package == SOCKETS else end["results"][1]["errors"]
+    # In graphql-sse's protocol errors are results; in graphql-transport-ws they end the operation.
+    [error] = end["error"] if package == GRAPHQL_WS else end["results"][1]["errors"]
     assert error["extensions"]["code"] == "FORBIDDEN"
 
 
 # graphql-ws
 
 
-async def test_a_lazy_client_opens_its_socket_when_needed(facts: Any) -> None:
-    result = await facts(SOCKETS, "lazily")
+async def test_a_lazy_client_opens_its_websocket_when_needed(facts: Any) -> None:
+    result = await facts(GRAPHQL_WS, "lazily")
     assert result == {"before": 0, "opened": 2, "closed": [1000, 1000]}
 
 
-async def test_pings_of_a_client_are_answered_meanwhile(facts: Any) -> None:
-    assert await facts(SOCKETS, "pinging") == {"end": HELLO, "opened": 1, "closed": []}
+async def test_pings_are_answered_during_a_subscription(facts: Any) -> None:
+    assert await facts(GRAPHQL_WS, "pinging") == {"end": HELLO, "opened": 1, "closed": []}
 
 
 async def test_a_bad_document_is_an_error_of_its_operation_only(facts: Any) -> None:
-    result = await facts(SOCKETS, "operations", "{ goodbye }", "{", "{ hello }")
+    result = await facts(GRAPHQL_WS, "operations", "{ goodbye }", "{", "{ hello }")
     *faulty, good = result["ends"]
     for end in faulty:
         assert end["results"] == []
@@ -120,20 +122,20 @@ async def test_a_bad_document_is_an_error_of_its_operation_only(facts: Any) -> N
     assert (result["opened"], result["closed"]) == (1, [])
 
 
-async def test_a_refused_client_does_not_try_for_ever(facts: Any) -> None:
-    result = await facts(SOCKETS, "refused", user="")
+async def test_a_refused_client_stops_retrying(facts: Any) -> None:
+    result = await facts(GRAPHQL_WS, "refused", user="")
     assert result == {"code": 4403, "reason": "Forbidden", "opened": 0, "closed": [4403] * 6}
 
 
 async def test_a_refused_client_may_give_up_at_once(facts: Any) -> None:
-    result = await facts(SOCKETS, "refusedForGood", user="")
+    result = await facts(GRAPHQL_WS, "refusedForGood", user="")
     assert result == {"code": 4403, "opened": 0, "closed": [4403]}
 
 
-async def test_a_client_that_was_given_up_comes_back(tools: Path) -> None:
+async def test_a_client_reconnects_after_missed_pongs(tools: Path) -> None:
     async with (
         serve(ping_seconds=1) as demo,
-        scenario(tools, SOCKETS, demo.host, "ada", "silent") as running,
+        scenario(tools, GRAPHQL_WS, demo.host, "ada", "silent") as running,
     ):
         assert await running.facts() == {"end": HELLO, "opened": 2, "closed": [4499]}
 
@@ -149,31 +151,31 @@ SILENCE = message("subscribe", id="1", payload={"query": "subscription { silence
 @pytest.mark.parametrize(
     ("protocol", "messages", "code"),
     [
-        pytest.param(PROTOCOL, ["{"], 4400, id="no JSON"),
+        pytest.param(PROTOCOL, ["{"], 4400, id="not JSON"),
         pytest.param(PROTOCOL, [INIT, message("start", id="1")], 4400, id="legacy message"),
-        pytest.param(PROTOCOL, [SILENCE], 4401, id="not opened"),
-        pytest.param(PROTOCOL, [message("connection_init")], 4403, id="nobody"),
+        pytest.param(PROTOCOL, [SILENCE], 4401, id="not initialized"),
+        pytest.param(PROTOCOL, [message("connection_init")], 4403, id="no token"),
         pytest.param("", [INIT], 4406, id="no subprotocol"),
         pytest.param(PROTOCOL, [INIT, SILENCE, SILENCE], 4409, id="id taken"),
-        pytest.param(PROTOCOL, [INIT, INIT], 4429, id="opened twice"),
+        pytest.param(PROTOCOL, [INIT, INIT], 4429, id="initialized twice"),
     ],
 )
-async def test_a_broken_rule_has_its_code(
+async def test_a_broken_rule_closes_with_its_code(
     facts: Any, protocol: str, messages: list[str], code: int
 ) -> None:
-    assert await facts(SOCKETS, "raw", protocol, *messages) == {"code": code}
+    assert await facts(GRAPHQL_WS, "raw", protocol, *messages) == {"code": code}
 
 
-async def test_a_client_that_says_nothing_is_not_waited_for(
+async def test_a_client_that_sends_nothing_is_closed(
     facts: Any, demo: Demo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(demo.view, "connection_init_wait_timeout", timedelta(seconds=0.05))
-    assert await facts(SOCKETS, "raw", PROTOCOL) == {"code": 4408}
+    assert await facts(GRAPHQL_WS, "raw", PROTOCOL) == {"code": 4408}
 
 
-async def test_the_legacy_protocol_is_not_spoken(facts: Any) -> None:
-    """The server chooses none, which ends it on the client's side before our 4406 comes."""
-    result = await facts(SOCKETS, "raw", "graphql-ws", message("connection_init"))
+async def test_the_legacy_protocol_is_not_supported(facts: Any) -> None:
+    """The server selects no subprotocol, so the client ends it before it receives 4406."""
+    result = await facts(GRAPHQL_WS, "raw", "graphql-ws", message("connection_init"))
     assert result == {"error": "Server sent no subprotocol"}
 
 
@@ -190,20 +192,20 @@ async def test_the_legacy_protocol_is_not_spoken(facts: Any) -> None:
         ("subscription { silence }", "unlucky", 503, "UNAVAILABLE"),
     ],
 )
-async def test_a_stream_that_cannot_start_tells_why(
+async def test_a_stream_that_cannot_start_reports_why(
     facts: Any, query: str, user: str, status: int, code: str
 ) -> None:
-    result = await facts(EVENTS, "refused", query, user=user)
+    result = await facts(GRAPHQL_SSE, "refused", query, user=user)
     assert (result["results"], result["status"]) == ([], status)
     assert [error["extensions"]["code"] for error in result["body"]["errors"]] == [code]
 
 
-async def test_comments_do_not_disturb(
+async def test_clients_ignore_comments(
     tools: Path, demo: Demo, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http_module, "FIRST_RESULT_TIMEOUT", 0.01)
     monkeypatch.setattr(sse, "KEEP_ALIVE", 0.01)
-    async with scenario(tools, EVENTS, demo.host, "ada", "commented") as running:
+    async with scenario(tools, GRAPHQL_SSE, demo.host, "ada", "commented") as running:
         assert await running.facts() == {"comments": 3}
         watch.announced.set()
         assert await running.facts() == counted("announced", 1)

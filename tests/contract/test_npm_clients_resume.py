@@ -1,4 +1,4 @@
-"""The npm clients at `opsrun api`: tokens that ran out, and a restart in the middle."""
+"""The npm clients at `opsrun api`: expired tokens, and a restart."""
 
 import asyncio
 import socket
@@ -13,7 +13,7 @@ from opsrun.api.listening import listening_socket
 from opsrun.auth.tokens import LocalTokens
 from opsrun.postgres.engines import Login
 from opsrun.settings import Settings
-from tests.contract.npm_clients import EVENTS, PATIENCE, SOCKETS, Scenario, scenario
+from tests.contract.npm_clients import GRAPHQL_SSE, GRAPHQL_WS, PATIENCE, Scenario, scenario
 from tests.nodejs import needs_node
 from tests.opsrun.api.test_serving import api
 from tests.opsrun.commands import Command, running
@@ -25,35 +25,35 @@ __all__ = ["installation", "installed", "place"]
 pytestmark = needs_node
 
 CLIENTS = (
-    (SOCKETS, "resuming"),
-    (EVENTS, "resumingByVariable"),
-    (EVENTS, "resumingByHeader"),
+    (GRAPHQL_WS, "resuming"),
+    (GRAPHQL_SSE, "resumingByVariable"),
+    (GRAPHQL_SSE, "resumingByHeader"),
 )
 
 
 async def change(client: Scenario) -> Any:
-    """Return what comes next, but for heartbeats and that a socket closed."""
+    """Return the next event that is neither a heartbeat nor a closed WebSocket."""
     while (result := await client.facts()).get("kind") == "FeedHeartbeat" or "closed" in result:
         pass
     return result
 
 
 async def cut_off_a_handshake(bound: socket.socket) -> None:
-    """Take connections and close them unanswered, until one of them was a WebSocket's."""
+    """Close connections without a response, until one of them was for a WebSocket."""
     loop = asyncio.get_running_loop()
     bound.setblocking(False)
-    asked = b""
+    request = b""
     async with asyncio.timeout(PATIENCE):
-        while b"Upgrade: websocket" not in asked:
+        while b"Upgrade: websocket" not in request:
             connection, _ = await loop.sock_accept(bound)
             with connection:
-                asked = await loop.sock_recv(connection, 4096)
+                request = await loop.sock_recv(connection, 4096)
 
 
 async def test_clients_miss_nothing_across_a_restart(
     installation: Installation, place: World, tools: Path
 ) -> None:
-    # The port stays open, so who comes back between the two waits.
+    # The port stays open, so a client that reconnects between the two servers waits.
     with listening_socket(Settings.model_validate({"port": 0})) as bound:
         bound.set_inheritable(True)
         host = f"127.0.0.1:{bound.getsockname()[1]}"
@@ -68,7 +68,7 @@ async def test_clients_miss_nothing_across_a_restart(
 
         async with AsyncExitStack() as stack:
             async with server() as first:
-                await first.says("Listening on ")
+                await first.prints("Listening on ")
                 clients = [
                     await stack.enter_async_context(
                         scenario(tools, package, host, place.token(), name, place.global_id)
@@ -88,7 +88,7 @@ async def test_clients_miss_nothing_across_a_restart(
                 assert "Traceback" not in second.output
 
 
-async def test_a_token_that_ran_out_lets_nobody_in(
+async def test_an_expired_token_is_refused(
     installation: Installation, place: World, tools: Path
 ) -> None:
     user = place.members[TenantRole.OPERATOR]
@@ -97,9 +97,11 @@ async def test_a_token_that_ran_out_lets_nobody_in(
     )
     async with api(installation) as (_, base):
         host = base.removeprefix("http://")
-        async with scenario(tools, SOCKETS, host, expired, "refusedForGood") as client:
+        async with scenario(tools, GRAPHQL_WS, host, expired, "refusedForGood") as client:
             assert await client.facts() == {"code": 4403, "opened": 0, "closed": [4403]}
-        async with scenario(tools, EVENTS, host, expired, "refused", "{ __typename }") as client:
+        async with scenario(
+            tools, GRAPHQL_SSE, host, expired, "refused", "{ __typename }"
+        ) as client:
             result = await client.facts()
     assert result["status"] == 401
     assert result["body"]["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"

@@ -1,4 +1,4 @@
-"""`make reference`: one page, with everything that the schema has, that loads nothing."""
+"""`make reference` writes one complete page that loads nothing."""
 
 import re
 from pathlib import Path

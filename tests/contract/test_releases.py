@@ -1,4 +1,4 @@
-"""`npm run released`: no change breaks clients of the last release unannounced."""
+"""`npm run released` fails for a breaking change that the changelog does not announce."""
 
 import tomllib
 from collections.abc import Callable
@@ -23,14 +23,14 @@ ADDED = ("type Viewer {", "type Viewer {\n  locale: String")
 
 
 def changed(project: Path, change: tuple[str, str], changelog: str) -> Path:
-    """Change the schema and write the changelog; return where to check that."""
+    """Change the schema and the changelog; return the folder to check."""
     replace(project / "schema.graphql", *change)
     (project / "CHANGELOG.md").write_text(changelog)
     return project / "tests" / "contract"
 
 
 def unreleased(heading: str, coordinate: str) -> str:
-    """Return a changelog with one entry that is not released."""
+    """Return a changelog with one unreleased entry."""
     return f"# Changelog\n\n## Unreleased\n\n### {heading}\n\n- `{coordinate}`: see `name`.\n"
 
 
@@ -40,7 +40,7 @@ def test_every_release_keeps_its_schema() -> None:
 
 
 @needs_node
-def test_clients_of_the_last_release_go_on(
+def test_clients_of_the_last_release_still_work(
     tools: Path, record_property: Callable[[str, object], None]
 ) -> None:
     # Dangerous changes are for people to judge.
@@ -56,7 +56,7 @@ def test_clients_of_the_last_release_go_on(
     ],
     ids=["removed field", "required argument"],
 )
-def test_a_breaking_change_has_to_be_announced(
+def test_a_breaking_change_must_be_announced(
     project: Path, change: tuple[str, str], coordinate: str, heading: str
 ) -> None:
     folder = changed(project, change, unreleased("Added", coordinate))
@@ -67,7 +67,7 @@ def test_a_breaking_change_has_to_be_announced(
 
 
 @needs_node
-def test_what_an_earlier_release_announced_does_not_count(project: Path) -> None:
+def test_an_announcement_of_an_earlier_release_does_not_count(project: Path) -> None:
     entry = unreleased("Removed", "OperationRun.initiator").replace("Unreleased", "0.9.0")
     folder = changed(project, REMOVED, entry.replace("## ", "## Unreleased\n\n## ", 1))
     with pytest.raises(AssertionError, match="1 breaking change"):
@@ -80,7 +80,7 @@ def test_what_an_earlier_release_announced_does_not_count(project: Path) -> None
     [(GROWN_ENUM, "StatusBucket.PAUSED"), (ADDED, "Viewer.locale")],
     ids=["enum value", "added field"],
 )
-def test_what_breaks_no_client_is_only_reported(
+def test_a_dangerous_change_is_only_reported(
     project: Path, change: tuple[str, str], coordinate: str
 ) -> None:
     folder = changed(project, change, "")

@@ -1,4 +1,4 @@
-"""A server to shoot at, two tenants that have something of everything, and a plan."""
+"""The servers to fuzz, and two tenants that have an object of every kind."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ from tests.gql.furnished import furnish
 from tests.opsrun.conftest import Installation
 
 TALLY = "tally"
-# What the two kinds of server have in common: rates would hide what lies behind them.
+# The settings of both servers. A budget would refuse cases before they are tested.
 COMMON = {"LOG_FORMAT": "json", "COST_PER_MINUTE": "1000000000"}
 ROOM = {
     "LIMIT_TOKENS": "100000",
@@ -34,20 +34,20 @@ ROOM = {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Ask for a longer round."""
+    """Add options for more and other cases."""
     group = parser.getgroup("fuzz")
-    group.addoption("--examples", type=int, default=0, help="cases of each test, instead of few")
-    group.addoption("--seed", type=int, default=None, help="draw other cases than the usual ones")
+    group.addoption("--examples", type=int, default=0, help="number of cases per test")
+    group.addoption("--seed", type=int, default=None, help="draw other cases")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Tell the tests, which are read later."""
+    """Set the plan before the tests are imported."""
     PLAN.examples = config.getoption("examples", 0)
     PLAN.seed = config.getoption("seed", None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print how many cases there were, and how they were answered."""
+    """Print the number of cases and of each kind of response."""
     tallies: dict[str, Counter[str]] = defaultdict(Counter)
     for report in terminalreporter.getreports("passed"):
         if report.when == "teardown":
@@ -63,7 +63,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 async def fuzzed(
     servers: EmbeddedServers, logins: object, tmp_path_factory: pytest.TempPathFactory
 ) -> Installation:
-    """A database of the fuzzers' own; `logins` is there for its roles."""
+    """A separate database for the fuzz tests. `logins` creates its roles."""
     urls = await provision(await new_database(servers.postgres_url, "fuzz"), SECRET)
     redis_url = servers.redis_url.removesuffix("/0") + "/2"
     return Installation(urls, redis_url, tmp_path_factory.mktemp("fuzz"))
@@ -71,17 +71,17 @@ async def fuzzed(
 
 @pytest.fixture(scope="session")
 async def pool(fuzzed: Installation, tmp_path_factory: pytest.TempPathFactory) -> Pool:
-    """What two tenants have, made by users before anybody shoots."""
+    """The objects of two tenants, created before the tests."""
     async with AsyncExitStack() as stack:
-        given = {
+        all_settings = {
             login: settings_for(url, fuzzed.redis_url, fuzzed.folder, limit_cost=1_000_000)
             for login, url in fuzzed.urls.items()
         }
         resources: dict[Login, Resources] = {
             login: await stack.enter_async_context(open_resources(settings, login))
-            for login, settings in given.items()
+            for login, settings in all_settings.items()
         }
-        api = await stack.enter_async_context(running_api(given[Login.API]))
+        api = await stack.enter_async_context(running_api(all_settings[Login.API]))
         return Pool(
             await furnish(api, resources, tmp_path_factory.mktemp("ours")),
             await furnish(api, resources, tmp_path_factory.mktemp("theirs")),
@@ -92,7 +92,7 @@ async def pool(fuzzed: Installation, tmp_path_factory: pytest.TempPathFactory) -
 def strict(
     fuzzed: Installation, tally: Counter[str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    """An API with the limits of every installation, and room for few sockets of a user."""
+    """An API with the default limits, and few connections per user."""
     few = {"CONNECTIONS_PER_USER": str(SEATS), "OPERATIONS_PER_WEBSOCKET": "5"}
     environment = fuzzed.environment(Login.API, **COMMON, **few)
     with serving(environment, tmp_path_factory.mktemp("strict"), tally) as server:
@@ -103,7 +103,7 @@ def strict(
 def roomy(
     fuzzed: Installation, tally: Counter[str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    """An API whose limits let documents through that ask for much."""
+    """An API whose limits admit large documents."""
     environment = fuzzed.environment(Login.API, **COMMON, **ROOM)
     with serving(environment, tmp_path_factory.mktemp("roomy"), tally) as server:
         yield server
@@ -111,13 +111,13 @@ def roomy(
 
 @pytest.fixture(scope="session")
 def tally() -> Counter[str]:
-    """How often the servers gave which answer, to the tests of one file."""
+    """The number of responses of each kind to the tests of one file."""
     return Counter()
 
 
 @pytest.fixture(autouse=True, scope="module")
 def tallied(tally: Counter[str]) -> Counter[str]:
-    """Count the answers of this file alone."""
+    """Count the responses of each file separately."""
     tally.clear()
     return tally
 

@@ -76,7 +76,7 @@ def check_result(result: Any) -> set[str]:
 
 
 def check_errors(errors: Any) -> set[str]:
-    """Return the codes of a list of errors. Each must have a code of `CODES`."""
+    """Return the codes of a list of errors, which must be in `CODES`."""
     assert isinstance(errors, list), f"Not a list of errors: {errors!r}"
     assert errors, "An empty list of errors"
     for error in errors:

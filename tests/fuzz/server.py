@@ -21,13 +21,13 @@ from tests.fuzz.oracle import DEADLINE, Log, check_answer
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
-# Sockets and streams that a user of the strict server may have open.
+# The connections that a user of the strict server may have open.
 SEATS = 3
 
 
 @dataclass(slots=True)
 class Server:
-    """A running API, its log, and the count of what it has answered."""
+    """A running API, its log, and the number of responses of each kind."""
 
     http: httpx.Client
     log: Log
@@ -35,8 +35,8 @@ class Server:
     tally: Counter[str]
 
     @property
-    def socket_url(self) -> str:
-        """Where sockets are opened."""
+    def websocket_url(self) -> str:
+        """The URL for WebSockets."""
         return f"ws://{self.http.base_url.netloc.decode()}/graphql"
 
     def ask(self, token: str, query: str, variables: Any = None, **headers: str) -> set[str]:
@@ -48,7 +48,7 @@ class Server:
     def request(
         self, method: str, url: str, headers: Mapping[str, str], content: bytes = b""
     ) -> set[str]:
-        """Send a request; return the codes of its errors. Streams are left when they begin."""
+        """Send a request; return the codes of its errors. Event streams are closed at once."""
         sent = [(name.encode(), value.encode()) for name, value in headers.items()]
         with self.http.stream(method, url, headers=sent, content=content) as answer:
             if answer.headers.get("content-type", "").partition(";")[0] != "text/event-stream":
@@ -56,23 +56,23 @@ class Server:
         return self.judge(answer)
 
     def judge(self, answer: httpx.Response) -> set[str]:
-        """Return the codes of the errors in the answer; AssertionError if it may not be."""
-        # First, so that no other case is blamed for what the log tells of this one.
+        """Return the codes of the errors in a response; check that it is allowed."""
+        # Check the log first, so that a fault is reported with the case that caused it.
         self.check()
         codes = check_answer(answer)
         self.count(*codes or {"good"})
         return codes
 
     def count(self, *outcomes: str) -> None:
-        """Note a case with these outcomes, and look into the log."""
+        """Count a case with these outcomes, and check the log."""
         self.check()
         self.tally["cases"] += 1
         self.tally.update(outcomes)
 
     def check(self) -> None:
-        """AssertionError if the server is gone or its log tells of a fault."""
+        """Check that the server runs and that its log shows no fault."""
         self.log.check()
-        assert self.process.poll() is None, "The server is gone"
+        assert self.process.poll() is None, "The server has ended"
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def serving(environment: Mapping[str, str], folder: Path, tally: Counter[str]) -
         try:
             with httpx.Client(base_url=base, timeout=DEADLINE, trust_env=False) as http:
                 server = Server(http, Log(path), process, tally)
-                # The socket is there already: what comes early waits.
+                # The port is open already, so an early request waits.
                 assert http.get("/healthz", timeout=START_SECONDS).status_code == 200
                 yield server
                 server.check()

@@ -82,7 +82,7 @@ def frames(pool: Pool) -> st.SearchStrategy[str | bytes]:
 def test_conversations(strict: Server, pool: Pool, data: st.DataObject) -> None:
     sent = data.draw(st.lists(frames(pool), max_size=12))
     disconnects = data.draw(st.integers(0, 9)) == 0
-    with admitted(strict.socket_url, pool.token(TenantRole.MANAGER)) as client:
+    with admitted(strict.websocket_url, pool.token(TenantRole.MANAGER)) as client:
         open_ = all(client.send(frame) for frame in sent)
         if disconnects:
             client.disconnect()
@@ -103,7 +103,7 @@ def test_conversations_without_a_token(strict: Server, pool: Pool, data: st.Data
         optional={"payload": JSON | st.fixed_dictionaries({"authorization": JSON})},
     ).map(json.dumps)
     sent = data.draw(st.tuples(st.one_of(first, first, frames(pool)), frames(pool)))
-    with conversation(strict.socket_url) as client:
+    with conversation(strict.websocket_url) as client:
         if all(client.send(frame) for frame in sent) and client.send_json({"type": "ping"}):
             client.wait_for("pong")
     strict.count(f"closed with {client.code}" if client.code else "good")
@@ -117,7 +117,7 @@ def test_handshakes(strict: Server, data: st.DataObject) -> None:
     names = st.sampled_from(["X-Request-Id", "traceparent", "Authorization", "Last-Event-ID"])
     headers = data.draw(st.dictionaries(names, line, max_size=3))
     try:
-        with conversation(strict.socket_url, protocols, headers) as client:
+        with conversation(strict.websocket_url, protocols, headers) as client:
             if client.send_json({"type": "ping"}):
                 client.wait_for("pong")
             strict.count(f"closed with {client.code}" if client.code else "good")
@@ -134,6 +134,6 @@ def test_closed_websockets_leave_their_seats(
     token = pool.token(TenantRole.MANAGER)
     with ExitStack() as stack:
         for _ in range(SEATS):
-            stack.enter_context(admitted(strict.socket_url, token))
+            stack.enter_context(admitted(strict.websocket_url, token))
     assert strict.ask(token, QUERY) == set()
     assert tallied["good"] >= tallied["cases"] / 10

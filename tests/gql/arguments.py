@@ -1,4 +1,4 @@
-"""Every id, cursor and text that the schema takes, found in the schema itself."""
+"""Every id, cursor and text that the schema accepts, read from the schema."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,12 +22,13 @@ from graphql import (
 
 from domain.tenancy.roles import TenantRole
 from gql.schema import schema
-from tests.gql.api import Client, RunningApi
+from tests.client import Client
+from tests.gql.api import RunningApi
 from tests.gql.furnished import SCOPE, Furnished
 
 BUILT = build_schema(schema.as_str())
 
-# How to get to a field of a type, so that no field on the way may be null.
+# A document that reaches a field of each type without passing a nullable field.
 _REACH = {
     "Query": "query (%s) { %s }",
     "Mutation": "mutation (%s) { %s }",
@@ -40,7 +41,7 @@ _REACH = {
     'filter: {runTypes: "drift.generate"}) { nodes { related { ... on DriftReport { %s } } } } } }',
 }
 _CURSORS = {"after", "before"}
-# Texts that no id or cursor hides in.
+# Texts that are neither an id nor a cursor.
 _PLAIN = {"name", "runType", "runTypes", "scopeKey"}
 _WITHOUT_TEXT = {"Int", "Float", "Boolean", "DateTime"}
 
@@ -68,15 +69,15 @@ class Argument:
 
     @property
     def document(self) -> str:
-        """An operation that gives the argument, and all that the field requires."""
+        """An operation that passes the argument and the required ones of its field."""
         leaf = is_leaf_type(get_named_type(self.field.type))
         return self.asking("" if leaf else "{ __typename }")
 
     def asking(self, selection: str) -> str:
-        """Return such an operation with this selection of the field's type."""
-        given = {name: arg for name, arg in self.field.args.items() if self._is_given(name, arg)}
-        arguments = ", ".join(f"{name}: ${name}" for name in given)
-        declared = ", ".join(f"${name}: {arg.type}" for name, arg in given.items())
+        """Return an operation that passes the argument and selects this from the field."""
+        required = {name: arg for name, arg in self.field.args.items() if self._is_given(name, arg)}
+        arguments = ", ".join(f"{name}: ${name}" for name in required)
+        declared = ", ".join(f"${name}: {arg.type}" for name, arg in required.items())
         assert self.type_name in _REACH, f"How does one get to {self}?"
         return _REACH[self.type_name] % (declared, f"{self.field_name}({arguments}) {selection}")
 
@@ -104,7 +105,7 @@ class Argument:
         }
 
     def owned(self, tenant: Furnished) -> dict[str, Any]:
-        """Return a good value for every argument that may have to be filled, by name."""
+        """Return a valid value for every argument that an operation may have to pass, by name."""
         watches_run = (self.type_name, self.field_name) == ("Subscription", "operationRun")
         return {
             "tenant": tenant.ids["Tenant"],

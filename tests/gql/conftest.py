@@ -1,4 +1,4 @@
-"""The API, served once for all tests of it."""
+"""One API for all its tests."""
 
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -11,8 +11,9 @@ from gql.runs import subscriptions
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
+from tests.client import TRANSPORTS
 from tests.conftest import settings_for
-from tests.gql.api import TRANSPORTS, RunningApi, running_api
+from tests.gql.api import RunningApi, running_api
 from tests.gql.furnished import Furnished, furnish
 from tests.gql.trail import Trail
 
@@ -23,7 +24,7 @@ Serving = Callable[..., AbstractAsyncContextManager[RunningApi]]
 def serving(
     servers: EmbeddedServers, logins: dict[Login, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Serving:
-    """Serves the API on a free port, under its own database login, with the caller's settings."""
+    """Serve the API on a free port, with the API's database login and these settings."""
 
     def serve(**settings: object) -> AbstractAsyncContextManager[RunningApi]:
         folder = tmp_path_factory.mktemp("api")
@@ -47,7 +48,7 @@ async def api(serving: Serving) -> AsyncIterator[RunningApi]:
 
 @pytest.fixture(params=TRANSPORTS)
 def transport(request: pytest.FixtureRequest) -> str:
-    """Both ways to watch."""
+    """Each transport of subscriptions."""
     return str(request.param)
 
 
@@ -55,7 +56,7 @@ def transport(request: pytest.FixtureRequest) -> str:
 async def ours(
     api: RunningApi, resources: dict[Login, Resources], tmp_path_factory: pytest.TempPathFactory
 ) -> Furnished:
-    """A furnished tenant; only for tests that change nothing in it."""
+    """A furnished tenant. Tests must not change it."""
     return await furnish(api, resources, tmp_path_factory.mktemp("ours"))
 
 
@@ -63,20 +64,20 @@ async def ours(
 async def theirs(
     api: RunningApi, resources: dict[Login, Resources], tmp_path_factory: pytest.TempPathFactory
 ) -> Furnished:
-    """Another one, whose members are not ours."""
+    """A second furnished tenant, without members of ours."""
     return await furnish(api, resources, tmp_path_factory.mktemp("theirs"))
 
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Heartbeats and looks at roles and tokens come many times a second."""
+    """Send heartbeats and read roles and tokens many times a second."""
     monkeypatch.setattr(subscriptions, "HEARTBEAT_SECONDS", 0.05)
     monkeypatch.setattr(context, "PRINCIPAL_SECONDS", 0.02)
 
 
 @pytest.fixture(scope="session")
 async def strict(serving: Serving) -> AsyncIterator[RunningApi]:
-    """Small documents, no introspection, no suggestions."""
+    """An API that admits only small documents, without introspection or suggestions."""
     async with serving(
         limit_tokens=100,
         limit_depth=6,
@@ -94,7 +95,7 @@ async def strict(serving: Serving) -> AsyncIterator[RunningApi]:
 
 @pytest.fixture
 def trail(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Trail:
-    """The audit log, with no refusals remembered."""
+    """The audit log, after earlier refusals are forgotten."""
     monkeypatch.setattr(audit, "_repeats", audit._Repeats())
     caplog.set_level(logging.INFO, "audit")
     return Trail(caplog)

@@ -1,4 +1,4 @@
-"""A tenant that has something of everything, made the way users make it."""
+"""A tenant with an object of every kind, created through the API."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,8 @@ from typing import Any
 from domain.tenancy.roles import TenantRole
 from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
-from tests.gql.api import WEBSOCKET, Client, RunningApi, work
+from tests.client import WEBSOCKET, Client
+from tests.gql.api import RunningApi, work
 from tests.working import know_scopes
 from tests.world import World
 
@@ -58,7 +59,7 @@ _EVERYTHING = """query (
 
 @dataclass(frozen=True, slots=True)
 class Furnished:
-    """A tenant's ids by type, cursors by list, and the names that it gave."""
+    """A tenant's ids by type, cursors by list, and the names of its objects."""
 
     world: World
     names: Sequence[str]
@@ -126,19 +127,19 @@ async def backup_set(world: World, client: Client, name: str) -> str:
 
 async def add_policies(world: World, client: Client, set_id: str, policies: list[str]) -> str:
     """Copy policies into a set and return the run's id."""
-    given = {"backupSetId": set_id, "policyIds": policies}
-    return await _done(world, await client.data(ADD_POLICIES, input=given))
+    input_ = {"backupSetId": set_id, "policyIds": policies}
+    return await _done(world, await client.data(ADD_POLICIES, input=input_))
 
 
 def break_scope(world: World, broken: int, mark: str = "") -> None:
-    """Make a scope of one good policy and some that are no JSON."""
+    """Create a scope with one valid policy and some that are not JSON."""
     write_policy(world, BROKEN_SCOPE + mark, "good" + mark)
     for number in range(broken):
         (world.exports / (BROKEN_SCOPE + mark) / f"{number}{mark}.json").write_text("{")
 
 
 def ignore_file(world: World, scope: str, name: str) -> None:
-    """Put a file into a scope that the tenant's ignore file names."""
+    """Add a file that the tenant's ignore file excludes."""
     (world.exports / scope / name).write_text("{}")
     (world.exports / ".opsrunignore").write_text(f"{name}\n")
 
@@ -146,9 +147,9 @@ def ignore_file(world: World, scope: str, name: str) -> None:
 async def furnish(
     api: RunningApi, resources: dict[Login, Resources], folder: Path, *, marked: bool = False
 ) -> Furnished:
-    """Add a tenant and use every part of the product in it, as its manager.
+    """Create a tenant and use every feature in it, as its manager.
 
-    If marked, all names that the tenant gives to anything end with its slug.
+    If marked, all names in the tenant end with its slug.
     """
     world = await World.create(resources, folder)
     mark = world.slug if marked else ""
@@ -160,7 +161,7 @@ async def furnish(
     set_id = await backup_set(world, client, "Everything" + mark)
     policies = await policy_ids(world, client, SCOPE + mark)
     backup_run = await add_policies(world, client, set_id, list(policies.values()))
-    found = await client.data(
+    data = await client.data(
         _EVERYTHING,
         tenant=world.global_id,
         scope=SCOPE + mark,
@@ -170,10 +171,10 @@ async def furnish(
     )
     cursors = {
         "feed": await _feed_cursor(world, client),
-        "failures": found["run"]["failures"]["edges"][0]["cursor"],
-        "skipped": found["run"]["skippedItems"]["edges"][0]["cursor"],
-        "events": found["run"]["events"]["edges"][0]["cursor"],
-        "copies": found["set"]["policies"]["edges"][0]["cursor"],
+        "failures": data["run"]["failures"]["edges"][0]["cursor"],
+        "skipped": data["run"]["skippedItems"]["edges"][0]["cursor"],
+        "events": data["run"]["events"]["edges"][0]["cursor"],
+        "copies": data["set"]["policies"]["edges"][0]["cursor"],
     }
     ids = {"Tenant": world.global_id, "OperationRun": drift_run}
     for field, type_name in (
@@ -182,9 +183,9 @@ async def furnish(
         ("backupSets", "BackupSet"),
         ("notifications", "Notification"),
     ):
-        edge = found["tenant"][field]["edges"][-1]
+        edge = data["tenant"][field]["edges"][-1]
         ids[type_name], cursors[field] = edge["node"]["id"], edge["cursor"]
-    run = found["tenant"]["operationRuns"]["edges"][0]
+    run = data["tenant"]["operationRuns"]["edges"][0]
     ids["Initiator"], cursors["operationRuns"] = run["node"]["initiator"]["actorId"], run["cursor"]
     names = [SCOPE + mark, BROKEN_SCOPE + mark, "Everything" + mark, *policies]
     return Furnished(world, names, ids, cursors, drift_run, broken_run, backup_run)

@@ -1,4 +1,4 @@
-"""Selections of everything, made from the schema itself."""
+"""Selections of all fields, built from the schema."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -17,11 +17,11 @@ from tests.gql.arguments import BUILT
 
 
 def everything(
-    type_name: str, given: Mapping[str, Any], above: frozenset[str] = frozenset()
+    type_name: str, arguments: Mapping[str, Any], above: frozenset[str] = frozenset()
 ) -> str:
-    """Return a selection of all that hangs on a type; "" if it is a leaf.
+    """Return a selection of all fields below a type; "" for a leaf.
 
-    Every field's alias is `Type_field`. Required arguments are taken from `given`, by name. A
+    Every field's alias is `Type_field`. Required arguments are taken from `arguments`, by name. A
     type that is already above is not entered again, and a list's members once.
     """
     type_ = BUILT.type_map[type_name]
@@ -29,7 +29,7 @@ def everything(
         return ""
     if is_abstract_type(type_):
         parts = [
-            f"... on {possible.name} {everything(possible.name, given, above)}"
+            f"... on {possible.name} {everything(possible.name, arguments, above)}"
             for possible in BUILT.get_possible_types(type_)
         ]
     elif type_name in above:
@@ -37,30 +37,30 @@ def everything(
     else:
         assert isinstance(type_, GraphQLObjectType)
         parts = [
-            f"{type_name}_{name}: {name}{_arguments(field, given)}"
-            f" {_inside(type_, name, given, above)}"
+            f"{type_name}_{name}: {name}{_arguments(field, arguments)}"
+            f" {_inside(type_, name, arguments, above)}"
             for name, field in type_.fields.items()
         ]
     return f"{{ __typename {' '.join(parts)} }}"
 
 
 def _inside(
-    type_: GraphQLObjectType, name: str, given: Mapping[str, Any], above: frozenset[str]
+    type_: GraphQLObjectType, name: str, arguments: Mapping[str, Any], above: frozenset[str]
 ) -> str:
     inside = get_named_type(type_.fields[name].type).name
-    # The nodes of a list are those of its edges.
+    # A connection's nodes repeat those of its edges.
     again = {inside} if name == "nodes" and "edges" in type_.fields else {type_.name}
-    return everything(inside, given, above | again)
+    return everything(inside, arguments, above | again)
 
 
-def _arguments(field: GraphQLField, given: Mapping[str, Any]) -> str:
+def _arguments(field: GraphQLField, arguments: Mapping[str, Any]) -> str:
     required = [name for name, arg in field.args.items() if is_required_argument(arg)]
-    values = ", ".join(f"{name}: {json.dumps(given[name])}" for name in required)
+    values = ", ".join(f"{name}: {json.dumps(arguments[name])}" for name in required)
     return f"({values})" if values else ""
 
 
 def coordinates(data: Any) -> Iterator[str]:
-    """Yield the `Type.field` of every alias in an answer, as often as it is there."""
+    """Yield the `Type.field` of every alias in a response, with repetitions."""
     if isinstance(data, list):
         for member in data:
             yield from coordinates(member)
@@ -73,8 +73,8 @@ def coordinates(data: Any) -> Iterator[str]:
 
 
 def below(type_name: str) -> set[str]:
-    """Return the `Type.field` of everything that can be reached from a type."""
-    found: set[str] = set()
+    """Return the `Type.field` of all fields reachable from a type."""
+    names: set[str] = set()
     waiting = [type_name]
     while waiting:
         type_ = BUILT.type_map[waiting.pop()]
@@ -82,7 +82,7 @@ def below(type_name: str) -> set[str]:
             waiting += [possible.name for possible in BUILT.get_possible_types(type_)]
         elif isinstance(type_, GraphQLObjectType):
             fields = {f"{type_.name}.{name}" for name in type_.fields}
-            if not fields <= found:
-                found |= fields
+            if not fields <= names:
+                names |= fields
                 waiting += [get_named_type(field.type).name for field in type_.fields.values()]
-    return found
+    return names

@@ -1,4 +1,4 @@
-"""What the database holds, to see that something changed nothing."""
+"""Checksums of the database, to show that an operation changed nothing."""
 
 from tests.world import World
 
@@ -10,11 +10,11 @@ _TABLES = (
 
 async def contents(world: World) -> dict[str, tuple[int, int]]:
     """Return (rows, checksum) of every table, of all tenants."""
-    found = {}
+    tables = {}
     for (table,) in await world.rows(_TABLES):
         ((rows, checksum),) = await world.rows(
             f"SELECT count(*), coalesce(sum(hashtext(t::text)), 0) FROM opsrun.{table} t"
         )
-        found[table] = (rows, int(checksum))
-    assert found["operation_run"]
-    return found
+        tables[table] = (rows, int(checksum))
+    assert tables["operation_run"]
+    return tables

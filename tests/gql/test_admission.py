@@ -1,14 +1,12 @@
-"""Operations beyond a limit are refused before a resolver runs, alike over every transport."""
+"""Operations beyond a limit are refused before any resolver runs, on every transport."""
 
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.gql.api import RESPONSE_JSON, SSE, WEBSOCKET, Client, RunningApi
+from tests.client import RESPONSE_JSON, SSE, WEBSOCKET
+from tests.gql.api import RunningApi
 from tests.world import World
 
 TENANT = "query ($t: ID!) { tenant(id: $t) "
@@ -32,7 +30,7 @@ FEED = "subscription ($t: ID!) { operationRuns(tenantId: $t) { __typename } }"
 
 @pytest.mark.parametrize("what", TOO_MUCH)
 @pytest.mark.parametrize("transport", ["http", WEBSOCKET, SSE])
-async def test_too_much_is_refused_before_anything_is_read(
+async def test_an_operation_beyond_a_limit_is_refused_before_it_reads(
     strict: RunningApi, world: World, transport: str, what: str
 ) -> None:
     client = strict.member(world)
@@ -50,11 +48,11 @@ async def test_too_much_is_refused_before_anything_is_read(
                 assert kind == "error"
     assert error["extensions"]["code"] == "LIMIT_EXCEEDED"
     assert what in error["message"]
-    # Only the caller was read.
+    # Only the caller's roles were read.
     assert [s for s in statements if "operation_run" in s] == []
 
 
-async def test_subscriptions_are_measured_too(strict: RunningApi, world: World) -> None:
+async def test_subscriptions_have_the_same_limits(strict: RunningApi, world: World) -> None:
     everything = "subscription ($t: ID!) { operationRuns(tenantId: $t) { ... on FeedReset { runs {"
     everything += " initiator { name } counts { total } tenant { slug } } } } }"
     async with strict.member(world).subscribe(
@@ -63,7 +61,7 @@ async def test_subscriptions_are_measured_too(strict: RunningApi, world: World) 
         assert await stream.failure() == "LIMIT_EXCEEDED"
 
 
-async def test_the_answer_shows_its_cost(strict: RunningApi, world: World) -> None:
+async def test_the_response_shows_its_cost(strict: RunningApi, world: World) -> None:
     answer = await strict.member(world).ask(HARMLESS)
     assert answer.body["extensions"] == {"cost": {"points": 11, "limit": 200}}
 
@@ -146,36 +144,21 @@ async def test_suggestions_can_be_off(
 async def test_too_many_operations_on_a_websocket_are_refused_one_by_one(
     strict: RunningApi, world: World
 ) -> None:
-    async with _asking(strict.member(world), world) as (send, receive):
-        for number in ("1", "2", "3"):
-            await send(number)
-        seen = [await receive() for _ in range(3)]
+    variables = {"t": world.global_id}
+    async with strict.member(world).websocket() as websocket:
+        for id_ in ("1", "2", "3"):
+            await websocket.subscribe(FEED, variables, id_)
+        seen = [await websocket.receive() for _ in range(3)]
         refused = [message for message in seen if message["type"] == "error"]
         assert [message["id"] for message in refused] == ["3"]
         assert refused[0]["payload"][0]["extensions"]["code"] == "LIMIT_EXCEEDED"
         assert {message["id"] for message in seen if message["type"] == "next"} == {"1", "2"}
-        await send("1")
+        await websocket.subscribe(FEED, variables, "1")
         with pytest.raises(ConnectionClosed) as closed:
-            while (await receive())["type"] != "error":
+            while (await websocket.receive())["type"] != "error":
                 pass
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 4409
-
-
-@asynccontextmanager
-async def _asking(client: Client, world: World) -> AsyncIterator[Any]:
-    async with client.socket() as connection:
-
-        async def send(number: str) -> None:
-            payload = {"query": FEED, "variables": {"t": world.global_id}}
-            await connection.send(
-                json.dumps({"id": number, "type": "subscribe", "payload": payload})
-            )
-
-        async def receive() -> Any:
-            return json.loads(await connection.recv())
-
-        yield send, receive
 
 
 async def test_application_json_reports_errors_in_the_body(

@@ -1,7 +1,6 @@
-"""One audit record for each start, change and refusal, with nothing confidential in it."""
+"""Each start, change and refusal has one audit record, without confidential data."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -9,7 +8,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from websockets.asyncio.client import ClientConnection
 
 from domain.tenancy.administration import remove_member
 from domain.tenancy.claims import ClaimedUser
@@ -22,7 +20,8 @@ from gql.ids import GlobalId
 from gql.request import Request
 from opsrun.auth.tokens import LOCAL_ISSUER, LocalTokens
 from opsrun.postgres.engines import Login
-from tests.gql.api import PATIENCE, SSE, WEBSOCKET, RunningApi, eventually
+from tests.client import PATIENCE, SSE, WEBSOCKET, WebSocket
+from tests.gql.api import RunningApi, eventually
 from tests.gql.conftest import Serving
 from tests.gql.trail import Pause, Trail
 from tests.working import know_scopes
@@ -73,7 +72,7 @@ async def test_a_start_is_audited_with_its_run(api: RunningApi, world: World, tr
 
 
 @pytest.mark.parametrize(
-    ("event", "role", "document", "given"),
+    ("event", "role", "document", "variables"),
     [
         ("backup_set.create", TenantRole.MANAGER, CREATE, {"name": "Everything"}),
         ("settings.change", TenantRole.OWNER, SET, {"days": 7}),
@@ -86,9 +85,9 @@ async def test_a_change_is_audited(
     event: str,
     role: TenantRole,
     document: str,
-    given: Mapping[str, Any],
+    variables: Mapping[str, Any],
 ) -> None:
-    await api.member(world, role).data(document, id=world.global_id, **given)
+    await api.member(world, role).data(document, id=world.global_id, **variables)
     assert trail.fields == [done(event, world, role)]
 
 
@@ -162,7 +161,7 @@ async def test_a_start_refused_by_a_full_queue_is_audited(
     code = "TOO_MANY_ACTIVE_RUNS"
     assert answer["startInventorySync"]["userErrors"] == [{"code": code}]
     assert mistaken["startInventorySync"]["userErrors"] == [{"code": "INVALID_SCOPE_KEY"}]
-    # A mistake in the input is not audited.
+    # Invalid input is not audited.
     _, refusal = trail.fields
     actor = world.members[TenantRole.OPERATOR].id
     assert refusal == refused(code, refusal["reason"], actor=actor, tenant=world.tenant_id)
@@ -170,7 +169,7 @@ async def test_a_start_refused_by_a_full_queue_is_audited(
 
 
 async def test_a_refused_token_is_audited(api: RunningApi, world: World, trail: Trail) -> None:
-    stranger = User(LOCAL_ISSUER, uuid4().hex, "Nobody Atall")
+    stranger = User(LOCAL_ISSUER, uuid4().hex, "Nora Newcomer")
     unknown = LocalTokens(LOCAL_KEY).mint(
         stranger.subject, name=stranger.name, lifetime=timedelta(hours=1)
     )
@@ -206,8 +205,8 @@ async def test_a_record_has_the_id_of_its_request(
     api: RunningApi, world: World, trail: Trail
 ) -> None:
     headers = {"Authorization": f"Bearer {world.token(TenantRole.OWNER)}", "X-Request-Id": "mine-1"}
-    given = {"query": SET, "variables": {"id": world.global_id, "days": 7}}
-    await api.http.post("/graphql", json=given, headers=headers)
+    body = {"query": SET, "variables": {"id": world.global_id, "days": 7}}
+    await api.http.post("/graphql", json=body, headers=headers)
     (record,) = trail.records
     assert vars(record)["request_id"] == "mine-1"
 
@@ -224,7 +223,7 @@ async def test_repeated_refusals_are_counted_but_not_written(
     many = " ".join(f'a{n}: tenant(id: "{foreign}") {{ id }}' for n in range(5))
     for role in (TenantRole.READONLY, TenantRole.OWNER):
         await api.member(world, role).ask(f"{{ {many} }}")
-    # One of each kind and caller, whatever the others do.
+    # One record per kind and caller, independent of other callers.
     assert len(trail.fields) == 4
     assert not any("repeated" in fields for fields in trail.fields)
     now += module.PAUSE_SECONDS + 0.1
@@ -241,7 +240,7 @@ def test_the_number_of_remembered_refusals_is_bounded() -> None:
     assert len(repeats._held) <= module.MAX_KINDS
 
 
-async def test_starts_are_never_held_back(api: RunningApi, world: World, trail: Trail) -> None:
+async def test_every_start_is_audited(api: RunningApi, world: World, trail: Trail) -> None:
     await know_scopes(world, "a")
     for _ in range(10):
         await api.member(world).data(START, id=world.global_id, scope="a")
@@ -252,16 +251,15 @@ async def test_starts_are_never_held_back(api: RunningApi, world: World, trail: 
 
 
 async def send_and_give_up(
-    connection: ClientConnection, document: str, given: Mapping[str, Any], pause: Pause
+    websocket: WebSocket, document: str, variables: Mapping[str, Any], pause: Pause
 ) -> None:
-    """Send an operation and complete it at the pause; the server knows when this returns."""
-    payload = {"query": document, "variables": given}
-    await connection.send(json.dumps({"id": "1", "type": "subscribe", "payload": payload}))
+    """Send an operation and complete it at the pause; return when the server has seen that."""
+    id_ = await websocket.subscribe(document, variables)
     async with asyncio.timeout(PATIENCE):
         await pause.reached.wait()
-        await connection.send(json.dumps({"id": "1", "type": "complete"}))
-        await connection.send(json.dumps({"type": "ping"}))
-        assert json.loads(await connection.recv())["type"] == "pong"
+        await websocket.send(type="complete", id=id_)
+        await websocket.send(type="ping")
+        assert (await websocket.receive())["type"] == "pong"
 
 
 @pytest.mark.parametrize(
@@ -273,7 +271,7 @@ async def send_and_give_up(
         ("notifications.read", TenantRole.OPERATOR, MARK),
     ],
 )
-async def test_a_change_is_audited_although_its_client_left(
+async def test_a_change_is_audited_even_if_its_client_left(
     api: RunningApi,
     world: World,
     trail: Trail,
@@ -286,7 +284,7 @@ async def test_a_change_is_audited_although_its_client_left(
     await world.start()
     (row,) = await world.rows("SELECT id FROM opsrun.notification WHERE tenant_id = :tenant_id")
     ids = [GlobalId("Notification", world.tenant_id, row.id.hex).encode()]
-    given = {"id": world.global_id, "scope": "a", "name": "All", "days": 7, "ids": ids}
+    variables = {"id": world.global_id, "scope": "a", "name": "All", "days": 7, "ids": ids}
     committed, member = Pause(), api.resources.transactions.member
 
     @asynccontextmanager
@@ -296,8 +294,8 @@ async def test_a_change_is_audited_although_its_client_left(
         await committed.here()
 
     monkeypatch.setattr(api.resources.transactions, "member", slow_to_return)
-    async with api.member(world, role).socket() as connection:
-        await send_and_give_up(connection, document, given, committed)
+    async with api.member(world, role).websocket() as websocket:
+        await send_and_give_up(websocket, document, variables, committed)
         assert trail.fields == []
         committed.over.set()
         await eventually(lambda: trail.fields != [])
@@ -305,7 +303,7 @@ async def test_a_change_is_audited_although_its_client_left(
     assert {**done(event, world, role), "transport": "websocket"}.items() <= fields.items()
 
 
-async def test_a_new_user_is_audited_although_they_left(world: World, trail: Trail) -> None:
+async def test_a_new_user_is_audited_even_if_they_left(world: World, trail: Trail) -> None:
     user = ClaimedUser(LOCAL_ISSUER, uuid4().hex, "Someone", None, ())
     committed, claimed = Pause(), world.cases.tenancy.claimed_principal
 
@@ -313,9 +311,9 @@ async def test_a_new_user_is_audited_although_they_left(world: World, trail: Tra
         return Identity(user.id, datetime.now(UTC) + timedelta(hours=1), user)
 
     async def slow_to_return(user: ClaimedUser, **age: float) -> tuple[Principal, bool]:
-        found = await claimed(user, **age)
+        result = await claimed(user, **age)
         await committed.here()
-        return found
+        return result
 
     context = Context(
         world.cases, identify, HubLinks("https://ops.example"), timedelta(days=30), Request()
@@ -332,7 +330,7 @@ async def test_a_new_user_is_audited_although_they_left(world: World, trail: Tra
     assert [fields["event"] for fields in trail.fields] == ["membership.provisioned"]
 
 
-async def test_a_server_stops_after_running_mutations_are_audited(
+async def test_a_server_audits_running_mutations_before_it_stops(
     serving: Serving, world: World, trail: Trail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await know_scopes(world, "a")
@@ -345,7 +343,7 @@ async def test_a_server_stops_after_running_mutations_are_audited(
     monkeypatch.setattr("opsrun.api.asgi.wait_for_mutations", wait_at_last)
     async with serving() as stopping:
         monkeypatch.setattr(stopping.resources.wakeups, "nudge", committed.here)
-        async with stopping.member(world).socket() as connection:
-            given = {"id": world.global_id, "scope": "a"}
-            await send_and_give_up(connection, START, given, committed)
+        async with stopping.member(world).websocket() as websocket:
+            variables = {"id": world.global_id, "scope": "a"}
+            await send_and_give_up(websocket, START, variables, committed)
     assert [fields["event"] for fields in trail.fields] == ["run.start"]

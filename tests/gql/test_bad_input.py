@@ -1,6 +1,6 @@
-"""Whatever a client sends, it never meets an error of ours.
+"""No input causes an internal error.
 
-The arguments are found in the schema, so a new one is tried too.
+The arguments are read from the schema, so new ones are tested too.
 """
 
 import asyncio
@@ -14,7 +14,8 @@ from gql.ids import GlobalId, encode_base64
 from gql.pages import Cursor
 from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
-from tests.gql.api import Answer, Client, RunningApi
+from tests.client import Answer, Client
+from tests.gql.api import RunningApi
 from tests.gql.arguments import Argument, arguments, owner
 from tests.gql.furnished import Furnished, furnish
 
@@ -48,7 +49,7 @@ _FEEDS = {"operationRun": "feed", "operationRuns": "feed", "notifications": "not
 async def ours(
     api: RunningApi, resources: dict[Login, Resources], tmp_path_factory: pytest.TempPathFactory
 ) -> Furnished:
-    """A tenant of this module's own: what is no bad input after all may change it."""
+    """A tenant for this module, because inputs that turn out to be valid may change it."""
     return await furnish(api, resources, tmp_path_factory.mktemp("ours"))
 
 
@@ -65,14 +66,14 @@ async def bad_values(client: Client, argument: Argument, ours: Furnished) -> lis
 
 async def is_accepted(client: Client, argument: Argument, ours: Furnished, cursor: str) -> bool:
     if argument.type_name == "Subscription":
-        # They take the cursor of any list, and begin anew with that of another.
+        # They accept the cursor of any list, and send a reset for that of another.
         return cursor == ours.cursors[_FEEDS[argument.field_name]]
     answer = await client.ask(argument.document, argument.variables(ours, cursor))
     return "errors" not in answer.body
 
 
 def distorted(good: Cursor) -> Iterator[str]:
-    """Yield cursors of the right list with something wrong inside."""
+    """Yield cursors of the right list with invalid content."""
     yield Cursor(good.kind, good.tenant_id, ()).encode()
     yield Cursor(good.kind, good.tenant_id, (*good.values, 1)).encode()
     for place in range(len(good.values)):
@@ -82,16 +83,18 @@ def distorted(good: Cursor) -> Iterator[str]:
             yield encode_base64(json.dumps([good.kind, good.tenant_id.hex, *changed]))
 
 
-def assert_harmless(answer: Answer, told: str) -> None:
-    assert answer.status < 500, (told, answer)
+def assert_harmless(answer: Answer, case: str) -> None:
+    assert answer.status < 500, (case, answer)
     codes = {error["extensions"]["code"] for error in answer.body.get("errors", ())}
-    assert codes <= HARMLESS, (told, answer)
+    assert codes <= HARMLESS, (case, answer)
 
 
 @pytest.mark.parametrize(
     "argument", [a for a in ARGUMENTS if a.type_name != "Subscription"], ids=str
 )
-async def test_no_argument_breaks_us(api: RunningApi, ours: Furnished, argument: Argument) -> None:
+async def test_no_argument_causes_an_internal_error(
+    api: RunningApi, ours: Furnished, argument: Argument
+) -> None:
     client = owner(api, ours)
 
     async def attempt(value: Any) -> None:
@@ -120,11 +123,13 @@ async def test_no_argument_breaks_a_subscription(
 
 
 @pytest.mark.parametrize("first", [2**31, -(2**31) - 1, 10**30, 1.5, "3", [3], 101, -1, None])
-async def test_no_number_breaks_us(api: RunningApi, ours: Furnished, first: Any) -> None:
+async def test_no_number_causes_an_internal_error(
+    api: RunningApi, ours: Furnished, first: Any
+) -> None:
     query = """query ($tenant: ID!, $first: Int) {
       tenant(id: $tenant) { operationRuns(first: $first) { nodes { id } } } }"""
     variables = {"tenant": ours.ids["Tenant"], "first": first}
-    # An integer that JSON could hold and our reader cannot is refused with the whole body.
+    # JSON allows longer integers than Python parses; such a body is refused as a whole.
     body = json.dumps({"query": query, "variables": variables}).encode()
     assert_harmless(await owner(api, ours).post(body), repr(first))
 
@@ -145,7 +150,7 @@ async def test_no_number_breaks_us(api: RunningApi, ours: Furnished, first: Any)
         {},
     ],
 )
-async def test_no_moment_breaks_us(
+async def test_no_timestamp_causes_an_internal_error(
     api: RunningApi, ours: Furnished, bound: str, moment: Any
 ) -> None:
     query = """query ($tenant: ID!, $filter: OperationRunFilter) { tenant(id: $tenant) {
@@ -166,7 +171,9 @@ async def test_no_moment_breaks_us(
         b'{"query": "{ tenant(id: %s) { policies(scopeKey: \\"\x00\\") { nodes { id } } } }"}',
     ],
 )
-async def test_no_half_character_breaks_us(api: RunningApi, ours: Furnished, body: bytes) -> None:
+async def test_no_lone_surrogate_causes_an_internal_error(
+    api: RunningApi, ours: Furnished, body: bytes
+) -> None:
     tenant = json.dumps(json.dumps(ours.ids["Tenant"]))[1:-1].encode()
     answer = await owner(api, ours).post(body.replace(b"%s", tenant))
     assert_harmless(answer, repr(body))

@@ -1,4 +1,4 @@
-"""A mutation is completed even if its client leaves, and a stopping server waits for it."""
+"""A mutation completes even if its client leaves, and a stopping server waits for it."""
 
 import asyncio
 import gc
@@ -11,11 +11,11 @@ import pytest
 from domain.errors import ForbiddenError
 from gql import completion
 from gql.completion import completes, run_to_completion, wait_for_mutations
-from tests.gql.api import PATIENCE
+from tests.client import PATIENCE
 from tests.gql.trail import Pause, Trail
 
 
-async def test_a_decorated_resolver_is_completed_although_its_caller_is_cancelled() -> None:
+async def test_a_decorated_resolver_completes_even_if_its_caller_is_cancelled() -> None:
     pause, results = Pause(), list[str]()
 
     @completes
@@ -37,7 +37,7 @@ async def test_a_decorated_resolver_is_completed_although_its_caller_is_cancelle
     assert await rename("b") == "b"
 
 
-async def test_an_error_without_an_answer_is_audited_once(
+async def test_an_error_without_a_response_is_audited_once(
     trail: Trail, caplog: pytest.LogCaptureFixture
 ) -> None:
     elsewhere = uuid4()
@@ -51,7 +51,7 @@ async def test_an_error_without_an_answer_is_audited_once(
         working = asyncio.create_task(run_to_completion(fail()))
         async with asyncio.timeout(PATIENCE):
             await pause.reached.wait()
-            # Once by the client and once by a server that stops.
+            # Cancelled by the client, then by a stopping server.
             for _ in range(2):
                 working.cancel()
                 await asyncio.sleep(0)

@@ -56,14 +56,14 @@ async def test_roles_are_read_again_after_a_while(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context = context_of(world)
-    keeper = world.resources[Login.MAINTENANCE].transactions
+    transactions = world.resources[Login.MAINTENANCE].transactions
     member = world.members[TenantRole.OPERATOR]
     assert (await context.enter(world.tenant_id)).role is TenantRole.OPERATOR
-    await save_member(keeper, world.slug, member, TenantRole.READONLY)
+    await save_member(transactions, world.slug, member, TenantRole.READONLY)
     assert (await context.enter(world.tenant_id)).role is TenantRole.OPERATOR
     monkeypatch.setattr(context_module, "PRINCIPAL_SECONDS", 0.0)
     assert (await context.enter(world.tenant_id)).role is TenantRole.READONLY
-    await remove_member(keeper, world.slug, member)
+    await remove_member(transactions, world.slug, member)
     with pytest.raises(ForbiddenError):
         await context.enter(world.tenant_id)
 
@@ -160,7 +160,7 @@ async def test_a_cursor_of_another_list_is_bad_input(world: World) -> None:
 
 
 class Noting:
-    """A batch fetch that notes how it is called; even keys exist."""
+    """A batch fetch that records its calls; even keys exist."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[UUID, list[int], int]] = []
@@ -180,8 +180,8 @@ async def accesses(*worlds: World) -> list[TenantAccess]:
 async def test_keys_loaded_together_are_fetched_together(world: World) -> None:
     context, fetch = context_of(world), Noting()
     (here,) = await accesses(world)
-    found = await asyncio.gather(*(context.load(fetch, here, key) for key in (2, 3, 2, 4)))
-    assert [*found] == [f"{world.slug} 2", None, f"{world.slug} 2", f"{world.slug} 4"]
+    loaded = await asyncio.gather(*(context.load(fetch, here, key) for key in (2, 3, 2, 4)))
+    assert [*loaded] == [f"{world.slug} 2", None, f"{world.slug} 2", f"{world.slug} 4"]
     assert fetch.calls == [(world.tenant_id, [2, 3, 4], 0)]
 
 
@@ -189,19 +189,19 @@ async def test_a_batch_never_mixes_tenants_or_arguments(world: World) -> None:
     other = await World.create(world.resources, world.exports)
     context, fetch = context_of(world), Noting()
     here, there = await accesses(world, other)
-    found = await asyncio.gather(
+    loaded = await asyncio.gather(
         context.load(fetch, here, 2),
         context.load(fetch, there, 2),
         context.load(fetch, here, 4, limit=1),
         context.load(fetch, there, 6),
     )
-    assert [*found] == [f"{world.slug} 2", f"{other.slug} 2", f"{world.slug} 4", f"{other.slug} 6"]
+    assert [*loaded] == [f"{world.slug} 2", f"{other.slug} 2", f"{world.slug} 4", f"{other.slug} 6"]
     assert sorted(fetch.calls) == sorted(
         [(world.tenant_id, [2], 0), (other.tenant_id, [2, 6], 0), (world.tenant_id, [4], 1)]
     )
 
 
-async def test_nothing_is_kept_for_a_later_moment(world: World) -> None:
+async def test_loaders_cache_nothing(world: World) -> None:
     context, fetch = context_of(world), Noting()
     (here,) = await accesses(world)
     await context.load(fetch, here, 2)
@@ -209,7 +209,7 @@ async def test_nothing_is_kept_for_a_later_moment(world: World) -> None:
     assert len(fetch.calls) == 2
 
 
-async def test_a_failed_batch_fails_every_waiter_and_no_later_one(world: World) -> None:
+async def test_a_failed_batch_fails_its_waiters_but_no_later_one(world: World) -> None:
     context = context_of(world)
     (here,) = await accesses(world)
     failures = iter([LookupError("gone"), None])

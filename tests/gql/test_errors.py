@@ -1,4 +1,4 @@
-"""The public form of errors, in results and in streams."""
+"""Clients see errors in their public form, in results and in streams."""
 
 import asyncio
 import logging
@@ -105,7 +105,7 @@ async def test_a_value_that_does_not_fit_the_schema_is_an_internal_error(
         ("{a" * 5000, {}, "nested"),
     ],
 )
-async def test_a_fault_of_the_request_is_explained(
+async def test_an_error_of_the_request_is_explained(
     operations: Operations,
     query: str,
     variables: dict[str, object],
@@ -140,7 +140,7 @@ async def test_an_exception_of_a_scalar_is_not_quoted(
 @pytest.mark.parametrize(
     "query", ["query ($c: Cursor!) { after(cursor: $c) }", '{ after(cursor: "foreign") }']
 )
-async def test_a_scalar_may_refuse_a_value_in_its_own_words(
+async def test_a_scalar_may_explain_why_it_refuses_a_value(
     operations: Operations, query: str
 ) -> None:
     [error] = await errors_of(operations, query, **({"c": "foreign"} if "$c" in query else {}))
@@ -160,13 +160,15 @@ async def test_an_ambiguous_operation_is_refused(operations: Operations) -> None
 
 
 @pytest.mark.parametrize("query", ["{ hello", "{ goodbye }", "subscription { nope }", ""])
-async def test_a_stream_explains_a_fault_of_the_request(operations: Operations, query: str) -> None:
+async def test_a_stream_explains_an_error_of_the_request(
+    operations: Operations, query: str
+) -> None:
     errors = await stream_errors(operations, query)
     assert [code_of(error) for error in errors] == ["BAD_USER_INPUT"]
 
 
 @pytest.mark.parametrize("first", [0, 2])
-async def test_a_stream_that_breaks_hides_why(operations: Operations, first: int) -> None:
+async def test_a_stream_that_breaks_hides_its_reason(operations: Operations, first: int) -> None:
     [error] = await stream_errors(
         operations, f'subscription {{ breaks(code: "INTERNAL", first: {first}) }}'
     )
@@ -174,7 +176,7 @@ async def test_a_stream_that_breaks_hides_why(operations: Operations, first: int
     assert SECRET not in repr(error)
 
 
-async def test_a_stream_that_is_refused_says_so(operations: Operations) -> None:
+async def test_a_refused_stream_shows_its_reason(operations: Operations) -> None:
     [error] = await stream_errors(
         operations, 'subscription { breaks(code: "FORBIDDEN", first: 1) }'
     )
@@ -220,7 +222,7 @@ async def test_a_broken_step_leaks_nothing(
 
 
 @pytest.mark.parametrize("is_stuck", [False, True])
-async def test_an_operation_that_is_never_admitted_is_observed_to_its_end(
+async def test_an_operation_that_is_never_admitted_is_still_observed(
     operations: Operations, monkeypatch: pytest.MonkeyPatch, is_stuck: bool
 ) -> None:
     reading, context = asyncio.Event(), await demo_context()
@@ -272,9 +274,9 @@ def test_mapping_twice_changes_nothing(caplog: pytest.LogCaptureFixture) -> None
 
 def test_a_wrapped_domain_error_is_found() -> None:
     inner = GraphQLError("inner", original_error=ForbiddenError())
-    shown = public_error(GraphQLError("outer", original_error=inner))
-    assert shown.code == "FORBIDDEN"
-    assert shown.message == str(ForbiddenError())
+    error = public_error(GraphQLError("outer", original_error=inner))
+    assert error.code == "FORBIDDEN"
+    assert error.message == str(ForbiddenError())
 
 
 def test_an_unavailable_database_is_reported_without_its_reason(
@@ -296,7 +298,7 @@ def test_a_busy_pool_is_not_reported_as_an_outage(caplog: pytest.LogCaptureFixtu
     assert record.getMessage().startswith("The database pool is exhausted: All 10 database")
 
 
-def test_a_long_message_of_graphql_core_is_cut() -> None:
+def test_a_long_message_of_graphql_core_is_truncated() -> None:
     error = public_error(GraphQLError("Unknown name: " + "x" * 10_000))
     assert len(error.message) < 600
     assert error.message.startswith("Unknown name: x")

@@ -1,6 +1,6 @@
-"""Another tenant's things are refused alike, whether they exist or not (T2).
+"""Objects of another tenant are refused in the same way, whether they exist or not (T2).
 
-The arguments are found in the schema: a new id or cursor is covered, or a test fails.
+The arguments are read from the schema: a new id or cursor is covered, or a test fails.
 """
 
 import asyncio
@@ -17,7 +17,8 @@ from gql.ids import GlobalId
 from gql.pages import Cursor
 from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
-from tests.gql.api import EVENTS, RESPONSE_JSON, Answer, Client, RunningApi
+from tests.client import EVENTS, RESPONSE_JSON, Answer, Client
+from tests.gql.api import RunningApi
 from tests.gql.arguments import Argument, arguments, owner
 from tests.gql.furnished import Furnished, furnish
 from tests.gql.tables import contents
@@ -25,9 +26,9 @@ from tests.gql.tables import contents
 GUARDED = [argument for argument in arguments() if argument.kind != "text"]
 ASKED = [argument for argument in GUARDED if argument.type_name != "Subscription"]
 WATCHED = [argument for argument in GUARDED if argument.type_name == "Subscription"]
-# A field that may be null takes the place of `data: null`.
+# A nullable field is null instead of `data`.
 MAY_BE_NULL = {"Query.node(id)"}
-# Without a cursor it says nothing before something happens: see notifications/.
+# Without a cursor it sends nothing until a notification arrives: see notifications/.
 SILENT = {"Subscription.notifications(tenantId)"}
 
 
@@ -35,12 +36,12 @@ SILENT = {"Subscription.notifications(tenantId)"}
 async def ours(
     api: RunningApi, resources: dict[Login, Resources], tmp_path_factory: pytest.TempPathFactory
 ) -> Furnished:
-    """A tenant of this module's own: it is changed here."""
+    """A tenant for this module, which changes it."""
     return await furnish(api, resources, tmp_path_factory.mktemp("ours"))
 
 
 def foreign(argument: Argument, theirs: Furnished) -> Iterator[str]:
-    """Yield what their tenant has, what it might have, and what a tenant might have had."""
+    """Yield existing values of their tenant, unknown ones, and values of an unknown tenant."""
     if argument.kind == "cursor":
         yield from theirs.cursors.values()
         for tenant in (theirs.world.tenant_id, uuid4()):
@@ -55,7 +56,7 @@ def foreign(argument: Argument, theirs: Furnished) -> Iterator[str]:
 
 
 def given(argument: Argument, ours: Furnished, value: str) -> dict[str, Any]:
-    """Return the variables; a foreign member of a list stands behind one of ours."""
+    """Return the variables; in a list, the foreign value follows one of ours."""
     if not argument.is_list:
         return argument.variables(ours, value)
     return argument.variables(ours, [*argument.owned(ours)[argument.path[-1]], value])
@@ -64,15 +65,15 @@ def given(argument: Argument, ours: Furnished, value: str) -> dict[str, Any]:
 async def refusals(
     client: Client, argument: Argument, ours: Furnished, theirs: Furnished
 ) -> list[Answer]:
-    """Return the answers to every foreign value."""
-    asked = [(argument.document, given(argument, ours, v)) for v in foreign(argument, theirs)]
+    """Return the responses to every foreign value."""
+    requests = [(argument.document, given(argument, ours, v)) for v in foreign(argument, theirs)]
     if argument in WATCHED:
-        # One by one: a stream has half a second to fail with a status.
-        return [await client.ask(*each, EVENTS) for each in asked]
-    return await asyncio.gather(*(client.ask(*each, RESPONSE_JSON) for each in asked))
+        # Sequentially, because a stream has half a second to fail with a status.
+        return [await client.ask(*each, EVENTS) for each in requests]
+    return await asyncio.gather(*(client.ask(*each, RESPONSE_JSON) for each in requests))
 
 
-def test_there_is_something_to_guard() -> None:
+def test_the_schema_has_ids_and_cursors_to_check() -> None:
     names = {str(argument) for argument in GUARDED}
     assert {
         "Query.tenant(id)",
@@ -87,7 +88,7 @@ def test_there_is_something_to_guard() -> None:
 
 
 @pytest.mark.parametrize("argument", GUARDED, ids=str)
-async def test_what_is_theirs_is_refused_alike_whether_it_exists_or_not(
+async def test_foreign_objects_are_refused_in_the_same_way_whether_they_exist_or_not(
     api: RunningApi, ours: Furnished, theirs: Furnished, argument: Argument
 ) -> None:
     answers = await refusals(owner(api, ours), argument, ours, theirs)
@@ -112,22 +113,21 @@ async def test_a_refusal_without_any_data_is_a_403_for_old_clients_too(
 
 
 @pytest.mark.parametrize("argument", WATCHED, ids=str)
-async def test_a_socket_refuses_alike_too(
+async def test_a_websocket_refuses_in_the_same_way(
     api: RunningApi, ours: Furnished, theirs: Furnished, argument: Argument
 ) -> None:
     refused = set()
-    async with owner(api, ours).socket() as connection:
+    async with owner(api, ours).websocket() as websocket:
         for value in foreign(argument, theirs):
-            payload = {"query": argument.document, "variables": given(argument, ours, value)}
-            await connection.send(json.dumps({"id": "1", "type": "subscribe", "payload": payload}))
-            refused.add(str(await connection.recv()))
-    (message,) = refused
-    assert json.loads(message)["type"] == "error"
-    assert json.loads(message)["payload"][0]["extensions"]["code"] == "FORBIDDEN"
+            await websocket.subscribe(argument.document, given(argument, ours, value), "1")
+            refused.add(json.dumps(await websocket.receive()))
+    message = json.loads(*refused)
+    assert message["type"] == "error"
+    assert message["payload"][0]["extensions"]["code"] == "FORBIDDEN"
 
 
 @pytest.mark.parametrize("argument", ASKED, ids=str)
-async def test_what_is_ours_is_let_in_at_the_same_place(
+async def test_our_objects_are_accepted_in_the_same_argument(
     api: RunningApi, ours: Furnished, argument: Argument
 ) -> None:
     client = owner(api, ours)
@@ -145,7 +145,7 @@ async def test_what_is_ours_is_let_in_at_the_same_place(
 @pytest.mark.parametrize(
     "argument", [argument for argument in WATCHED if str(argument) not in SILENT], ids=str
 )
-async def test_what_is_ours_can_be_watched_at_the_same_place(
+async def test_our_objects_can_be_watched_with_the_same_argument(
     api: RunningApi, ours: Furnished, argument: Argument, transport: str
 ) -> None:
     value = argument.owned(ours).get(argument.path[-1])
@@ -162,7 +162,7 @@ def is_good(answer: Answer) -> bool:
     return answer.status == 200 and "errors" not in answer.body
 
 
-async def test_no_refused_mutation_leaves_a_trace(
+async def test_a_refused_mutation_changes_nothing(
     api: RunningApi, ours: Furnished, theirs: Furnished
 ) -> None:
     before = await contents(ours.world)
@@ -172,7 +172,7 @@ async def test_no_refused_mutation_leaves_a_trace(
     assert await contents(ours.world) == before
 
 
-async def test_every_role_elsewhere_counts_for_nothing_here(
+async def test_a_role_in_another_tenant_gives_no_access_here(
     api: RunningApi, ours: Furnished, theirs: Furnished
 ) -> None:
     query = "query ($id: ID!) { tenant(id: $id) { name } }"

@@ -1,6 +1,6 @@
-"""No answer to our member has anything of theirs in it, nor tells what of it exists.
+"""No response to our member contains data of their tenant or shows whether it exists.
 
-Arguments and selections are made from the schema: a new one is covered, or a test fails with its
+Arguments and selections are built from the schema: a new one is covered, or a test fails with its
 coordinate. Everything of theirs is marked, so that a trace of it is seen wherever it turns up.
 """
 
@@ -20,20 +20,21 @@ from gql.ids import GlobalId, decode_base64, encode_base64
 from gql.pages import Cursor
 from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
+from tests.client import WEBSOCKET, Answer
 from tests.domain.ledger import TENANT_COLUMNS
-from tests.gql.api import WEBSOCKET, Answer, RunningApi
+from tests.gql.api import RunningApi
 from tests.gql.arguments import BUILT, Argument, arguments, owner
 from tests.gql.furnished import SCOPE, Furnished, furnish, sync
 from tests.gql.selections import below, coordinates, everything
-from tests.gql.traces import another, marks, told, traces
+from tests.gql.traces import another, comparable, marks, traces
 
 ARGUMENTS = arguments()
 WATCHED = [argument for argument in ARGUMENTS if argument.type_name == "Subscription"]
 ASKED = [argument for argument in ARGUMENTS if argument not in WATCHED]
-# It says nothing before something happens: see the last test.
+# It sends nothing until a notification arrives: see the last test.
 SILENT = {"Subscription.notifications(after)"}
 
-# Where each kind of cursor comes from.
+# A document that returns each kind of cursor.
 CURSORS = {
     "Tenant.operationRuns": "operationRuns",
     "Tenant.policies": "policies",
@@ -51,7 +52,7 @@ CURSORS = {
     "FeedReset.cursor": "feed",
     "FeedHeartbeat.cursor": "feed",
 }
-# Texts that come from no tenant: words of the product, and what operators set.
+# Texts of the product and of operators, which belong to no tenant.
 WORDS = {
     "tenant.export_folder",
     "membership.role",
@@ -83,7 +84,7 @@ _CODE = re.compile(r'"code":\s*"([A-Z_]+)"')
 async def ours(
     api: RunningApi, resources: dict[Login, Resources], tmp_path_factory: pytest.TempPathFactory
 ) -> Furnished:
-    """A tenant of this module's own, in which nobody ever named anything of theirs."""
+    """A tenant for this module, whose users never named anything of theirs."""
     return await furnish(api, resources, tmp_path_factory.mktemp("ours"))
 
 
@@ -91,7 +92,7 @@ async def ours(
 async def changing(
     api: RunningApi, resources: dict[Login, Resources], tmp_path_factory: pytest.TempPathFactory
 ) -> Furnished:
-    """One of ours that mutations leave names of theirs in."""
+    """A tenant of ours in which mutations may store their names."""
     return await furnish(api, resources, tmp_path_factory.mktemp("changing"))
 
 
@@ -99,9 +100,9 @@ async def changing(
 async def theirs(
     api: RunningApi, resources: dict[Login, Resources], tmp_path_factory: pytest.TempPathFactory
 ) -> Furnished:
-    """Another one, in which everything is marked."""
+    """A second tenant, in which every name is marked."""
     tenant = await furnish(api, resources, tmp_path_factory.mktemp("theirs"), marked=True)
-    # Our own messages name nothing of a tenant's.
+    # Messages of the product contain no data of a tenant.
     await tenant.world.write(
         "UPDATE opsrun.run_failure SET message = message || :mark WHERE tenant_id = :tenant_id",
         mark=tenant.world.slug,
@@ -116,20 +117,20 @@ async def theirs(
 
 @pytest.fixture(scope="module")
 async def their_marks(theirs: Furnished, ours: Furnished) -> set[str]:
-    """What is only in rows of theirs."""
+    """The marks that only rows of their tenant contain."""
     return await marks(theirs.world) - await marks(ours.world)
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A value of theirs; if it is let in, also the same with ids that nobody has."""
+    """A value of theirs, and for ids the same with ids that do not exist."""
 
     value: str
-    nobodys: str | None = None
+    unknown: str | None = None
 
 
 def attempts(argument: Argument, ours: Furnished, theirs: Furnished) -> Iterator[Attempt]:
-    """Yield names of theirs, their ids and cursors, and these as if they were of our tenant."""
+    """Yield their names, ids and cursors, and the same ids and cursors with our tenant in them."""
     if argument.kind == "text":
         yield from (Attempt(name, another(name)) for name in theirs.names)
         return
@@ -138,12 +139,12 @@ def attempts(argument: Argument, ours: Furnished, theirs: Furnished) -> Iterator
         yield Attempt(value)
         if value != theirs.ids["Tenant"]:
             parts = decode_base64(value).split(there)
-            disguised, nobodys = here.join(parts), here.join(map(another, parts))
-            yield Attempt(encode_base64(disguised), encode_base64(nobodys))
+            disguised, unknown = here.join(parts), here.join(map(another, parts))
+            yield Attempt(encode_base64(disguised), encode_base64(unknown))
 
 
 def sent(argument: Argument, value: str) -> set[str]:
-    """Return what an answer may have of a value because the client told it."""
+    """Return the parts of a value that a response may repeat because the client sent them."""
     if argument.kind == "text":
         return {value}
     if argument.kind == "id":
@@ -155,13 +156,13 @@ def sent(argument: Argument, value: str) -> set[str]:
 
 
 def given(tenant: Furnished) -> dict[str, str]:
-    """Return what fields inside a selection require."""
+    """Return the required arguments of nested fields."""
     return {"scopeKey": SCOPE, "runId": tenant.drift_run, "runType": "inventory.sync"}
 
 
 async def answer(api: RunningApi, argument: Argument, ours: Furnished, value: str) -> bytes:
-    """Return the answer, or the first of a stream, with all that hangs on the field."""
-    # What hangs on our tenant is the same for all, and read once below.
+    """Return the response with everything below the field, or the first one of a stream."""
+    # Everything below our tenant is read once, in a later test.
     type_name = get_named_type(argument.field.type).name
     document = argument.asking(everything(type_name, given(ours), frozenset({"Tenant"})))
     variables = argument.variables(ours, [value] if argument.is_list else value)
@@ -177,7 +178,7 @@ async def answer(api: RunningApi, argument: Argument, ours: Furnished, value: st
 
 
 @pytest.mark.parametrize("argument", [a for a in ARGUMENTS if str(a) not in SILENT], ids=str)
-async def test_no_argument_leads_to_anything_of_theirs(
+async def test_no_argument_leads_to_their_data(
     api: RunningApi,
     ours: Furnished,
     changing: Furnished,
@@ -187,20 +188,20 @@ async def test_no_argument_leads_to_anything_of_theirs(
 ) -> None:
     ours = changing if argument.type_name == "Mutation" else ours
     for attempt in attempts(argument, ours, theirs):
-        found = await answer(api, argument, ours, attempt.value)
+        response = await answer(api, argument, ours, attempt.value)
         mine = sent(argument, attempt.value)
-        assert traces(found, their_marks, mine) == set()
-        codes = {*_CODE.findall(found.decode())}
-        if attempt.nobodys is None:
+        assert traces(response, their_marks, mine) == set()
+        codes = {*_CODE.findall(response.decode())}
+        if attempt.unknown is None:
             assert codes == {"FORBIDDEN"}  # whether it exists or not: see test_isolation
         else:
             assert codes <= {"BAD_USER_INPUT", "NOT_FOUND"}
-            missed = await answer(api, argument, ours, attempt.nobodys)
-            assert told(found, mine) == told(missed, sent(argument, attempt.nobodys))
+            missed = await answer(api, argument, ours, attempt.unknown)
+            assert comparable(response, mine) == comparable(missed, sent(argument, attempt.unknown))
 
 
 async def everything_of(api: RunningApi, tenant: Furnished, names: dict[str, str]) -> Answer:
-    """Return all that a tenant's manager, who made it, can see."""
+    """Return everything that the tenant's manager can see."""
     viewer, place, node = (everything(name, names) for name in ("Viewer", "Tenant", "Node"))
     query = (
         "query ($tenant: ID!, $ids: [ID!]!)"
@@ -211,7 +212,7 @@ async def everything_of(api: RunningApi, tenant: Furnished, names: dict[str, str
     return await manager.ask(query, {"tenant": tenant.ids["Tenant"], "ids": ids})
 
 
-async def test_everything_of_ours_has_nothing_of_theirs(
+async def test_our_data_contains_nothing_of_theirs(
     api: RunningApi, ours: Furnished, theirs: Furnished, their_marks: set[str]
 ) -> None:
     seen = await everything_of(api, ours, given(ours))
@@ -220,7 +221,7 @@ async def test_everything_of_ours_has_nothing_of_theirs(
     roots = {"Query.viewer", "Query.tenant", "Query.node", "Query.nodes"}
     assert below("Query") - covered == roots
     assert len(covered) > 150
-    # And theirs would have been found.
+    # The same search finds their marks in their response.
     names = given(theirs) | {"scopeKey": theirs.names[0]}
     theirs_seen = await everything_of(api, theirs, names)
     assert theirs_seen.data
@@ -263,7 +264,7 @@ async def test_there_is_a_value_of_theirs_for_every_id_and_cursor(theirs: Furnis
     assert {*CURSORS.values()} == {*theirs.cursors}
 
 
-def test_all_arguments_are_walked() -> None:
+def test_every_argument_is_tested() -> None:
     kinds = Counter(argument.kind for argument in ARGUMENTS)
     print(f"{dict(kinds)} arguments and {len(below('Query'))} fields are walked")  # noqa: T201
     assert kinds["id"] >= 16
@@ -272,12 +273,12 @@ def test_all_arguments_are_walked() -> None:
 
 
 def is_end_of(message: Any, run_id: str) -> bool:
-    """Return whether the message is the last about a run that failed."""
+    """Return whether the message reports the end of a failed run."""
     text = json.dumps(message)
     return run_id in text and '"FAILED"' in text
 
 
-async def test_a_stream_of_ours_goes_on_without_anything_of_theirs(
+async def test_our_stream_continues_without_their_data(
     api: RunningApi, ours: Furnished, theirs: Furnished, their_marks: set[str]
 ) -> None:
     manager = api.member(ours.world, TenantRole.MANAGER)

@@ -19,7 +19,8 @@ from websockets.typing import Subprotocol
 
 from domain.tenancy.transactions import DatabaseUnavailableError
 from gql.metrics import MOST_OPERATIONS, OTHER, ApiMetrics, Telemetry
-from tests.gql.api import EVENTS, RunningApi, eventually
+from tests.client import EVENTS
+from tests.gql.api import RunningApi, eventually
 from tests.gql.runs.watching import WATCH_RUN, WATCH_RUNS, claim, queue
 from tests.gql.transport.demo import PATH, client, serve
 from tests.noting import noted
@@ -31,7 +32,7 @@ OPERATIONS = "opsrun_operation_seconds_count"
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The demo's endpoint, with its spans and metrics."""
+    """The demo server with its spans and metrics."""
 
     http: httpx.AsyncClient
     registry: CollectorRegistry
@@ -47,17 +48,17 @@ class Seen:
         return self.value(OPERATIONS, operation=operation, type=kind, outcome=outcome)
 
     @asynccontextmanager
-    async def socket(self, user: str) -> AsyncIterator[ClientConnection]:
+    async def websocket(self, user: str) -> AsyncIterator[ClientConnection]:
         """Connect as `user`, with a trace parent."""
         async with connect(
             f"ws://{self.http.base_url.netloc.decode()}{PATH}",
             subprotocols=[Subprotocol("graphql-transport-ws")],
             additional_headers={"traceparent": TRACEPARENT},
             proxy=None,
-        ) as socket:
+        ) as websocket:
             init = {"type": "connection_init", "payload": {"authorization": user}}
-            await socket.send(json.dumps(init))
-            yield socket
+            await websocket.send(json.dumps(init))
+            yield websocket
 
     @property
     def spans(self) -> list[ReadableSpan]:
@@ -111,10 +112,10 @@ class TestSpans:
         assert seen.spans[0].name == "subscription Counting"
 
     async def test_each_operation_on_a_websocket_begins_a_trace(self, seen: Seen) -> None:
-        async with seen.socket("ada") as socket:
+        async with seen.websocket("ada") as websocket:
             for number in "12":
                 payload = {"query": "query Short { hello }"}
-                await socket.send(
+                await websocket.send(
                     json.dumps({"id": number, "type": "subscribe", "payload": payload})
                 )
             await eventually(lambda: len(seen.spans) == 2)
@@ -143,8 +144,8 @@ class TestMeasurements:
         await seen.ask("{ hello }", Authorization="")
         await seen.ask("{ hello")
         await seen.http.put(PATH)
-        async with seen.socket("") as socket:
-            await socket.wait_closed()
+        async with seen.websocket("") as websocket:
+            await websocket.wait_closed()
         assert errors("NOT_FOUND") == 1
         assert errors("UNAUTHENTICATED") == 2
         assert errors("BAD_USER_INPUT") == 2
@@ -164,8 +165,8 @@ class TestMeasurements:
         member = api.member(world)
         assert (await member.ask("{ viewer { id } }")).status == 503
         with pytest.raises(ConnectionClosed):
-            async with member.socket():
-                pytest.fail("nobody was let in")
+            async with member.websocket():
+                pytest.fail("no operation was admitted")
         assert errors() == before + 2
 
     async def test_give_a_bounded_number_of_names_a_label(self, seen: Seen) -> None:
@@ -205,7 +206,7 @@ class TestMeasurements:
         def late() -> float:
             return value("opsrun_delivery_lag_seconds_sum", field="operationRuns")
 
-        # Those of earlier tests may still be on their way out.
+        # Subscriptions of earlier tests may still be ending.
         await eventually(lambda: watchers() == (0, 0))
         before, late_before = heard(), late()
         async with api.member(world).subscribe(

@@ -25,7 +25,7 @@ TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs
 
 
 @given(TEXTS, st.uuids(), st.lists(TEXTS | st.integers(0, 2**63 - 1), max_size=3).map(tuple))
-def test_a_cursor_survives_the_way_to_the_client_and_back(
+def test_a_decoded_cursor_equals_the_original(
     kind: str, tenant: UUID, values: tuple[str | int, ...]
 ) -> None:
     cursor = Cursor(kind, tenant, values)
@@ -62,13 +62,13 @@ def forged(*parts: Any) -> str:
         forged("policies \x00", TENANT.hex, "a"),
     ],
 )
-def test_what_we_never_gave_out_is_bad_input(text: str) -> None:
+def test_a_text_that_was_never_issued_is_bad_input(text: str) -> None:
     with pytest.raises(BadInputError, match="is not a cursor of this list"):
         Cursor.decode(text)
 
 
 @given(st.text() | TEXTS.map(encode_base64))
-def test_no_text_does_worse_than_bad_input(text: str) -> None:
+def test_any_text_is_decoded_or_bad_input(text: str) -> None:
     try:
         Cursor.decode(text)
     except BadInputError as error:
@@ -76,13 +76,13 @@ def test_no_text_does_worse_than_bad_input(text: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["7", -1, 2**31])
-def test_a_cursors_number_is_one_that_the_database_can_hold(value: str | int) -> None:
+def test_a_cursors_number_fits_into_the_database(value: str | int) -> None:
     assert cursor_number(31)(2**31 - 1) == 2**31 - 1
     with pytest.raises(ValueError, match=r".*"):
         cursor_number(31)(value)
 
 
-def test_a_page_has_25_members_unless_asked_otherwise_and_never_more_than_100() -> None:
+def test_a_page_has_25_members_by_default_and_at_most_100() -> None:
     assert page_size(None) == 25
     assert page_size(0) == 0
     assert page_size(MAX_PAGE) == MAX_PAGE == 100
@@ -115,7 +115,7 @@ def backward(rows: list[int], size: int, before: str | None = None) -> Connectio
     )
 
 
-def test_a_forward_page_knows_what_follows_from_the_row_beyond() -> None:
+def test_a_forward_page_reads_one_more_row_to_know_whether_more_follow() -> None:
     assert flat(forward([1, 2, 3], 2)) == (["1", "2"], ["c1", "c2"], False, True, "c1", "c2")
     assert flat(forward([3], 2, "c2")) == (["3"], ["c3"], True, False, "c3", "c3")
     assert flat(forward([], 2)) == ([], [], False, False, None, None)

@@ -1,4 +1,4 @@
-"""The root: who is calling, a tenant, and any node by its id."""
+"""The root fields: the viewer, a tenant, and nodes by id."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,7 +12,8 @@ from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
 from opsrun.auth.tokens import LocalTokens
 from opsrun.postgres.engines import Login
-from tests.gql.api import EVENTS, Client, RunningApi
+from tests.client import EVENTS, Client
+from tests.gql.api import RunningApi
 from tests.gql.arguments import BUILT
 from tests.gql.furnished import Furnished
 from tests.gql.runs.watching import queue
@@ -31,7 +32,7 @@ def node_types() -> list[str]:
 
 
 def manager(api: RunningApi, tenant: Furnished) -> Client:
-    """Return the member who made everything, and to whom the notifications belong."""
+    """Return the member who created all objects and has the notifications."""
     return api.member(tenant.world, TenantRole.MANAGER)
 
 
@@ -55,12 +56,12 @@ async def test_the_viewer_sees_their_memberships(
     }
 
 
-async def test_a_viewer_of_two_tenants_sees_both_and_queries_across(
-    api: RunningApi, world: World
-) -> None:
+async def test_a_viewer_of_two_tenants_sees_and_queries_both(api: RunningApi, world: World) -> None:
     other = await World.create(world.resources, world.exports)
-    keeper = world.resources[Login.MAINTENANCE].transactions
-    await save_member(keeper, other.slug, world.members[TenantRole.OPERATOR], TenantRole.READONLY)
+    transactions = world.resources[Login.MAINTENANCE].transactions
+    await save_member(
+        transactions, other.slug, world.members[TenantRole.OPERATOR], TenantRole.READONLY
+    )
     here, there = await queue(world), await queue(other)
     query = """{ viewer { memberships { role tenant { slug operationRuns { nodes {
       id tenant { slug } failureCount events { nodes { version } } } } } } } }"""
@@ -87,11 +88,9 @@ async def test_a_viewer_of_two_tenants_sees_both_and_queries_across(
     }
 
 
-async def test_whoever_lost_their_last_role_is_still_somebody(
-    api: RunningApi, world: World
-) -> None:
-    keeper = world.resources[Login.MAINTENANCE].transactions
-    await remove_member(keeper, world.slug, world.members[TenantRole.OPERATOR])
+async def test_a_user_without_a_role_is_still_a_viewer(api: RunningApi, world: World) -> None:
+    transactions = world.resources[Login.MAINTENANCE].transactions
+    await remove_member(transactions, world.slug, world.members[TenantRole.OPERATOR])
     client = api.member(world)
     assert (await client.data(VIEWER))["viewer"]["memberships"] == []
     refused = await client.ask(TENANT, {"id": world.global_id})
@@ -104,13 +103,13 @@ def strangers(world: World) -> list[str | None]:
     return [
         None,
         "garbage",
-        LocalTokens(LOCAL_KEY).mint("nobody", name="x", lifetime=hour),
+        LocalTokens(LOCAL_KEY).mint("unknown", name="x", lifetime=hour),
         LocalTokens(LOCAL_KEY).mint(subject, name="x", lifetime=-hour),
         LocalTokens("x" * 40).mint(subject, name="x", lifetime=hour),
     ]
 
 
-async def test_nobody_gets_in_without_a_good_token(api: RunningApi, world: World) -> None:
+async def test_a_bad_token_is_refused(api: RunningApi, world: World) -> None:
     for token in strangers(world):
         for accept in ("application/graphql-response+json", "application/json", EVENTS):
             answer = await api.client(token).ask(VIEWER, accept=accept)
@@ -121,7 +120,7 @@ async def test_nobody_gets_in_without_a_good_token(api: RunningApi, world: World
 # A tenant
 
 
-async def test_a_tenant_is_what_the_member_sees_of_it(api: RunningApi, world: World) -> None:
+async def test_a_tenant_shows_the_members_view(api: RunningApi, world: World) -> None:
     data = await api.member(world, TenantRole.OWNER).data(TENANT, id=world.global_id)
     assert data["tenant"] == {
         "id": world.global_id,
@@ -132,7 +131,7 @@ async def test_a_tenant_is_what_the_member_sees_of_it(api: RunningApi, world: Wo
 
 
 @pytest.mark.parametrize("type_name", ["Policy", "OperationRun", "Nonsense"])
-async def test_a_tenant_is_asked_for_by_the_id_of_a_tenant(
+async def test_only_the_id_of_a_tenant_names_a_tenant(
     api: RunningApi, world: World, type_name: str
 ) -> None:
     id_ = GlobalId(type_name, world.tenant_id, "x").encode()
@@ -145,7 +144,7 @@ async def test_a_tenant_is_asked_for_by_the_id_of_a_tenant(
 
 
 @pytest.mark.parametrize("type_name", node_types())
-async def test_every_node_is_found_by_its_id(
+async def test_every_node_is_returned_by_its_id(
     api: RunningApi, ours: Furnished, type_name: str
 ) -> None:
     id_ = ours.ids[type_name]
@@ -155,9 +154,7 @@ async def test_every_node_is_found_by_its_id(
     assert data["nodes"] == [{"__typename": type_name, "id": id_}]
 
 
-async def test_every_id_that_the_api_gives_out_leads_to_its_node(
-    api: RunningApi, ours: Furnished
-) -> None:
+async def test_every_id_in_a_response_leads_to_its_node(api: RunningApi, ours: Furnished) -> None:
     query = """query ($tenant: ID!, $drift: ID!) { tenant(id: $tenant) {
       id operationRuns { nodes { id tenant { id } related { ... on BackupSet { id }
         ... on DriftReport { baselineRunId currentRunId findings { nodes { id } } } } } }
@@ -168,8 +165,8 @@ async def test_every_id_that_the_api_gives_out_leads_to_its_node(
     data = await client.data(query, tenant=ours.ids["Tenant"], drift=ours.drift_run)
     ids = sorted(set(ids_in(data)))
     assert {GlobalId.decode(id_).type_name for id_ in ids} == set(node_types())
-    found = (await client.data(NODES, ids=ids))["nodes"]
-    assert [node["id"] for node in found] == ids
+    nodes = (await client.data(NODES, ids=ids))["nodes"]
+    assert [node["id"] for node in nodes] == ids
 
 
 def ids_in(value: Any) -> list[str]:
@@ -182,11 +179,11 @@ def ids_in(value: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("type_name", [*node_types(), "Nonsense", "Initiator"])
-async def test_an_unknown_id_of_ones_own_tenant_is_null(
+async def test_an_unknown_id_of_the_users_tenant_is_null(
     api: RunningApi, ours: Furnished, type_name: str
 ) -> None:
     if type_name == "Tenant":
-        return  # an unknown tenant is somebody else's: see test_isolation
+        return  # an unknown tenant is treated as another user's: see test_isolation
     key = "servers/unknown" if type_name == "Policy" else uuid4().hex
     id_ = GlobalId(type_name, ours.world.tenant_id, key).encode()
     assert await manager(api, ours).data(NODE, id=id_) == {"node": None}
@@ -213,20 +210,20 @@ async def test_nodes_come_in_the_order_of_their_ids(api: RunningApi, ours: Furni
     unknown = GlobalId("OperationRun", ours.world.tenant_id, uuid4().hex).encode()
     runs = [ours.drift_run, ours.broken_run, ours.backup_run]
     ids = [runs[2], unknown, ours.ids["Tenant"], runs[0], runs[2], ours.ids["Policy"], runs[1]]
-    found = (await manager(api, ours).data(NODES, ids=ids))["nodes"]
-    assert [node and node["id"] for node in found] == [
+    nodes = (await manager(api, ours).data(NODES, ids=ids))["nodes"]
+    assert [node and node["id"] for node in nodes] == [
         None if id_ == unknown else id_ for id_ in ids
     ]
 
 
-async def test_a_hundred_nodes_may_be_asked_for_at_once(api: RunningApi, ours: Furnished) -> None:
+async def test_a_hundred_nodes_may_be_read_at_once(api: RunningApi, ours: Furnished) -> None:
     client = manager(api, ours)
     assert (await client.data(NODES, ids=[]))["nodes"] == []
     assert len((await client.data(NODES, ids=[ours.drift_run] * 100))["nodes"]) == 100
     assert (await client.ask(NODES, {"ids": [ours.drift_run] * 101})).code == "LIMIT_EXCEEDED"
 
 
-async def test_nodes_of_one_type_cost_the_same_however_many_they_are(
+async def test_nodes_of_one_type_take_the_same_number_of_statements_at_any_size(
     api: RunningApi, ours: Furnished
 ) -> None:
     client, costs = manager(api, ours), set()

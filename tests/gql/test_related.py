@@ -1,4 +1,4 @@
-"""What a run relates to: drift reports, backup sets and snapshots."""
+"""A run relates to drift reports, backup sets and snapshots."""
 
 from typing import Any
 from uuid import uuid4
@@ -7,7 +7,8 @@ from domain.backups.models import AddPolicies
 from domain.drift.models import Comparison
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
-from tests.gql.api import Client, RunningApi
+from tests.client import Client
+from tests.gql.api import RunningApi
 from tests.gql.furnished import BROKEN_SCOPE, SCOPE, Furnished
 from tests.gql.runs.watching import queue
 from tests.world import World
@@ -60,7 +61,7 @@ async def test_a_backup_run_relates_to_its_set(api: RunningApi, ours: Furnished)
     assert [policy["policyId"] for policy in set_["policies"]["nodes"]] == ["a", "b", "d"]
 
 
-async def test_a_sync_relates_to_its_snapshot_and_tells_whether_it_is_whole(
+async def test_a_sync_relates_to_its_snapshot_and_shows_whether_it_is_complete(
     api: RunningApi, ours: Furnished
 ) -> None:
     ((snapshot,),) = await related(reader(api, ours.world), ours.broken_run)
@@ -75,9 +76,7 @@ async def test_a_sync_relates_to_its_snapshot_and_tells_whether_it_is_whole(
     assert whole["isWhole"]
 
 
-async def test_a_run_that_has_brought_nothing_about_relates_to_nothing(
-    api: RunningApi, world: World
-) -> None:
+async def test_a_run_without_results_relates_to_nothing(api: RunningApi, world: World) -> None:
     sync = await queue(world)
     access = await world.access()
     gone = await world.starter.start(

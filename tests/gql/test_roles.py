@@ -1,4 +1,4 @@
-"""Who may change what (T1): refused before anything is read or written."""
+"""Each mutation needs a role (T1) and is refused before it reads or writes."""
 
 import pytest
 
@@ -33,7 +33,7 @@ LET_IN = [(m, role) for m, role in CASES if role.rank >= LEAST[m.field_name].ran
 async def ours(
     api: RunningApi, resources: dict[Login, Resources], tmp_path_factory: pytest.TempPathFactory
 ) -> Furnished:
-    """A tenant of this module's own: it is changed here."""
+    """A tenant for this module, which changes it."""
     return await furnish(api, resources, tmp_path_factory.mktemp("ours"))
 
 
@@ -42,7 +42,7 @@ def test_every_mutation_has_a_least_role() -> None:
 
 
 @pytest.mark.parametrize(("mutation", "role"), REFUSED, ids=str)
-async def test_a_role_below_is_refused_and_leaves_no_trace(
+async def test_a_lower_role_is_refused_and_changes_nothing(
     api: RunningApi, ours: Furnished, mutation: Argument, role: TenantRole
 ) -> None:
     before = await contents(ours.world)
@@ -57,23 +57,23 @@ async def test_a_role_below_is_refused_and_leaves_no_trace(
 
 
 @pytest.mark.parametrize(("mutation", "role"), LET_IN, ids=str)
-async def test_a_role_that_suffices_is_let_in(
+async def test_a_sufficient_role_is_accepted(
     api: RunningApi, ours: Furnished, mutation: Argument, role: TenantRole
 ) -> None:
     variables = mutation.variables(ours, mutation.owned(ours)[mutation.path[-1]])
     await api.member(ours.world, role).data(mutation.document, **variables)
 
 
-async def test_a_refusal_comes_before_what_could_be_mended(
+async def test_a_missing_role_is_refused_before_user_errors(
     api: RunningApi, ours: Furnished
 ) -> None:
-    """Else the answer would tell a reader what exists."""
+    """Otherwise the response would show which objects exist."""
     reader = api.member(ours.world, TenantRole.READONLY)
     for mutation in MUTATIONS.values():
         if LEAST[mutation.field_name] is TenantRole.READONLY:
             continue
         variables = mutation.variables(ours, mutation.owned(ours)[mutation.path[-1]])
         bad = {"scopeKey": "..", "name": "", "policyIds": [], "retentionDays": 0}
-        given = variables["input"]
-        given |= {key: value for key, value in bad.items() if key in given}
+        input_ = variables["input"]
+        input_ |= {key: value for key, value in bad.items() if key in input_}
         assert (await reader.ask(mutation.document, variables)).code == "FORBIDDEN"

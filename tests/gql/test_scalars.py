@@ -1,4 +1,4 @@
-"""Moments on their way in."""
+"""Timestamps in inputs."""
 
 from datetime import UTC, datetime
 
@@ -7,7 +7,7 @@ import pytest
 from gql.scalars import moment
 
 
-def test_a_moment_is_exact_and_becomes_utc() -> None:
+def test_a_timestamp_is_exact_and_converted_to_utc() -> None:
     assert moment("2026-01-31T13:00:00.123456+01:00") == datetime(
         2026, 1, 31, 12, 0, 0, 123456, UTC
     )
@@ -38,11 +38,11 @@ def test_every_form_of_rfc_3339_is_read(value: str) -> None:
         *("2026-01-31 12:00:00Z", "2026-01-31_12:00:00Z", "2026-01-31💥12:00:00Z"),
         *("2026-01-31T12:00:00Z\n", " 2026-01-31T12:00:00Z", "2026-01-31T12:00:00 Z"),
         "２０２６-01-31T12:00:00Z",
-        # No such moment.
+        # Impossible timestamps.
         *("2026-02-30T12:00:00Z", "2026-01-31T24:00:00Z", "2026-01-31T12:60:00Z"),
         *("2026-12-31T23:59:60Z", "2026-01-31T12:00:00+24:00", "0000-01-31T12:00:00Z"),
     ],
 )
-def test_a_text_that_is_no_moment_is_refused(value: object) -> None:
+def test_a_text_that_is_not_a_timestamp_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match=r".*"):
         moment(value)

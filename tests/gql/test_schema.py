@@ -1,4 +1,4 @@
-"""The schema as a contract: described, strict about null, and by the rules of Relay."""
+"""The schema is described, strict about null, and follows the rules of Relay."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,7 +53,7 @@ NULLABLE_FIELDS = {
     "OperationRun.progress": "the total is unknown at first",
     "OperationRun.runningSeconds": "not started yet",
     "OperationRun.startedAt": "not started yet",
-    "OperationRunEvent.kind": "a snapshot is no event",
+    "OperationRunEvent.kind": "a snapshot is not an event",
     "PageInfo.endCursor": "an empty page",
     "PageInfo.startCursor": "an empty page",
     "Query.node": "nothing in the caller's tenants has this id",
@@ -87,7 +87,7 @@ OPTIONAL_INPUTS = {
 
 
 def described() -> Iterator[tuple[str, Any]]:
-    """Yield everything that has to have a description, with its coordinate."""
+    """Yield everything that must have a description, with its coordinate."""
     for name, type_ in TYPES.items():
         yield name, type_
         if isinstance(type_, GraphQLEnumType):
@@ -120,7 +120,7 @@ def test_everything_is_described_in_a_sentence() -> None:
     assert BUILT.type_map["JSON"].description
 
 
-def test_no_answer_is_null_without_a_reason() -> None:
+def test_a_nullable_field_has_a_reason() -> None:
     nullable = set()
     for coordinate, field in fields():
         type_: Any = field.type
@@ -135,7 +135,7 @@ def test_no_answer_is_null_without_a_reason() -> None:
     assert nullable == set(NULLABLE_FIELDS)
 
 
-def test_no_input_is_optional_without_a_meaning() -> None:
+def test_an_optional_input_has_a_meaning() -> None:
     optional = set()
     for type_ in TYPES.values():
         if isinstance(type_, GraphQLInputObjectType):
@@ -145,7 +145,7 @@ def test_no_input_is_optional_without_a_meaning() -> None:
     assert optional == set(OPTIONAL_INPUTS)
 
 
-def test_a_list_in_an_input_has_no_null_in_it() -> None:
+def test_a_list_in_an_input_contains_no_null() -> None:
     inputs = [
         *(arg.type for _, field in fields() for arg in field.args.values()),
         *(
@@ -170,20 +170,20 @@ def test_a_list_in_an_input_has_no_null_in_it() -> None:
         ("StartOutcome", StartOutcome),
     ],
 )
-def test_what_clients_switch_on_is_a_closed_enum(name: str, enum: Any) -> None:
+def test_a_value_that_clients_switch_on_is_a_closed_enum(name: str, enum: Any) -> None:
     type_ = BUILT.type_map[name]
     assert isinstance(type_, GraphQLEnumType)
     assert set(type_.values) == {member.value for member in enum}
 
 
-def test_what_grows_is_a_string() -> None:
+def test_an_open_set_of_values_is_a_string() -> None:
     assert [str(OBJECTS["OperationRun"].fields[f].type) for f in ("runType", "status")] == [
         "String!",
         "String!",
     ]
 
 
-def test_moments_say_what_they_are() -> None:
+def test_timestamps_have_a_scalar_with_a_specification() -> None:
     date_time = BUILT.type_map["DateTime"]
     assert getattr(date_time, "specified_by_url", "").startswith("https://")
     moments = [name for name, field in fields() if name.endswith("At")]
@@ -194,7 +194,7 @@ def test_moments_say_what_they_are() -> None:
 # Relay
 
 
-def test_the_node_interface_and_its_two_fields() -> None:
+def test_the_schema_has_the_node_interface_and_its_two_fields() -> None:
     assert str(BUILT.type_map["Node"]) == "Node"
     assert {k: str(f.type) for k, f in OBJECTS["Node"].fields.items()} == {"id": "ID!"}
     query = OBJECTS["Query"].fields
@@ -202,8 +202,8 @@ def test_the_node_interface_and_its_two_fields() -> None:
     assert (str(query["nodes"].type), str(query["nodes"].args["ids"].type)) == ("[Node]!", "[ID!]!")
 
 
-def test_whatever_has_an_id_is_a_node() -> None:
-    # A normalized cache takes an object's id for the whole of what it is.
+def test_a_type_with_an_id_is_a_node() -> None:
+    # A normalized cache identifies an object by its id alone.
     with_id = {name for name, type_ in OBJECTS.items() if "id" in type_.fields} - {"Node"}
     assert with_id == {type_.name for type_ in BUILT.get_possible_types(interface())}
 
@@ -214,7 +214,7 @@ def interface() -> GraphQLInterfaceType:
     return node
 
 
-def test_page_info_is_relays() -> None:
+def test_page_info_follows_relay() -> None:
     assert {key: str(field.type) for key, field in OBJECTS["PageInfo"].fields.items()} == {
         "hasNextPage": "Boolean!",
         "hasPreviousPage": "Boolean!",
@@ -256,7 +256,7 @@ def default_of(argument: GraphQLArgument) -> str:
     return print_ast(argument.ast_node.default_value)
 
 
-def test_nothing_but_a_connection_is_called_one() -> None:
+def test_only_a_connection_has_the_suffix() -> None:
     for name in TYPES:
         assert name in CONNECTIONS or not name.endswith("Connection")
 
@@ -265,7 +265,7 @@ def test_nothing_but_a_connection_is_called_one() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(OBJECTS["Mutation"].fields))
-def test_a_mutation_takes_one_input_and_answers_with_a_payload(name: str) -> None:
+def test_a_mutation_takes_one_input_and_returns_a_payload(name: str) -> None:
     field = OBJECTS["Mutation"].fields[name]
     assert list(field.args) == ["input"]
     assert str(field.args["input"].type) == f"{name[0].upper()}{name[1:]}Input!"
@@ -277,7 +277,7 @@ def starts_a_run(field: GraphQLField) -> bool:
     return "run" in TYPES[str(field.type).rstrip("!")].fields  # type: ignore[attr-defined]
 
 
-def test_a_payload_that_may_be_empty_says_what_to_mend() -> None:
+def test_a_payload_that_may_be_empty_has_user_errors() -> None:
     payloads: dict[str, GraphQLNamedType] = {
         name: type_ for name, type_ in OBJECTS.items() if name.endswith("Payload")
     }

@@ -1,4 +1,4 @@
-"""A tenant's own fields, by who looks at it."""
+"""The fields of a tenant."""
 
 import pytest
 
@@ -23,7 +23,9 @@ async def test_every_role_sees_the_tenant_and_its_own_role(
     }
 
 
-async def test_a_tenant_costs_one_read_that_of_the_caller(api: RunningApi, world: World) -> None:
+async def test_a_tenant_takes_one_read_which_is_that_of_the_caller(
+    api: RunningApi, world: World
+) -> None:
     client = api.member(world)
     with api.statements() as statements:
         await client.data(TENANT, id=world.global_id)

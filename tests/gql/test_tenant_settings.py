@@ -1,4 +1,4 @@
-"""An owner changes the tenant's settings."""
+"""Owners change the settings of a tenant."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from domain.tenancy.roles import TenantRole
-from tests.gql.api import Client, RunningApi
+from tests.client import Client
+from tests.gql.api import RunningApi
 from tests.gql.runs.watching import live
 from tests.world import World
 
@@ -24,8 +25,8 @@ def owner(api: RunningApi, world: World) -> Client:
 
 
 async def update(client: Client, world: World, days: int) -> Any:
-    given = {"tenantId": world.global_id, "retentionDays": days}
-    return (await client.data(UPDATE, input=given))["updateTenantSettings"]
+    input_ = {"tenantId": world.global_id, "retentionDays": days}
+    return (await client.data(UPDATE, input=input_))["updateTenantSettings"]
 
 
 async def kept_days(client: Client, world: World) -> int:
@@ -35,7 +36,7 @@ async def kept_days(client: Client, world: World) -> int:
 
 
 @pytest.mark.parametrize("days", [1, 7, 3650])
-async def test_an_owner_sets_how_long_runs_are_kept(world: World, owner: Client, days: int) -> None:
+async def test_an_owner_sets_the_retention_of_runs(world: World, owner: Client, days: int) -> None:
     await live(world)
     answer = await update(owner, world, days)
     assert answer["userErrors"] == []
@@ -46,7 +47,7 @@ async def test_an_owner_sets_how_long_runs_are_kept(world: World, owner: Client,
 
 
 @pytest.mark.parametrize("days", [0, -1, 3651, 2**31 - 1])
-async def test_a_number_of_days_out_of_range_is_for_the_user_to_mend(
+async def test_a_number_of_days_out_of_range_is_a_user_error(
     world: World, owner: Client, days: int
 ) -> None:
     answer = await update(owner, world, days)
@@ -57,7 +58,7 @@ async def test_a_number_of_days_out_of_range_is_for_the_user_to_mend(
     assert await kept_days(owner, world) == 90
 
 
-async def test_one_tenants_settings_are_not_anothers(world: World, owner: Client) -> None:
+async def test_settings_apply_to_one_tenant(world: World, owner: Client) -> None:
     other = await World.create(world.resources, world.exports)
     await update(owner, world, 7)
     ((days,),) = await other.rows("SELECT retention_days FROM opsrun.tenant WHERE id = :tenant_id")

@@ -1,4 +1,4 @@
-"""What of a tenant can be found in an answer, however it is spelled there."""
+"""Traces of a tenant in a response, in every spelling."""
 
 import re
 from collections.abc import Iterable
@@ -11,24 +11,24 @@ from tests.world import World
 _HEX = re.compile(r"[0-9a-f]{32}")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,}")
-# What changes from one answer to the next by itself.
+# The parts of a response that change every time.
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.+Z]+")
 _SECONDS = re.compile(r"\d+\.\d+")
 
 
 async def marks(world: World) -> set[str]:
-    """Return the tenant's slug, which all its names have in them, and the ids in all its rows."""
-    found = {world.slug}
+    """Return the slug, which all names of the tenant contain, and the ids in all its rows."""
+    texts = {world.slug}
     for table, column in TENANT_COLUMNS.items():
         for (row,) in await world.rows(
             f"SELECT to_jsonb(t)::text FROM {table.fullname} t WHERE {column.name} = :tenant_id"
         ):
-            found |= {UUID(text).hex for text in _UUID.findall(row)}
-    return found
+            texts |= {UUID(text).hex for text in _UUID.findall(row)}
+    return texts
 
 
 def traces(content: bytes, marks: Iterable[str], sent: Iterable[str] = ()) -> set[str]:
-    """Return the marks in an answer, also inside its ids and cursors; not what was sent itself."""
+    """Return the marks in a response, also inside its ids and cursors, except those in `sent`."""
     text = _without(content.decode(), sent)
     inside = [
         _without(decoded, sent) for token in _TOKEN.findall(text) if (decoded := _opened(token))
@@ -37,14 +37,14 @@ def traces(content: bytes, marks: Iterable[str], sent: Iterable[str] = ()) -> se
     return {mark for mark in marks if mark.replace("-", "") in searched}
 
 
-def told(content: bytes, sent: Iterable[str]) -> str:
-    """Return what an answer tells, without what was sent and what is new every time."""
+def comparable(content: bytes, sent: Iterable[str]) -> str:
+    """Return a response without what was sent and without the parts that change every time."""
     text = _TOKEN.sub("…", _without(content.decode(), sent))
     return _SECONDS.sub("…", _MOMENT.sub("…", text))
 
 
 def another(text: str) -> str:
-    """Return the text with ids and slugs that nobody has."""
+    """Return the text with ids and slugs that do not exist."""
     return _HEX.sub(lambda _: uuid4().hex, text)
 
 

@@ -1,4 +1,4 @@
-"""The audit log as a test reads it, and work that a test holds up."""
+"""The audit log for tests, and a point where a test pauses work."""
 
 import asyncio
 import logging

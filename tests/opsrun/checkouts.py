@@ -1,4 +1,4 @@
-"""A checkout with sources of a hub, and programs that pass for Node and npm."""
+"""A checkout with the sources of a hub, and fake Node and npm programs."""
 
 import os
 from dataclasses import dataclass
@@ -27,13 +27,13 @@ LASTS = f"sh -c 'sleep {PATIENCE:.0f}; true'"
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """A folder that `python -m opsrun` takes for the checkout when it starts there."""
+    """A folder that looks like a checkout to `python -m opsrun`."""
 
     folder: Path
 
     @classmethod
     def made(cls, folder: Path) -> "Checkout":
-        """Create the sources, and a Node 20 with an npm that succeeds."""
+        """Create the sources, and fakes of Node 20 and of an npm that succeeds."""
         checkout = cls(folder)
         (checkout.hub / "src").mkdir(parents=True)
         (checkout.hub / "src" / "main.tsx").touch()
@@ -56,15 +56,15 @@ class Checkout:
 
     @property
     def programs(self) -> Path:
-        """The folder to put on the PATH."""
+        """The folder of the fake programs, for the PATH."""
         return self.folder / "bin"
 
     def has_node(self, version: str) -> None:
-        """Put a Node there that says it is of this version."""
+        """Create a Node that reports this version."""
         self._program("node", f"#!/bin/sh\necho {version}\n")
 
     def has_npm(self, then: str = "true") -> None:
-        """Put an npm there that does `then`, in the shell's words, when it has built."""
+        """Create an npm that builds and then runs the shell commands `then`."""
         self._program("npm", _NPM.replace("{then}", then))
 
     def _program(self, name: str, script: str) -> None:
@@ -78,7 +78,7 @@ class Checkout:
         return calls.read_text().splitlines() if calls.exists() else []
 
     def change(self, path: str) -> None:
-        """Change a file of the checkout now, for everybody's clock."""
+        """Change a file of the checkout, with a modification time of now."""
         (self.folder / path).touch()
         moment = (self.build / ".built").stat().st_mtime_ns + 1_000_000_000
         os.utime(self.folder / path, ns=(moment, moment))

@@ -34,7 +34,7 @@ class Command:
 
     @property
     def output(self) -> str:
-        """Everything printed so far, on both streams."""
+        """The output so far, on both streams."""
         return "\n".join(self.lines)
 
     async def _read(self) -> None:
@@ -46,7 +46,7 @@ class Command:
         async with self._news:
             self._news.notify_all()
 
-    async def says(self, text: str, times: int = 1) -> str:
+    async def prints(self, text: str, times: int = 1) -> str:
         """Wait for `times` lines with `text`; return the last of them."""
 
         def matching() -> list[str]:
@@ -79,7 +79,7 @@ async def running(
     inherit: Sequence[int] = (),
     program: tuple[str, ...] = (sys.executable, "-m", "opsrun"),
 ) -> AsyncIterator[Command]:
-    """Run a command in `folder` with just these settings; kill what is left of it at the end."""
+    """Run a command in `folder` with only these settings; kill it at the end if it still runs."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     process = await asyncio.create_subprocess_exec(
         *program,
@@ -113,7 +113,7 @@ async def gone(processes: list[Any]) -> None:
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until the condition holds, as long as a process may take to start."""
+    """Wait until the condition holds, for at most the time that a process takes to start."""
     async with asyncio.timeout(PATIENCE):
         while not await condition():  # noqa: ASYNC110 - no event to wait for
             await asyncio.sleep(0.02)

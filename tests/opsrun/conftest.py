@@ -1,4 +1,4 @@
-"""A separate database for real processes, and settings for each login."""
+"""A separate installation for real processes."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
@@ -19,7 +19,7 @@ from tests.world import LOCAL_KEY, World
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """Servers that no other test's runs are on."""
+    """A database and a Redis database without runs of other tests."""
 
     urls: Mapping[Login, str]
     redis_url: str

@@ -1,4 +1,4 @@
-"""A tenant whose export mount is dead stops neither other tenants nor the worker's end."""
+"""A tenant with a dead export mount blocks neither other tenants nor the worker's shutdown."""
 
 import os
 import re
@@ -15,6 +15,7 @@ from domain.runs.failures import FailureReason
 from domain.runs.models import OperationRun, StartedRun
 from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
+from tests.client import open_http
 from tests.opsrun.commands import Command, running, until
 from tests.opsrun.conftest import Installation
 from tests.opsrun.hanging_worker import PIPE
@@ -28,7 +29,7 @@ SCOPES = [f"scope-{number}" for number in range(6)]
 
 @pytest.fixture
 async def neighbour(installed: dict[Login, Resources], tmp_path: Path) -> World:
-    """Another tenant, whose export is fine."""
+    """Another tenant, whose export works."""
     world = await World.create(installed, tmp_path / "neighbour")
     export(world, policy("a"))
     return world
@@ -36,7 +37,7 @@ async def neighbour(installed: dict[Login, Resources], tmp_path: Path) -> World:
 
 @pytest.fixture
 def hung(place: World) -> Iterator[list[Path]]:
-    """Six scopes whose listing blocks, until the end of the test at most."""
+    """Six scopes whose listing blocks, at most until the test ends."""
     folders = [export(place, policy(key), scope_key=key) for key in SCOPES]
     for folder in folders:
         os.mkfifo(folder / PIPE)
@@ -46,23 +47,23 @@ def hung(place: World) -> Iterator[list[Path]]:
 
 
 def let_go(folder: Path) -> None:
-    """Let the folder be listed, as when its mount is back."""
+    """Unblock the listing of the folder, as when its mount is back."""
     pipe = folder / PIPE
     if pipe.exists():
-        # Open for reading too, or this would wait for a listing.
+        # Open for reading too, because opening only to write waits for a listing.
         os.close(os.open(pipe, os.O_RDWR))
         pipe.unlink()
 
 
 class Worker:
-    """A worker whose listings can hang, and what it shows."""
+    """A worker whose listings can hang, and its health and metrics."""
 
     def __init__(self, command: Command, http: httpx.AsyncClient) -> None:
         self.command = command
         self._http = http
 
     async def checks(self) -> tuple[int, str, str]:
-        """Return the status of `/readyz`, and what it says of threads and exports."""
+        """Return the status of `/readyz` and its reports on threads and exports."""
         answer = await self._http.get("/readyz")
         checks = answer.json()["checks"]
         return answer.status_code, checks["file_threads"], checks["exports"]
@@ -71,7 +72,7 @@ class Worker:
         return (await self.checks())[0] == 200
 
     async def hung_threads(self) -> float:
-        """Return the metric that counts the threads that hang."""
+        """Return the number of hanging threads from the metrics."""
         text = (await self._http.get("/metrics")).text
         (family,) = (
             family
@@ -93,11 +94,9 @@ async def hanging_worker(installation: Installation, **settings: str) -> AsyncIt
                 program=(sys.executable, "-m", "tests.opsrun.hanging_worker"),
             )
         )
-        line = await command.says("Serving metrics and health on port")
+        line = await command.prints("Serving metrics and health on port")
         (port,) = re.findall(r"port (\d+) of", line)
-        http = await stack.enter_async_context(
-            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False)
-        )
+        http = await stack.enter_async_context(open_http(f"http://127.0.0.1:{port}"))
         worker = Worker(command, http)
         await until(worker.is_ready)
         yield worker
@@ -150,7 +149,7 @@ async def test_runs_fail_at_the_deadline_and_readiness_shows_it(
         assert await worker.checks() == (200, "ok", "ThreadTimeoutError")
         await wait_for(neighbour, [await start_sync(neighbour)], "SUCCEEDED")
 
-        # No thread is left for this tenant: the next sync does not even wait for the deadline.
+        # The tenant has no free thread: the next sync fails without waiting for the deadline.
         refused = await start_sync(place, SCOPES[0])
         await wait_for(place, [refused], "FAILED")
         (failure,) = (await failures(place, await ended(place, refused))).values()

@@ -1,4 +1,4 @@
-"""What must hold for the repository as a whole."""
+"""Rules for the repository as a whole."""
 
 import importlib.metadata
 import importlib.util
@@ -13,7 +13,7 @@ from opsrun.settings import Settings
 REPOSITORY = Path(__file__).parents[2]
 OURS = ("opsrun", "gql", "workers", "domain", "migrations")
 
-# Written so that this file does not hold what it looks for.
+# Split, so that this file does not match.
 _HOSTS = "|".join(("pypi", "pythonhosted", "npmjs", "yarnpkg", "crates", "rubygems"))
 _ADDRESSES = re.compile(
     rf"\b({_HOSTS})\.(org|com|io)\b|--(extra-)?index-url|--find-(links)|\b(artifactory|devpi)\.",
@@ -36,7 +36,7 @@ def tracked() -> list[Path]:
 
 
 @pytest.mark.parametrize("package", OURS)
-def test_our_packages_are_those_of_this_repository(package: str) -> None:
+def test_our_packages_are_imported_from_this_repository(package: str) -> None:
     spec = importlib.util.find_spec(package)
     assert spec is not None
     assert spec.origin is not None
@@ -81,7 +81,7 @@ def test_locks_pin_by_hash_and_name_no_address(lock: str) -> None:
     assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []
 
 
-def test_the_security_page_names_tests_and_settings_that_are_there() -> None:
+def test_the_security_page_names_existing_tests_and_settings() -> None:
     page = (REPOSITORY / "docs" / "security.md").read_text()
     tests = set(re.findall(r"`(\S+/test_\w+\.py)`", page))
     assert len(tests) > 20

@@ -37,7 +37,7 @@ Opsrun = Callable[..., Result]
 
 @pytest.fixture
 def opsrun(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Opsrun:
-    """Runs a command in this process and an empty folder, with only the given settings."""
+    """Run a command in this process and an empty folder, with only these settings."""
     for name in Settings.model_fields:
         monkeypatch.delenv(PREFIX + name.upper(), raising=False)
     monkeypatch.setattr("opsrun.commands.configure_logging", lambda *_: None)
@@ -197,7 +197,7 @@ async def test_production_processes_import_nothing_for_development(
     tmp_path: Path, command: str
 ) -> None:
     environment = {
-        # Nothing listens there: the process ends when it has imported everything.
+        # No server listens there, so the process ends after its imports.
         f"{PREFIX}DATABASE_URL": "postgresql://ada@127.0.0.1:9/ledger",
         f"{PREFIX}REDIS_URL": "redis://127.0.0.1:9/0",
         f"{PREFIX}PORT": "0",
@@ -307,7 +307,7 @@ async def rows(installation: Installation) -> "Rows":
 
 
 class Rows:
-    """Reads what the commands wrote."""
+    """Read the rows that the commands wrote."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -454,7 +454,7 @@ def test_an_unknown_tenant_is_named(
 
 
 @pytest.mark.parametrize("what", [(), ("--role", "OWNER", "--remove"), ("--role", "KING")])
-def test_a_member_is_given_a_role_or_removed(
+def test_a_member_either_gets_a_role_or_is_removed(
     opsrun: Opsrun, operator: dict[str, str], what: tuple[str, ...]
 ) -> None:
     assert "--role" in failed(opsrun("member", "any", "ada", *what, environment=operator), 2)
@@ -479,7 +479,7 @@ def test_documents_are_registered_listed_and_removed(
     assert line not in succeeded(opsrun("documents", "list", environment=operator)).splitlines()
 
 
-def test_one_bad_document_keeps_all_of_them_out(
+def test_one_invalid_document_prevents_all_registrations(
     opsrun: Opsrun, operator: dict[str, str], tmp_path: Path
 ) -> None:
     good = f"query Own {{ viewer {{ a{uuid4().hex}: name }} }}"

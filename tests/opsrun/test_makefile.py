@@ -1,4 +1,4 @@
-"""The Makefile on machines that lack something, and what it leaves."""
+"""The Makefile on incomplete machines, and its clean-up."""
 
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ MAKE = shutil.which("make")
 
 pytestmark = pytest.mark.skipif(MAKE is None, reason="make is not installed")
 
-# Stands in for a Python without the parts that Debian packages separately.
+# A fake Python without the modules that Debian packages separately.
 _PYTHON = """#!/bin/sh
 case "$2" in
 *version_info*) exit {old} ;;
@@ -34,7 +34,7 @@ def make(folder: Path, *arguments: str, path: str) -> subprocess.CompletedProces
 
 
 def programs(folder: Path, python: str | None) -> str:
-    """Return a PATH with the shell's own programs, and this as python3."""
+    """Return a PATH with the usual shell programs and this python3."""
     tools = folder / "tools"
     tools.mkdir()
     for name in ("sh", "echo", "rm", "grep", "sed", "expand"):

@@ -1,4 +1,4 @@
-"""`opsrun worker` and `opsrun maintenance`: together they work, and each stops in order."""
+"""`opsrun worker` and `opsrun maintenance` execute runs together, and each stops cleanly."""
 
 import signal
 from collections.abc import AsyncIterator
@@ -12,9 +12,9 @@ from domain.runs.models import OperationRun
 from domain.runs.repository import reading
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login
+from tests.client import SYNC, User
 from tests.databases import url_of
 from tests.opsrun.api.test_serving import api
-from tests.opsrun.clients import SYNC, User
 from tests.opsrun.commands import Command, running, until
 from tests.opsrun.conftest import Installation
 from tests.opsrun.dev.embedded.observing import query
@@ -52,7 +52,7 @@ def owner(servers: EmbeddedServers) -> str:
 
 @asynccontextmanager
 async def no_policy_can_be_stored(servers: EmbeddedServers) -> AsyncIterator[asyncpg.Connection]:
-    """Make work last until the context closes or the transaction is rolled back."""
+    """Block work until the context closes or the transaction is rolled back."""
     connection = await asyncpg.connect(owner(servers))
     try:
         await connection.execute("BEGIN")
@@ -77,8 +77,8 @@ async def test_the_processes_together_sync_a_scope(
         api(installation) as (_, base),
         User.signed_in(base, place.token()) as user,
     ):
-        await process.says(KEEPING)
-        await working.says(WORKING)
+        await process.prints(KEEPING)
+        await working.prints(WORKING)
         run = await user.watch(await user.start(SYNC, SCOPE))
     assert run["statusBucket"] == "PARTIALLY_SUCCEEDED"
     assert run["counts"] == {"total": 36, "processed": 36, "failed": 1}
@@ -104,7 +104,7 @@ async def test_a_stopping_worker_finishes_or_hands_back_its_runs(
             async with worker(installation) as patient:
                 await until(in_hand)
                 patient.process.send_signal(signal.SIGTERM)
-                await patient.says("Waiting for 1 running tasks")
+                await patient.prints("Waiting for 1 running tasks")
                 assert (await state(place, started.run.id)).status == "running"
                 await lock.execute("ROLLBACK")
                 assert await patient.ends() == 0
@@ -123,8 +123,8 @@ async def test_idle_processes_stop_at_once(
     installation: Installation, number: signal.Signals
 ) -> None:
     async with worker(installation) as idle, maintenance(installation) as process:
-        await idle.says(WORKING)
-        await process.says(KEEPING)
+        await idle.prints(WORKING)
+        await process.prints(KEEPING)
         for command in (idle, process):
             code, seconds = await command.stop(number)
             assert (code, seconds < 3) == (0, True), f"{code} after {seconds} s"

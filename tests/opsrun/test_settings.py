@@ -1,4 +1,4 @@
-"""An invalid setting is reported by name, with what it expects, but never with its value."""
+"""An invalid setting is reported by name and expected format, never with its value."""
 
 import re
 from pathlib import Path
@@ -28,7 +28,7 @@ def read_settings(monkeypatch: pytest.MonkeyPatch) -> "ReadSettings":
 
 
 class ReadSettings:
-    """Reads settings from an environment that has only these variables."""
+    """Read settings from an environment with only these variables."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._monkeypatch = monkeypatch
@@ -112,7 +112,7 @@ def test_every_setting_has_a_description() -> None:
 
 def test_the_operators_guide_names_every_setting() -> None:
     guide = Path(__file__).parents[2] / "docs" / "settings.md"
-    # A row may name several, the later ones by their ends: `OPSRUN_OIDC_ISSUER`, `_AUDIENCE`.
+    # A row may name several settings, the later ones by suffix: `OPSRUN_OIDC_ISSUER`, `_AUDIENCE`.
     named = set(re.findall(r"`(?:OPSRUN)?_(\w+)`", guide.read_text()))
     missing = {name.upper() for name in Settings.model_fields} - named
     shared = re.compile("^(OIDC|LIMIT)_")

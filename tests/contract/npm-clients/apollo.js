@@ -1,9 +1,9 @@
-// What clients with Apollo do at the endpoint OPSRUN_URL: persisted queries, and the normalized cache.
+// Scenarios for clients with Apollo, at the endpoint OPSRUN_URL: persisted queries, and the normalized cache.
 import { ApolloClient, ApolloLink, HttpLink, InMemoryCache, gql } from '@apollo/client/core';
 import { CombinedGraphQLErrors } from '@apollo/client/errors';
 import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
 import { createHash } from 'node:crypto';
-import { authorization, main, url } from './telling.js';
+import { authorization, main, url } from './scenario.js';
 
 const VIEWER = gql`query Viewer { viewer { name } }`;
 const RUNS = gql`query Runs($ids: [ID!]!) {

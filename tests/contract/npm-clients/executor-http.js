@@ -1,7 +1,7 @@
-// What clients with @graphql-tools/executor-http do at the endpoint OPSRUN_URL.
+// Scenarios for clients with @graphql-tools/executor-http, at the endpoint OPSRUN_URL.
 import { buildHTTPExecutor } from '@graphql-tools/executor-http';
 import { parse } from 'graphql';
-import { FEED, authorization, main, tell, url } from './telling.js';
+import { FEED, authorization, main, report, url } from './scenario.js';
 
 const execute = buildHTTPExecutor({ endpoint: url, headers: { authorization } });
 
@@ -9,7 +9,7 @@ await main({
   async watching(tenant) {
     for await (const { data, errors } of await execute({ document: parse(FEED), variables: { tenant } })) {
       const { __typename: kind, run } = data?.operationRuns ?? {};
-      tell({ kind, run: run?.id, error: errors?.[0].message });
+      report({ kind, run: run?.id, error: errors?.[0].message });
     }
   },
 

@@ -1,6 +1,6 @@
-// What clients with graphql-request do at the endpoint OPSRUN_URL.
+// Scenarios for clients with graphql-request, at the endpoint OPSRUN_URL.
 import { GraphQLClient } from 'graphql-request';
-import { authorization, main, url } from './telling.js';
+import { authorization, main, url } from './scenario.js';
 
 const client = new GraphQLClient(url, { headers: { authorization } });
 

@@ -1,6 +1,6 @@
-// What clients with the npm package graphql-sse do at the endpoint OPSRUN_URL, scenario by scenario.
+// Scenarios for clients with the npm package graphql-sse, at the endpoint OPSRUN_URL.
 import { createClient } from 'graphql-sse';
-import { authorization, follow, main, run, tell, told, url } from './telling.js';
+import { authorization, follow, main, run, report, nextLine, url } from './scenario.js';
 
 const connect = (options = {}) =>
   createClient({
@@ -24,18 +24,18 @@ await main({
       { query: 'subscription { silence }' },
       { next: () => seen.push('next'), error: () => seen.push('error'), complete: () => seen.push('complete') },
     );
-    await told();
+    await nextLine();
     leave();
-    tell({ seen });
-    await told();
+    report({ seen });
+    await nextLine();
   },
 
-  // Counts the comments that the client is to overlook.
+  // Counts the comments, which the client must ignore.
   async commented() {
     let comments = 0;
     const count = new TransformStream({
       transform(chunk, controller) {
-        if (Buffer.from(chunk).toString().startsWith(':') && ++comments === 3) tell({ comments });
+        if (Buffer.from(chunk).toString().startsWith(':') && ++comments === 3) report({ comments });
         controller.enqueue(chunk);
       },
     });
@@ -54,7 +54,7 @@ await main({
 
   async resumingByVariable(tenant) {
     follow(connect(), { tenant });
-    await told();
+    await nextLine();
   },
 
   async resumingByHeader(tenant) {
@@ -63,6 +63,6 @@ await main({
       last.after ? { authorization, 'last-event-id': last.after } : { authorization };
     const variables = { tenant, set after(cursor) { last.after = cursor; } };
     follow(connect({ headers }), variables);
-    await told();
+    await nextLine();
   },
 });

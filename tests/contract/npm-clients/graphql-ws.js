@@ -1,7 +1,7 @@
-// What clients with the npm package graphql-ws do at the socket OPSRUN_URL, scenario by scenario.
+// Scenarios for clients with the npm package graphql-ws, at the WebSocket endpoint OPSRUN_URL.
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
-import { authorization, follow, main, run, tell, told, url } from './telling.js';
+import { authorization, follow, main, run, report, nextLine, url } from './scenario.js';
 
 function connect(options = {}) {
   const seen = { opened: 0, closed: [] };
@@ -21,7 +21,7 @@ const reached = async (condition) => {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
 };
 
-// A socket that at first answers no ping.
+// The first WebSocket does not answer pings.
 let deaf = true;
 class DeafAtFirst extends WebSocket {
   constructor(address, protocols) {
@@ -64,11 +64,11 @@ await main({
       { query: 'subscription { silence }' },
       { next: () => (results += 1), error() {}, complete() {} },
     );
-    await told();
+    await nextLine();
     leave();
     const end = await run(client, '{ hello }');
-    tell({ end, results, ...seen });
-    await told();
+    report({ end, results, ...seen });
+    await nextLine();
   },
 
   async refused() {
@@ -91,18 +91,18 @@ await main({
   },
 
   async resuming(tenant) {
-    // A handshake that fails throws an event without a code, which is final unless it is named here.
+    // A handshake that fails throws an event without a code, which ends all retries unless `shouldRetry` allows it.
     const { client } = connect({ retryAttempts: Infinity, shouldRetry: () => true });
-    client.on('closed', ({ code }) => tell({ closed: code }));
+    client.on('closed', ({ code }) => report({ closed: code }));
     follow(client, { tenant });
-    await told();
+    await nextLine();
   },
 
   raw: (protocol, ...messages) =>
     new Promise((resolve) => {
-      const socket = new WebSocket(url, protocol || []);
-      socket.on('open', () => messages.forEach((message) => socket.send(message)));
-      socket.on('close', (code) => resolve({ code }));
-      socket.on('error', (error) => resolve({ error: error.message }));
+      const websocket = new WebSocket(url, protocol || []);
+      websocket.on('open', () => messages.forEach((message) => websocket.send(message)));
+      websocket.on('close', (code) => resolve({ code }));
+      websocket.on('error', (error) => resolve({ error: error.message }));
     }),
 });

@@ -1,13 +1,13 @@
-// What clients with urql do at the endpoint OPSRUN_URL: its own event stream, and its persisted exchange.
+// Scenarios for clients with urql, at the endpoint OPSRUN_URL: its event stream and its persisted exchange.
 import { Client, fetchExchange, gql } from '@urql/core';
 import { persistedExchange } from '@urql/exchange-persisted';
-import { authorization, main, tell, url } from './telling.js';
+import { authorization, main, report, url } from './scenario.js';
 
 const VIEWER = gql`query Viewer { viewer { name } }`;
 const FEED = gql`subscription Feed($tenant: ID!) {
   operationRuns(tenantId: $tenant) { __typename ... on OperationRunChanged { run { id } } } }`;
 
-// Counts the requests, and how many of them bring the document's text.
+// Records for each request whether it holds the document's text.
 function connect(exchanges = [], more = {}) {
   const requests = [];
   const client = new Client({
@@ -33,7 +33,7 @@ await main({
     return new Promise(() => {
       client.subscription(FEED, { tenant }).subscribe(({ data, error }) => {
         const { __typename: kind, run } = data?.operationRuns ?? {};
-        tell({ kind, run: run?.id, error: error?.message });
+        report({ kind, run: run?.id, error: error?.message });
       });
     });
   },

@@ -1,4 +1,4 @@
-"""What clients with the Python package `gql` do at the endpoint OPSRUN_URL.
+"""Scenarios for clients with the Python package `gql`, at the endpoint OPSRUN_URL.
 
 Prints facts as lines of JSON: `python client.py TRANSPORT asking|watching [TENANT]`.
 """
@@ -20,14 +20,17 @@ from gql.transport.requests import RequestsHTTPTransport
 
 URL, TOKEN = os.environ["OPSRUN_URL"], os.environ["OPSRUN_TOKEN"]
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
-SOCKET = {"url": URL.replace("http", "ws", 1), "init_payload": {"authorization": f"Bearer {TOKEN}"}}
+WEBSOCKET = {
+    "url": URL.replace("http", "ws", 1),
+    "init_payload": {"authorization": f"Bearer {TOKEN}"},
+}
 TRANSPORTS: dict[str, Any] = {
     "aiohttp": lambda: AIOHTTPTransport(url=URL, headers=HEADERS),
     "httpx": lambda: HTTPXTransport(url=URL, headers=HEADERS),
     "httpx_async": lambda: HTTPXAsyncTransport(url=URL, headers=HEADERS),
     "requests": lambda: RequestsHTTPTransport(url=URL, headers=HEADERS),
-    "websockets": lambda: WebsocketsTransport(**SOCKET),
-    "aiohttp_websockets": lambda: AIOHTTPWebsocketsTransport(**SOCKET),
+    "websockets": lambda: WebsocketsTransport(**WEBSOCKET),
+    "aiohttp_websockets": lambda: AIOHTTPWebsocketsTransport(**WEBSOCKET),
 }
 VIEWER = "query Viewer { viewer { name } }"
 FEED = """subscription Feed($tenant: ID!) { operationRuns(tenantId: $tenant) {
@@ -35,25 +38,25 @@ FEED = """subscription Feed($tenant: ID!) { operationRuns(tenantId: $tenant) {
 
 
 def ask(client: Client) -> None:
-    """Ask for what there is, and for what there is not."""
-    tell(name=client.execute(gql(VIEWER))["viewer"]["name"])
+    """Query a field that exists, and one that does not."""
+    report(name=client.execute(gql(VIEWER))["viewer"]["name"])
     try:
         client.execute(gql("{ nothing }"))
     except TransportQueryError as error:
-        tell(codes=[each["extensions"]["code"] for each in error.errors])
+        report(codes=[each["extensions"]["code"] for each in error.errors])
 
 
 async def watch(client: Client, tenant: str) -> None:
-    """Tell what a feed says until the test has seen enough."""
+    """Report the events of a feed until the test ends the process."""
     document = gql(FEED)
     document.variable_values = {"tenant": tenant}
     async with client as session:
         async for event in session.subscribe(document):
-            found = event["operationRuns"]
-            tell(kind=found["__typename"], run=found.get("run", {}).get("id"))
+            change = event["operationRuns"]
+            report(kind=change["__typename"], run=change.get("run", {}).get("id"))
 
 
-def tell(**facts: object) -> None:
+def report(**facts: object) -> None:
     """Print one line for the test."""
     print(json.dumps(facts), flush=True)  # noqa: T201
 

@@ -1,4 +1,4 @@
-"""Creating backup sets and filling them."""
+"""Backup sets are created and filled."""
 
 from typing import Any
 from uuid import uuid4
@@ -9,7 +9,8 @@ from domain.tenancy.administration import save_member
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
 from opsrun.postgres.engines import Login
-from tests.gql.api import Client, RunningApi, work
+from tests.client import Client
+from tests.gql.api import RunningApi, work
 from tests.gql.furnished import (
     ADD_POLICIES,
     CREATE_SET,
@@ -58,7 +59,7 @@ def policy(world: World, key: str) -> str:
 # Creating
 
 
-async def test_a_new_set_is_empty_and_bears_its_makers_name(world: World, client: Client) -> None:
+async def test_a_new_set_is_empty_and_names_its_creator(world: World, client: Client) -> None:
     answer = await create(client, world, "  Before the change  ")
     assert answer["userErrors"] == []
     created = answer["backupSet"]
@@ -67,21 +68,21 @@ async def test_a_new_set_is_empty_and_bears_its_makers_name(world: World, client
     assert created["createdAt"].endswith("Z")
 
 
-async def test_a_name_is_taken_once_in_a_tenant(world: World, client: Client) -> None:
+async def test_a_name_is_unique_in_a_tenant(world: World, client: Client) -> None:
     other = await World.create(world.resources, world.exports)
     await create(client, world, "Weekly")
     answer = await create(client, world, " Weekly ")
     assert answer["backupSet"] is None
     (error,) = answer["userErrors"]
     assert (error["code"], error["field"]) == ("NAME_TAKEN", ["input", "name"])
-    keeper = world.resources[Login.MAINTENANCE].transactions
-    await save_member(keeper, other.slug, world.members[TenantRole.MANAGER], TenantRole.MANAGER)
+    transactions = world.resources[Login.MAINTENANCE].transactions
+    await save_member(
+        transactions, other.slug, world.members[TenantRole.MANAGER], TenantRole.MANAGER
+    )
     assert (await create(client, other, "Weekly"))["userErrors"] == []
 
 
-async def test_a_name_that_cannot_be_shown_is_for_the_user_to_mend(
-    world: World, client: Client
-) -> None:
+async def test_a_name_with_control_characters_is_a_user_error(world: World, client: Client) -> None:
     for name in ("", "   ", "x" * 101, "a\x00", "a\nb", "\u202e", "x" * 10_000):
         answer = await create(client, world, name)
         assert answer["backupSet"] is None
@@ -101,8 +102,13 @@ async def test_present_policies_are_skipped_and_unknown_ones_fail(
     known = await policy_ids(world, client)
     set_id = await backup_set(world, client, "Weekly")
     await add_policies(world, client, set_id, [known["Policy a"]])
-    wanted = [known["Policy a"], known["Policy b"], known["Policy b"], policy(world, f"{SCOPE}/x")]
-    run_id = await add_policies(world, client, set_id, wanted)
+    policies = [
+        known["Policy a"],
+        known["Policy b"],
+        known["Policy b"],
+        policy(world, f"{SCOPE}/x"),
+    ]
+    run_id = await add_policies(world, client, set_id, policies)
     run = (await client.data(RUN, id=run_id))["node"]
     assert (run["statusBucket"], run["subject"]) == ("PARTIALLY_SUCCEEDED", "Weekly")
     assert run["counts"] == {"total": 3, "succeeded": 1, "failed": 1, "skipped": 1}
@@ -113,7 +119,7 @@ async def test_present_policies_are_skipped_and_unknown_ones_fail(
     assert [copy["policyId"] for copy in copies["policies"]["nodes"]] == ["a", "b"]
 
 
-async def test_copies_stay_as_they_were(world: World, client: Client) -> None:
+async def test_copies_do_not_change(world: World, client: Client) -> None:
     write_policy(world, SCOPE, "a")
     await sync(world, client)
     set_id = await backup_set(world, client, "Weekly")
@@ -124,7 +130,7 @@ async def test_copies_stay_as_they_were(world: World, client: Client) -> None:
     assert copies["policies"]["nodes"] == [{"policyId": "a", "name": "Policy a"}]
 
 
-async def test_the_same_choice_in_any_order_meets_the_active_run(
+async def test_the_same_policies_in_any_order_return_the_active_run(
     world: World, client: Client
 ) -> None:
     set_id = await backup_set(world, client, "Weekly")
@@ -140,16 +146,16 @@ async def test_the_same_choice_in_any_order_meets_the_active_run(
     assert again["run"] == first["run"] != other["run"]
 
 
-async def test_what_cannot_be_added_is_for_the_user_to_mend(world: World, client: Client) -> None:
+async def test_a_policy_that_cannot_be_added_is_a_user_error(world: World, client: Client) -> None:
     set_id = await backup_set(world, client, "Weekly")
     unknown = GlobalId("BackupSet", world.tenant_id, uuid4().hex).encode()
     one, many = policy(world, "s/1"), [policy(world, f"s/{n}") for n in range(1001)]
-    for given, code, field in (
+    for arguments, code, field in (
         ((set_id, []), "NO_POLICIES", "policyIds"),
         ((set_id, many), "TOO_MANY_POLICIES", "policyIds"),
         ((unknown, [one]), "BACKUP_SET_NOT_FOUND", "backupSetId"),
     ):
-        answer = await add(client, *given)
+        answer = await add(client, *arguments)
         assert (answer["run"], answer["outcome"]) == (None, None)
         (error,) = answer["userErrors"]
         assert (error["code"], error["field"]) == (code, ["input", field])
@@ -157,12 +163,12 @@ async def test_what_cannot_be_added_is_for_the_user_to_mend(world: World, client
     assert (await add(client, set_id, many[:1000]))["outcome"] == "CREATED"
 
 
-async def test_an_id_that_no_policy_has_starts_nothing(world: World, client: Client) -> None:
+async def test_an_unknown_policy_id_starts_nothing(world: World, client: Client) -> None:
     set_id = await backup_set(world, client, "Weekly")
     short, long = ("", "/", "s", "s/", "/p"), ("s/" + "p" * 201, "x" * 101 + "/p")
     for key in (*short, *long, "../p", "💥/p", "s\n/p"):
-        given = {"backupSetId": set_id, "policyIds": [policy(world, key)]}
-        assert (await client.ask(ADD_POLICIES, {"input": given})).code == "BAD_USER_INPUT"
+        input_ = {"backupSetId": set_id, "policyIds": [policy(world, key)]}
+        assert (await client.ask(ADD_POLICIES, {"input": input_})).code == "BAD_USER_INPUT"
     assert await runs(world) == 0
 
 
@@ -175,7 +181,7 @@ async def test_the_longest_ids_can_be_added(world: World, client: Client) -> Non
     assert {node["reasonCode"] for node in run["failures"]["nodes"]} == {"POLICY_NOT_FOUND"}
 
 
-async def test_ids_of_other_things_are_bad_input(world: World, client: Client) -> None:
+async def test_ids_of_other_types_are_bad_input(world: World, client: Client) -> None:
     set_id = await backup_set(world, client, "Weekly")
     one = policy(world, "s/1")
     for backup, policies in (
@@ -184,18 +190,18 @@ async def test_ids_of_other_things_are_bad_input(world: World, client: Client) -
         (set_id, [set_id]),
         (set_id, [one, world.global_id]),
     ):
-        given = {"backupSetId": backup, "policyIds": policies}
-        assert (await client.ask(ADD_POLICIES, {"input": given})).code == "BAD_USER_INPUT"
+        input_ = {"backupSetId": backup, "policyIds": policies}
+        assert (await client.ask(ADD_POLICIES, {"input": input_})).code == "BAD_USER_INPUT"
     assert await runs(world) == 0
 
 
-async def test_a_set_takes_policies_of_its_own_tenant_only(world: World, client: Client) -> None:
+async def test_a_set_accepts_policies_of_its_tenant_only(world: World, client: Client) -> None:
     other = await World.create(world.resources, world.exports)
-    keeper = world.resources[Login.MAINTENANCE].transactions
-    await save_member(keeper, other.slug, world.members[TenantRole.MANAGER], TenantRole.OWNER)
+    transactions = world.resources[Login.MAINTENANCE].transactions
+    await save_member(transactions, other.slug, world.members[TenantRole.MANAGER], TenantRole.OWNER)
     set_id = await backup_set(world, client, "Weekly")
-    given = {"backupSetId": set_id, "policyIds": [policy(world, "s/1"), policy(other, "s/1")]}
-    answer = await client.ask(ADD_POLICIES, {"input": given})
+    input_ = {"backupSetId": set_id, "policyIds": [policy(world, "s/1"), policy(other, "s/1")]}
+    answer = await client.ask(ADD_POLICIES, {"input": input_})
     assert answer.code == "BAD_USER_INPUT"
     assert "another tenant" in answer.body["errors"][0]["message"]
     assert await runs(world) == 0

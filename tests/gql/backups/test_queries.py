@@ -1,4 +1,4 @@
-"""The list of backup sets and the copies in each."""
+"""Backup sets and their copies are listed."""
 
 from typing import Any
 
@@ -6,7 +6,8 @@ import pytest
 
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
-from tests.gql.api import Client, RunningApi
+from tests.client import Client
+from tests.gql.api import RunningApi
 from tests.gql.furnished import SCOPE, add_policies, backup_set, policy_ids, sync, write_policy
 from tests.world import World
 
@@ -68,7 +69,7 @@ async def test_sets_come_newest_first_in_pages(world: World, client: Client, equ
     assert seen == everything
 
 
-async def test_each_set_shows_its_own_copies_by_name(world: World, client: Client) -> None:
+async def test_each_set_shows_its_copies_by_name(world: World, client: Client) -> None:
     await filled(client, world, "One", "Two")
     await backup_set(world, client, "Empty")
     empty, two, one = (await sets(client, world, copies=3))["nodes"]
@@ -95,7 +96,7 @@ async def test_copies_come_in_pages(world: World, client: Client) -> None:
     assert "".join(seen) == "abcde"
 
 
-async def test_a_page_of_sets_costs_the_same_however_many_there_are(
+async def test_a_page_of_sets_takes_the_same_number_of_statements_at_any_size(
     api: RunningApi, world: World, client: Client
 ) -> None:
     await filled(client, world, "One", "Two", "Three")

@@ -1,4 +1,4 @@
-"""The documents of a client's build are read as a whole, or refused with every fault."""
+"""A client's documents are read all together, or refused with every error."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Registered documents run by their hash, and where only they are run, nothing else does."""
+"""Registered documents run by hash; an API that requires them runs nothing else."""
 
 import json
 from collections.abc import AsyncIterator
@@ -10,7 +10,8 @@ import pytest
 from domain.documents.models import TrustedDocument, sha256_of
 from domain.documents.service import forget, register
 from opsrun.postgres.engines import Login
-from tests.gql.api import WEBSOCKET, RunningApi
+from tests.client import WEBSOCKET
+from tests.gql.api import RunningApi
 from tests.gql.conftest import Serving
 from tests.world import World
 
@@ -33,8 +34,8 @@ async def test_only_registered_documents_run(closed: RunningApi, world: World) -
     client = closed.member(world)
     text = f"query Own {{ viewer {{ a{uuid4().hex}: name }} }}"
     assert (await client.ask(text)).code == "DOCUMENT_NOT_REGISTERED"
-    keeper = world.resources[Login.MAINTENANCE].transactions
-    assert await register(keeper, [TrustedDocument("Own", text)]) == 1
+    transactions = world.resources[Login.MAINTENANCE].transactions
+    assert await register(transactions, [TrustedDocument("Own", text)]) == 1
     await client.data(text)
     for body in (
         {"extensions": named(text)},
@@ -43,7 +44,7 @@ async def test_only_registered_documents_run(closed: RunningApi, world: World) -
     ):
         assert (await client.post(json.dumps(body).encode())).data["viewer"]
     assert (await client.ask(f"{text} ")).status == 400
-    assert await forget(keeper, sha256_of(text))
+    assert await forget(transactions, sha256_of(text))
 
 
 async def test_a_url_or_a_websocket_may_name_a_document(closed: RunningApi, world: World) -> None:
@@ -58,9 +59,9 @@ async def test_a_url_or_a_websocket_may_name_a_document(closed: RunningApi, worl
         },
         headers={**authorization, "Accept": "application/json"},
     )
-    # It was found: it is a subscription, which takes a stream.
+    # The document is known: it is a subscription, which needs a stream.
     assert response.status_code == 406
-    async with closed.member(world).socket() as socket:
+    async with closed.member(world).websocket() as websocket:
         for number, payload in enumerate(
             (
                 {"query": "", "extensions": named(FEED), "variables": variables},
@@ -68,17 +69,15 @@ async def test_a_url_or_a_websocket_may_name_a_document(closed: RunningApi, worl
                 {"query": FEED, "variables": variables},
             )
         ):
-            message = {"id": str(number), "type": "subscribe", "payload": payload}
-            await socket.send(json.dumps(message))
-            answer = json.loads(await socket.recv())
+            await websocket.send(type="subscribe", id=str(number), payload=payload)
+            answer = await websocket.receive()
             assert (answer["type"], answer["id"]) == ("next", str(number))
         unknown: dict[str, Any] = {"query": "", "extensions": named("{ viewer }")}
         for number, payload in enumerate(
             (unknown, {"documentId": "md5:1"}, {"query": VIEWER + " "})
         ):
-            message = {"id": f"bad{number}", "type": "subscribe", "payload": payload}
-            await socket.send(json.dumps(message))
-            answer = json.loads(await socket.recv())
+            await websocket.send(type="subscribe", id=f"bad{number}", payload=payload)
+            answer = await websocket.receive()
             assert (answer["type"], answer["id"]) == ("error", f"bad{number}")
             code = answer["payload"][0]["extensions"]["code"]
             assert code == ("BAD_USER_INPUT" if number == 1 else "DOCUMENT_NOT_REGISTERED")
@@ -90,7 +89,7 @@ async def test_an_open_api_runs_both(api: RunningApi, world: World) -> None:
     await client.data(text)
     body = json.dumps({"extensions": named(text)}).encode()
     (error,) = (await client.post(body)).body["errors"]
-    # Exactly what clients look for before they send the text.
+    # Clients look for exactly this before they send the text.
     assert error["message"] == "PersistedQueryNotFound"
     assert error["extensions"]["code"] == "PERSISTED_QUERY_NOT_FOUND"
     assert "opsrun documents add" in error["extensions"]["hint"]

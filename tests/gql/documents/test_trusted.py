@@ -1,4 +1,4 @@
-"""Which document a request means, by text or by hash."""
+"""A request names its document by text or by hash."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ KNOWN, UNKNOWN = "{ viewer { name } }", "{ viewer { email } }"
 
 
 async def find(sha256: str) -> str | None:
-    """Find the one document that is registered."""
+    """Look up the only registered document."""
     return KNOWN if sha256 == sha256_of(KNOWN) else None
 
 
@@ -65,18 +65,18 @@ async def test_a_hash_of_another_text_is_refused() -> None:
     [7, [], {}, *({"sha256Hash": wrong} for wrong in (None, "a", sha256_of(KNOWN).upper()))],
 )
 async def test_a_malformed_hash_is_refused(persisted: object) -> None:
-    # The text may be registered, so sending it helps wherever only registered ones run, too.
+    # The text may be registered, so sending it helps even if only registered documents run.
     for only_trusted in (False, True):
         with pytest.raises(UnsupportedHashError, match=r"^PersistedQueryNotSupported$") as caught:
             await meant(None, {"persistedQuery": persisted}, only_trusted=only_trusted)
         assert "must be a SHA-256" in str(caught.value.details["hint"])
 
 
-@pytest.mark.parametrize("given", [None, "", 7, "sha256:a"])
-def test_null_names_no_document(given: object) -> None:
-    named = given is not None
-    assert names_document({"documentId": given}) == named
-    assert names_document({"extensions": {"persistedQuery": given}}) == named
+@pytest.mark.parametrize("value", [None, "", 7, "sha256:a"])
+def test_null_names_no_document(value: object) -> None:
+    named = value is not None
+    assert names_document({"documentId": value}) == named
+    assert names_document({"extensions": {"persistedQuery": value}}) == named
 
 
 def test_a_document_id_is_a_hash_too() -> None:

@@ -1,11 +1,12 @@
-"""Starting drift generation: two whole syncs, or a word about what is missing."""
+"""Drift generation needs two complete syncs; before them it returns a user error."""
 
 from typing import Any
 
 import pytest
 
 from gql.ids import GlobalId
-from tests.gql.api import Client, RunningApi, work
+from tests.client import Client
+from tests.gql.api import RunningApi, work
 from tests.gql.furnished import SCOPE, START_DRIFT, drifted, sync, write_policy
 from tests.world import World
 
@@ -27,9 +28,7 @@ async def drift_runs(world: World) -> int:
     return len(rows)
 
 
-async def test_two_whole_syncs_are_needed_and_no_run_is_started_before(
-    world: World, client: Client
-) -> None:
+async def test_no_run_starts_before_two_complete_syncs(world: World, client: Client) -> None:
     write_policy(world, SCOPE, "a")
     for whole_syncs in (0, 1):
         answer = await start(client, world)
@@ -38,7 +37,7 @@ async def test_two_whole_syncs_are_needed_and_no_run_is_started_before(
         assert (error["code"], error["field"]) == ("NOT_ENOUGH_SNAPSHOTS", ["input", "scopeKey"])
         assert f"{SCOPE!r} has {whole_syncs}" in error["message"]
         await sync(world, client)
-        # A partial sync is none.
+        # A partial sync does not count.
         (world.exports / SCOPE / "broken.json").write_text("{")
         await sync(world, client)
         (world.exports / SCOPE / "broken.json").unlink()
@@ -46,7 +45,7 @@ async def test_two_whole_syncs_are_needed_and_no_run_is_started_before(
     assert (await start(client, world))["outcome"] == "CREATED"
 
 
-async def test_the_last_two_whole_syncs_are_compared_the_older_as_baseline(
+async def test_the_last_two_complete_syncs_are_compared_with_the_older_as_baseline(
     world: World, client: Client
 ) -> None:
     write_policy(world, SCOPE, "a")
@@ -61,7 +60,7 @@ async def test_the_last_two_whole_syncs_are_compared_the_older_as_baseline(
     }
 
 
-async def test_the_same_comparison_meets_the_active_run(world: World, client: Client) -> None:
+async def test_the_same_comparison_returns_the_active_run(world: World, client: Client) -> None:
     write_policy(world, SCOPE, "a")
     await sync(world, client)
     await sync(world, client)
@@ -72,7 +71,7 @@ async def test_the_same_comparison_meets_the_active_run(world: World, client: Cl
     assert (other["outcome"], await drift_runs(world)) == ("CREATED", 2)
 
 
-async def test_a_second_generation_makes_no_finding_twice(world: World, client: Client) -> None:
+async def test_a_second_generation_duplicates_no_finding(world: World, client: Client) -> None:
     await drifted(world, client)
     again = await start(client, world)
     assert again["outcome"] == "CREATED"
@@ -81,9 +80,7 @@ async def test_a_second_generation_makes_no_finding_twice(world: World, client: 
     assert len(rows) == 3
 
 
-async def test_a_key_that_no_scope_has_is_for_the_user_to_mend(
-    world: World, client: Client
-) -> None:
+async def test_a_key_without_a_scope_is_a_user_error(world: World, client: Client) -> None:
     for scope in ("", "..", "a\x00", "x" * 10_000):
         (error,) = (await start(client, world, scope))["userErrors"]
         assert (error["code"], error["field"]) == ("INVALID_SCOPE_KEY", ["input", "scopeKey"])

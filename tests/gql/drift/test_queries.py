@@ -9,7 +9,8 @@ from domain.tenancy.administration import save_member
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
 from opsrun.postgres.engines import Login
-from tests.gql.api import Client, RunningApi
+from tests.client import Client
+from tests.gql.api import RunningApi
 from tests.gql.furnished import Furnished, drift, sync, write_policy
 from tests.world import World
 
@@ -27,12 +28,14 @@ def client(api: RunningApi, ours: Furnished) -> Client:
     return api.member(ours.world, TenantRole.READONLY)
 
 
-async def findings(client: Client, tenant: Furnished, run: str | None = None, **given: Any) -> Any:
-    variables = {"tenant": tenant.ids["Tenant"], "run": run or tenant.drift_run, **given}
+async def findings(
+    client: Client, tenant: Furnished, run: str | None = None, **variables: Any
+) -> Any:
+    variables = {"tenant": tenant.ids["Tenant"], "run": run or tenant.drift_run, **variables}
     return (await client.data(FINDINGS, **variables))["tenant"]["driftFindings"]
 
 
-async def test_findings_tell_what_became_of_each_policy(client: Client, ours: Furnished) -> None:
+async def test_findings_show_the_change_of_each_policy(client: Client, ours: Furnished) -> None:
     nodes = (await findings(client, ours))["nodes"]
     assert [(n["policyId"], n["policyName"], n["kind"]) for n in nodes] == [
         ("a", "Policy a", "MODIFIED"),
@@ -44,7 +47,7 @@ async def test_findings_tell_what_became_of_each_policy(client: Client, ours: Fu
     }
 
 
-async def test_a_modified_policy_tells_each_setting_with_both_values(
+async def test_a_modified_policy_shows_each_setting_with_both_values(
     client: Client, ours: Furnished
 ) -> None:
     modified, *others = (await findings(client, ours))["nodes"]
@@ -66,7 +69,9 @@ async def test_a_modified_policy_tells_each_setting_with_both_values(
     ]
 
 
-async def test_a_secret_is_named_and_shown_to_no_role(api: RunningApi, world: World) -> None:
+async def test_a_secret_setting_is_named_but_its_value_is_hidden_from_every_role(
+    api: RunningApi, world: World
+) -> None:
     owner, scope = api.member(world, TenantRole.OWNER), "wifi"
     for secret in ("first-wifi-key", "second-wifi-key"):
         write_policy(world, scope, "a", ssid="office", preSharedKey=secret)
@@ -96,7 +101,7 @@ async def test_a_secret_is_named_and_shown_to_no_role(api: RunningApi, world: Wo
         (None, "acd"),
     ],
 )
-async def test_findings_can_be_narrowed_to_kinds(
+async def test_findings_can_be_filtered_by_kind(
     client: Client, ours: Furnished, kinds: list[str] | None, expected: str
 ) -> None:
     nodes = (await findings(client, ours, kinds=kinds))["nodes"]
@@ -122,12 +127,12 @@ async def test_only_a_drift_run_has_findings(client: Client, ours: Furnished) ->
         assert (await client.ask(FINDINGS, variables)).code == "BAD_USER_INPUT"
 
 
-async def test_a_run_is_asked_for_in_its_own_tenant(
+async def test_a_run_is_read_only_in_its_tenant(
     api: RunningApi, world: World, client: Client, ours: Furnished
 ) -> None:
-    keeper = world.resources[Login.MAINTENANCE].transactions
+    transactions = world.resources[Login.MAINTENANCE].transactions
     both = world.members[TenantRole.OPERATOR]
-    await save_member(keeper, ours.world.slug, both, TenantRole.READONLY)
+    await save_member(transactions, ours.world.slug, both, TenantRole.READONLY)
     variables = {"tenant": world.global_id, "run": ours.drift_run}
     answer = await api.member(world).ask(FINDINGS, variables)
     assert answer.code == "BAD_USER_INPUT"

@@ -1,4 +1,4 @@
-"""Starting a sync: one run for one piece of work, and what to mend instead of a run."""
+"""A sync starts one run per scope, or returns user errors."""
 
 import asyncio
 from collections import Counter
@@ -8,7 +8,8 @@ import pytest
 
 from domain.tenancy.roles import TenantRole
 from opsrun.settings import Settings
-from tests.gql.api import Client, RunningApi, work
+from tests.client import Client
+from tests.gql.api import RunningApi, work
 from tests.gql.furnished import START, write_policy
 from tests.working import know_scopes, queue_runs
 from tests.world import World
@@ -44,7 +45,7 @@ async def test_a_start_returns_at_once_with_a_queued_run(world: World, client: C
     assert (run["statusBucket"], run["counts"]) == ("SUCCEEDED", {"total": 1, "succeeded": 1})
 
 
-async def test_the_same_work_meets_the_active_run_until_it_has_ended(
+async def test_a_start_of_the_same_work_returns_the_active_run_until_it_ends(
     api: RunningApi, world: World, client: Client
 ) -> None:
     first = await start(client, world, "servers")
@@ -62,14 +63,14 @@ async def test_the_same_work_meets_the_active_run_until_it_has_ended(
     assert later["run"] != first["run"]
 
 
-async def test_fifty_starts_at_once_make_one_run(world: World, client: Client) -> None:
+async def test_fifty_concurrent_starts_create_one_run(world: World, client: Client) -> None:
     answers = await asyncio.gather(*(start(client, world, "servers") for _ in range(50)))
     assert Counter(answer["outcome"] for answer in answers) == {"CREATED": 1, "REUSED_ACTIVE": 49}
     assert len({answer["run"]["id"] for answer in answers}) == 1
     assert await runs(world) == 1
 
 
-async def test_a_tenant_with_a_full_queue_is_told_to_wait(world: World, client: Client) -> None:
+async def test_a_tenant_with_a_full_queue_must_wait(world: World, client: Client) -> None:
     active = await start(client, world, "servers")
     most = Settings.model_fields["tenant_max_active_runs"].default
     await queue_runs(world, most - 1)
@@ -81,9 +82,7 @@ async def test_a_tenant_with_a_full_queue_is_told_to_wait(world: World, client: 
     assert (await start(client, world, "servers"))["run"] == active["run"]
 
 
-async def test_a_key_that_no_scope_has_is_for_the_user_to_mend(
-    world: World, client: Client
-) -> None:
+async def test_a_key_without_a_scope_is_a_user_error(world: World, client: Client) -> None:
     dotted, spaced = ("", ".", "..", ".hidden"), (" a", "a ", "a\nb")
     for scope in (*dotted, *spaced, "a/b", "a\\b", "x" * 101, "a\x00", "💥"):
         answer = await start(client, world, scope)
@@ -103,7 +102,7 @@ async def test_a_scope_that_is_not_known_is_a_user_error(world: World, client: C
     assert await runs(world) == 0
 
 
-async def test_that_a_scope_is_gone_is_told_by_the_run(world: World, client: Client) -> None:
+async def test_the_run_reports_that_its_scope_is_gone(world: World, client: Client) -> None:
     answer = await start(client, world, "servers")
     await work(world, answer["run"])
     run = (await client.data(RUN, id=answer["run"]["id"]))["node"]
@@ -111,7 +110,7 @@ async def test_that_a_scope_is_gone_is_told_by_the_run(world: World, client: Cli
     assert run["failures"]["nodes"] == [{"itemKey": None, "reasonCode": "SCOPE_NOT_FOUND"}]
 
 
-async def test_the_tenant_is_named_by_its_own_id(world: World, client: Client) -> None:
+async def test_only_a_tenants_id_names_the_tenant(world: World, client: Client) -> None:
     answer = await start(client, world, "servers")
-    given = {"tenantId": answer["run"]["id"], "scopeKey": "servers"}
-    assert (await client.ask(START, {"input": given})).code == "BAD_USER_INPUT"
+    input_ = {"tenantId": answer["run"]["id"], "scopeKey": "servers"}
+    assert (await client.ask(START, {"input": input_})).code == "BAD_USER_INPUT"

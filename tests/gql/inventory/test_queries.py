@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from gql.ids import GlobalId
-from tests.gql.api import Client, RunningApi
+from tests.client import Client
+from tests.gql.api import RunningApi
 from tests.gql.furnished import BROKEN_SCOPE, SCOPE, break_scope, sync, write_policy
 from tests.world import World
 
@@ -26,9 +27,9 @@ def client(api: RunningApi, world: World) -> Client:
 
 async def scopes(client: Client, world: World) -> dict[str, Any]:
     data = await client.data(SCOPES, tenant=world.global_id)
-    found = data["tenant"]["inventoryScopes"]
-    assert [scope["key"] for scope in found] == sorted(scope["key"] for scope in found)
-    return {scope["key"]: scope["lastSnapshotRunId"] for scope in found}
+    scopes = data["tenant"]["inventoryScopes"]
+    assert [scope["key"] for scope in scopes] == sorted(scope["key"] for scope in scopes)
+    return {scope["key"]: scope["lastSnapshotRunId"] for scope in scopes}
 
 
 async def policies(client: Client, world: World, scope: str = SCOPE, **arguments: Any) -> Any:
@@ -36,7 +37,7 @@ async def policies(client: Client, world: World, scope: str = SCOPE, **arguments
     return data["tenant"]["policies"]
 
 
-async def test_a_scope_points_at_its_newest_whole_sync(world: World, client: Client) -> None:
+async def test_a_scope_refers_to_its_newest_complete_sync(world: World, client: Client) -> None:
     assert await scopes(client, world) == {}
     write_policy(world, SCOPE, "a")
     break_scope(world, broken=1)
@@ -55,7 +56,7 @@ async def test_scopes_are_known_before_their_first_sync(world: World, client: Cl
     assert await scopes(client, world) == {SCOPE: None}
 
 
-async def test_policies_are_those_of_the_whole_sync(world: World, client: Client) -> None:
+async def test_policies_are_those_of_the_newest_complete_sync(world: World, client: Client) -> None:
     assert (await policies(client, world))["nodes"] == []
     for policy_id in "ba":
         write_policy(world, SCOPE, policy_id)
@@ -63,8 +64,8 @@ async def test_policies_are_those_of_the_whole_sync(world: World, client: Client
     write_policy(world, SCOPE, "c")
     (world.exports / SCOPE / "broken.json").write_text("{")
     await sync(world, client)
-    found = (await policies(client, world))["nodes"]
-    assert found == [
+    nodes = (await policies(client, world))["nodes"]
+    assert nodes == [
         {
             "id": GlobalId("Policy", world.tenant_id, f"{SCOPE}/{policy_id}").encode(),
             "scopeKey": SCOPE,
@@ -76,7 +77,7 @@ async def test_policies_are_those_of_the_whole_sync(world: World, client: Client
     ]
 
 
-async def test_policies_of_one_name_are_paged_without_loss(world: World, client: Client) -> None:
+async def test_pages_lose_no_policies_with_the_same_name(world: World, client: Client) -> None:
     for number in range(7):
         write_policy(world, SCOPE, f"p{number}", displayName="The same name")
     await sync(world, client)

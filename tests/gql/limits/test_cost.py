@@ -1,4 +1,4 @@
-"""The price of a document, point by point."""
+"""The cost of a document."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def page(arguments: str, selection: str = "nodes { id }") -> str:
     return f'{{ tenant(id: "t") {{ operationRuns{arguments} {{ {selection} }} }} }}'
 
 
-# The tenant, the connection.
+# The tenant and the connection.
 ABOVE = BASE + 2
 
 
@@ -73,7 +73,7 @@ ABOVE = BASE + 2
         ('{ __type(name: "Query") { fields { args { name } } } }', BASE + 3),
     ],
 )
-def test_the_cost_of(text: str, expected: int) -> None:
+def test_a_document_has_its_cost(text: str, expected: int) -> None:
     assert cost(text) == expected
 
 
@@ -84,7 +84,7 @@ def test_a_fragment_costs_wherever_it_is_spread() -> None:
 
 
 @pytest.mark.parametrize(
-    ("declared", "given", "size"),
+    ("declared", "variables", "size"),
     [
         ("$n: Int", {"n": 7}, 7),
         ("$n: Int = 6", {}, 6),
@@ -97,8 +97,8 @@ def test_a_fragment_costs_wherever_it_is_spread() -> None:
         ("$n: Int", {"n": "7"}, DEFAULT_PAGE),
     ],
 )
-def test_a_page_may_be_a_variable(declared: str, given: dict[str, Any], size: int) -> None:
-    assert cost(f"query ({declared}) {page('(first: $n)')}", **given) == ABOVE + size
+def test_a_page_may_be_a_variable(declared: str, variables: dict[str, Any], size: int) -> None:
+    assert cost(f"query ({declared}) {page('(first: $n)')}", **variables) == ABOVE + size
 
 
 def test_tools_may_introspect_the_whole_schema_but_not_repeatedly() -> None:

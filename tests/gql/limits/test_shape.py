@@ -1,4 +1,4 @@
-"""A document is measured as it would run, in time that its limits bound."""
+"""The limits on a document's shape, checked in bounded time."""
 
 from dataclasses import replace
 

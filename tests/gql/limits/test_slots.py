@@ -1,4 +1,4 @@
-"""WebSockets and event streams are counted by user and tenant, and given back at their end."""
+"""WebSockets and event streams take slots of a user and a tenant until they end."""
 
 import asyncio
 import json
@@ -8,14 +8,13 @@ from contextlib import AsyncExitStack
 from uuid import uuid4
 
 import pytest
-from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
-from websockets.typing import Subprotocol
 
 from domain.errors import RateLimitedError
 from domain.tenancy.roles import TenantRole
 from gql.limits.slots import Slots
-from tests.gql.api import PATH, SSE, WEBSOCKET, Client, RunningApi, eventually
+from tests.client import SSE, WEBSOCKET, Client
+from tests.gql.api import RunningApi, eventually
 from tests.gql.conftest import Serving
 from tests.world import World
 
@@ -46,7 +45,7 @@ def test_each_tenant_has_its_own_slots() -> None:
     third.enter(tenant)
 
 
-def test_slots_that_are_given_back_leave_nothing() -> None:
+def test_released_slots_leave_no_entries() -> None:
     slots = Slots(per_user=1, per_tenant=1)
     slot = slots.new()
     slot.take(uuid4())
@@ -58,13 +57,13 @@ def test_slots_that_are_given_back_leave_nothing() -> None:
 
 @pytest.fixture(scope="module")
 async def narrow(serving: Serving) -> AsyncIterator[RunningApi]:
-    """Two connections for each user, three for each tenant."""
+    """An API with two connections per user and three per tenant."""
     async with serving(connections_per_user=2, connections_per_tenant=3) as running:
         yield running
 
 
 @pytest.mark.parametrize("first", [WEBSOCKET, SSE])
-async def test_a_user_cannot_open_more_than_that(
+async def test_a_user_cannot_open_more_connections(
     narrow: RunningApi, world: World, first: str
 ) -> None:
     client, variables = narrow.member(world), {"t": world.global_id}
@@ -77,7 +76,7 @@ async def test_a_user_cannot_open_more_than_that(
             body = json.loads(await response.aread())
             assert body["errors"][0]["extensions"] == {"code": "RATE_LIMITED", "retryAfter": 10}
         assert await _closing(narrow, world) == 1013
-        # Requests are no connections, and others are not concerned.
+        # Requests need no slot, and other users have theirs.
         await client.data("{ viewer { name } }")
         other = narrow.member(world, TenantRole.OWNER)
         async with other.subscribe(WEBSOCKET, FEED, variables) as stream:
@@ -88,7 +87,7 @@ async def test_a_user_cannot_open_more_than_that(
 
 
 @pytest.mark.parametrize("transport", [WEBSOCKET, SSE])
-async def test_a_tenant_cannot_have_more_than_that(
+async def test_a_tenant_cannot_have_more_connections(
     narrow: RunningApi, world: World, transport: str
 ) -> None:
     variables = {"t": world.global_id}
@@ -115,13 +114,13 @@ async def test_a_user_with_too_many_connections_is_audited(
         with caplog.at_level(logging.INFO, "audit"):
             async with client.subscribe(SSE, FEED, {"t": world.global_id}) as stream:
                 assert await stream.failure() == "RATE_LIMITED"
-    [told] = [vars(record) for record in caplog.records if record.name == "audit"]
+    [record] = [vars(each) for each in caplog.records if each.name == "audit"]
     actor = str(world.members[TenantRole.OPERATOR].id)
-    assert (told["error_code"], told["actor_id"]) == ("RATE_LIMITED", actor)
+    assert (record["error_code"], record["actor_id"]) == ("RATE_LIMITED", actor)
     await eventually(lambda: not _taken(narrow))
 
 
-async def test_a_stream_that_fails_at_once_gives_back_its_slot(
+async def test_a_stream_that_fails_at_once_releases_its_slot(
     narrow: RunningApi, world: World
 ) -> None:
     for _ in range(5):
@@ -131,7 +130,7 @@ async def test_a_stream_that_fails_at_once_gives_back_its_slot(
 
 
 async def _open(stack: AsyncExitStack, client: Client, transport: str, world: World) -> None:
-    """Watch the tenant until the stack unwinds."""
+    """Watch the tenant until the stack closes."""
     stream = await stack.enter_async_context(
         client.subscribe(transport, FEED, {"t": world.global_id})
     )
@@ -142,15 +141,9 @@ async def _open(stack: AsyncExitStack, client: Client, transport: str, world: Wo
 
 async def _closing(running: RunningApi, world: World) -> int:
     """Return the code with which a new WebSocket of the operator is closed."""
-    url = f"ws://{running.http.base_url.netloc.decode()}{PATH}"
-    init = {"type": "connection_init", "payload": {"authorization": f"Bearer {world.token()}"}}
-    async with connect(
-        url, subprotocols=[Subprotocol("graphql-transport-ws")], proxy=None
-    ) as socket:
-        await socket.send(json.dumps(init))
-        with pytest.raises(ConnectionClosed) as closed:
-            async with asyncio.timeout(10):
-                await socket.recv()
+    with pytest.raises(ConnectionClosed) as closed:
+        async with asyncio.timeout(10), running.member(world).websocket():
+            pytest.fail("the WebSocket was acknowledged")
     assert closed.value.rcvd is not None
     return closed.value.rcvd.code
 

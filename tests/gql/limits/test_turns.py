@@ -1,7 +1,6 @@
-"""A user's crowd of operations waits for the user's own turns, and events cost their owner."""
+"""A user's operations wait only for each other, and events cost the subscription's owner."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import UUID
@@ -17,7 +16,8 @@ from gql.limits import turns
 from gql.limits.cost import EVENT
 from opsrun.postgres.engines import Login
 from opsrun.valkey.budgets import RedisBudgets
-from tests.gql.api import TRANSPORTS, WEBSOCKET, RunningApi, Stream, eventually
+from tests.client import TRANSPORTS, WEBSOCKET, Stream
+from tests.gql.api import RunningApi, eventually
 from tests.gql.runs.watching import WATCH_RUNS, of_tenant
 from tests.world import World
 
@@ -32,7 +32,7 @@ FAILURES = """subscription ($tenant: ID!, $filter: OperationRunFilter) {
 
 @asynccontextmanager
 async def all_turns_taken(api: RunningApi, world: World, role: TenantRole) -> AsyncIterator[None]:
-    """Have as many operations of a member execute as may, until the context closes."""
+    """Fill all turns of a member until the context closes."""
     gate = api.view.operations.admission
     assert gate is not None
     async with AsyncExitStack() as stack:
@@ -42,7 +42,7 @@ async def all_turns_taken(api: RunningApi, world: World, role: TenantRole) -> As
 
 
 def waiting(api: RunningApi, world: World, role: TenantRole) -> int:
-    """Return how many operations of a member wait."""
+    """Return the number of a member's waiting operations."""
     gate = api.view.operations.admission
     assert gate is not None
     return gate.turns.waiting(world.members[role].id)
@@ -92,7 +92,7 @@ async def test_too_many_waiting_requests_are_refused(
     assert (await first).status == 200
 
 
-async def test_a_client_that_leaves_gives_its_turn_back(api: RunningApi, world: World) -> None:
+async def test_a_client_that_leaves_releases_its_turn(api: RunningApi, world: World) -> None:
     role = TenantRole.OPERATOR
     async with all_turns_taken(api, world, role):
         async with api.member(world, role).subscribe(WEBSOCKET, WATCH_RUNS, of_tenant(world)):
@@ -130,7 +130,7 @@ async def test_equal_subscriptions_of_a_user_execute_an_event_once(
                 batch.failed("cake", ProducerError(FailureReason.INVALID_JSON, "It was eaten."))
             events = [await stream.next() for stream in (*equal, of_other, filtered)]
     assert [event["run"]["failures"]["nodes"] for event in events] == [[{"itemKey": "cake"}]] * 7
-    # Once for the equal ones, once for the other user, once for the other filter.
+    # One execution for the equal ones, one for the other user, and one for the other filter.
     assert len([s for s in statements if "FROM opsrun.run_failure" in s]) == 3
 
 
@@ -166,8 +166,8 @@ async def test_an_event_that_waited_is_sent_only_if_its_owner_still_has_access(
             async with execution.batch() as batch:
                 batch.succeeded("cake")
             await eventually(lambda: waiting(api, world, role) == 1)
-            keeper = world.resources[Login.MAINTENANCE].transactions
-            await remove_member(keeper, world.slug, world.members[role])
+            transactions = world.resources[Login.MAINTENANCE].transactions
+            await remove_member(transactions, world.slug, world.members[role])
         kind, payload = await stream.message()
     assert kind == "error", payload
     assert payload[0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
@@ -187,11 +187,10 @@ async def test_a_client_that_leaves_still_pays_for_reading_its_document(
 
     monkeypatch.setattr(DocumentReader, "_read_in_thread", noted)
     fields = " ".join(f"f{number}: __typename" for number in range(50))
-    async with api.member(world).socket() as connection:
-        payload = {"query": f"{{ {fields} }}"}
-        await connection.send(json.dumps({"id": "1", "type": "subscribe", "payload": payload}))
+    async with api.member(world).websocket() as websocket:
+        id_ = await websocket.subscribe(f"{{ {fields} }}")
         await reading.wait()
-        await connection.send(json.dumps({"id": "1", "type": "complete"}))
+        await websocket.send(type="complete", id=id_)
     await eventually(lambda: len(owed) == 1)
 
 
@@ -205,7 +204,7 @@ async def test_deep_variables_are_refused(api: RunningApi, world: World, deep: o
         assert await stream.failure() == "LIMIT_EXCEEDED"
 
 
-async def test_a_refused_document_costs_the_time_of_reading_it(
+async def test_a_refused_document_has_the_cost_of_reading_it(
     api: RunningApi, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spent: list[int] = []

@@ -1,8 +1,8 @@
-"""How members read their notifications in tests."""
+"""Queries of a member's notifications."""
 
 from typing import Any
 
-from tests.gql.api import Client
+from tests.client import Client
 from tests.world import World
 
 LIST = """query ($tenant: ID!, $first: Int, $after: String, $unread: Boolean! = false) {
@@ -24,7 +24,7 @@ async def listed(client: Client, world: World, **arguments: Any) -> Any:
 
 
 async def unread(client: Client, world: World) -> int:
-    """Return how many the caller has not read."""
+    """Return the number of unread notifications."""
     data = await client.data(LIST, tenant=world.global_id)
     count: int = data["tenant"]["unreadNotificationCount"]
     return count

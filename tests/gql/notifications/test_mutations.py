@@ -9,7 +9,8 @@ from domain.tenancy.administration import save_member
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
 from opsrun.postgres.engines import Login
-from tests.gql.api import Client, RunningApi
+from tests.client import Client
+from tests.gql.api import RunningApi
 from tests.gql.furnished import START
 from tests.gql.notifications.reading import listed, unread
 from tests.gql.runs.watching import live, queue
@@ -27,15 +28,15 @@ def client(api: RunningApi, world: World) -> Client:
 
 
 async def mark(client: Client, world: World, *ids: str) -> Any:
-    given = {"tenantId": world.global_id, "notificationIds": ids}
-    return (await client.data(MARK, input=given))["markNotificationsRead"]
+    input_ = {"tenantId": world.global_id, "notificationIds": ids}
+    return (await client.data(MARK, input=input_))["markNotificationsRead"]
 
 
 async def ids(client: Client, world: World) -> list[str]:
     return [node["id"] for node in (await listed(client, world))["nodes"]]
 
 
-async def test_what_was_read_is_no_longer_unread(world: World, client: Client) -> None:
+async def test_a_read_notification_is_not_unread(world: World, client: Client) -> None:
     await live(world)
     await queue(world)
     newest, second, oldest = await ids(client, world)
@@ -55,7 +56,7 @@ async def test_the_first_time_of_reading_stays(world: World, client: Client) -> 
     assert await mark(client, world, only, only) == first
 
 
-async def test_unknown_ones_and_those_of_others_are_left_alone(
+async def test_unknown_notifications_and_those_of_others_do_not_change(
     api: RunningApi, world: World, client: Client
 ) -> None:
     await queue(world)
@@ -74,20 +75,22 @@ async def test_marking_nothing_changes_nothing(world: World, client: Client) -> 
 async def test_a_hundred_may_be_marked_at_once(world: World, client: Client) -> None:
     some = [GlobalId("Notification", world.tenant_id, uuid4().hex).encode() for _ in range(101)]
     assert (await mark(client, world, *some[:100]))["notifications"] == []
-    given = {"tenantId": world.global_id, "notificationIds": some}
-    assert (await client.ask(MARK, {"input": given})).code == "LIMIT_EXCEEDED"
+    input_ = {"tenantId": world.global_id, "notificationIds": some}
+    assert (await client.ask(MARK, {"input": input_})).code == "LIMIT_EXCEEDED"
 
 
-async def test_only_ids_of_notifications_of_this_tenant_are_taken(
+async def test_only_ids_of_notifications_of_this_tenant_are_accepted(
     world: World, client: Client
 ) -> None:
     other = await World.create(world.resources, world.exports)
-    keeper = world.resources[Login.MAINTENANCE].transactions
-    await save_member(keeper, other.slug, world.members[TenantRole.OPERATOR], TenantRole.OPERATOR)
+    transactions = world.resources[Login.MAINTENANCE].transactions
+    await save_member(
+        transactions, other.slug, world.members[TenantRole.OPERATOR], TenantRole.OPERATOR
+    )
     await know_scopes(other, "servers")
     await client.data(START, input={"tenantId": other.global_id, "scopeKey": "servers"})
     (elsewhere,) = await ids(client, other)
     for id_ in (world.global_id, elsewhere, "garbage"):
-        given = {"tenantId": world.global_id, "notificationIds": [id_]}
-        assert (await client.ask(MARK, {"input": given})).code == "BAD_USER_INPUT"
+        input_ = {"tenantId": world.global_id, "notificationIds": [id_]}
+        assert (await client.ask(MARK, {"input": input_})).code == "BAD_USER_INPUT"
     assert await unread(client, other) == 1

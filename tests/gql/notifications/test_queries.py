@@ -1,9 +1,10 @@
-"""What a member is told about the runs they started (P4)."""
+"""The notifications of a member about the runs they started (P4)."""
 
 import pytest
 
 from domain.tenancy.roles import TenantRole
-from tests.gql.api import PUBLIC_URL, Client, RunningApi
+from tests.client import Client
+from tests.gql.api import PUBLIC_URL, RunningApi
 from tests.gql.furnished import BROKEN_SCOPE, SCOPE, break_scope, sync, write_policy
 from tests.gql.notifications.reading import LIST, listed, unread
 from tests.gql.runs.watching import claim, live, queue
@@ -15,7 +16,7 @@ def client(api: RunningApi, world: World) -> Client:
     return api.member(world)
 
 
-async def test_every_outcome_is_told_once_newest_first(world: World, client: Client) -> None:
+async def test_every_outcome_is_notified_once_newest_first(world: World, client: Client) -> None:
     write_policy(world, SCOPE, "a")
     break_scope(world, broken=1)
     whole = await sync(world, client)
@@ -38,7 +39,9 @@ async def test_every_outcome_is_told_once_newest_first(world: World, client: Cli
     assert await unread(client, world) == 7
 
 
-async def test_only_the_initiator_is_told(api: RunningApi, world: World, client: Client) -> None:
+async def test_only_the_initiator_is_notified(
+    api: RunningApi, world: World, client: Client
+) -> None:
     await live(world)
     assert len((await listed(client, world))["nodes"]) == 2
     for role in (TenantRole.OWNER, TenantRole.READONLY):
@@ -65,7 +68,7 @@ async def test_notifications_come_in_pages(world: World, client: Client) -> None
     assert len(set(seen)) == 6
 
 
-async def test_a_page_costs_the_same_however_many_it_has(
+async def test_a_page_takes_the_same_number_of_statements_at_any_size(
     api: RunningApi, world: World, client: Client
 ) -> None:
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""What a page of runs costs: the same number of statements however many runs it has."""
+"""A page of runs takes the same number of statements, however many runs it has."""
 
 from pathlib import Path
 from uuid import uuid4
@@ -66,7 +66,7 @@ async def busy(
 @pytest.mark.parametrize(
     "run_type", ["inventory.sync", "drift.generate", "backup_set.add_policies", None]
 )
-async def test_a_page_costs_the_same_however_many_runs_it_has(
+async def test_a_page_takes_the_same_number_of_statements_at_any_size(
     api: RunningApi, busy: World, run_type: str | None
 ) -> None:
     client = api.member(busy)

@@ -1,4 +1,4 @@
-"""From what a client asks for to what the ledger reads."""
+"""A client's filter becomes the ledger's filter."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,15 +27,15 @@ async def filter_of(world: World, **parts: Any) -> RunFilter:
         return Identity(world.members[TenantRole.OPERATOR].id, NOW + timedelta(hours=1))
 
     context = Context(world.cases, identify, HubLinks("https://ops.example"), WINDOW, Request())
-    asked = OperationRunFilter(**parts) if parts else None
-    return await run_filter(asked, await world.access(), context)
+    filter_ = OperationRunFilter(**parts) if parts else None
+    return await run_filter(filter_, await world.access(), context)
 
 
 def initiator(world: World, key: str | None = None) -> str:
     return GlobalId("Initiator", world.tenant_id, key or uuid4().hex).encode()
 
 
-async def test_what_is_left_out_null_or_empty_does_not_restrict(world: World) -> None:
+async def test_an_omitted_null_or_empty_part_does_not_restrict(world: World) -> None:
     everything: tuple[dict[str, Any], ...] = (
         {},
         {"run_types": None, "status_buckets": None, "initiator_ids": None},
@@ -44,14 +44,14 @@ async def test_what_is_left_out_null_or_empty_does_not_restrict(world: World) ->
     )
     for parts in everything:
         before = datetime.now(UTC)
-        wanted = await filter_of(world, **parts)
-        assert wanted == RunFilter(created_from=wanted.created_from)
-        assert before <= wanted.created_from + WINDOW <= datetime.now(UTC)
+        result = await filter_of(world, **parts)
+        assert result == RunFilter(created_from=result.created_from)
+        assert before <= result.created_from + WINDOW <= datetime.now(UTC)
 
 
-async def test_every_part_is_taken_over(world: World) -> None:
+async def test_every_part_is_applied(world: World) -> None:
     started_by = uuid4()
-    wanted = await filter_of(
+    result = await filter_of(
         world,
         run_types=["a.b", "a.b", "c.d"],
         status_buckets=[StatusBucket.FAILED],
@@ -59,7 +59,7 @@ async def test_every_part_is_taken_over(world: World) -> None:
         created_until=NOW,
         initiator_ids=[initiator(world, started_by.hex)],
     )
-    assert wanted == RunFilter(
+    assert result == RunFilter(
         created_from=NOW - timedelta(days=400),
         created_until=NOW,
         run_types=frozenset({"a.b", "c.d"}),
@@ -68,7 +68,7 @@ async def test_every_part_is_taken_over(world: World) -> None:
     )
 
 
-async def test_a_range_without_a_moment_in_it_is_told(world: World) -> None:
+async def test_an_empty_range_is_refused(world: World) -> None:
     for days in (0, 1):
         with pytest.raises(BadInputError, match="createdUntil must be later"):
             await filter_of(world, created_from=NOW, created_until=NOW - timedelta(days=days))
@@ -87,9 +87,9 @@ async def test_a_list_is_bounded(world: World, part: str) -> None:
         await filter_of(world, **{part: [value] * (MAX_VALUES + 1)})
 
 
-async def test_only_ids_of_initiators_of_this_tenant_are_taken(world: World) -> None:
+async def test_only_ids_of_initiators_of_this_tenant_are_accepted(world: World) -> None:
     other = await World.create(world.resources, world.exports)
-    keeper = world.resources[Login.MAINTENANCE].transactions
+    transactions = world.resources[Login.MAINTENANCE].transactions
     wrong: list[tuple[str, type[DomainError]]] = [
         (world.global_id, BadInputError),
         (initiator(world, "seven"), BadInputError),
@@ -99,12 +99,14 @@ async def test_only_ids_of_initiators_of_this_tenant_are_taken(world: World) -> 
     for id_, error in wrong:
         with pytest.raises(error):
             await filter_of(world, initiator_ids=[id_])
-    await save_member(keeper, other.slug, world.members[TenantRole.OPERATOR], TenantRole.OWNER)
+    await save_member(
+        transactions, other.slug, world.members[TenantRole.OPERATOR], TenantRole.OWNER
+    )
     with pytest.raises(BadInputError, match="belongs to another tenant"):
         await filter_of(world, initiator_ids=[initiator(other)])
 
 
-async def test_a_type_that_no_database_can_hold_is_bad_input(world: World) -> None:
+async def test_a_type_that_the_database_cannot_store_is_bad_input(world: World) -> None:
     for text in ("\x00", "\ud800"):
         with pytest.raises(BadInputError, match="cannot be stored"):
             await filter_of(world, run_types=["inventory.sync", text])

@@ -1,7 +1,6 @@
-"""Streams that live long: what quiet, lost rights and outages do to them, and what they hold."""
+"""Long streams: idle time, lost access, outages and resources."""
 
 import asyncio
-import json
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
@@ -19,7 +18,8 @@ from gql import context as context_module
 from gql.ids import GlobalId
 from opsrun.auth.tokens import LocalTokens
 from opsrun.postgres.engines import Login
-from tests.gql.api import TRANSPORTS, WEBSOCKET, Client, RunningApi, eventually
+from tests.client import TRANSPORTS, WEBSOCKET, Client, WebSocket
+from tests.gql.api import RunningApi, eventually
 from tests.gql.runs.watching import (
     LIFE,
     WATCH_RUN,
@@ -44,7 +44,7 @@ def client(api: RunningApi, world: World) -> Client:
 
 
 @pytest.mark.usefixtures("often")
-async def test_a_quiet_feed_sends_heartbeats_with_a_cursor_of_use(
+async def test_a_quiet_feed_sends_heartbeats_with_a_usable_cursor(
     world: World, client: Client, transport: str
 ) -> None:
     async with client.subscribe(transport, WATCH_RUNS, of_tenant(world)) as stream:
@@ -58,7 +58,7 @@ async def test_a_quiet_feed_sends_heartbeats_with_a_cursor_of_use(
 
 
 @pytest.mark.usefixtures("often")
-async def test_events_outside_the_filter_move_the_cursor_on(
+async def test_events_outside_the_filter_advance_the_cursor(
     world: World, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     after = TenantFeed.after
@@ -88,33 +88,33 @@ async def keep_busy(world: World) -> None:
 
 @pytest.mark.usefixtures("often")
 @pytest.mark.parametrize("whole", [True, False])
-async def test_whoever_loses_the_role_loses_the_stream(
+async def test_a_user_who_loses_the_role_loses_the_stream(
     world: World, client: Client, transport: str, whole: bool
 ) -> None:
     run = await queue(world)
     query, variables = (WATCH_RUNS, of_tenant(world)) if whole else (WATCH_RUN, {"id": run})
-    keeper = world.resources[Login.MAINTENANCE].transactions
+    transactions = world.resources[Login.MAINTENANCE].transactions
     async with client.subscribe(transport, query, variables) as stream:
         await stream.next()
-        await remove_member(keeper, world.slug, world.members[TenantRole.OPERATOR])
+        await remove_member(transactions, world.slug, world.members[TenantRole.OPERATOR])
         assert await stream.failure() == "FORBIDDEN"
 
 
-async def test_nothing_more_is_told_to_whoever_lost_the_role(
+async def test_a_user_who_lost_the_role_receives_nothing_more(
     world: World, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(context_module, "PRINCIPAL_SECONDS", 0.0)
     run = await queue(world)
-    keeper = world.resources[Login.MAINTENANCE].transactions
+    transactions = world.resources[Login.MAINTENANCE].transactions
     async with client.subscribe(WEBSOCKET, WATCH_RUNS, of_tenant(world)) as stream:
         await stream.next()
-        await remove_member(keeper, world.slug, world.members[TenantRole.OPERATOR])
+        await remove_member(transactions, world.slug, world.members[TenantRole.OPERATOR])
         await claim(world, run)
         assert (await stream.message())[0] == "error"
 
 
 async def watching(world: World, *, whole: bool, after: int | None) -> tuple[str, dict[str, Any]]:
-    """A document and its variables, to watch the list or a run that has ended."""
+    """A subscription to the list or to an ended run, with its variables."""
     run = await live(world)
     place = None if after is None else await cursor_at(world, after)
     if whole:
@@ -123,27 +123,27 @@ async def watching(world: World, *, whole: bool, after: int | None) -> tuple[str
 
 
 @pytest.mark.parametrize("whole", [True, False])
-async def test_a_slow_reader_is_told_nothing_more_either(
+async def test_a_slow_reader_who_lost_the_role_receives_nothing_more(
     world: World, monkeypatch: pytest.MonkeyPatch, whole: bool
 ) -> None:
     query, variables = await watching(world, whole=whole, after=0)
-    keeper = world.resources[Login.MAINTENANCE].transactions
+    transactions = world.resources[Login.MAINTENANCE].transactions
     async with slow_reader(world, monkeypatch, query, variables) as pull:
         assert (await pull())["run"]["version"] == 1
-        await remove_member(keeper, world.slug, world.members[TenantRole.OPERATOR])
+        await remove_member(transactions, world.slug, world.members[TenantRole.OPERATOR])
         assert await pull() == "FORBIDDEN"
 
 
 @pytest.mark.parametrize("whole", [True, False])
-async def test_nor_a_snapshot_in_place_of_a_gap(
+async def test_a_slow_reader_who_lost_the_role_receives_no_snapshot(
     world: World, monkeypatch: pytest.MonkeyPatch, whole: bool
 ) -> None:
     run = await queue(world)
     query, variables = (WATCH_RUNS, of_tenant(world)) if whole else (WATCH_RUN, {"id": run})
-    keeper = world.resources[Login.MAINTENANCE].transactions
+    transactions = world.resources[Login.MAINTENANCE].transactions
     async with slow_reader(world, monkeypatch, query, variables) as pull:
         await pull()
-        await remove_member(keeper, world.slug, world.members[TenantRole.OPERATOR])
+        await remove_member(transactions, world.slug, world.members[TenantRole.OPERATOR])
         await world.write(
             "UPDATE opsrun.tenant_feed SET epoch = gen_random_uuid() WHERE tenant_id = :tenant_id"
         )
@@ -151,7 +151,7 @@ async def test_nor_a_snapshot_in_place_of_a_gap(
 
 
 @pytest.mark.parametrize("whole", [True, False])
-async def test_a_slow_reader_outlives_an_outage_between_two_events(
+async def test_a_slow_stream_survives_an_outage_between_two_events(
     world: World, monkeypatch: pytest.MonkeyPatch, whole: bool
 ) -> None:
     query, variables = await watching(world, whole=whole, after=0)
@@ -184,7 +184,7 @@ async def test_an_expired_token_ends_every_stream(api: RunningApi, world: World)
 
 
 @pytest.mark.usefixtures("often")
-async def test_a_stream_outlives_an_outage_of_the_database(
+async def test_a_stream_survives_an_outage_of_the_database(
     world: World, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(context_module, "RETRY_SECONDS", 0.01)
@@ -206,7 +206,7 @@ async def test_a_stream_outlives_an_outage_of_the_database(
 
 
 async def queue_behind(world: World, principal: Any) -> str:
-    """Start a run past the outage that the API believes in."""
+    """Start a run with resources that are not affected by the API's outage."""
     member = await principal(world.cases.tenancy, world.members[TenantRole.OPERATOR].id)
     started = await world.starter.start(
         member.enter(world.tenant_id),
@@ -221,37 +221,30 @@ async def queue_behind(world: World, principal: Any) -> str:
 # What it costs
 
 
-async def test_idle_streams_hold_no_connection(
+async def test_idle_streams_hold_no_database_connection(
     api: RunningApi, world: World, client: Client
 ) -> None:
     pool: Any = api.resources.engine.pool
     watchers = pool.size() + 2
-    async with client.socket() as connection:
-        for number in range(watchers):
-            await subscribe(connection, str(number), world)
-        opened = {await reset_of(connection) for _ in range(watchers)}
-        assert opened == {str(number) for number in range(watchers)}
+    async with client.websocket() as websocket:
+        ids = {await websocket.subscribe(WATCH_RUNS, of_tenant(world)) for _ in range(watchers)}
+        assert {await reset_of(websocket) for _ in range(watchers)} == ids
         await eventually(lambda: pool.checkedout() == 0)
         assert await client.data("{ viewer { name } }")
         await live(world)
         for _ in range(watchers * len(LIFE)):
-            await asyncio.wait_for(connection.recv(), 10)
+            await asyncio.wait_for(websocket.receive(), 10)
         await eventually(lambda: pool.checkedout() == 0)
 
 
-async def subscribe(connection: Any, number: str, world: World) -> None:
-    payload = {"query": WATCH_RUNS, "variables": of_tenant(world)}
-    await connection.send(json.dumps({"id": number, "type": "subscribe", "payload": payload}))
-
-
-async def reset_of(connection: Any) -> str:
-    message = json.loads(await asyncio.wait_for(connection.recv(), 10))
+async def reset_of(websocket: WebSocket) -> str:
+    message = await asyncio.wait_for(websocket.receive(), 10)
     assert message["payload"]["data"]["operationRuns"]["__typename"] == "FeedReset", message
-    number: str = message["id"]
-    return number
+    id_: str = message["id"]
+    return id_
 
 
-async def test_a_client_that_leaves_leaves_no_follower_behind(
+async def test_a_client_that_leaves_stops_its_follower(
     api: RunningApi, world: World, client: Client, transport: str
 ) -> None:
     feeds = api.cases.feeds._feeds
@@ -265,7 +258,7 @@ async def test_a_client_that_leaves_leaves_no_follower_behind(
     await eventually(lambda: world.tenant_id not in feeds)
 
 
-async def test_a_completed_stream_leaves_no_follower_behind(
+async def test_a_completed_stream_stops_its_follower(
     api: RunningApi, world: World, client: Client, transport: str
 ) -> None:
     run = await live(world)

@@ -1,4 +1,4 @@
-"""During an update, what a newer version wrote reaches the clients of an older one."""
+"""During an update, clients of an older version receive the rows of a newer one."""
 
 import logging
 from enum import StrEnum
@@ -8,7 +8,8 @@ import pytest
 from domain.runs import execution as execution_module
 from domain.runs.execution import RunExecution
 from domain.runs.failures import ProducerError
-from tests.gql.api import TRANSPORTS, RunningApi
+from tests.client import TRANSPORTS
+from tests.gql.api import RunningApi
 from tests.gql.runs.watching import WATCH_RUN, WATCH_RUNS, of_tenant, run_id
 from tests.world import World
 
@@ -20,14 +21,14 @@ RUN = """query ($id: ID!) { node(id: $id) { ... on OperationRun {
 
 
 class NewerKind(StrEnum):
-    """Has a kind of event more."""
+    """The event kinds of a newer version."""
 
     PROGRESSED = "RUN_MERGED"
     FINISHED = "RUN_FINISHED"
 
 
 class NewerReason(StrEnum):
-    """Has a reason more."""
+    """The failure reasons of a newer version."""
 
     EATEN = "EATEN"
 
@@ -70,7 +71,7 @@ async def test_an_event_of_an_unknown_kind_reaches_subscribers(
     assert [record for record in caplog.records if record.exc_info] == []
 
 
-async def test_the_timeline_and_the_failures_have_them_too(
+async def test_the_timeline_and_the_failures_show_unknown_kinds(
     api: RunningApi, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     execution = await world.claimed()

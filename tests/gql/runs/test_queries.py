@@ -1,4 +1,4 @@
-"""The list of runs: pages, filters, facets, and what a page costs."""
+"""The list of runs: pages, filters, facets and startable types."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,8 @@ import pytest
 from domain.drift.models import Comparison
 from domain.tenancy.roles import LEAST_ROLE, TenantRole
 from gql.ids import GlobalId
-from tests.gql.api import Client, RunningApi
+from tests.client import Client
+from tests.gql.api import RunningApi
 from tests.gql.furnished import Furnished
 from tests.gql.runs.watching import claim, fail, live, queue, succeed
 from tests.world import World
@@ -57,7 +58,7 @@ def ids(runs: Any) -> list[str]:
 
 
 def more(runs: Any) -> tuple[bool, bool]:
-    """Return whether there is something (before, after) the page."""
+    """Return whether there are runs (before, after) the page."""
     return runs["pageInfo"]["hasPreviousPage"], runs["pageInfo"]["hasNextPage"]
 
 
@@ -66,7 +67,7 @@ async def refusal(client: Client, world: World, **arguments: Any) -> str:
 
 
 async def same_moment(world: World) -> None:
-    """Make all runs as old as the newest one."""
+    """Give all runs the creation time of the newest."""
     await world.write(
         "UPDATE opsrun.operation_run SET created_at = (SELECT max(created_at) FROM"
         " opsrun.operation_run WHERE tenant_id = :tenant_id) WHERE tenant_id = :tenant_id"
@@ -76,7 +77,7 @@ async def same_moment(world: World) -> None:
 # Pages
 
 
-async def test_the_newest_come_first(world: World, client: Client) -> None:
+async def test_the_newest_runs_come_first(world: World, client: Client) -> None:
     runs = [await queue(world) for _ in range(3)]
     assert ids(await page(client, world)) == runs[::-1]
 
@@ -88,7 +89,7 @@ async def test_a_tenant_without_runs_has_an_empty_page(world: World, client: Cli
 
 
 @pytest.mark.parametrize("equal", [True, False])
-async def test_pages_forward_hold_everything_once(
+async def test_pages_forward_contain_every_run_once(
     world: World, client: Client, equal: bool
 ) -> None:
     for _ in range(7):
@@ -110,7 +111,7 @@ async def test_pages_forward_hold_everything_once(
 
 
 @pytest.mark.parametrize("equal", [True, False])
-async def test_pages_backward_hold_everything_once(
+async def test_pages_backward_contain_every_run_once(
     world: World, client: Client, equal: bool
 ) -> None:
     for _ in range(7):
@@ -130,7 +131,7 @@ async def test_pages_backward_hold_everything_once(
     assert seen == everything
 
 
-async def test_a_page_can_be_left_in_both_directions(world: World, client: Client) -> None:
+async def test_a_page_continues_in_both_directions(world: World, client: Client) -> None:
     newest_first = [await queue(world) for _ in range(5)][::-1]
     first = await page(client, world, first=2)
     second = await page(client, world, first=2, after=first["pageInfo"]["endCursor"])
@@ -149,9 +150,7 @@ async def test_before_alone_pages_backward_too(world: World, client: Client) -> 
     assert ids(await page(client, world, first=2, before=end)) == newest_first[1:3]
 
 
-async def test_a_page_of_nothing_still_knows_whether_there_is_more(
-    world: World, client: Client
-) -> None:
+async def test_an_empty_page_shows_whether_there_is_more(world: World, client: Client) -> None:
     assert more(await page(client, world, first=0)) == (False, False)
     await queue(world)
     assert more(await page(client, world, first=0)) == (False, True)
@@ -166,7 +165,7 @@ async def test_a_new_run_does_not_shift_the_next_page(world: World, client: Clie
     assert ids(second) == newest_first[2:]
 
 
-async def test_25_is_the_size_of_a_page_and_100_its_limit(world: World, client: Client) -> None:
+async def test_a_page_has_25_runs_by_default_and_at_most_100(world: World, client: Client) -> None:
     for _ in range(26):
         await queue(world)
     plain = "query ($tenant: ID!) { tenant(id: $tenant) { operationRuns { nodes { id } } } }"
@@ -177,7 +176,7 @@ async def test_25_is_the_size_of_a_page_and_100_its_limit(world: World, client: 
     assert len(ids(await page(client, world, last=100))) == 26
 
 
-async def test_a_page_that_nobody_can_have_is_refused(world: World, client: Client) -> None:
+async def test_an_impossible_page_is_refused(world: World, client: Client) -> None:
     for direction, cursor in (("first", "after"), ("last", "before")):
         assert await refusal(client, world, **{direction: 101}) == "LIMIT_EXCEEDED"
         assert await refusal(client, world, **{direction: -1}) == "BAD_USER_INPUT"
@@ -185,7 +184,7 @@ async def test_a_page_that_nobody_can_have_is_refused(world: World, client: Clie
         assert await refusal(client, world, **garbage) == "BAD_USER_INPUT"
 
 
-async def test_one_page_goes_in_one_direction(world: World, client: Client) -> None:
+async def test_a_page_has_one_direction(world: World, client: Client) -> None:
     await queue(world)
     cursor = (await page(client, world))["pageInfo"]["startCursor"]
     assert await refusal(client, world, after=cursor, last=1) == "BAD_USER_INPUT"
@@ -204,9 +203,7 @@ async def age(world: World, run: str, days: float) -> None:
     )
 
 
-async def test_the_list_looks_back_30_days_unless_told_otherwise(
-    world: World, client: Client
-) -> None:
+async def test_the_list_looks_back_30_days_by_default(world: World, client: Client) -> None:
     old, recent, new = [await queue(world) for _ in range(3)]
     await age(world, old, 30.1)
     await age(world, recent, 29.9)
@@ -217,7 +214,7 @@ async def test_the_list_looks_back_30_days_unless_told_otherwise(
     assert sum((await counted(client, world, {"createdFrom": since}))[0].values()) == 3
 
 
-async def test_facets_tell_where_their_window_begins(world: World, client: Client) -> None:
+async def test_facets_show_the_start_of_their_window(world: World, client: Client) -> None:
     data = await client.data(FACETS, tenant=world.global_id)
     begins = datetime.fromisoformat(data["tenant"]["operationRunFacets"]["createdFrom"])
     assert abs(datetime.now(UTC) - timedelta(days=30) - begins) < timedelta(minutes=1)
@@ -240,7 +237,7 @@ async def counted(
 
 
 async def variety(world: World) -> dict[str, str]:
-    """Put a run of inventory.sync into every bucket, and a queued one of another type."""
+    """Create an inventory.sync run in every bucket, and a queued run of another type."""
     runs = {"QUEUED": await queue(world), "PARTIALLY_SUCCEEDED": await live(world)}
     for bucket in ("RUNNING", "SUCCEEDED", "FAILED"):
         runs[bucket] = await queue(world)
@@ -264,7 +261,7 @@ async def variety(world: World) -> dict[str, str]:
     return runs
 
 
-async def test_every_filter_narrows_the_list_and_the_facets_alike(
+async def test_every_filter_applies_to_the_list_and_the_facets(
     world: World, client: Client
 ) -> None:
     runs = await variety(world)
@@ -272,7 +269,7 @@ async def test_every_filter_narrows_the_list_and_the_facets_alike(
     manager = GlobalId(
         "Initiator", world.tenant_id, world.members[TenantRole.MANAGER].id.hex
     ).encode()
-    nobody = GlobalId("Initiator", world.tenant_id, uuid4().hex).encode()
+    unknown = GlobalId("Initiator", world.tenant_id, uuid4().hex).encode()
     cases: list[tuple[Any, set[str]]] = [
         (None, set(runs.values())),
         ({}, set(runs.values())),
@@ -287,8 +284,8 @@ async def test_every_filter_narrows_the_list_and_the_facets_alike(
         ({"statusBuckets": ["QUEUED"], "runTypes": ["drift.generate"]}, {runs["drift"]}),
         ({"statusBuckets": ["FAILED"], "runTypes": ["drift.generate"]}, set()),
         ({"initiatorIds": [manager]}, {runs["drift"]}),
-        ({"initiatorIds": [manager, nobody]}, {runs["drift"]}),
-        ({"initiatorIds": [nobody]}, set()),
+        ({"initiatorIds": [manager, unknown]}, {runs["drift"]}),
+        ({"initiatorIds": [unknown]}, set()),
         ({"runTypes": None, "statusBuckets": None, "initiatorIds": None}, set(runs.values())),
     ]
     for filter_, expected in cases:
@@ -300,18 +297,18 @@ async def test_every_filter_narrows_the_list_and_the_facets_alike(
         assert sum(types.values()) == len(expected)
 
 
-async def test_initiators_of_the_facets_are_good_for_the_filter(
+async def test_initiators_of_the_facets_are_valid_in_the_filter(
     world: World, client: Client
 ) -> None:
     await variety(world)
     data = await client.data(FACETS, tenant=world.global_id)
-    found = data["tenant"]["operationRunFacets"]["byInitiator"]
+    facets = data["tenant"]["operationRunFacets"]["byInitiator"]
     names = [world.members[role].name for role in (TenantRole.OPERATOR, TenantRole.MANAGER)]
-    assert [(each["initiator"]["name"], each["count"]) for each in found] == [
+    assert [(each["initiator"]["name"], each["count"]) for each in facets] == [
         (names[0], 5),
         (names[1], 1),
     ]
-    for each in found:
+    for each in facets:
         assert each["initiator"]["kind"] == "USER"
         listed = await page(client, world, filter={"initiatorIds": [each["initiator"]["actorId"]]})
         assert len(ids(listed)) == each["count"]
@@ -321,7 +318,7 @@ def tally(listed: Any, field: str, value: str) -> int:
     return sum(1 for run in listed["nodes"] if run[field] == value)
 
 
-async def test_a_filter_holds_on_every_page(world: World, client: Client) -> None:
+async def test_a_filter_applies_to_every_page(world: World, client: Client) -> None:
     runs = [await queue(world) for _ in range(6)]
     for run in runs[::2]:
         await claim(world, run)
@@ -333,14 +330,14 @@ async def test_a_filter_holds_on_every_page(world: World, client: Client) -> Non
     assert more(second) == (True, False)
 
 
-# What the caller may start
+# Types that the caller may start
 
 
 @pytest.mark.parametrize("role", TenantRole)
 @pytest.mark.parametrize(
     "run_type", ["inventory.sync", "drift.generate", "backup_set.add_policies", "no.such"]
 )
-async def test_the_caller_learns_what_they_may_start_and_why_not(
+async def test_the_caller_sees_which_types_they_may_start_and_why_not(
     api: RunningApi, ours: Furnished, role: TenantRole, run_type: str
 ) -> None:
     query = """query ($tenant: ID!, $type: String!) {

@@ -1,4 +1,4 @@
-"""Coming back to a stream: everything once and in order, from wherever a client left off (H3)."""
+"""A client that reconnects receives every event once and in order (H3)."""
 
 import asyncio
 import itertools
@@ -10,7 +10,8 @@ from domain.tenancy.administration import save_member
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
 from opsrun.postgres.engines import Login
-from tests.gql.api import SSE, WEBSOCKET, Client, RunningApi
+from tests.client import SSE, WEBSOCKET, Client
+from tests.gql.api import RunningApi
 from tests.gql.runs.watching import (
     LIFE,
     WATCH_RUN,
@@ -40,7 +41,7 @@ async def recorded(client: Client, world: World, run: str) -> list[Any]:
 # Reconnecting
 
 
-async def test_one_runs_events_are_exactly_those_behind_the_cursor(
+async def test_a_runs_stream_sends_exactly_the_events_after_the_cursor(
     world: World, client: Client, transport: str
 ) -> None:
     await live(world)
@@ -54,7 +55,7 @@ async def test_one_runs_events_are_exactly_those_behind_the_cursor(
             assert await stream.rest() == events[place + 1 :]
 
 
-async def test_a_cursor_behind_the_end_still_tells_the_end(
+async def test_a_cursor_after_the_end_still_shows_the_end(
     world: World, client: Client, transport: str
 ) -> None:
     run = await live(world)
@@ -63,12 +64,12 @@ async def test_a_cursor_behind_the_end_still_tells_the_end(
     for cursor in (end["cursor"], await cursor_at(world, 12)):
         variables = {"id": run, "after": cursor}
         async with client.subscribe(transport, WATCH_RUN, variables) as stream:
-            (told,) = await stream.rest()
-        assert told["kind"] is None
-        assert told["run"] == end["run"]
+            (event,) = await stream.rest()
+        assert event["kind"] is None
+        assert event["run"] == end["run"]
 
 
-async def test_a_run_goes_on_live_behind_the_cursor(world: World, client: Client) -> None:
+async def test_a_run_continues_live_after_the_cursor(world: World, client: Client) -> None:
     run = await queue(world)
     execution = await claim(world, run)
     after = await cursor_at(world, 1)
@@ -78,7 +79,7 @@ async def test_a_run_goes_on_live_behind_the_cursor(world: World, client: Client
         assert versions(await stream.rest()) == [(3, "FINISHED")]
 
 
-async def test_a_lists_events_are_exactly_those_behind_the_cursor(
+async def test_a_lists_stream_sends_exactly_the_events_after_the_cursor(
     world: World, client: Client, transport: str
 ) -> None:
     async with client.subscribe(transport, WATCH_RUNS, of_tenant(world)) as stream:
@@ -142,16 +143,16 @@ async def test_events_carry_their_cursor_as_id(world: World, client: Client) -> 
     assert [line for line in lines if line.startswith("id")] == [f"id: {each}" for each in cursors]
 
 
-async def test_events_go_on_behind_the_last_event_id(world: World, client: Client) -> None:
+async def test_events_continue_after_the_last_event_id(world: World, client: Client) -> None:
     run = await live(world)
     events = await recorded(client, world, run)
     last = events[1]["cursor"]
-    async with client.go_on(last, WATCH_RUN, {"id": run}) as stream:
+    async with client.resume(last, WATCH_RUN, {"id": run}) as stream:
         assert await stream.rest() == events[2:]
-    async with client.go_on(last, WATCH_RUNS, of_tenant(world, after=None)) as stream:
-        told = [(await stream.next())["cursor"] for _ in events[2:]]
-        assert told == [event["cursor"] for event in events[2:]]
-    async with client.go_on(
+    async with client.resume(last, WATCH_RUNS, of_tenant(world, after=None)) as stream:
+        cursors = [(await stream.next())["cursor"] for _ in events[2:]]
+        assert cursors == [event["cursor"] for event in events[2:]]
+    async with client.resume(
         last, WATCH_RUNS, of_tenant(world, after=events[3]["cursor"])
     ) as stream:
         assert (await stream.next())["cursor"] == events[4]["cursor"]
@@ -168,7 +169,7 @@ async def test_two_subscribers_see_the_same(api: RunningApi, world: World, clien
         assert [await one.next() for _ in LIFE] == [await other.next() for _ in LIFE]
 
 
-# Cursors of no use
+# Unusable cursors
 
 
 async def expire(world: World) -> None:
@@ -187,7 +188,7 @@ async def test_an_expired_cursor_leads_to_a_snapshot(
     run = await live(world)
     cursor = await cursor_at(world, 3)
     await expire(world)
-    await assert_begins_anew(client, world, transport, cursor, "CURSOR_EXPIRED", run)
+    await assert_is_reset(client, world, transport, cursor, "CURSOR_EXPIRED", run)
 
 
 async def test_a_cursor_of_another_epoch_leads_to_a_snapshot(
@@ -196,7 +197,7 @@ async def test_a_cursor_of_another_epoch_leads_to_a_snapshot(
     run = await live(world)
     cursor = await cursor_at(world, 3)
     await renew(world)
-    await assert_begins_anew(client, world, transport, cursor, "CURSOR_FOREIGN", run)
+    await assert_is_reset(client, world, transport, cursor, "CURSOR_FOREIGN", run)
 
 
 async def test_a_cursor_from_the_future_leads_to_a_snapshot(
@@ -204,29 +205,31 @@ async def test_a_cursor_from_the_future_leads_to_a_snapshot(
 ) -> None:
     run = await live(world)
     cursor = await cursor_at(world, 100)
-    await assert_begins_anew(client, world, transport, cursor, "CURSOR_FOREIGN", run)
+    await assert_is_reset(client, world, transport, cursor, "CURSOR_FOREIGN", run)
 
 
-async def test_a_cursor_of_another_tenant_of_ones_own_leads_to_a_snapshot(
+async def test_a_cursor_of_another_tenant_of_the_user_leads_to_a_snapshot(
     world: World, client: Client, transport: str
 ) -> None:
     other = await World.create(world.resources, world.exports)
-    keeper = world.resources[Login.MAINTENANCE].transactions
-    await save_member(keeper, other.slug, world.members[TenantRole.OPERATOR], TenantRole.READONLY)
+    transactions = world.resources[Login.MAINTENANCE].transactions
+    await save_member(
+        transactions, other.slug, world.members[TenantRole.OPERATOR], TenantRole.READONLY
+    )
     run = await live(world)
     await live(other)
     cursor = await cursor_at(other, 3)
-    await assert_begins_anew(client, world, transport, cursor, "CURSOR_FOREIGN", run)
+    await assert_is_reset(client, world, transport, cursor, "CURSOR_FOREIGN", run)
 
 
-async def assert_begins_anew(
+async def assert_is_reset(
     client: Client, world: World, transport: str, cursor: str, reason: str, run: str
 ) -> None:
     variables = of_tenant(world, after=cursor)
     async with client.subscribe(transport, WATCH_RUNS, variables) as stream:
         reset = await stream.next()
         assert (reset["__typename"], reset["reason"]) == ("FeedReset", reason)
-        assert [(told["id"], told["version"]) for told in reset["runs"]] == [(run, 6)]
+        assert [(run["id"], run["version"]) for run in reset["runs"]] == [(run, 6)]
         later = await queue(world)
         assert (await stream.next())["run"]["id"] == later
     async with client.subscribe(
@@ -234,23 +237,23 @@ async def assert_begins_anew(
     ) as stream:
         assert (await stream.next())["run"]["id"] == later
     async with client.subscribe(transport, WATCH_RUN, {"id": later, "after": cursor}) as stream:
-        told = await stream.next()
-        assert (told["kind"], told["run"]["version"]) == (None, 1)
+        event = await stream.next()
+        assert (event["kind"], event["run"]["version"]) == (None, 1)
         await (await claim(world, later)).finish()
         assert versions(await stream.rest()) == [(2, "STARTED"), (3, "FINISHED")]
 
 
-async def test_a_last_event_id_is_read_as_any_cursor(world: World, client: Client) -> None:
+async def test_a_last_event_id_is_a_cursor(world: World, client: Client) -> None:
     await live(world)
     cursor = await cursor_at(world, 3)
     await expire(world)
-    async with client.go_on(cursor, WATCH_RUNS, of_tenant(world)) as stream:
+    async with client.resume(cursor, WATCH_RUNS, of_tenant(world)) as stream:
         assert (await stream.next())["reason"] == "CURSOR_EXPIRED"
-    async with client.go_on("garbage", WATCH_RUNS, of_tenant(world)) as stream:
+    async with client.resume("garbage", WATCH_RUNS, of_tenant(world)) as stream:
         assert await stream.failure() == "BAD_USER_INPUT"
 
 
-async def test_a_new_epoch_under_a_stream_leads_to_a_snapshot(
+async def test_a_new_epoch_during_a_stream_leads_to_a_snapshot(
     world: World, client: Client, transport: str
 ) -> None:
     async with client.subscribe(transport, WATCH_RUNS, of_tenant(world)) as stream:
@@ -261,7 +264,7 @@ async def test_a_new_epoch_under_a_stream_leads_to_a_snapshot(
         later = await queue(world)
         reset = await stream.next()
         assert reset["__typename"] == "FeedReset"
-        held = {told["id"] for told in reset["runs"]}
+        held = {run["id"] for run in reset["runs"]}
         if later not in held:
             held.add((await stream.next())["run"]["id"])
         assert held == {run, later}
@@ -269,10 +272,12 @@ async def test_a_new_epoch_under_a_stream_leads_to_a_snapshot(
         assert (await stream.next())["run"]["version"] == 2
 
 
-async def test_what_is_no_cursor_is_bad_input(world: World, client: Client, transport: str) -> None:
+async def test_a_text_that_is_not_a_cursor_is_bad_input(
+    world: World, client: Client, transport: str
+) -> None:
     run = await queue(world)
     for query, variables in ((WATCH_RUNS, of_tenant(world)), (WATCH_RUN, {"id": run})):
         for cursor in ("garbage", "\x00", "x" * 10_000):
-            given = {**variables, "after": cursor}
-            async with client.subscribe(transport, query, given) as stream:
+            resumed = {**variables, "after": cursor}
+            async with client.subscribe(transport, query, resumed) as stream:
                 assert await stream.failure() == "BAD_USER_INPUT"

@@ -1,4 +1,4 @@
-"""Live runs: one run to its end, and the list as a filter sees it (H3)."""
+"""Live updates of one run, and of the filtered list (H3)."""
 
 from datetime import timedelta
 from typing import Any
@@ -10,7 +10,8 @@ from domain.tenancy.models import SYSTEM
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
 from gql.runs import subscriptions as subscriptions_module
-from tests.gql.api import WEBSOCKET, Client, RunningApi, work
+from tests.client import WEBSOCKET, Client
+from tests.gql.api import RunningApi, work
 from tests.gql.furnished import START, break_scope, write_policy
 from tests.gql.runs.watching import (
     LIFE,
@@ -35,7 +36,7 @@ def client(api: RunningApi, world: World) -> Client:
     return api.member(world)
 
 
-# The whole way
+# From start to end
 
 
 async def test_a_list_opened_before_the_start_shows_the_run_from_queue_to_end(
@@ -68,7 +69,7 @@ async def test_a_list_opened_before_the_start_shows_the_run_from_queue_to_end(
     assert [count["total"] for count in counts] == [None, None, *[33] * 6]
 
 
-async def test_one_run_is_told_to_its_end_and_the_stream_completes(
+async def test_a_stream_follows_a_run_to_its_end_and_completes(
     world: World, client: Client, transport: str
 ) -> None:
     run = await queue(world)
@@ -87,7 +88,7 @@ async def test_one_run_is_told_to_its_end_and_the_stream_completes(
     assert events[-1]["run"]["counts"] == {"total": 3, "processed": 3, "succeeded": 1, "failed": 2}
 
 
-async def test_a_run_that_is_handed_back_goes_on_in_the_same_stream(
+async def test_a_run_that_is_handed_back_continues_in_the_same_stream(
     world: World, client: Client
 ) -> None:
     run = await queue(world)
@@ -105,7 +106,7 @@ async def test_a_run_that_is_handed_back_goes_on_in_the_same_stream(
     assert [event["run"]["attempt"] for event in events] == [1, 1, 2, 2]
 
 
-async def test_an_ended_run_is_told_once_and_completes(
+async def test_the_stream_of_an_ended_run_sends_it_once_and_completes(
     world: World, client: Client, transport: str
 ) -> None:
     run = await live(world)
@@ -114,7 +115,7 @@ async def test_an_ended_run_is_told_once_and_completes(
     assert (snapshot["kind"], snapshot["run"]["version"]) == (None, 6)
 
 
-async def test_an_unknown_run_of_ones_own_tenant_is_not_found(
+async def test_an_unknown_run_of_the_users_tenant_is_not_found(
     world: World, client: Client, transport: str
 ) -> None:
     unknown = GlobalId("OperationRun", world.tenant_id, uuid4().hex).encode()
@@ -152,7 +153,7 @@ async def test_a_run_enters_and_leaves_with_its_bucket(
 
 
 @pytest.mark.usefixtures("often")
-async def test_only_runs_of_the_filter_are_told(world: World, client: Client) -> None:
+async def test_only_runs_that_match_the_filter_are_sent(world: World, client: Client) -> None:
     ours = await world.start()
     initiator = GlobalId("Initiator", world.tenant_id, ours.run.initiator.id.hex).encode()
     system = GlobalId("Initiator", world.tenant_id, SYSTEM.id.hex).encode()
@@ -171,9 +172,9 @@ async def test_only_runs_of_the_filter_are_told(world: World, client: Client) ->
         assert bool(await snapshot_of(client, world, filter_)) == expected
         variables = of_tenant(world, filter=filter_, after=start)
         async with client.subscribe(WEBSOCKET, WATCH_RUNS, variables) as stream:
-            told = (await stream.until(lambda event: bool(event["cursor"] == end)))[-1]
-        # A heartbeat with this cursor has passed the event over.
-        assert told["__typename"] == ("OperationRunChanged" if expected else "FeedHeartbeat")
+            event = (await stream.until(lambda event: bool(event["cursor"] == end)))[-1]
+        # A heartbeat with this cursor means that the event was skipped.
+        assert event["__typename"] == ("OperationRunChanged" if expected else "FeedHeartbeat")
 
 
 async def snapshot_of(client: Client, world: World, filter_: Any) -> list[Any]:
@@ -183,11 +184,11 @@ async def snapshot_of(client: Client, world: World, filter_: Any) -> list[Any]:
     return runs
 
 
-async def test_a_snapshot_holds_the_newest_fifty(
+async def test_a_snapshot_contains_the_newest_fifty_runs(
     world: World, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert subscriptions_module.SNAPSHOT_RUNS == 50
     monkeypatch.setattr(subscriptions_module, "SNAPSHOT_RUNS", 3)
     runs = [await queue(world) for _ in range(5)]
-    told = await snapshot_of(client, world, {"statusBuckets": ["QUEUED"]})
-    assert [run["id"] for run in told] == runs[:1:-1]
+    snapshot = await snapshot_of(client, world, {"statusBuckets": ["QUEUED"]})
+    assert [run["id"] for run in snapshot] == runs[:1:-1]

@@ -1,4 +1,4 @@
-"""One run in full: its fields, failures and timeline."""
+"""The fields, failures and timeline of a run."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +10,8 @@ from domain.runs.failures import FailureReason, ProducerError
 from domain.tenancy.models import SYSTEM_INITIATOR_ID
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
-from tests.gql.api import PUBLIC_URL, Client, RunningApi
+from tests.client import Client
+from tests.gql.api import PUBLIC_URL, RunningApi
 from tests.gql.runs.watching import LIFE, claim, fail, live, queue, succeed
 from tests.world import World
 
@@ -64,10 +65,10 @@ async def timeline(client: Client, run: str, **arguments: Any) -> Any:
     return (await client.data(EVENTS, id=run, **arguments))["node"]["events"]
 
 
-# Its fields
+# Fields
 
 
-async def test_a_queued_run(world: World, client: Client) -> None:
+async def test_a_queued_run_has_its_fields(world: World, client: Client) -> None:
     started = await world.start({"scopeKey": "servers"})
     run = await read(client, GlobalId("OperationRun", world.tenant_id, started.run.id.hex).encode())
     operator = world.members[TenantRole.OPERATOR]
@@ -110,7 +111,7 @@ async def test_a_queued_run(world: World, client: Client) -> None:
     assert run["queuedSeconds"] >= 0
 
 
-async def test_skipped_items_say_why_in_pages(world: World, client: Client) -> None:
+async def test_skipped_items_have_reasons_and_pages(world: World, client: Client) -> None:
     id_ = await queue(world)
     execution = await claim(world, id_)
     async with execution.batch() as batch:
@@ -126,7 +127,7 @@ async def test_skipped_items_say_why_in_pages(world: World, client: Client) -> N
     ]
 
 
-async def test_a_running_and_an_ended_run(world: World, client: Client) -> None:
+async def test_a_running_and_an_ended_run_have_their_fields(world: World, client: Client) -> None:
     id_ = await queue(world)
     execution = await claim(world, id_)
     await execution.set_total(4)
@@ -163,7 +164,7 @@ async def test_a_running_and_an_ended_run(world: World, client: Client) -> None:
     assert running["runningSeconds"] < ended["runningSeconds"]
 
 
-async def test_a_run_without_items_is_done_at_its_end(world: World, client: Client) -> None:
+async def test_a_run_without_items_is_complete_at_its_end(world: World, client: Client) -> None:
     run = await queue(world)
     execution = await claim(world, run)
     await execution.set_total(0)
@@ -172,7 +173,7 @@ async def test_a_run_without_items_is_done_at_its_end(world: World, client: Clie
     assert (ended["progress"], ended["statusBucket"]) == (1.0, "SUCCEEDED")
 
 
-async def test_the_product_itself_starts_runs_too(world: World, client: Client) -> None:
+async def test_the_system_starts_runs_too(world: World, client: Client) -> None:
     run = await queue(world)
     await world.write(
         "UPDATE opsrun.operation_run SET initiator_id = :id, initiator_name = 'System'"
@@ -188,7 +189,7 @@ async def test_an_unknown_run_is_null(world: World, client: Client) -> None:
     assert await read(client, unknown) is None
 
 
-# Its failures
+# Failures
 
 
 async def broken(world: World) -> str:
@@ -206,38 +207,38 @@ async def broken(world: World) -> str:
     return run
 
 
-async def test_the_failure_of_the_whole_comes_first_then_the_items(
+async def test_the_failure_of_the_run_comes_before_those_of_items(
     world: World, client: Client
 ) -> None:
-    found = await failures(client, await broken(world))
-    nodes = found["failures"]["nodes"]
+    node = await failures(client, await broken(world))
+    nodes = node["failures"]["nodes"]
     assert [node["itemKey"] for node in nodes] == [None, "a", "b", "c", "d", "e"]
     assert nodes[0]["reasonCode"] == "INTERNAL_ERROR"
     assert (nodes[0]["errorId"], nodes[0]["retryable"]) == ("e" * 32, True)
-    assert "hunter2" not in repr(found)
+    assert "hunter2" not in repr(node)
     assert nodes[1] | {"occurredAt": ""} == {
         "itemKey": "a",
         "reasonCode": "INVALID_JSON",
-        "message": "a is no JSON.",
+        "message": "a is not JSON.",
         "retryable": False,
         "errorId": None,
         "attempt": 1,
         "occurredAt": "",
     }
-    assert found["failureCount"] == 6
+    assert node["failureCount"] == 6
 
 
 async def test_failures_are_counted_by_reason_the_most_frequent_first(
     world: World, client: Client
 ) -> None:
-    found = await failures(client, await broken(world))
-    groups = found["failureGroups"]
+    node = await failures(client, await broken(world))
+    groups = node["failureGroups"]
     assert [(g["reasonCode"], g["count"], g["retryable"]) for g in groups] == [
         ("INVALID_JSON", 3, False),
         ("CHANGED_WHILE_READING", 2, True),
         ("INTERNAL_ERROR", 1, True),
     ]
-    assert groups[0]["exampleMessage"] == "a is no JSON."
+    assert groups[0]["exampleMessage"] == "a is not JSON."
 
 
 async def test_failures_come_in_pages(world: World, client: Client) -> None:
@@ -253,7 +254,7 @@ async def test_failures_come_in_pages(world: World, client: Client) -> None:
     assert seen == [None, "a", "b", "c", "d", "e"]
 
 
-async def test_failures_can_be_narrowed_to_reasons(world: World, client: Client) -> None:
+async def test_failures_can_be_filtered_by_reason(world: World, client: Client) -> None:
     run = await broken(world)
     for reasons, expected in (
         (["CHANGED_WHILE_READING"], ["b", "d"]),
@@ -261,15 +262,15 @@ async def test_failures_can_be_narrowed_to_reasons(world: World, client: Client)
         (["TIMEOUT"], []),
         ([], [None, "a", "b", "c", "d", "e"]),
     ):
-        found = await failures(client, run, reasons=reasons)
-        assert [node["itemKey"] for node in found["failures"]["nodes"]] == expected
-        assert found["failureCount"] == 6
+        node = await failures(client, run, reasons=reasons)
+        assert [node["itemKey"] for node in node["failures"]["nodes"]] == expected
+        assert node["failureCount"] == 6
 
 
-# Its timeline
+# Timeline
 
 
-async def test_the_timeline_tells_every_state_in_order(world: World, client: Client) -> None:
+async def test_the_timeline_shows_every_state_in_order(world: World, client: Client) -> None:
     run = await live(world)
     events = (await timeline(client, run))["nodes"]
     assert [(event["version"], event["kind"]) for event in events] == LIFE
@@ -301,7 +302,7 @@ async def test_another_runs_cursor_is_bad_input(world: World, client: Client, qu
     assert (await client.ask(query, variables)).code == "BAD_USER_INPUT"
 
 
-async def test_its_pages_are_bounded(world: World, client: Client) -> None:
+async def test_pages_of_the_timeline_are_bounded(world: World, client: Client) -> None:
     run = await queue(world)
     for query in (FAILURES, EVENTS):
         for first, code in ((101, "LIMIT_EXCEEDED"), (-1, "BAD_USER_INPUT")):

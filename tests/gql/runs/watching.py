@@ -1,4 +1,4 @@
-"""Runs to watch, moved by hand, and the documents to watch them with."""
+"""Runs that tests move step by step, and documents that watch them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -18,7 +18,7 @@ from gql.limits.limits import Limits
 from gql.pages import Cursor
 from gql.request import GraphQLParams
 from gql.schema import schema
-from tests.gql.api import PATIENCE
+from tests.client import PATIENCE
 from tests.gql.test_context import context_of
 from tests.gql.transport.demo import operations_of
 from tests.world import LEASE, World
@@ -32,21 +32,21 @@ WATCH_RUN = """subscription ($id: ID!, $after: String) {
 WATCH_RUNS = """subscription ($tenant: ID!, $filter: OperationRunFilter, $after: String) {
   operationRuns(tenantId: $tenant, filter: $filter, after: $after) {
     __typename
-    ... on OperationRunChanged { change cursor run { ...told } }
-    ... on FeedReset { reason cursor runs { ...told } }
+    ... on OperationRunChanged { change cursor run { ...progress } }
+    ... on FeedReset { reason cursor runs { ...progress } }
     ... on FeedHeartbeat { cursor }
   }
 }
-fragment told on OperationRun { id version statusBucket counts { total processed } }"""
+fragment progress on OperationRun { id version statusBucket counts { total processed } }"""
 
 
 def run_id(world: World, execution: RunExecution) -> str:
-    """Return the run's id in GraphQL."""
+    """Return the run's global id."""
     return GlobalId("OperationRun", world.tenant_id, execution.run.id.hex).encode()
 
 
 async def claim(world: World, run: str) -> RunExecution:
-    """Let a worker take a queued run."""
+    """Claim a queued run as a worker."""
     execution = await world.claimer.claim(world.tenant_id, GlobalId.decode(run).uuid_key(), LEASE)
     assert execution is not None
     return execution
@@ -63,17 +63,17 @@ async def fail(execution: RunExecution, *items: str) -> None:
     """Record items as failed, in one batch."""
     async with execution.batch() as batch:
         for item in items:
-            batch.failed(item, ProducerError(FailureReason.INVALID_JSON, f"{item} is no JSON."))
+            batch.failed(item, ProducerError(FailureReason.INVALID_JSON, f"{item} is not JSON."))
 
 
 async def queue(world: World) -> str:
-    """Start a run of a kind of its own and return its id."""
+    """Start a run with a unique type; return its id."""
     started = await world.start()
     return GlobalId("OperationRun", world.tenant_id, started.run.id.hex).encode()
 
 
 async def live(world: World) -> str:
-    """Take one run through its whole life: six events, the last one partial success."""
+    """Move a run from start to partial success; it has six events."""
     run = await queue(world)
     execution = await claim(world, run)
     await execution.set_total(3)
@@ -84,7 +84,7 @@ async def live(world: World) -> str:
 
 
 def versions(events: list[Mapping[str, Any]]) -> list[tuple[int, str]]:
-    """Return what tells events of one run apart."""
+    """Return the fields that identify an event of a run."""
     return [(event["run"]["version"], event["kind"]) for event in events]
 
 
@@ -104,7 +104,7 @@ def of_tenant(world: World, **variables: Any) -> dict[str, Any]:
 
 
 async def cursor_at(world: World, seq: int) -> str:
-    """Return the feed's cursor behind its event of this number."""
+    """Return the feed's cursor after the event with this number."""
     ((epoch,),) = await world.rows(
         "SELECT epoch FROM opsrun.tenant_feed WHERE tenant_id = :tenant_id"
     )
@@ -112,7 +112,7 @@ async def cursor_at(world: World, seq: int) -> str:
 
 
 def changed(event: Mapping[str, Any]) -> tuple[str, int]:
-    """Return how an event moved its run."""
+    """Return the change and the state of an event's run."""
     return event["change"], event["run"]["version"]
 
 
@@ -123,9 +123,9 @@ Pull = Callable[[], Awaitable[Any]]
 async def slow_reader(
     world: World, monkeypatch: pytest.MonkeyPatch, query: str, variables: Mapping[str, Any]
 ) -> AsyncIterator[Pull]:
-    """Subscribe for a client that reads nothing ahead, and whose roles are read for each event.
+    """Subscribe as a slow client whose roles are read again for each event.
 
-    What it pulls is what the subscription's one field sends, or the code of its error.
+    Each pull returns the next value of the subscription's one field, or the code of its error.
     """
     monkeypatch.setattr(context_module, "PRINCIPAL_SECONDS", 0.0)
     context = context_of(world)
@@ -146,7 +146,7 @@ async def slow_reader(
 
 
 def lose_the_database_once(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """Let the next look at a role find no database; returns what tells that it has."""
+    """Make the next read of a role fail; return a function that reports whether it has failed."""
     monkeypatch.setattr(context_module, "RETRY_SECONDS", 0.01)
     lost, principal = asyncio.Event(), Tenancy.principal
 

@@ -1,4 +1,4 @@
-"""A server that needs no database, for what the transports do by themselves."""
+"""A server without a database, for tests of the transports."""
 
 from collections.abc import AsyncIterator
 
@@ -9,6 +9,6 @@ from tests.gql.transport.demo import Demo, serve
 
 @pytest.fixture(scope="module")
 async def demo() -> AsyncIterator[Demo]:
-    """The server as it is by default."""
+    """The demo server with default settings."""
     async with serve() as running:
         yield running

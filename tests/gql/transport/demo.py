@@ -74,7 +74,7 @@ CURSOR = strawberry.scalar(name="Cursor", serialize=str, parse_value=parse_curso
 ERRORS = {
     "UNAUTHENTICATED": UnauthenticatedError("Your token has expired."),
     "FORBIDDEN": ForbiddenError(),
-    "NOT_FOUND": NotFoundError("There is no such run."),
+    "NOT_FOUND": NotFoundError("No such run."),
     "LIMIT_EXCEEDED": LimitExceededError("Ask for less."),
     "RATE_LIMITED": RateLimitedError("Try later.", 7),
     "INTERNAL": RuntimeError(SECRET),
@@ -218,7 +218,7 @@ USERS: dict[UUID, str] = {}
 
 
 class NoBudgets:
-    """Everything is free."""
+    """Operations have no cost."""
 
     def require(self, user_id: UUID) -> None:
         pass
@@ -234,7 +234,7 @@ class NoBudgets:
 
 
 async def no_document(_: str) -> None:
-    """No document is registered."""
+    """There are no registered documents."""
 
 
 class FreeOperations(Operations):
@@ -342,7 +342,7 @@ async def serve(
         ]
     )
     server = uvicorn.Server(
-        # As `opsrun api` has it.
+        # The same server class as in `opsrun api`.
         server_config(
             app,
             ws=WebSocketProtocol,

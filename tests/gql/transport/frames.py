@@ -1,4 +1,4 @@
-"""A WebSocket's end that need not keep to the protocol (RFC 6455), byte by byte."""
+"""A WebSocket client that sends single bytes and may break the protocol (RFC 6455)."""
 
 import asyncio
 import base64
@@ -39,7 +39,7 @@ def frame(
     reserved: int = 0,
     claimed: int | None = None,
 ) -> bytes:
-    """Return a frame; it may claim another length than it has."""
+    """Return a frame, with a false length if requested."""
     length = len(payload) if claimed is None else claimed
     if length < 126:
         size = bytes([length])
@@ -58,26 +58,26 @@ def text(message: object) -> bytes:
 
 
 def init(token: str) -> bytes:
-    """Return the message that opens the conversation."""
+    """Return a `connection_init` message."""
     return text({"type": "connection_init", "payload": {"authorization": f"Bearer {token}"}})
 
 
 def subscribe(query: str, variables: Mapping[str, Any] | None = None, number: str = "1") -> bytes:
-    """Return the message that starts an operation."""
+    """Return a `subscribe` message."""
     payload = {"query": query, "variables": variables}
     return text({"id": number, "type": "subscribe", "payload": payload})
 
 
 def bomb() -> bytes:
-    """Return 48 kB that unpack to 50 MB."""
+    """Return 48 kB that decompress to 50 MB."""
     deflate = zlib.compressobj(wbits=-12)
     packed = deflate.compress(bytes(50_000_000)) + deflate.flush(zlib.Z_SYNC_FLUSH)
     return frame(TEXT, packed.removesuffix(_PACKED_END), reserved=4)
 
 
 @dataclass(frozen=True, slots=True)
-class RawSocket:
-    """A client's end, after the handshake."""
+class RawWebSocket:
+    """The client's side of a WebSocket, after the handshake."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -98,7 +98,7 @@ class RawSocket:
         return json.loads(payload)
 
     async def sign_in(self, token: str) -> None:
-        """Open the conversation."""
+        """Send `connection_init` and wait for its acknowledgement."""
         self.writer.write(init(token))
         assert await self.message() == {"type": "connection_ack"}
 
@@ -111,7 +111,7 @@ class RawSocket:
 
 
 @asynccontextmanager
-async def raw_socket(port: int) -> AsyncIterator[RawSocket]:
+async def raw_websocket(port: int) -> AsyncIterator[RawWebSocket]:
     """Open a local WebSocket that offers compression; it is aborted at the end."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
@@ -120,12 +120,12 @@ async def raw_socket(port: int) -> AsyncIterator[RawSocket]:
         answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
         assert answer.startswith(b"HTTP/1.1 101 "), answer
         assert b"permessage-deflate" not in answer
-        yield RawSocket(reader, writer)
+        yield RawWebSocket(reader, writer)
     finally:
         writer.transport.abort()
 
 
-# Frames that no client may send, and the close code for each.
+# Forbidden frames, and the close code for each.
 ABUSES: Mapping[str, tuple[bytes, int]] = {
     "binary": (frame(BINARY, b'{"type": "ping"}'), 4400),
     "no JSON": (frame(TEXT, b"{"), 4400),
@@ -150,7 +150,7 @@ ABUSES: Mapping[str, tuple[bytes, int]] = {
     "long ping": (frame(PING, b"x" * 126), 1002),
     "ping in parts": (frame(PING, b"x", final=False), 1002),
     "closes without a code": (frame(CLOSE, b"x"), 1002),
-    "closes with a code of nobody": (frame(CLOSE, (1005).to_bytes(2, "big")), 1002),
+    "closes with a reserved code": (frame(CLOSE, (1005).to_bytes(2, "big")), 1002),
     "closes in broken UTF-8": (frame(CLOSE, (1000).to_bytes(2, "big") + b"\xff"), 1007),
 }
 BROKEN_UTF8: Mapping[str, bytes] = {

@@ -1,4 +1,4 @@
-"""Long connections end one by one, each once, and closing waits no longer than necessary."""
+"""Long connections are closed at different moments, and closing waits no longer than necessary."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ SOON = 2.0
 
 
 class Connections(OpenConnections):
-    """Some that stay open until they are ended, and when each of them had cleaned up."""
+    """Open connections, and the moment when each of them ended."""
 
     def __init__(self, count: int) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Connections(OpenConnections):
             self.ended.append(asyncio.get_running_loop().time())
 
     async def closing(self, spread: float) -> "asyncio.Task[None]":
-        """Begin to close them, once all are open."""
+        """Start to close them when all are open."""
         await asyncio.sleep(0)
         closing = asyncio.create_task(self.close(1012, spread))
         await asyncio.sleep(0)

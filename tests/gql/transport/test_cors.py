@@ -1,4 +1,4 @@
-"""Pages of other origins: whom a browser lets read our answers."""
+"""CORS: the origins whose pages may read responses."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -19,7 +19,7 @@ COUNT = {"query": "subscription { count(to: 1) }"}
 
 @asynccontextmanager
 async def page(origin: str, origins: Sequence[str]) -> AsyncIterator[httpx.AsyncClient]:
-    """A page of `origin`, at an endpoint that allows `origins`."""
+    """A page of `origin` and an endpoint that allows `origins`."""
     view = GraphQLView(demo_operations(), DemoContexts())
     app = Starlette(routes=[Route(PATH, cross_origin(view, origins))])
     headers = {"Origin": origin, "Authorization": "Bearer ada"}
@@ -48,14 +48,14 @@ async def preflight(http: httpx.AsyncClient, method: str, headers: str) -> httpx
         (["*"], "*"),
     ],
 )
-async def test_an_allowed_page_reads_every_answer(origins: list[str], allowed: str) -> None:
+async def test_an_allowed_page_reads_every_response(origins: list[str], allowed: str) -> None:
     async with page(HUB, origins) as http:
         for method in ("GET", "POST"):
-            asked = await preflight(http, method, OURS)
-            assert asked.status_code == 200
-            assert asked.headers["access-control-allow-origin"] == allowed
-            assert asked.headers["access-control-max-age"] == "3600"
-            assert "access-control-allow-credentials" not in asked.headers
+            response = await preflight(http, method, OURS)
+            assert response.status_code == 200
+            assert response.headers["access-control-allow-origin"] == allowed
+            assert response.headers["access-control-max-age"] == "3600"
+            assert "access-control-allow-credentials" not in response.headers
         answers = [
             await http.post(PATH, json={"query": "{ hello }"}),
             await http.post(PATH, content=b"{"),
@@ -74,10 +74,10 @@ async def test_an_allowed_page_reads_every_answer(origins: list[str], allowed: s
 @pytest.mark.parametrize("origin", [EVIL, "null", f"{HUB}.evil.example", "http://hub.example"])
 async def test_any_other_page_reads_nothing(origin: str) -> None:
     async with page(origin, [HUB]) as http:
-        asked = await preflight(http, "POST", "authorization")
-        assert asked.status_code == 400
+        response = await preflight(http, "POST", "authorization")
+        assert response.status_code == 400
         answer = await http.post(PATH, json={"query": "{ hello }"})
-    for headers in (asked.headers, answer.headers):
+    for headers in (response.headers, answer.headers):
         assert "access-control-allow-origin" not in headers
 
 

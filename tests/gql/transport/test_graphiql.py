@@ -1,4 +1,4 @@
-"""GraphiQL: served from our own files, and from nowhere else."""
+"""GraphiQL is served from local files only."""
 
 import re
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ async def http(demo: Demo) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.mark.parametrize("path", [PATH, "/graphiql", "/graphiql/"])
-async def test_a_browser_finds_the_page_without_a_token(http: httpx.AsyncClient, path: str) -> None:
+async def test_a_browser_opens_the_page_without_a_token(http: httpx.AsyncClient, path: str) -> None:
     response = await http.get(path, headers={"Accept": "text/html"}, follow_redirects=True)
     assert response.status_code == 200
     assert response.url.path == "/graphiql/"
@@ -30,7 +30,7 @@ async def test_a_browser_finds_the_page_without_a_token(http: httpx.AsyncClient,
     assert "<title>Opsrun GraphQL API</title>" in response.text
 
 
-async def test_the_page_needs_nothing_but_its_own_files(http: httpx.AsyncClient) -> None:
+async def test_the_page_needs_only_local_files(http: httpx.AsyncClient) -> None:
     page = (await http.get("/graphiql/")).text
     references = [name for name in re.findall(r'(?:src|href)="([^"]*)"', page) if name != "data:,"]
     assert len(references) == 7
@@ -70,7 +70,7 @@ async def test_nothing_else_is_served(http: httpx.AsyncClient, path: str) -> Non
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_our_files_name_no_other_host(name: str) -> None:
+def test_the_files_name_no_other_host(name: str) -> None:
     assert "://" not in (FOLDER / name).read_text()
 
 
@@ -80,7 +80,7 @@ def test_the_style_sheet_loads_nothing() -> None:
     assert "@import" not in css
 
 
-def test_every_foreign_file_has_its_licence() -> None:
+def test_every_third_party_file_has_its_licence() -> None:
     licences = (FOLDER / "LICENSES.md").read_text()
     assert all(f"`{name}`" in licences for name in FILES if name != "LICENSES.md")
 

@@ -1,4 +1,4 @@
-"""The endpoint over HTTP: GraphQL over HTTP, server-sent events, and clients that misbehave."""
+"""GraphQL over HTTP, server-sent events, and misbehaving clients."""
 
 import asyncio
 import gzip
@@ -47,12 +47,12 @@ def code_of(response: httpx.Response) -> object:
 
 
 def events_of(text: str) -> list[tuple[str, Any]]:
-    found = []
+    events = []
     for block in text.strip().split("\n\n"):
         fields = dict(line.split(":", 1) for line in block.split("\n"))
         data = fields["data"].strip()
-        found.append((fields["event"].strip(), json.loads(data) if data else None))
-    return found
+        events.append((fields["event"].strip(), json.loads(data) if data else None))
+    return events
 
 
 # Content negotiation
@@ -168,7 +168,7 @@ async def test_partial_data_is_a_success(http: httpx.AsyncClient, code: str, acc
     assert SECRET not in response.text
 
 
-# Requests that are no GraphQL requests
+# Invalid requests
 
 
 @pytest.mark.parametrize(
@@ -291,7 +291,9 @@ async def test_variables_in_the_url_may_be_empty(http: httpx.AsyncClient, value:
 @pytest.mark.parametrize(
     "name", ["query", "documentId", "operationName", "variables", "extensions"]
 )
-async def test_a_parameter_in_the_url_comes_once(http: httpx.AsyncClient, name: str) -> None:
+async def test_a_repeated_parameter_in_the_url_is_refused(
+    http: httpx.AsyncClient, name: str
+) -> None:
     response = await http.get(PATH, params={"query": "{ hello }", name: ["{}", "{}"]})
     assert response.status_code == 400
     assert response.json()["errors"][0]["message"] == f"Send `{name}` once."
@@ -411,16 +413,20 @@ async def test_other_refusals_of_a_context_keep_their_code(demo: Demo) -> None:
     assert response.headers["retry-after"] == "3"
 
 
-@pytest.mark.parametrize("given", ["abc-123", "A" * 64])
-async def test_a_good_request_id_is_kept(http: httpx.AsyncClient, given: str) -> None:
-    response = await http.post(PATH, json={"query": "{ whoami }"}, headers={"X-Request-Id": given})
-    assert response.headers["x-request-id"] == given
-    assert response.json() == {"data": {"whoami": f"ada {given}"}}
+@pytest.mark.parametrize("request_id", ["abc-123", "A" * 64])
+async def test_a_good_request_id_is_kept(http: httpx.AsyncClient, request_id: str) -> None:
+    response = await http.post(
+        PATH, json={"query": "{ whoami }"}, headers={"X-Request-Id": request_id}
+    )
+    assert response.headers["x-request-id"] == request_id
+    assert response.json() == {"data": {"whoami": f"ada {request_id}"}}
 
 
-@pytest.mark.parametrize("given", ["", "A" * 65, "a b", "a_b", "<script>", None])
-async def test_any_other_request_id_is_replaced(http: httpx.AsyncClient, given: str | None) -> None:
-    headers = {} if given is None else {"X-Request-Id": given}
+@pytest.mark.parametrize("request_id", ["", "A" * 65, "a b", "a_b", "<script>", None])
+async def test_any_other_request_id_is_replaced(
+    http: httpx.AsyncClient, request_id: str | None
+) -> None:
+    headers = {} if request_id is None else {"X-Request-Id": request_id}
     response = await http.post(PATH, json={"query": "{ whoami }"}, headers=headers)
     request_id = response.headers["x-request-id"]
     assert len(request_id) == 32
@@ -595,7 +601,7 @@ async def test_a_stopping_server_starts_no_streams(watch: Watch) -> None:
         assert watch.cleaned_up.is_set()
 
 
-# People
+# Browsers
 
 
 async def test_a_browser_is_sent_to_graphiql(http: httpx.AsyncClient) -> None:
@@ -603,8 +609,8 @@ async def test_a_browser_is_sent_to_graphiql(http: httpx.AsyncClient) -> None:
     response = await http.get(PATH, headers=headers)
     assert response.is_redirect
     assert response.headers["location"] == "/graphiql/"
-    asked = await http.get(PATH, params={"query": "{ hello }"}, headers=headers)
-    assert asked.json() == {"data": {"hello": "Hello, world!"}}
+    response = await http.get(PATH, params={"query": "{ hello }"}, headers=headers)
+    assert response.json() == {"data": {"hello": "Hello, world!"}}
     for name, value, code in (
         ("documentId", "md5:1", "BAD_USER_INPUT"),
         ("extensions", '{"persistedQuery": {}}', "PERSISTED_QUERY_NOT_SUPPORTED"),

@@ -57,7 +57,7 @@ async def test_an_event_without_a_cursor_has_no_id(http: httpx.AsyncClient, quer
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize(
-    ("last", "after", "told"),
+    ("last", "after", "expected"),
     [
         ("2", None, ["3", "4"]),
         ("2", "", ["3", "4"]),
@@ -68,7 +68,7 @@ async def test_an_event_without_a_cursor_has_no_id(http: httpx.AsyncClient, quer
     ],
 )
 async def test_a_client_continues_after_its_last_event(
-    http: httpx.AsyncClient, method: str, last: str, after: str | None, told: list[str]
+    http: httpx.AsyncClient, method: str, last: str, after: str | None, expected: list[str]
 ) -> None:
     variables = {"to": 4, "after": after}
     headers = {"Last-Event-ID": last}
@@ -76,7 +76,7 @@ async def test_a_client_continues_after_its_last_event(
         parameters = {"query": TICKS, "variables": json.dumps(variables)}
         response = await http.get(PATH, params=parameters, headers=headers)
     else:
-        asked = {"query": TICKS, "variables": variables}
-        response = await http.post(PATH, json=asked, headers=headers)
-    assert ids(response.text) == told
+        body = {"query": TICKS, "variables": variables}
+        response = await http.post(PATH, json=body, headers=headers)
+    assert ids(response.text) == expected
     assert response.text.endswith("event: complete\ndata:\n\n")

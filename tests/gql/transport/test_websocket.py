@@ -1,4 +1,4 @@
-"""The endpoint over WebSockets: graphql-transport-ws, and clients that misbehave."""
+"""GraphQL over WebSockets (graphql-transport-ws), and misbehaving clients."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
 
 
 class WebSocketClient:
-    """A client's end."""
+    """A client."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
@@ -55,7 +55,7 @@ class WebSocketClient:
         await self.send({"id": id, "type": "subscribe", "payload": {"query": query, **payload}})
 
     async def refusal(self) -> Any:
-        """Return the code of the `error` message that comes next."""
+        """Return the code of the next message, an `error`."""
         message = await self.receive()
         assert message["type"] == "error"
         assert SECRET not in repr(message)
@@ -157,7 +157,7 @@ async def test_a_stream_that_breaks_ends_with_an_error(demo: Demo) -> None:
         assert await websocket.is_alive()
 
 
-async def test_every_operation_has_its_own_context(demo: Demo) -> None:
+async def test_every_operation_has_a_separate_context(demo: Demo) -> None:
     async with signed_in(demo) as websocket:
         response = websocket.connection.response
         assert response is not None
@@ -171,7 +171,7 @@ async def test_every_operation_has_its_own_context(demo: Demo) -> None:
             assert demo.contexts.made == before + number
 
 
-async def test_a_token_that_is_revoked_ends_nothing_but_new_operations(
+async def test_a_revoked_token_refuses_only_new_operations(
     demo: Demo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with signed_in(demo) as websocket:
@@ -195,7 +195,7 @@ async def test_too_many_operations_are_refused_one_by_one(
         assert (await websocket.receive())["type"] == "next"
 
 
-# Ends
+# Ending
 
 
 @pytest.mark.parametrize("field", ["silence", "flood", "messy"])
@@ -221,7 +221,7 @@ async def test_a_client_that_leaves_ends_its_subscription(
             await websocket.send({"type": "ping"})
             while (await websocket.receive())["type"] != "pong":
                 pass
-    # Only a clean-up that failed is worth an error, and that once.
+    # Only the failed clean-up is logged as an error, once.
     errors = [record.name for record in caplog.records if record.levelname == "ERROR"]
     assert errors == (["gql"] if field == "messy" else [])
 
@@ -417,7 +417,7 @@ async def test_completing_an_unknown_operation_is_harmless(demo: Demo) -> None:
         assert await websocket.is_alive()
 
 
-async def test_nothing_is_kept_of_operations_that_end_before_they_begin(
+async def test_operations_that_end_before_they_begin_are_not_kept(
     demo: Demo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handlers: list[WebSocketHandler] = []

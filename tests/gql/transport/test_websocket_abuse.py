@@ -17,10 +17,10 @@ from tests.gql.transport.frames import (
     CLOSE,
     PING,
     PONG,
-    RawSocket,
+    RawWebSocket,
     frame,
     init,
-    raw_socket,
+    raw_websocket,
     subscribe,
     text,
 )
@@ -30,15 +30,15 @@ PINGS = 5_000
 
 
 @pytest.fixture
-async def raw(demo: Demo) -> AsyncIterator[RawSocket]:
-    async with raw_socket(demo.port) as opened:
+async def raw(demo: Demo) -> AsyncIterator[RawWebSocket]:
+    async with raw_websocket(demo.port) as opened:
         yield opened
 
 
 @pytest.fixture
-async def bystander(demo: Demo) -> AsyncIterator[RawSocket]:
-    """Another client, connected from before the abuse until after it."""
-    async with raw_socket(demo.port) as opened:
+async def bystander(demo: Demo) -> AsyncIterator[RawWebSocket]:
+    """Another client, connected throughout the abuse."""
+    async with raw_websocket(demo.port) as opened:
         await opened.sign_in("eve")
         yield opened
         opened.writer.write(subscribe("subscription { count(to: 1) }"))
@@ -68,7 +68,7 @@ def ends(watch: Watch) -> Any:
 
 @pytest.mark.usefixtures("bystander")
 @pytest.mark.parametrize("abuse", ABUSES)
-async def test_abuse_ends_with_its_code(raw: RawSocket, abuse: str, errors: Any) -> None:
+async def test_abuse_ends_with_its_code(raw: RawWebSocket, abuse: str, errors: Any) -> None:
     data, code = ABUSES[abuse]
     raw.writer.write(data)
     assert await raw.closing() == code
@@ -78,7 +78,7 @@ async def test_abuse_ends_with_its_code(raw: RawSocket, abuse: str, errors: Any)
 @pytest.mark.usefixtures("bystander")
 @pytest.mark.parametrize("abuse", ABUSES)
 async def test_abuse_ends_subscriptions_too(
-    raw: RawSocket, abuse: str, watch: Watch, errors: Any
+    raw: RawWebSocket, abuse: str, watch: Watch, errors: Any
 ) -> None:
     data, code = ABUSES[abuse]
     await raw.sign_in("ada")
@@ -92,7 +92,7 @@ async def test_abuse_ends_subscriptions_too(
 
 @pytest.mark.usefixtures("bystander")
 @pytest.mark.parametrize("data", BROKEN_UTF8.values(), ids=BROKEN_UTF8)
-async def test_invalid_utf8_ends_with_its_code(raw: RawSocket, data: bytes, errors: Any) -> None:
+async def test_invalid_utf8_ends_with_its_code(raw: RawWebSocket, data: bytes, errors: Any) -> None:
     await raw.sign_in("ada")
     raw.writer.write(data)
     assert await raw.closing() == 1007
@@ -102,7 +102,7 @@ async def test_invalid_utf8_ends_with_its_code(raw: RawSocket, data: bytes, erro
 # Messages that come too early, too often or all at once
 
 
-async def test_an_operation_may_follow_connection_init_at_once(raw: RawSocket) -> None:
+async def test_an_operation_may_follow_connection_init_at_once(raw: RawWebSocket) -> None:
     raw.writer.write(init("ada") + subscribe("{ hello }"))
     assert [(await raw.message())["type"] for _ in range(3)] == [
         "connection_ack",
@@ -111,19 +111,21 @@ async def test_an_operation_may_follow_connection_init_at_once(raw: RawSocket) -
     ]
 
 
-async def test_a_second_connection_init_does_not_wait_for_the_first(raw: RawSocket) -> None:
+async def test_a_second_connection_init_does_not_wait_for_the_first(raw: RawWebSocket) -> None:
     raw.writer.write(init("ada") * 2)
     assert await raw.message() == {"type": "connection_ack"}
     assert await raw.closing() == 4429
 
 
-async def test_an_operation_before_connection_init_is_not_run(raw: RawSocket, watch: Watch) -> None:
+async def test_an_operation_before_connection_init_is_not_run(
+    raw: RawWebSocket, watch: Watch
+) -> None:
     raw.writer.write(subscribe(SILENCE) + init("ada"))
     assert await raw.closing() == 4401
     assert not watch.started.is_set()
 
 
-async def test_an_id_cannot_be_taken_twice_at_once(raw: RawSocket) -> None:
+async def test_an_id_cannot_be_taken_twice_at_once(raw: RawWebSocket) -> None:
     raw.writer.write(init("ada") + subscribe(SILENCE) * 2)
     assert await raw.closing() == 4409
 
@@ -132,14 +134,14 @@ async def test_pings_do_not_replace_connection_init(
     demo: Demo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(demo.view, "connection_init_wait_timeout", timedelta(seconds=0.05))
-    async with raw_socket(demo.port) as raw:
+    async with raw_websocket(demo.port) as raw:
         raw.writer.write(text({"type": "ping"}))
         assert await raw.message() == {"type": "pong"}
         assert await raw.closing() == 4408
 
 
 @pytest.mark.usefixtures("bystander")
-async def test_a_flood_of_pings_is_answered_one_by_one(raw: RawSocket) -> None:
+async def test_a_flood_of_pings_is_answered_one_by_one(raw: RawWebSocket) -> None:
     raw.writer.write(text({"type": "ping", "payload": {"any": 1}}) * PINGS)
     for _ in range(PINGS):
         assert await raw.message() == {"type": "pong"}
@@ -150,7 +152,7 @@ async def test_a_flood_of_pings_is_answered_one_by_one(raw: RawSocket) -> None:
     await raw.sign_in("ada")
 
 
-async def test_completing_unknown_operations_over_and_over_is_harmless(raw: RawSocket) -> None:
+async def test_completing_unknown_operations_over_and_over_is_harmless(raw: RawWebSocket) -> None:
     await raw.sign_in("ada")
     raw.writer.write(text({"id": "unknown", "type": "complete"}) * PINGS)
     raw.writer.write(text({"type": "ping"}))
@@ -158,8 +160,8 @@ async def test_completing_unknown_operations_over_and_over_is_harmless(raw: RawS
 
 
 @pytest.mark.parametrize("field", ["silence", "flood"])
-async def test_nothing_of_an_operation_follows_its_completion(
-    raw: RawSocket, watch: Watch, field: str
+async def test_no_message_of_an_operation_follows_its_completion(
+    raw: RawWebSocket, watch: Watch, field: str
 ) -> None:
     await raw.sign_in("ada")
     raw.writer.write(subscribe(f"subscription {{ {field} }}"))
@@ -178,7 +180,7 @@ async def test_nothing_of_an_operation_follows_its_completion(
 @pytest.mark.usefixtures("bystander")
 @pytest.mark.parametrize("farewell", [b"", frame(CLOSE), frame(CLOSE, (1000).to_bytes(2, "big"))])
 async def test_a_half_closed_connection_is_closed(
-    raw: RawSocket, watch: Watch, farewell: bytes, errors: Any
+    raw: RawWebSocket, watch: Watch, farewell: bytes, errors: Any
 ) -> None:
     await raw.sign_in("ada")
     raw.writer.write(subscribe(SILENCE))
@@ -200,7 +202,7 @@ async def test_a_client_that_does_not_read_is_disconnected(
     demo: Demo, watch: Watch, monkeypatch: pytest.MonkeyPatch, errors: Any
 ) -> None:
     monkeypatch.setattr(websocket_module, "SEND_TIMEOUT", 0.1)
-    async with raw_socket(demo.port) as raw:
+    async with raw_websocket(demo.port) as raw:
         await raw.sign_in("ada")
         # Once a buffer is full nothing more is read.
         raw.writer.write(subscribe("subscription { flood(size: 100000) }"))
@@ -212,7 +214,7 @@ async def test_a_client_that_does_not_read_is_disconnected(
 
 
 async def test_a_client_that_answers_no_ping_is_disconnected(watch: Watch) -> None:
-    async with serve(ping_seconds=0.2) as demo, raw_socket(demo.port) as raw:
+    async with serve(ping_seconds=0.2) as demo, raw_websocket(demo.port) as raw:
         await raw.sign_in("ada")
         raw.writer.write(subscribe(SILENCE))
         opcode, payload = await raw.next()

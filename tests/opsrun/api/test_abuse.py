@@ -1,11 +1,10 @@
-"""`opsrun api` under abuse of every kind: each ends with its code, and the others go on."""
+"""Abuse of `opsrun api` ends with the right code; other clients continue."""
 
 import asyncio
 
-from tests.gql.api import WEBSOCKET
-from tests.gql.transport.frames import ABUSES, BROKEN_UTF8, init, raw_socket, subscribe
+from tests.client import SYNC, WEBSOCKET, User
+from tests.gql.transport.frames import ABUSES, BROKEN_UTF8, init, raw_websocket, subscribe
 from tests.opsrun.api.test_serving import FEED, api
-from tests.opsrun.clients import SYNC, User
 from tests.opsrun.conftest import Installation
 from tests.working import SCOPE, know_scopes
 from tests.world import World
@@ -17,7 +16,7 @@ async def test_other_clients_are_not_affected(installation: Installation, place:
     token = place.token()
 
     async def abuse(port: int, data: bytes) -> int:
-        async with raw_socket(port) as raw:
+        async with raw_websocket(port) as raw:
             await raw.sign_in(token)
             raw.writer.write(subscribe(FEED, {"tenant": place.global_id}))
             assert (await raw.message())["type"] == "next"
@@ -35,15 +34,15 @@ async def test_other_clients_are_not_affected(installation: Installation, place:
         for _ in range(ROUNDS):
             codes = await asyncio.gather(*(abuse(port, data) for data, _ in abuses))
             assert codes == [code for _, code in abuses]
-        async with raw_socket(port) as stranger:
-            stranger.writer.write(init("nobody") * 2)
+        async with raw_websocket(port) as stranger:
+            stranger.writer.write(init("stranger") * 2)
             assert await stranger.closing() == 4403
 
         await know_scopes(place, SCOPE)
         await user.start(SYNC, SCOPE)
         assert (await stream.next())["__typename"] == "OperationRunChanged"
         await command.stop()
-        # The local key of these tests is worth a warning at the start.
+        # The local key of these tests causes a warning at the start.
         served = command.output.partition("Listening on ")[2]
         for sign in ("Traceback", " ERROR ", " WARNING "):
             assert sign not in served

@@ -1,4 +1,4 @@
-"""The API of an installation that trusts an issuer, and its claim for the roles."""
+"""The API with an OpenID Connect issuer, whose claim holds the roles."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -16,7 +16,8 @@ from opsrun.auth import tokens as auth
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login
 from opsrun.settings import Settings
-from tests.gql.api import TRANSPORTS, WEBSOCKET, RunningApi, running_api
+from tests.client import TRANSPORTS, WEBSOCKET
+from tests.gql.api import RunningApi, running_api
 from tests.opsrun.auth.issuer import AUDIENCE, ISSUER, Issuer, serving
 from tests.working import know_scopes
 from tests.world import World
@@ -84,9 +85,9 @@ async def test_a_new_user_is_audited_once(
     for _ in range(3):
         await client.data(VIEWER)
     (record,) = [record for record in caplog.records if record.name == "audit"]
-    told = vars(record)
-    assert (told["event"], told["outcome"]) == ("membership.provisioned", "done")
-    assert await world.rows("SELECT 1 FROM opsrun.app_user WHERE id = :id", id=told["actor_id"])
+    fields = vars(record)
+    assert (fields["event"], fields["outcome"]) == ("membership.provisioned", "done")
+    assert await world.rows("SELECT 1 FROM opsrun.app_user WHERE id = :id", id=fields["actor_id"])
 
 
 async def test_a_role_ends_with_its_claim(
@@ -147,7 +148,7 @@ async def test_an_unavailable_issuer_signs_no_user_out(
         answer = await client.ask(VIEWER)
         assert (answer.status, answer.code) == (503, "UNAVAILABLE")
         async with client.subscribe(WEBSOCKET, FEED, {"id": world.global_id}):
-            pytest.fail("nobody was checked")
+            pytest.fail("no token was checked")
     except ConnectionClosed as closed:
         assert closed.rcvd is not None
         assert closed.rcvd.code == 1013

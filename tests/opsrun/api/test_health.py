@@ -1,4 +1,4 @@
-"""Health endpoints show whether a process lives and is ready, with reasons."""
+"""Health endpoints show whether a process is alive and ready, with reasons."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -66,12 +66,12 @@ async def test_a_healthy_process_is_ready(api: Resources) -> None:
     assert await answer(api, "/readyz") == (200, HEALTHY)
 
 
-async def test_a_stopping_process_lives_but_is_not_ready(api: Resources) -> None:
+async def test_a_stopping_process_is_alive_but_not_ready(api: Resources) -> None:
     assert await answer(api, "/healthz", is_stopping=True) == (200, {"status": "ok"})
     assert await answer(api, "/readyz", is_stopping=True) == (503, {"status": "stopping"})
 
 
-async def test_without_the_database_a_process_lives_but_is_not_ready(
+async def test_without_the_database_a_process_is_alive_but_not_ready(
     api: Resources, logins: dict[Login, str]
 ) -> None:
     async with on_database(logins[Login.API], api.wakeups, port=9) as resources:
@@ -115,7 +115,7 @@ async def test_a_check_that_hangs_counts_as_failed(
 ) -> None:
     monkeypatch.setattr("opsrun.api.health._TIMEOUT_SECONDS", 0.05)
     engine = api.engine
-    # All connections of the pool are out, so that the check waits for one.
+    # All connections of the pool are in use, so the check waits for one.
     connections = [await engine.connect() for _ in range(10)]
     try:
         status, body = await answer(api, "/readyz")
@@ -169,7 +169,7 @@ async def test_without_the_issuers_keys_an_api_is_ready_and_reports_it(
 async def test_silent_idle_connections_are_replaced_and_the_api_is_ready(
     api: Resources, logins: dict[Login, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A check must wait longer than the pool, which has to notice the silence first.
+    # The pool must notice the silence first, so the check waits longer.
     assert health._TIMEOUT_SECONDS > database.PATIENCE_SECONDS
     monkeypatch.setattr(database, "PATIENCE_SECONDS", 0.1)
     async with Proxy() as proxy:

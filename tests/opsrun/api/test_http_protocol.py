@@ -108,7 +108,7 @@ async def test_an_offer_to_upgrade_to_http_2_is_ignored(
 ) -> None:
     sent = OFFERING + request_
     parts = [sent[:-30], sent[-30:]] if apart else [sent]
-    # A second one, to show that the connection stays what it was.
+    # A second request shows that the connection still speaks HTTP/1.1.
     answer = await response_to(demo, *parts, WHOLE[:-2] + b"Connection: close\r\n\r\n")
     assert answer.count(b"HTTP/1.1 200 ") == answer.count(b'"hello"') == 2
     assert not caplog.records
@@ -118,7 +118,7 @@ async def test_nonsense_after_a_response_ends_the_connection(
     demo: Demo, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with connected(demo) as (reader, writer):
-        # Refused for its token before its body is read.
+        # Refused because of its token, before its body is read.
         writer.write(
             OFFERING.replace(b"Bearer ada", b"Bearer") + b"Transfer-Encoding: chunked\r\n\r\n"
         )
@@ -175,7 +175,7 @@ FLOOD = "subscription { flood(size: 100000) }"
         + b"Authorization: Bearer ada\r\nAccept: text/event-stream\r\n\r\n",
         WHOLE.replace(b"{hello}", b"{hello(name:%22" + b"x" * 30_000 + b"%22)}") * 300,
     ],
-    ids=["socket", "events", "answers"],
+    ids=["websocket", "events", "answers"],
 )
 async def test_a_client_that_reads_nothing_is_disconnected(
     demo: Demo, sent: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -261,7 +261,7 @@ CLOSING = b"Connection: close\r\n\r\n"
     ],
     ids=[
         *("json", "events", "fault", "401", "404", "page", "redirect", "405", "nonsense"),
-        *("chunk", "no handshake", "no socket", "origin"),
+        *("chunk", "no handshake", "no websocket", "origin"),
     ],
 )
 async def test_every_response_forbids_sniffing_and_names_no_software(

@@ -1,4 +1,4 @@
-"""The hub at `/`: its pages, its files, and everything else that stays where it was."""
+"""The hub at `/`: its pages and files; other routes are unchanged."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -120,13 +120,13 @@ async def test_other_routes_stay_as_they_are(http: httpx.AsyncClient) -> None:
     assert "content-encoding" not in refused.headers
 
 
-async def test_pages_are_only_read(http: httpx.AsyncClient) -> None:
+async def test_pages_allow_only_read_methods(http: httpx.AsyncClient) -> None:
     assert (await http.post("/t/aurora", json={})).status_code == 405
     with pytest.raises(InvalidStatus):
         await connect(f"ws://{http.base_url.netloc.decode()}/t/aurora", proxy=None)
 
 
-async def test_a_checkout_is_served_from_where_it_is_built(
+async def test_a_checkout_serves_its_built_hub(
     settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub, "BUILD", folder)

@@ -1,4 +1,4 @@
-"""The API's socket is ours alone, and its address is one that people can open."""
+"""The API listens on an exclusive port, and prints an address that browsers can open."""
 
 import socket
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ def settings(**values: object) -> Settings:
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    """A port that somebody listens on as long as the test runs."""
+    """A port that is in use during the test."""
     with socket.create_server(("127.0.0.1", 0)) as somebody:
         yield somebody.getsockname()[1]
 
@@ -75,7 +75,7 @@ def test_addresses_can_be_opened() -> None:
         assert address(public, bound) == "https://ops.example/hub"
 
 
-@pytest.mark.skipif(not socket.has_ipv6, reason="there is no IPv6 here")
+@pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
 def test_an_ipv6_address_has_brackets() -> None:
     try:
         bound = listening_socket(settings(host="::1", port=0))

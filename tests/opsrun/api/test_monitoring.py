@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from opsrun.api.monitoring import Monitor, serve_monitoring
 from opsrun.postgres.engines import Login
 from opsrun.settings import Settings, SettingsError
+from tests.client import open_http
 from tests.opsrun.commands import Command, running, until
 from tests.opsrun.conftest import Installation
 from tests.valkey import Valkey
@@ -61,11 +62,9 @@ class Process:
 async def process(installation: Installation, kind: str, **settings: str) -> AsyncIterator[Process]:
     environment = installation.environment(LOGINS[kind], METRICS_PORT="0", PORT="0", **settings)
     async with running(kind, environment=environment, folder=installation.folder) as command:
-        line = await command.says("Serving metrics and health on port")
+        line = await command.prints("Serving metrics and health on port")
         (port,) = re.findall(r"port (\d+) of 127\.0\.0\.1", line)
-        async with httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20
-        ) as http:
+        async with open_http(f"http://127.0.0.1:{port}") as http:
             shows = Process(command, http)
             await until(shows.is_ready)
             yield shows
@@ -150,7 +149,7 @@ async def test_its_responses_forbid_sniffing_and_name_no_software(path: str) -> 
     settings = Settings.model_validate({"metrics_port": 0})
     async with (
         serve_monitoring(settings, Monitor({})) as port,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http,
+        open_http(f"http://127.0.0.1:{port}") as http,
     ):
         answer = await http.get(path)
         assert answer.headers["x-content-type-options"] == "nosniff"

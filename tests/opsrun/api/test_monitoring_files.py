@@ -1,4 +1,4 @@
-"""The example alerts, the dashboard and the operator's guide name metrics that there are."""
+"""The example alerts, the dashboard and the operator's guide name existing metrics."""
 
 import json
 import re
@@ -22,14 +22,14 @@ NAME = re.compile(r"\b(?:opsrun|process)_\w+")
 
 
 def metrics(series: set[str]) -> set[str]:
-    """Return which metrics of ours these series belong to."""
+    """Return the product's metrics that these series belong to."""
     ends = re.compile("_(bucket|count|sum)$")
     return {ends.sub("", name) for name in series if name.startswith("opsrun_")}
 
 
 @pytest.fixture(scope="module")
 def series() -> set[str]:
-    """The names of all series that Prometheus reads from our processes."""
+    """The names of all series that the processes export."""
     registry: CollectorRegistry = Monitor({}, use=RedisWakeUps("redis://127.0.0.1:9/0")).registry
     ApiMetrics(registry)
     MaintenanceMetrics(registry)
@@ -87,8 +87,10 @@ def test_counters_of_alerts_exist_before_the_first_event(alerts: list[dict[str, 
     assert counted <= begun
 
 
-def test_an_alert_on_failures_needs_no_operation_that_began(alerts: list[dict[str, Any]]) -> None:
-    # With the database away all are refused at the door, which no histogram of operations shows.
+def test_an_alert_on_failures_works_without_admitted_operations(
+    alerts: list[dict[str, Any]],
+) -> None:
+    # Without a database all operations are refused before the histogram counts them.
     (alert,) = [alert for alert in alerts if alert["alert"] == "OpsrunOperationsFail"]
     failures, operations = alert["expr"].split(" > ")
     assert NAME.findall(failures) == ["opsrun_errors_total"]

@@ -1,4 +1,4 @@
-"""`opsrun api` serves, and stops in order while clients are connected."""
+"""`opsrun api` serves, and stops cleanly while clients are connected."""
 
 import asyncio
 import json
@@ -11,7 +11,6 @@ from time import monotonic
 
 import httpx
 import pytest
-from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
@@ -19,8 +18,7 @@ from domain.tenancy.roles import TenantRole
 from opsrun.api.listening import listening_socket
 from opsrun.postgres.engines import Login
 from opsrun.settings import Settings
-from tests.gql.api import SSE
-from tests.opsrun.clients import User
+from tests.client import SSE, User, WebSocket, open_http
 from tests.opsrun.commands import Command, running
 from tests.opsrun.conftest import Installation
 from tests.world import World
@@ -30,13 +28,13 @@ FEED = """subscription($tenant: ID!) { operationRuns(tenantId: $tenant) { __type
 
 @asynccontextmanager
 async def api(installation: Installation, **settings: str) -> AsyncIterator[tuple[Command, str]]:
-    """Run the API on a free port; give it and its address."""
+    """Run the API on a free port; yield the command and its URL."""
     environment = installation.environment(Login.API, PORT="0", **settings)
     async with running("api", environment=environment, folder=installation.folder) as command:
-        said = await command.says("Listening on ")
-        found = re.search(r"http://127\.0\.0\.1:\d+", said)
-        assert found is not None
-        yield command, found[0]
+        said = await command.prints("Listening on ")
+        match = re.search(r"http://127\.0\.0\.1:\d+", said)
+        assert match is not None
+        yield command, match[0]
 
 
 async def test_it_serves_queries_health_and_graphiql(
@@ -45,7 +43,7 @@ async def test_it_serves_queries_health_and_graphiql(
     async with api(installation) as (_, base):
         async with User.signed_in(base, place.token(TenantRole.READONLY)) as user:
             assert (user.tenant_id, user.role) == (place.global_id, "READONLY")
-        async with httpx.AsyncClient(base_url=base, trust_env=False) as http:
+        async with open_http(base) as http:
             assert (await http.get("/healthz")).json() == {"status": "ok"}
             assert (await http.get("/readyz")).json()["checks"]["database"] == "ok"
             refused = await http.post("/graphql", json={"query": "{ viewer { name } }"})
@@ -74,7 +72,7 @@ async def test_it_serves_pages_of_the_origins_that_are_listed(installation: Inst
     listed = "https://hub.example"
     async with (
         api(installation, ALLOWED_ORIGINS=listed) as (_, base),
-        httpx.AsyncClient(base_url=base, trust_env=False) as http,
+        open_http(base) as http,
     ):
         for origin, allowed in ((listed, listed), ("https://evil.example", None)):
             answer = await http.post("/graphql", headers={"Origin": origin})
@@ -85,7 +83,7 @@ async def test_it_serves_the_hub_of_a_folder(installation: Installation, tmp_pat
     (tmp_path / "index.html").write_text("the hub")
     async with (
         api(installation, HUB_FOLDER=str(tmp_path)) as (_, base),
-        httpx.AsyncClient(base_url=base, trust_env=False) as http,
+        open_http(base) as http,
     ):
         assert (await http.get("/")).text == "the hub"
 
@@ -97,12 +95,11 @@ async def test_it_stops_quickly_with_a_websocket_and_a_stream_open(
     async with (
         api(installation) as (command, base),
         User.signed_in(base, place.token()) as user,
-        user.socket() as socket,
+        user.websocket() as websocket,
         user.subscribe(SSE, FEED, {"tenant": place.global_id}) as stream,
     ):
-        payload = {"query": FEED, "variables": {"tenant": place.global_id}}
-        await socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": payload}))
-        await socket.recv()
+        await websocket.subscribe(FEED, {"tenant": place.global_id})
+        await websocket.receive()
         assert (await stream.next())["__typename"] == "FeedReset"
 
         code, seconds = await command.stop(number)
@@ -110,7 +107,7 @@ async def test_it_stops_quickly_with_a_websocket_and_a_stream_open(
         assert (code, seconds < 3) == (0, True), f"{code} after {seconds} s"
         async with asyncio.timeout(5):
             with pytest.raises(ConnectionClosed) as closed:
-                await socket.recv()
+                await websocket.receive()
             with pytest.raises(StopAsyncIteration):
                 await stream.message()
         assert closed.value.rcvd is not None
@@ -125,24 +122,25 @@ async def test_it_keeps_serving_but_is_not_ready_until_a_second_signal(
     async with (
         api(installation, DRAIN_SECONDS="60") as (command, base),
         User.signed_in(base, place.token()) as user,
-        user.socket() as socket,
-        httpx.AsyncClient(base_url=base, trust_env=False, verify=False) as http,  # noqa: S501
+        user.websocket() as early,
+        open_http(base) as http,
     ):
         assert (await http.get("/readyz")).status_code == 200
         command.process.send_signal(signal.SIGTERM)
-        await command.says("Stopping")
+        await command.prints("Stopping")
         unready = await http.get("/readyz")
         assert (unready.status_code, unready.json()) == (503, {"status": "stopping"})
         assert (await http.get("/healthz")).status_code == 200
         assert await user.runs() == []
-        async with user.socket() as late:
-            assert (socket.state, late.state) == (State.OPEN, State.OPEN)
+        async with user.websocket() as late:
+            connections = (early.connection, late.connection)
+            assert [each.state for each in connections] == [State.OPEN] * 2
 
             code, seconds = await command.stop()
 
             assert (code, seconds < 3) == (0, True), f"{code} after {seconds} s"
-            await asyncio.gather(socket.wait_closed(), late.wait_closed())
-            assert (socket.close_code, late.close_code) == (1012, 1012)
+            await asyncio.gather(*(each.wait_closed() for each in connections))
+            assert [each.close_code for each in connections] == [1012] * 2
         assert "Traceback" not in command.output
         assert "ERROR" not in command.output
 
@@ -150,9 +148,9 @@ async def test_it_keeps_serving_but_is_not_ready_until_a_second_signal(
 async def test_it_drains_and_then_closes_websockets_one_by_one(
     installation: Installation, place: World
 ) -> None:
-    async def closing(socket: ClientConnection) -> float:
-        await socket.wait_closed()
-        assert socket.close_code == 1012
+    async def closing(websocket: WebSocket) -> float:
+        await websocket.connection.wait_closed()
+        assert websocket.connection.close_code == 1012
         return monotonic()
 
     async with (
@@ -160,10 +158,10 @@ async def test_it_drains_and_then_closes_websockets_one_by_one(
         User.signed_in(base, place.token()) as user,
         AsyncExitStack() as stack,
     ):
-        sockets = [await stack.enter_async_context(user.socket()) for _ in range(8)]
+        websockets = [await stack.enter_async_context(user.websocket()) for _ in range(8)]
         began = monotonic()
         command.process.send_signal(signal.SIGTERM)
-        moments = await asyncio.gather(*map(closing, sockets))
+        moments = await asyncio.gather(*map(closing, websockets))
         assert min(moments) - began >= 1
         assert 0.05 < max(moments) - min(moments) < 1.5
         assert await command.ends() == 0
@@ -174,7 +172,7 @@ async def test_it_drains_and_then_closes_websockets_one_by_one(
 async def request_in_hand(
     base: str, token: str
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter, bytes]]:
-    """Send a request up to its body, which is left to send."""
+    """Send a request without its body."""
     url = httpx.URL(base)
     reader, writer = await asyncio.open_connection(url.host, url.port)
     body = b'{"query": "{ viewer { name } }"}'
@@ -201,7 +199,7 @@ async def test_a_running_request_is_answered(installation: Installation, place: 
         request_in_hand(base, place.token()) as (reader, writer, body),
     ):
         command.process.send_signal(signal.SIGTERM)
-        await command.says("Shutting down")
+        await command.prints("Shutting down")
         writer.write(body)
         assert b" 200 " in await reader.readline()
         assert await command.ends() == 0
@@ -223,10 +221,10 @@ async def test_a_request_that_outlasts_the_grace_period_gets_503(
         assert "Traceback" not in command.output
 
 
-async def test_it_takes_over_a_socket_that_is_open_already(
+async def test_it_uses_an_inherited_socket(
     installation: Installation, place: World, tmp_path: Path
 ) -> None:
-    """Early requests are not refused: they wait until the server serves."""
+    """Early requests wait until the server serves."""
     with listening_socket(Settings.model_validate({"port": 0})) as bound:
         base = f"http://127.0.0.1:{bound.getsockname()[1]}"
         bound.set_inheritable(True)
@@ -239,9 +237,9 @@ async def test_it_takes_over_a_socket_that_is_open_already(
         ) as command:
             bound.close()
             assert await early == {"status": "ok"}
-            assert base in await command.says("Listening on ")
+            assert base in await command.prints("Listening on ")
 
 
 async def health(base: str) -> object:
-    async with httpx.AsyncClient(base_url=base, trust_env=False, timeout=60) as http:
+    async with open_http(base, timeout=60) as http:
         return (await http.get("/healthz")).json()

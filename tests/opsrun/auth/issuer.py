@@ -1,4 +1,4 @@
-"""An OpenID Connect issuer of a test's own: its keys on a real HTTP server, and its tokens."""
+"""An OpenID Connect issuer for tests: its keys on a real HTTP server, and its tokens."""
 
 import base64
 import json
@@ -18,13 +18,13 @@ AUDIENCE = "opsrun-api"
 
 
 def encoded(part: Mapping[str, Any] | bytes) -> str:
-    """Return a part of a token."""
+    """Return a base64 part of a token."""
     plain = part if isinstance(part, bytes) else json.dumps(part).encode()
     return base64.urlsafe_b64encode(plain).rstrip(b"=").decode()
 
 
 def claims(issuer: str = ISSUER, audience: str = AUDIENCE, **changes: Any) -> dict[str, Any]:
-    """Return the claims of a good token, changed; a claim set to None is left out."""
+    """Return the claims of a valid token with these changes; None removes a claim."""
     good = {
         "iss": issuer,
         "aud": audience,
@@ -35,7 +35,7 @@ def claims(issuer: str = ISSUER, audience: str = AUDIENCE, **changes: Any) -> di
 
 
 class Issuer:
-    """Signs tokens, and publishes its keys at `url`; `answer` makes it publish something else."""
+    """Sign tokens and publish the keys at `url`; `answer` replaces the published document."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -46,17 +46,17 @@ class Issuer:
         self.rotate("first")
 
     def rotate(self, key_id: str) -> None:
-        """Sign with a new key from now on, and publish that one only."""
+        """Replace the key; publish only the new one."""
         self.keys = {key_id: rsa.generate_private_key(public_exponent=65537, key_size=2048)}
 
     def token(self, algorithm: str = "RS256", key_id: str | None = None, **changes: Any) -> str:
-        """Return a good token, but for what is changed."""
+        """Return a valid token with these changes."""
         [(newest, key)] = self.keys.items()
         headers = {"kid": key_id or newest}
         return jwt.encode(claims(**changes), key, algorithm=algorithm, headers=headers)
 
     def published(self) -> tuple[int, bytes]:
-        """Return status and body of the next answer."""
+        """Return the status and body of the next response."""
         self.requests += 1
         if self.answer is not None:
             return self.answer
@@ -69,7 +69,7 @@ class Issuer:
 
 @contextmanager
 def serving(issuer: Issuer) -> Iterator[None]:
-    """Publish the issuer's keys, on the port it had before if it had one."""
+    """Publish the issuer's keys, on the same port as before."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -82,7 +82,7 @@ def serving(issuer: Issuer) -> Iterator[None]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Keep the tests' output clean."""
+            """Do not log requests."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         issuer.url = f"http://127.0.0.1:{server.server_port}/keys"

@@ -17,7 +17,7 @@ from tests.opsrun.auth.issuer import Issuer, serving
 
 
 class Clock:
-    """Time that passes when a test says so."""
+    """A clock that tests advance."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -50,7 +50,7 @@ def issuer(shared: Issuer) -> Issuer:
 
 
 def jwks(changes: dict[str, Any]) -> bytes:
-    """Return a set of one key, changed."""
+    """Return a key set with one changed key."""
     public = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
     return json.dumps({"keys": [{**RSAAlgorithm.to_jwk(public, as_dict=True), **changes}]}).encode()
 
@@ -82,7 +82,7 @@ async def test_lookups_of_an_unknown_id_are_rate_limited(issuer: Issuer, clock: 
     assert issuer.requests == 2
 
 
-async def test_a_new_key_is_found_and_the_old_one_forgotten(issuer: Issuer, clock: Clock) -> None:
+async def test_a_new_key_replaces_the_old_one(issuer: Issuer, clock: Clock) -> None:
     keys = IssuerKeys(issuer.url)
     await keys.find("first")
     issuer.keys = {"second": issuer.keys["first"]}
@@ -98,7 +98,7 @@ async def test_a_withdrawn_key_expires_without_a_lookup_of_another(
     await keys.find("first")
     issuer.keys = {"second": issuer.keys["first"]}
     clock.now += issuer_keys.REFRESH_SECONDS + 1
-    await keys.find("first")  # serves once more, while the new keys are fetched
+    await keys.find("first")  # still accepted once, while the new keys are fetched
     async with asyncio.timeout(5):
         while True:
             try:

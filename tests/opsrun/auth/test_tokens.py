@@ -1,4 +1,4 @@
-"""Tokens: which are accepted, and which are not."""
+"""Valid tokens are accepted and all others refused."""
 
 import asyncio
 import base64
@@ -62,7 +62,7 @@ def signed(key: str = KEY, /, **changes: Any) -> str:
 
 
 def hs256(header: dict[str, Any], payload: bytes, key: bytes) -> str:
-    """Sign by hand what a library would refuse to sign."""
+    """Sign claims that a library would refuse."""
     body = f"{encoded(header)}.{encoded(payload)}"
     return f"{body}.{encoded(hmac.new(key, body.encode(), hashlib.sha256).digest())}"
 
@@ -83,7 +83,7 @@ async def test_a_minted_token_identifies_its_subject() -> None:
     minted = LocalTokens(KEY).mint("ada", name="Ada", lifetime=HOUR)
     identity = await LocalTokens(KEY).verify(minted)
     assert identity.user_id == user_id(LOCAL_ISSUER, "ada")
-    # Clocks may differ a little, and a token lives as long as the checks let it.
+    # Clocks may differ a little, so a token is valid for the leeway too.
     assert before + HOUR - timedelta(seconds=1) <= identity.expires_at
     assert identity.expires_at <= datetime.now(UTC) + HOUR + timedelta(minutes=1)
 
@@ -374,7 +374,7 @@ async def test_clocks_may_differ_by_the_leeway(leeway: int, is_taken: bool, clai
         await refusal(tokens, token)
 
 
-# Where a claim holds the roles
+# Roles in a claim
 
 CLAIM = "opsrun_memberships"
 
@@ -393,7 +393,7 @@ CLAIM = "opsrun_memberships"
         ([], {}),
     ],
 )
-async def test_the_claim_holds_the_roles(claim: object, read: dict[str, str]) -> None:
+async def test_the_claim_contains_the_roles(claim: object, read: dict[str, str]) -> None:
     profile = {"name": "Ada\0 ", "email": "ada@example.com"}
     tokens = LocalTokens(KEY, memberships_claim=CLAIM)
     claimed = (await tokens.verify(signed(**profile, **{CLAIM: claim}))).claimed
@@ -410,7 +410,7 @@ async def test_missing_claims_stay_empty(profile: dict[str, Any]) -> None:
     assert (claimed.name, claimed.email, claimed.roles) == (None, None, {})
 
 
-async def test_a_claim_is_ignored_if_a_table_holds_the_roles() -> None:
+async def test_a_claim_is_ignored_if_the_table_contains_the_roles() -> None:
     assert (await LocalTokens(KEY).verify(signed(**{CLAIM: {"aurora": "OWNER"}}))).claimed is None
 
 
@@ -422,7 +422,7 @@ async def test_a_minted_token_claims_the_memberships() -> None:
     assert claimed.roles == {"aurora": "OWNER"}
 
 
-# An issuer that is away
+# An unreachable issuer
 
 
 async def test_an_unreachable_issuer_means_unavailable() -> None:
@@ -433,7 +433,7 @@ async def test_an_unreachable_issuer_means_unavailable() -> None:
     assert "cannot be checked right now" in await refusal(oidc, issuer.token())
 
 
-# Which of the two
+# The configured checks
 
 
 def settings(**values: Any) -> Settings:
@@ -494,7 +494,7 @@ async def test_a_generated_key_survives_a_restart(tmp_path: Path) -> None:
     await refusal(tokens(settings(data_folder=tmp_path / "another")), minted)
 
 
-# The kept key
+# The generated key
 
 
 def test_a_generated_key_is_private_and_stays(tmp_path: Path) -> None:

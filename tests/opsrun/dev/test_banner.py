@@ -55,7 +55,7 @@ def test_every_member_of_every_tenant_is_listed() -> None:
     assert demo.OWN.name not in text()
 
 
-def test_own_exports_are_listed_with_their_scopes() -> None:
+def test_the_users_exports_are_listed_with_their_scopes() -> None:
     output = text(scopes=("lab", "production"))
     assert f"  Scopes of {demo.OWN.name}: lab, production" in output.splitlines()
     many = text(scopes=tuple(f"scope-{number}" for number in range(12)))

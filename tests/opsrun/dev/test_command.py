@@ -1,4 +1,4 @@
-"""`opsrun dev`: a newcomer's minute, and every way in which it may end."""
+"""`opsrun dev`: the first start, and every way in which it can end."""
 
 import json
 import os
@@ -15,7 +15,6 @@ from time import monotonic
 from typing import Any
 
 import asyncpg
-import httpx
 import psutil  # type: ignore[import-untyped]
 import pytest
 
@@ -24,9 +23,9 @@ from opsrun.dev.command import own_metrics_port
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login
 from opsrun.settings import PREFIX, Settings
+from tests.client import DRIFT, SYNC, User, open_http
 from tests.databases import url_of
 from tests.opsrun.checkouts import FAILS, LASTS, Checkout
-from tests.opsrun.clients import DRIFT, SYNC, User
 from tests.opsrun.commands import Command, gone, running, until
 from tests.opsrun.conftest import Installation
 from tests.opsrun.dev.embedded.conftest import public_folder
@@ -37,42 +36,42 @@ REPOSITORY = Path(__file__).parents[3]
 PROCESSES = ("api", "worker", "maintenance")
 FINDINGS = """query($run: ID!) { node(id: $run) { ... on OperationRun {
   related { ... on DriftReport { added removed modified } } } } }"""
-# As if the lease, 30 seconds long, had run out.
+# As if the lease of 30 seconds had expired.
 EXPIRE = """UPDATE opsrun.operation_run SET lease_expires_at = now() - interval '1 hour'
   WHERE status = 'running' RETURNING status"""
 
 
 @dataclass(frozen=True, slots=True)
 class Dev:
-    """A running `opsrun dev` as its user sees it."""
+    """A running `opsrun dev`."""
 
     command: Command
     folder: Path
 
     @property
     def base(self) -> str:
-        """The address it printed."""
-        found = re.search(r"GraphQL +(http://\S+)/graphql$", self.command.output, re.MULTILINE)
-        assert found is not None
-        return found[1]
+        """The printed address."""
+        match = re.search(r"GraphQL +(http://\S+)/graphql$", self.command.output, re.MULTILINE)
+        assert match is not None
+        return match[1]
 
     @property
     def links(self) -> dict[str, str]:
-        """The addresses it printed that sign in, by what they open."""
-        found = re.findall(r"^  (\w+) +(\S+/#demo=\S+)$", self.command.output, re.MULTILINE)
-        return dict(found)
+        """The printed addresses that sign in, by page."""
+        match = re.findall(r"^  (\w+) +(\S+/#demo=\S+)$", self.command.output, re.MULTILINE)
+        return dict(match)
 
     async def tokens(self) -> list[str]:
-        """Sign in as a page does that was opened at a printed address."""
+        """Sign in like a page at a printed address."""
         _, _, code = self.links["GraphiQL"].partition("#demo=")
-        async with httpx.AsyncClient(base_url=self.base, trust_env=False) as http:
+        async with open_http(self.base) as http:
             headers = {"Authorization": f"Demo {code}"}
             tokens: list[str] = (await http.post("/demo/sign-in", headers=headers)).json()["tokens"]
         return tokens
 
     @asynccontextmanager
     async def user(self, role: str = "OPERATOR", slug: str = "aurora") -> AsyncIterator[User]:
-        """Sign in as a tenant's member of a role."""
+        """Sign in as the tenant's member of this role."""
         roles = demo.OWN.roles if slug == demo.OWN.slug else demo.TENANTS[0].roles
         [subject] = [subject for subject, own in roles.items() if own == role]
         token = (await self.tokens())[[*demo.USERS].index(subject)]
@@ -80,17 +79,17 @@ class Dev:
             yield user
 
     def process(self, name: str) -> Any:
-        """Return one of its processes."""
+        """Return the process of this name."""
         command = "dev-api" if name == "api" else name
         [process] = [one for one in children(self.command.pid) if one.cmdline()[3:4] == [command]]
         return process
 
     def log(self, name: str) -> Path:
-        """Return where one of its processes logs."""
+        """Return the log of the process of this name."""
         return self.folder.resolve() / ".opsrun" / "logs" / f"{name}.log"
 
     def owner(self) -> str:
-        """Return the URL of its Postgres' superuser."""
+        """Return the URL of the superuser of its Postgres."""
         servers = self.folder / ".opsrun" / "servers"
         password = json.loads((servers / "opsrun-embedded.json").read_text())["postgres"]
         port = (servers / "postgres" / "postmaster.pid").read_text().splitlines()[3]
@@ -105,42 +104,42 @@ async def dev(
     programs: Path | None = None,
     **settings: str,
 ) -> AsyncIterator[Dev]:
-    """Run it in a folder; by default wait until it says what to do.
+    """Run it in a folder; by default wait until it is ready.
 
-    It has a hub that is built, or builds it with what is in `programs`.
+    It serves a built hub, or builds one with the programs in `programs`.
     """
     environment = {PREFIX + name: value for name, value in settings.items()}
     environment |= built_hub(folder) if programs is None else {"PATH": str(programs)}
     async with running("dev", *arguments, environment=environment, folder=folder) as command:
         if ready:
-            await command.says("Ctrl-C stops everything")
+            await command.prints("Ctrl-C stops everything")
         yield Dev(command, folder)
 
 
 def built_hub(folder: Path) -> dict[str, str]:
-    """Put a hub into the folder; return the variable that names it."""
+    """Create a hub in the folder; return the setting that names it."""
     (folder / "hub").mkdir(exist_ok=True)
     (folder / "hub" / "index.html").write_text("the hub")
     return {f"{PREFIX}HUB_FOLDER": str(folder / "hub")}
 
 
 async def start_page(of: Dev) -> str:
-    """Return what a browser shows at the hub's address."""
-    async with httpx.AsyncClient(trust_env=False) as http:
-        return (await http.get(of.links["Hub"])).text
+    """Return the page at the hub's address."""
+    async with open_http(of.links["Hub"]) as http:
+        return (await http.get("")).text
 
 
 def of_folder(folder: Path) -> list[Any]:
-    """Return the processes that work in the folder, or below, or name it."""
-    found = []
+    """Return the processes in the folder or below it, or with it on their command line."""
+    processes = []
     for process in psutil.process_iter():
         try:
             words = [process.cwd(), *process.cmdline()]
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
         if process.pid != os.getpid() and any(str(folder) in word for word in words):
-            found.append(process)
-    return found
+            processes.append(process)
+    return processes
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +158,7 @@ async def second_folder() -> AsyncIterator[Path]:
 
 @pytest.fixture(scope="module")
 async def checkout() -> AsyncIterator[Checkout]:
-    """A checkout that stays from test to test, and what it keeps."""
+    """A checkout and its data, which stay from test to test."""
     with public_folder() as folder:
         yield Checkout.made(folder)
 
@@ -174,8 +173,8 @@ async def test_the_first_start_prints_short_links_that_sign_in(first: Dev) -> No
 
 
 async def test_it_prints_its_progress_until_it_is_ready(first: Dev) -> None:
-    told = [line for line in first.command.lines if line.endswith(" ...")]
-    assert told == [
+    steps = [line for line in first.command.lines if line.endswith(" ...")]
+    assert steps == [
         "Starting Postgres and Valkey ...",
         "Preparing the database ...",
         "Starting the API, a worker and maintenance ...",
@@ -204,27 +203,27 @@ async def test_the_first_address_is_the_hubs(first: Dev) -> None:
     assert await start_page(first) == "the hub"
 
 
-async def test_a_newcomer_syncs_twice_and_finds_drift(first: Dev) -> None:
+async def test_two_syncs_lead_to_drift(first: Dev) -> None:
     async with first.user() as user:
         for number in (1, 2):
             run = await user.watch(await user.start(SYNC, demo.SCOPE))
             assert run["statusBucket"] == "SUCCEEDED"
-            await first.command.says("somebody changed policies", times=number)
+            await first.command.prints("somebody changed policies", times=number)
         drift = await user.start(DRIFT, demo.SCOPE)
         assert (await user.watch(drift))["statusBucket"] == "SUCCEEDED"
         [report] = (await user.data(FINDINGS, run=drift))["node"]["related"]
     assert report == {"added": 3, "removed": 2, "modified": 5}
 
 
-async def test_the_terminal_shows_runs_and_nothing_else(first: Dev) -> None:
+async def test_the_terminal_shows_only_runs(first: Dev) -> None:
     async with first.user() as user:
         await user.watch(await user.start(SYNC, demo.BROKEN_SCOPE))
-    await first.command.says("PARTIALLY_SUCCEEDED")
+    await first.command.prints("PARTIALLY_SUCCEEDED")
     after = first.command.lines.index("  Runs appear below; Ctrl-C stops everything.")
     assert "INFO" not in first.command.output
-    for shown in first.command.lines[after + 2 :]:
-        assert re.match(r"(\d\d:\d\d:\d\d| {8})  aurora +(inventory|drift|\(demo)", shown), shown
-    last = await first.command.says("PARTIALLY_SUCCEEDED")
+    for line in first.command.lines[after + 2 :]:
+        assert re.match(r"(\d\d:\d\d:\d\d| {8})  aurora +(inventory|drift|\(demo)", line), line
+    last = await first.command.prints("PARTIALLY_SUCCEEDED")
     assert last.endswith(
         "inventory.sync            PARTIALLY_SUCCEEDED  39 of 42 succeeded, 3 failed"
     )
@@ -239,7 +238,7 @@ async def test_a_second_instance_in_the_same_folder_is_refused(first: Dev) -> No
     assert "Traceback" not in second.command.output
 
 
-async def test_own_exports_become_a_tenant_and_stay_unchanged(second_folder: Path) -> None:
+async def test_the_users_exports_become_a_tenant_and_stay_unchanged(second_folder: Path) -> None:
     own = second_folder / "my exports"
     (own / "lab").mkdir(parents=True)
     (own / "lab" / "one.json").write_text(
@@ -253,7 +252,7 @@ async def test_own_exports_become_a_tenant_and_stay_unchanged(second_folder: Pat
             for number in (1, 2):
                 run = await user.watch(await user.start(SYNC, "lab"))
                 assert (run["statusBucket"], run["counts"]["total"]) == ("SUCCEEDED", 1)
-                await started.command.says("own-exports  inventory.sync", times=number)
+                await started.command.prints("own-exports  inventory.sync", times=number)
     assert {path: path.stat().st_mtime_ns for path in own.rglob("*")} == before
     assert "somebody changed policies" not in started.command.output
 
@@ -288,7 +287,7 @@ async def test_every_process_warns_of_a_misspelled_variable(
 ) -> None:
     async with dev(second_folder, PROT="8000") as started:
         warning = "OPSRUN_PROT is not a setting of Opsrun and has no effect."
-        await started.command.says(f"{warning} Did you mean OPSRUN_PORT?")
+        await started.command.prints(f"{warning} Did you mean OPSRUN_PORT?")
         for name in PROCESSES:
             assert started.log(name).read_text().count(warning) == 1
         assert "OPSRUN_OIDC_ISSUER" not in started.log("api").read_text()
@@ -313,7 +312,7 @@ def port_in_use() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("port_in_use")
-async def test_two_instances_run_and_one_without_its_worker_ends(
+async def test_two_instances_run_and_an_instance_ends_without_its_worker(
     first: Dev, second_folder: Path
 ) -> None:
     async with dev(second_folder) as second:
@@ -341,7 +340,7 @@ async def test_killing_make_ends_everything(second_folder: Path, tmp_path: Path)
         pytest.skip("This is for make on Linux.")
     installed = tmp_path / "installed"
     installed.touch()
-    # A make that runs the tests hands its ARGS down, unless they are set here.
+    # A make that runs the tests passes its ARGS on, unless they are set here.
     places = (f"RUNTIME={installed}", f"BIN={Path(sys.executable).parent}", "ARGS=")
     async with running(
         *("--no-print-directory", "-C", str(REPOSITORY), "dev", *places),
@@ -352,7 +351,7 @@ async def test_killing_make_ends_everything(second_folder: Path, tmp_path: Path)
         folder=tmp_path,
         program=(make,),
     ) as command:
-        await command.says("Ctrl-C stops everything")
+        await command.prints("Ctrl-C stops everything")
         everything = children(command.pid)
         assert len(everything) > 5
         command.process.kill()
@@ -362,27 +361,27 @@ async def test_killing_make_ends_everything(second_folder: Path, tmp_path: Path)
     assert "Stopped. All data is kept" in command.output
 
 
-async def test_stopping_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
+async def test_stopping_during_the_start_leaves_no_process(tmp_path: Path) -> None:
     with public_folder() as folder:
         async with dev(folder, ready=False) as starting:
-            await starting.command.says("Starting")
+            await starting.command.prints("Starting")
             code, seconds = await starting.command.stop(signal.SIGTERM)
             assert (code, seconds < 10) == (0, True)
         assert "Stopped. All data is kept" in starting.command.output
         assert of_folder(folder) == []
 
 
-async def test_stopping_while_the_hub_is_built_leaves_nothing(checkout: Checkout) -> None:
+async def test_stopping_during_the_build_leaves_no_process(checkout: Checkout) -> None:
     checkout.has_npm(then=LASTS)
     async with dev(checkout.folder, programs=checkout.programs) as building:
-        await building.command.says("Building the hub")
+        await building.command.prints("Building the hub")
         assert "The hub is being built" in await start_page(building)
         async with building.user() as user:
             assert len(await user.runs()) > 30
         pid = building.command.pid
         await eventually(lambda: named("sleep", children(pid)) is not None)
         everything = children(pid)
-        # As a terminal does it: to the whole foreground group.
+        # Like a terminal, to the whole foreground group.
         os.killpg(pid, signal.SIGINT)
         assert await building.command.ends() == 0
         await gone(everything)
@@ -395,7 +394,7 @@ async def test_stopping_while_the_hub_is_built_leaves_nothing(checkout: Checkout
 async def test_a_hub_that_cannot_be_built_affects_nothing_else(checkout: Checkout) -> None:
     checkout.has_npm(then=FAILS)
     async with dev(checkout.folder, programs=checkout.programs) as without:
-        await without.command.says("no such component")
+        await without.command.prints("no such component")
         assert "src/main.tsx: no such component" in without.command.lines
         assert str(without.log("hub")) in without.command.output
         assert "The hub could not be built" in await start_page(without)
@@ -406,7 +405,7 @@ async def test_a_hub_that_cannot_be_built_affects_nothing_else(checkout: Checkou
 async def test_a_hub_that_has_just_been_built_is_served(checkout: Checkout) -> None:
     checkout.has_npm()
     async with dev(checkout.folder, programs=checkout.programs) as built:
-        await built.command.says("The hub is built")
+        await built.command.prints("The hub is built")
         assert await start_page(built) == "the hub\n"
 
 
@@ -418,7 +417,7 @@ async def test_an_unusable_folder_is_reported(tmp_path: Path) -> None:
     assert "Traceback" not in refused.command.output
 
 
-async def test_logins_of_a_real_installation_are_left_alone(
+async def test_logins_of_a_real_installation_do_not_change(
     servers: EmbeddedServers, installation: Installation, tmp_path: Path
 ) -> None:
     async with dev(
@@ -455,7 +454,7 @@ async def test_kill_9_leaves_no_process_and_no_run_is_lost(first: Dev) -> None:
             after = await user.runs()
             assert [run["id"] for run in after] == [run["id"] for run in before]
         everything = children(again.command.pid)
-        # As a terminal does it: to the whole foreground group.
+        # Like a terminal, to the whole foreground group.
         began = monotonic()
         os.killpg(again.command.pid, signal.SIGINT)
         assert await again.command.ends() == 0
@@ -472,7 +471,7 @@ async def test_kill_9_leaves_no_process_and_no_run_is_lost(first: Dev) -> None:
 
 @asynccontextmanager
 async def storing_blocked(on: Dev) -> AsyncIterator[Any]:
-    """Make syncs last; gives what waits until a worker has one in hand."""
+    """Block syncs until the context closes; yield a function that waits until one is running."""
     lock = await asyncpg.connect(on.owner())
 
     async def in_hand() -> None:

@@ -1,4 +1,4 @@
-"""The demo: everything a newcomer needs is there, and what they changed stays theirs."""
+"""The demo has tenants, members and exports, and does not overwrite a user's changes."""
 
 from collections import Counter
 from dataclasses import replace
@@ -21,8 +21,8 @@ AURORA = demo.TENANTS[0]
 @pytest.fixture
 async def aurora(resources: dict[Login, Resources], tmp_path: Path) -> World:
     """The demo's first tenant with fresh exports, as `opsrun dev` seeds it."""
-    keeper = resources[Login.MAINTENANCE].transactions
-    await demo.seed(keeper, tmp_path)
+    transactions = resources[Login.MAINTENANCE].transactions
+    await demo.seed(transactions, tmp_path)
     world = await World.create(resources, tmp_path / AURORA.slug)
     [(world.tenant_id,)] = await world.rows(
         "SELECT id FROM opsrun.tenant WHERE slug = :slug", slug=AURORA.slug
@@ -32,14 +32,14 @@ async def aurora(resources: dict[Login, Resources], tmp_path: Path) -> World:
     return world
 
 
-def test_there_is_somebody_in_every_role_and_somebody_in_two_tenants() -> None:
+def test_every_role_has_a_member_and_one_user_has_two_tenants() -> None:
     assert set(AURORA.roles.values()) == set(TenantRole)
     assert len(demo.TENANTS) == 2
     assert set(AURORA.roles) & set(demo.TENANTS[1].roles)
     assert {name for tenant in demo.TENANTS for name in tenant.roles} == set(demo.USERS)
 
 
-async def test_every_member_may_do_what_their_role_may(aurora: World) -> None:
+async def test_every_member_has_the_rights_of_their_role(aurora: World) -> None:
     for subject, role in AURORA.roles.items():
         access = await aurora.access(role)
         assert (access.role, access.tenant.name) == (role, AURORA.name)
@@ -49,17 +49,15 @@ async def test_every_member_may_do_what_their_role_may(aurora: World) -> None:
 async def test_seeding_again_changes_no_export(
     aurora: World, resources: dict[Login, Resources], tmp_path: Path
 ) -> None:
-    keeper = resources[Login.MAINTENANCE].transactions
+    transactions = resources[Login.MAINTENANCE].transactions
     scope = tmp_path / AURORA.slug / demo.SCOPE
     assert demo.change_export(tmp_path, AURORA.slug)
     before = scope.readlink()
-    await demo.seed(keeper, tmp_path)
+    await demo.seed(transactions, tmp_path)
     assert scope.readlink() == before
 
 
-async def test_two_syncs_and_drift_find_what_the_demo_promises(
-    aurora: World, tmp_path: Path
-) -> None:
+async def test_two_syncs_lead_to_the_promised_drift(aurora: World, tmp_path: Path) -> None:
     for promised in (
         {DriftKind.ADDED: 3, DriftKind.REMOVED: 2, DriftKind.MODIFIED: 5},
         {DriftKind.ADDED: 2, DriftKind.REMOVED: 3, DriftKind.MODIFIED: 5},
@@ -67,11 +65,11 @@ async def test_two_syncs_and_drift_find_what_the_demo_promises(
         assert demo.may_change(aurora.slug, await sync(aurora, scope_key=demo.SCOPE))
         assert demo.change_export(tmp_path, aurora.slug)
         await sync(aurora, scope_key=demo.SCOPE)
-        found = await findings(aurora, await drift(aurora, demo.SCOPE))
-        assert Counter(finding.kind for finding in found.values()) == promised
+        report = await findings(aurora, await drift(aurora, demo.SCOPE))
+        assert Counter(finding.kind for finding in report.values()) == promised
 
 
-async def test_only_a_sync_of_the_demos_own_scope_lets_its_export_change(aurora: World) -> None:
+async def test_only_a_sync_of_the_demos_scope_changes_its_export(aurora: World) -> None:
     broken = await sync(aurora, scope_key=demo.BROKEN_SCOPE)
     assert broken.status_bucket is StatusBucket.PARTIALLY_SUCCEEDED
     whole = await sync(aurora, scope_key=demo.SCOPE)
@@ -83,7 +81,7 @@ async def test_only_a_sync_of_the_demos_own_scope_lets_its_export_change(aurora:
     assert not demo.may_change(AURORA.slug, replace(whole, status=RunStatus.FAILED))
 
 
-def test_an_export_that_somebody_put_there_stays(tmp_path: Path) -> None:
+def test_a_users_export_is_not_replaced(tmp_path: Path) -> None:
     own = tmp_path / AURORA.slug / demo.SCOPE
     own.mkdir(parents=True)
     (own / "mine.json").write_text("{}")

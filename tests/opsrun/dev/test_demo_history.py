@@ -1,4 +1,4 @@
-"""The demo's past looks lived in, is true to the ledger's rules, and is written once."""
+"""The demo's history is varied, follows the ledger's rules, and is written once."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -39,25 +39,25 @@ ENDS = {StatusBucket.SUCCEEDED, StatusBucket.PARTIALLY_SUCCEEDED, StatusBucket.F
 async def fresh(
     servers: EmbeddedServers, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[dict[Login, Resources]]:
-    """A database in which nothing but `opsrun dev` has been."""
+    """A database that only `opsrun dev` has used."""
     folder = tmp_path_factory.mktemp("data")
     urls = await provision(await new_database(servers.postgres_url, "history"), SECRET)
     settings = {login: settings_for(url, servers.redis_url, folder) for login, url in urls.items()}
     async with (
         open_resources(settings[Login.API], Login.API) as api,
         open_resources(settings[Login.WORKER], Login.WORKER) as worker,
-        open_resources(settings[Login.MAINTENANCE], Login.MAINTENANCE) as keeper,
+        open_resources(settings[Login.MAINTENANCE], Login.MAINTENANCE) as maintenance,
     ):
-        yield {Login.API: api, Login.WORKER: worker, Login.MAINTENANCE: keeper}
+        yield {Login.API: api, Login.WORKER: worker, Login.MAINTENANCE: maintenance}
 
 
 @pytest.fixture(scope="module")
 async def exports(fresh: dict[Login, Resources], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the demo's exports, after the first start."""
     folder = tmp_path_factory.mktemp("exports")
-    keeper = fresh[Login.MAINTENANCE]
-    await demo.seed(keeper.transactions, folder)
-    await write_history(keeper.transactions, keeper.wakeups)
+    maintenance = fresh[Login.MAINTENANCE]
+    await demo.seed(maintenance.transactions, folder)
+    await write_history(maintenance.transactions, maintenance.wakeups)
     return folder
 
 
@@ -86,7 +86,7 @@ async def either(
 
 
 async def runs(world: World, within: timedelta = DEFAULT_WINDOW) -> list[OperationRun]:
-    """What the hub lists, the newest first."""
+    """Return the runs, the newest first."""
     window = RunFilter(created_from=datetime.now(UTC) - within)
     page = world.read(reading.page, await world.access(TenantRole.OWNER), window, Keyset(limit=100))
     return list(await page)
@@ -98,7 +98,7 @@ async def violations(world: World, condition: str, table: str = "operation_run")
     )
 
 
-async def test_there_are_runs_of_every_type_and_end_over_weeks(aurora: World) -> None:
+async def test_runs_of_every_type_and_outcome_span_weeks(aurora: World) -> None:
     listed = await runs(aurora)
     assert {run.run_type for run in listed} == {SYNC, DRIFT, ADD_POLICIES}
     assert {run.status_bucket for run in listed} == ENDS
@@ -107,7 +107,7 @@ async def test_there_are_runs_of_every_type_and_end_over_weeks(aurora: World) ->
         StatusBucket.PARTIALLY_SUCCEEDED,
     }
     assert len({run.initiator.id for run in listed}) == 3
-    # Not by dates: mornings that are some minutes apart may be on both sides of midnight.
+    # Compare times, not dates: mornings a few minutes apart may lie on both sides of midnight.
     ages = [datetime.now(UTC) - run.created_at for run in listed]
     assert len({age.days for age in ages}) >= demo_history.DAYS
     assert ages[0] < timedelta(hours=1)
@@ -118,11 +118,11 @@ async def test_failures_are_those_of_broken_exports(aurora: World) -> None:
     newest = next(
         run for run in await runs(aurora) if run.status_bucket is StatusBucket.PARTIALLY_SUCCEEDED
     )
-    found = await failures(aurora, newest)
-    assert {failure.reason for failure in found.values()} == {"INVALID_JSON", "DUPLICATE_ID"}
+    groups = await failures(aurora, newest)
+    assert {failure.reason for failure in groups.values()} == {"INVALID_JSON", "DUPLICATE_ID"}
     assert all(
         newest.created_at <= failure.occurred_at <= newest.finished_at
-        for failure in found.values()
+        for failure in groups.values()
         if newest.finished_at is not None
     )
     whole = [
@@ -135,9 +135,9 @@ async def test_failures_are_those_of_broken_exports(aurora: World) -> None:
 
 async def test_the_newest_drift_has_findings_of_that_time(aurora: World) -> None:
     newest = next(run for run in await runs(aurora) if run.run_type == DRIFT)
-    found = await findings(aurora, newest)
-    assert {finding.kind for finding in found.values()} == {DriftKind.ADDED, DriftKind.MODIFIED}
-    for finding in found.values():
+    report = await findings(aurora, newest)
+    assert {finding.kind for finding in report.values()} == {DriftKind.ADDED, DriftKind.MODIFIED}
+    for finding in report.values():
         assert newest.finished_at is not None
         assert newest.created_at <= finding.found_at <= newest.finished_at
 
@@ -160,7 +160,7 @@ async def test_backup_sets_are_older_than_their_copies(aurora: World) -> None:
             )
 
 
-async def test_old_notifications_were_read_and_new_ones_were_not(aurora: World) -> None:
+async def test_old_notifications_are_read_and_new_ones_are_not(aurora: World) -> None:
     access = await aurora.access(TenantRole.OPERATOR)
     notes = await aurora.read(
         notifications_repository.page, access, after=None, unread_only=False, limit=100
@@ -170,7 +170,7 @@ async def test_old_notifications_were_read_and_new_ones_were_not(aurora: World) 
     assert {note.read_at is None for note in notes if note.created_at < day_ago} == {False}
 
 
-async def test_every_promise_of_the_ledger_holds(either: World) -> None:
+async def test_the_history_follows_the_ledgers_rules(either: World) -> None:
     feed = await either.rows(
         "SELECT seq, occurred_at FROM opsrun.run_event WHERE tenant_id = :tenant_id ORDER BY seq"
     )
@@ -197,7 +197,7 @@ async def test_every_promise_of_the_ledger_holds(either: World) -> None:
     assert await violations(either, "true", "outbox") == []
 
 
-async def test_retention_deletes_nothing_of_it(either: World) -> None:
+async def test_retention_deletes_none_of_it(either: World) -> None:
     before = await runs(either)
     assert all(run.expires_at is not None and run.expires_at > datetime.now(UTC) for run in before)
     await either.maintenance().purge()
@@ -208,13 +208,13 @@ async def test_a_second_start_adds_nothing(
     either: World, fresh: dict[Login, Resources], exports: Path
 ) -> None:
     before = [run.id for run in await runs(either)]
-    keeper = fresh[Login.MAINTENANCE]
-    await demo.seed(keeper.transactions, exports)
-    await write_history(keeper.transactions, keeper.wakeups)
+    maintenance = fresh[Login.MAINTENANCE]
+    await demo.seed(maintenance.transactions, exports)
+    await write_history(maintenance.transactions, maintenance.wakeups)
     assert [run.id for run in await runs(either)] == before
 
 
-async def test_an_interrupted_start_leaves_nothing_and_the_next_one_writes_it(
+async def test_an_interrupted_start_writes_nothing_and_the_next_one_writes_all(
     fresh: dict[Login, Resources],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -222,8 +222,8 @@ async def test_an_interrupted_start_leaves_nothing_and_the_next_one_writes_it(
     slug = "interrupted"
     tenant = demo.DemoTenant(slug, "Interrupted", demo.TENANTS[0].roles)
     monkeypatch.setattr(demo, "TENANTS", (tenant,))
-    keeper = fresh[Login.MAINTENANCE]
-    await demo.seed(keeper.transactions, tmp_path)
+    maintenance = fresh[Login.MAINTENANCE]
+    await demo.seed(maintenance.transactions, tmp_path)
     world = await demo_world(fresh, tenant, tmp_path)
 
     async def interrupted(*_: object) -> None:
@@ -231,23 +231,23 @@ async def test_an_interrupted_start_leaves_nothing_and_the_next_one_writes_it(
 
     monkeypatch.setattr(demo_history, "move_into_past", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        await write_history(keeper.transactions, keeper.wakeups)
+        await write_history(maintenance.transactions, maintenance.wakeups)
     assert await runs(world) == []
     monkeypatch.undo()
     monkeypatch.setattr(demo, "TENANTS", (tenant,))
-    await write_history(keeper.transactions, keeper.wakeups)
+    await write_history(maintenance.transactions, maintenance.wakeups)
     assert len(await runs(world)) > 5
     [(folder,)] = await world.rows("SELECT export_folder FROM opsrun.tenant WHERE id = :tenant_id")
     assert folder == str(tmp_path / slug)
 
 
-async def test_it_ends_where_a_newcomer_begins(aurora: World) -> None:
+async def test_the_next_sync_continues_the_history(aurora: World) -> None:
     await sync(aurora, scope_key=demo.SCOPE)
     assert await findings(aurora, await drift(aurora, demo.SCOPE)) == {}
     assert demo.change_export(aurora.exports.parent, aurora.slug)
     await sync(aurora, scope_key=demo.SCOPE)
-    found = await findings(aurora, await drift(aurora, demo.SCOPE))
-    assert Counter(finding.kind for finding in found.values()) == {
+    report = await findings(aurora, await drift(aurora, demo.SCOPE))
+    assert Counter(finding.kind for finding in report.values()) == {
         DriftKind.ADDED: 3,
         DriftKind.REMOVED: 2,
         DriftKind.MODIFIED: 5,

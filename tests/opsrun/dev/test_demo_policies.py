@@ -1,4 +1,4 @@
-"""The demo's export: the same every time, swapped as a whole, with the drift it promises."""
+"""The demo's export is reproducible, replaced atomically, and has the promised drift."""
 
 import asyncio
 from pathlib import Path
@@ -58,7 +58,7 @@ async def test_an_export_is_the_same_every_time(tmp_path: Path) -> None:
     assert len(contents[0]) == 37 + 5
 
 
-async def test_the_broken_export_is_partly_good(tmp_path: Path) -> None:
+async def test_the_broken_export_is_partly_valid(tmp_path: Path) -> None:
     write_export(tmp_path / "partial", 1, broken=True)
     items = await read(tmp_path, "partial")
     failures = duplicates(
@@ -80,7 +80,7 @@ async def test_the_broken_export_is_partly_good(tmp_path: Path) -> None:
     assert set(list(entries.values())[:5]) == {None}
 
 
-async def test_a_reader_finishes_in_the_export_it_began_with(tmp_path: Path) -> None:
+async def test_a_reader_keeps_the_export_that_it_opened(tmp_path: Path) -> None:
     write_export(tmp_path / "production", 1)
     old = await synced(tmp_path, "production")
     reading = DirectoryProvider(tmp_path).policies("production")
@@ -91,7 +91,7 @@ async def test_a_reader_finishes_in_the_export_it_began_with(tmp_path: Path) -> 
     assert len(items) == len(old)
 
 
-async def test_a_sync_during_the_swap_sees_one_export_whole(tmp_path: Path) -> None:
+async def test_a_sync_during_the_swap_sees_one_complete_export(tmp_path: Path) -> None:
     write_export(tmp_path / "production", 1)
     for version in (2, 1, 2, 1):
         items, _ = await asyncio.gather(
@@ -102,7 +102,7 @@ async def test_a_sync_during_the_swap_sees_one_export_whole(tmp_path: Path) -> N
         assert len(items) in (37, 38)
 
 
-async def test_old_exports_go_and_other_scopes_stay(tmp_path: Path) -> None:
+async def test_old_exports_are_removed_and_other_scopes_stay(tmp_path: Path) -> None:
     write_export(tmp_path / "prod.eu", 1)
     for version in (1, 2, 1, 2):
         write_export(tmp_path / "prod", version)

@@ -1,4 +1,4 @@
-"""The demo's code signs in its users here, and nobody from anywhere else; in production never."""
+"""The demo's code signs in its users on this machine only, and never in production."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -57,7 +57,7 @@ async def test_the_code_gives_a_token_of_every_demo_user_and_olivias_first(
 
 
 @pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1:8000", "[::1]:8000", "localhost"])
-async def test_every_name_of_this_machine_will_do(
+async def test_every_name_of_this_machine_is_accepted(
     http: httpx.AsyncClient, signed: dict[str, str], host: str
 ) -> None:
     page = {"Host": host, "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}
@@ -119,9 +119,9 @@ async def test_a_link_or_an_image_of_another_page_reads_nothing(
 ) -> None:
     assert (await http.get(PATH, headers=signed)).status_code == 405
     preflight = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
-    asked = await http.options(PATH, headers=preflight)
-    assert asked.status_code == 405
-    assert "access-control-allow-origin" not in asked.headers
+    response = await http.options(PATH, headers=preflight)
+    assert response.status_code == 405
+    assert "access-control-allow-origin" not in response.headers
 
 
 def test_the_code_stays_in_a_folder_and_differs_in_another(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
 
 
 class Terminal:
-    """Builds the hub as `opsrun dev` does, and returns what was printed."""
+    """Build the hub as `opsrun dev` does; return the output."""
 
     def __init__(self, folder: Path, printed: pytest.CaptureFixture[str]) -> None:
         self.log = folder / "hub.log"

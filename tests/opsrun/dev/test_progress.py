@@ -1,4 +1,4 @@
-"""What the terminal shows: every change of every run, and progress without haste."""
+"""The terminal shows every change of a run, but only the latest progress."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -77,12 +77,12 @@ def event(of: OperationRun, kind: RunEventKind, seq: int = 1) -> RunEvent:
         ),
     ],
 )
-def test_a_line_tells_tenant_type_bucket_and_counts(shown: OperationRun, expected: str) -> None:
-    told = line("aurora", event(shown, RunEventKind.PROGRESSED))
-    assert told == f"{AT.astimezone():%H:%M:%S}  {expected}"
+def test_a_line_shows_tenant_type_bucket_and_counts(run: OperationRun, expected: str) -> None:
+    text = line("aurora", event(run, RunEventKind.PROGRESSED))
+    assert text == f"{AT.astimezone():%H:%M:%S}  {expected}"
 
 
-async def test_a_drift_run_tells_what_it_found(world: World) -> None:
+async def test_a_drift_run_shows_the_number_of_findings(world: World) -> None:
     maintenance = world.resources[Login.MAINTENANCE].transactions
     synced = await sync(world, policy("a", minutes=1), policy("gone"))
     await sync(world, policy("a", minutes=2), policy("b"), policy("c"))
@@ -100,7 +100,7 @@ async def test_a_drift_run_tells_what_it_found(world: World) -> None:
     assert await findings_of(maintenance, again) is None
 
 
-def test_of_progress_only_the_latest_is_told() -> None:
+def test_only_the_latest_progress_is_shown() -> None:
     one, other = run(), run()
     events = [
         event(of, kind, seq)
@@ -116,14 +116,14 @@ def test_of_progress_only_the_latest_is_told() -> None:
             ]
         )
     ]
-    assert [told.seq for told in latest_progress_only(events)] == [0, 2, 4, 6]
+    assert [event.seq for event in latest_progress_only(events)] == [0, 2, 4, 6]
 
 
-# Events
+# Event stream of all runs
 
 
 class Faltering(Transactions):
-    """A database that is away at the first look."""
+    """A database that is unavailable for the first read."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._there = transactions
@@ -140,36 +140,36 @@ class Faltering(Transactions):
             yield connection
 
 
-async def test_everything_that_happens_to_a_run_is_told_from_now_on(
+async def test_every_later_event_of_a_run_is_shown(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("opsrun.dev.progress._POLL_SECONDS", 0.01)
-    told: list[RunEvent] = []
+    events: list[RunEvent] = []
 
     async def watch() -> None:
-        keeper = Faltering(world.resources[Login.MAINTENANCE].transactions)
-        async for slug, event in all_events(keeper):
+        transactions = Faltering(world.resources[Login.MAINTENANCE].transactions)
+        async for slug, event in all_events(transactions):
             if slug == world.slug:
-                told.append(event)
+                events.append(event)
 
     async def seen_or_again() -> bool:
-        if not told:
+        if not events:
             await world.start()
-        return bool(told)
+        return bool(events)
 
     before = await world.start()
     async with asyncio.timeout(20):
         watching = asyncio.create_task(watch())
         try:
             await until(seen_or_again)
-            assert before.run.id not in {event.run.id for event in told}
-            told.clear()
+            assert before.run.id not in {event.run.id for event in events}
+            events.clear()
             finished = await sync(world, policy("a"), policy("b"))
-            await until(lambda: has_ended(told))
+            await until(lambda: has_ended(events))
         finally:
             watching.cancel()
             await asyncio.wait([watching])
-    ours = [event for event in told if event.run.id == finished.id]
+    ours = [event for event in events if event.run.id == finished.id]
     assert ours[0].kind is RunEventKind.QUEUED
     assert ours[-1].kind is RunEventKind.FINISHED
     assert [event.seq for event in ours] == sorted({event.seq for event in ours})
@@ -178,5 +178,5 @@ async def test_everything_that_happens_to_a_run_is_told_from_now_on(
     )
 
 
-async def has_ended(told: list[RunEvent]) -> bool:
-    return any(event.kind is RunEventKind.FINISHED for event in told)
+async def has_ended(events: list[RunEvent]) -> bool:
+    return any(event.kind is RunEventKind.FINISHED for event in events)

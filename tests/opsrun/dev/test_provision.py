@@ -31,7 +31,7 @@ async def test_options_of_the_url_are_kept(servers: EmbeddedServers) -> None:
         parse_url(url)
 
 
-async def test_logins_of_another_installation_are_left_alone(
+async def test_logins_of_another_installation_do_not_change(
     servers: EmbeddedServers, installation: Installation
 ) -> None:
     database = parse_url(url_of(servers.postgres_url, "processes"))

@@ -1,4 +1,4 @@
-"""Which URLs and logins are taken, and what becomes of connections that break silently."""
+"""Accepted URLs and logins, and connections that break silently."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -122,7 +122,7 @@ async def test_an_unreachable_database_is_reported_with_the_reason(
     assert PASSWORD not in str(refused.value)
 
 
-# A server that falls silent
+# A silent server
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ async def proxy(logins: dict[Login, str], monkeypatch: pytest.MonkeyPatch) -> As
 async def far_engine(
     logins: dict[Login, str], proxy: Proxy, *, statement_timeout_seconds: int = 1
 ) -> AsyncIterator[AsyncEngine]:
-    """A pool of idle connections through the proxy; neither use nor end of it may take long."""
+    """A pool of idle connections through the proxy. Using and closing it must be quick."""
     url = parse_url(logins[Login.API]).set(port=proxy.port)
     async with (
         asyncio.timeout(SOON),
@@ -153,7 +153,7 @@ async def far_engine(
 
 @asynccontextmanager
 async def one_found_out(engine: AsyncEngine) -> AsyncIterator[None]:
-    """One connection of the pool is waited for in vain; after that, all serve."""
+    """Check that only one connection of the pool times out and all others work."""
     given_up: list[None] = []
     event.listen(engine.sync_engine, "invalidate", lambda *_: given_up.append(None))
     yield
@@ -270,7 +270,7 @@ async def test_a_cancelled_statement_is_stopped_on_the_server(
 
 @pytest.fixture(scope="module")
 async def logins_database(servers: EmbeddedServers, logins: dict[Login, str]) -> str:
-    """A database with our schema and one table: who may log in is decided by those alone."""
+    """A database with the schema and one table, which is all that the check of logins reads."""
     url = await new_database(servers.postgres_url, "logins")
     async with open_engine(url) as engine, engine.begin() as connection:
         await connection.execute(text("CREATE SCHEMA IF NOT EXISTS opsrun"))
@@ -280,7 +280,7 @@ async def logins_database(servers: EmbeddedServers, logins: dict[Login, str]) ->
 
 @asynccontextmanager
 async def as_role(admin_url: str, *definition: str) -> AsyncIterator[AsyncEngine]:
-    """Connect as a new role; `{role}` in the statements that define it is its name."""
+    """Connect as a new role, created by statements in which `{role}` is its name."""
     role = f"{PREFIX}{uuid4().hex}"
     async with open_engine(admin_url) as admin:
         async with admin.begin() as connection:

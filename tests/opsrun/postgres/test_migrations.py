@@ -13,7 +13,9 @@ from opsrun.settings import SettingsError
 from tests.databases import new_database
 
 
-async def test_a_login_without_privileges_learns_which_it_needs(logins: dict[Login, str]) -> None:
+async def test_a_login_without_privileges_is_reported_with_the_missing_ones(
+    logins: dict[Login, str],
+) -> None:
     async with open_engine(logins[Login.API]) as engine:
         with pytest.raises(UnsafeLoginError, match=r"permission denied.*may create roles"):
             await migrate(engine)

@@ -1,4 +1,4 @@
-"""Which poolers may stand in front of the database."""
+"""Poolers between a process and the database."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""No process serves a database in which row level security is not what the migrations made it."""
+"""No process serves a database whose row level security differs from the migrations."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,7 +23,7 @@ NO_POLICY = "has no policy for this login"
 
 @pytest.fixture(scope="module")
 async def owner(servers: EmbeddedServers, logins: dict[Login, str]) -> URL:
-    """A migrated database whose walls may be torn down, as its owner sees it."""
+    """A migrated database whose row level security a test may change, as its owner."""
     url = await new_database(servers.postgres_url, "walls")
     await provision(url, SECRET)
     return url

@@ -29,7 +29,7 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 def through(proxy: TlsProxy, url: str, options: str) -> str:
-    """Return the URL of a database as it is reached through the proxy."""
+    """Return the URL of a database through the proxy."""
     plain = parse_url(url).set(drivername="postgresql", port=proxy.port, query={})
     return f"{plain.render_as_string(hide_password=False)}?{options}"
 
@@ -60,7 +60,7 @@ async def test_an_encrypted_connection_works(
         far = through(proxy, url, options.format(ca=ours.certificate))
         async with open_engine(far) as engine, engine.connect() as connection:
             assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
-        assert proxy.encrypted == 2  # the check for poolers, and the pool's first
+        assert proxy.encrypted == 2  # the check for poolers, and the pool's first connection
 
 
 async def test_the_authorities_of_the_system_are_trusted_by_name(
@@ -114,9 +114,7 @@ async def test_a_server_without_tls_is_refused_where_it_is_required(
     assert "SSL" in await refusal(f"{logins[Login.API]}?sslmode=require")
 
 
-async def test_the_client_shows_its_own_certificate(
-    logins: dict[Login, str], ours: Authority
-) -> None:
+async def test_the_client_sends_its_certificate(logins: dict[Login, str], ours: Authority) -> None:
     url = logins[Login.API]
     async with proxy_to(url, ours.serving(HOST, asks_clients=True)) as proxy:
         options = f"sslmode=verify-full&sslrootcert={ours.certificate}"

@@ -1,4 +1,4 @@
-"""A trace collector for tests."""
+"""A trace collector."""
 
 import asyncio
 import socket
@@ -33,14 +33,14 @@ class Collected:
 
 @dataclass(slots=True)
 class Collector:
-    """Everything that was sent to one address."""
+    """All requests to one address."""
 
     endpoint: str
     bodies: list[bytes] = field(default_factory=list)
 
     @property
     def spans(self) -> list[Collected]:
-        """All spans, those that began first before the others."""
+        """All spans, in the order of their start."""
         spans = [
             Collected(service.value.string_value, span)
             for body in self.bodies

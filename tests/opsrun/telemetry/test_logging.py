@@ -1,4 +1,4 @@
-"""Log records reach stderr, and their secrets do not."""
+"""Log records are written to stderr without their secrets."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""One trace from a client's request through outbox and broker to the producer."""
+"""One trace leads from a client's request through outbox and broker to the producer."""
 
 import asyncio
 import logging
@@ -155,7 +155,7 @@ async def test_one_trace_leads_from_the_request_to_the_producer(
     assert {one.span.trace_id.hex() for one in spans} == {TRACE}
     parents = [one.span.parent_span_id.hex() for one in spans]
     assert parents == [SPAN, *(one.span.span_id.hex() for one in spans[:-1])]
-    # Nothing else, and above all no document and no variable.
+    # No other attributes, in particular no documents and no variables.
     assert [one.attributes for one in spans] == [
         {"graphql.operation.type": "mutation", "graphql.operation.name": "StartOne"},
         {"opsrun.run.id": str(run_id)},

@@ -1,4 +1,4 @@
-"""Budgets: one per user for all processes, and an outage lifts none of them."""
+"""All processes share one budget per user, and an outage lifts none."""
 
 import asyncio
 import logging
@@ -18,8 +18,9 @@ from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login
 from opsrun.valkey import budgets
 from opsrun.valkey.budgets import RedisBudgets, open_budgets
+from tests.client import SSE, WEBSOCKET
 from tests.conftest import settings_for
-from tests.gql.api import SSE, WEBSOCKET, RunningApi, running_api
+from tests.gql.api import RunningApi, running_api
 from tests.valkey import Valkey
 from tests.world import World
 
@@ -69,7 +70,7 @@ async def test_a_refused_user_is_refused_at_once_until_the_minute_ends(
     seconds = await refused(here, ada, BASE)
     with pytest.raises(RateLimitedError):
         here.require(ada)
-    # The other process has not asked yet.
+    # The other process has not read the budget yet.
     there.require(ada)
     later = time.time() + seconds + 1
     monkeypatch.setattr(time, "time", lambda: later)
@@ -85,7 +86,7 @@ async def test_a_refused_cost_leaves_room_for_a_smaller_one(
     message = "costs 61, but only 50 of your budget of 100 a minute are left"
     with pytest.raises(RateLimitedError, match=message):
         await here.spend(ada, 61)
-    # A refusal has its price as well, or it could be had without end.
+    # A refusal has a cost too; otherwise refusals would be unlimited.
     here.require(ada)
     await there.spend(ada, 50)
     await refused(here, ada, BASE)
@@ -102,7 +103,7 @@ async def test_the_budget_is_full_again_after_its_minute(
     async with Redis.from_url(servers.redis_url) as redis:
         [key] = [key async for key in redis.scan_iter(f"opsrun:cost*{ada}*")]
         assert 0 < await redis.ttl(key) <= 60
-        await redis.delete(key)  # as Redis does it by itself
+        await redis.delete(key)  # as Redis does when it expires
     await here.spend(ada, COST)
 
 
@@ -133,17 +134,15 @@ async def _counts(valkey: Valkey) -> bool:
 async def poor(
     servers: EmbeddedServers, logins: dict[Login, str], tmp_path: Path
 ) -> AsyncIterator[RunningApi]:
-    """Every user has a budget of 100."""
+    """An API in which every user has a budget of 100."""
     settings = settings_for(logins[Login.API], servers.redis_url, tmp_path, cost_per_minute=COST)
     async with running_api(settings) as running:
         yield running
 
 
 @pytest.mark.parametrize("text", ["{ viewer { name } }", "{ nonsense }", "{ broken"])
-async def test_a_refused_user_learns_when_to_retry(
-    poor: RunningApi, world: World, text: str
-) -> None:
-    """Also for documents that are refused: reading them is work."""
+async def test_a_refused_user_sees_when_to_retry(poor: RunningApi, world: World, text: str) -> None:
+    """Refused documents have a cost too, because reading them is work."""
     client = poor.member(world)
     statuses = []
     while 429 not in statuses:
@@ -173,7 +172,7 @@ async def test_events_of_a_user_without_budget_wait_for_the_next_window(
     async with open_budgets(servers.redis_url, COST) as here:
         ada, bob = uuid4(), uuid4()
         began = time.monotonic()
-        # Three windows' worth: nobody is refused, and the last one has waited.
+        # Three windows' worth: none is refused, and the last one has waited.
         for _ in range(6):
             await here.settle(ada, COST // 2)
         assert time.monotonic() - began > 1.0
@@ -201,11 +200,11 @@ async def test_a_few_events_are_counted_together(
     ada = uuid4()
     for _ in range(6):
         await here.settle(ada, 1)
-    # All but the first are taken a second later, if there are more.
+    # Further events are counted together, one second later.
     await there.spend(ada, COST - 1)
 
 
-async def test_no_crowd_of_events_passes_for_free(
+async def test_every_event_of_a_crowd_has_a_cost(
     servers: EmbeddedServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(budgets, "RateLimitItemPerMinute", RateLimitItemPerSecond)
@@ -217,7 +216,7 @@ async def test_no_crowd_of_events_passes_for_free(
         assert time.monotonic() - began > 1.5
 
 
-async def test_an_event_whose_subscriber_left_is_paid(
+async def test_an_event_whose_subscriber_left_has_its_cost(
     two: tuple[RedisBudgets, RedisBudgets], servers: EmbeddedServers
 ) -> None:
     here, _ = two

@@ -1,4 +1,4 @@
-"""Redis by TLS: wake-ups, budgets and the queue, with an authority of one's own."""
+"""Redis by TLS: wake-ups, budgets and the queue, with a private certificate authority."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -40,7 +40,7 @@ def through(proxy: TlsProxy, url: str, options: str) -> str:
 
 @pytest.fixture
 async def tls_url(redis_url: str, ours: Authority) -> AsyncIterator[str]:
-    """The URL of a Redis that takes nothing but TLS."""
+    """The URL of a Redis that accepts only TLS."""
     async with proxy_to(redis_url, ours) as proxy:
         yield through(proxy, redis_url, f"ssl_ca_certs={ours.certificate}")
         assert proxy.encrypted
@@ -117,7 +117,7 @@ async def test_checks_can_be_turned_off(redis_url: str, ours: Authority, options
             await wakeups.ping()
 
 
-async def test_the_client_shows_its_own_certificate(redis_url: str, ours: Authority) -> None:
+async def test_the_client_sends_its_certificate(redis_url: str, ours: Authority) -> None:
     async with proxy_to(redis_url, ours, asks_clients=True) as proxy:
         options = f"ssl_ca_certs={ours.certificate}"
         async with RedisWakeUps(through(proxy, redis_url, options)) as wakeups:

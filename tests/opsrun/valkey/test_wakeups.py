@@ -77,7 +77,7 @@ class TestSubscriptions:
     async def test_a_topic_lives_until_its_last_waiter_leaves(
         self, wakeups: WakeUps, redis_url: str, topic: str
     ) -> None:
-        async def nobody_listens() -> bool:
+        async def has_no_listeners() -> bool:
             channels = await redis.pubsub_channels(f"*{topic}")
             return not channels
 
@@ -87,8 +87,8 @@ class TestSubscriptions:
                     pass
                 await wakeups.nudge(topic)
                 assert await waiter.wait(SOON)
-                assert not await nobody_listens()
-            await until(nobody_listens)
+                assert not await has_no_listeners()
+            await until(has_no_listeners)
 
     async def test_a_topic_left_and_joined_again_at_once_still_wakes(
         self, wakeups: WakeUps, topic: str
@@ -113,7 +113,7 @@ class TestSubscriptions:
     async def test_closing_leaves_no_task_and_no_connection(
         self, valkey: Valkey, topic: str
     ) -> None:
-        async def nobody_listens() -> bool:
+        async def has_no_listeners() -> bool:
             return await listeners(redis) == 0
 
         tasks = asyncio.all_tasks()
@@ -121,7 +121,7 @@ class TestSubscriptions:
             async with RedisWakeUps(valkey.url) as wakeups, wakeups.subscribe(topic):
                 assert await listeners(redis) == 1
             assert asyncio.all_tasks() == tasks
-            await until(nobody_listens)
+            await until(has_no_listeners)
 
 
 class TestOutage:
@@ -182,7 +182,7 @@ class TestOutage:
                 await until(often)
                 return wakeups.outages
 
-        # On the loop of `opsrun`, whose clock is coarser.
+        # On the event loop of `opsrun`, whose clock is coarser.
         assert await asyncio.to_thread(uvloop.run, be_pinged()) == 0
 
     async def test_nudges_without_redis_cost_little_and_raise_nothing(

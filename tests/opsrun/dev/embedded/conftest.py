@@ -13,7 +13,7 @@ from tests.opsrun.dev.embedded.observing import Started
 
 @contextmanager
 def public_folder() -> Iterator[Path]:
-    """A temporary folder that every account may pass, unlike those that pytest makes for root."""
+    """A temporary folder that every account may enter, unlike pytest's folders for root."""
     folder = Path(tempfile.mkdtemp(prefix="opsrun-test-"))
     folder.chmod(0o711)
     try:
@@ -36,7 +36,7 @@ def data_folder(open_folder: Path) -> Path:
 
 @pytest_asyncio.fixture(scope="session")
 async def made_folder() -> AsyncIterator[Path]:
-    """A data folder that was started before; its rows stay from test to test."""
+    """A data folder with a database, whose rows stay from test to test."""
     with public_folder() as folder:
         async with embedded_servers(folder / "data", durable=False):
             pass
@@ -45,5 +45,5 @@ async def made_folder() -> AsyncIterator[Path]:
 
 @pytest.fixture
 def started() -> Started:
-    """Gives the servers that the test started, and not those that serve the whole session."""
+    """Return the servers that this test started, without those of the session."""
     return Started()

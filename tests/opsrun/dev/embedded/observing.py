@@ -1,4 +1,4 @@
-"""Observation from outside: rows, processes, and an owner in a separate process."""
+"""Observe servers from outside: rows, processes, and an owner in a separate process."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def children(pid: int) -> list[Any]:
-    """Return all processes below `pid`."""
+    """Return all descendants of `pid`."""
     try:
         processes: list[Any] = psutil.Process(pid).children(recursive=True)
     except psutil.NoSuchProcess:
@@ -46,7 +46,7 @@ def children(pid: int) -> list[Any]:
 
 
 class Started:
-    """The processes that this test process started since, and theirs."""
+    """Return the descendants of the test process that started during the context."""
 
     def __init__(self) -> None:
         self._before = psutil.Process().children()
@@ -66,7 +66,7 @@ def working_in(folder: Path) -> list[Any]:
 
 
 def named(name: str, processes: list[Any]) -> Any | None:
-    """Return the first living process with this program name."""
+    """Return the first running process with this program name."""
     for process in processes:
         try:
             if process.name() == name:
@@ -77,7 +77,7 @@ def named(name: str, processes: list[Any]) -> Any | None:
 
 
 def all_gone(processes: list[Any]) -> bool:
-    """Whether none of them runs; a zombie counts as gone."""
+    """Return whether all have ended; zombies count as ended."""
     return not any(map(_runs, processes))
 
 
@@ -106,7 +106,7 @@ class Owner:
     process: asyncio.subprocess.Process
 
     async def urls(self) -> tuple[str, str]:
-        """Wait until its servers run; return the URLs of Postgres and Valkey."""
+        """Wait until the servers run; return the URLs of Postgres and Valkey."""
         assert self.process.stdout is not None
         async with asyncio.timeout(30):
             postgres_url, redis_url = json.loads(await self.process.stdout.readline())

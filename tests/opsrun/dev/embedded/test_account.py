@@ -10,7 +10,7 @@ from tests.opsrun.dev.embedded.observing import Started, mode, needs_root, privi
 
 
 @needs_root
-async def test_roots_servers_have_no_privileges(made_folder: Path, started: Started) -> None:
+async def test_servers_of_root_have_no_privileges(made_folder: Path, started: Started) -> None:
     account = pwd.getpwnam("nobody")
     async with embedded_servers(made_folder, durable=False):
         servers = started()
@@ -22,7 +22,7 @@ async def test_roots_servers_have_no_privileges(made_folder: Path, started: Star
 
 
 @needs_root
-async def test_roots_closed_folders_can_be_used(tmp_path: Path) -> None:
+async def test_closed_folders_of_root_can_be_used(tmp_path: Path) -> None:
     assert mode(tmp_path) == 0o700
     for name in ("first", "second"):
         async with embedded_servers(tmp_path / "data", durable=False) as servers:
@@ -31,13 +31,13 @@ async def test_roots_closed_folders_can_be_used(tmp_path: Path) -> None:
     assert mode(tmp_path) == 0o700
 
 
-def test_a_normal_users_servers_run_as_that_user(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_servers_of_a_normal_user_run_as_that_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert server_account() is None
     assert can_reach(None, Path("/no/matter/what"))
 
 
-def test_a_system_without_nobody_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_without_the_account_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_such_name(name: str) -> pwd.struct_passwd:
         raise KeyError(name)
 
@@ -47,7 +47,7 @@ def test_a_system_without_nobody_is_reported(monkeypatch: pytest.MonkeyPatch) ->
         server_account()
 
 
-def test_one_closed_folder_on_the_way_is_enough(open_folder: Path) -> None:
+def test_a_closed_parent_folder_blocks_access(open_folder: Path) -> None:
     stranger = Account(uid=54321, gid=54321)
     inner = open_folder / "outer" / "inner"
     inner.mkdir(parents=True)

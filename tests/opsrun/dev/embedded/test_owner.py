@@ -1,4 +1,4 @@
-"""However an owner ends, its servers end too, and the next start finds its rows."""
+"""Servers end with their owner, and the next start has all rows."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ from tests.opsrun.dev.embedded.observing import (
 
 
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-async def test_nothing_is_left_and_the_rows_are_there(
+async def test_no_process_is_left_and_the_rows_survive(
     made_folder: Path, ending: signal.Signals
 ) -> None:
     async with owner_process(made_folder) as owner:
@@ -48,7 +48,7 @@ async def test_a_terminals_interrupt_reaches_the_owner_only(made_folder: Path) -
     assert "database system is shut down" in (made_folder / "postgres.log").read_text()
 
 
-async def test_a_second_instance_learns_which_process_uses_the_folder(made_folder: Path) -> None:
+async def test_a_second_instance_reports_which_process_uses_the_folder(made_folder: Path) -> None:
     async with owner_process(made_folder) as owner:
         await owner.urls()
         with pytest.raises(EmbeddedServerError) as refused:
@@ -81,7 +81,7 @@ async def test_a_start_waits_for_the_postgres_of_a_killed_owner(
     assert await asyncio.wait_for(starting, 20) == 1
 
 
-async def test_an_owner_killed_during_initdb_blocks_nothing(data_folder: Path) -> None:
+async def test_a_start_succeeds_after_an_owner_killed_during_initdb(data_folder: Path) -> None:
     async with owner_process(data_folder) as owner:
         await until(lambda: named("initdb", children(owner.process.pid)) is not None)
         making = children(owner.process.pid)

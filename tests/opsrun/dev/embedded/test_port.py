@@ -32,7 +32,7 @@ async def test_another_port_is_tried_if_the_port_is_taken_at_the_last_moment(
         assert f":{choices[3]}/" in servers.postgres_url
 
 
-async def test_it_gives_up_after_five_ports(
+async def test_the_start_fails_after_five_ports(
     made_folder: Path, taken_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(port, "free_port", lambda: taken_port)

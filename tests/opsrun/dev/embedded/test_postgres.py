@@ -43,7 +43,7 @@ async def test_a_cluster_of_another_version_is_refused(data_folder: Path) -> Non
     assert [path.name for path in (data_folder / "postgres").iterdir()] == ["PG_VERSION"]
 
 
-async def test_a_stale_pid_of_another_process_blocks_nothing(made_folder: Path) -> None:
+async def test_a_stale_pid_of_another_process_does_not_block_the_start(made_folder: Path) -> None:
     # Postgres looks only at processes that its own user may signal.
     stranger = spawn(
         "Stranger",

@@ -50,7 +50,9 @@ async def test_both_servers_answer_and_a_restart_keeps_rows_and_passwords(
         ]
 
 
-async def test_strangers_are_kept_out(made_folder: Path, started: Started) -> None:
+async def test_connections_without_the_password_are_refused(
+    made_folder: Path, started: Started
+) -> None:
     async with embedded_servers(made_folder, durable=False) as servers:
         assert await query(servers.postgres_url, "SHOW fsync") == "off"
         password = servers.postgres_url.split(":")[2].split("@")[0]
@@ -76,7 +78,7 @@ async def test_strangers_are_kept_out(made_folder: Path, started: Started) -> No
             assert mode(made_folder / name) == 0o600
 
 
-async def test_two_run_side_by_side(made_folder: Path, data_folder: Path) -> None:
+async def test_two_instances_run_side_by_side(made_folder: Path, data_folder: Path) -> None:
     async with (
         embedded_servers(made_folder, durable=False) as one,
         embedded_servers(data_folder, durable=False) as two,
@@ -87,7 +89,7 @@ async def test_two_run_side_by_side(made_folder: Path, data_folder: Path) -> Non
         assert await ping(two.redis_url)
 
 
-async def test_an_odd_environment_does_no_harm(
+async def test_an_unusual_environment_does_not_matter(
     open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(open_folder)

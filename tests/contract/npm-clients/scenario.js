@@ -1,4 +1,4 @@
-// How a scenario talks with the test that runs it: it prints facts as lines of JSON, and waits for lines.
+// A scenario reports to the test that runs it in lines of JSON, and waits for lines from it.
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { inspect } from 'node:util';
@@ -14,11 +14,11 @@ export const FEED = `subscription($tenant: ID!, $after: String) {
 
 const lines = createInterface({ input: process.stdin });
 
-export const tell = (facts) => console.log(JSON.stringify(facts));
+export const report = (facts) => console.log(JSON.stringify(facts));
 
-export const told = () => once(lines, 'line');
+export const nextLine = () => once(lines, 'line');
 
-// Runs an operation to its end; gives its results, and the error that ended it.
+// Runs an operation to its end; resolves to its results and the error that ended it.
 export const run = (client, query, variables) =>
   new Promise((resolve) => {
     const results = [];
@@ -32,22 +32,22 @@ export const run = (client, query, variables) =>
     );
   });
 
-// Follows the feed for ever, and keeps the newest cursor where `variables` are.
+// Follows the feed until the process ends, and keeps the newest cursor in `variables.after`.
 export const follow = (client, variables) =>
   client.subscribe(
     { query: FEED, variables },
     {
       next: ({ data: { operationRuns: event } }) => {
         variables.after = event.cursor;
-        tell({ kind: event.__typename, run: event.run?.id });
+        report({ kind: event.__typename, run: event.run?.id });
       },
-      error: (error) => tell({ error: inspect(error) }),
-      complete: () => tell({ complete: true }),
+      error: (error) => report({ error: inspect(error) }),
+      complete: () => report({ complete: true }),
     },
   );
 
 export async function main(scenarios) {
-  const [name, ...given] = process.argv.slice(2);
-  tell(await scenarios[name](...given));
+  const [name, ...args] = process.argv.slice(2);
+  report(await scenarios[name](...args));
   process.exit();
 }
