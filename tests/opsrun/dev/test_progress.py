@@ -54,7 +54,7 @@ def event(of: OperationRun, kind: RunEventKind, seq: int = 1) -> RunEvent:
 
 
 @pytest.mark.parametrize(
-    ("shown", "expected"),
+    ("example", "expected"),
     [
         (run(RunStatus.PENDING), "aurora      inventory.sync            QUEUED"),
         (run(), "aurora      inventory.sync            RUNNING"),
@@ -77,8 +77,8 @@ def event(of: OperationRun, kind: RunEventKind, seq: int = 1) -> RunEvent:
         ),
     ],
 )
-def test_a_line_shows_tenant_type_bucket_and_counts(run: OperationRun, expected: str) -> None:
-    text = line("aurora", event(run, RunEventKind.PROGRESSED))
+def test_a_line_shows_tenant_type_bucket_and_counts(example: OperationRun, expected: str) -> None:
+    text = line("aurora", event(example, RunEventKind.PROGRESSED))
     assert text == f"{AT.astimezone():%H:%M:%S}  {expected}"
 
 
