@@ -10,12 +10,13 @@ import pytest
 from domain.lifecycle import RunStatus
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login, open_engine
+from tests.acts import export, policy, start_sync
 from tests.client import Client
 from tests.conftest import settings_for
 from tests.databases import url_of
 from tests.gql.api import eventually, running_api
+from tests.ledger import reload
 from tests.workers.outages import Server
-from tests.working import ended, export, policy, start_sync
 from tests.world import World
 
 QUERY = "{ viewer { name } }"
@@ -64,9 +65,9 @@ async def test_a_worker_leaves_the_run_queued(
     async with server.changed_password(logins[Login.WORKER]):
         await world.work(started)
         assert len(complaints(caplog)) == 1
-        assert (await ended(world, started)).status is RunStatus.PENDING
+        assert (await reload(world, started.run.id)).status is RunStatus.PENDING
     await world.work(started)
-    assert (await ended(world, started)).status is RunStatus.COMPLETED
+    assert (await reload(world, started.run.id)).status is RunStatus.COMPLETED
 
 
 async def test_maintenance_waits(

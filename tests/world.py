@@ -1,4 +1,4 @@
-"""A tenant of a test's own, seen from every side."""
+"""A tenant for one test, as the API, workers and maintenance see it."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,24 +10,29 @@ from uuid import UUID, uuid4
 from sqlalchemy import text
 
 from domain.runs.execution import RunClaimer, RunExecution
-from domain.runs.models import FeedCursor, StartedRun
+from domain.runs.maintenance import Send
+from domain.runs.models import Dispatch, FeedCursor, StartedRun
 from domain.runs.repository import feed
 from domain.runs.starting import RunStarter
 from domain.tenancy.administration import save_member, save_tenant
 from domain.tenancy.models import TenantAccess, User
 from domain.tenancy.roles import TenantRole
 from domain.tenancy.session import TenantSession
+from domain.tenancy.transactions import Transactions
 from gql.context import UseCases
 from gql.ids import GlobalId
 from opsrun.auth.tokens import LOCAL_ISSUER, LocalTokens
 from opsrun.postgres.engines import Login
 from opsrun.resources import Resources, use_cases
-from workers.maintenance import Maintenance
+from workers.maintenance import Maintenance, QueueAge
+from workers.metrics import MaintenanceMetrics
 from workers.producers import PRODUCERS
 from workers.runner import RunRunner
 
 LOCAL_KEY = "a key for tests only, of at least 32 characters"
 LEASE = timedelta(seconds=30)
+# The scope that acts use by default.
+SCOPE = "prod"
 MAX_ACTIVE_RUNS = 1000
 TENANT_CONCURRENCY = 1000
 
@@ -35,14 +40,20 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-async def nothing_waits() -> timedelta:
-    """Say that every message was read."""
+async def empty_queue() -> timedelta:
+    """Report that every message was read."""
     return timedelta(0)
 
 
 @dataclass(slots=True)
 class World:
-    """One tenant, its members by role, and the domain as API, worker and maintenance see it."""
+    """A tenant, its members by role, and the use cases of each kind of process.
+
+    For example, start a run as an operator and let a worker execute it:
+
+        started = await world.start()
+        await world.work(started)
+    """
 
     resources: dict[Login, Resources]
     exports: Path
@@ -59,14 +70,14 @@ class World:
     async def create(cls, resources: dict[Login, Resources], exports: Path) -> "World":
         """Add a tenant with a member of every role."""
         slug = f"t-{uuid4().hex}"
-        keeper = resources[Login.MAINTENANCE].transactions
-        tenant_id = await save_tenant(keeper, slug, f"Tenant {slug}", str(exports))
+        transactions = resources[Login.MAINTENANCE].transactions
+        tenant_id = await save_tenant(transactions, slug, f"Tenant {slug}", str(exports))
         members = {}
         for role in TenantRole:
             members[role] = User(
                 LOCAL_ISSUER, f"{role.lower()}@{slug}", f"A {role.lower()} of {slug}"
             )
-            await save_member(keeper, slug, members[role], role)
+            await save_member(transactions, slug, members[role], role)
         api, worker = resources[Login.API], resources[Login.WORKER]
         claimer = RunClaimer(worker.transactions, worker.wakeups, owner="test")
         return cls(
@@ -87,40 +98,44 @@ class World:
         return GlobalId("Tenant", self.tenant_id).encode()
 
     async def access(self, role: TenantRole = TenantRole.OPERATOR) -> TenantAccess:
-        """Enter the tenant as its member of this role."""
+        """Return the access of the member with this role."""
         principal = await self.cases.tenancy.principal(self.members[role].id)
         assert principal is not None
         return principal.enter(self.tenant_id)
 
     def token(self, role: TenantRole = TenantRole.OPERATOR) -> str:
-        """Return a token of the member of this role."""
+        """Return a token of the member with this role."""
         user = self.members[role]
         return LocalTokens(LOCAL_KEY).mint(
             user.subject, name=user.name, lifetime=timedelta(hours=1)
         )
 
     async def start(
-        self, context: Mapping[str, Any] | None = None, *, action: str = "sync"
+        self,
+        context: Mapping[str, Any] | None = None,
+        *,
+        action: str = "sync",
+        role: TenantRole = TenantRole.OPERATOR,
     ) -> StartedRun:
-        """Start a run, by default one of its own kind: with a random context."""
+        """Start a run as the member with this role; the default context equals no other run's."""
         context = context if context is not None else {"scopeKey": uuid4().hex}
         return await self.starter.start(
-            await self.access(),
+            await self.access(role),
             resource="inventory",
             action=action,
             subject=context.get("scopeKey", "none"),
             context=context,
         )
 
-    async def claimed(self, lease: timedelta = LEASE) -> RunExecution:
-        """Start a run and claim it."""
+    async def start_and_claim(self, lease: timedelta = LEASE) -> RunExecution:
+        """Start a run and let a worker claim it."""
         started = await self.start()
         execution = await self.claimer.claim(self.tenant_id, started.run.id, lease)
         assert execution is not None
         return execution
 
     async def work(self, started: StartedRun) -> None:
-        """Let a worker do the run."""
+        """Let a worker execute the run."""
         await self.runner.execute(started.run.run_type, self.tenant_id, started.run.id)
 
     async def read(
@@ -138,30 +153,43 @@ class World:
         return (await self.read(feed.position, access)).cursor
 
     async def rows(self, sql: str, **parameters: Any) -> list[Any]:
-        """Read as the maintenance login, which sees everything."""
+        """Read as the maintenance login, which sees every tenant."""
         async with self.resources[Login.MAINTENANCE].transactions.installation() as session:
             return list(await session.rows(text(sql), {"tenant_id": self.tenant_id, **parameters}))
 
     async def write(self, sql: str, **parameters: Any) -> None:
-        """Change rows behind the ledger's back, as the maintenance login."""
+        """Change rows without a use case, as the maintenance login."""
         async with self.resources[Login.MAINTENANCE].transactions.installation() as session:
             await session.execute(text(sql), {"tenant_id": self.tenant_id, **parameters})
 
-    def maintenance(self) -> Maintenance:
-        """Return maintenance that notes down instead of sending."""
-        keeper = self.resources[Login.MAINTENANCE]
+    def maintenance(
+        self,
+        send: Send | None = None,
+        queue_age: QueueAge = empty_queue,
+        *,
+        transactions: Transactions | None = None,
+        redispatch_after: timedelta = timedelta(hours=1),
+        tenant_concurrency: int = TENANT_CONCURRENCY,
+        metrics: MaintenanceMetrics | None = None,
+    ) -> Maintenance:
+        """Return maintenance that rescues runs as soon as their lease has ended.
 
-        async def send(dispatch: Any) -> None:
+        By default, it records the tenant's runs in `sent` instead of sending messages.
+        """
+        resources = self.resources[Login.MAINTENANCE]
+
+        async def record(dispatch: Dispatch) -> None:
             if dispatch.tenant_id == self.tenant_id:
                 self.sent.append(dispatch.run_id)
 
         return Maintenance(
-            keeper.transactions,
-            keeper.wakeups,
-            send,
-            nothing_waits,
-            lease=LEASE,
-            redispatch_after=timedelta(seconds=15),
+            transactions or resources.transactions,
+            resources.wakeups,
+            send or record,
+            queue_age,
+            lease=timedelta(0),
+            redispatch_after=redispatch_after,
             queue_timeout=timedelta(days=1),
-            tenant_concurrency=TENANT_CONCURRENCY,
+            tenant_concurrency=tenant_concurrency,
+            metrics=metrics,
         )

@@ -11,12 +11,12 @@ import pytest
 from crash.proxy import Proxy
 from domain.tenancy.roles import TenantRole
 from opsrun.dev.embedded import EmbeddedServers
+from tests.acts import export, policy, save_scopes, start_sync
 from tests.opsrun.api.test_serving import api
 from tests.opsrun.commands import Command, until
 from tests.opsrun.conftest import Installation, installation, installed, place
 from tests.opsrun.test_processes import maintenance, no_policy_can_be_stored, worker
-from tests.working import SCOPE, export, know_scopes, policy, start_sync
-from tests.world import World
+from tests.world import SCOPE, World
 
 __all__ = ["installation", "installed", "place"]
 
@@ -106,7 +106,7 @@ async def served(installation: Installation, api_settings: dict[str, str]) -> As
 @pytest.fixture
 async def product(served: str, place: World) -> Product:
     """The product, and a new tenant with one scope."""
-    await know_scopes(place, SCOPE)
+    await save_scopes(place, SCOPE)
     return Product(served, place)
 
 

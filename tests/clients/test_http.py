@@ -22,9 +22,10 @@ from graphql import (
 )
 
 from domain.tenancy.roles import TenantRole
+from tests.acts import export, policy
 from tests.clients.conftest import CLOSED_PORT, Product
 from tests.opsrun.commands import Command, running
-from tests.working import SCOPE, export, policy
+from tests.world import SCOPE
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "client-examples" / "http"

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from domain.tenancy.roles import TenantRole
+from tests.acts import export, policy
 from tests.clients.conftest import Fault, Line, Product, assert_nothing_missed
 from tests.clients.environments import Example
-from tests.working import SCOPE, export, policy
+from tests.world import SCOPE
 
 SCRIPT = "follow_run.py"
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.acts import export, policy
 from tests.clients.conftest import CLOSED_PORT, Fault, Line, Product, assert_nothing_missed
 from tests.clients.environments import Example
 from tests.clients.terminals import CTRL_C, in_terminal
 from tests.opsrun.commands import Command
-from tests.working import export, policy
 
 SCRIPT = "watch.py"
 LIVE = ", live"

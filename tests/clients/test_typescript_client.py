@@ -8,12 +8,13 @@ import pytest
 
 from domain.tenancy.roles import TenantRole
 from opsrun.postgres.engines import Login
+from tests.acts import export, policy
 from tests.clients.conftest import CLOSED_PORT, Fault, Line, Product, assert_nothing_missed
 from tests.nodejs import needs_node
 from tests.opsrun.api.test_serving import api
 from tests.opsrun.commands import Command, running
 from tests.opsrun.conftest import Installation
-from tests.working import SCOPE, export, policy
+from tests.world import SCOPE
 
 pytestmark = needs_node
 

@@ -17,6 +17,7 @@ from gql.ids import GlobalId
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
+from tests.acts import export, policy
 from tests.clients.browser import Visitor, chromium, faults, go
 from tests.clients.conftest import Line, Product
 from tests.nodejs import CHROMIUM, needs_node
@@ -24,8 +25,7 @@ from tests.opsrun.api.test_serving import api
 from tests.opsrun.commands import running, until
 from tests.opsrun.conftest import Installation
 from tests.opsrun.test_processes import no_policy_can_be_stored
-from tests.working import SCOPE, export, policy
-from tests.world import World
+from tests.world import SCOPE, World
 
 pytestmark = [
     needs_node,

@@ -1,12 +1,12 @@
-"""A tenant in whose name every use case was at work: it has rows in every table."""
+"""A tenant with rows in every table."""
 
 from domain.lifecycle import StatusBucket
-from tests.working import back_up, backup_set, drift, export, policy, sync
+from tests.acts import back_up, backup_set, drift, export, policy, sync
 from tests.world import World
 
 
 async def fill(world: World) -> None:
-    """Sync twice, generate drift, back a policy up, let an item fail, and leave a run queued."""
+    """Sync twice, generate drift, back up a policy, fail an item, and leave a run queued."""
     for setting in ("old", "new"):
         await sync(world, policy("p-1", setting=setting), policy("p-2", setting=setting))
     broken = export(world, policy("p-1"), scope_key="broken")

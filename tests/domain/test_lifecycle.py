@@ -1,4 +1,4 @@
-"""The truth table, told by Python, by the stored column and by the list's filter."""
+"""Python, the stored column and the filter of the list agree on a run's bucket."""
 
 from datetime import UTC, datetime
 
@@ -16,7 +16,7 @@ from domain.lifecycle import (
 from domain.runs.models import RunFilter
 from domain.runs.repository import reading
 from domain.runs.repository.reading import Keyset
-from tests.domain.ledger import insert_runs
+from tests.acts import insert_runs
 from tests.world import World
 
 R3 = [
@@ -41,7 +41,7 @@ R3 = [
 
 
 @pytest.mark.parametrize(("status", "succeeded", "failed", "bucket"), R3)
-def test_buckets_are_those_of_the_product(
+def test_every_bucket_is_that_of_the_product(
     status: str, succeeded: int, failed: int, bucket: str
 ) -> None:
     rule = bucket_rule(RunStatus(status), succeeded=succeeded, failed=failed)
@@ -63,7 +63,7 @@ def test_exactly_one_rule_decides(status: RunStatus, succeeded: int, failed: int
     assert len(deciding) == 1
 
 
-def test_a_completed_run_says_whether_there_were_errors() -> None:
+def test_the_status_of_a_completed_run_shows_whether_items_failed() -> None:
     assert completed_status(failed=0) is RunStatus.COMPLETED
     assert completed_status(failed=1) is RunStatus.COMPLETED_WITH_ERRORS
 
@@ -76,10 +76,10 @@ _COUNT = st.one_of(st.just(0), st.just(1), st.integers(0, 700_000_000))
 )
 @given(
     counts=st.lists(st.tuples(_COUNT, _COUNT, _COUNT), min_size=1, max_size=10),
-    wanted=st.frozensets(st.sampled_from(StatusBucket), min_size=1),
+    buckets=st.frozensets(st.sampled_from(StatusBucket), min_size=1),
 )
-async def test_python_column_and_filter_never_disagree(
-    world: World, counts: list[tuple[int, int, int]], wanted: frozenset[StatusBucket]
+async def test_python_column_and_filter_agree(
+    world: World, counts: list[tuple[int, int, int]], buckets: frozenset[StatusBucket]
 ) -> None:
     cases = [(status, *some) for status in RunStatus for some in counts]
     since = datetime.now(UTC)
@@ -90,20 +90,20 @@ async def test_python_column_and_filter_never_disagree(
             for status, succeeded, failed, skipped in cases
         ],
     )
-    said = {
+    expected = {
         run_id: bucket_rule(status, succeeded=succeeded, failed=failed).bucket
         for run_id, (status, succeeded, failed, _) in zip(run_ids, cases, strict=True)
     }
     stored = await world.rows(
         "SELECT id, status_bucket FROM opsrun.operation_run WHERE id = ANY(:ids)", ids=run_ids
     )
-    assert dict(map(tuple, stored)) == said
+    assert dict(map(tuple, stored)) == expected
     chosen = await world.read(
         reading.page,
         await world.access(),
-        RunFilter(since, status_buckets=wanted),
+        RunFilter(since, status_buckets=buckets),
         Keyset(len(cases) + 1),
     )
     assert {run.id: run.status_bucket for run in chosen} == {
-        run_id: bucket for run_id, bucket in said.items() if bucket in wanted
+        run_id: bucket for run_id, bucket in expected.items() if bucket in buckets
     }

@@ -1,4 +1,4 @@
-"""An outage is logged when it begins and when it ends, and its tries come less and less often."""
+"""An outage is logged when it begins and ends, and the waits between tries grow."""
 
 import logging
 
@@ -9,7 +9,7 @@ from domain.outages import Outage, backoff, reason
 logger = logging.getLogger("tests.outages")
 
 
-def test_waits_grow_to_three_seconds_and_no_further() -> None:
+def test_waits_grow_to_three_seconds() -> None:
     for failures, most in ((0, 0.1), (1, 0.2), (3, 0.8), (5, 3.0), (100_000, 3.0)):
         waits = [backoff(failures) for _ in range(100)]
         assert most / 2 <= min(waits) < max(waits) <= most

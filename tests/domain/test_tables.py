@@ -1,24 +1,24 @@
-"""The catalog of the real database: keys and references stay inside a tenant.
+"""Keys and references of the database stay inside a tenant.
 
-Postgres checks both without row level security, so a key without its tenant would tell that
+Postgres checks both without row level security, so a key without its tenant would reveal that
 another tenant has such a row.
 """
 
 from domain.tables import SCHEMA, metadata
-from tests.domain.ledger import TENANT_COLUMNS
+from tests.ledger import TENANT_COLUMNS
 from tests.world import World
 
 TENANTS_TABLES = {table.name for table in TENANT_COLUMNS}
-# Unique without the tenant, and why that tells nobody of another one.
+# Unique without the tenant, and why that reveals nothing about other tenants.
 GLOBAL_KEYS = {
     "pk_tenant": "the tenant itself",
     "uq_tenant_slug": "part of links; only operators choose it",
     "pk_app_user": "a user may belong to several tenants",
-    "uq_app_user_issuer_subject": "as the identity provider knows them; one's id follows from it",
+    "uq_app_user_issuer_subject": "from the identity provider; the user's id is derived from it",
     "pk_trusted_document": "the hash of a text, which belongs to no tenant",
     "pk_outbox": "counted by the database; no client can choose or see it",
 }
-# What is above tenants may be referred to without one.
+# Tables that references may name without a tenant.
 ABOVE_TENANTS = {"tenant": "it is the tenant", "app_user": "may belong to several tenants"}
 
 _UNIQUE = """

@@ -1,6 +1,5 @@
 """A tenant with an object of every kind, created through the API."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +8,9 @@ from typing import Any
 from domain.tenancy.roles import TenantRole
 from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
+from tests.acts import save_scopes, write_policy
 from tests.client import WEBSOCKET, Client
 from tests.gql.api import RunningApi, work
-from tests.working import know_scopes
 from tests.world import World
 
 SCOPE = "servers"
@@ -70,22 +69,9 @@ class Furnished:
     backup_run: str
 
 
-def write_policy(world: World, scope: str, policy_id: str, **settings: Any) -> None:
-    """Put a policy into the tenant's export."""
-    folder = world.exports / scope
-    folder.mkdir(exist_ok=True)
-    body = {
-        "@odata.type": "#microsoft.graph.windows10CompliancePolicy",
-        "id": policy_id,
-        "displayName": f"Policy {policy_id}",
-        **settings,
-    }
-    (folder / f"{policy_id}.json").write_text(json.dumps(body))
-
-
 async def sync(world: World, client: Client, scope: str = SCOPE) -> str:
     """Sync the scope and return the run's id."""
-    await know_scopes(world, scope)
+    await save_scopes(world, scope)
     answer = await client.data(START, input={"tenantId": world.global_id, "scopeKey": scope})
     return await _done(world, answer)
 

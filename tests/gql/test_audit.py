@@ -20,11 +20,11 @@ from gql.ids import GlobalId
 from gql.request import Request
 from opsrun.auth.tokens import LOCAL_ISSUER, LocalTokens
 from opsrun.postgres.engines import Login
+from tests.acts import save_scopes
 from tests.client import PATIENCE, SSE, WEBSOCKET, WebSocket
 from tests.gql.api import RunningApi, eventually
 from tests.gql.conftest import Serving
 from tests.gql.trail import Pause, Trail
-from tests.working import know_scopes
 from tests.world import LOCAL_KEY, World
 
 VIEWER = "{ viewer { name } }"
@@ -57,7 +57,7 @@ def done(event: str, world: World, role: TenantRole, **more: str) -> Fields:
 
 
 async def test_a_start_is_audited_with_its_run(api: RunningApi, world: World, trail: Trail) -> None:
-    await know_scopes(world, "a")
+    await save_scopes(world, "a")
     client = api.member(world)
     ids = []
     for _ in range(2):
@@ -152,7 +152,7 @@ async def test_an_exceeded_limit_is_audited(api: RunningApi, world: World, trail
 async def test_a_start_refused_by_a_full_queue_is_audited(
     serving: Serving, world: World, trail: Trail
 ) -> None:
-    await know_scopes(world, "a", "b")
+    await save_scopes(world, "a", "b")
     async with serving(tenant_max_active_runs=1) as full:
         client = full.member(world)
         await client.data(START, id=world.global_id, scope="a")
@@ -241,7 +241,7 @@ def test_the_number_of_remembered_refusals_is_bounded() -> None:
 
 
 async def test_every_start_is_audited(api: RunningApi, world: World, trail: Trail) -> None:
-    await know_scopes(world, "a")
+    await save_scopes(world, "a")
     for _ in range(10):
         await api.member(world).data(START, id=world.global_id, scope="a")
     assert len(trail.fields) == 10
@@ -280,7 +280,7 @@ async def test_a_change_is_audited_even_if_its_client_left(
     role: TenantRole,
     document: str,
 ) -> None:
-    await know_scopes(world, "a")
+    await save_scopes(world, "a")
     await world.start()
     (row,) = await world.rows("SELECT id FROM opsrun.notification WHERE tenant_id = :tenant_id")
     ids = [GlobalId("Notification", world.tenant_id, row.id.hex).encode()]
@@ -333,7 +333,7 @@ async def test_a_new_user_is_audited_even_if_they_left(world: World, trail: Trai
 async def test_a_server_audits_running_mutations_before_it_stops(
     serving: Serving, world: World, trail: Trail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await know_scopes(world, "a")
+    await save_scopes(world, "a")
     committed = Pause()
 
     async def wait_at_last() -> None:

@@ -21,12 +21,12 @@ from gql.pages import Cursor
 from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
 from tests.client import WEBSOCKET, Answer
-from tests.domain.ledger import TENANT_COLUMNS
 from tests.gql.api import RunningApi
 from tests.gql.arguments import BUILT, Argument, arguments, owner
 from tests.gql.furnished import SCOPE, Furnished, furnish, sync
 from tests.gql.selections import below, coordinates, everything
 from tests.gql.traces import another, comparable, marks, traces
+from tests.ledger import TENANT_COLUMNS
 
 ARGUMENTS = arguments()
 WATCHED = [argument for argument in ARGUMENTS if argument.type_name == "Subscription"]

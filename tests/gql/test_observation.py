@@ -23,7 +23,7 @@ from tests.client import EVENTS
 from tests.gql.api import RunningApi, eventually
 from tests.gql.runs.watching import WATCH_RUN, WATCH_RUNS, claim, queue
 from tests.gql.transport.demo import PATH, client, serve
-from tests.noting import noted
+from tests.logs import collect_logs
 from tests.world import World
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -244,7 +244,7 @@ class TestMeasurements:
 
 class TestLogLines:
     async def test_carry_the_request_and_its_trace(self, seen: Seen) -> None:
-        with noted("gql") as log:
+        with collect_logs("gql") as log:
             await seen.ask(
                 'query Broken { mayFail(code: "INTERNAL") }',
                 **{"X-Request-Id": "mine-1", "traceparent": TRACEPARENT},
@@ -262,7 +262,7 @@ class TestLogLines:
 
         monkeypatch.setattr(api.cases.transactions, "read", fail)
         run = await queue(world)
-        with noted("gql") as log:
+        with collect_logs("gql") as log:
             await api.member(world).ask("query($id: ID!) { node(id: $id) { id } }", {"id": run})
         ids = log.ids_of("Unexpected error")
         assert ids["tenant_id"] == str(world.tenant_id)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from uuid import UUID, uuid4
 
 from gql.ids import decode_base64
-from tests.domain.ledger import TENANT_COLUMNS
+from tests.ledger import TENANT_COLUMNS
 from tests.world import World
 
 _HEX = re.compile(r"[0-9a-f]{32}")

@@ -15,12 +15,13 @@ from domain.runs.failures import FailureReason
 from domain.runs.models import OperationRun, StartedRun
 from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
+from tests.acts import export, policy, start_sync
 from tests.client import open_http
+from tests.ledger import failures, reload
 from tests.opsrun.commands import Command, running, until
 from tests.opsrun.conftest import Installation
 from tests.opsrun.hanging_worker import PIPE
 from tests.opsrun.test_processes import maintenance
-from tests.working import ended, export, failures, policy, start_sync
 from tests.world import World
 from workers.bounded_threads import THREADS_PER_GROUP
 
@@ -107,7 +108,7 @@ async def started(place: World) -> list[StartedRun]:
 
 
 async def states(place: World, runs: list[StartedRun]) -> list[OperationRun]:
-    return [await ended(place, run) for run in runs]
+    return [await reload(place, run.run.id) for run in runs]
 
 
 async def wait_for(place: World, runs: list[StartedRun], bucket: str) -> None:
@@ -152,7 +153,7 @@ async def test_runs_fail_at_the_deadline_and_readiness_shows_it(
         # The tenant has no free thread: the next sync fails without waiting for the deadline.
         refused = await start_sync(place, SCOPES[0])
         await wait_for(place, [refused], "FAILED")
-        (failure,) = (await failures(place, await ended(place, refused))).values()
+        (failure,) = (await failures(place, await reload(place, refused.run.id))).values()
         assert "earlier reads on this worker still hang" in failure.message
 
         for folder in hung:

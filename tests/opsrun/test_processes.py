@@ -12,14 +12,14 @@ from domain.runs.models import OperationRun
 from domain.runs.repository import reading
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login
+from tests.acts import export, policy, start_sync
 from tests.client import SYNC, User
 from tests.databases import url_of
 from tests.opsrun.api.test_serving import api
 from tests.opsrun.commands import Command, running, until
 from tests.opsrun.conftest import Installation
 from tests.opsrun.dev.embedded.observing import query
-from tests.working import SCOPE, export, policy, start_sync
-from tests.world import World
+from tests.world import SCOPE, World
 
 WORKING = "Executing runs, 8 at a time"
 KEEPING = "Dispatching, rescuing and purging runs"

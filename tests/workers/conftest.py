@@ -1,4 +1,4 @@
-"""Workers and maintenance serve whatever is there, so each module starts with an empty ledger."""
+"""Workers and maintenance serve every tenant, so each module starts with an empty ledger."""
 
 import pytest
 from sqlalchemy import text
@@ -9,6 +9,6 @@ from opsrun.resources import Resources
 
 @pytest.fixture(scope="module", autouse=True)
 async def empty_ledger(resources: dict[Login, Resources]) -> None:
-    """Delete the runs that other modules left behind, in all tenants."""
+    """Delete the runs that other modules left, in all tenants."""
     async with resources[Login.MAINTENANCE].transactions.installation() as session:
         await session.execute(text("DELETE FROM opsrun.operation_run"))

@@ -1,4 +1,4 @@
-"""A database that comes and goes as a test says."""
+"""Outages of the database."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +13,7 @@ from opsrun.postgres.url import parse_url
 
 
 class Fragile(Transactions):
-    """Transactions of a database that is gone whenever the test says so."""
+    """Transactions of a database that is unavailable while `down` is set."""
 
     down = False
 
@@ -28,13 +28,13 @@ class Fragile(Transactions):
 
 
 class Server:
-    """The database server as its administrator sees it."""
+    """The database server, controlled as its administrator can."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
     async def break_connections(self, login: Login = Login.WORKER) -> None:
-        """End every connection of the login, as a failover does."""
+        """Terminate every connection of the login, as a failover does."""
         await self._execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             f" WHERE usename = '{login}'"
@@ -52,7 +52,7 @@ class Server:
 
     @asynccontextmanager
     async def changed_password(self, login_url: str) -> AsyncIterator[None]:
-        """Give the login of this URL another password, and then its own again."""
+        """Change the password of this URL's login, and restore it afterwards."""
         url = parse_url(login_url)
         login = Login(url.username or "")
         await self._execute(f"ALTER ROLE {login} PASSWORD 'rotated'")

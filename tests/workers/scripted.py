@@ -1,4 +1,4 @@
-"""Producers that do what a test says, and the workers that run them."""
+"""Producers that a test scripts, and workers that execute their runs."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -6,9 +6,12 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import ClassVar
 
+from opentelemetry.trace import Tracer
+
 from domain.runs.execution import RunClaimer, RunExecution
 from domain.runs.models import StartedRun
 from tests.world import LEASE, World
+from workers.metrics import RunMetrics
 from workers.runner import RunRunner
 
 MINUTE = timedelta(minutes=1)
@@ -16,7 +19,7 @@ SHORT = timedelta(seconds=1)
 
 
 class Scripted:
-    """A producer that does what the test says."""
+    """A producer that does what the test passes in."""
 
     run_type: ClassVar[str] = "inventory.sync"
 
@@ -35,7 +38,7 @@ class Scripted:
 
 
 class Blocked(Scripted):
-    """A producer that records one item and then waits until it may go on."""
+    """A producer that records one item and then waits for `go_on`."""
 
     def __init__(self) -> None:
         super().__init__(self._block)
@@ -56,13 +59,22 @@ def runner_of(
     lease: timedelta = LEASE,
     run_timeout: timedelta = MINUTE,
     claimer: RunClaimer | None = None,
+    metrics: RunMetrics | None = None,
+    tracer: Tracer | None = None,
 ) -> RunRunner:
-    """A worker that knows this producer alone."""
-    return RunRunner(claimer or world.claimer, [producer], lease=lease, run_timeout=run_timeout)
+    """Return a worker with this producer alone."""
+    return RunRunner(
+        claimer or world.claimer,
+        [producer],
+        lease=lease,
+        run_timeout=run_timeout,
+        metrics=metrics,
+        tracer=tracer,
+    )
 
 
 async def execute(runner: RunRunner, started: StartedRun) -> None:
-    """Give the worker the run's message, and wait until it is through with it."""
+    """Send the run's message to the worker, and wait until it is processed."""
     async with asyncio.timeout(10):
         await runner.execute(started.run.run_type, started.run.tenant_id, started.run.id)
 
@@ -71,16 +83,16 @@ async def execute(runner: RunRunner, started: StartedRun) -> None:
 async def executing(
     runner: RunRunner, started: StartedRun, producer: Blocked
 ) -> AsyncIterator[asyncio.Task[None]]:
-    """Let a worker be in the middle of the run."""
-    working = asyncio.create_task(execute(runner, started))
+    """Keep a worker in the middle of the run."""
+    task = asyncio.create_task(execute(runner, started))
     async with asyncio.timeout(10):
         await producer.is_running.wait()
-        yield working
-        await working
+        yield task
+        await task
 
 
 async def lease_end(world: World, started: StartedRun) -> datetime:
-    """Tell until when the run's worker may be silent."""
+    """Return the time at which the run's lease ends."""
     (row,) = await world.rows(
         "SELECT lease_expires_at FROM opsrun.operation_run"
         " WHERE tenant_id = :tenant_id AND id = :run_id",

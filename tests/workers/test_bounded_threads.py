@@ -1,4 +1,4 @@
-"""Calls that never return cost their own group its threads, and no one else anything."""
+"""Calls that never return occupy the threads of their group alone."""
 
 import asyncio
 import subprocess
@@ -14,7 +14,7 @@ from workers.bounded_threads import BoundedThreads, ThreadsExhaustedError, Threa
 
 @pytest.fixture
 async def go_on() -> AsyncIterator[threading.Event]:
-    """What hanging calls wait for; set at the end, so that no thread is left."""
+    """The event that hanging calls wait for; it is set at the end, so that no thread is left."""
     event = threading.Event()
     yield event
     event.set()
@@ -26,7 +26,7 @@ async def hang(threads: BoundedThreads, group: str, go_on: threading.Event) -> N
 
 
 async def hanging(threads: BoundedThreads, go_on: threading.Event) -> asyncio.Task[bool]:
-    """Return a call of the group `a` that has its thread and hangs."""
+    """Return a call of group `a` that hangs in its thread."""
     began = threading.Event()
 
     def block() -> bool:
@@ -38,10 +38,10 @@ async def hanging(threads: BoundedThreads, go_on: threading.Event) -> asyncio.Ta
     return call
 
 
-async def settled(threads: BoundedThreads) -> None:
+async def wait_for_abandoned(threads: BoundedThreads) -> None:
     """Wait until every abandoned call has returned."""
     async with asyncio.timeout(10):
-        while threads.abandoned:  # noqa: ASYNC110 - it can only be asked
+        while threads.abandoned:  # noqa: ASYNC110 - no event reports it
             await asyncio.sleep(0)
 
 
@@ -58,7 +58,7 @@ async def test_calls_that_follow_each_other_use_one_thread() -> None:
     assert len({await threads.run("a", threading.get_ident) for _ in range(50)}) == 1
 
 
-async def test_a_group_has_a_few_threads_and_others_wait_in_line(go_on: threading.Event) -> None:
+async def test_a_group_has_a_few_threads_and_further_calls_wait(go_on: threading.Event) -> None:
     threads, running = BoundedThreads(10, per_group=2), threading.Semaphore(0)
 
     def block() -> bool:
@@ -76,7 +76,7 @@ async def test_a_group_that_hangs_is_refused_at_once_until_its_calls_return(
     go_on: threading.Event,
 ) -> None:
     threads = BoundedThreads(0.05, per_group=2)
-    # The third waits for a thread that never gets free.
+    # The third waits for a thread and never gets one.
     await asyncio.gather(*(hang(threads, "dead", go_on) for _ in range(3)))
     assert threads.abandoned == 2
     with pytest.raises(ThreadTimeoutError):
@@ -85,12 +85,12 @@ async def test_a_group_that_hangs_is_refused_at_once_until_its_calls_return(
         await threads.run("dead", pytest.fail)
     assert await threads.run("alive", lambda: 1) == 1
     go_on.set()
-    await settled(threads)
+    await wait_for_abandoned(threads)
     assert await threads.run("dead", lambda: 2) == 2
     threads.require_none_abandoned()
 
 
-async def test_the_process_has_a_bound_too(go_on: threading.Event) -> None:
+async def test_the_process_has_a_bound_as_well(go_on: threading.Event) -> None:
     threads = BoundedThreads(0.05, per_group=2, max_abandoned=4)
     await asyncio.gather(*(hang(threads, group, go_on) for group in "aabb"))
     with pytest.raises(ThreadsExhaustedError):
@@ -98,7 +98,7 @@ async def test_the_process_has_a_bound_too(go_on: threading.Event) -> None:
     with pytest.raises(ThreadsExhaustedError):
         await threads.run("c", pytest.fail)
     go_on.set()
-    await settled(threads)
+    await wait_for_abandoned(threads)
     threads.require_threads()
 
 
@@ -110,7 +110,7 @@ async def test_a_cancelled_call_keeps_its_thread_until_it_returns(go_on: threadi
         await call
     assert threads.abandoned == 1
     go_on.set()
-    await settled(threads)
+    await wait_for_abandoned(threads)
     assert await threads.run("a", lambda: 1) == 1
 
 
@@ -124,7 +124,7 @@ async def test_without_a_deadline_calls_wait_for_their_turn(go_on: threading.Eve
     assert await second == 2
 
 
-def test_the_process_ends_while_calls_hang() -> None:
+def test_the_process_exits_while_calls_hang() -> None:
     code = """
 import asyncio, threading
 from workers.bounded_threads import BoundedThreads, ThreadTimeoutError
@@ -135,7 +135,7 @@ async def main():
         print("abandoned")
 asyncio.run(main())
 """
-    ended = subprocess.run(  # noqa: S603 - the program is the test's own
+    process = subprocess.run(  # noqa: S603 - the test's program
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=True
     )
-    assert (ended.stdout, ended.stderr) == ("abandoned\n", "")
+    assert (process.stdout, process.stderr) == ("abandoned\n", "")

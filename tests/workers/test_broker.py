@@ -1,3 +1,5 @@
+"""The broker delivers every message, and survives outages of Redis."""
+
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,11 +12,11 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from taskiq import AckableMessage, SendTaskError
-from taskiq.acks import AcknowledgeType
 from taskiq.message import BrokerMessage
-from taskiq.receiver import Receiver
 
+from tests.acts import until
 from tests.valkey import Valkey
+from tests.workers.brokers import open_broker, receiving, silent_server
 from workers import broker as broker_module
 from workers.broker import RunBroker
 
@@ -34,17 +36,8 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 @pytest.fixture
 async def broker(redis_url: str, queue_name: str) -> AsyncIterator[RunBroker]:
-    async with started(RunBroker(redis_url, queue_name=queue_name)) as broker:
+    async with open_broker(RunBroker(redis_url, queue_name=queue_name)) as broker:
         yield broker
-
-
-@asynccontextmanager
-async def started(broker: RunBroker) -> AsyncIterator[RunBroker]:
-    await broker.startup()
-    try:
-        yield broker
-    finally:
-        await broker.shutdown()
 
 
 @asynccontextmanager
@@ -64,36 +57,9 @@ async def listening(broker: RunBroker) -> AsyncIterator[asyncio.Queue[AckableMes
         await asyncio.wait([listener])
 
 
-@asynccontextmanager
-async def receiving(broker: RunBroker, max_async_tasks: int) -> AsyncIterator[None]:
-    """Run tasks the way that `RunBroker` asks its users to."""
-    receiver = Receiver(
-        broker,
-        ack_type=AcknowledgeType.WHEN_RECEIVED,
-        max_async_tasks=max_async_tasks,
-        run_startup=False,
-    )
-    finish = asyncio.Event()
-    running = asyncio.create_task(receiver.listen(finish))
-    try:
-        yield
-        assert not running.done(), "the receiver ended"
-    finally:
-        finish.set()
-        await running
-
-
 async def receive(inbox: asyncio.Queue[AckableMessage]) -> AckableMessage:
     async with asyncio.timeout(10):
         return await inbox.get()
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(10):
-        while True:
-            if await condition():
-                return
-            await asyncio.sleep(0.01)
 
 
 async def calls_of(redis: Redis, command: str) -> int:
@@ -106,7 +72,7 @@ def message(data: bytes = b"hint") -> BrokerMessage:
 
 
 async def abandon(redis: Redis, queue_name: str, consumer: str = "dead") -> bytes | str:
-    """Add an entry, and read it as a consumer that will never be heard of again."""
+    """Add an entry, and read it as a consumer that never acknowledges it."""
     entry_id = await redis.xadd(queue_name, {"data": "abandoned"})
     await redis.xgroup_create(queue_name, queue_name, id="0")
     await redis.xreadgroup(queue_name, consumer, {queue_name: ">"})
@@ -124,14 +90,12 @@ async def age_in_minutes(broker: RunBroker) -> int:
 
 
 class TestDelivery:
-    async def test_a_message_kicked_before_any_group_exists_arrives(
-        self, broker: RunBroker
-    ) -> None:
+    async def test_a_message_sent_before_any_group_exists_arrives(self, broker: RunBroker) -> None:
         await broker.kick(message(b"early"))
         async with listening(broker) as inbox:
             assert (await receive(inbox)).data == b"early"
 
-    async def test_a_group_that_exists_already_is_used(
+    async def test_an_existing_group_is_used(
         self, broker: RunBroker, redis: Redis, queue_name: str
     ) -> None:
         await redis.xgroup_create(queue_name, queue_name, id="0", mkstream=True)
@@ -144,7 +108,7 @@ class TestDelivery:
     ) -> None:
         sent = {str(number).encode() for number in range(10)}
         async with (
-            started(RunBroker(redis_url, queue_name=queue_name)) as other,
+            open_broker(RunBroker(redis_url, queue_name=queue_name)) as other,
             listening(broker) as first,
             listening(other) as second,
         ):
@@ -170,7 +134,7 @@ class TestDelivery:
         assert await redis.xlen(queue_name) == 0
         assert (await redis.xpending(queue_name, queue_name))["pending"] == 0
 
-    async def test_an_entry_that_is_no_message_is_dropped(
+    async def test_an_entry_without_a_message_is_dropped(
         self,
         broker: RunBroker,
         redis: Redis,
@@ -199,17 +163,17 @@ async def _nothing(tenant_id: str, run_id: str) -> None: ...
 
 
 class TestReclaim:
-    async def test_an_abandoned_entry_arrives_without_any_new_message(
+    async def test_an_abandoned_entry_arrives_without_a_new_message(
         self, redis_url: str, redis: Redis, queue_name: str
     ) -> None:
         await abandon(redis, queue_name)
         broker = RunBroker(
             redis_url, queue_name=queue_name, idle_timeout=0.2, reclaim_interval=0.1, block=0.05
         )
-        async with started(broker), listening(broker) as inbox:
+        async with open_broker(broker), listening(broker) as inbox:
             assert (await receive(inbox)).data == b"abandoned"
 
-    async def test_an_entry_that_was_read_just_now_is_left_alone(
+    async def test_a_recently_read_entry_is_left_alone(
         self, valkey: Valkey, queue_name: str
     ) -> None:
         broker = RunBroker(valkey.url, queue_name=queue_name, reclaim_interval=0.05, block=0.01)
@@ -219,21 +183,21 @@ class TestReclaim:
             async def searched_three_times() -> bool:
                 return await calls_of(redis, "xautoclaim") >= 3
 
-            async with started(broker), listening(broker) as inbox:
+            async with open_broker(broker), listening(broker) as inbox:
                 await until(searched_three_times)
                 assert inbox.empty()
 
-    async def test_an_abandoned_entry_that_was_deleted_does_no_harm(
+    async def test_a_deleted_abandoned_entry_is_ignored(
         self, redis_url: str, redis: Redis, queue_name: str
     ) -> None:
         entry_id = await abandon(redis, queue_name)
         await redis.xdel(queue_name, entry_id)
         broker = RunBroker(redis_url, queue_name=queue_name, idle_timeout=0)
-        async with started(broker), listening(broker) as inbox:
+        async with open_broker(broker), listening(broker) as inbox:
             await broker.kick(message(b"new"))
             assert (await receive(inbox)).data == b"new"
 
-    async def test_only_consumers_that_are_silent_and_own_nothing_are_removed(
+    async def test_only_idle_consumers_without_entries_are_removed(
         self, redis_url: str, redis: Redis, queue_name: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(broker_module, "CONSUMER_LIFETIME", 0)
@@ -244,13 +208,13 @@ class TestReclaim:
         async def silent_is_gone() -> bool:
             return "silent" not in await consumers(redis, queue_name)
 
-        async with started(broker), listening(broker):
+        async with open_broker(broker), listening(broker):
             await until(silent_is_gone)
             assert "owner" in await consumers(redis, queue_name)
 
 
 class TestAge:
-    async def test_is_that_of_the_oldest_message_that_nobody_read(
+    async def test_is_that_of_the_oldest_unread_message(
         self, broker: RunBroker, redis: Redis, queue_name: str
     ) -> None:
         assert await broker.age() == NOTHING
@@ -269,7 +233,7 @@ class TestAge:
         assert await broker.age() == NOTHING
 
     async def test_is_unknown_while_redis_is_down(self, valkey: Valkey) -> None:
-        async with started(RunBroker(valkey.url)) as broker:
+        async with open_broker(RunBroker(valkey.url)) as broker:
             await valkey.kill()
             assert await broker.age() is None
 
@@ -283,7 +247,7 @@ class TestShutdown:
         await broker.shutdown()
         assert await consumers(redis, queue_name) == set()
 
-    async def test_keeps_what_is_pending(
+    async def test_keeps_pending_entries(
         self, broker: RunBroker, redis: Redis, queue_name: str
     ) -> None:
         async with listening(broker) as inbox:
@@ -301,15 +265,15 @@ class TestShutdown:
 
 
 class TestOutage:
-    async def test_listening_starts_before_redis_does(self, valkey: Valkey) -> None:
+    async def test_listening_can_start_before_redis(self, valkey: Valkey) -> None:
         await valkey.kill()
-        async with started(RunBroker(valkey.url)) as broker, listening(broker) as inbox:
+        async with open_broker(RunBroker(valkey.url)) as broker, listening(broker) as inbox:
             await valkey.start()
             await broker.kick(message(b"at last"))
             assert (await receive(inbox)).data == b"at last"
 
-    async def test_listening_goes_on_after_a_restart(self, valkey: Valkey) -> None:
-        async with started(RunBroker(valkey.url)) as broker, listening(broker) as inbox:
+    async def test_listening_continues_after_a_restart(self, valkey: Valkey) -> None:
+        async with open_broker(RunBroker(valkey.url)) as broker, listening(broker) as inbox:
             await broker.kick(message(b"before"))
             received = await receive(inbox)
             await valkey.kill()
@@ -327,12 +291,12 @@ class TestOutage:
         ],
         ids=["flushall", "delete", "destroy"],
     )
-    async def test_a_lost_group_is_made_again(
+    async def test_a_lost_group_is_created_again(
         self, valkey: Valkey, lose: Callable[[Redis], Awaitable[Any]]
     ) -> None:
         async with (
             Redis.from_url(valkey.url) as redis,
-            started(RunBroker(valkey.url)) as broker,
+            open_broker(RunBroker(valkey.url)) as broker,
             listening(broker) as inbox,
         ):
             await broker.kick(message(b"before"))
@@ -351,7 +315,7 @@ class TestOutage:
             writer.close()
             tries.release()
 
-        async with started(RunBroker(valkey.url)) as broker, listening(broker) as inbox:
+        async with open_broker(RunBroker(valkey.url)) as broker, listening(broker) as inbox:
             await broker.kick(message())
             await receive(inbox)
             await valkey.kill()
@@ -361,12 +325,12 @@ class TestOutage:
             await valkey.start()
             await broker.kick(message())
             await receive(inbox)
-        ours = [r for r in caplog.records if r.name == broker_module.__name__]
-        assert [r.levelname for r in ours] == ["WARNING", "INFO"]
+        records = [r for r in caplog.records if r.name == broker_module.__name__]
+        assert [r.levelname for r in records] == ["WARNING", "INFO"]
         assert "pw" not in caplog.text
 
     async def test_kick_raises_soon_when_redis_is_down(self, valkey: Valkey) -> None:
-        async with started(RunBroker(valkey.url)) as broker:
+        async with open_broker(RunBroker(valkey.url)) as broker:
             await valkey.kill()
             async with asyncio.timeout(broker_module.COMMAND_TIMEOUT):
                 with pytest.raises(RedisError):
@@ -376,23 +340,15 @@ class TestOutage:
 
     async def test_kick_raises_when_redis_is_silent(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(broker_module, "COMMAND_TIMEOUT", 0.2)
-        heard = asyncio.Event()
-
-        async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            heard.set()
-            await reader.read()
-            writer.close()
-
-        async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
-            port = server.sockets[0].getsockname()[1]
-            async with started(RunBroker(f"redis://127.0.0.1:{port}/0")) as broker:
-                with pytest.raises((TimeoutError, RedisError)):
-                    await broker.kick(message())
-        assert heard.is_set()
+        connected = asyncio.Event()
+        async with silent_server(connected) as url, open_broker(RunBroker(url)) as broker:
+            with pytest.raises((TimeoutError, RedisError)):
+                await broker.kick(message())
+        assert connected.is_set()
 
 
 class TestReceiver:
-    async def test_a_busy_worker_takes_no_more_than_it_can_run(
+    async def test_a_busy_worker_receives_no_more_than_it_can_run(
         self, broker: RunBroker, redis: Redis, queue_name: str
     ) -> None:
         started_runs: asyncio.Queue[str] = asyncio.Queue()
@@ -424,16 +380,16 @@ class TestReceiver:
 
         async with (
             Redis.from_url(valkey.url) as redis,
-            started(broker),
+            open_broker(broker),
             receiving(broker, max_async_tasks=2),
         ):
             await broker.register_task(look, "look").kiq("a")
 
-            async def searched_three_times_since() -> bool:
+            async def searched_three_more_times() -> bool:
                 return bool(runs) and await calls_of(redis, "xautoclaim") >= before + 3
 
             before = await calls_of(redis, "xautoclaim")
-            await until(searched_three_times_since)
+            await until(searched_three_more_times)
             assert runs == ["a"]
             go_on.set()
 
@@ -446,7 +402,7 @@ class TestReceiver:
             is_done.set()
 
         async with (
-            started(RunBroker(valkey.url)) as broker,
+            open_broker(RunBroker(valkey.url)) as broker,
             receiving(broker, max_async_tasks=2),
             asyncio.timeout(10),
         ):
@@ -461,7 +417,7 @@ class TestReceiver:
             await task.kiq()
             await is_done.wait()
 
-    async def test_bytes_that_are_no_message_are_skipped(
+    async def test_invalid_bytes_are_skipped(
         self, broker: RunBroker, redis: Redis, queue_name: str
     ) -> None:
         looked = asyncio.Event()

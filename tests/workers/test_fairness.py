@@ -1,23 +1,18 @@
-"""However long one tenant's queue is, and however long its runs take: others are served at once."""
+"""One tenant's long queue and endless runs do not delay other tenants."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from uuid import uuid4
 
 from domain.lifecycle import RunStatus
 from domain.runs.execution import RunExecution
-from domain.runs.models import StartedRun
-from opsrun.postgres.engines import Login
+from tests.acts import queue_runs, until, wait_for_end
+from tests.workers.brokers import new_broker, receiving
 from tests.workers.scripted import Scripted, runner_of
-from tests.workers.test_broker import receiving, started
 from tests.workers.test_maintenance import running
-from tests.working import ended, queue_runs, until
-from tests.world import LEASE, World
-from workers.broker import RunBroker
-from workers.maintenance import Maintenance
+from tests.world import World
 from workers.tasks import register_tasks, sender
 
 QUEUE = 10_000
@@ -25,20 +20,12 @@ SLOTS, SHARE = 4, 3
 
 
 @asynccontextmanager
-async def working(world: World, url: str, producer: Scripted) -> AsyncIterator[None]:
-    """One worker of four slots, of which a tenant may have three, and maintenance."""
-    async with started(RunBroker(url, queue_name=f"test-{uuid4()}", block=0.05)) as broker:
+async def worker_and_maintenance(world: World, url: str, producer: Scripted) -> AsyncIterator[None]:
+    """Run maintenance, and a worker with four slots; a tenant gets three at most."""
+    async with new_broker(url) as broker:
         register_tasks(broker, [producer], runner := runner_of(world, producer))
-        keeper = world.resources[Login.MAINTENANCE]
-        maintenance = Maintenance(
-            keeper.transactions,
-            keeper.wakeups,
-            sender(broker),
-            broker.age,
-            lease=LEASE,
-            redispatch_after=timedelta(0),
-            queue_timeout=timedelta(days=1),
-            tenant_concurrency=SHARE,
+        maintenance = world.maintenance(
+            sender(broker), broker.age, redispatch_after=timedelta(0), tenant_concurrency=SHARE
         )
         async with running(maintenance), receiving(broker, SLOTS):
             try:
@@ -47,27 +34,16 @@ async def working(world: World, url: str, producer: Scripted) -> AsyncIterator[N
                 await runner.hand_back()
 
 
-async def held(world: World) -> int:
+async def running_count(world: World) -> int:
     rows = await world.rows(
         "SELECT 1 FROM opsrun.operation_run WHERE tenant_id = :tenant_id AND status = 'running'"
     )
     return len(rows)
 
 
-async def waiting(world: World) -> int:
+async def outbox_count(world: World) -> int:
     rows = await world.rows("SELECT 1 FROM opsrun.outbox WHERE tenant_id = :tenant_id")
     return len(rows)
-
-
-async def served(world: World) -> StartedRun:
-    """Start a run and wait for its end."""
-    run = await world.start()
-
-    async def is_over() -> bool:
-        return (await ended(world, run)).is_terminal
-
-    await until(is_over)
-    return run
 
 
 async def test_endless_runs_and_a_long_queue_of_one_tenant_leave_room_for_others(
@@ -80,23 +56,23 @@ async def test_endless_runs_and_a_long_queue_of_one_tenant_leave_room_for_others
             await over.wait()
 
     await queue_runs(world, QUEUE)
-    async with working(world, redis_url, Scripted(work)):
+    async with worker_and_maintenance(world, redis_url, Scripted(work)):
 
         async def has_its_share() -> bool:
-            return await held(world) == SHARE
+            return await running_count(world) == SHARE
 
         await until(has_its_share)
         other = await World.create(world.resources, tmp_path)
         for _ in range(3):
-            run = await ended(other, await served(other))
+            run = await wait_for_end(other, (await other.start()).run.id)
             assert run.status is RunStatus.COMPLETED
-        assert await held(world) == SHARE
-        assert await waiting(world) == QUEUE - SHARE
+        assert await running_count(world) == SHARE
+        assert await outbox_count(world) == QUEUE - SHARE
         # A run that starts while the worker stops would otherwise last until its timeout.
         over.set()
 
 
-async def test_a_long_queue_goes_on_by_itself(world: World, redis_url: str) -> None:
+async def test_a_long_queue_is_worked_off_without_a_new_start(world: World, redis_url: str) -> None:
     produced = asyncio.Event()
 
     async def work(_: RunExecution) -> None:
@@ -105,5 +81,5 @@ async def test_a_long_queue_goes_on_by_itself(world: World, redis_url: str) -> N
 
     producer = Scripted(work)
     await queue_runs(world, QUEUE)
-    async with working(world, redis_url, producer), asyncio.timeout(10):
+    async with worker_and_maintenance(world, redis_url, producer), asyncio.timeout(10):
         await produced.wait()

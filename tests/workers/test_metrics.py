@@ -1,8 +1,6 @@
-"""What workers and maintenance count, and the ids of what they log."""
+"""The metrics of workers and maintenance, and the ids in their logs."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -13,15 +11,13 @@ from domain.runs.failures import FailureReason, ProducerError
 from domain.runs.maintenance import DispatchUnavailableError
 from domain.runs.models import Dispatch
 from domain.runs.repository import backlog
-from opsrun.postgres.engines import Login
-from tests.noting import noted
-from tests.workers.scripted import Scripted, execute
-from tests.working import until
-from tests.world import LEASE, TENANT_CONCURRENCY, World, nothing_waits
-from workers import metrics as shown
+from tests.acts import until
+from tests.logs import collect_logs
+from tests.workers.scripted import Scripted, execute, runner_of
+from tests.world import World
+from workers import metrics as metrics_module
 from workers.maintenance import Maintenance
 from workers.metrics import MaintenanceMetrics, RunMetrics
-from workers.runner import RunRunner
 from workers.steps import StalledError, Steps
 
 SYNC = "inventory.sync"
@@ -30,20 +26,6 @@ SYNC = "inventory.sync"
 @pytest.fixture
 def registry() -> CollectorRegistry:
     return CollectorRegistry()
-
-
-def runner_of(
-    world: World,
-    work: Callable[[RunExecution], Awaitable[None]],
-    metrics: RunMetrics | None = None,
-) -> RunRunner:
-    return RunRunner(
-        world.claimer,
-        [Scripted(work)],
-        lease=LEASE,
-        run_timeout=timedelta(minutes=1),
-        metrics=metrics,
-    )
 
 
 async def one_of_two(execution: RunExecution) -> None:
@@ -57,31 +39,20 @@ async def fail(_: RunExecution) -> None:
     raise ProducerError(FailureReason.SCOPE_NOT_FOUND, "No such scope.")
 
 
-async def stumble(_: RunExecution) -> None:
+async def crash(_: RunExecution) -> None:
     raise RuntimeError
 
 
+async def refuse(_: Dispatch) -> None:
+    raise DispatchUnavailableError("refused")
+
+
 def maintenance(world: World, registry: CollectorRegistry) -> Maintenance:
-    keeper = world.resources[Login.MAINTENANCE]
-
-    async def send(_: Dispatch) -> None:
-        raise DispatchUnavailableError("Nobody takes messages here")
-
-    return Maintenance(
-        keeper.transactions,
-        keeper.wakeups,
-        send,
-        nothing_waits,
-        lease=timedelta(0),
-        redispatch_after=timedelta(hours=1),
-        queue_timeout=timedelta(days=1),
-        tenant_concurrency=TENANT_CONCURRENCY,
-        metrics=MaintenanceMetrics(registry),
-    )
+    return world.maintenance(refuse, metrics=MaintenanceMetrics(registry))
 
 
 async def add_run(world: World, action: str, **columns: str) -> None:
-    """Write a run of a type of its own, which no other test counts."""
+    """Insert a run of a type that no other test counts."""
     names, values = "".join(f", {n}" for n in columns), "".join(f", {v}" for v in columns.values())
     await world.write(
         "INSERT INTO opsrun.operation_run (tenant_id, id, resource, action, idempotency_key,"
@@ -105,32 +76,35 @@ class TestRuns:
 
         names = ("opsrun_runs_ended_total", "opsrun_run_seconds_count")
         for name in names:
-            assert counted(name) == dict.fromkeys(counts, 0), "a rate would miss the first one"
-        for work in (one_of_two, fail, stumble):
-            await execute(runner_of(world, work, metrics), await world.start())
+            assert counted(name) == dict.fromkeys(counts, 0), (
+                "a rate misses the first event of a new series"
+            )
+        for work in (one_of_two, fail, crash):
+            await execute(runner_of(world, Scripted(work), metrics=metrics), await world.start())
         for name in names:
             assert counted(name) == counts
 
-    async def test_that_come_twice_are_counted_once(
+    async def test_are_counted_once_if_their_message_comes_twice(
         self, world: World, registry: CollectorRegistry
     ) -> None:
-        runner, started = runner_of(world, fail, RunMetrics(registry)), await world.start()
+        runner = runner_of(world, Scripted(fail), metrics=RunMetrics(registry))
+        started = await world.start()
         await execute(runner, started)
         await execute(runner, started)
         labels = {"run_type": SYNC, "bucket": "FAILED"}
         assert registry.get_sample_value("opsrun_runs_ended_total", labels) == 1
 
-    async def test_are_named_by_all_that_is_logged_about_them(self, world: World) -> None:
+    async def test_are_named_in_every_log_line_about_them(self, world: World) -> None:
         started = await world.start()
-        with noted("workers") as log:
-            await execute(runner_of(world, stumble), started)
+        with collect_logs("workers") as log:
+            await execute(runner_of(world, Scripted(crash)), started)
         assert len(log.lines) == 3
         for _, ids in log.lines:
             assert ids == {"tenant_id": str(world.tenant_id), "run_id": str(started.run.id)}
 
 
 class TestMaintenance:
-    async def test_counts_what_it_rescues_and_aborts(
+    async def test_counts_rescued_and_aborted_runs(
         self, world: World, registry: CollectorRegistry
     ) -> None:
         lost, forgotten = uuid4().hex, uuid4().hex
@@ -149,13 +123,13 @@ class TestMaintenance:
         for action in (lost, forgotten):
             labels = {"run_type": f"counted.{action}", "bucket": "FAILED"}
             assert registry.get_sample_value("opsrun_runs_ended_total", labels) == 1
-        # One that never started took no time.
+        # A run that never started has no running time.
         assert registry.get_sample_value("opsrun_run_seconds_count", labels) is None
 
     async def test_shows_the_queues_of_all_tenants(
         self, world: World, registry: CollectorRegistry
     ) -> None:
-        action, keeping = uuid4().hex, maintenance(world, registry)
+        action, process = uuid4().hex, maintenance(world, registry)
 
         def active(bucket: str) -> float | None:
             labels = {"run_type": f"counted.{action}", "bucket": bucket}
@@ -164,28 +138,28 @@ class TestMaintenance:
         for _ in range(3):
             await add_run(world, action, not_before="now() - interval '1 hour'")
         await world.start()
-        await keeping.measure()
+        await process.measure()
         assert (active("QUEUED"), active("RUNNING")) == (3, None)
         assert (registry.get_sample_value("opsrun_oldest_queued_run_seconds") or 0) >= 3600
         assert (registry.get_sample_value("opsrun_outbox_entries") or 0) >= 1
         await world.write("DELETE FROM opsrun.operation_run WHERE action = :action", action=action)
-        await keeping.measure()
+        await process.measure()
         assert active("QUEUED") is None
 
-    async def test_shows_no_queues_that_it_has_not_read_for_long(
+    async def test_hides_the_queues_if_they_were_not_read_recently(
         self, world: World, registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         names = ("opsrun_outbox_entries", "opsrun_oldest_queued_run_seconds")
-        keeping = maintenance(world, registry)
+        process = maintenance(world, registry)
         assert [registry.get_sample_value(name) for name in names] == [None, None]
         await world.start()
-        await keeping.measure()
+        await process.measure()
         assert None not in [registry.get_sample_value(name) for name in names]
-        monkeypatch.setattr(shown, "FRESH_SECONDS", 0.0)
+        monkeypatch.setattr(metrics_module, "FRESH_SECONDS", 0.0)
         assert [registry.get_sample_value(name) for name in names] == [None, None]
         assert b"opsrun_active_runs{" not in generate_latest(registry)
 
-    async def test_counts_no_more_than_a_bounded_number(
+    async def test_counts_up_to_a_bound(
         self, world: World, registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(backlog, "MOST", 2)
@@ -196,15 +170,15 @@ class TestMaintenance:
 
 
 class TestSteps:
-    async def test_tell_whether_they_succeed(self, registry: CollectorRegistry) -> None:
-        steps, done, fault = Steps(MaintenanceMetrics(registry)), asyncio.Event(), [True]
+    async def test_count_successes_and_failures(self, registry: CollectorRegistry) -> None:
+        steps, done, fails = Steps(MaintenanceMetrics(registry)), asyncio.Event(), [True]
         failures = "opsrun_maintenance_step_failures_total"
         name = "opsrun_maintenance_step_success_timestamp_seconds"
         labels, seen = {"step": "relay"}, list[list[float | None]]()
 
         async def relay() -> None:
             seen.append([registry.get_sample_value(one, labels) for one in (failures, name)])
-            if fault and fault.pop():
+            if fails and fails.pop():
                 raise DispatchUnavailableError("no")
             done.set()
 
@@ -217,12 +191,12 @@ class TestSteps:
         finally:
             repeating.cancel()
             await asyncio.wait([repeating])
-        assert seen[0] == [0, 0], "no alert sees what begins with its first event"
+        assert seen[0] == [0, 0], "an alert misses the first event of a new series"
         assert registry.get_sample_value(failures, labels) == 1
         assert (registry.get_sample_value(name, labels) or 0) > 1e9
         steps.require("relay")
 
-    async def test_that_fail_for_long_say_why(
+    async def test_that_keep_failing_raise_their_error(
         self, registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("workers.steps.STALL_SECONDS", 0)

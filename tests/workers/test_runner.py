@@ -1,4 +1,4 @@
-"""One run in one worker: kept alive, taken away, failed, handed back, never told wrongly."""
+"""A worker extends its lease, stops when it is lost, and records failures without secrets."""
 
 import asyncio
 import gc
@@ -20,7 +20,8 @@ from domain.runs.failures import FailureReason, ProducerError, RunFailure
 from domain.runs.models import RunCounts, StartedRun
 from domain.tenancy.transactions import DatabaseUnavailableError
 from opsrun.telemetry.logging import configure_logging
-from tests.domain.ledger import ledger_faults, tables_that_tell
+from tests.acts import lose_worker, relay, rescue, until
+from tests.ledger import failures, ledger_faults, reload, tables_with
 from tests.workers.scripted import (
     SHORT,
     Blocked,
@@ -30,7 +31,6 @@ from tests.workers.scripted import (
     lease_end,
     runner_of,
 )
-from tests.working import ended, failures, lose_worker, relay, rescue, until
 from tests.world import World
 
 CONNECTION = "postgresql://opsrun:hunter2-of-the-database@db.internal:5432/opsrun"
@@ -41,19 +41,19 @@ LEAK = f"cannot reach {CONNECTION} with Authorization: Bearer {BEARER} for {E_MA
 
 
 async def whole_failure(world: World, started: StartedRun) -> RunFailure:
-    run = await ended(world, started)
+    run = await reload(world, started.run.id)
     assert (run.status, run.status_bucket) == (RunStatus.FAILED, StatusBucket.FAILED)
     return (await failures(world, run))[None]
 
 
 @contextmanager
-def our_logs(log_format: Literal["text", "json"]) -> Iterator[io.StringIO]:
-    """Collect what our logging writes to stderr."""
+def collected_logs(log_format: Literal["text", "json"]) -> Iterator[io.StringIO]:
+    """Collect the logs that Opsrun writes to stderr."""
     root, output = logging.getLogger(), io.StringIO()
     handlers, level = root.handlers[:], root.level
     audit_level = logging.getLogger("audit").level
     hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
-    # Whatever is there, pytest's handlers for one, would be closed.
+    # Existing handlers, such as pytest's, would be closed.
     root.handlers.clear()
     with redirect_stderr(output):
         configure_logging("DEBUG", log_format)
@@ -68,7 +68,7 @@ def our_logs(log_format: Literal["text", "json"]) -> Iterator[io.StringIO]:
 
 
 class TestALease:
-    async def test_is_kept_alive_for_longer_than_it_lasts(self, world: World) -> None:
+    async def test_is_extended_beyond_its_first_end(self, world: World) -> None:
         producer, started = Blocked(), await world.start()
         async with executing(runner_of(world, producer, lease=SHORT), started, producer):
             first = await lease_end(world, started)
@@ -78,16 +78,14 @@ class TestALease:
 
             await until(has_outlived_its_first_lease)
             await rescue(world)
-            assert (await ended(world, started)).status is RunStatus.RUNNING
+            assert (await reload(world, started.run.id)).status is RunStatus.RUNNING
             producer.go_on.set()
-        run = await ended(world, started)
+        run = await reload(world, started.run.id)
         assert (run.status_bucket, run.attempt) == (StatusBucket.SUCCEEDED, 1)
         assert producer.runs == 1
         assert await ledger_faults(world) == []
 
-    async def test_that_is_lost_cancels_the_work_and_leaves_the_run_alone(
-        self, world: World
-    ) -> None:
+    async def test_that_is_lost_cancels_the_work_and_changes_nothing(self, world: World) -> None:
         producer, started = Blocked(), await world.start()
         async with executing(runner_of(world, producer, lease=SHORT), started, producer):
             await world.write(
@@ -96,45 +94,45 @@ class TestALease:
                 run_id=started.run.id,
             )
             await producer.cancelled.wait()
-        run = await ended(world, started)
+        run = await reload(world, started.run.id)
         assert (run.status, run.attempt) == (RunStatus.RUNNING, 2)
         assert await failures(world, run) == {}
 
-    async def test_that_was_lost_unnoticed_stops_the_ending(self, world: World) -> None:
+    async def test_that_was_lost_unnoticed_prevents_the_end(self, world: World) -> None:
         started = await world.start()
 
         async def overslept(execution: RunExecution) -> None:
             await lose_worker(world, execution.run.id)
 
         await execute(runner_of(world, Scripted(overslept)), started)
-        assert (await ended(world, started)).status is RunStatus.PENDING
+        assert (await reload(world, started.run.id)).status is RunStatus.PENDING
 
         async def overslept_and_failed(execution: RunExecution) -> None:
             await lose_worker(world, execution.run.id)
             raise ProducerError(FailureReason.SCOPE_NOT_FOUND, "late")
 
         await execute(runner_of(world, Scripted(overslept_and_failed)), started)
-        run = await ended(world, started)
+        run = await reload(world, started.run.id)
         assert (run.status, run.attempt) == (RunStatus.PENDING, 2)
         assert await failures(world, run) == {}
         assert await ledger_faults(world) == []
 
 
 class TestAFailure:
-    async def test_that_the_producer_understands_is_told(self, world: World) -> None:
+    async def test_of_the_producer_is_recorded(self, world: World) -> None:
         async def work(_: RunExecution) -> None:
-            raise ProducerError(FailureReason.SCOPE_NOT_FOUND, "There is no such scope.")
+            raise ProducerError(FailureReason.SCOPE_NOT_FOUND, "Unknown scope.")
 
         started = await world.start()
         await execute(runner_of(world, Scripted(work)), started)
         failure = await whole_failure(world, started)
         assert (failure.reason, failure.message) == (
             FailureReason.SCOPE_NOT_FOUND,
-            "There is no such scope.",
+            "Unknown scope.",
         )
         assert (failure.retryable, failure.error_id, failure.attempt) == (False, None, 1)
 
-    async def test_keeps_what_was_done_before(self, world: World) -> None:
+    async def test_keeps_the_items_before_it(self, world: World) -> None:
         async def work(execution: RunExecution) -> None:
             await execution.set_total(3)
             async with execution.batch() as batch:
@@ -146,14 +144,14 @@ class TestAFailure:
 
         started = await world.start()
         await execute(runner_of(world, Scripted(work)), started)
-        run = await ended(world, started)
+        run = await reload(world, started.run.id)
         assert (run.status, run.status_bucket) == (RunStatus.FAILED, StatusBucket.FAILED)
         assert run.counts == RunCounts(total=3, succeeded=1, failed=1, skipped=0)
         assert set(await failures(world, run)) == {None, "b"}
         assert await ledger_faults(world) == []
 
     @pytest.mark.parametrize("log_format", ["text", "json"])
-    async def test_that_nobody_foresaw_leaks_nothing(
+    async def test_that_is_unexpected_leaks_no_secret(
         self, world: World, log_format: Literal["text", "json"]
     ) -> None:
         async def work(execution: RunExecution) -> None:
@@ -165,40 +163,40 @@ class TestAFailure:
                 raise RuntimeError(f"gave up: {LEAK}") from error
 
         started = await world.start()
-        with our_logs(log_format) as output:
+        with collected_logs(log_format) as output:
             await execute(runner_of(world, Scripted(work)), started)
         failure = await whole_failure(world, started)
         assert (failure.reason, failure.retryable) == (FailureReason.INTERNAL_ERROR, True)
         assert "RuntimeError" in failure.message
         assert failure.error_id is not None
         for secret in SECRETS:
-            assert await tables_that_tell(world, secret) == set()
+            assert await tables_with(world, secret) == set()
         logs = output.getvalue()
         assert failure.error_id in logs
         assert "gave up: cannot reach" in logs
         assert "Traceback" in logs
         assert not [secret for secret in SECRETS if secret in logs]
 
-    async def test_that_nobody_foresaw_shows_nothing_of_a_policy(self, world: World) -> None:
+    async def test_that_is_unexpected_hides_the_text_of_a_policy(self, world: World) -> None:
         async def work(_: RunExecution) -> None:
             raise ValueError("invalid input for query argument $4: 'our kiosk code is 4711'")
 
         started = await world.start()
         await execute(runner_of(world, Scripted(work)), started)
         assert "4711" not in (await whole_failure(world, started)).message
-        assert await tables_that_tell(world, "our kiosk code") == set()
+        assert await tables_with(world, "our kiosk code") == set()
 
-    async def test_of_a_run_that_takes_too_long(self, world: World) -> None:
+    async def test_ends_a_run_that_takes_too_long(self, world: World) -> None:
         producer, started = Blocked(), await world.start()
         await execute(runner_of(world, producer, run_timeout=timedelta(seconds=0.3)), started)
         failure = await whole_failure(world, started)
         assert (failure.reason, failure.retryable) == (FailureReason.TIMEOUT, True)
         assert producer.cancelled.is_set()
-        assert (await ended(world, started)).counts.succeeded == 1
+        assert (await reload(world, started.run.id)).counts.succeeded == 1
 
 
 class TestAnEndThatCannotBeWritten:
-    """The run is tried again once its lease has run out, and the log says why, under an id."""
+    """The log has the error and its id, and the run is tried again after its lease."""
 
     @pytest.mark.parametrize("method", ["fail", "release"])
     async def test_is_logged(
@@ -211,7 +209,7 @@ class TestAnEndThatCannotBeWritten:
         async def work(_: RunExecution) -> None:
             if method == "release":
                 raise DatabaseUnavailableError("gone")
-            raise ProducerError(FailureReason.SCOPE_NOT_FOUND, "There is no such scope.")
+            raise ProducerError(FailureReason.SCOPE_NOT_FOUND, "Unknown scope.")
 
         async def refuse(*_: object, **__: object) -> None:
             raise RuntimeError("cannot encode it")
@@ -220,38 +218,38 @@ class TestAnEndThatCannotBeWritten:
         with monkeypatch.context() as patch:
             patch.setattr(RunExecution, method, refuse)
             await execute(runner_of(world, Scripted(work)), started)
-        # Of an error that nobody looked at asyncio tells now.
+        # Make asyncio log an error that was never retrieved.
         gc.collect()
         (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
         assert len(vars(record)["error_id"]) == 32
-        assert (await ended(world, started)).status is RunStatus.RUNNING
+        assert (await reload(world, started.run.id)).status is RunStatus.RUNNING
         await lose_worker(world, started.run.id)
-        assert (await ended(world, started)).status is RunStatus.PENDING
+        assert (await reload(world, started.run.id)).status is RunStatus.PENDING
 
 
 class TestHandingBack:
-    async def test_gives_the_run_to_the_next_worker_at_once_and_uncharged(
+    async def test_gives_the_run_to_the_next_worker_without_costing_an_attempt(
         self, world: World
     ) -> None:
         producer, started = Blocked(), await world.start()
         runner = runner_of(world, producer)
-        # As often as attempts are allowed, and once more: none of these is charged.
+        # Once more than attempts are allowed: none of these costs one.
         for _ in range(4):
             producer.is_running.clear()
             async with executing(runner, started, producer):
                 await runner.hand_back()
-            run = await ended(world, started)
+            run = await reload(world, started.run.id)
             assert run.status is RunStatus.PENDING
             assert run.counts.succeeded == 1
             assert await failures(world, run) == {}
         producer.go_on.set()
         await execute(runner_of(world, producer), started)
-        run = await ended(world, started)
+        run = await reload(world, started.run.id)
         assert run.status_bucket is StatusBucket.SUCCEEDED
         assert run.counts == RunCounts(total=1, succeeded=1, failed=0, skipped=0)
         assert await ledger_faults(world) == []
 
-    async def test_orders_a_new_message(self, world: World) -> None:
+    async def test_adds_an_outbox_entry(self, world: World) -> None:
         producer, started = Blocked(), await world.start()
         await relay(world)
         runner = runner_of(world, producer)
@@ -260,7 +258,7 @@ class TestHandingBack:
             await runner.hand_back()
         assert await relay(world) == [started.run.id]
 
-    async def test_ends_all_work_of_the_process(self, world: World) -> None:
+    async def test_stops_every_run_of_the_process(self, world: World) -> None:
         producers = [Blocked() for _ in range(3)]
         runs = [await world.start() for _ in producers]
 
@@ -269,30 +267,32 @@ class TestHandingBack:
             await mine.run(execution)
 
         runner = runner_of(world, Scripted(block))
-        working = [asyncio.create_task(execute(runner, started)) for started in runs]
+        tasks = [asyncio.create_task(execute(runner, started)) for started in runs]
         async with asyncio.timeout(10):
             for producer in producers:
                 await producer.is_running.wait()
             await runner.hand_back()
-            await asyncio.gather(*working)
-        assert {(await ended(world, started)).status for started in runs} == {RunStatus.PENDING}
+            await asyncio.gather(*tasks)
+        assert {(await reload(world, started.run.id)).status for started in runs} == {
+            RunStatus.PENDING
+        }
 
-    async def test_has_nothing_to_do_in_an_idle_process(self, world: World) -> None:
+    async def test_does_nothing_in_an_idle_process(self, world: World) -> None:
         await runner_of(world, Blocked()).hand_back()
 
-    async def test_is_no_matter_of_the_message_that_is_given_up(self, world: World) -> None:
+    async def test_is_independent_of_a_cancelled_message(self, world: World) -> None:
         producer, started = Blocked(), await world.start()
         runner = runner_of(world, producer)
-        receiving = asyncio.create_task(
+        task = asyncio.create_task(
             runner.execute(started.run.run_type, world.tenant_id, started.run.id)
         )
         async with asyncio.timeout(10):
             await producer.is_running.wait()
-            receiving.cancel()
-            await asyncio.wait([receiving])
+            task.cancel()
+            await asyncio.wait([task])
             assert not producer.cancelled.is_set()
             await runner.hand_back()
-        assert (await ended(world, started)).status is RunStatus.PENDING
+        assert (await reload(world, started.run.id)).status is RunStatus.PENDING
 
 
 class TestAMessage:
@@ -305,17 +305,17 @@ class TestAMessage:
             producer.go_on.set()
         await execute(runner, started)
         assert producer.runs == 1
-        run = await ended(world, started)
+        run = await reload(world, started.run.id)
         assert (run.status_bucket, run.attempt) == (StatusBucket.SUCCEEDED, 1)
 
-    async def test_is_taken_by_one_of_many_workers(self, world: World) -> None:
+    async def test_is_executed_by_one_of_many_workers(self, world: World) -> None:
         producer, started = Blocked(), await world.start()
         producer.go_on.set()
         await asyncio.gather(*(execute(runner_of(world, producer), started) for _ in range(8)))
         assert producer.runs == 1
         assert await ledger_faults(world) == []
 
-    async def test_about_no_run_does_nothing(self, world: World) -> None:
+    async def test_about_an_unknown_run_does_nothing(self, world: World) -> None:
         producer, other = Blocked(), await World.create(world.resources, world.exports)
         started = await world.start()
         runner = runner_of(world, producer)
@@ -326,7 +326,7 @@ class TestAMessage:
         ):
             await runner.execute("inventory.sync", tenant_id, run_id)
         assert producer.runs == 0
-        assert (await ended(world, started)).status is RunStatus.PENDING
+        assert (await reload(world, started.run.id)).status is RunStatus.PENDING
 
     async def test_whose_run_cannot_be_claimed_is_logged(
         self, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -340,22 +340,22 @@ class TestAMessage:
             await execute(runner_of(world, Blocked()), started)
         (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
         assert len(vars(record)["error_id"]) == 32
-        assert (await ended(world, started)).status is RunStatus.PENDING
+        assert (await reload(world, started.run.id)).status is RunStatus.PENDING
 
     async def test_of_an_unknown_type_leaves_the_run_to_others(self, world: World) -> None:
         started = await world.start()
         producer = Blocked()
         await runner_of(world, producer).execute("report.render", world.tenant_id, started.run.id)
-        run = await ended(world, started)
+        run = await reload(world, started.run.id)
         assert (run.status, run.attempt, producer.runs) == (RunStatus.PENDING, 0, 0)
 
 
-async def test_a_producer_may_pass_a_lost_lease_through(world: World) -> None:
+async def test_a_producer_may_raise_a_lost_lease(world: World) -> None:
     async def work(_: RunExecution) -> None:
         raise LeaseLostError
 
     started = await world.start()
     await execute(runner_of(world, Scripted(work)), started)
-    run = await ended(world, started)
+    run = await reload(world, started.run.id)
     assert run.status is RunStatus.RUNNING
     assert await failures(world, run) == {}

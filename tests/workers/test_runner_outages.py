@@ -1,4 +1,4 @@
-"""A database that is gone for a while makes no run fail."""
+"""An outage of the database fails no run."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,8 +11,9 @@ from domain.runs.execution import RunClaimer, RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login, open_engine
+from tests.acts import lose_worker, skip_delay, until
 from tests.databases import url_of
-from tests.domain.ledger import ledger_faults
+from tests.ledger import failures, ledger_faults, reload
 from tests.workers.outages import Fragile, Server
 from tests.workers.scripted import (
     SHORT,
@@ -23,7 +24,6 @@ from tests.workers.scripted import (
     lease_end,
     runner_of,
 )
-from tests.working import ended, failures, lose_worker, until
 from tests.world import World
 
 
@@ -63,22 +63,20 @@ async def test_a_failover_costs_the_run_nothing(
     started = await world.start()
     runner = runner_of(world, Scripted(work))
     await execute(runner, started)
-    halfway = await ended(world, started)
+    halfway = await reload(world, started.run.id)
     assert await failures(world, halfway) == {}
     if in_a_transaction:
         assert (halfway.status, halfway.counts.succeeded) == (RunStatus.PENDING, 1)
         await execute(runner, started)
-        assert (await ended(world, started)).attempt == 1, "there is a pause first"
-        await world.write(
-            "UPDATE opsrun.operation_run SET not_before = now() WHERE tenant_id = :tenant_id"
-        )
+        assert (await reload(world, started.run.id)).attempt == 1, "the delay has not passed"
+        await skip_delay(world, started.run.id)
         await execute(runner, started)
-    run = await ended(world, started)
+    run = await reload(world, started.run.id)
     assert (run.status_bucket, run.counts.succeeded) == (StatusBucket.SUCCEEDED, 2)
     assert await ledger_faults(world) == []
 
 
-async def test_a_server_that_lets_nobody_in_costs_the_run_nothing(
+async def test_a_server_that_refuses_connections_costs_the_run_nothing(
     world: World, server: Server
 ) -> None:
     producer, started = Blocked(), await world.start()
@@ -89,7 +87,7 @@ async def test_a_server_that_lets_nobody_in_costs_the_run_nothing(
             await producer.cancelled.wait()
             await execute(runner, await world.start())
         await handing_back
-    run = await ended(world, started)
+    run = await reload(world, started.run.id)
     assert run.status is RunStatus.PENDING
     assert await failures(world, run) == {}
 
@@ -101,14 +99,14 @@ async def test_an_outage_before_the_work_leaves_the_run_to_another_message(
     fragile.down = True
     await execute(runner_of(world, producer, claimer=fragile_claimer), started)
     assert producer.runs == 0
-    assert (await ended(world, started)).status is RunStatus.PENDING
+    assert (await reload(world, started.run.id)).status is RunStatus.PENDING
 
 
 @pytest.mark.parametrize(
     "outcome",
     [None, ProducerError(FailureReason.SCOPE_NOT_FOUND, "No scope."), RuntimeError("oops")],
 )
-async def test_an_outage_at_the_end_is_not_told_as_an_end(
+async def test_an_outage_at_the_end_leaves_the_run_to_a_rescue(
     world: World,
     fragile: Fragile,
     fragile_claimer: RunClaimer,
@@ -124,14 +122,14 @@ async def test_an_outage_at_the_end_is_not_told_as_an_end(
         runner_of(world, Scripted(work), lease=timedelta(seconds=0.1), claimer=fragile_claimer),
         started,
     )
-    run = await ended(world, started)
+    run = await reload(world, started.run.id)
     assert run.status is RunStatus.RUNNING
     assert await failures(world, run) == {}
     await lose_worker(world, started.run.id)
-    assert (await ended(world, started)).status is RunStatus.PENDING
+    assert (await reload(world, started.run.id)).status is RunStatus.PENDING
 
 
-async def test_an_outage_is_waited_for_to_hand_the_run_back(
+async def test_handing_back_waits_for_the_end_of_an_outage(
     world: World,
     fragile: Fragile,
     fragile_claimer: RunClaimer,
@@ -142,10 +140,10 @@ async def test_an_outage_is_waited_for_to_hand_the_run_back(
         fragile.down = True
         handing_back = asyncio.create_task(runner.hand_back())
         await producer.cancelled.wait()
-        assert (await ended(world, started)).status is RunStatus.RUNNING
+        assert (await reload(world, started.run.id)).status is RunStatus.RUNNING
         fragile.down = False
         await handing_back
-    assert (await ended(world, started)).status is RunStatus.PENDING
+    assert (await reload(world, started.run.id)).status is RunStatus.PENDING
 
 
 async def test_a_lease_survives_an_outage_between_two_heartbeats(
@@ -169,4 +167,4 @@ async def test_a_lease_survives_an_outage_between_two_heartbeats(
 
         await until(is_renewed)
         producer.go_on.set()
-    assert (await ended(world, started)).status_bucket is StatusBucket.SUCCEEDED
+    assert (await reload(world, started.run.id)).status_bucket is StatusBucket.SUCCEEDED

@@ -1,4 +1,4 @@
-"""The spans of messages and attempts tell nothing of an exception's text."""
+"""The spans of messages and attempts hide the text of exceptions."""
 
 from uuid import uuid4
 
@@ -11,16 +11,15 @@ from opentelemetry.trace import StatusCode
 from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.runs.models import Dispatch
-from tests.workers.scripted import MINUTE, Scripted, execute
-from tests.world import LEASE, World
-from workers.runner import RunRunner
+from tests.workers.scripted import Scripted, execute, runner_of
+from tests.world import World
 from workers.tracing import attempt, sending
 
 SECRET = "Dragon#471"
 
 
 class Traced:
-    """A tracer, and the one span that it made."""
+    """A tracer, and its only span."""
 
     def __init__(self) -> None:
         self._exporter = InMemorySpanExporter()
@@ -34,7 +33,7 @@ class Traced:
         return span
 
 
-def test_a_message_that_was_not_sent() -> None:
+def test_a_failed_dispatch_hides_the_text() -> None:
     traced = Traced()
     dispatch = Dispatch(1, uuid4(), uuid4(), "inventory.sync")
     with pytest.raises(RuntimeError), sending(traced.tracer, dispatch):
@@ -42,30 +41,26 @@ def test_a_message_that_was_not_sent() -> None:
     assert SECRET not in traced.span.to_json()
 
 
-async def test_an_attempt_that_was_broken_off(world: World) -> None:
-    traced, started = Traced(), await world.start()
-    execution = await world.claimer.claim(world.tenant_id, started.run.id, LEASE)
-    assert execution is not None
+async def test_a_failed_attempt_hides_the_text(world: World) -> None:
+    traced, execution = Traced(), await world.start_and_claim()
     with pytest.raises(RuntimeError), attempt(traced.tracer, execution):
         raise RuntimeError(SECRET)
     assert SECRET not in traced.span.to_json()
 
 
 @pytest.mark.parametrize("method", ["finish", "fail"])
-async def test_an_attempt_whose_end_could_not_be_written(
+async def test_an_attempt_without_a_recorded_end_hides_the_text(
     world: World, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     async def work(_: RunExecution) -> None:
         if method == "fail":
-            raise ProducerError(FailureReason.SCOPE_NOT_FOUND, "There is no such scope.")
+            raise ProducerError(FailureReason.SCOPE_NOT_FOUND, "Unknown scope.")
 
     async def refuse(*_: object, **__: object) -> None:
         raise RuntimeError(f"cannot encode {SECRET}")
 
     traced, started = Traced(), await world.start()
-    runner = RunRunner(
-        world.claimer, [Scripted(work)], lease=LEASE, run_timeout=MINUTE, tracer=traced.tracer
-    )
+    runner = runner_of(world, Scripted(work), tracer=traced.tracer)
     monkeypatch.setattr(RunExecution, method, refuse)
     await execute(runner, started)
     assert SECRET not in traced.span.to_json()

@@ -1,4 +1,4 @@
-"""What members may do with backup sets, and what they are told when they may not."""
+"""Members create and fill backup sets as far as their roles allow."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,15 +12,9 @@ from domain.backups.service import MAX_NAME_LENGTH, MAX_POLICIES
 from domain.errors import BadInputError, ForbiddenError, UserErrorCode, UserInputError
 from domain.runs.models import StartOutcome
 from domain.tenancy.roles import TenantRole
-from tests.working import back_up, backup_set, failures, policy, sync
+from tests.acts import back_up, backup_set, policy, sync
+from tests.ledger import count_rows, failures
 from tests.world import World
-
-
-async def run_count(world: World) -> int:
-    rows = await world.rows(
-        "SELECT count(*) FROM opsrun.operation_run WHERE tenant_id = :tenant_id"
-    )
-    return int(rows[0].count)
 
 
 class TestCreating:
@@ -34,9 +28,9 @@ class TestCreating:
         }
 
     @pytest.mark.parametrize("role", [TenantRole.OPERATOR, TenantRole.READONLY])
-    async def test_others_may_not(self, world: World, role: TenantRole) -> None:
+    async def test_lower_roles_create_none(self, world: World, role: TenantRole) -> None:
         access = await world.access(role)
-        # The role comes first: whoever may not hears nothing about names.
+        # The role is checked first, so that a refusal reveals nothing about names.
         for name in ("Weekly", ""):
             with pytest.raises(ForbiddenError):
                 await world.cases.backups.create_set(access, name)
@@ -49,7 +43,7 @@ class TestCreating:
         assert refused.value.code is UserErrorCode.INVALID_NAME
         assert refused.value.argument == "name"
 
-    async def test_a_name_is_given_once(self, world: World) -> None:
+    async def test_two_sets_cannot_share_a_name(self, world: World) -> None:
         results = await asyncio.gather(
             *(backup_set(world, "Weekly") for _ in range(5)), return_exceptions=True
         )
@@ -82,12 +76,12 @@ class TestStartingToAdd:
             "policies": [["prod", "a"], ["prod", "b"]],
         }
 
-    async def test_a_reader_may_not(self, world: World) -> None:
+    async def test_a_reader_starts_nothing(self, world: World) -> None:
         target = await backup_set(world)
         access = await world.access(TenantRole.READONLY)
         with pytest.raises(ForbiddenError):
             await world.cases.backups.start_adding(access, target.id, [("prod", "a")])
-        assert await run_count(world) == 0
+        assert (await count_rows(world))["operation_run"] == 0
 
     @pytest.mark.parametrize(
         ("policies", "code"),
@@ -99,20 +93,20 @@ class TestStartingToAdd:
             ),
         ],
     )
-    async def test_a_choice_has_a_size(
+    async def test_a_request_has_at_least_one_policy_and_a_maximum(
         self, world: World, policies: list[tuple[str, str]], code: UserErrorCode
     ) -> None:
         target = await backup_set(world)
         with pytest.raises(UserInputError) as refused:
             await world.cases.backups.start_adding(await world.access(), target.id, policies)
         assert refused.value.code is code
-        assert await run_count(world) == 0
+        assert (await count_rows(world))["operation_run"] == 0
 
-    async def test_the_largest_choice_runs(self, world: World) -> None:
+    async def test_the_largest_request_runs(self, world: World) -> None:
         run = await back_up(world, await backup_set(world), *map(str, range(MAX_POLICIES)))
         assert run.counts.failed == MAX_POLICIES
 
-    async def test_a_set_that_is_not_there(self, world: World) -> None:
+    async def test_an_unknown_set_or_one_of_another_tenant_is_refused(self, world: World) -> None:
         other = await World.create(world.resources, world.exports)
         for set_id in (uuid4(), (await backup_set(other)).id):
             with pytest.raises(UserInputError) as refused:
@@ -121,20 +115,20 @@ class TestStartingToAdd:
                 )
             assert refused.value.code is UserErrorCode.BACKUP_SET_NOT_FOUND
             assert refused.value.argument == "backup_set_id"
-        assert await run_count(world) == 0
+        assert (await count_rows(world))["operation_run"] == 0
 
     @pytest.mark.parametrize(
         "policy_key", [("prod", "x" * 201), ("p" * 101, "a"), ("../prod", "a"), ("", "a")]
     )
-    async def test_what_no_inventory_can_hold(
+    async def test_a_policy_key_that_no_inventory_can_hold_is_bad_input(
         self, world: World, policy_key: tuple[str, str]
     ) -> None:
         target = await backup_set(world)
         with pytest.raises(BadInputError):
             await world.cases.backups.start_adding(await world.access(), target.id, [policy_key])
-        assert await run_count(world) == 0
+        assert (await count_rows(world))["operation_run"] == 0
 
-    async def test_the_longest_keys_are_looked_for(self, world: World) -> None:
+    async def test_the_longest_valid_keys_are_accepted(self, world: World) -> None:
         longest = "".join(map(chr, range(0x20000, 0x20000 + 200)))
         run = await back_up(world, await backup_set(world), longest, scope_key=longest[:100])
         assert set(await failures(world, run)) == {f"{longest[:100]}/{longest}"}

@@ -1,4 +1,4 @@
-"""A caller who comes alone waits for one turn of a crowd, not for the whole crowd."""
+"""A lone caller waits for one turn of another key's crowd, not for the whole crowd."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -9,13 +9,13 @@ from domain.concurrency.fair_queue import FairQueue
 
 
 async def settle() -> None:
-    """Let every task run until it waits."""
+    """Run every task until it waits."""
     for _ in range(10):
         await asyncio.sleep(0)
 
 
 class Crowd:
-    """Callers who hold their place until they are asked to leave."""
+    """Callers who hold their place until `leave`."""
 
     def __init__(self, queue: FairQueue) -> None:
         self.queue = queue
@@ -24,7 +24,7 @@ class Crowd:
         self.tasks: dict[str, asyncio.Task[None]] = {}
 
     async def come(self, *names: str) -> None:
-        """Each name's first letter is its key."""
+        """Add callers; the first letter of a name is its key."""
         for name in names:
             self._leave[name] = asyncio.Event()
             self.tasks[name] = asyncio.create_task(self._hold(name))
@@ -68,7 +68,7 @@ async def test_a_key_leaves_places_to_others() -> None:
     assert crowd.queue.waiting("a") == 0
 
 
-async def test_who_gives_up_waiting_takes_no_place() -> None:
+async def test_a_cancelled_caller_takes_no_place() -> None:
     crowd = Crowd(FairQueue(1, per_key=1))
     await crowd.come("a1", "a2", "a3")
     crowd.tasks["a2"].cancel()
@@ -77,10 +77,10 @@ async def test_who_gives_up_waiting_takes_no_place() -> None:
     assert crowd.holding == ["a3"]
 
 
-async def test_a_place_is_not_lost_to_one_who_has_just_given_up() -> None:
+async def test_a_place_is_not_lost_to_a_caller_that_was_just_cancelled() -> None:
     crowd = Crowd(FairQueue(1, per_key=1))
     await crowd.come("a1", "b1", "c1")
-    # b1 does not know yet that it is cancelled when the place becomes free.
+    # The place becomes free before b1 handles its cancellation.
     crowd._leave["a1"].set()
     crowd.tasks["b1"].cancel()
     await settle()
@@ -90,11 +90,11 @@ async def test_a_place_is_not_lost_to_one_who_has_just_given_up() -> None:
     assert crowd.holding == ["d1"]
 
 
-async def test_a_place_that_comes_together_with_a_cancellation_goes_to_the_next() -> None:
+async def test_a_place_granted_at_the_moment_of_cancellation_goes_to_the_next() -> None:
     crowd = Crowd(FairQueue(1, per_key=1))
     await crowd.come("a1", "b1", "c1")
     crowd._leave["a1"].set()
-    # The place is b1's in the moment that it is cancelled.
+    # b1 already has the place when it is cancelled.
     await asyncio.sleep(0)
     crowd.tasks["b1"].cancel()
     await settle()
@@ -110,7 +110,7 @@ async def test_a_block_that_fails_gives_its_place_back() -> None:
         await stack.enter_async_context(queue.place("a"))
 
 
-async def test_nobody_is_a_key_as_well() -> None:
+async def test_none_is_a_key_like_any_other() -> None:
     queue = FairQueue(1, per_key=1)
     async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
         async with queue.place(None):

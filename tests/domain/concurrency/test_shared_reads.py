@@ -1,4 +1,4 @@
-"""Callers share a read, and none of them gets what was read before they asked."""
+"""Callers share a read, but never get a value that was read before their call."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from domain.concurrency.shared_reads import SharedReads
 
 
 class Source:
-    """Counts its reads, each of which waits until it is let go on."""
+    """Counts its reads; each one waits for `go`."""
 
     def __init__(self) -> None:
         self.value = "old"
@@ -17,41 +17,41 @@ class Source:
 
     async def read(self, key: str) -> str:
         self.reads += 1
-        found = f"{key}: {self.value}"
+        value = f"{key}: {self.value}"
         await self.go.wait()
-        return found
+        return value
 
 
-async def asked(reads: SharedReads[str, str], *keys: str) -> list[asyncio.Task[str]]:
+async def start_gets(reads: SharedReads[str, str], *keys: str) -> list[asyncio.Task[str]]:
     tasks = [asyncio.create_task(reads.get(key)) for key in keys]
     for _ in range(5):
         await asyncio.sleep(0)
     return tasks
 
 
-async def test_callers_of_one_moment_share_a_read() -> None:
+async def test_concurrent_callers_share_a_read() -> None:
     source = Source()
     reads = SharedReads(source.read)
-    tasks = await asked(reads, "a", "a", "b", "a")
-    # The later ones of "a" asked before its read began.
+    tasks = await start_gets(reads, "a", "a", "b", "a")
+    # All callers of "a" came before its read began.
     assert source.reads == 2
     source.go.set()
     assert await asyncio.gather(*tasks) == ["a: old", "a: old", "b: old", "a: old"]
 
 
-async def test_a_caller_never_gets_what_was_read_before_the_call() -> None:
+async def test_a_caller_never_gets_a_value_read_before_the_call() -> None:
     source = Source()
     reads = SharedReads(source.read)
-    first = await asked(reads, "a")
+    first = await start_gets(reads, "a")
     source.value = "new"
-    later = await asked(reads, "a", "a")
+    later = await start_gets(reads, "a", "a")
     source.go.set()
     assert [await task for task in first] == ["a: old"]
     assert [await task for task in later] == ["a: new", "a: new"]
     assert source.reads == 2
 
 
-async def test_a_caller_may_take_what_was_found_lately() -> None:
+async def test_a_caller_may_accept_a_value_up_to_an_age() -> None:
     source = Source()
     source.go.set()
     reads = SharedReads(source.read)
@@ -62,10 +62,10 @@ async def test_a_caller_may_take_what_was_found_lately() -> None:
     assert await reads.get("a", max_age=60) == "a: new"
 
 
-async def test_a_caller_who_leaves_does_not_end_the_read_of_the_others() -> None:
+async def test_a_cancelled_caller_does_not_cancel_the_read_of_the_others() -> None:
     source = Source()
     reads = SharedReads(source.read)
-    leaving, staying = await asked(reads, "a", "a")
+    leaving, staying = await start_gets(reads, "a", "a")
     leaving.cancel()
     source.go.set()
     assert await staying == "a: old"
@@ -73,7 +73,7 @@ async def test_a_caller_who_leaves_does_not_end_the_read_of_the_others() -> None
         await leaving
 
 
-async def test_a_failure_reaches_all_who_share_it_and_no_later_caller() -> None:
+async def test_a_failure_reaches_all_callers_who_share_the_read_and_no_later_one() -> None:
     fails = True
 
     async def read(key: str) -> str:

@@ -1,4 +1,4 @@
-"""Registered documents: found by hash, kept for a while, and nothing else in the table."""
+"""Registered documents are read by hash and cached for a minute."""
 
 from uuid import uuid4
 
@@ -59,9 +59,7 @@ async def test_a_removed_document_is_found_for_a_minute_at_most(
     assert not documents._cached
 
 
-async def test_no_more_are_kept_than_there_is_room_for(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_cache_has_a_capacity(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "CAPACITY", 2)
     written, documents = [fresh() for _ in range(3)], reader(world)
     await register(world, *written)
@@ -70,7 +68,7 @@ async def test_no_more_are_kept_than_there_is_room_for(
     assert [*documents._cached] == [document.sha256 for document in written[1:]]
 
 
-async def test_the_table_takes_no_text_under_another_hash(world: World) -> None:
+async def test_the_table_refuses_a_text_with_another_hash(world: World) -> None:
     with pytest.raises(DBAPIError, match="ck_trusted_document_sha256"):
         async with world.resources[Login.MAINTENANCE].transactions.installation() as session:
             await session.execute(

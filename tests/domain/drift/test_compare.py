@@ -1,4 +1,4 @@
-"""Changes between two policies: readable, complete, and in step with the content hash."""
+"""Changes between two policies are readable, complete and consistent with the content hash."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ ADDED, REMOVED = ChangeKind.ADDED, ChangeKind.REMOVED
 CHANGED, REORDERED = ChangeKind.CHANGED, ChangeKind.REORDERED
 
 
-def found(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, ChangeKind, Any, Any]]:
+def compare(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, ChangeKind, Any, Any]]:
     return [
         (change.path, change.change, change.old, change.new)
         for change in changes(normalize(old), normalize(new))
@@ -43,28 +43,28 @@ def catalog(**values: object) -> dict[str, Any]:
 def test_nested_settings_are_named_by_their_path() -> None:
     old = {"lock": {"minutes": 5, "pin": True}, "name": "A"}
     new = {"lock": {"minutes": 10, "pin": True}, "name": "A"}
-    assert found(old, new) == [("lock.minutes", CHANGED, 5, 10)]
+    assert compare(old, new) == [("lock.minutes", CHANGED, 5, 10)]
 
 
 def test_null_absent_and_an_empty_list_are_equal() -> None:
-    assert found({"a": None, "b": []}, {}) == []
-    assert found({}, {"a": [], "b": None}) == []
-    assert found({"a": None}, {"a": 0}) == [("a", ADDED, None, 0)]
+    assert compare({"a": None, "b": []}, {}) == []
+    assert compare({}, {"a": [], "b": None}) == []
+    assert compare({"a": None}, {"a": 0}) == [("a", ADDED, None, 0)]
 
 
 @pytest.mark.parametrize(("old", "new"), [(1, True), (0, False), (1, "1"), ("", {}), (1, 1.5)])
 def test_another_type_is_another_value(old: object, new: object) -> None:
-    assert found({"a": old}, {"a": new}) == [("a", CHANGED, old, new)]
+    assert compare({"a": old}, {"a": new}) == [("a", CHANGED, old, new)]
 
 
-def test_the_same_number_written_otherwise_is_no_change() -> None:
-    assert found({"a": 1, "b": 0}, {"a": 1.0, "b": -0.0}) == []
+def test_another_notation_of_the_same_number_is_not_a_change() -> None:
+    assert compare({"a": 1, "b": 0}, {"a": 1.0, "b": -0.0}) == []
 
 
 def test_catalog_settings_are_matched_by_their_definition() -> None:
     old = catalog(bluetooth="off", camera="on", gone="x")
     new = catalog(fresh="y", camera="off", bluetooth="off")
-    assert found(old, new) == [
+    assert compare(old, new) == [
         ("settings[camera].choiceSettingValue.value", CHANGED, "on", "off"),
         (
             "settings[fresh]",
@@ -81,38 +81,38 @@ def test_catalog_settings_are_matched_by_their_definition() -> None:
     ]
 
 
-def test_a_definition_that_comes_twice_is_matched_by_position() -> None:
+def test_a_repeated_definition_is_matched_by_position() -> None:
     old = {"children": [{"settingDefinitionId": "a", "v": 1}, {"settingDefinitionId": "a", "v": 2}]}
     new = {"children": [{"settingDefinitionId": "a", "v": 1}, {"settingDefinitionId": "a", "v": 3}]}
-    assert found(old, new) == [("children[1].v", CHANGED, 2, 3)]
+    assert compare(old, new) == [("children[1].v", CHANGED, 2, 3)]
 
 
-def test_other_objects_are_matched_by_what_tells_them_apart() -> None:
+def test_other_objects_are_matched_by_their_distinct_names() -> None:
     old = {"rules": [{"name": "ssh", "port": 22}, {"name": "web", "port": 80}]}
     new = {"rules": [{"name": "web", "port": 443}]}
-    assert found(old, new) == [
+    assert compare(old, new) == [
         ("rules[ssh]", REMOVED, {"name": "ssh", "port": 22}, None),
         ("rules[web].port", CHANGED, 80, 443),
     ]
 
 
-def test_members_of_a_list_of_texts_come_and_go_one_by_one() -> None:
+def test_members_of_a_list_of_texts_are_added_and_removed_one_by_one() -> None:
     old, new = {"tags": ["0", "old", "b]"]}, {"tags": ["0", "new", "b]"]}
-    assert found(old, new) == [
+    assert compare(old, new) == [
         ("tags[new]", ADDED, None, "new"),
         ("tags[old]", REMOVED, "old", None),
     ]
-    assert found({"tags": ["0"]}, {"tags": ["7", "a]"]}) == [
+    assert compare({"tags": ["0"]}, {"tags": ["7", "a]"]}) == [
         ('tags["0"]', REMOVED, "0", None),
         ('tags["7"]', ADDED, None, "7"),
         ('tags["a]"]', ADDED, None, "a]"),
     ]
 
 
-def test_another_order_is_a_change_of_its_own() -> None:
+def test_another_order_is_a_separate_change() -> None:
     old = {"hosts": [{"value": "a"}, {"value": "b"}, {"value": "c"}]}
     new = {"hosts": [{"value": "c"}, {"value": "a"}, {"value": "d"}]}
-    assert found(old, new) == [
+    assert compare(old, new) == [
         ("hosts", REORDERED, ["a", "c"], ["c", "a"]),
         ("hosts[b]", REMOVED, {"value": "b"}, None),
         ("hosts[d]", ADDED, None, {"value": "d"}),
@@ -120,16 +120,16 @@ def test_another_order_is_a_change_of_its_own() -> None:
 
 
 def test_lists_without_identities_are_compared_by_position() -> None:
-    assert found({"days": [1, 3]}, {"days": [1, 4, 5]}) == [
+    assert compare({"days": [1, 3]}, {"days": [1, 4, 5]}) == [
         ("days[1]", CHANGED, 3, 4),
         ("days[2]", ADDED, None, 5),
     ]
     long = "x" * 201
-    assert found({"keys": [long]}, {"keys": [long, "b"]}) == [("keys[1]", ADDED, None, "b")]
+    assert compare({"keys": [long]}, {"keys": [long, "b"]}) == [("keys[1]", ADDED, None, "b")]
 
 
 def test_a_key_that_looks_like_a_path_is_quoted() -> None:
-    assert [path for path, *_ in found({}, {"a.b": 1, "a": {"b": 2}, "": 3, "c d": 4})] == [
+    assert [path for path, *_ in compare({}, {"a.b": 1, "a": {"b": 2}, "": 3, "c d": 4})] == [
         '[""]',
         '["a.b"]',
         '["c d"]',
@@ -146,17 +146,17 @@ def target(kind: str, group: str | None = None) -> dict[str, Any]:
     return {"@odata.type": f"#microsoft.graph.{kind}AssignmentTarget", **group_id}
 
 
-def test_assignments_are_matched_by_whom_they_are_for() -> None:
+def test_assignments_are_matched_by_target() -> None:
     old = assigned(target("group", "g1"), target("group", "g2"), target("allDevices"))
     new = assigned(target("allLicensedUsers"), target("exclusionGroup", "g1"))
-    changes_found = found(old, new)
-    assert [(path, change) for path, change, _, _ in changes_found] == [
+    differences = compare(old, new)
+    assert [(path, change) for path, change, _, _ in differences] == [
         ("assignments[allDevicesAssignmentTarget]", REMOVED),
         ("assignments[allLicensedUsersAssignmentTarget]", ADDED),
         ("assignments[g1].target.@odata.type", CHANGED),
         ("assignments[g2]", REMOVED),
     ]
-    assert changes_found[2][2:] == (
+    assert differences[2][2:] == (
         "microsoft.graph.groupAssignmentTarget",
         "microsoft.graph.exclusionGroupAssignmentTarget",
     )
@@ -165,8 +165,8 @@ def test_assignments_are_matched_by_whom_they_are_for() -> None:
 def test_the_same_group_twice_is_compared_as_a_set() -> None:
     filtered = {**target("group", "g1"), "deviceAndAppManagementAssignmentFilterId": "f1"}
     old = assigned(target("group", "g1"), filtered)
-    assert found(old, assigned(filtered, target("group", "g1"))) == []
-    assert [change[1:] for change in found(old, assigned(filtered))] == [
+    assert compare(old, assigned(filtered, target("group", "g1"))) == []
+    assert [change[1:] for change in compare(old, assigned(filtered))] == [
         (REMOVED, {"target": normalize(target("group", "g1"))}, None)
     ]
 
@@ -179,18 +179,18 @@ def test_the_same_group_twice_is_compared_as_a_set() -> None:
         {"@odata.type": "#Microsoft.Graph.OmaSettingString"},
     ],
 )
-def test_a_type_counts_only_where_both_have_it(other: dict[str, Any]) -> None:
+def test_types_are_compared_only_if_both_sides_have_one(other: dict[str, Any]) -> None:
     typed = {"@odata.type": "#microsoft.graph.omaSettingString"}
     assert (
-        found(
+        compare(
             {**typed, "a": 1, "inner": {**typed, "b": 1}},
             {**other, "a": 1, "inner": {**other, "b": 1}},
         )
         == []
     )
-    assert found({"list": [{**typed, "id": "x"}]}, {"list": [{**other, "id": "x"}]}) == []
+    assert compare({"list": [{**typed, "id": "x"}]}, {"list": [{**other, "id": "x"}]}) == []
     assert (
-        found(
+        compare(
             {"roleScopeTags": [{**typed, "n": 1}, {"n": 2}]},
             {"roleScopeTags": [{"n": 2}, {**other, "n": 1}]},
         )
@@ -201,7 +201,7 @@ def test_a_type_counts_only_where_both_have_it(other: dict[str, Any]) -> None:
 def test_another_type_is_a_change() -> None:
     old = {"@odata.type": "#microsoft.graph.a", "n": 1, "n@odata.type": "#Int32"}
     new = {"@odata.type": "#microsoft.graph.b", "n": 1, "n@odata.type": "#Int64"}
-    assert found(old, new) == [
+    assert compare(old, new) == [
         ("@odata.type", CHANGED, "microsoft.graph.a", "microsoft.graph.b"),
         ("n@odata.type", CHANGED, "Int32", "Int64"),
     ]
@@ -210,7 +210,7 @@ def test_another_type_is_a_change() -> None:
 def test_another_certificate_or_template_is_a_change() -> None:
     root = "https://graph.microsoft.com/beta/deviceManagement/deviceConfigurations"
     old = {"rootCertificate@odata.bind": f"{root}('a')"}
-    assert found(old, {"rootCertificate@odata.bind": f"{root}('b')"}) == [
+    assert compare(old, {"rootCertificate@odata.bind": f"{root}('b')"}) == [
         (
             "rootCertificate@odata.bind",
             CHANGED,
@@ -221,21 +221,21 @@ def test_another_certificate_or_template_is_a_change() -> None:
     bound = [{"definition@odata.bind": "definitions('a')", "enabled": True}]
     other = [{"definition@odata.bind": "definitions('b')", "enabled": True}]
     assert [
-        change[:2] for change in found({"definitionValues": bound}, {"definitionValues": other})
+        change[:2] for change in compare({"definitionValues": bound}, {"definitionValues": other})
     ] == [
         ("definitionValues[definitions('a')]", REMOVED),
         ("definitionValues[definitions('b')]", ADDED),
     ]
 
 
-def test_a_secret_that_changed_is_named_and_not_shown() -> None:
+def test_a_changed_secret_is_named_without_its_value() -> None:
     assert changes(normalize({"preSharedKey": "one"}), normalize({"preSharedKey": "two"})) == [
         SettingChange("preSharedKey", CHANGED, None, None, is_secret=True)
     ]
     assert changes({}, normalize({"preSharedKey": "two"})) == [
         SettingChange("preSharedKey", ADDED, None, None, is_secret=True)
     ]
-    assert found({}, {"wifi": {"ssid": "a", "preSharedKey": "two"}}) == [
+    assert compare({}, {"wifi": {"ssid": "a", "preSharedKey": "two"}}) == [
         ("wifi", ADDED, None, {"ssid": "a", "preSharedKey": "[hidden]"})
     ]
 
@@ -248,11 +248,11 @@ def test_no_path_names_a_secret(key: str) -> None:
         ([{"value": secrets[0]}], [{"value": secrets[1]}]),
         (secrets, secrets[::-1]),
     ):
-        shown = str(changes(normalize({key: old}), normalize({key: new})))
-        assert not any(secret in shown for secret in secrets)
+        text = str(changes(normalize({key: old}), normalize({key: new})))
+        assert not any(secret in text for secret in secrets)
 
 
-def test_a_policy_that_came_or_went_shows_what_it_holds() -> None:
+def test_an_added_or_removed_policy_lists_its_settings() -> None:
     document = normalize(
         {"name": "A", "ranges": [[1], [2]], "preSharedKey": "x", **catalog(camera="on")}
     )
@@ -298,15 +298,15 @@ VALUES = st.recursive(
 BODIES = st.dictionaries(KEYS, VALUES, max_size=4)
 
 
-def shuffled(value: Any, data: st.DataObject) -> Any:
+def shuffle(value: Any, data: st.DataObject) -> Any:
     if isinstance(value, dict):
-        return {key: shuffled(member, data) for key, member in reversed(value.items())}
+        return {key: shuffle(member, data) for key, member in reversed(value.items())}
     if isinstance(value, list):
-        return [shuffled(member, data) for member in data.draw(st.permutations(value))]
+        return [shuffle(member, data) for member in data.draw(st.permutations(value))]
     return value
 
 
-def assert_in_step(old: dict[str, Any], new: dict[str, Any]) -> None:
+def assert_consistent(old: dict[str, Any], new: dict[str, Any]) -> None:
     before, after = normalize(old), normalize(new)
     differences: list[SettingChange] = changes(before, after)
     assert (differences == []) == (content_hash(before) == content_hash(after))
@@ -315,24 +315,24 @@ def assert_in_step(old: dict[str, Any], new: dict[str, Any]) -> None:
     assert {difference.path for difference in changes(after, before)} == {p for p, _ in places}
 
 
-@settings(deadline=None)  # a busy machine is no finding
+@settings(deadline=None)  # a busy machine is not a failure
 @given(BODIES, BODIES)
 @example({"list": [{"id": "a"}]}, {"list": [{"id": "a", "value": None}]})
 @example({"list": [1, True]}, {"list": [True, 1]})
 @example({"list": [{"id": "a", "name": "b"}]}, {"list": [{"name": "b"}]})
-def test_there_are_changes_exactly_if_the_hashes_differ(
+def test_there_are_changes_if_and_only_if_the_hashes_differ(
     old: dict[str, Any], new: dict[str, Any]
 ) -> None:
-    assert_in_step(old, new)
+    assert_consistent(old, new)
 
 
-@settings(deadline=None)  # a busy machine is no finding
+@settings(deadline=None)  # a busy machine is not a failure
 @given(BODIES, st.data())
-def test_a_reordered_document_stays_in_step_with_its_hash(
+def test_changes_of_a_reordered_document_agree_with_its_hash(
     body: dict[str, Any], data: st.DataObject
 ) -> None:
     assert changes(normalize(body), normalize(body)) == []
-    assert_in_step(body, shuffled(body, data))
+    assert_consistent(body, shuffle(body, data))
 
 
 def exported(version: str) -> dict[str, Any]:
@@ -348,7 +348,7 @@ def exported(version: str) -> dict[str, Any]:
     ("before", "after", "sizes", "drift"),
     [("3.3", "3.4", (65, 64), (27, 28, 27)), ("3.4", "3.5", (64, 65), (2, 1, 5))],
 )
-def test_published_exports_drift_as_known(
+def test_published_exports_have_the_known_drift(
     before: str, after: str, sizes: tuple[int, int], drift: tuple[int, int, int]
 ) -> None:
     old, new = exported(f"windows-v{before}"), exported(f"windows-v{after}")

@@ -1,4 +1,4 @@
-"""A finding's fingerprint."""
+"""A finding's fingerprint identifies it within its comparison."""
 
 from dataclasses import replace
 from typing import Any
@@ -34,7 +34,7 @@ def test_the_same_finding_has_the_same_fingerprint() -> None:
         {"current_run_id": UUID(int=3)},
     ],
 )
-def test_another_comparison_makes_another_finding(other: dict[str, Any]) -> None:
+def test_another_comparison_changes_the_fingerprint(other: dict[str, Any]) -> None:
     assert fingerprint(replace(COMPARISON, **other), FINDING) != fingerprint(COMPARISON, FINDING)
 
 
@@ -47,5 +47,5 @@ def test_another_comparison_makes_another_finding(other: dict[str, Any]) -> None
         {"changes": [replace(CHANGE, change=ChangeKind.REMOVED)]},
     ],
 )
-def test_every_part_of_a_finding_counts(other: dict[str, Any]) -> None:
+def test_every_part_of_a_finding_changes_the_fingerprint(other: dict[str, Any]) -> None:
     assert fingerprint(COMPARISON, replace(FINDING, **other)) != fingerprint(COMPARISON, FINDING)

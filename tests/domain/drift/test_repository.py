@@ -1,4 +1,4 @@
-"""A finding is written once, and what it says comes back exactly as it was."""
+"""A finding is written once and read back unchanged."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -6,7 +6,6 @@ from uuid import UUID, uuid4
 import pytest
 
 from domain.drift import repository
-from domain.drift import repository as drift_repository
 from domain.drift.models import ChangeKind, Comparison, DriftKind, NewFinding, SettingChange
 from opsrun.postgres.engines import Login
 from tests.world import World
@@ -34,14 +33,14 @@ async def owners(world: World) -> dict[str, UUID]:
     return {row.policy_id: row.run_id for row in rows}
 
 
-async def test_a_known_finding_goes_over_to_the_newest_run(world: World) -> None:
+async def test_a_known_finding_moves_to_the_newest_run(world: World) -> None:
     first, second = (await world.start()).run.id, (await world.start()).run.id
     assert await add(world, first, finding("a"), finding("b")) == {"a", "b"}
     assert await add(world, second, finding("b"), finding("c")) == {"c"}
     assert await owners(world) == {"a": first, "b": second, "c": second}
 
 
-async def test_the_same_finding_of_another_comparison_is_another(world: World) -> None:
+async def test_the_same_difference_in_another_comparison_is_another_finding(world: World) -> None:
     run_id = (await world.start()).run.id
     await add(world, run_id, finding("a"))
     other = Comparison("prod", COMPARISON.baseline_run_id, uuid4())
@@ -60,18 +59,18 @@ async def test_the_same_finding_of_another_comparison_is_another(world: World) -
         (1e300, 0.1),
     ],
 )
-async def test_values_come_back_exactly(world: World, old: Any, new: Any) -> None:
+async def test_values_are_read_back_unchanged(world: World, old: Any, new: Any) -> None:
     change = SettingChange('settings["a.b"]', ChangeKind.CHANGED, old, new)
     await add(world, (await world.start()).run.id, finding("a", change))
     pages = await world.read(
-        drift_repository.pages,
+        repository.pages,
         await world.access(),
         [COMPARISON],
         kinds=frozenset(),
         after=None,
         limit=10,
     )
-    (found,) = pages[COMPARISON]
-    (back,) = found.changes
+    (stored,) = pages[COMPARISON]
+    (back,) = stored.changes
     assert back == change
     assert (type(back.old), type(back.new)) == (type(old), type(new))

@@ -1,4 +1,4 @@
-"""What members may ask of drift, and what they are told when there is nothing to compare."""
+"""Members compare the last two snapshots of a scope and read the findings."""
 
 from uuid import UUID
 
@@ -8,7 +8,7 @@ from domain.drift import repository as drift_repository
 from domain.drift.models import Comparison, DriftKind
 from domain.errors import ForbiddenError, UserErrorCode, UserInputError
 from domain.tenancy.roles import TenantRole
-from tests.working import drift, policy, sync
+from tests.acts import drift, policy, sync
 from tests.world import World
 
 
@@ -22,7 +22,7 @@ async def drift_run_count(world: World) -> int:
 
 class TestStarting:
     @pytest.mark.parametrize("syncs", [0, 1])
-    async def test_two_snapshots_are_needed(self, world: World, syncs: int) -> None:
+    async def test_a_comparison_needs_two_snapshots(self, world: World, syncs: int) -> None:
         for _ in range(syncs):
             await sync(world, policy("a"))
         with pytest.raises(UserInputError) as refused:
@@ -40,12 +40,12 @@ class TestStarting:
         with pytest.raises(UserInputError):
             await world.cases.drift.start_generation(await world.access(), "prod")
 
-    async def test_a_scope_key_never_leads_elsewhere(self, world: World) -> None:
+    async def test_a_path_is_not_a_scope_key(self, world: World) -> None:
         with pytest.raises(UserInputError) as refused:
             await world.cases.drift.start_generation(await world.access(), "../prod")
         assert refused.value.code is UserErrorCode.INVALID_SCOPE_KEY
 
-    async def test_a_reader_may_not(self, world: World) -> None:
+    async def test_a_reader_starts_nothing(self, world: World) -> None:
         for _ in range(2):
             await sync(world, policy("a"))
         with pytest.raises(ForbiddenError):
@@ -65,14 +65,14 @@ class TestStarting:
 
 
 class TestReading:
-    async def test_findings_come_by_name_in_pages_and_by_kind(self, world: World) -> None:
+    async def test_findings_are_paged_by_name_and_filtered_by_kind(self, world: World) -> None:
         await sync(world, *(policy(key, displayName="Same") for key in ("r1", "r2", "kept")))
         await sync(world, *(policy(key, displayName="Same") for key in ("a1", "a2", "a3", "kept")))
         run = await drift(world)
         comparison = Comparison.of_context(run.context)
         access = await world.access(TenantRole.READONLY)
 
-        async def collected(kinds: frozenset[DriftKind]) -> list[str]:
+        async def collect(kinds: frozenset[DriftKind]) -> list[str]:
             seen: list[str] = []
             after: tuple[str, UUID] | None = None
             while pages := await world.read(
@@ -83,13 +83,13 @@ class TestReading:
                 after = (page[-1].policy_name, page[-1].id)
             return seen
 
-        assert sorted(await collected(frozenset())) == ["a1", "a2", "a3", "r1", "r2"]
-        assert sorted(await collected(frozenset({DriftKind.ADDED}))) == ["a1", "a2", "a3"]
-        assert await collected(frozenset({DriftKind.MODIFIED})) == []
+        assert sorted(await collect(frozenset())) == ["a1", "a2", "a3", "r1", "r2"]
+        assert sorted(await collect(frozenset({DriftKind.ADDED}))) == ["a1", "a2", "a3"]
+        assert await collect(frozenset({DriftKind.MODIFIED})) == []
         two_kinds = frozenset({DriftKind.MODIFIED, DriftKind.REMOVED})
-        assert sorted(await collected(two_kinds)) == ["r1", "r2"]
+        assert sorted(await collect(two_kinds)) == ["r1", "r2"]
 
-    async def test_counts_tell_comparisons_apart(self, world: World) -> None:
+    async def test_findings_are_counted_per_comparison(self, world: World) -> None:
         runs = []
         await sync(world, policy("a"))
         for policies in ([policy("b")], [policy("b", minutes=1), policy("c")]):
@@ -103,7 +103,7 @@ class TestReading:
         }
         assert await world.read(drift_repository.counts, await world.access(), []) == {}
 
-    async def test_another_tenant_sees_none_of_it(self, world: World) -> None:
+    async def test_another_tenant_reads_no_finding(self, world: World) -> None:
         await sync(world, policy("a"))
         await sync(world, policy("b"))
         comparison = Comparison.of_context((await drift(world)).context)
@@ -128,5 +128,5 @@ class TestReading:
             drift_repository.pages, access, [comparison], kinds=frozenset(), after=None, limit=10
         )
         assert theirs == {}
-        found = await world.read(drift_repository.by_ids, await world.access(), [mine[0].id])
-        assert found == {mine[0].id: mine[0]}
+        by_id = await world.read(drift_repository.by_ids, await world.access(), [mine[0].id])
+        assert by_id == {mine[0].id: mine[0]}

@@ -1,4 +1,4 @@
-"""A document that says itself that it is incomplete is refused, and no other one."""
+"""A document is refused if it declares more than it holds."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ NEXT = "https://graph.microsoft.com/beta/deviceManagement/configurationPolicies?
         ({"assignments@odata.count": 3, "assignments": [{}]}, "1 of 3 assignments"),
     ],
 )
-def test_a_part_that_is_missing_is_named(body: dict[str, Any], missing: str) -> None:
+def test_the_error_names_the_missing_part(body: dict[str, Any], missing: str) -> None:
     with pytest.raises(ProducerError) as caught:
         require_complete(body)
     assert caught.value.reason is FailureReason.INCOMPLETE_POLICY
@@ -48,5 +48,5 @@ def test_a_part_that_is_missing_is_named(body: dict[str, Any], missing: str) -> 
         {"nextLink": NEXT, "setting": {"settingCount": 9}},
     ],
 )
-def test_a_whole_document_is_taken(body: dict[str, Any]) -> None:
+def test_a_complete_document_is_accepted(body: dict[str, Any]) -> None:
     require_complete(body)

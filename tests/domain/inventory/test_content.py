@@ -1,4 +1,4 @@
-"""What counts as configuration: changes of meaning do, and how it was exported does not."""
+"""A content hash changes with the configuration, not with the way it was exported."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return content_hash(normalize(one)) == content_hash(normalize(other))
 
 
-def test_noise_is_left_out_at_every_level() -> None:
+def test_metadata_is_removed_at_every_level() -> None:
     inner = {
         "createdDateTime": "x",
         "createdDateTime@odata.type": "#DateTimeOffset",
@@ -57,21 +57,21 @@ def test_types_and_bindings_are_kept() -> None:
     }
 
 
-def test_only_the_version_of_the_policy_itself_is_noise() -> None:
+def test_only_the_policys_version_and_setting_count_are_metadata() -> None:
     assert same({"version": 1, "settingCount": 7}, {"version": 2, "settingCount": 8})
     assert not same({"app": {"version": 1}}, {"app": {"version": 2}})
     assert not same({"group": {"settingCount": 1}}, {"group": {"settingCount": 2}})
 
 
-@pytest.mark.parametrize("nothing", [{}, {"a": None}, {"a": []}, {"a": [], "a@odata.type": "#x"}])
-def test_null_absent_and_an_empty_list_say_the_same(nothing: dict[str, Any]) -> None:
-    assert normalize(nothing) == {}
-    assert normalize({"inner": nothing, "list": [nothing]}) == {"inner": {}, "list": [{}]}
+@pytest.mark.parametrize("empty", [{}, {"a": None}, {"a": []}, {"a": [], "a@odata.type": "#x"}])
+def test_null_an_absent_key_and_an_empty_list_are_equal(empty: dict[str, Any]) -> None:
+    assert normalize(empty) == {}
+    assert normalize({"inner": empty, "list": [empty]}) == {"inner": {}, "list": [{}]}
 
 
-@pytest.mark.parametrize("something", [{"a": ""}, {"a": 0}, {"a": False}, {"a": [None]}, {"a": {}}])
-def test_what_else_is_empty_says_something(something: dict[str, Any]) -> None:
-    assert not same(something, {})
+@pytest.mark.parametrize("value", [{"a": ""}, {"a": 0}, {"a": False}, {"a": [None]}, {"a": {}}])
+def test_other_empty_values_are_configuration(value: dict[str, Any]) -> None:
+    assert not same(value, {})
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_what_else_is_empty_says_something(something: dict[str, Any]) -> None:
         ("apps", {"mobileAppIdentifier": {"bundleId": "b"}}, {"other": 1}),
     ],
 )
-def test_the_order_of_a_set_says_nothing(members: tuple[str, Any, Any]) -> None:
+def test_the_order_of_a_set_does_not_matter(members: tuple[str, Any, Any]) -> None:
     key, first, second = members
     assert same({key: [first, second]}, {key: [second, first]})
     assert not same({key: [first, second]}, {key: [first]})
@@ -108,7 +108,7 @@ def test_a_renumbered_settings_catalog_is_the_same_configuration() -> None:
     assert content_hash(normalize(exported("a", "c"))) != content_hash(old)
 
 
-def test_what_stands_beside_a_setting_instance_is_kept() -> None:
+def test_keys_beside_a_setting_instance_are_kept() -> None:
     entry = {
         "id": "0",
         "@odata.type": "#microsoft.graph.deviceManagementConfigurationSetting",
@@ -121,7 +121,7 @@ def test_what_stands_beside_a_setting_instance_is_kept() -> None:
     assert normalize({"settings": [clash]}) == {"settings": [clash]}
 
 
-def test_the_order_of_entities_says_nothing_and_any_other_order_does() -> None:
+def test_the_order_of_entities_does_not_matter_and_any_other_order_does() -> None:
     assert normalize({"x": [{"id": "b"}, {"id": "a"}]}) == {"x": [{"id": "a"}, {"id": "b"}]}
     lists: list[list[Any]] = [
         ["b", "a"],
@@ -145,14 +145,14 @@ def test_the_order_of_entities_says_nothing_and_any_other_order_does() -> None:
         ("2.5e-7", "0.00000025"),
     ],
 )
-def test_a_number_is_the_same_after_it_was_stored(exported: str, from_jsonb: str) -> None:
+def test_a_stored_number_has_the_same_hash(exported: str, from_jsonb: str) -> None:
     stored = {"n": json.loads(from_jsonb)}
     assert content_hash(normalize(stored)) == content_hash(
         normalize(storable(parse_json(b'{"n": %s}' % exported.encode())))
     )
 
 
-def test_hashes_follow_the_content_and_not_the_order_of_keys() -> None:
+def test_hashes_do_not_depend_on_the_order_of_keys() -> None:
     assert document_hash({"b": 1, "a": "é"}) == hashlib.sha256('{"a":"é","b":1}'.encode()).digest()
     assert document_hash({"version": 1}) != document_hash({"version": 2})
     assert content_hash(normalize({"version": 1})) == content_hash(normalize({"version": 2}))

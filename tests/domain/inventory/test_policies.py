@@ -1,4 +1,4 @@
-"""Reading and naming policy documents."""
+"""Policy documents are parsed and identified, and errors name the place."""
 
 import codecs
 import json
@@ -21,7 +21,7 @@ def parse(raw: bytes) -> dict[str, Any]:
     return storable(parse_json(raw))
 
 
-def refused(raw: bytes) -> ProducerError:
+def error_of(raw: bytes) -> ProducerError:
     with pytest.raises(ProducerError) as caught:
         parse(raw)
     return caught.value
@@ -55,8 +55,8 @@ def test_big_endian_with_a_bom_is_read() -> None:
         (b'{"a": -Infinity}', "-Infinity is not a JSON value; use a number or null."),
     ],
 )
-def test_what_is_no_json_says_where(raw: bytes, message: str) -> None:
-    failure = refused(raw)
+def test_invalid_json_is_reported_with_its_place(raw: bytes, message: str) -> None:
+    failure = error_of(raw)
     assert failure.reason is FailureReason.INVALID_JSON
     assert failure.message == message
 
@@ -81,13 +81,13 @@ def test_what_is_no_json_says_where(raw: bytes, message: str) -> None:
         (b'{"a":' * 200_000, "The document is nested deeper than 100 levels."),
     ],
 )
-def test_what_cannot_be_stored_says_where(raw: bytes, message: str) -> None:
-    failure = refused(raw)
+def test_a_value_that_cannot_be_stored_is_reported_with_its_place(raw: bytes, message: str) -> None:
+    failure = error_of(raw)
     assert failure.reason is FailureReason.INVALID_POLICY
     assert failure.message == message
 
 
-def test_what_just_fits_is_read() -> None:
+def test_the_largest_storable_values_are_read() -> None:
     deep: Any = "end"
     for _ in range(99):
         deep = [deep]
@@ -95,8 +95,8 @@ def test_what_just_fits_is_read() -> None:
     assert parse(json.dumps(body).encode()) == body
 
 
-def test_a_place_is_never_shown_at_full_length() -> None:
-    failure = refused(json.dumps({"k" * 100_000: 10**30}).encode())
+def test_a_long_place_is_shortened() -> None:
+    failure = error_of(json.dumps({"k" * 100_000: 10**30}).encode())
     assert len(failure.message) < 300
 
 
@@ -121,7 +121,7 @@ def test_a_policy_is_identified() -> None:
         ({"@odata.type": "#microsoft.graph."}, "The policy has no `@odata.type`"),
     ],
 )
-def test_what_is_missing_is_named(change: dict[str, Any], message: str) -> None:
+def test_the_error_names_the_missing_field(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ProducerError) as caught:
         identify({**POLICY, **change})
     assert caught.value.reason is FailureReason.INVALID_POLICY
@@ -137,7 +137,7 @@ def test_what_is_missing_is_named(change: dict[str, Any], message: str) -> None:
     ],
 )
 def test_a_key_that_occurs_twice_is_named(raw: bytes, key: str) -> None:
-    failure = refused(raw)
+    failure = error_of(raw)
     assert failure.reason is FailureReason.INVALID_JSON
     assert failure.message == f"The key {key!r} occurs twice in one object; keep one."
 
@@ -152,7 +152,7 @@ def test_a_key_that_occurs_twice_is_named(raw: bytes, key: str) -> None:
     ],
 )
 def test_swapped_bytes_are_named(mark: bytes, announced: str, written: str) -> None:
-    failure = refused(mark + json.dumps(POLICY).encode(written))
+    failure = error_of(mark + json.dumps(POLICY).encode(written))
     assert failure.reason is FailureReason.INVALID_JSON
     assert failure.message == (
         f"The byte order mark says {announced}, but the bytes are {written};"
@@ -161,19 +161,19 @@ def test_swapped_bytes_are_named(mark: bytes, announced: str, written: str) -> N
 
 
 def with_values(count: int) -> bytes:
-    """A policy with so many values: its three, the list, and what is in it."""
+    """Return a policy with this many values, counting the list and its members."""
     return json.dumps({**POLICY, "v": [1] * (count - len(POLICY) - 1)}).encode()
 
 
 def test_a_document_has_at_most_200_000_values() -> None:
     assert len(parse(with_values(200_000))["v"]) > 199_000
-    error = refused(with_values(200_001))
+    error = error_of(with_values(200_001))
     assert error.reason is FailureReason.FILE_TOO_LARGE
     assert error.message == "The document has more than 200,000 values."
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
-def test_what_a_text_holds_is_one_value(encoding: str) -> None:
+def test_a_text_is_one_value_despite_its_brackets_and_commas(encoding: str) -> None:
     script = 'if (a[0]) { Write-Host "x, y\\" }, ' * 100_000
     body = {**POLICY, "script": script}
     assert parse(json.dumps(body).encode(encoding)) == body
@@ -184,9 +184,9 @@ def test_what_a_text_holds_is_one_value(encoding: str) -> None:
     ['{"v":[' + "[]," * 5_000_000 + "[]]}", "[" * 15_000_000, '"' + '\\",' * 5_000_000],
     ids=["empty lists", "brackets", "a text without an end"],
 )
-def test_a_large_document_is_refused_in_a_moment(text: str) -> None:
+def test_a_document_with_too_many_values_is_refused_quickly(text: str) -> None:
     began = process_time()
-    assert refused(text.encode()).reason in (
+    assert error_of(text.encode()).reason in (
         FailureReason.FILE_TOO_LARGE,
         FailureReason.INVALID_JSON,
     )

@@ -1,4 +1,4 @@
-"""Documents are kept exactly as long as something refers to them, whoever comes in between."""
+"""Documents are kept while something refers to them, even if syncs and collections race."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,7 +17,7 @@ from domain.runs.execution import RunExecution
 from domain.runs.repository import reading
 from domain.tenancy.session import Parameters, TenantSession
 from opsrun.postgres.engines import Login
-from tests.working import age, inventory_maintenance, policy, sync, until
+from tests.acts import age, inventory_maintenance, policy, sync, until
 from tests.world import World
 
 DAY = timedelta(days=1)
@@ -59,14 +59,14 @@ async def documents(world: World) -> list[str]:
     return [row.id for row in rows]
 
 
-async def forget(world: World, *, days: int = 2) -> None:
-    """Let the tenant's syncs go, and their documents have been stored so many days ago."""
+async def delete_syncs(world: World, *, days: int = 2) -> None:
+    """Delete the tenant's syncs, and make its documents this many days old."""
     await world.write("DELETE FROM opsrun.operation_run WHERE tenant_id = :tenant_id")
     await store_earlier(world, days)
 
 
 async def store_earlier(world: World, days: int) -> None:
-    """Let the tenant's documents have been stored so many days ago."""
+    """Make the tenant's documents this many days older."""
     await world.write(
         "UPDATE opsrun.policy_document SET stored_at = stored_at - make_interval(days => :days)"
         " WHERE tenant_id = :tenant_id",
@@ -75,7 +75,7 @@ async def store_earlier(world: World, days: int) -> None:
 
 
 class Interrupted:
-    """A connection on which something else happens before one of its statements."""
+    """A connection that calls `interruption` before one of its statements."""
 
     def __init__(
         self,
@@ -98,15 +98,15 @@ class Interrupted:
 
 
 class TestStoring:
-    async def test_tells_what_was_new(self, world: World) -> None:
-        execution = await world.claimed()
+    async def test_returns_the_new_documents(self, world: World) -> None:
+        execution = await world.start_and_claim()
         assert await store(execution, record("a"), record("b")) == {"a", "b"}
         assert await store(execution, record("b"), record("c")) == {"c"}
         assert await store(execution) == frozenset()
 
     async def test_syncs_that_share_documents_never_block_each_other(self, world: World) -> None:
         records = [record(f"p{number}") for number in range(400)]
-        executions = [await world.claimed() for _ in range(4)]
+        executions = [await world.start_and_claim() for _ in range(4)]
         stored = await asyncio.gather(
             *(
                 store(execution, *records[:: (-1) ** number])
@@ -118,57 +118,59 @@ class TestStoring:
 
 
 class TestCollecting:
-    async def test_what_nothing_refers_to_goes(self, world: World) -> None:
+    async def test_deletes_documents_without_a_reference(self, world: World) -> None:
         await sync(world, policy("old"))
-        await forget(world)
+        await delete_syncs(world)
         await sync(world, policy("new"))
         await store_earlier(world, days=2)
         assert await collect(world) == 1
         assert await documents(world) == ["new"]
 
-    async def test_what_is_young_stays(self, world: World) -> None:
+    async def test_keeps_recent_documents(self, world: World) -> None:
         await sync(world, policy("a"))
-        await forget(world, days=0)
+        await delete_syncs(world, days=0)
         assert await collect(world) == 0
         assert await documents(world) == ["a"]
 
-    async def test_comes_in_batches(self, world: World) -> None:
+    async def test_works_in_batches(self, world: World) -> None:
         await sync(world, *(policy(key) for key in "abc"))
-        await forget(world)
+        await delete_syncs(world)
         assert [await collect(world, limit=2) for _ in range(3)] == [2, 1, 0]
 
     async def test_leaves_other_tenants_alone(self, world: World) -> None:
         other = await World.create(world.resources, world.exports)
         await sync(other, policy("theirs"))
-        await forget(other)
+        await delete_syncs(other)
         assert await collect(world) == 0
         assert await documents(other) == ["theirs"]
 
     @pytest.mark.parametrize("statement", [2, None], ids=["halfway", "before the commit"])
-    async def test_spares_what_is_being_stored_right_now(
+    async def test_keeps_documents_of_an_open_transaction(
         self, world: World, statement: int | None
     ) -> None:
         await sync(world, policy("a"))
-        await forget(world)
-        execution = await world.claimed()
+        await delete_syncs(world)
+        execution = await world.start_and_claim()
 
-        async def look() -> None:
+        async def collect_nothing() -> None:
             assert await collect(world) == 0
 
         async with world.resources[Login.WORKER].transactions.tenant(world.tenant_id) as session:
-            interrupted: Any = Interrupted(session._connection, statement, look)
+            interrupted: Any = Interrupted(session._connection, statement, collect_nothing)
             storing = replace(session, _connection=interrupted)
             await store_documents(storing, "a")
             await policies.store(storing, execution.run.id, [record("a")])
-            await look()
-        await look()
+            await collect_nothing()
+        await collect_nothing()
         assert await documents(world) == ["a"]
 
-    async def test_a_store_that_comes_too_late_stores_anew(self, world: World) -> None:
+    async def test_a_store_that_loses_the_race_stores_the_document_again(
+        self, world: World
+    ) -> None:
         await sync(world, policy("a"))
-        await forget(world)
-        execution = await world.claimed()
-        keeper = world.resources[Login.MAINTENANCE].transactions
+        await delete_syncs(world)
+        execution = await world.start_and_claim()
+        transactions = world.resources[Login.MAINTENANCE].transactions
 
         async def store_is_waiting() -> bool:
             return bool(
@@ -178,7 +180,7 @@ class TestCollecting:
                 )
             )
 
-        async with keeper.tenant(world.tenant_id) as collecting:
+        async with transactions.tenant(world.tenant_id) as collecting:
             collected = await retention.collect_documents(collecting, unused_for=DAY, limit=100)
             storing = asyncio.create_task(store(execution, record("a")))
             await until(store_is_waiting)
@@ -188,7 +190,9 @@ class TestCollecting:
 
 
 class TestPinning:
-    async def test_current_snapshot_and_baseline_are_kept_however_old(self, world: World) -> None:
+    async def test_the_current_snapshot_and_its_baseline_are_never_purged(
+        self, world: World
+    ) -> None:
         runs = [await sync(world, policy("a", minutes=minutes)) for minutes in range(4)]
         (export_folder,) = world.exports.iterdir()
         (export_folder / "broken.json").write_text("{")
@@ -201,7 +205,7 @@ class TestPinning:
         assert set(left) == {runs[2].id, runs[3].id}
         assert await documents(world) == ["a", "a", "a", "a"]
 
-    async def test_each_scope_has_its_own(self, world: World) -> None:
+    async def test_each_scope_keeps_its_two_snapshots(self, world: World) -> None:
         runs = [
             await sync(world, policy("a", minutes=minutes), scope_key=scope_key)
             for scope_key in ("prod", "test")
@@ -214,17 +218,17 @@ class TestPinning:
         assert set(left) == {run.id for run in (*runs[1:3], *runs[4:])}
 
 
-async def test_only_content_makes_a_difference(world: World) -> None:
+async def test_only_policies_with_other_content_differ(world: World) -> None:
     old = await sync(world, policy("a", version=1), policy("b", minutes=1), policy("gone"))
     new = await sync(world, policy("a", version=2), policy("b", minutes=2), policy("new"))
     async with world.resources[Login.WORKER].transactions.tenant(world.tenant_id) as session:
-        found = await policies.differences(session, old.id, new.id)
+        differences = await policies.differences(session, old.id, new.id)
         bodies = await policies.documents(
-            session, [d.current_document for d in found if d.current_document]
+            session, [d.current_document for d in differences if d.current_document]
         )
     assert [
         (d.policy_id, d.name, d.baseline_document is None, d.current_document is None)
-        for d in found
+        for d in differences
     ] == [
         ("b", "Policy b", False, False),
         ("gone", "Policy gone", False, True),

@@ -1,4 +1,4 @@
-"""A scope key is one plain name and never a way out."""
+"""A scope key is one plain name and never a path."""
 
 import unicodedata
 
@@ -23,7 +23,7 @@ def test_plain_names_are_keys(key: str) -> None:
     [
         *("", ".", "..", ".hidden", "a/b", "a\\b", "/", "../x", "a:b"),
         *(" a", "a ", "a\nb", "a\n", "a\0", "x" * 101, "caf\udce9"),
-        # A mark that is on no letter.
+        # Combining marks without a letter.
         *("\u0301", "1\u0301", "a \u0301b", "-\u0301"),
     ],
 )

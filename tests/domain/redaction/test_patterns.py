@@ -39,7 +39,7 @@ def test_the_table_shows_exactly_what_is_hidden(pattern: SecretPattern) -> None:
 
 
 @each_pattern
-def test_an_example_is_hidden_by_its_own_pattern_alone(pattern: SecretPattern) -> None:
+def test_only_the_pattern_of_an_example_hides_it(pattern: SecretPattern) -> None:
     for example in plain_examples(pattern):
         text, active = example, []
         for other in SECRET_PATTERNS:

@@ -112,7 +112,7 @@ def test_harmless_texts_stay_as_they_are(
         ),
     ],
 )
-def test_what_is_around_a_secret_stays_readable(text: str, hidden: str) -> None:
+def test_the_text_around_a_secret_stays_readable(text: str, hidden: str) -> None:
     assert sanitize(text) == hidden
 
 

@@ -3,7 +3,7 @@
 from domain.runs.failures import RETRYABLE, FailureReason
 
 
-def test_no_code_was_renamed_or_taken_away() -> None:
+def test_every_published_code_remains() -> None:
     published = {
         "INVALID_JSON",
         "INVALID_POLICY",
@@ -26,7 +26,7 @@ def test_no_code_was_renamed_or_taken_away() -> None:
     assert all(reason.name == reason.value for reason in FailureReason)
 
 
-def test_trying_again_helps_only_where_nobody_must_mend_anything() -> None:
+def test_a_failure_that_the_user_must_fix_is_not_retryable() -> None:
     assert FailureReason.WORKER_LOST in RETRYABLE
     assert FailureReason.CHANGED_WHILE_READING in RETRYABLE
     assert FailureReason.INVALID_JSON not in RETRYABLE

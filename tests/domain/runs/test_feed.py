@@ -1,4 +1,4 @@
-"""Followers see every event once and in order, whatever happens in between."""
+"""Followers see every event once and in order, even through lost wake-ups and outages."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ from domain.wakeups import Waiter, WakeUps
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login, open_engine
 from opsrun.postgres.url import parse_url
-from tests.working import until
+from tests.acts import until
 from tests.world import World
 
 SOON = 10.0
@@ -27,21 +27,21 @@ BRIEF = 0.05
 
 
 class LostWakeUps:
-    """Loses every nudge, until a test sets `nudged` by hand."""
+    """Loses every wake-up; a test wakes the waiters with `nudged`."""
 
     def __init__(self) -> None:
         self.nudged = asyncio.Event()
 
     async def nudge(self, *topics: str) -> None:
-        """Say nothing."""
+        """Wake no one."""
 
     @asynccontextmanager
     async def subscribe(self, topic: str) -> AsyncIterator[Waiter]:
-        """Hear nothing."""
+        """Return the waiter that `nudged` wakes."""
         yield self
 
     async def wait(self, timeout: float) -> bool:
-        """Wait in vain, most of the time."""
+        """Wait for `nudged`, at most `timeout` seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self.nudged.wait()
@@ -53,18 +53,18 @@ class LostWakeUps:
 def feeds(
     world: World, *, poll_seconds: float = 600, wakeups: WakeUps | None = None
 ) -> TenantFeeds:
-    """The feeds of a process that would poll in vain, unless a test says otherwise."""
+    """Return the feeds of a process that by default polls too rarely to matter."""
     api = world.resources[Login.API]
     return TenantFeeds(api.transactions, wakeups or api.wakeups, poll_seconds=poll_seconds)
 
 
 async def position(world: World) -> FeedCursor:
-    """Return where the tenant's feed stands."""
+    """Return the cursor of the end of the tenant's feed."""
     return await world.cursor(await world.access())
 
 
 async def take(feed: TenantFeed, cursor: FeedCursor, count: int) -> list[int]:
-    """Follow from the cursor until so many events have come; return their numbers."""
+    """Follow from the cursor for `count` events, and return their numbers."""
     seen: list[int] = []
     async with asyncio.timeout(SOON):
         while len(seen) < count:
@@ -75,7 +75,7 @@ async def take(feed: TenantFeed, cursor: FeedCursor, count: int) -> list[int]:
 
 
 async def until_gone(tasks: set[asyncio.Task[object]]) -> None:
-    """Wait until no task is left but these."""
+    """Wait until only these tasks are left."""
 
     async def gone() -> bool:
         return not asyncio.all_tasks() - tasks
@@ -84,20 +84,20 @@ async def until_gone(tasks: set[asyncio.Task[object]]) -> None:
 
 
 def seqs(first: int, last: int) -> list[int]:
-    """Return all numbers of a stretch of the feed."""
+    """Return the numbers from `first` to `last`."""
     return list(range(first, last + 1))
 
 
-async def test_what_happens_is_seen_at_once_and_in_order(world: World) -> None:
+async def test_events_are_seen_at_once_and_in_order(world: World) -> None:
     start = await position(world)
     async with feeds(world).follow(world.tenant_id) as feed:
         following = asyncio.create_task(take(feed, start, 3))
-        execution = await world.claimed()
+        execution = await world.start_and_claim()
         await execution.finish()
         assert await following == [1, 2, 3]
 
 
-async def test_the_poll_finds_what_no_wake_up_told(world: World) -> None:
+async def test_the_poll_reads_events_whose_wake_up_was_lost(world: World) -> None:
     start = await position(world)
     deaf = feeds(world, poll_seconds=BRIEF, wakeups=LostWakeUps())
     async with deaf.follow(world.tenant_id) as feed:
@@ -107,7 +107,7 @@ async def test_the_poll_finds_what_no_wake_up_told(world: World) -> None:
             assert await take(feed, FeedCursor(start.epoch, number - 1), 1) == [number]
 
 
-async def test_one_nudge_is_enough_for_however_many_events(
+async def test_one_wake_up_is_enough_for_any_number_of_events(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_BATCH", 2)
@@ -121,7 +121,7 @@ async def test_one_nudge_is_enough_for_however_many_events(
         assert await take(feed, start, 7) == seqs(1, 7)
 
 
-async def test_quiet_followers_hear_nothing_in_time(world: World) -> None:
+async def test_a_follower_of_a_quiet_feed_returns_in_time(world: World) -> None:
     await world.start()
     async with feeds(world).follow(world.tenant_id) as feed:
         async with asyncio.timeout(SOON):
@@ -136,7 +136,7 @@ async def test_two_followers_share_a_reader(world: World) -> None:
         assert one is other
         assert len(asyncio.all_tasks() - tasks) == 1
         both = asyncio.gather(take(one, start, 2), take(other, start, 2))
-        await world.claimed()
+        await world.start_and_claim()
         assert list(await both) == [[1, 2], [1, 2]]
 
 
@@ -156,7 +156,7 @@ async def test_the_reader_ends_with_its_last_follower(world: World) -> None:
     await until_gone(tasks)
 
 
-async def test_a_cancelled_follower_leaves_no_task_behind(world: World) -> None:
+async def test_a_cancelled_follower_leaves_no_task(world: World) -> None:
     shared = feeds(world)
     tasks = asyncio.all_tasks()
     waiting = asyncio.Event()
@@ -174,7 +174,7 @@ async def test_a_cancelled_follower_leaves_no_task_behind(world: World) -> None:
     await until_gone(tasks)
 
 
-async def test_tenants_do_not_hear_each_other(world: World) -> None:
+async def test_a_follower_sees_only_events_of_its_tenant(world: World) -> None:
     neighbour = await World.create(world.resources, world.exports)
     shared = feeds(world)
     here, there = await position(world), await position(neighbour)
@@ -190,7 +190,7 @@ async def test_tenants_do_not_hear_each_other(world: World) -> None:
 
 
 @pytest.mark.parametrize(("buffer", "batch"), [(1000, 200), (4, 3), (3, 4), (1, 1)])
-async def test_whoever_is_behind_catches_up_without_loss(
+async def test_a_slow_follower_catches_up_without_loss(
     world: World, monkeypatch: pytest.MonkeyPatch, buffer: int, batch: int
 ) -> None:
     monkeypatch.setattr(module, "_BUFFER", buffer)
@@ -199,15 +199,15 @@ async def test_whoever_is_behind_catches_up_without_loss(
     async with feeds(world).follow(world.tenant_id) as feed:
         fast = asyncio.create_task(take(feed, start, 12))
         for _ in range(6):
-            await world.claimed()
+            await world.start_and_claim()
         assert await fast == seqs(1, 12)
-        for behind in range(12):
-            missed = await take(feed, FeedCursor(start.epoch, behind), 12 - behind)
-            assert missed == seqs(behind + 1, 12)
+        for seen in range(12):
+            missed = await take(feed, FeedCursor(start.epoch, seen), 12 - seen)
+            assert missed == seqs(seen + 1, 12)
         assert len(await feed.after(start, SOON)) <= batch
 
 
-async def test_whoever_keeps_up_costs_no_reading(
+async def test_a_follower_within_the_buffer_reads_nothing_from_the_database(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = await position(world)
@@ -224,16 +224,16 @@ async def test_whoever_keeps_up_costs_no_reading(
 
 
 async def take_after_starts(world: World, feed: TenantFeed, cursor: FeedCursor, count: int) -> None:
-    """Start runs and wait until they were seen."""
+    """Start runs and follow until their events arrive."""
     for _ in range(count):
         await world.start()
     assert await take(feed, cursor, count) == seqs(1, count)
 
 
-# Cursors that are of no use
+# Invalid cursors
 
 
-async def test_a_cursor_of_another_epoch_is_a_gap_wherever_it_points(world: World) -> None:
+async def test_any_cursor_of_another_epoch_is_a_gap(world: World) -> None:
     start = await position(world)
     async with feeds(world).follow(world.tenant_id) as feed:
         await take_after_starts(world, feed, start, 3)
@@ -250,7 +250,7 @@ async def test_a_cursor_from_the_future_is_a_gap(world: World) -> None:
             await feed.after(replace(start, seq=4), BRIEF)
 
 
-async def test_a_cursor_that_is_only_ahead_of_the_reader_is_none(world: World) -> None:
+async def test_a_cursor_ahead_of_the_reader_alone_is_not_a_gap(world: World) -> None:
     start = await position(world)
     deaf = feeds(world, wakeups=LostWakeUps())
     async with deaf.follow(world.tenant_id) as feed:
@@ -259,7 +259,7 @@ async def test_a_cursor_that_is_only_ahead_of_the_reader_is_none(world: World) -
         assert not await feed.after(await position(world), BRIEF)
 
 
-async def test_after_a_restored_backup_followers_start_anew(world: World) -> None:
+async def test_followers_start_over_after_a_restored_backup(world: World) -> None:
     start = await position(world)
     async with feeds(world, poll_seconds=BRIEF).follow(world.tenant_id) as feed:
         await take_after_starts(world, feed, start, 3)
@@ -269,39 +269,39 @@ async def test_after_a_restored_backup_followers_start_anew(world: World) -> Non
         for seq in (3, 2, 0):
             with pytest.raises(FeedGapError):
                 await feed.after(replace(start, seq=seq), SOON)
-        anew = await position(world)
+        restart = await position(world)
         await world.start()
-        assert await take(feed, anew, 1) == [4]
+        assert await take(feed, restart, 1) == [4]
         with pytest.raises(FeedGapError):
             await feed.after(replace(start, seq=3), SOON)
 
 
-# Trouble with the database
+# Outages of the database
 
 
-@pytest.mark.parametrize("blow", ["pg_terminate_backend", "pg_cancel_backend"])
-async def test_followers_survive_what_happens_to_their_reader(
+@pytest.mark.parametrize("function", ["pg_terminate_backend", "pg_cancel_backend"])
+async def test_followers_survive_the_loss_of_their_readers_connection_or_statement(
     world: World,
     servers: EmbeddedServers,
     logins: dict[Login, str],
     caplog: pytest.LogCaptureFixture,
-    blow: str,
+    function: str,
 ) -> None:
     start = await position(world)
     async with open_engine(logins[Login.API], pool_size=1) as engine:
         deaf = TenantFeeds(Transactions(engine), LostWakeUps(), poll_seconds=BRIEF)
         async with deaf.follow(world.tenant_id) as feed:
             following = asyncio.create_task(take(feed, start, 2))
-            await strike_reader(world, servers.postgres_url, blow, caplog)
-            await world.claimed()
+            await interrupt_reader(world, servers.postgres_url, function, caplog)
+            await world.start_and_claim()
             assert await following == [1, 2]
 
 
-async def strike_reader(
-    world: World, admin_url: str, blow: str, caplog: pytest.LogCaptureFixture
+async def interrupt_reader(
+    world: World, admin_url: str, function: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Hold up the one who reads the feed, strike its backend, and let everybody go on."""
-    held_up = text(
+    """Block the reader of the feed, call the function on its backend, and unblock it."""
+    blocked = text(
         "SELECT pid FROM pg_locks WHERE relation = 'opsrun.tenant_feed'::regclass AND NOT granted"
     )
     async with (
@@ -312,27 +312,27 @@ async def strike_reader(
         await session.execute(text("LOCK opsrun.tenant_feed IN ACCESS EXCLUSIVE MODE"))
         pids: list[int] = []
 
-        async def is_held_up() -> bool:
-            pids.extend(await session.scalars(held_up))
+        async def is_blocked() -> bool:
+            pids.extend(await session.scalars(blocked))
             return bool(pids)
 
-        async def was_hit() -> bool:
+        async def was_interrupted() -> bool:
             return any(record.name == module.__name__ for record in caplog.records)
 
-        await until(is_held_up)
-        await admin.execute(text(f"SELECT {blow}(:pid)"), {"pid": pids[0]})
-        await until(was_hit)
+        await until(is_blocked)
+        await admin.execute(text(f"SELECT {function}(:pid)"), {"pid": pids[0]})
+        await until(was_interrupted)
 
 
-async def test_without_a_database_followers_wait(world: World) -> None:
+async def test_followers_wait_without_a_database(world: World) -> None:
     start = await position(world)
-    engine = create_async_engine("postgresql+asyncpg://nobody@127.0.0.1:1/nothing")
+    engine = create_async_engine("postgresql+asyncpg://user@127.0.0.1:1/nothing")
     lost = TenantFeeds(Transactions(engine), LostWakeUps(), poll_seconds=BRIEF)
     async with lost.follow(world.tenant_id) as feed:
         assert not await feed.after(start, BRIEF)
 
 
-async def test_an_event_that_cannot_be_read_is_passed_over_and_leads_to_a_reset(
+async def test_an_unreadable_event_is_skipped_and_leads_to_a_reset(
     world: World,
     servers: EmbeddedServers,
     logins: dict[Login, str],
@@ -342,7 +342,7 @@ async def test_an_event_that_cannot_be_read_is_passed_over_and_leads_to_a_reset(
     wakeups = LostWakeUps()
     async with feeds(world, wakeups=wakeups).follow(world.tenant_id) as feed:
         assert not await feed.after(start, BRIEF)
-        await world.claimed()
+        await world.start_and_claim()
         database = parse_url(logins[Login.API]).database
         admin_url = parse_url(servers.postgres_url).set(database=database)
         async with open_engine(admin_url) as engine, engine.begin() as admin:
@@ -353,7 +353,7 @@ async def test_an_event_that_cannot_be_read_is_passed_over_and_leads_to_a_reset(
         wakeups.nudged.set()
         with pytest.raises(FeedGapError):
             await take(feed, start, 1)
-        # A follower that starts over goes on from there.
+        # A follower that starts over continues from there.
         restart = await position(world)
         following = asyncio.create_task(take(feed, restart, 1))
         await world.start()

@@ -1,4 +1,4 @@
-"""When two starts mean the same work."""
+"""Two starts have the same key if and only if they mean the same work."""
 
 import hashlib
 from typing import Any
@@ -18,19 +18,19 @@ _VALUES = st.recursive(
 )
 
 
-def _turned(value: Any) -> Any:
-    """The same content, with the keys of every mapping in another order."""
+def _reverse(value: Any) -> Any:
+    """Return the same content with the keys of every mapping in reverse order."""
     if isinstance(value, dict):
-        return {key: _turned(value[key]) for key in reversed(value)}
+        return {key: _reverse(value[key]) for key in reversed(value)}
     if isinstance(value, list):
-        return [_turned(item) for item in value]
+        return [_reverse(item) for item in value]
     return value
 
 
 @given(st.dictionaries(st.text(max_size=3), _VALUES, max_size=5))
 def test_the_order_of_keys_is_irrelevant(context: dict[str, Any]) -> None:
     key = idempotency_key("inventory.sync", context)
-    assert key == idempotency_key("inventory.sync", _turned(context))
+    assert key == idempotency_key("inventory.sync", _reverse(context))
     assert len(key) == 32
 
 

@@ -1,4 +1,4 @@
-"""What a run says about itself."""
+"""A run's bucket, progress and times, and the filter of the list."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -98,7 +98,7 @@ WIDE = RunFilter(NOON - MINUTE)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "bucket", "matches"),
+    ("run_filter", "bucket", "matches"),
     [
         (WIDE, StatusBucket.QUEUED, True),
         (WIDE, None, False),
@@ -111,10 +111,10 @@ WIDE = RunFilter(NOON - MINUTE)
         (replace(WIDE, created_until=NOON + MINUTE), StatusBucket.QUEUED, True),
     ],
 )
-def test_a_filter_judges_the_run_while_it_was_in_a_bucket(
-    wanted: RunFilter, bucket: StatusBucket | None, matches: bool
+def test_a_filter_matches_the_run_in_the_bucket_of_the_event(
+    run_filter: RunFilter, bucket: StatusBucket | None, matches: bool
 ) -> None:
-    assert wanted.matches(QUEUED, bucket) is matches
+    assert run_filter.matches(QUEUED, bucket) is matches
 
 
 def test_counts_add_up() -> None:

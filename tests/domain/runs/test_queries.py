@@ -1,4 +1,4 @@
-"""What a member reads: no row lost or doubled, and the same truth from every side."""
+"""Members read every run exactly once, and list, detail and facets agree."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -21,8 +21,8 @@ from domain.runs.repository.facets import facets
 from domain.runs.repository.reading import Keyset
 from domain.tenancy.models import Initiator
 from domain.tenancy.roles import TenantRole
-from tests.domain.ledger import insert_runs
-from tests.domain.runs.keeper import Keeper
+from tests.acts import insert_runs
+from tests.ledger import reload
 from tests.world import World
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -30,14 +30,14 @@ MINUTE = timedelta(minutes=1)
 ALL = RunFilter(NOON - timedelta(days=1))
 
 
-async def page(world: World, wanted: RunFilter, keyset: Keyset) -> list[OperationRun]:
-    """Read one page, as the role that may do least."""
+async def page(world: World, run_filter: RunFilter, keyset: Keyset) -> list[OperationRun]:
+    """Read one page as the lowest role."""
     access = await world.access(TenantRole.READONLY)
-    return list(await world.read(reading.page, access, wanted, keyset))
+    return list(await world.read(reading.page, access, run_filter, keyset))
 
 
 async def walk(world: World, size: int, *, backward: bool) -> list[UUID]:
-    """Turn pages until there are none."""
+    """Read all pages."""
     seen: list[UUID] = []
     start: tuple[datetime, UUID] | None = None
     while runs := await page(world, ALL, Keyset(size, start, backward)):
@@ -49,7 +49,7 @@ async def walk(world: World, size: int, *, backward: bool) -> list[UUID]:
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
-async def test_pages_lose_and_double_nothing_though_many_runs_began_at_once(
+async def test_pages_hold_every_run_once_even_if_many_began_at_the_same_time(
     world: World, size: int
 ) -> None:
     moments = [NOON, NOON, NOON, NOON, NOON + MINUTE, NOON + MINUTE, NOON - MINUTE]
@@ -61,22 +61,22 @@ async def test_pages_lose_and_double_nothing_though_many_runs_began_at_once(
     assert await walk(world, size, backward=True) == newest_first[::-1]
 
 
-async def test_a_page_can_be_turned_back(world: World) -> None:
+async def test_pages_can_be_read_backwards(world: World) -> None:
     await insert_runs(world, [{"created_at": NOON}] * 6)
     runs = await page(world, ALL, Keyset(6))
     middle = (runs[3].created_at, runs[3].id)
     older = await page(world, ALL, Keyset(2, middle))
     newer = await page(world, ALL, Keyset(2, middle, backward=True))
-    assert timeless(older) == timeless(runs[4:6])
-    assert timeless(newer) == timeless(runs[1:3][::-1])
+    assert without_read_time(older) == without_read_time(runs[4:6])
+    assert without_read_time(newer) == without_read_time(runs[1:3][::-1])
 
 
-def timeless(runs: Iterable[OperationRun]) -> list[OperationRun]:
-    """The runs without the moment of their reading."""
+def without_read_time(runs: Iterable[OperationRun]) -> list[OperationRun]:
+    """Return the runs without the time of reading."""
     return [replace(run, observed_at=NOON) for run in runs]
 
 
-async def test_runs_that_begin_meanwhile_do_not_shift_the_pages(world: World) -> None:
+async def test_runs_that_begin_between_two_pages_do_not_shift_them(world: World) -> None:
     first = await insert_runs(world, [{"created_at": NOON}] * 4)
     newest = await page(world, ALL, Keyset(2))
     await insert_runs(world, [{"created_at": NOON + MINUTE}] * 3)
@@ -92,7 +92,7 @@ _MOMENTS = st.sampled_from([NOON + minutes * MINUTE for minutes in range(-1, 3)]
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
-    wanted=st.builds(
+    run_filter=st.builds(
         RunFilter,
         created_from=_MOMENTS,
         created_until=st.none() | _MOMENTS,
@@ -101,7 +101,7 @@ _MOMENTS = st.sampled_from([NOON + minutes * MINUTE for minutes in range(-1, 3)]
         initiator_ids=st.frozensets(st.sampled_from([ADA, BOB, UUID(int=3)])),
     )
 )
-async def test_list_facets_and_live_filter_agree(world: World, wanted: RunFilter) -> None:
+async def test_list_facets_and_live_filter_agree(world: World, run_filter: RunFilter) -> None:
     stored = await page(world, ALL, Keyset(1000))
     if not stored:
         await insert_runs(
@@ -123,11 +123,11 @@ async def test_list_facets_and_live_filter_agree(world: World, wanted: RunFilter
             ],
         )
         stored = await page(world, ALL, Keyset(1000))
-    listed = await page(world, wanted, Keyset(1000))
+    listed = await page(world, run_filter, Keyset(1000))
     assert [run.id for run in listed] == [
-        run.id for run in stored if wanted.matches(run, run.status_bucket)
+        run.id for run in stored if run_filter.matches(run, run.status_bucket)
     ]
-    counted = await world.read(facets, await world.access(TenantRole.READONLY), wanted)
+    counted = await world.read(facets, await world.access(TenantRole.READONLY), run_filter)
     assert counted.by_bucket == dict.fromkeys(StatusBucket, 0) | Counter(
         run.status_bucket for run in listed
     )
@@ -140,7 +140,7 @@ _ENDS = [(RunStatus.COMPLETED, 0), (RunStatus.COMPLETED, 1), (RunStatus.FAILED, 
 
 
 @pytest.mark.parametrize(("limit", "truncated"), [(5, False), (4, True)])
-async def test_facets_say_when_there_was_too_much_to_count(
+async def test_facets_report_that_they_were_truncated(
     world: World, monkeypatch: pytest.MonkeyPatch, limit: int, truncated: bool
 ) -> None:
     await insert_runs(world, [{"created_at": NOON}] * 5)
@@ -149,7 +149,7 @@ async def test_facets_say_when_there_was_too_much_to_count(
     assert counted.truncated is truncated
 
 
-async def test_initiators_come_by_their_number_of_runs_under_their_newest_name(
+async def test_initiators_are_ordered_by_runs_and_have_their_newest_name(
     world: World,
 ) -> None:
     names = [(ADA, "Ada"), (ADA, "Ada L."), (BOB, "Bob"), (BOB, "Bob"), (BOB, "Robert")]
@@ -186,18 +186,18 @@ async def test_facets_name_only_the_initiators_with_the_most_runs(
     assert sum(counted.by_bucket.values()) == len(by)
 
 
-async def test_list_and_detail_tell_the_same(world: World) -> None:
-    execution = await world.claimed()
+async def test_list_and_detail_agree(world: World) -> None:
+    execution = await world.start_and_claim()
     await work(execution, ["ok-1", "torn-1"])
     recent = RunFilter(datetime.now(UTC) - timedelta(hours=1))
     (listed,) = await page(world, recent, Keyset(10))
-    found = await world.read(reading.by_ids, await world.access(), [listed.id, uuid4()])
-    assert timeless(found.values()) == timeless([listed])
+    by_id = await world.read(reading.by_ids, await world.access(), [listed.id, uuid4()])
+    assert without_read_time(by_id.values()) == without_read_time([listed])
 
 
-async def test_a_run_of_another_tenant_is_as_good_as_none(world: World) -> None:
+async def test_a_run_of_another_tenant_is_unknown(world: World) -> None:
     neighbour = await World.create(world.resources, world.exports)
-    execution = await neighbour.claimed()
+    execution = await neighbour.start_and_claim()
     await work(execution, ["torn-1"])
     access, run_id = await world.access(), execution.run.id
     assert await world.read(reading.by_ids, access, [run_id]) == {}
@@ -213,18 +213,18 @@ REASONS = {"torn": FailureReason.INVALID_JSON, "huge": FailureReason.FILE_TOO_LA
 
 
 async def work(execution: RunExecution, items: Sequence[str]) -> None:
-    """Record items: their names say what becomes of them."""
+    """Record items with the outcomes that their names begin with."""
     async with execution.batch() as batch:
         for key in items:
             kind = key.split("-")[0]
             if kind == "ok":
                 batch.succeeded(key)
             else:
-                batch.failed(key, ProducerError(REASONS[kind], f"{key} is no use."))
+                batch.failed(key, ProducerError(REASONS[kind], f"{key} is unusable."))
 
 
-async def test_failures_of_many_runs_are_paged_each(world: World) -> None:
-    one, other, fine = [await world.claimed() for _ in range(3)]
+async def test_failures_of_many_runs_are_paged_per_run(world: World) -> None:
+    one, other, fine = [await world.start_and_claim() for _ in range(3)]
     await work(one, ["torn-1", "torn-2", "huge-3", "ok-4"])
     await one.fail(FailureReason.TIMEOUT, "Too slow.")
     await work(other, ["huge-1"])
@@ -233,10 +233,10 @@ async def test_failures_of_many_runs_are_paged_each(world: World) -> None:
     run_ids = [execution.run.id for execution in (one, other, fine)]
 
     async def items(after: str | None, *reasons: FailureReason) -> dict[UUID, list[str | None]]:
-        found = await world.read(
+        pages = await world.read(
             reading.failures, access, run_ids, after=after, reasons=frozenset(reasons), limit=2
         )
-        return {run_id: [each.item_key for each in some] for run_id, some in found.items()}
+        return {run_id: [each.item_key for each in some] for run_id, some in pages.items()}
 
     assert await items(None) == {run_ids[0]: [None, "huge-3"], run_ids[1]: ["huge-1"]}
     assert await items("") == {run_ids[0]: ["huge-3", "torn-1"], run_ids[1]: ["huge-1"]}
@@ -256,19 +256,19 @@ async def test_failures_of_many_runs_are_paged_each(world: World) -> None:
         ],
         run_ids[1]: [(FailureReason.FILE_TOO_LARGE, 1, False)],
     }
-    assert groups[run_ids[1]][0].example_message == "huge-1 is no use."
+    assert groups[run_ids[1]][0].example_message == "huge-1 is unusable."
 
 
-async def test_timelines_of_many_runs_are_paged_each(world: World) -> None:
-    one, other = [await world.claimed() for _ in range(2)]
+async def test_timelines_of_many_runs_are_paged_per_run(world: World) -> None:
+    one, other = [await world.start_and_claim() for _ in range(2)]
     await work(one, ["ok-1"])
     await one.finish()
     access = await world.access(TenantRole.READONLY)
     run_ids = [one.run.id, other.run.id]
 
     async def kinds(after: int, limit: int) -> dict[UUID, list[RunEventKind]]:
-        found = await world.read(reading.events, access, run_ids, after=after, limit=limit)
-        return {run_id: [event.kind for event in some] for run_id, some in found.items()}
+        pages = await world.read(reading.events, access, run_ids, after=after, limit=limit)
+        return {run_id: [event.kind for event in some] for run_id, some in pages.items()}
 
     begun = [RunEventKind.QUEUED, RunEventKind.STARTED]
     ended = [RunEventKind.PROGRESSED, RunEventKind.FINISHED]
@@ -277,12 +277,12 @@ async def test_timelines_of_many_runs_are_paged_each(world: World) -> None:
     assert await kinds(2, 100) == {run_ids[0]: ended}
 
 
-async def test_runs_expire_by_the_tenants_retention(world: World, keeper: Keeper) -> None:
-    execution = await world.claimed()
-    assert (await keeper.run(execution.run.id)).expires_at is None
+async def test_runs_expire_by_the_tenants_retention(world: World) -> None:
+    execution = await world.start_and_claim()
+    assert (await reload(world, execution.run.id)).expires_at is None
     await execution.finish()
     await world.cases.tenancy.set_retention(await world.access(TenantRole.OWNER), 7)
-    run = await keeper.run(execution.run.id)
+    run = await reload(world, execution.run.id)
     assert run.finished_at is not None
     assert run.expires_at == run.finished_at + timedelta(days=7)
 
@@ -290,7 +290,7 @@ async def test_runs_expire_by_the_tenants_retention(world: World, keeper: Keeper
 # Snapshots and resuming
 
 
-async def test_a_snapshot_and_what_follows_it_make_the_whole(world: World) -> None:
+async def test_a_snapshot_holds_the_newest_runs_and_the_cursor_of_its_moment(world: World) -> None:
     access = await world.access(TenantRole.READONLY)
     recent = RunFilter(datetime.now(UTC) - timedelta(hours=1))
     first = [(await world.start()).run.id for _ in range(3)]
@@ -300,8 +300,8 @@ async def test_a_snapshot_and_what_follows_it_make_the_whole(world: World) -> No
     assert snapshot.cursor.seq == 3
 
 
-async def test_a_follower_gets_what_it_missed_of_its_run(world: World) -> None:
-    execution = await world.claimed()
+async def test_a_follower_gets_the_missed_events_of_its_run(world: World) -> None:
+    execution = await world.start_and_claim()
     run_id = execution.run.id
     access = await world.access(TenantRole.READONLY)
     start = await world.cursor(access)
@@ -320,19 +320,19 @@ async def test_a_follower_gets_what_it_missed_of_its_run(world: World) -> None:
     assert up_to_date.missed == []
 
 
-async def test_a_useless_cursor_or_too_long_an_absence_leaves_the_run_itself(
+async def test_an_invalid_or_too_old_cursor_returns_the_run_without_events(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    execution = await world.claimed()
+    execution = await world.start_and_claim()
     access = await world.access(TenantRole.READONLY)
     here = await world.cursor(access)
-    useless = [
+    invalid = [
         None,
         replace(here, seq=here.seq + 1),
         FeedCursor(uuid4(), here.seq),
     ]
     monkeypatch.setattr(module, "MISSED_LIMIT", 1)
-    for cursor in (*useless, replace(here, seq=0)):
+    for cursor in (*invalid, replace(here, seq=0)):
         resumed = await world.cases.runs.resume_run(access, execution.run.id, cursor)
         assert resumed is not None
         assert resumed.missed is None

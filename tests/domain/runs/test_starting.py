@@ -1,7 +1,8 @@
-"""A start writes everything or nothing, and equal starts meet in one run."""
+"""A start is atomic, and equal starts share one run."""
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,26 +20,28 @@ from domain.tenancy.roles import LEAST_ROLE, TenantRole
 from domain.tenancy.session import TenantSession
 from domain.wakeups import OUTBOX_TOPIC, Waiter, WakeUps, feed_topic
 from opsrun.postgres.engines import Login
-from tests.domain.ledger import count_rows, ledger_faults
-from tests.domain.runs.keeper import Keeper
+from tests.acts import claim
+from tests.ledger import count_rows, ledger_faults
 from tests.world import MAX_ACTIVE_RUNS, World
 
 CONTEXT = {"scopeKey": "prod"}
 
 
 async def start(world: World, role: TenantRole = TenantRole.OPERATOR) -> StartedRun:
-    """Start the sync of one and the same scope."""
-    return await world.starter.start(
-        await world.access(role),
-        resource="inventory",
-        action="sync",
-        subject="prod",
-        context=CONTEXT,
-    )
+    """Start the sync of the same scope every time."""
+    return await world.start(CONTEXT, role=role)
+
+
+async def require_one_run(world: World, before: dict[str, int]) -> None:
+    """Check that one run was added since `before`, with its entry, event and notification."""
+    added = {"operation_run": 1, "outbox": 1, "run_event": 1, "notification": 1}
+    assert await count_rows(world) == {
+        name: rows + added.get(name, 0) for name, rows in before.items()
+    }
 
 
 async def abort(world: World, run_id: UUID) -> None:
-    """End the run from outside."""
+    """Abort the run in the database."""
     await world.write(
         "UPDATE opsrun.operation_run SET status = 'aborted', finished_at = clock_timestamp()"
         " WHERE tenant_id = :tenant_id AND id = :id",
@@ -46,7 +49,9 @@ async def abort(world: World, run_id: UUID) -> None:
     )
 
 
-async def test_run_order_event_and_notification_come_in_one_transaction(world: World) -> None:
+async def test_run_outbox_entry_event_and_notification_are_written_in_one_transaction(
+    world: World,
+) -> None:
     empty = await count_rows(world)
     started = await start(world)
 
@@ -55,10 +60,7 @@ async def test_run_order_event_and_notification_come_in_one_transaction(world: W
     assert started.run.run_type == "inventory.sync"
     assert started.run.context == CONTEXT
     assert started.run.initiator == (await world.access()).initiator
-    added = {"operation_run": 1, "outbox": 1, "run_event": 1, "notification": 1}
-    assert await count_rows(world) == {
-        name: rows + added.get(name, 0) for name, rows in empty.items()
-    }
+    await require_one_run(world, empty)
     written_by = await world.rows(
         "SELECT xmin::text FROM opsrun.operation_run WHERE tenant_id = :tenant_id UNION"
         " SELECT xmin::text FROM opsrun.outbox WHERE tenant_id = :tenant_id UNION"
@@ -85,13 +87,12 @@ async def test_fifty_equal_starts_at_once_make_one_run(world: World) -> None:
     assert outcomes.count(StartOutcome.CREATED) == 1
     assert outcomes.count(StartOutcome.REUSED_ACTIVE) == 49
     assert len({each.run.id for each in started}) == 1
-    added = {"operation_run": 1, "outbox": 1, "run_event": 1, "notification": 1}
-    assert await count_rows(world) == {
-        name: rows + added.get(name, 0) for name, rows in empty.items()
-    }
+    await require_one_run(world, empty)
 
 
-async def test_other_work_or_another_tenant_shares_no_run(world: World, tmp_path: Path) -> None:
+async def test_starts_with_another_context_or_tenant_share_no_run(
+    world: World, tmp_path: Path
+) -> None:
     neighbour = await World.create(world.resources, tmp_path)
     first = await start(world)
     for other in (await start(neighbour), await world.start({"scopeKey": "test"})):
@@ -99,28 +100,26 @@ async def test_other_work_or_another_tenant_shares_no_run(world: World, tmp_path
         assert other.run.id != first.run.id
 
 
-async def test_a_reused_run_stays_that_of_whoever_started_it(world: World) -> None:
+async def test_a_reused_run_keeps_its_initiator(world: World) -> None:
     first = await start(world, TenantRole.OPERATOR)
     again = await start(world, TenantRole.OWNER)
     assert again.outcome is StartOutcome.REUSED_ACTIVE
     assert again.run.initiator == first.run.initiator
-    told = await world.rows(
+    notified = await world.rows(
         "SELECT recipient_id FROM opsrun.notification WHERE tenant_id = :tenant_id"
     )
-    assert [row.recipient_id for row in told] == [world.members[TenantRole.OPERATOR].id]
+    assert [row.recipient_id for row in notified] == [world.members[TenantRole.OPERATOR].id]
 
 
 @pytest.mark.parametrize("succeeds", [True, False])
-async def test_while_running_the_key_is_taken_and_after_the_end_it_is_free(
-    world: World, keeper: Keeper, succeeds: bool
-) -> None:
+async def test_an_equal_start_reuses_the_run_until_its_end(world: World, succeeds: bool) -> None:
     first = await start(world)
-    execution = await keeper.claim(first.run.id)
+    execution = await claim(world, first.run.id)
     assert (await start(world)).run.id == first.run.id
     if succeeds:
         await execution.finish()
     else:
-        await execution.release(keeper.grace)
+        await execution.release(timedelta(0))
         assert (await start(world)).run.id == first.run.id
         await abort(world, first.run.id)
     again = await start(world)
@@ -146,7 +145,7 @@ async def test_a_reader_starts_nothing_and_leaves_no_trace(world: World, permiss
     assert await count_rows(world) == before
 
 
-async def test_a_type_nobody_registered_cannot_be_started(world: World) -> None:
+async def test_an_unknown_run_type_cannot_be_started(world: World) -> None:
     before = await count_rows(world)
     with pytest.raises(ForbiddenError):
         await world.starter.start(
@@ -159,7 +158,7 @@ async def test_a_type_nobody_registered_cannot_be_started(world: World) -> None:
     assert await count_rows(world) == before
 
 
-async def test_a_failure_in_the_middle_leaves_nothing(
+async def test_a_failure_in_the_middle_rolls_back(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add = notifications.add
@@ -178,7 +177,7 @@ async def test_a_failure_in_the_middle_leaves_nothing(
     assert not await ledger_faults(world)
 
 
-async def test_a_winner_that_ends_in_between_is_not_handed_out(
+async def test_a_run_that_ends_before_it_is_reused_is_replaced(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = await start(world)
@@ -195,7 +194,7 @@ async def test_a_winner_that_ends_in_between_is_not_handed_out(
     assert again.run.id != first.run.id
 
 
-async def test_endless_contention_is_an_error_and_not_a_hang(
+async def test_endless_contention_is_an_error(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await start(world)
@@ -216,13 +215,13 @@ async def test_endless_contention_is_an_error_and_not_a_hang(
 def starter_of(
     world: World, *, wakeups: WakeUps | None = None, max_active_runs: int = MAX_ACTIVE_RUNS
 ) -> RunStarter:
-    """A starter with a bound, or with ears, of its own."""
+    """Return a starter with these wake-ups and this bound."""
     api = world.resources[Login.API]
     return RunStarter(api.transactions, wakeups or api.wakeups, max_active_runs=max_active_runs)
 
 
-async def test_a_tenant_with_as_many_active_runs_as_it_may_have_starts_no_more(
-    world: World, keeper: Keeper, tmp_path: Path
+async def test_a_tenant_at_its_bound_of_active_runs_starts_no_more(
+    world: World, tmp_path: Path
 ) -> None:
     world.starter = starter_of(world, max_active_runs=2)
     first, second = await start(world), await world.start()
@@ -236,12 +235,12 @@ async def test_a_tenant_with_as_many_active_runs_as_it_may_have_starts_no_more(
     neighbour = await World.create(world.resources, tmp_path)
     assert (await neighbour.start()).outcome is StartOutcome.CREATED
 
-    await (await keeper.claim(second.run.id)).finish()
+    await (await claim(world, second.run.id)).finish()
     assert (await world.start()).outcome is StartOutcome.CREATED
     assert not await ledger_faults(world)
 
 
-async def test_starts_at_once_do_not_pass_the_bound_together(world: World) -> None:
+async def test_concurrent_starts_do_not_exceed_the_bound(world: World) -> None:
     world.starter = starter_of(world, max_active_runs=5)
     outcomes = await asyncio.gather(*(world.start() for _ in range(20)), return_exceptions=True)
     started = [outcome for outcome in outcomes if isinstance(outcome, StartedRun)]
@@ -250,27 +249,27 @@ async def test_starts_at_once_do_not_pass_the_bound_together(world: World) -> No
     assert not await ledger_faults(world)
 
 
-class NotingWakeUps:
-    """Notes the topic of every nudge, and whether there was a run to be seen by then."""
+class RecordingWakeUps:
+    """Records each wake-up's topic and the number of runs that are visible then."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self.nudges: list[tuple[str, int]] = []
 
     async def nudge(self, *topics: str) -> None:
-        """Look as another process would that wakes up."""
+        """Count the runs that a woken process would see."""
         (row,) = await self._world.rows(
             "SELECT count(*) AS runs FROM opsrun.operation_run WHERE tenant_id = :tenant_id"
         )
         self.nudges += [(topic, row.runs) for topic in topics]
 
     def subscribe(self, topic: str) -> AbstractAsyncContextManager[Waiter]:
-        """Nobody listens to this."""
+        """Refuse, because no test subscribes."""
         raise NotImplementedError(topic)
 
 
-async def test_whoever_is_woken_finds_the_run(world: World) -> None:
-    wakeups = NotingWakeUps(world)
+async def test_a_woken_process_sees_the_run(world: World) -> None:
+    wakeups = RecordingWakeUps(world)
     starter = starter_of(world, wakeups=wakeups)
     access = await world.access()
     for _ in range(2):

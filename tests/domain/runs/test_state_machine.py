@@ -1,10 +1,8 @@
-"""The ledger against a model of it: random operations by two workers, alone and racing.
+"""Random operations of two workers, alone and racing, leave the ledger as a model predicts.
 
-How a race ends is chance, so what Hypothesis draws never depends on the model.
-
-The model is a few dictionaries; what it says is what R3 to R7 promise. After
-every step the database must look exactly like it. Two operations that race must
-have come out as if one had gone before the other.
+The model is a few dictionaries that follow R3 to R7 of the product. After every step, the
+database must equal it. Two operations that race must have the result of one of their two orders.
+Chance decides a race, so what Hypothesis draws never depends on the model.
 """
 
 import asyncio
@@ -35,6 +33,7 @@ from domain.runs.models import StartOutcome
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login
 from opsrun.resources import open_resources
+from tests.acts import expire_lease, rescue
 from tests.conftest import settings_for
 from tests.world import LEASE, World
 
@@ -45,12 +44,12 @@ MAX_ATTEMPTS = 3
 
 @dataclass
 class ModelRun:
-    """What the ledger should know about one run."""
+    """The expected state of one run."""
 
     key: str
     status: str = "pending"
     attempt: int = 0
-    charged: int = 0
+    attempts_used: int = 0
     version: int = 1
     expired: bool = False
     items: dict[str, str] = field(default_factory=dict)
@@ -77,7 +76,7 @@ Runs = dict[UUID, ModelRun]
 
 @dataclass(frozen=True)
 class Operation:
-    """One thing to do to one run: by the model, and by the ledger."""
+    """One operation on a run, for the model and for the ledger."""
 
     name: str
     run_id: UUID
@@ -85,18 +84,19 @@ class Operation:
     item: tuple[str, str] = ("", "")
 
     def by_model(self, runs: Runs) -> str:
-        """Change the model; return what the caller would see."""
+        """Change the model, and return the expected answer."""
         run = runs[self.run_id]
         if self.name == "claim":
             if run.status != "pending":
                 return "nothing"
-            run.status, run.attempt, run.charged = "running", run.attempt + 1, run.charged + 1
+            run.status, run.attempt = "running", run.attempt + 1
+            run.attempts_used += 1
             run.version, run.expired = run.version + 1, False
             return f"attempt {run.attempt}"
         if self.name == "rescue":
             if not (run.status == "running" and run.expired):
                 return "nothing"
-            if run.charged < MAX_ATTEMPTS:
+            if run.attempts_used < MAX_ATTEMPTS:
                 run.status, run.version = "pending", run.version + 1
             else:
                 run.end("failed")
@@ -116,13 +116,14 @@ class Operation:
         elif self.name == "fail":
             run.end("failed")
         elif self.name == "release":
-            run.status, run.version, run.charged = "pending", run.version + 1, run.charged - 1
+            run.status, run.version = "pending", run.version + 1
+            run.attempts_used -= 1
             run.expired = False
         return "done"
 
 
 class Ledger:
-    """The real thing, with a worker login for each of two workers."""
+    """The ledger in the database, with two workers."""
 
     def __init__(
         self, world: World, claimers: list[RunClaimer], maintenance: RunMaintenance
@@ -137,7 +138,7 @@ class Ledger:
         return started.run.id, started.outcome is StartOutcome.CREATED
 
     async def perform(self, operation: Operation, worker: int) -> str:
-        """Do it for real; return what the caller saw."""
+        """Perform the operation, and return the answer."""
         if operation.name == "claim":
             claimer = self.claimers[worker]
             execution = await claimer.claim(self.world.tenant_id, operation.run_id, LEASE)
@@ -163,7 +164,7 @@ class Ledger:
             case "finish":
                 await execution.finish()
             case "fail":
-                await execution.fail(FailureReason.INTERNAL_ERROR, "as planned")
+                await execution.fail(FailureReason.INTERNAL_ERROR, "Planned.")
             case "release":
                 await execution.release(timedelta(0))
             case "record":
@@ -176,37 +177,25 @@ class Ledger:
                     else:
                         batch.succeeded(key)
 
-    async def make_claimable(self) -> None:
-        """Skip the waiting time before another attempt."""
+    async def skip_delays(self) -> None:
+        """End the delay before every next attempt."""
         await self.world.write(
             "UPDATE opsrun.operation_run SET not_before = created_at WHERE tenant_id = :tenant_id"
         )
 
-    async def rescue_all(self) -> None:
-        """Leave no expired lease behind: the rescuer does not ask whose run it is."""
-        while await self.maintenance.rescue(grace=timedelta(0)):
-            pass
-
-    async def keep_others_out(self) -> None:
-        """Let no lease that another test has left run out meanwhile, for the same reason."""
-        await self.rescue_all()
+    async def protect_other_runs(self) -> None:
+        """Extend the leases that other tests left, because a rescue takes runs of all tenants."""
+        await rescue(self.world)
         await self.world.write(
             "UPDATE opsrun.operation_run SET lease_expires_at = clock_timestamp() + interval '1 h'"
             " WHERE status = 'running'"
         )
 
-    async def expire(self, run_id: UUID) -> None:
-        await self.world.write(
-            "UPDATE opsrun.operation_run SET lease_expires_at = clock_timestamp() - interval '1 h'"
-            " WHERE tenant_id = :tenant_id AND id = :run_id",
-            run_id=run_id,
-        )
-
     async def state(self) -> Runs:
-        """Read everything the model speaks of."""
+        """Read the state that the model describes."""
         rows = await self.world.rows(
             "SELECT id, context->>'scopeKey' AS key, status, attempt, version,"
-            " attempt - (max_attempts - 3) AS charged,"
+            " attempt - (max_attempts - 3) AS attempts_used,"
             " coalesce(lease_expires_at < clock_timestamp(), false) AS expired,"
             " (SELECT coalesce(jsonb_object_agg(item_key, outcome), '{}') FROM opsrun.run_item i"
             "   WHERE i.tenant_id = r.tenant_id AND i.run_id = r.id) AS items,"
@@ -227,7 +216,7 @@ class Ledger:
                 row.key,
                 row.status,
                 row.attempt,
-                row.charged,
+                row.attempts_used,
                 row.version,
                 row.expired,
                 row.items,
@@ -247,7 +236,7 @@ class Ledger:
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """What Hypothesis plays with; built anew for every sequence of steps."""
+    """The rules that Hypothesis combines; created for every sequence of steps."""
 
     runs_started = Bundle("runs_started")
     held = Bundle("held")
@@ -264,11 +253,11 @@ class LedgerMachine(RuleBasedStateMachine):
     @initialize()
     def open_tenant(self) -> None:
         self.ledger: Ledger = self.do(self._new_ledger())
-        self.do(self.ledger.keep_others_out())
+        self.do(self.ledger.protect_other_runs())
 
     def teardown(self) -> None:
         if hasattr(self, "ledger"):
-            self.do(self.ledger.rescue_all())
+            self.do(rescue(self.ledger.world))
 
     @rule(target=runs_started, key=st.sampled_from(KEYS))
     def start(self, key: str) -> UUID:
@@ -289,15 +278,15 @@ class LedgerMachine(RuleBasedStateMachine):
     def expire_lease(self, run_id: UUID) -> None:
         if self.model[run_id].status == "running":
             self.model[run_id].expired = True
-            self.do(self.ledger.expire(run_id))
+            self.do(expire_lease(self.ledger.world, run_id))
 
     @rule()
     def rescue(self) -> None:
         while expired := [run_id for run_id, run in self.model.items() if run.expired]:
             before = deepcopy(self.model)
             assert self.do(self.ledger.perform(Operation("rescue", expired[0]), 0)) == "rescued"
-            found = self.do(self._settled())
-            changed = [run_id for run_id in expired if found[run_id] != before[run_id]]
+            state = self.do(self._settled())
+            changed = [run_id for run_id in expired if state[run_id] != before[run_id]]
             assert len(changed) == 1
             Operation("rescue", changed[0]).by_model(self.model)
 
@@ -310,7 +299,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self._both(Operation(name, *lease, item), 0)
 
     @rule(lease=consumes(held), name=st.sampled_from(("finish", "release")))
-    def let_go(self, lease: tuple[UUID, int], name: str) -> None:
+    def give_up_lease(self, lease: tuple[UUID, int], name: str) -> None:
         self._both(Operation(name, *lease), 0)
 
     @rule(run_id=runs_started, target=held)
@@ -337,7 +326,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self._race(Operation(name, *lease, ("one", "succeeded")), Operation("rescue", lease[0]))
 
     @invariant()
-    def the_database_is_as_the_model_says(self) -> None:
+    def the_database_equals_the_model(self) -> None:
         if hasattr(self, "ledger"):
             assert self.do(self._settled()) == self.model
 
@@ -348,7 +337,7 @@ class LedgerMachine(RuleBasedStateMachine):
             assert events == list(range(1, counter + 1))
 
     async def _settled(self) -> Runs:
-        await self.ledger.make_claimable()
+        await self.ledger.skip_delays()
         return await self.ledger.state()
 
     def _both(self, operation: Operation, worker: int) -> str:
@@ -362,7 +351,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return list(await asyncio.gather(*both))
 
         saw = tuple(self.do(at_once()))
-        found = self.do(self._settled())
+        state = self.do(self._settled())
         possible = []
         for first, second in ((one, other), (other, one)):
             serial = deepcopy(self.model)
@@ -370,30 +359,30 @@ class LedgerMachine(RuleBasedStateMachine):
             answers[id(second)] = second.by_model(serial)
             possible.append(((answers[id(one)], answers[id(other)]), serial))
         if other.name == "rescue":
-            # The rescuer skips a row that somebody is writing, and comes again.
+            # A rescue skips a locked row, and a later one takes it.
             alone = deepcopy(self.model)
             possible.append(((one.by_model(alone), "nothing"), alone))
-        assert (saw, found) in possible
-        self.model = found
+        assert (saw, state) in possible
+        self.model = state
 
 
 def test_the_ledger_behaves_like_its_model(
     servers: EmbeddedServers, logins: dict[Login, str], tmp_path: Path
 ) -> None:
     with asyncio.Runner() as runner:
-        opened = {
+        contexts = {
             login: open_resources(settings_for(url, servers.redis_url, tmp_path), login)
             for login, url in logins.items()
         }
-        resources = {login: runner.run(entered.__aenter__()) for login, entered in opened.items()}
-        worker, keeper = resources[Login.WORKER], resources[Login.MAINTENANCE]
+        resources = {login: runner.run(context.__aenter__()) for login, context in contexts.items()}
+        worker, maintenance = resources[Login.WORKER], resources[Login.MAINTENANCE]
 
         async def new_ledger() -> Ledger:
             world = await World.create(resources, tmp_path)
             return Ledger(
                 world,
                 [RunClaimer(worker.transactions, worker.wakeups, owner=o) for o in ("a", "b")],
-                RunMaintenance(keeper.transactions, keeper.wakeups),
+                RunMaintenance(maintenance.transactions, maintenance.wakeups),
             )
 
         try:
@@ -409,5 +398,5 @@ def test_the_ledger_behaves_like_its_model(
                 ),
             )
         finally:
-            for entered in opened.values():
-                runner.run(entered.__aexit__(None, None, None))
+            for context in contexts.values():
+                runner.run(context.__aexit__(None, None, None))

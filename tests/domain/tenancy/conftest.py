@@ -14,7 +14,7 @@ from tests.world import World
 async def neighbours(
     resources: dict[Login, Resources], tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[tuple[World, World]]:
-    """Two tenants that must not meet."""
+    """Two tenants that must not see each other."""
     worlds = [await World.create(resources, tmp_path_factory.mktemp("exports")) for _ in range(2)]
     for world in worlds:
         await fill(world)

@@ -1,4 +1,4 @@
-"""Where a token, and no table, says who belongs where."""
+"""With claims, a user's memberships come from the token, and the table is ignored."""
 
 import asyncio
 from dataclasses import replace
@@ -11,7 +11,7 @@ from domain.notifications import repository as notifications_repository
 from domain.tenancy.claims import ClaimedUser
 from domain.tenancy.models import Principal
 from domain.tenancy.roles import TenantRole
-from tests.domain.ledger import count_rows
+from tests.ledger import count_rows
 from tests.world import World
 
 ISSUER = "https://id.example"
@@ -21,7 +21,7 @@ def somebody(*memberships: tuple[str, str], name: str | None = "Ada") -> Claimed
     return ClaimedUser(ISSUER, uuid4().hex, name, "ada@example.com", memberships)
 
 
-async def entered(world: World, user: ClaimedUser) -> Principal:
+async def sign_in(world: World, user: ClaimedUser) -> Principal:
     principal, _ = await world.cases.tenancy.claimed_principal(user)
     return principal
 
@@ -34,7 +34,9 @@ async def stored(world: World, user: ClaimedUser) -> list[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("role", TenantRole)
-async def test_a_stranger_has_at_once_what_the_token_says(world: World, role: TenantRole) -> None:
+async def test_a_new_user_has_the_memberships_of_the_token_at_once(
+    world: World, role: TenantRole
+) -> None:
     user = somebody((world.slug, role))
     principal, is_new = await world.cases.tenancy.claimed_principal(user)
     assert is_new
@@ -45,52 +47,52 @@ async def test_a_stranger_has_at_once_what_the_token_says(world: World, role: Te
     assert await world.cases.tenancy.claimed_principal(user) == (principal, False)
 
 
-async def test_what_they_start_bears_their_name(world: World) -> None:
-    access = (await entered(world, somebody((world.slug, "OPERATOR")))).enter(world.tenant_id)
+async def test_a_run_has_the_name_of_its_initiator_from_the_token(world: World) -> None:
+    access = (await sign_in(world, somebody((world.slug, "OPERATOR")))).enter(world.tenant_id)
     started = await world.starter.start(
         access, resource="inventory", action="sync", subject="a", context={"scopeKey": "a"}
     )
     assert (started.run.initiator.name, started.run.initiator.id) == ("Ada", access.user_id)
-    (told,) = await world.read(
+    (notification,) = await world.read(
         notifications_repository.page, access, after=None, unread_only=True, limit=9
     )
-    assert told.run_id == started.run.id
+    assert notification.run_id == started.run.id
 
 
-async def test_the_next_token_is_the_truth(world: World) -> None:
+async def test_the_memberships_follow_the_next_token(world: World) -> None:
     user = somebody((world.slug, "OWNER"))
-    await entered(world, user)
+    await sign_in(world, user)
     less = replace(user, memberships=((world.slug, "READONLY"),))
-    assert (await entered(world, less)).enter(world.tenant_id).role is TenantRole.READONLY
+    assert (await sign_in(world, less)).enter(world.tenant_id).role is TenantRole.READONLY
     with pytest.raises(ForbiddenError):
-        (await entered(world, replace(user, memberships=()))).enter(world.tenant_id)
+        (await sign_in(world, replace(user, memberships=()))).enter(world.tenant_id)
 
 
-async def test_the_table_counts_for_nothing(world: World) -> None:
+async def test_memberships_of_the_table_are_ignored(world: World) -> None:
     member = world.members[TenantRole.OWNER]
     user = ClaimedUser(member.issuer, member.subject, None, None, ())
-    assert (await entered(world, user)).accesses == {}
+    assert (await sign_in(world, user)).accesses == {}
     assert (await world.access(TenantRole.OWNER)).role is TenantRole.OWNER
 
 
-async def test_a_name_that_changed_is_taken_over_and_one_that_is_not_told_is_kept(
+async def test_a_changed_name_is_stored_and_a_missing_one_keeps_the_old(
     world: World,
 ) -> None:
     user = somebody()
-    await entered(world, user)
-    assert (await entered(world, replace(user, name="Countess"))).name == "Countess"
-    moved = await entered(world, replace(user, name=None, email="new@example.com"))
+    await sign_in(world, user)
+    assert (await sign_in(world, replace(user, name="Countess"))).name == "Countess"
+    moved = await sign_in(world, replace(user, name=None, email="new@example.com"))
     assert (moved.name, moved.email) == ("Countess", "new@example.com")
-    silent = await entered(world, replace(user, name=None, email=None))
-    assert (silent.name, silent.email) == ("Countess", "new@example.com")
+    without = await sign_in(world, replace(user, name=None, email=None))
+    assert (without.name, without.email) == ("Countess", "new@example.com")
 
 
-async def test_a_stranger_without_a_name_is_called_by_their_subject(world: World) -> None:
+async def test_a_user_without_a_name_is_named_by_their_subject(world: World) -> None:
     user = somebody(name=None)
-    assert (await entered(world, user)).name == user.subject
+    assert (await sign_in(world, user)).name == user.subject
 
 
-async def test_nothing_that_is_unknown_comes_into_being(
+async def test_a_token_creates_no_tenant_and_no_role(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -98,13 +100,13 @@ async def test_nothing_that_is_unknown_comes_into_being(
     invented = f"t-{uuid4().hex}"
     user = somebody((invented, "OWNER"), (world.slug, "KING"), ("Not a slug\0", "OWNER"))
     for _ in range(3):
-        assert (await entered(world, user)).accesses == {}
+        assert (await sign_in(world, user)).accesses == {}
     assert {*await world.rows("SELECT id FROM opsrun.tenant")} == {*before}
     (record,) = [record for record in caplog.records if invented in record.getMessage()]
     assert f"{world.slug}:KING" in record.getMessage()
 
 
-async def test_a_first_operation_may_be_many_at_once(world: World) -> None:
+async def test_concurrent_first_requests_create_one_user(world: World) -> None:
     user = somebody((world.slug, "OPERATOR"))
     before = await count_rows(world)
     answers = await asyncio.gather(

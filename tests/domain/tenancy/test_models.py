@@ -1,4 +1,4 @@
-"""Who acts, and where."""
+"""Users, and their access to tenants."""
 
 from uuid import UUID, uuid4
 
@@ -20,7 +20,7 @@ ACCESS = TenantAccess(uuid4(), "Ada", TENANT, TenantRole.READONLY)
 ADA = Principal(ACCESS.user_id, "Ada", None, {TENANT.id: ACCESS})
 
 
-def test_an_identity_has_one_id_for_ever() -> None:
+def test_the_id_of_an_identity_never_changes() -> None:
     assert user_id("https://issuer.example", "ada") == UUID("fa96e711-321f-52df-be19-727044c8e8fd")
 
 
@@ -47,13 +47,13 @@ def test_a_member_enters_their_tenant() -> None:
     assert SYSTEM.is_system
 
 
-def test_nobody_enters_another_tenant() -> None:
+def test_a_user_cannot_enter_another_tenant() -> None:
     with pytest.raises(ForbiddenError, match="no access to this tenant") as caught:
         ADA.enter(uuid4())
     assert caught.value.code is ErrorCode.FORBIDDEN
 
 
-def test_a_permission_that_the_role_lacks_is_refused_with_what_it_takes() -> None:
+def test_a_refusal_names_the_required_role() -> None:
     ACCESS.require(VIEW)
     with pytest.raises(ForbiddenError, match=r"requires OWNER\.$"):
         ACCESS.require("change:settings")

@@ -1,4 +1,4 @@
-"""Tenants, users and memberships as an operator keeps them."""
+"""Operators add and change tenants, users and memberships."""
 
 from pathlib import Path
 from uuid import uuid4
@@ -13,53 +13,53 @@ from tests.world import World
 
 
 async def test_a_tenant_is_added_once_and_then_changed(world: World) -> None:
-    keeper = world.resources[Login.MAINTENANCE].transactions
+    transactions = world.resources[Login.MAINTENANCE].transactions
     await world.start()
-    assert await save_tenant(keeper, world.slug, "New name", None) == world.tenant_id
-    async with keeper.installation() as session:
-        # No folder means: leave it as it is.
+    assert await save_tenant(transactions, world.slug, "New name", None) == world.tenant_id
+    async with transactions.installation() as session:
+        # None keeps the folder.
         assert await repository.export_folder(session.within(world.tenant_id)) == str(world.exports)
         assert (await repository.tenant_slugs(session))[world.tenant_id] == world.slug
         assert await repository.tenant_id_of(session, world.slug) == world.tenant_id
-        assert await repository.tenant_id_of(session, "nobody") is None
+        assert await repository.tenant_id_of(session, "unknown") is None
     assert (await world.access()).tenant.name == "New name"
     position = await world.cursor(await world.access())
     assert position.seq == 1
 
-    await save_tenant(keeper, world.slug, "New name", "/elsewhere")
-    async with keeper.installation() as session:
+    await save_tenant(transactions, world.slug, "New name", "/elsewhere")
+    async with transactions.installation() as session:
         assert (world.tenant_id, "/elsewhere") in await repository.export_folders(session)
 
 
-async def test_a_member_has_one_role_until_it_is_taken_away(world: World) -> None:
-    keeper = world.resources[Login.MAINTENANCE].transactions
+async def test_a_member_has_one_role_until_it_is_removed(world: World) -> None:
+    transactions = world.resources[Login.MAINTENANCE].transactions
     user = world.members[TenantRole.OWNER]
-    await save_member(keeper, world.slug, user, TenantRole.READONLY)
+    await save_member(transactions, world.slug, user, TenantRole.READONLY)
     assert (await world.access(TenantRole.OWNER)).role is TenantRole.READONLY
 
-    assert await remove_member(keeper, world.slug, user)
-    assert not await remove_member(keeper, world.slug, user)
+    assert await remove_member(transactions, world.slug, user)
+    assert not await remove_member(transactions, world.slug, user)
     principal = await world.cases.tenancy.principal(user.id)
     assert principal is not None
     assert principal.accesses == {}
 
 
-async def test_a_person_who_comes_back_under_a_new_name_is_the_same(world: World) -> None:
-    keeper = world.resources[Login.MAINTENANCE].transactions
+async def test_a_user_with_a_new_name_is_the_same_user(world: World) -> None:
+    transactions = world.resources[Login.MAINTENANCE].transactions
     before = world.members[TenantRole.OWNER]
     after = User(before.issuer, before.subject, "Married Name", "new@example.com")
-    await save_member(keeper, world.slug, after, TenantRole.OWNER)
+    await save_member(transactions, world.slug, after, TenantRole.OWNER)
     principal = await world.cases.tenancy.principal(before.id)
     assert principal is not None
     assert (principal.name, principal.email) == ("Married Name", "new@example.com")
 
 
 async def test_a_principal_has_every_membership_and_no_more(world: World, tmp_path: Path) -> None:
-    keeper = world.resources[Login.MAINTENANCE].transactions
+    transactions = world.resources[Login.MAINTENANCE].transactions
     neighbour = await World.create(world.resources, tmp_path)
     user = User(LOCAL_ISSUER, f"both-{uuid4()}", "Both", "both@example.com")
-    await save_member(keeper, world.slug, user, TenantRole.OWNER)
-    await save_member(keeper, neighbour.slug, user, TenantRole.READONLY)
+    await save_member(transactions, world.slug, user, TenantRole.OWNER)
+    await save_member(transactions, neighbour.slug, user, TenantRole.READONLY)
 
     principal = await world.cases.tenancy.principal(user.id)
     assert principal is not None
@@ -73,5 +73,5 @@ async def test_a_principal_has_every_membership_and_no_more(world: World, tmp_pa
     }
 
 
-async def test_an_identity_that_nobody_added_is_nobody(world: World) -> None:
+async def test_an_unknown_identity_has_no_principal(world: World) -> None:
     assert await world.cases.tenancy.principal(uuid4()) is None

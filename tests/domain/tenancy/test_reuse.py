@@ -1,6 +1,6 @@
-"""A storm on few connections: however a transaction ends, the next one inherits no tenant.
+"""Many transactions on few connections: however one ends, the next one inherits no tenant.
 
-Who asks, what goes wrong and when is drawn from a seed.
+A seed decides which tenant is read, how the transaction ends, and when.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from domain.tenancy.roles import TenantRole
 from domain.tenancy.session import Session
 from domain.tenancy.transactions import Transactions
 from opsrun.postgres.engines import Login, open_engine
-from tests.domain.ledger import count_rows
+from tests.ledger import count_rows
 from tests.world import World
 
 REQUESTS = 150
@@ -29,41 +29,41 @@ SETTINGS = (
     " current_setting('opsrun.claimed_slugs', true)"
 )
 CLAIM = text("SELECT set_config('opsrun.claimed_slugs', :slug, true)")
-# Without any condition: only the wall keeps the other tenant's rows away.
+# Read without a condition: only row level security hides the other tenant's rows.
 TABLES = ("operation_run", "run_event", "notification", "run_failure")
 
 
 async def end_well(_: Session) -> None:
-    """Go on."""
+    """Continue."""
 
 
 async def end_refused(session: Session) -> None:
-    """Have the database refuse something."""
+    """Run a statement that fails."""
     await session.execute(text("SELECT 1 / 0"))
 
 
-async def end_in_an_error_of_ones_own(_: Session) -> None:
-    """Fail without the database's help."""
+async def end_in_python_error(_: Session) -> None:
+    """Raise outside the database."""
     raise ZeroDivisionError
 
 
 async def end_cancelled_at_the_next_wait(_: Session) -> None:
-    """Be cancelled in the next statement, or in the commit."""
-    itself().cancel()
+    """Cancel the next statement or the commit."""
+    own_task().cancel()
 
 
 async def end_cancelled_in_a_statement(session: Session) -> None:
-    """Be cancelled while the server works."""
-    asyncio.get_running_loop().call_later(0.002, itself().cancel)
+    """Cancel a statement while the server executes it."""
+    asyncio.get_running_loop().call_later(0.002, own_task().cancel)
     await session.execute(text("SELECT pg_sleep(60)"))
 
 
 async def end_cut_off(session: Session) -> None:
-    """Lose the connection."""
+    """Terminate the connection."""
     await session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
 
 
-def itself() -> asyncio.Task[Any]:
+def own_task() -> asyncio.Task[Any]:
     """Return the task that calls this."""
     task = asyncio.current_task()
     assert task is not None
@@ -73,7 +73,7 @@ def itself() -> asyncio.Task[Any]:
 ENDS: tuple[Callable[[Session], Awaitable[None]], ...] = (
     end_well,
     end_refused,
-    end_in_an_error_of_ones_own,
+    end_in_python_error,
     end_cancelled_at_the_next_wait,
     end_cancelled_in_a_statement,
     end_cut_off,
@@ -82,27 +82,27 @@ ENDS: tuple[Callable[[Session], Awaitable[None]], ...] = (
 
 @asynccontextmanager
 async def watched_engine(url: str, pool_size: int) -> AsyncIterator[tuple[AsyncEngine, list[Any]]]:
-    """A small pool, and the settings that every connection had when it was taken from there."""
-    found: list[Any] = []
+    """Open a small pool, and collect each connection's settings at checkout."""
+    collected: list[Any] = []
 
     def look(connection: Any, *_: object) -> None:
-        found.append(tuple(connection.run_async(lambda driver: driver.fetchrow(SETTINGS))))
+        collected.append(tuple(connection.run_async(lambda driver: driver.fetchrow(SETTINGS))))
 
     async with open_engine(url, pool_size=pool_size) as engine:
         event.listen(engine.sync_engine, "checkout", look)
-        yield engine, found
+        yield engine, collected
 
 
 async def request(
     transactions: Transactions, random: Random, world: World, rows: dict[str, int]
 ) -> None:
-    """Read all that can be seen, as a member or as nobody's, and come to some end on the way."""
+    """Read everything visible, in a tenant or in none, and end at a random step."""
     tenant_id = random.choice((world.tenant_id, world.tenant_id, None))
     user = world.members[random.choice([*TenantRole])]
     end, ends_after = random.choice(ENDS), random.randrange(len(TABLES))
     if random.random() < 0.2:
-        # Also while it waits for a connection, or enters the tenant.
-        asyncio.get_running_loop().call_later(random.uniform(0, 0.01), itself().cancel)
+        # This can be while it waits for a connection or enters the tenant.
+        asyncio.get_running_loop().call_later(random.uniform(0, 0.01), own_task().cancel)
     async with (
         transactions.installation(user.id)
         if tenant_id is None
@@ -119,19 +119,19 @@ async def request(
 
 @pytest.mark.parametrize("pool_size", [1, 2])
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_in_a_storm_everybody_sees_their_own_tenant_alone(
+async def test_every_transaction_under_load_sees_its_tenant_alone(
     neighbours: tuple[World, World], logins: dict[Login, str], pool_size: int, seed: int
 ) -> None:
-    random = Random(seed)  # noqa: S311 - it is to be repeated, no secret
+    random = Random(seed)  # noqa: S311 - repeatable, not a secret
     rows = [await count_rows(world) for world in neighbours]
     ended: Counter[str] = Counter()
     async with (
         asyncio.timeout(PATIENCE),
-        watched_engine(logins[Login.API], pool_size) as (engine, found),
+        watched_engine(logins[Login.API], pool_size) as (engine, collected),
     ):
         transactions = Transactions(engine)
 
-        async def ask(_: int) -> None:
+        async def send_requests(_: int) -> None:
             for _ in range(REQUESTS // AT_ONCE):
                 which = random.randrange(2)
                 (result,) = await asyncio.gather(
@@ -142,11 +142,11 @@ async def test_in_a_storm_everybody_sees_their_own_tenant_alone(
                     raise result
                 ended[type(result).__name__] += 1
 
-        await asyncio.gather(*map(ask, range(AT_ONCE)))
+        await asyncio.gather(*map(send_requests, range(AT_ONCE)))
         async with engine.connect():
-            pass  # looks at what the last one left
-    assert {setting for settings in found for setting in settings} <= {None, ""}
-    assert len(found) > REQUESTS / 2
+            pass  # collects the settings that the last one left
+    assert {setting for settings in collected for setting in settings} <= {None, ""}
+    assert len(collected) > REQUESTS / 2
     assert {*ended} == {
         "NoneType",
         "DBAPIError",

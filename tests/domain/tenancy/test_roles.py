@@ -1,4 +1,4 @@
-"""Who may do what: product T1, role by role."""
+"""The permissions of each role (product T1)."""
 
 import pytest
 
@@ -20,12 +20,12 @@ OWN = MANAGE | {"change:settings"}
         (TenantRole.OWNER, OWN),
     ],
 )
-def test_each_role_may_do_what_the_product_says(role: TenantRole, allowed: set[str]) -> None:
+def test_each_role_has_the_permissions_of_the_product(role: TenantRole, allowed: set[str]) -> None:
     assert {permission for permission in LEAST_ROLE if refusal(role, permission) is None} == allowed
 
 
 @pytest.mark.parametrize("role", TenantRole)
-def test_what_is_not_in_the_table_is_allowed_to_nobody(role: TenantRole) -> None:
+def test_an_unknown_permission_is_refused_to_every_role(role: TenantRole) -> None:
     assert refusal(role, "start:tenant.delete") is not None
     assert refusal(role, "") is not None
 
@@ -45,7 +45,7 @@ def test_what_is_not_in_the_table_is_allowed_to_nobody(role: TenantRole) -> None
         ("delete:tenant", "Unknown permission 'delete:tenant'."),
     ],
 )
-def test_a_refusal_names_what_is_required(permission: str, reason: str) -> None:
+def test_a_refusal_names_the_required_role(permission: str, reason: str) -> None:
     assert refusal(TenantRole.READONLY, permission) == reason
 
 

@@ -1,4 +1,4 @@
-"""What an owner may set."""
+"""Owners set the retention of their tenant."""
 
 import pytest
 from sqlalchemy.exc import IntegrityError
@@ -19,7 +19,7 @@ async def test_an_owner_sets_the_retention(world: World) -> None:
 
 
 @pytest.mark.parametrize("role", [role for role in TenantRole if role is not TenantRole.OWNER])
-async def test_nobody_else_does(world: World, role: TenantRole) -> None:
+async def test_lower_roles_cannot_set_it(world: World, role: TenantRole) -> None:
     access = await world.access(role)
     for days in (30, -1):
         with pytest.raises(ForbiddenError, match="requires OWNER"):
@@ -28,7 +28,7 @@ async def test_nobody_else_does(world: World, role: TenantRole) -> None:
 
 
 @pytest.mark.parametrize("days", [0, -1, 3651, 10**12])
-async def test_a_retention_has_its_bounds_here_and_in_the_database(world: World, days: int) -> None:
+async def test_use_case_and_database_bound_the_retention(world: World, days: int) -> None:
     with pytest.raises(UserInputError, match="1 to 3650 days") as caught:
         await world.cases.tenancy.set_retention(await world.access(TenantRole.OWNER), days)
     assert caught.value.code is UserErrorCode.INVALID_RETENTION
@@ -41,7 +41,7 @@ async def test_a_retention_has_its_bounds_here_and_in_the_database(world: World,
     assert (await world.access()).tenant.retention_days == 90
 
 
-async def test_only_the_own_tenant_changes(world: World) -> None:
+async def test_another_tenant_keeps_its_retention(world: World) -> None:
     neighbour = await World.create(world.resources, world.exports)
     await world.cases.tenancy.set_retention(await world.access(TenantRole.OWNER), 7)
     assert (await neighbour.access()).tenant.retention_days == 90

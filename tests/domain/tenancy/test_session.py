@@ -53,5 +53,5 @@ def test_only_transactions_make_sessions() -> None:
         and isinstance(node.func, ast.Name)
         and node.func.id in ("Session", "TenantSession", "InstallationSession")
     }
-    # A session in no tenant makes that of a tenant, on the same connection.
+    # An installation's session makes a tenant's session on the same connection.
     assert makers == {"domain/tenancy/session.py", "domain/tenancy/transactions.py"}

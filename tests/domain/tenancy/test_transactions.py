@@ -1,4 +1,4 @@
-"""A transaction is somebody's, in one tenant, and leaves nothing of that on its connection."""
+"""A transaction has one tenant and user, and leaves neither on its connection."""
 
 import asyncio
 import struct
@@ -27,28 +27,28 @@ RETENTION = text("UPDATE opsrun.tenant SET retention_days = 7")
 
 @pytest.fixture
 async def engine(logins: dict[Login, str]) -> AsyncIterator[AsyncEngine]:
-    """A pool of one connection, so that everybody gets the same."""
+    """A pool of one connection, which every transaction shares."""
     async with open_engine(logins[Login.API], pool_size=1) as opened:
         yield opened
 
 
 async def end_well(session: Session) -> None:
-    """Do something and come to the end."""
+    """Run a statement and end."""
     await session.execute(COUNT_RUNS)
 
 
 async def end_in_an_error(session: Session) -> None:
-    """Have the database refuse something."""
+    """Run a statement that fails."""
     await session.execute(text("SELECT 1 / 0"))
 
 
-async def end_in_an_error_of_ones_own(_: Session) -> None:
-    """Fail without the database's help."""
+async def end_in_python_error(_: Session) -> None:
+    """Raise outside the database."""
     raise ZeroDivisionError
 
 
 async def end_cancelled(session: Session) -> None:
-    """Be cancelled in the middle of a statement."""
+    """Cancel a statement."""
     async with asyncio.timeout(0.05):
         await session.execute(text("SELECT pg_sleep(60)"))
 
@@ -58,7 +58,7 @@ async def end_cancelled(session: Session) -> None:
     [
         (end_well, None),
         (end_in_an_error, DBAPIError),
-        (end_in_an_error_of_ones_own, ZeroDivisionError),
+        (end_in_python_error, ZeroDivisionError),
         (end_cancelled, TimeoutError),
     ],
 )
@@ -74,7 +74,7 @@ async def test_the_next_user_of_the_connection_inherits_nothing(
         async with Transactions(engine).tenant(world.tenant_id, world.tenant_id) as session:
             assert await session.scalar(COUNT_RUNS) == 1
             await end(session)
-    except Exception as raised:  # noqa: BLE001 - whatever it is, it is looked at below
+    except Exception as raised:  # noqa: BLE001 - checked below
         caught = raised
     assert isinstance(caught, error) if error else caught is None
 
@@ -87,7 +87,7 @@ async def test_the_next_user_of_the_connection_inherits_nothing(
         assert await session.scalar(COUNT_RUNS) == 0
 
 
-async def test_a_transaction_stands_or_falls_as_a_whole(world: World, engine: AsyncEngine) -> None:
+async def test_a_transaction_is_atomic(world: World, engine: AsyncEngine) -> None:
     transactions = Transactions(engine)
     with pytest.raises(ZeroDivisionError):
         async with transactions.tenant(world.tenant_id) as session:
@@ -99,7 +99,7 @@ async def test_a_transaction_stands_or_falls_as_a_whole(world: World, engine: As
     assert (await world.access()).tenant.retention_days == 7
 
 
-async def test_a_snapshot_is_one_moment_and_writes_nothing(world: World) -> None:
+async def test_a_snapshot_is_one_moment_and_read_only(world: World) -> None:
     transactions = world.resources[Login.API].transactions
     async with transactions.tenant(world.tenant_id, snapshot=True) as session:
         assert await session.scalar(COUNT_RUNS) == 0
@@ -112,11 +112,11 @@ async def test_a_snapshot_is_one_moment_and_writes_nothing(world: World) -> None
         await session.execute(RETENTION)
 
 
-async def test_whoever_lacks_the_permission_does_not_even_reach_the_database(
+async def test_a_member_without_the_permission_does_not_reach_the_database(
     world: World,
 ) -> None:
     reader = await world.access(TenantRole.READONLY)
-    nowhere = create_async_engine("postgresql+asyncpg://nobody@127.0.0.1:1/nothing")
+    nowhere = create_async_engine("postgresql+asyncpg://user@127.0.0.1:1/nothing")
     with pytest.raises(ForbiddenError):
         async with Transactions(nowhere).member(reader, CHANGE_SETTINGS):
             pass
@@ -125,19 +125,19 @@ async def test_whoever_lacks_the_permission_does_not_even_reach_the_database(
             pass
 
 
-async def test_a_member_works_in_their_tenant_under_their_name(world: World) -> None:
+async def test_a_members_transaction_has_their_tenant_and_user(world: World) -> None:
     access = await world.access()
     async with world.resources[Login.API].transactions.member(access, VIEW) as session:
         who = text("SELECT opsrun.current_tenant_id(), opsrun.current_user_id()")
         assert tuple(await session.one(who)) == (access.tenant_id, access.user_id)
 
 
-# Outages, and what is none
+# Outages and other errors
 
 
 @asynccontextmanager
 async def refusing_server(state: str, message: str) -> AsyncIterator[str]:
-    """A server that answers every login with an error, as Postgres does while it starts."""
+    """Serve a Postgres that refuses every login with this error, and yield its URL."""
     fields = f"SFATAL\0VFATAL\0C{state}\0M{message}\0\0".encode()
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -153,7 +153,7 @@ async def refusing_server(state: str, message: str) -> AsyncIterator[str]:
 
     async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        yield f"postgresql+asyncpg://nobody:nothing@127.0.0.1:{port}/nothing"
+        yield f"postgresql+asyncpg://user:password@127.0.0.1:{port}/nothing"
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ async def refusing_server(state: str, message: str) -> AsyncIterator[str]:
         ("55000", "database is not currently accepting connections"),
     ],
 )
-async def test_a_database_that_takes_no_login_is_unavailable(state: str, message: str) -> None:
+async def test_a_database_that_refuses_logins_is_unavailable(state: str, message: str) -> None:
     async with refusing_server(state, message) as url:
         engine = create_async_engine(url)
         with pytest.raises(DatabaseUnavailableError, match=message):
@@ -181,7 +181,7 @@ async def test_a_database_that_takes_no_login_is_unavailable(state: str, message
 async def test_a_connection_that_breaks_is_an_outage(
     world: World, engine: AsyncEngine, servers: EmbeddedServers, busy: bool
 ) -> None:
-    struck = asyncio.Event()
+    terminated = asyncio.Event()
     pid: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     async def work() -> None:
@@ -190,19 +190,17 @@ async def test_a_connection_that_breaks_is_an_outage(
             pid.set_result(await session.scalar(text("SELECT pg_backend_pid()")))
             if busy:
                 await session.execute(text("SELECT pg_sleep(60)"))
-            await struck.wait()
+            await terminated.wait()
 
-    working = asyncio.create_task(work())
+    task = asyncio.create_task(work())
     async with open_engine(servers.postgres_url) as admin, admin.connect() as connection:
-        await connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": await pid})
-        gone = text("SELECT NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = :pid)")
-        async with asyncio.timeout(SOON):
-            while not (await connection.execute(gone, {"pid": await pid})).scalar():
-                pass
-    struck.set()
+        # The second argument is how long to wait for the backend to end, in milliseconds.
+        terminate = text("SELECT pg_terminate_backend(:pid, 10000)")
+        assert (await connection.execute(terminate, {"pid": await pid})).scalar()
+    terminated.set()
     with pytest.raises(DatabaseUnavailableError):
-        await working
-    # Nothing was committed, and the pool mends itself.
+        await task
+    # Nothing was committed, and the pool replaces the connection.
     async with Transactions(engine).tenant(world.tenant_id) as session:
         days = text("SELECT retention_days FROM opsrun.tenant")
         assert await session.scalar(days) == 90
@@ -221,7 +219,7 @@ async def test_connections_that_break_before_their_first_use_are_an_outage(
 
 
 @pytest.mark.parametrize("error", [TimeoutError, FileNotFoundError, PermissionError])
-async def test_an_error_of_the_callers_own_is_no_outage(
+async def test_an_error_of_the_caller_is_not_an_outage(
     engine: AsyncEngine, error: type[OSError]
 ) -> None:
     with pytest.raises(error):
@@ -229,8 +227,8 @@ async def test_an_error_of_the_callers_own_is_no_outage(
             raise error
 
 
-async def raising(engine: AsyncEngine, state: str) -> None:
-    """Have the server raise an error of this SQLSTATE."""
+async def raise_in_server(engine: AsyncEngine, state: str) -> None:
+    """Make the server raise an error with this SQLSTATE."""
     async with Transactions(engine).installation() as session:
         await session.execute(
             text(f"DO $$ BEGIN RAISE EXCEPTION 'full' USING ERRCODE = '{state}'; END $$")
@@ -240,20 +238,18 @@ async def raising(engine: AsyncEngine, state: str) -> None:
 @pytest.mark.parametrize(
     "state", ["53000", "53100", "53200", "53300", "58000", "58030", "58P01", "28000", "57P01"]
 )
-async def test_a_server_in_want_is_an_outage(engine: AsyncEngine, state: str) -> None:
+async def test_a_server_without_resources_is_an_outage(engine: AsyncEngine, state: str) -> None:
     with pytest.raises(DatabaseUnavailableError, match="full"):
-        await raising(engine, state)
+        await raise_in_server(engine, state)
 
 
 @pytest.mark.parametrize("state", ["53400", "42501", "3D000", "55000", "54000", "XX001"])
-async def test_what_the_statement_itself_causes_is_no_outage(
-    engine: AsyncEngine, state: str
-) -> None:
+async def test_an_error_of_the_statement_is_not_an_outage(engine: AsyncEngine, state: str) -> None:
     with pytest.raises(DBAPIError, match="full"):
-        await raising(engine, state)
+        await raise_in_server(engine, state)
 
 
-async def test_a_broken_rule_is_no_outage(world: World) -> None:
+async def test_a_constraint_violation_is_not_an_outage(world: World) -> None:
     with pytest.raises(IntegrityError):
         async with world.resources[Login.MAINTENANCE].transactions.installation() as session:
             await session.execute(
@@ -262,7 +258,7 @@ async def test_a_broken_rule_is_no_outage(world: World) -> None:
             )
 
 
-async def test_a_pool_that_stays_busy_is_not_called_an_outage(
+async def test_a_busy_pool_is_not_an_outage(
     engine: AsyncEngine, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transactions, "POOL_PATIENCE", 0.05)
@@ -277,13 +273,13 @@ async def test_a_pool_that_stays_busy_is_not_called_an_outage(
     assert [seconds < 1 for seconds in waited] == [True, True]
 
 
-async def test_a_timeout_of_ones_own_is_not_the_pools(engine: AsyncEngine, world: World) -> None:
+async def test_a_timeout_of_the_caller_is_not_the_pools(engine: AsyncEngine, world: World) -> None:
     with pytest.raises(TimeoutError):
         async with Transactions(engine).tenant(world.tenant_id), asyncio.timeout(0.01):
             await asyncio.Event().wait()
 
 
-async def test_one_users_crowd_leaves_the_pool_to_others(
+async def test_one_users_many_requests_leave_the_pool_to_others(
     logins: dict[Login, str], world: World
 ) -> None:
     crowd, other = uuid4(), uuid4()

@@ -9,6 +9,7 @@ from domain.tenancy.administration import save_member
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
 from opsrun.postgres.engines import Login
+from tests.acts import write_policy
 from tests.client import Client
 from tests.gql.api import RunningApi, work
 from tests.gql.furnished import (
@@ -19,7 +20,6 @@ from tests.gql.furnished import (
     backup_set,
     policy_ids,
     sync,
-    write_policy,
 )
 from tests.world import World
 

@@ -6,9 +6,10 @@ import pytest
 
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
+from tests.acts import write_policy
 from tests.client import Client
 from tests.gql.api import RunningApi
-from tests.gql.furnished import SCOPE, add_policies, backup_set, policy_ids, sync, write_policy
+from tests.gql.furnished import SCOPE, add_policies, backup_set, policy_ids, sync
 from tests.world import World
 
 SETS = """query ($tenant: ID!, $first: Int, $after: String, $copies: Int, $from: String) {

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from gql.ids import GlobalId
+from tests.acts import write_policy
 from tests.client import Client
 from tests.gql.api import RunningApi, work
-from tests.gql.furnished import SCOPE, START_DRIFT, drifted, sync, write_policy
+from tests.gql.furnished import SCOPE, START_DRIFT, drifted, sync
 from tests.world import World
 
 

@@ -9,9 +9,10 @@ from domain.tenancy.administration import save_member
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
 from opsrun.postgres.engines import Login
+from tests.acts import write_policy
 from tests.client import Client
 from tests.gql.api import RunningApi
-from tests.gql.furnished import Furnished, drift, sync, write_policy
+from tests.gql.furnished import Furnished, drift, sync
 from tests.world import World
 
 FINDINGS = """query ($tenant: ID!, $run: ID!, $kinds: [DriftKind!], $first: Int, $after: String) {

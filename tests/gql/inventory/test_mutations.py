@@ -8,10 +8,10 @@ import pytest
 
 from domain.tenancy.roles import TenantRole
 from opsrun.settings import Settings
+from tests.acts import queue_runs, save_scopes, write_policy
 from tests.client import Client
 from tests.gql.api import RunningApi, work
-from tests.gql.furnished import START, write_policy
-from tests.working import know_scopes, queue_runs
+from tests.gql.furnished import START
 from tests.world import World
 
 RUN = """query ($id: ID!) { node(id: $id) { ... on OperationRun {
@@ -20,7 +20,7 @@ RUN = """query ($id: ID!) { node(id: $id) { ... on OperationRun {
 
 @pytest.fixture
 async def client(api: RunningApi, world: World) -> Client:
-    await know_scopes(world, "servers", "laptops")
+    await save_scopes(world, "servers", "laptops")
     return api.member(world)
 
 

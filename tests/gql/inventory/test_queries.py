@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from gql.ids import GlobalId
+from tests.acts import write_policy
 from tests.client import Client
 from tests.gql.api import RunningApi
-from tests.gql.furnished import BROKEN_SCOPE, SCOPE, break_scope, sync, write_policy
+from tests.gql.furnished import BROKEN_SCOPE, SCOPE, break_scope, sync
 from tests.world import World
 
 SCOPES = """query ($tenant: ID!) { tenant(id: $tenant) {

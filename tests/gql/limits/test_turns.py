@@ -110,7 +110,7 @@ async def test_a_client_that_leaves_releases_its_turn(api: RunningApi, world: Wo
 async def test_equal_subscriptions_of_a_user_execute_an_event_once(
     api: RunningApi, world: World, transport: str
 ) -> None:
-    execution = await world.claimed()
+    execution = await world.start_and_claim()
     variables = {"tenant": world.global_id}
     others = {**variables, "filter": {"statusBuckets": ["RUNNING"]}}
     async with AsyncExitStack() as stack:
@@ -143,7 +143,7 @@ async def test_events_spend_the_budget_of_the_subscriptions_owner(
         assert user_id == world.members[TenantRole.OPERATOR].id
         costs.append(cost)
 
-    execution = await world.claimed()
+    execution = await world.start_and_claim()
     async with api.member(world).subscribe(WEBSOCKET, FAILURES, of_tenant(world)) as stream:
         await stream.next()
         monkeypatch.setattr(RedisBudgets, "settle", settle)
@@ -159,7 +159,7 @@ async def test_an_event_that_waited_is_sent_only_if_its_owner_still_has_access(
 ) -> None:
     monkeypatch.setattr(context_module, "PRINCIPAL_SECONDS", 0.0)
     role = TenantRole.OPERATOR
-    execution = await world.claimed()
+    execution = await world.start_and_claim()
     async with api.member(world, role).subscribe(WEBSOCKET, FAILURES, of_tenant(world)) as stream:
         await stream.next()
         async with all_turns_taken(api, world, role):

@@ -9,12 +9,12 @@ from domain.tenancy.administration import save_member
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
 from opsrun.postgres.engines import Login
+from tests.acts import save_scopes
 from tests.client import Client
 from tests.gql.api import RunningApi
 from tests.gql.furnished import START
 from tests.gql.notifications.reading import listed, unread
 from tests.gql.runs.watching import live, queue
-from tests.working import know_scopes
 from tests.world import World
 
 MARK = """mutation ($input: MarkNotificationsReadInput!) {
@@ -87,7 +87,7 @@ async def test_only_ids_of_notifications_of_this_tenant_are_accepted(
     await save_member(
         transactions, other.slug, world.members[TenantRole.OPERATOR], TenantRole.OPERATOR
     )
-    await know_scopes(other, "servers")
+    await save_scopes(other, "servers")
     await client.data(START, input={"tenantId": other.global_id, "scopeKey": "servers"})
     (elsewhere,) = await ids(client, other)
     for id_ in (world.global_id, elsewhere, "garbage"):

@@ -3,9 +3,10 @@
 import pytest
 
 from domain.tenancy.roles import TenantRole
+from tests.acts import write_policy
 from tests.client import Client
 from tests.gql.api import PUBLIC_URL, RunningApi
-from tests.gql.furnished import BROKEN_SCOPE, SCOPE, break_scope, sync, write_policy
+from tests.gql.furnished import BROKEN_SCOPE, SCOPE, break_scope, sync
 from tests.gql.notifications.reading import LIST, listed, unread
 from tests.gql.runs.watching import claim, live, queue
 from tests.world import World

@@ -49,7 +49,7 @@ async def test_an_event_of_an_unknown_kind_reaches_subscribers(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    execution = await world.claimed()
+    execution = await world.start_and_claim()
     client = api.member(world)
     of_run = {"id": run_id(world, execution)}
     with caplog.at_level(logging.WARNING):
@@ -74,7 +74,7 @@ async def test_an_event_of_an_unknown_kind_reaches_subscribers(
 async def test_the_timeline_and_the_failures_show_unknown_kinds(
     api: RunningApi, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    execution = await world.claimed()
+    execution = await world.start_and_claim()
     await merge(execution, monkeypatch)
     run = (await api.member(world).data(RUN, id=run_id(world, execution)))["node"]
     kinds = [event["kind"] for event in run["events"]["nodes"]]

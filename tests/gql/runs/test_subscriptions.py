@@ -10,9 +10,10 @@ from domain.tenancy.models import SYSTEM
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
 from gql.runs import subscriptions as subscriptions_module
+from tests.acts import save_scopes, write_policy
 from tests.client import WEBSOCKET, Client
 from tests.gql.api import RunningApi, work
-from tests.gql.furnished import START, break_scope, write_policy
+from tests.gql.furnished import START, break_scope
 from tests.gql.runs.watching import (
     LIFE,
     WATCH_RUN,
@@ -27,7 +28,6 @@ from tests.gql.runs.watching import (
     succeed,
     versions,
 )
-from tests.working import know_scopes
 from tests.world import World
 
 
@@ -45,7 +45,7 @@ async def test_a_list_opened_before_the_start_shows_the_run_from_queue_to_end(
     break_scope(world, broken=12)
     for number in range(20):
         write_policy(world, "broken", f"p{number}")
-    await know_scopes(world, "broken")
+    await save_scopes(world, "broken")
     async with client.subscribe(transport, WATCH_RUNS, of_tenant(world)) as stream:
         reset = await stream.next()
         assert (reset["__typename"], reset["reason"], reset["runs"]) == (

@@ -2,12 +2,12 @@
 
 import asyncio
 
+from tests.acts import save_scopes
 from tests.client import SYNC, WEBSOCKET, User
 from tests.gql.transport.frames import ABUSES, BROKEN_UTF8, init, raw_websocket, subscribe
 from tests.opsrun.api.test_serving import FEED, api
 from tests.opsrun.conftest import Installation
-from tests.working import SCOPE, know_scopes
-from tests.world import World
+from tests.world import SCOPE, World
 
 ROUNDS = 3
 
@@ -38,7 +38,7 @@ async def test_other_clients_are_not_affected(installation: Installation, place:
             stranger.writer.write(init("stranger") * 2)
             assert await stranger.closing() == 4403
 
-        await know_scopes(place, SCOPE)
+        await save_scopes(place, SCOPE)
         await user.start(SYNC, SCOPE)
         assert (await stream.next())["__typename"] == "OperationRunChanged"
         await command.stop()

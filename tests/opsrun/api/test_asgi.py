@@ -16,10 +16,10 @@ from opsrun.auth import tokens as auth
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login
 from opsrun.settings import Settings
+from tests.acts import save_scopes
 from tests.client import TRANSPORTS, WEBSOCKET
 from tests.gql.api import RunningApi, running_api
 from tests.opsrun.auth.issuer import AUDIENCE, ISSUER, Issuer, serving
-from tests.working import know_scopes
 from tests.world import World
 
 VIEWER = "{ viewer { name email memberships { role tenant { slug } } } }"
@@ -72,7 +72,7 @@ async def test_a_user_with_a_valid_claim_has_access(
         "email": "ada@example.com",
         "memberships": [{"role": "OPERATOR", "tenant": {"slug": world.slug}}],
     }
-    await know_scopes(world, "a")
+    await save_scopes(world, "a")
     answer = (await client.data(START, id=world.global_id))["startInventorySync"]
     assert answer == {"run": {"initiator": {"name": "Ada"}}, "userErrors": []}
 

@@ -13,11 +13,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from opsrun.api.monitoring import Monitor, serve_monitoring
 from opsrun.postgres.engines import Login
 from opsrun.settings import Settings, SettingsError
+from tests.acts import export, policy, start_sync
 from tests.client import open_http
 from tests.opsrun.commands import Command, running, until
 from tests.opsrun.conftest import Installation
 from tests.valkey import Valkey
-from tests.working import export, policy, start_sync
 from tests.world import World
 
 LOGINS = {"api": Login.API, "worker": Login.WORKER, "maintenance": Login.MAINTENANCE}

@@ -12,7 +12,8 @@ from domain.tenancy.roles import TenantRole
 from opsrun.dev import demo
 from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
-from tests.working import drift, findings, sync
+from tests.acts import drift, sync
+from tests.ledger import findings
 from tests.world import World
 
 AURORA = demo.TENANTS[0]

@@ -26,9 +26,10 @@ from opsrun.dev.embedded import EmbeddedServers
 from opsrun.dev.provision import provision
 from opsrun.postgres.engines import Login
 from opsrun.resources import Resources, open_resources
+from tests.acts import drift, sync
 from tests.conftest import settings_for
 from tests.databases import SECRET, new_database
-from tests.working import drift, failures, findings, sync
+from tests.ledger import failures, findings
 from tests.world import World
 
 DEFAULT_WINDOW = timedelta(days=30)

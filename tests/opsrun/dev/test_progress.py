@@ -15,7 +15,7 @@ from domain.tenancy.models import SYSTEM
 from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
 from opsrun.dev.progress import all_events, findings_of, latest_progress_only, line
 from opsrun.postgres.engines import Login
-from tests.working import drift, policy, sync, until
+from tests.acts import drift, policy, sync, until
 from tests.world import World
 
 ENDED = {RunStatus.COMPLETED, RunStatus.FAILED}

@@ -26,21 +26,13 @@ from opsrun.settings import Settings
 from opsrun.telemetry import span_export
 from opsrun.telemetry.span_export import LogOutageOnce
 from opsrun.telemetry.tracing import open_tracer
+from tests.acts import export, lose_worker, policy, run_maintenance, save_scopes, start_sync, until
 from tests.conftest import settings_for
 from tests.gql.api import RunningApi, running_api
 from tests.opsrun.api.test_monitoring import process
 from tests.opsrun.conftest import Installation
 from tests.opsrun.telemetry.collector import Collected, Collector, collector
 from tests.workers.scripted import Scripted
-from tests.working import (
-    export,
-    know_scopes,
-    lose_worker,
-    policy,
-    run_maintenance,
-    start_sync,
-    until,
-)
 from tests.world import LEASE, TENANT_CONCURRENCY, World
 from workers.broker import RunBroker
 from workers.producers import PRODUCERS
@@ -70,7 +62,7 @@ def settings(
 
 
 async def start(api: RunningApi, world: World, traceparent: str | None) -> UUID:
-    await know_scopes(world, "prod")
+    await save_scopes(world, "prod")
     response = await api.http.post(
         "/graphql",
         json={"query": START, "variables": {"tenant": world.global_id, "scope": "prod"}},

@@ -1,4 +1,4 @@
-"""Copying into a backup set: each policy for itself, once, and for as long as the set lives."""
+"""Each policy is copied into a backup set once, and the copy stays as long as the set."""
 
 from typing import Any
 
@@ -13,18 +13,8 @@ from domain.runs.failures import FailureReason
 from domain.runs.models import RunCounts
 from domain.runs.repository import reading
 from domain.tenancy.roles import TenantRole
-from tests.working import (
-    age,
-    back_up,
-    backup_set,
-    done,
-    ended,
-    export,
-    failures,
-    lose_worker,
-    policy,
-    sync,
-)
+from tests.acts import age, back_up, backup_set, complete, export, lose_worker, policy, sync
+from tests.ledger import failures, only_failure, reload
 from tests.world import World
 from workers.producers import backup_set_add_policies
 from workers.producers.backup_set_add_policies import BATCH
@@ -32,10 +22,10 @@ from workers.producers.backup_set_add_policies import BATCH
 
 async def copies(world: World, target: BackupSet) -> list[BackedUpPolicy]:
     access = await world.access(TenantRole.READONLY)
-    found = await world.read(
+    pages = await world.read(
         backups_repository.policies, access, [target.id], after=None, limit=1000
     )
-    return list(found.get(target.id, ()))
+    return list(pages.get(target.id, ()))
 
 
 async def document_count(world: World) -> int:
@@ -45,18 +35,18 @@ async def document_count(world: World) -> int:
     return int(rows[0].count)
 
 
-async def test_each_policy_for_itself(world: World) -> None:
+async def test_each_policy_succeeds_is_skipped_or_fails_alone(world: World) -> None:
     await sync(world, policy("a"), policy("b"))
     target = await backup_set(world)
     assert (await back_up(world, target, "a")).status_bucket is StatusBucket.SUCCEEDED
     run = await back_up(world, target, "a", "b", "missing")
     assert run.status_bucket is StatusBucket.PARTIALLY_SUCCEEDED
     assert run.counts == RunCounts(total=3, succeeded=1, failed=1, skipped=1)
-    told = await failures(world, run)
-    assert {key: failure.reason for key, failure in told.items()} == {
+    by_item = await failures(world, run)
+    assert {key: failure.reason for key, failure in by_item.items()} == {
         "prod/missing": FailureReason.POLICY_NOT_FOUND
     }
-    assert "Sync the scope" in told["prod/missing"].message
+    assert "Sync the scope" in by_item["prod/missing"].message
     assert [
         (c.scope_key, c.policy_id, c.name, c.policy_type) for c in await copies(world, target)
     ] == [
@@ -76,7 +66,7 @@ async def test_a_second_run_skips_all(world: World) -> None:
     assert await copies(world, target) == before
 
 
-async def test_the_copy_stays_as_it_was_when_it_was_added(world: World) -> None:
+async def test_a_copy_does_not_change_with_its_policy(world: World) -> None:
     await sync(world, policy("a", minutes=1))
     target = await backup_set(world)
     await back_up(world, target, "a")
@@ -90,13 +80,13 @@ async def test_the_copy_stays_as_it_was_when_it_was_added(world: World) -> None:
     assert copy.body == policy("a", minutes=1)
 
 
-async def test_policies_of_several_scopes_in_one_run(world: World) -> None:
+async def test_one_run_copies_policies_of_several_scopes(world: World) -> None:
     await sync(world, policy("a", minutes=1))
     await sync(world, policy("a", minutes=2), scope_key="test")
     target = await backup_set(world)
     chosen = [("prod", "a"), ("test", "a"), ("never-synced", "a")]
     starting = world.cases.backups.start_adding(await world.access(), target.id, chosen)
-    run = await done(world, await starting)
+    run = await complete(world, await starting)
     assert run.counts == RunCounts(total=3, succeeded=2, failed=1, skipped=0)
     assert set(await failures(world, run)) == {"never-synced/a"}
     assert [(c.scope_key, c.policy_id) for c in await copies(world, target)] == [
@@ -105,21 +95,21 @@ async def test_policies_of_several_scopes_in_one_run(world: World) -> None:
     ]
 
 
-async def test_nothing_found_is_a_failure(world: World) -> None:
+async def test_a_run_that_copies_nothing_fails(world: World) -> None:
     run = await back_up(world, await backup_set(world), "a")
     assert run.status is RunStatus.COMPLETED_WITH_ERRORS
     assert run.status_bucket is StatusBucket.FAILED
 
 
-async def test_a_set_that_was_deleted_meanwhile(world: World) -> None:
+async def test_a_deleted_set_fails_the_run(world: World) -> None:
     await sync(world, policy("a"))
     target = await backup_set(world)
     starting = world.cases.backups.start_adding(await world.access(), target.id, [("prod", "a")])
     started = await starting
     await world.write("DELETE FROM opsrun.backup_set WHERE tenant_id = :tenant_id")
-    run = await done(world, started)
+    run = await complete(world, started)
     assert (run.status, run.status_bucket) == (RunStatus.FAILED, StatusBucket.FAILED)
-    (failure,) = (await failures(world, run)).values()
+    failure = await only_failure(world, run)
     assert (failure.item_key, failure.reason) == (None, FailureReason.BACKUP_SET_NOT_FOUND)
 
 
@@ -139,17 +129,17 @@ async def test_a_second_attempt_continues(world: World, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(backup_set_add_policies, "copy_policies", lost_in_the_second_batch)
     await world.work(started)
-    halfway = (await ended(world, started)).counts
+    halfway = (await reload(world, started.run.id)).counts
     assert halfway == RunCounts(total=BATCH + 4, succeeded=BATCH - 1, failed=1, skipped=0)
     await lose_worker(world, started.run.id)
-    run = await done(world, started)
+    run = await complete(world, started)
     assert run.attempt == 2
     assert run.counts == RunCounts(total=BATCH + 4, succeeded=BATCH + 3, failed=1, skipped=0)
     assert [copy.policy_id for copy in await copies(world, target)] == ids
     assert copied[2:] == copied[1:2]
 
 
-async def test_copies_outlive_the_sync_they_came_from(world: World) -> None:
+async def test_a_copy_outlives_the_sync_of_its_policy(world: World) -> None:
     first = await sync(world, policy("a", minutes=1), policy("b", minutes=1))
     target = await backup_set(world)
     await back_up(world, target, "a")
@@ -164,7 +154,7 @@ async def test_copies_outlive_the_sync_they_came_from(world: World) -> None:
     )
     await world.maintenance().purge()
     assert await world.read(reading.by_ids, await world.access(), [first.id]) == {}
-    # Of the first sync only the document that the set refers to is left.
+    # Only the document that the set refers to is left of the first sync.
     assert await document_count(world) == 5
     (copy,) = await copies(world, target)
     assert (copy.policy_id, copy.name) == ("a", "Policy a")

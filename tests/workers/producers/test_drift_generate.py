@@ -1,4 +1,4 @@
-"""What drift generation finds, and that doing it again changes nothing."""
+"""Drift generation finds every difference once, and repeating it changes nothing."""
 
 from typing import Any
 
@@ -15,18 +15,8 @@ from domain.runs.models import OperationRun, RunCounts, StartOutcome
 from domain.runs.repository import reading
 from domain.tenancy.roles import TenantRole
 from opsrun.dev.demo_policies import write_export
-from tests.working import (
-    age,
-    drift,
-    ended,
-    export,
-    failures,
-    findings,
-    lose_worker,
-    policy,
-    skipped,
-    sync,
-)
+from tests.acts import age, complete, drift, export, lose_worker, policy, sync
+from tests.ledger import findings, only_failure, reload, skipped
 from tests.world import World
 from workers.producers import drift_generate
 from workers.producers.drift_generate import BATCH
@@ -40,7 +30,7 @@ async def counts(world: World, run: OperationRun) -> dict[DriftKind, int]:
 
 
 async def purge(world: World, run: OperationRun) -> None:
-    """Delete a run as retention does, once two newer snapshots release it."""
+    """Purge a run, after two newer snapshots have replaced it."""
     for _ in range(2):
         await sync(world)
     await age(world, run.id, days=91)
@@ -48,33 +38,33 @@ async def purge(world: World, run: OperationRun) -> None:
     assert await world.read(reading.by_ids, await world.access(), [run.id]) == {}
 
 
-async def test_every_kind_of_difference(world: World) -> None:
+async def test_every_kind_of_difference_is_a_finding(world: World) -> None:
     await sync(world, policy("same"), policy("gone"), policy("changed", minutes=5, off=True))
     await sync(world, policy("same"), policy("new"), policy("changed", minutes=9, on=True))
     run = await drift(world)
     assert run.status_bucket is StatusBucket.SUCCEEDED
     assert run.counts == RunCounts(total=3, succeeded=3, failed=0, skipped=0)
-    found = await findings(world, run)
-    assert {key: finding.kind for key, finding in found.items()} == {
+    by_policy = await findings(world, run)
+    assert {key: finding.kind for key, finding in by_policy.items()} == {
         "gone": DriftKind.REMOVED,
         "new": DriftKind.ADDED,
         "changed": DriftKind.MODIFIED,
     }
-    assert [(c.path, c.change, c.old, c.new) for c in found["changed"].changes] == [
+    assert [(c.path, c.change, c.old, c.new) for c in by_policy["changed"].changes] == [
         ("minutes", ChangeKind.CHANGED, 5, 9),
         ("off", ChangeKind.REMOVED, True, None),
         ("on", ChangeKind.ADDED, None, True),
     ]
-    assert found["gone"].policy_name == "Policy gone"
+    assert by_policy["gone"].policy_name == "Policy gone"
     for key, kind in (("gone", ChangeKind.REMOVED), ("new", ChangeKind.ADDED)):
-        assert [(c.path, c.change, c.old or c.new) for c in found[key].changes] == [
+        assert [(c.path, c.change, c.old or c.new) for c in by_policy[key].changes] == [
             ("displayName", kind, f"Policy {key}"),
             ("id", kind, key),
         ]
 
 
-async def test_volatile_keys_are_no_drift(world: World) -> None:
-    def touched(moment: int) -> dict[str, Any]:
+async def test_metadata_is_not_drift(world: World) -> None:
+    def exported_at(moment: int) -> dict[str, Any]:
         return policy(
             "a",
             **{
@@ -86,15 +76,15 @@ async def test_volatile_keys_are_no_drift(world: World) -> None:
             },
         )
 
-    await sync(world, touched(1))
-    await sync(world, touched(2))
+    await sync(world, exported_at(1))
+    await sync(world, exported_at(2))
     run = await drift(world)
     assert run.status_bucket is StatusBucket.SUCCEEDED
     assert run.counts == RunCounts(total=0, succeeded=0, failed=0, skipped=0)
     assert await findings(world, run) == {}
 
 
-async def test_another_way_to_write_the_same_is_skipped(world: World) -> None:
+async def test_another_notation_of_the_same_settings_is_skipped(world: World) -> None:
     typed = {"@odata.type": "#microsoft.graph.omaSettingString", "omaUri": "./x", "value": "v"}
     untyped = {"omaUri": "./x", "value": "v"}
     await sync(world, policy("a", omaSettings=[typed]), policy("b", minutes=1))
@@ -112,13 +102,13 @@ async def test_no_secret_is_ever_stored_in_a_finding(world: World) -> None:
     old, new = "old-wifi-key-1", "new-wifi-key-2"
     await sync(world, policy("a", preSharedKey=old), policy("gone", wifi={"preSharedKey": old}))
     await sync(world, policy("a", preSharedKey=new), policy("new", preSharedKey=new))
-    found = await findings(world, await drift(world))
-    assert {key: finding.kind for key, finding in found.items()} == {
+    by_policy = await findings(world, await drift(world))
+    assert {key: finding.kind for key, finding in by_policy.items()} == {
         "a": DriftKind.MODIFIED,
         "gone": DriftKind.REMOVED,
         "new": DriftKind.ADDED,
     }
-    (change,) = found["a"].changes
+    (change,) = by_policy["a"].changes
     assert (change.path, change.old, change.new, change.is_secret) == (
         "preSharedKey",
         None,
@@ -132,7 +122,7 @@ async def test_no_secret_is_ever_stored_in_a_finding(world: World) -> None:
     assert not [row for row in rows if old in row.changes or new in row.changes]
 
 
-async def test_the_demo_drifts_as_it_promises(world: World) -> None:
+async def test_the_demo_has_the_drift_of_its_documentation(world: World) -> None:
     write_export(world.exports / "production", 1)
     await sync(world, scope_key="production")
     write_export(world.exports / "production", 2)
@@ -149,7 +139,7 @@ async def test_the_demo_drifts_as_it_promises(world: World) -> None:
     assert f"{nested}.simpleSettingValue.value" in paths
 
 
-class TestTheSameComparisonAgain:
+class TestARepeatedComparison:
     async def test_finds_nothing_new(self, world: World) -> None:
         await sync(world, policy("a", minutes=1), policy("gone"))
         await sync(world, policy("a", minutes=2))
@@ -163,7 +153,7 @@ class TestTheSameComparisonAgain:
         assert await counts(world, second) == counted
         assert counted == {DriftKind.MODIFIED: 1, DriftKind.REMOVED: 1}
 
-    async def test_outlives_the_run_that_found_it_first(self, world: World) -> None:
+    async def test_outlives_the_run_that_first_made_the_findings(self, world: World) -> None:
         await sync(world, policy("a", minutes=1))
         await sync(world, policy("a", minutes=2))
         first, second = await drift(world), await drift(world)
@@ -172,7 +162,7 @@ class TestTheSameComparisonAgain:
         assert await world.read(reading.by_ids, await world.access(), [first.id]) == {}
         assert set(await findings(world, second)) == {"a"}
 
-    async def test_while_it_is_active_is_one_run(self, world: World) -> None:
+    async def test_shares_the_active_run(self, world: World) -> None:
         for minutes in (1, 2):
             await sync(world, policy("a", minutes=minutes))
         access = await world.access()
@@ -180,7 +170,7 @@ class TestTheSameComparisonAgain:
         again = await world.cases.drift.start_generation(access, "prod")
         assert (again.outcome, again.run.id) == (StartOutcome.REUSED_ACTIVE, first.run.id)
 
-    async def test_a_later_snapshot_makes_it_another_comparison(self, world: World) -> None:
+    async def test_is_another_comparison_after_a_later_snapshot(self, world: World) -> None:
         for minutes in (1, 2):
             await sync(world, policy("a", minutes=minutes))
         first = await drift(world)
@@ -191,66 +181,44 @@ class TestTheSameComparisonAgain:
         assert await counts(world, first) == {DriftKind.MODIFIED: 1}
 
 
-class TestASnapshotThatIsGone:
+class TestAPurgedSnapshot:
     async def test_fails_the_run(self, world: World) -> None:
         old = await sync(world, policy("a", minutes=1))
         await sync(world, policy("a", minutes=2))
         started = await world.cases.drift.start_generation(await world.access(), "prod")
         await purge(world, old)
-        await world.work(started)
-        run = await ended(world, started)
+        run = await complete(world, started)
         assert (run.status, run.status_bucket) == (RunStatus.FAILED, StatusBucket.FAILED)
-        (failure,) = (await failures(world, run)).values()
+        failure = await only_failure(world, run)
         assert failure.reason is FailureReason.BASELINE_UNAVAILABLE
         assert await findings(world, run) == {}
 
-    async def test_is_never_taken_for_one_that_is_empty(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("step", ["differences", "documents"])
+    async def test_is_not_compared_as_an_empty_one(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, step: str
     ) -> None:
         old = await sync(world, policy("a", minutes=1))
         await sync(world, policy("a", minutes=2))
         started = await world.cases.drift.start_generation(await world.access(), "prod")
-        compare = inventory.differences
+        read = getattr(inventory, step)
 
-        async def purged_before(*arguments: Any) -> Any:
+        async def purge_before(*arguments: Any) -> Any:
             await world.write(
                 "DELETE FROM opsrun.operation_run WHERE tenant_id = :tenant_id AND id = :run_id",
                 run_id=old.id,
             )
-            return await compare(*arguments)
-
-        monkeypatch.setattr(inventory, "differences", purged_before)
-        await world.work(started)
-        run = await ended(world, started)
-        (failure,) = (await failures(world, run)).values()
-        assert failure.reason is FailureReason.BASELINE_UNAVAILABLE
-        assert await findings(world, run) == {}
-
-    async def test_also_when_its_documents_go_in_the_middle(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        old = await sync(world, policy("a", minutes=1))
-        await sync(world, policy("a", minutes=2))
-        started = await world.cases.drift.start_generation(await world.access(), "prod")
-        read = inventory.documents
-
-        async def collected_before(*arguments: Any) -> Any:
-            await world.write(
-                "DELETE FROM opsrun.operation_run WHERE tenant_id = :tenant_id AND id = :run_id",
-                run_id=old.id,
-            )
-            await world.write(
-                "DELETE FROM opsrun.policy_document d WHERE tenant_id = :tenant_id AND NOT EXISTS"
-                " (SELECT 1 FROM opsrun.inventory_policy p WHERE p.tenant_id = d.tenant_id"
-                " AND p.document_hash = d.hash)"
-            )
+            if step == "documents":
+                await world.write(
+                    "DELETE FROM opsrun.policy_document d WHERE tenant_id = :tenant_id AND"
+                    " NOT EXISTS (SELECT 1 FROM opsrun.inventory_policy p"
+                    " WHERE p.tenant_id = d.tenant_id AND p.document_hash = d.hash)"
+                )
             return await read(*arguments)
 
-        monkeypatch.setattr(inventory, "documents", collected_before)
-        await world.work(started)
-        run = await ended(world, started)
-        (failure,) = (await failures(world, run)).values()
-        assert failure.reason is FailureReason.BASELINE_UNAVAILABLE
+        monkeypatch.setattr(inventory, step, purge_before)
+        run = await complete(world, started)
+        assert (await only_failure(world, run)).reason is FailureReason.BASELINE_UNAVAILABLE
+        assert await findings(world, run) == {}
 
 
 async def test_a_second_attempt_continues(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,10 +236,9 @@ async def test_a_second_attempt_continues(world: World, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(drift_generate, "add", lost_in_the_second_batch)
     await world.work(started)
-    assert (await ended(world, started)).counts.succeeded == BATCH
+    assert (await reload(world, started.run.id)).counts.succeeded == BATCH
     await lose_worker(world, started.run.id)
-    await world.work(started)
-    run = await ended(world, started)
+    run = await complete(world, started)
     assert (run.attempt, run.status_bucket) == (2, StatusBucket.SUCCEEDED)
     assert run.counts == RunCounts(total=BATCH + 3, succeeded=BATCH + 3, failed=0, skipped=0)
     assert len(await findings(world, run)) == BATCH + 3

@@ -1,4 +1,4 @@
-"""What a sync makes of the folders that tenants really have, and of workers that die in it."""
+"""A sync copes with broken and changing exports, and with workers that die."""
 
 import asyncio
 import json
@@ -18,22 +18,20 @@ from domain.runs.execution import LeaseLostError
 from domain.runs.failures import FailureReason
 from domain.runs.models import OperationRun, RunCounts
 from domain.runs.repository import reading
-from tests.working import (
+from tests.acts import (
     back_up,
     backup_set,
-    ended,
+    claim,
+    complete,
     export,
-    failures,
-    findings,
     lose_worker,
-    policies,
     policy,
-    skipped,
     start_sync,
     sync,
 )
-from tests.working import drift as generate_drift
-from tests.world import LEASE, World
+from tests.acts import drift as generate_drift
+from tests.ledger import failures, findings, only_failure, policies, reload, skipped
+from tests.world import World
 from workers.producers import inventory_sync
 from workers.producers.inventory_sync import BATCH, InventorySync
 from workers.providers import directory, folders
@@ -42,8 +40,8 @@ from workers.providers.directory import DirectoryProvider
 MANY = [policy(f"p{number:02}") for number in range(2 * BATCH + 5)]
 
 
-class Interrupted(DirectoryProvider):
-    """Reads as many policies as it is told to, then does what the test says."""
+class InterruptedProvider(DirectoryProvider):
+    """Reads `reads` policies, then raises `interruption` or hangs."""
 
     def __init__(self, root: Path, reads: int, interruption: Exception | None = None) -> None:
         super().__init__(root)
@@ -64,8 +62,8 @@ class Interrupted(DirectoryProvider):
                 yield [item]
 
 
-class Storing:
-    """Stores as many batches of a snapshot as it is told to, then does what the test says."""
+class InterruptedStore:
+    """Stores `stores` batches of a snapshot, then raises `interruption` or hangs."""
 
     def __init__(
         self, monkeypatch: pytest.MonkeyPatch, stores: int, interruption: Exception | None = None
@@ -113,8 +111,8 @@ class TestAFolderOfGoodPolicies:
         run = await sync(world, policy("a"), policy("b"))
         assert (run.status, run.status_bucket) == (RunStatus.COMPLETED, StatusBucket.SUCCEEDED)
         assert run.counts == RunCounts(total=2, succeeded=2, failed=0, skipped=0)
-        found = await policies(world)
-        assert [(p.policy_id, p.name, p.policy_type, p.run_id) for p in found] == [
+        current = await policies(world)
+        assert [(p.policy_id, p.name, p.policy_type, p.run_id) for p in current] == [
             ("a", "Policy a", "windows10CompliancePolicy", run.id),
             ("b", "Policy b", "windows10CompliancePolicy", run.id),
         ]
@@ -140,7 +138,7 @@ class TestAFolderOfGoodPolicies:
         assert run.progress == 1.0
 
 
-class TestAFolderThatIsPartlyBroken:
+class TestAPartlyBrokenFolder:
     @pytest.fixture
     async def whole(self, world: World) -> Any:
         return await sync(world, policy("a", minutes=1), policy("old"))
@@ -155,24 +153,24 @@ class TestAFolderThatIsPartlyBroken:
             (folder / name).write_text(json.dumps(policy("twin")))
         return await sync(world)
 
-    async def test_what_is_readable_succeeds_and_the_rest_is_told(
+    async def test_syncs_the_readable_files_and_reports_the_others(
         self, world: World, partial: Any
     ) -> None:
         assert partial.status is RunStatus.COMPLETED_WITH_ERRORS
         assert partial.status_bucket is StatusBucket.PARTIALLY_SUCCEEDED
         assert partial.counts == RunCounts(total=7, succeeded=4, failed=3, skipped=0)
         assert await stored_ids(world, partial.id) == ["a", "bom", "new", "utf-16"]
-        told = await failures(world, partial)
-        assert {key: failure.reason for key, failure in told.items()} == {
+        by_file = await failures(world, partial)
+        assert {key: failure.reason for key, failure in by_file.items()} == {
             "broken.json": FailureReason.INVALID_JSON,
             "twin.json": FailureReason.DUPLICATE_ID,
             "twin (copy).json": FailureReason.DUPLICATE_ID,
         }
-        assert "line 1, column 18" in told["broken.json"].message
-        assert "twin (copy).json" in told["twin.json"].message
-        assert not any(failure.retryable for failure in told.values())
+        assert "line 1, column 18" in by_file["broken.json"].message
+        assert "twin (copy).json" in by_file["twin.json"].message
+        assert not any(failure.retryable for failure in by_file.values())
 
-    async def test_it_is_nobodys_current_state(
+    async def test_does_not_become_the_current_state(
         self, world: World, whole: Any, partial: Any
     ) -> None:
         assert [p.policy_id for p in await policies(world)] == ["a", "old"]
@@ -182,23 +180,23 @@ class TestAFolderThatIsPartlyBroken:
         assert run.counts == RunCounts(total=2, succeeded=1, failed=1, skipped=0)
         assert set(await failures(world, run)) == {"prod/new"}
 
-    async def test_it_is_no_side_of_a_comparison(
+    async def test_is_not_part_of_a_comparison(
         self, world: World, whole: Any, partial: Any
     ) -> None:
         access = await world.access()
         with pytest.raises(UserInputError) as refused:
             await world.cases.drift.start_generation(access, "prod")
         assert refused.value.code is UserErrorCode.NOT_ENOUGH_SNAPSHOTS
-        mended = await sync(world, policy("a", minutes=3), policy("old"))
+        repaired = await sync(world, policy("a", minutes=3), policy("old"))
         run = await generate_drift(world)
         assert (run.context["baselineRunId"], run.context["currentRunId"]) == (
             str(whole.id),
-            str(mended.id),
+            str(repaired.id),
         )
         (change,) = (await findings(world, run))["a"].changes
         assert (change.path, change.old, change.new) == ("minutes", 1, 3)
 
-    async def test_nothing_readable_is_a_failure(self, world: World) -> None:
+    async def test_fails_if_nothing_is_readable(self, world: World) -> None:
         (export(world) / "broken.json").write_text("[]")
         run = await sync(world)
         assert run.status is RunStatus.COMPLETED_WITH_ERRORS
@@ -206,50 +204,55 @@ class TestAFolderThatIsPartlyBroken:
         assert (await failures(world, run))["broken.json"].reason is FailureReason.INVALID_POLICY
 
 
-class TestNothingToRead:
-    async def test_a_missing_scope_fails_the_run(self, world: World) -> None:
+class TestAMissingFolder:
+    async def test_of_the_scope_fails_the_run(self, world: World) -> None:
         run = await sync(world, scope_key="nowhere")
         assert (run.status, run.status_bucket) == (RunStatus.FAILED, StatusBucket.FAILED)
-        (failure,) = (await failures(world, run)).values()
+        failure = await only_failure(world, run)
         assert (failure.item_key, failure.reason) == (None, FailureReason.SCOPE_NOT_FOUND)
         assert not failure.retryable
 
-    async def test_a_tenant_without_an_export_folder(self, world: World) -> None:
+    async def test_in_the_tenants_settings_fails_the_run(self, world: World) -> None:
         await world.write("UPDATE opsrun.tenant SET export_folder = NULL WHERE id = :tenant_id")
         run = await sync(world)
-        (failure,) = (await failures(world, run)).values()
+        failure = await only_failure(world, run)
         assert failure.reason is FailureReason.PROVIDER_UNAVAILABLE
         assert "opsrun tenant" in failure.message
         assert failure.retryable
 
-    async def test_an_export_folder_that_is_gone(self, world: World) -> None:
+    async def test_of_the_tenant_fails_the_run_and_hides_its_path(self, world: World) -> None:
         await world.write(
             "UPDATE opsrun.tenant SET export_folder = :folder WHERE id = :tenant_id",
             folder=str(world.exports / "secret-mount"),
         )
         run = await sync(world)
-        (failure,) = (await failures(world, run)).values()
+        failure = await only_failure(world, run)
         assert failure.reason is FailureReason.PROVIDER_UNAVAILABLE
         assert "secret-mount" not in failure.message
 
 
-class TestAnExportThatCameOutEmpty:
+def export_without_policies(world: World, left: str | None) -> None:
+    """Leave no folder (None), an empty one ("."), or one with this file."""
+    folder = export(world)
+    if left is None:
+        folder.rmdir()
+    elif left != ".":
+        (folder / left).write_text("{}")
+
+
+class TestAnEmptyExport:
     @pytest.fixture
     async def whole(self, world: World) -> OperationRun:
         return await sync(world, policy("a"), policy("b"))
 
     @pytest.mark.parametrize("left", [None, ".", "readme.txt", "MigrationTable.json"])
-    async def test_is_never_taken_for_the_truth(
+    async def test_fails_and_keeps_the_current_state(
         self, world: World, whole: OperationRun, left: str | None
     ) -> None:
-        folder = export(world)
-        if left is None:
-            folder.rmdir()
-        elif left != ".":
-            (folder / left).write_text("{}")
+        export_without_policies(world, left)
         run = await sync(world)
         assert run.status_bucket is StatusBucket.FAILED
-        (failure,) = (await failures(world, run)).values()
+        failure = await only_failure(world, run)
         gone = left is None
         assert failure.item_key is None
         assert failure.reason is (
@@ -260,14 +263,10 @@ class TestAnExportThatCameOutEmpty:
         assert {policy.run_id for policy in await policies(world)} == {whole.id}
 
     @pytest.mark.parametrize("left", [None, ".", "MigrationTable.json"])
-    async def test_is_the_truth_once_somebody_says_so(
+    async def test_becomes_the_current_state_if_the_user_allows_it(
         self, world: World, whole: OperationRun, left: str | None
     ) -> None:
-        folder = export(world)
-        if left is None:
-            folder.rmdir()
-        elif left != ".":
-            (folder / left).write_text("{}")
+        export_without_policies(world, left)
         run = await sync(world, allow_empty=True)
         assert run.status_bucket is StatusBucket.SUCCEEDED
         assert run.context == {"scopeKey": "prod", "allowEmpty": True}
@@ -275,29 +274,28 @@ class TestAnExportThatCameOutEmpty:
         removed = await findings(world, await generate_drift(world))
         assert {finding.kind for finding in removed.values()} == {DriftKind.REMOVED}
         assert set(removed) == {"a", "b"}
-        # From now on, the scope has no policies that it could lose.
+        # From now on, the scope has no policies to lose.
         export(world)
         assert (await sync(world)).status_bucket is StatusBucket.SUCCEEDED
 
-    async def test_in_the_second_attempt_of_a_run_is_no_truth_either(
+    async def test_fails_in_a_second_attempt_as_well(
         self, world: World, monkeypatch: pytest.MonkeyPatch, whole: OperationRun
     ) -> None:
         export(world, *MANY)
         started = await start_sync(world)
         with monkeypatch.context() as lost:
-            Storing(lost, 1, LeaseLostError())
+            InterruptedStore(lost, 1, LeaseLostError())
             await world.work(started)
         export(world)
         await lose_worker(world, started.run.id)
-        await world.work(started)
-        run = await ended(world, started)
+        run = await complete(world, started)
         assert run.status_bucket is StatusBucket.FAILED
         assert (await failures(world, run))[None].reason is FailureReason.SCOPE_EMPTY
         assert {policy.run_id for policy in await policies(world)} == {whole.id}
 
 
-class TestFilesThatAreNoPolicies:
-    async def test_are_skipped_by_name_and_the_sync_is_whole(self, world: World) -> None:
+class TestFilesThatAreNotPolicies:
+    async def test_are_skipped_by_name(self, world: World) -> None:
         folder = export(world, policy("a"))
         (folder / "MigrationTable.json").write_text('{"TenantId": "t"}')
         (folder / "a_Settings.json").write_text(json.dumps("[]"))
@@ -314,13 +312,13 @@ class TestFilesThatAreNoPolicies:
             "a_Settings.json": "Ignored by default: a policy's settings beside it.",
         }
 
-    async def test_a_twin_and_a_broken_file_can_be_ignored(self, world: World) -> None:
+    async def test_can_be_ignored_by_the_ignore_file(self, world: World) -> None:
         folder = export(world, policy("a"), policy("twin"))
         (folder / "twin (old).json").write_text(json.dumps(policy("twin")))
         (folder / "unreadable.json").write_text("{")
         assert (await sync(world)).status_bucket is StatusBucket.PARTIALLY_SUCCEEDED
         ignore = world.exports / ".opsrunignore"
-        ignore.write_text("# known faults\nprod/twin (old).json\n/prod/unread*.json\n")
+        ignore.write_text("# known problems\nprod/twin (old).json\n/prod/unread*.json\n")
         run = await sync(world)
         assert run.status_bucket is StatusBucket.SUCCEEDED
         assert await skipped(world, run) == {
@@ -328,50 +326,49 @@ class TestFilesThatAreNoPolicies:
             "unreadable.json": "Ignored in .opsrunignore: /prod/unread*.json",
         }
 
-    async def test_an_ignore_file_that_cannot_be_used_fails_the_run(self, world: World) -> None:
+    async def test_are_not_read_with_an_invalid_ignore_file(self, world: World) -> None:
         export(world, policy("a"))
         (world.exports / ".opsrunignore").write_bytes(b"caf\xe9.json\n")
         run = await sync(world)
-        (failure,) = (await failures(world, run)).values()
+        failure = await only_failure(world, run)
         assert (failure.item_key, failure.reason) == (None, FailureReason.INVALID_IGNORE_FILE)
         assert "save it as UTF-8" in failure.message
 
 
-async def test_a_twin_is_named_whatever_its_name_looks_like(world: World) -> None:
+async def test_a_duplicate_is_named_even_if_its_name_looks_like_a_secret(world: World) -> None:
     names = ("Win - U - Password: summer2024.json", "q7Zp2LkV9xTb4WmR8sYc1NfH6dJg3Ka0.json")
     folder = export(world)
     for name in names:
         (folder / name).write_text(json.dumps(policy("twin")))
-    told = await failures(world, await sync(world))
+    by_file = await failures(world, await sync(world))
     for name, other in (names, names[::-1]):
-        assert other in told[name].message
+        assert other in by_file[name].message
 
 
 class TestASecondAttempt:
-    async def test_continues_where_a_dead_worker_stopped(
+    async def test_continues_after_the_items_of_a_dead_worker(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         folder = export(world, *MANY)
         (folder / "p03.json").write_text("{")
         started = await start_sync(world)
-        execution = await world.claimer.claim(world.tenant_id, started.run.id, LEASE)
-        assert execution is not None
+        execution = await claim(world, started.run.id)
         with monkeypatch.context() as lost:
-            first = Storing(lost, 1)
-            dying = asyncio.create_task(InventorySync().run(execution))
+            first = InterruptedStore(lost, 1)
+            first_attempt = asyncio.create_task(InventorySync().run(execution))
             async with asyncio.timeout(10):
                 await first.stuck.wait()
-            dying.cancel()
-            await asyncio.wait([dying])
-        halfway = await ended(world, started)
+            first_attempt.cancel()
+            await asyncio.wait([first_attempt])
+        halfway = await reload(world, started.run.id)
         assert halfway.counts == RunCounts(total=25, succeeded=BATCH - 1, failed=1, skipped=0)
 
         await lose_worker(world, started.run.id)
-        second = Interrupted(world.exports, reads=len(MANY))
+        second = InterruptedProvider(world.exports, reads=len(MANY))
         provide(monkeypatch, second)
         await world.work(started)
 
-        run = await ended(world, started)
+        run = await reload(world, started.run.id)
         assert (run.status_bucket, run.attempt) == (StatusBucket.PARTIALLY_SUCCEEDED, 2)
         assert run.counts == RunCounts(total=25, succeeded=24, failed=1, skipped=0)
         assert second.read_keys == [f"p{number:02}.json" for number in range(25)], "each once"
@@ -380,53 +377,50 @@ class TestASecondAttempt:
         assert [attempts[f"p{number:02}.json"] for number in range(25)] == [1] * BATCH + [2] * 15
         assert set(await failures(world, run)) == {"p03.json"}
 
-    async def test_counts_what_came_and_went_meanwhile(
+    async def test_counts_files_that_were_added_or_removed_in_between(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         folder = export(world, *MANY)
         started = await start_sync(world)
         with monkeypatch.context() as lost:
-            Storing(lost, 1, LeaseLostError())
+            InterruptedStore(lost, 1, LeaseLostError())
             await world.work(started)
         (folder / "p00.json").unlink()
         (folder / "p20.json").unlink()
         (folder / "p01.json").rename(folder / "renamed.json")
         await lose_worker(world, started.run.id)
-        await world.work(started)
-        run = await ended(world, started)
-        # Ten were stored; of the 15 others 14 are left, and one that was stored has a new name.
+        run = await complete(world, started)
+        # Ten were stored; 14 of the 15 others are left, and one of the ten has a new name.
         assert run.counts == RunCounts(total=25, succeeded=24, failed=1, skipped=0)
-        told = await failures(world, run)
-        assert told["renamed.json"].reason is FailureReason.DUPLICATE_ID
+        by_file = await failures(world, run)
+        assert by_file["renamed.json"].reason is FailureReason.DUPLICATE_ID
 
-    async def test_a_worker_that_lost_its_lease_writes_nothing_more(
+    async def test_is_not_disturbed_by_the_first_worker(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         export(world, *MANY)
         started = await start_sync(world)
-        execution = await world.claimer.claim(world.tenant_id, started.run.id, LEASE)
-        assert execution is not None
-        slow = Interrupted(world.exports, reads=BATCH)
+        execution = await claim(world, started.run.id)
+        slow = InterruptedProvider(world.exports, reads=BATCH)
         provide(monkeypatch, slow)
-        sleeping = asyncio.create_task(InventorySync().run(execution))
+        first_attempt = asyncio.create_task(InventorySync().run(execution))
         async with asyncio.timeout(10):
             await slow.stuck.wait()
         await lose_worker(world, started.run.id)
         monkeypatch.undo()
-        await world.work(started)
-        before = await ended(world, started)
+        before = await complete(world, started)
         assert before.counts.succeeded == len(MANY)
         with pytest.raises(LeaseLostError):
             async with execution.batch() as batch:
                 batch.succeeded("late.json")
         with pytest.raises(LeaseLostError):
             await execution.set_total(1)
-        assert (await ended(world, started)).version == before.version
-        sleeping.cancel()
-        await asyncio.wait([sleeping])
+        assert (await reload(world, started.run.id)).version == before.version
+        first_attempt.cancel()
+        await asyncio.wait([first_attempt])
 
 
-async def test_a_file_that_changes_while_it_is_read_fails_alone(
+async def test_a_file_that_changes_during_the_sync_fails_alone(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export(world, policy("a"), policy("b"))
@@ -444,13 +438,13 @@ async def test_a_file_that_changes_while_it_is_read_fails_alone(
     assert (failure.reason, failure.retryable) == (FailureReason.CHANGED_WHILE_READING, True)
 
 
-async def test_progress_is_told_batch_by_batch(world: World) -> None:
+async def test_progress_is_reported_after_every_batch(world: World) -> None:
     run = await sync(world, *MANY)
     events = await world.read(reading.events, await world.access(), [run.id], after=None, limit=100)
-    told = [
+    progress = [
         (event.kind, event.run.counts.processed, event.run.counts.total) for event in events[run.id]
     ]
-    assert told == [
+    assert progress == [
         ("RUN_QUEUED", 0, None),
         ("RUN_STARTED", 0, None),
         ("RUN_PROGRESSED", 0, 25),

@@ -1,4 +1,4 @@
-"""Three releases of a public Intune baseline, synced and compared as tenants would."""
+"""Three releases of a public Intune baseline are synced and compared as a tenant does."""
 
 import shutil
 from collections import Counter
@@ -9,7 +9,8 @@ import pytest
 from domain.drift.models import ChangeKind, DriftFinding, DriftKind
 from domain.lifecycle import StatusBucket
 from domain.runs.models import RunCounts
-from tests.working import drift, findings, sync
+from tests.acts import drift, sync
+from tests.ledger import findings
 from tests.world import World
 
 EXPORTS = Path(__file__).parents[4] / "shared" / "data" / "policy-exports"
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.skipif(not EXPORTS.is_dir(), reason="the real exports a
 
 async def sync_release(world: World, release: str) -> RunCounts:
     folder = world.exports / "windows"
-    # Only the contents: the originals are read-only, folders too.
+    # Copy only contents, because the originals and their folders are read-only.
     for source in (EXPORTS / f"windows-v{release}").rglob("*.json"):
         target = world.exports / release / source.relative_to(EXPORTS / f"windows-v{release}")
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -31,34 +32,36 @@ async def sync_release(world: World, release: str) -> RunCounts:
     return run.counts
 
 
-async def generated(world: World) -> dict[str, DriftFinding]:
+async def generate(world: World) -> dict[str, DriftFinding]:
     run = await drift(world, "windows")
-    found = await findings(world, run)
+    by_policy = await findings(world, run)
     assert run.status_bucket is StatusBucket.SUCCEEDED
-    assert run.counts == RunCounts(total=len(found), succeeded=len(found), failed=0, skipped=0)
-    assert not [c for finding in found.values() for c in finding.changes if c.is_secret]
-    return {finding.policy_name: finding for finding in found.values()}
+    assert run.counts == RunCounts(
+        total=len(by_policy), succeeded=len(by_policy), failed=0, skipped=0
+    )
+    assert not [c for finding in by_policy.values() for c in finding.changes if c.is_secret]
+    return {finding.policy_name: finding for finding in by_policy.values()}
 
 
-def kinds(found: dict[str, DriftFinding]) -> Counter[DriftKind]:
-    return Counter(finding.kind for finding in found.values())
+def kinds(by_name: dict[str, DriftFinding]) -> Counter[DriftKind]:
+    return Counter(finding.kind for finding in by_name.values())
 
 
-def paths(found: dict[str, DriftFinding]) -> list[str]:
-    return [change.path for finding in found.values() for change in finding.changes]
+def paths(by_name: dict[str, DriftFinding]) -> list[str]:
+    return [change.path for finding in by_name.values() for change in finding.changes]
 
 
-async def test_drift_between_releases(world: World) -> None:
+async def test_the_drift_between_releases_is_known(world: World) -> None:
     assert await sync_release(world, "3.3") == RunCounts(65, 65, 0, 0)
     assert await sync_release(world, "3.4") == RunCounts(64, 64, 0, 0)
-    found = await generated(world)
-    assert kinds(found) == {
+    by_name = await generate(world)
+    assert kinds(by_name) == {
         DriftKind.ADDED: 27,
         DriftKind.REMOVED: 28,
         DriftKind.MODIFIED: 27,
     }
-    assert not [path for path in paths(found) if "[0]" in path]
-    store = found["Win - OIB - SC - Microsoft Store - D - Configuration - v3.4"]
+    assert not [path for path in paths(by_name) if "[0]" in path]
+    store = by_name["Win - OIB - SC - Microsoft Store - D - Configuration - v3.4"]
     assert [(change.path, change.change) for change in store.changes] == [
         ("name", ChangeKind.CHANGED),
         (
@@ -68,13 +71,13 @@ async def test_drift_between_releases(world: World) -> None:
         ),
     ]
     rights = "settings[device_vendor_msft_policy_config_userrights_changetimezone]"
-    assert f"{rights}.simpleSettingCollectionValue[*S-1-5-19]" in paths(found)
+    assert f"{rights}.simpleSettingCollectionValue[*S-1-5-19]" in paths(by_name)
 
     assert await sync_release(world, "3.5") == RunCounts(65, 65, 0, 0)
-    found = await generated(world)
-    assert kinds(found) == {DriftKind.ADDED: 2, DriftKind.REMOVED: 1, DriftKind.MODIFIED: 5}
-    assert not [path for path in paths(found) if "[0]" in path]
-    hello = found["Win - OIB - SC - Windows Hello for Business - D - Cloud Kerberos Trust - v3.5"]
+    by_name = await generate(world)
+    assert kinds(by_name) == {DriftKind.ADDED: 2, DriftKind.REMOVED: 1, DriftKind.MODIFIED: 5}
+    assert not [path for path in paths(by_name) if "[0]" in path]
+    hello = by_name["Win - OIB - SC - Windows Hello for Business - D - Cloud Kerberos Trust - v3.5"]
     assert (
         "settings[device_vendor_msft_policy_config_kerberos_cloudkerberosticketretrievalenabled]"
         in [change.path for change in hello.changes]

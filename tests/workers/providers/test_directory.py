@@ -1,4 +1,4 @@
-"""A folder of exports as it is in the wild: nothing crashes, nothing is lost, nothing leaks."""
+"""The directory provider reads any folder of exports without a crash, a loss or a leak."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ Refusal = tuple[FailureReason, str]
 
 @pytest.fixture
 def scope(tmp_path: Path) -> Path:
-    """An empty scope called `prod`, whose root has a neighbour outside."""
+    """An empty scope `prod`; a folder with a secret is outside its root."""
     folder = tmp_path / "server-secret-root" / "prod"
     folder.mkdir(parents=True)
     (tmp_path / "outside").mkdir()
@@ -54,7 +54,7 @@ def open_descriptors() -> set[str]:
 async def read(
     provider: InventoryProvider, scope_key: str = "prod"
 ) -> dict[str, PolicyDocument | NotTaken]:
-    """Everything in a scope by key."""
+    """Return the items of a scope by key."""
     items = [item for batch in [b async for b in provider.policies(scope_key)] for item in batch]
     assert [item.key for item in items] == sorted({item.key for item in items})
     return {item.key: item for item in items}
@@ -69,7 +69,7 @@ async def document(
 
 
 async def listed(provider: InventoryProvider) -> dict[str, str | Refusal]:
-    """What `prod` holds: by key the policy id, or why it failed."""
+    """Return by key the policy id of each item of `prod`, or its failure."""
     outcome: dict[str, str | Refusal] = {}
     for key, item in (await read(provider)).items():
         if isinstance(item, PolicyDocument):
@@ -92,25 +92,25 @@ async def test_every_json_file_at_any_depth_is_a_policy(
     put(scope / "Compliance" / "Windows" / "a.JSON", "p-a")
     put(scope / "b.json", "p-b")
     put(scope / "folder.json" / "c.Json", "p-c")
-    (scope / "README.md").write_text("no policy")
-    (scope / "json").write_text("no policy")
+    (scope / "README.md").write_text("not a policy")
+    (scope / "json").write_text("not a policy")
     assert await listed(provider) == {
         "Compliance/Windows/a.JSON": "p-a",
         "b.json": "p-b",
         "folder.json/c.Json": "p-c",
     }
-    taken = await document(provider, "Compliance/Windows/a.JSON")
-    assert (taken.key, taken.policy_id) == ("Compliance/Windows/a.JSON", "p-a")
-    assert (taken.name, taken.policy_type) == ("Firewall", "demoPolicy")
-    assert taken.body["id"] == "p-a"
+    first = await document(provider, "Compliance/Windows/a.JSON")
+    assert (first.key, first.policy_id) == ("Compliance/Windows/a.JSON", "p-a")
+    assert (first.name, first.policy_type) == ("Firewall", "demoPolicy")
+    assert first.body["id"] == "p-a"
 
 
-async def test_a_scope_has_one_name_in_either_spelling(
+async def test_both_unicode_forms_of_a_name_are_one_scope(
     scope: Path, provider: DirectoryProvider
 ) -> None:
     composed, decomposed = (unicodedata.normalize(form, "Zürich") for form in ("NFC", "NFD"))
     put(scope.parent / decomposed / "a.json", "p-a")
-    # A link of the other spelling leads to the same folder.
+    # A link with the other form leads to the same folder.
     (scope.parent / composed).symlink_to(decomposed)
     assert await provider.scopes() == sorted([composed, "prod"])
     assert (await document(provider, "a.json", composed)).policy_id == "p-a"
@@ -122,7 +122,7 @@ async def test_a_scope_has_one_name_in_either_spelling(
     assert caught.value.reason is FailureReason.SCOPE_AMBIGUOUS
 
 
-async def test_an_empty_scope_has_an_empty_catalogue(provider: DirectoryProvider) -> None:
+async def test_an_empty_scope_has_no_items(provider: DirectoryProvider) -> None:
     assert await provider.scopes() == ["prod"]
     assert await listed(provider) == {}
 
@@ -175,12 +175,12 @@ async def test_links_inside_the_scope_count_once(scope: Path, provider: Director
     assert await listed(provider) == {"sub/a.json": "p-a"}
 
 
-async def test_links_to_nothing_that_is_listed_fail(
+async def test_links_to_unlisted_or_missing_files_fail(
     scope: Path, provider: DirectoryProvider
 ) -> None:
     (scope / "policy.bak").write_text("{}")
     (scope / "backup.json").symlink_to("policy.bak")
-    (scope / "gone.json").symlink_to("gone-for-good.json")
+    (scope / "gone.json").symlink_to("missing.json")
     (scope / "loop.json").symlink_to("loop.json")
     outcome = await listed(provider)
     assert {key: reason(value) for key, value in outcome.items()} == dict.fromkeys(
@@ -214,7 +214,7 @@ async def test_a_file_over_16_mib_is_not_read(scope: Path, provider: DirectoryPr
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS takes only UTF-8 names")
-async def test_a_name_that_is_no_text_gets_a_printable_key(
+async def test_a_name_that_is_not_text_gets_a_printable_key(
     scope: Path, provider: DirectoryProvider
 ) -> None:
     for name, policy_id in ((b"caf\xe9.json", "p-1"), (b"caf\\udce9.json", "p-2")):
@@ -250,7 +250,7 @@ async def test_folders_that_cannot_be_listed_fail_alone(
     put(scope.joinpath(*"d" * 33) / "c.json", "p-c")
     really_open = os.open
 
-    # Permissions mean nothing to root, who runs the tests in containers.
+    # Permissions do not restrict root, who runs the tests in containers.
     def refuse(path: str, flags: int, *args: int, dir_fd: int | None = None) -> int:
         if path == "locked":
             raise PermissionError(13, "Permission denied", str(scope / "locked"))
@@ -284,7 +284,7 @@ async def test_only_real_subfolders_with_plain_names_are_scopes(
 @pytest.mark.parametrize(
     "key", ["missing", "out", "..", ".", "", "../outside", "prod/sub", ".hidden", "/", "prod\0"]
 )
-async def test_nothing_else_can_be_opened_as_a_scope(
+async def test_no_other_path_is_a_scope(
     scope: Path, provider: DirectoryProvider, tmp_path: Path, key: str
 ) -> None:
     (scope / "sub").mkdir()
@@ -295,7 +295,7 @@ async def test_nothing_else_can_be_opened_as_a_scope(
     assert caught.value.reason is FailureReason.SCOPE_NOT_FOUND
 
 
-async def test_a_missing_root_may_come_back(tmp_path: Path) -> None:
+async def test_a_missing_root_is_an_outage(tmp_path: Path) -> None:
     provider = DirectoryProvider(tmp_path / "server-secret-root")
     for call in (provider.scopes(), read(provider)):
         with pytest.raises(ProducerError) as caught:
@@ -304,51 +304,51 @@ async def test_a_missing_root_may_come_back(tmp_path: Path) -> None:
         assert "server-secret-root" not in caught.value.message
 
 
-def removed(path: Path, _: Path) -> None:
+def remove(path: Path, _: Path) -> None:
     path.unlink()
 
 
-def replaced_by_another(path: Path, _: Path) -> None:
+def replace_by_another(path: Path, _: Path) -> None:
     put(path, "p-other")
 
 
-def replaced_by_a_link(path: Path, outside: Path) -> None:
+def replace_by_a_link(path: Path, outside: Path) -> None:
     path.unlink()
     path.symlink_to(outside / "secret.json")
 
 
-def replaced_by_a_pipe(path: Path, _: Path) -> None:
+def replace_by_a_pipe(path: Path, _: Path) -> None:
     path.unlink()
     os.mkfifo(path)
 
 
-def folder_replaced_by_a_link(path: Path, outside: Path) -> None:
+def replace_folder_by_a_link(path: Path, outside: Path) -> None:
     path.parent.rename(path.parent.with_name("aside"))
     path.parent.symlink_to(outside)
     put(outside / path.name, "p-a")
 
 
-def grown(path: Path, _: Path) -> None:
+def grow(path: Path, _: Path) -> None:
     os.truncate(path, 16 * 1024**2 + 1)
 
 
-def spoiled(path: Path, _: Path) -> None:
+def break_json(path: Path, _: Path) -> None:
     path.write_text("{")
 
 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (removed, FailureReason.CHANGED_WHILE_READING),
-        (replaced_by_another, "p-other"),
-        (replaced_by_a_link, FailureReason.CHANGED_WHILE_READING),
-        (folder_replaced_by_a_link, FailureReason.CHANGED_WHILE_READING),
-        (replaced_by_a_pipe, FailureReason.UNREADABLE_FILE),
-        (grown, FailureReason.FILE_TOO_LARGE),
-        (spoiled, FailureReason.INVALID_JSON),
+        (remove, FailureReason.CHANGED_WHILE_READING),
+        (replace_by_another, "p-other"),
+        (replace_by_a_link, FailureReason.CHANGED_WHILE_READING),
+        (replace_folder_by_a_link, FailureReason.CHANGED_WHILE_READING),
+        (replace_by_a_pipe, FailureReason.UNREADABLE_FILE),
+        (grow, FailureReason.FILE_TOO_LARGE),
+        (break_json, FailureReason.INVALID_JSON),
     ],
 )
-async def test_what_changes_after_the_listing_is_noticed(
+async def test_a_change_after_the_listing_is_noticed(
     scope: Path,
     provider: DirectoryProvider,
     tmp_path: Path,
@@ -386,7 +386,7 @@ async def test_a_file_that_vanishes_during_the_listing_fails(
     assert outcome["b.json"] == "p-b"
 
 
-async def test_a_swapped_folder_stays_the_one_that_was_listed(
+async def test_a_swapped_folder_is_read_as_it_was_listed(
     scope: Path, provider: DirectoryProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     versions = scope.parent / ".versions"
@@ -413,11 +413,11 @@ async def test_each_file_is_opened_once(
     opened: list[str] = []
     really_open = os.open
 
-    def note(path: str, flags: int, *args: int, dir_fd: int | None = None) -> int:
+    def record(path: str, flags: int, *args: int, dir_fd: int | None = None) -> int:
         opened.append(path)
         return really_open(path, flags, *args, dir_fd=dir_fd)
 
-    monkeypatch.setattr(os, "open", note)
+    monkeypatch.setattr(os, "open", record)
     assert len(await listed(provider)) == 5
     files = [path for path in opened if str(path).endswith(".json")]
     assert files == [f"{number}.json" for number in range(5)]
@@ -440,9 +440,7 @@ async def test_batches_are_bounded_by_bytes_and_by_number(
     assert max(batches) <= 103
 
 
-async def test_a_folder_that_hangs_is_given_up(
-    scope: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_folder_that_hangs_times_out(scope: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(scope / "a.json", "p-a")
     go_on = threading.Event()
     monkeypatch.setattr(directory, "read_file", lambda *_: go_on.wait() and b"{}")

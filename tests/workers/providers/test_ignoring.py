@@ -1,4 +1,4 @@
-"""Ignore rules: those of `.gitignore`, after sensible defaults, whatever the pattern costs."""
+"""Ignore rules follow `.gitignore`, come after defaults, and match in linear time."""
 
 import time
 import unicodedata
@@ -28,7 +28,7 @@ def test_policies_are_not_ignored_by_default(path: str) -> None:
     assert IgnoreRules(()).why_ignored(path.split("/")) is None
 
 
-def test_the_operators_patterns_come_after_the_defaults() -> None:
+def test_the_operators_patterns_override_the_defaults() -> None:
     rules = IgnoreRules(["!MigrationTable.json", "*.bak.json", "", "# a comment", "/prod/old/"])
     assert rules.why_ignored(["prod", "MigrationTable.json"]) is None
     assert rules.why_ignored(["a", "x.bak.json"]) == f"Ignored in {IGNORE_FILE}: *.bak.json"
@@ -37,25 +37,25 @@ def test_the_operators_patterns_come_after_the_defaults() -> None:
     assert rules.why_ignored(["test", "old"], is_folder=True) is None
 
 
-def test_either_spelling_of_a_name_is_matched() -> None:
+def test_both_unicode_forms_of_a_name_match() -> None:
     composed, decomposed = (unicodedata.normalize(form, "Zürich") for form in ("NFC", "NFD"))
     assert IgnoreRules([decomposed]).why_ignored([composed, "a.json"])
     assert IgnoreRules([composed]).why_ignored([decomposed, "a.json"])
 
 
-def test_a_pattern_never_costs_more_than_the_name_is_long() -> None:
+def test_a_hostile_pattern_matches_quickly() -> None:
     rules = IgnoreRules(["*a" * 20 + "b.json"])
     began = time.process_time()
     assert rules.why_ignored(["prod", "a" * 240 + ".json"]) is None
-    # A backtracking matcher would not come back in this century.
+    # A backtracking matcher would take longer than a century.
     assert time.process_time() - began < 5
 
 
-def test_without_a_file_the_defaults_count(tmp_path: Path) -> None:
+def test_the_defaults_apply_without_a_file(tmp_path: Path) -> None:
     assert read_ignore_rules(tmp_path).why_ignored(["prod", ".hidden.json"])
 
 
-def test_windows_line_ends_and_a_bom_are_fine(tmp_path: Path) -> None:
+def test_windows_line_ends_and_a_bom_are_accepted(tmp_path: Path) -> None:
     (tmp_path / IGNORE_FILE).write_bytes(b"\xef\xbb\xbfone.json\r\ntwo.json\r\n")
     rules = read_ignore_rules(tmp_path)
     assert rules.why_ignored(["prod", "one.json"]) == f"Ignored in {IGNORE_FILE}: one.json"
@@ -78,7 +78,7 @@ def test_an_unusable_file_reports_the_reason(tmp_path: Path, content: bytes, why
     assert why in caught.value.message
 
 
-def test_what_is_not_a_file_is_never_waited_for(tmp_path: Path) -> None:
+def test_an_ignore_file_that_is_a_folder_is_invalid(tmp_path: Path) -> None:
     (tmp_path / IGNORE_FILE).mkdir()
     with pytest.raises(ProducerError) as caught:
         read_ignore_rules(tmp_path)

@@ -1,4 +1,4 @@
-"""The log of a tenant: without gaps, in commit order, and true about every moment."""
+"""A tenant's events have no gaps, come in commit order, and show the run of their moment."""
 
 import asyncio
 from dataclasses import replace
@@ -13,16 +13,16 @@ from domain.runs.failures import FailureReason, ProducerError
 from domain.runs.models import RunCounts, RunEvent, RunEventKind
 from domain.runs.repository import feed
 from opsrun.postgres.engines import Login
-from tests.domain.ledger import ledger_faults
-from tests.domain.runs.keeper import Keeper
+from tests.acts import take_over
+from tests.ledger import ledger_faults, reload
 from tests.world import World
 
 WRITERS = 16
 EVENTS_EACH = 6
 
 
-async def live_through(execution: RunExecution) -> None:
-    """Do some work: four events after the two of start and claim."""
+async def work_through(execution: RunExecution) -> None:
+    """Record four events after those of start and claim."""
     await execution.set_total(2)
     for key in "ab":
         async with execution.batch() as batch:
@@ -31,22 +31,22 @@ async def live_through(execution: RunExecution) -> None:
 
 
 async def read(world: World, seq: int, **more: Any) -> list[RunEvent]:
-    """Return what stands in the log behind `seq`."""
+    """Return the events after `seq`."""
     api = world.resources[Login.API].transactions
     async with api.tenant(world.tenant_id) as session:
         return list(await feed.events_after(session, seq, limit=1000, **more))
 
 
-async def test_sixteen_writers_leave_no_gap_that_a_reader_could_fall_into(world: World) -> None:
+async def test_a_reader_misses_no_event_of_sixteen_concurrent_writers(world: World) -> None:
     async def write() -> None:
         for _ in range(2):
-            await live_through(await world.claimed())
+            await work_through(await world.start_and_claim())
 
     total = WRITERS * 2 * EVENTS_EACH
     seen: list[int] = []
 
     async def follow() -> None:
-        # Whoever remembers the last number only must not miss one that is committed later.
+        # A reader that remembers only the last number must not miss one that commits later.
         while len(seen) < total:
             seen.extend(event.seq for event in await read(world, seen[-1] if seen else 0))
 
@@ -58,23 +58,23 @@ async def test_sixteen_writers_leave_no_gap_that_a_reader_could_fall_into(world:
     assert not await ledger_faults(world)
 
 
-async def test_an_aborted_transaction_uses_up_no_number(world: World) -> None:
-    execution = await world.claimed()
+async def test_an_aborted_transaction_consumes_no_number(world: World) -> None:
+    execution = await world.start_and_claim()
     with pytest.raises(IntegrityError):
         async with world.resources[Login.WORKER].transactions.tenant(world.tenant_id) as session:
-            # No event without a change: this version has one.
+            # This version of the run already has an event.
             await feed.emit(session, execution.run.id, RunEventKind.PROGRESSED)
     await execution.finish()
     assert [event.seq for event in await read(world, 0)] == [1, 2, 3]
 
 
-async def test_an_event_shows_the_run_as_it_was(world: World, keeper: Keeper) -> None:
-    execution = await world.claimed()
+async def test_an_event_shows_the_run_at_its_moment(world: World) -> None:
+    execution = await world.start_and_claim()
     await execution.set_total(3)
     async with execution.batch() as batch:
         batch.succeeded("a")
         batch.skipped("b", "Nothing to do.")
-    execution = await keeper.take_over(execution)
+    execution = await take_over(world, execution)
     async with execution.batch() as batch:
         batch.failed("c", ProducerError(FailureReason.INVALID_JSON, "No JSON."))
     await execution.finish()
@@ -103,11 +103,11 @@ async def test_an_event_shows_the_run_as_it_was(world: World, keeper: Keeper) ->
     assert [event.run.is_terminal for event in events] == [False] * 7 + [True]
     assert {event.run.status for event in events[:-1]} == {RunStatus.PENDING, RunStatus.RUNNING}
     last = events[-1].run
-    assert last == replace(await keeper.run(last.id), observed_at=last.observed_at)
+    assert last == replace(await reload(world, last.id), observed_at=last.observed_at)
 
 
 async def test_the_events_of_one_run_can_be_read_alone(world: World) -> None:
-    one, other = await world.claimed(), await world.claimed()
+    one, other = await world.start_and_claim(), await world.start_and_claim()
     await one.finish()
     await other.finish()
     alone = await read(world, 1, run_id=one.run.id)
@@ -117,8 +117,8 @@ async def test_the_events_of_one_run_can_be_read_alone(world: World) -> None:
 
 async def test_a_position_never_goes_back(world: World) -> None:
     await world.start()
-    keeper = world.resources[Login.MAINTENANCE].transactions
+    transactions = world.resources[Login.MAINTENANCE].transactions
     for seq, expected in ((5, 5), (3, 5), (7, 7)):
-        async with keeper.tenant(world.tenant_id) as session:
+        async with transactions.tenant(world.tenant_id) as session:
             await feed.raise_min_seq(session, seq)
             assert (await feed.position(session)).min_seq == expected

@@ -1,4 +1,4 @@
-"""The SQL changes a run's status only as the table of transitions allows."""
+"""SQL changes a run's status only as the table of transitions allows."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -13,8 +13,7 @@ from domain.runs.repository import transitions
 from domain.runs.repository.transitions import ItemResult
 from domain.tenancy.session import TenantSession
 from opsrun.postgres.engines import Login
-from tests.domain.ledger import insert_runs
-from tests.domain.runs.keeper import Keeper
+from tests.acts import insert_runs, rescue, run_maintenance
 from tests.world import LEASE, World
 
 Step = Callable[[TenantSession, Lease], Awaitable[Any]]
@@ -25,7 +24,7 @@ async def _record(session: TenantSession, lease: Lease) -> None:
         await transitions.record_items(session, lease, [ItemResult("a", ItemOutcome.SUCCEEDED)])
 
 
-# What a worker may attempt on a run, whether or not it is still the worker's.
+# Every step that a worker can try, with or without the lease.
 STEPS: dict[str, Step] = {
     "claim": lambda session, lease: transitions.claim(
         session, lease.run_id, owner="test", lease=LEASE
@@ -43,12 +42,12 @@ async def _statuses(world: World, run_ids: list[UUID]) -> list[RunStatus]:
     rows = await world.rows(
         "SELECT id, status FROM opsrun.operation_run WHERE id = ANY(:ids)", ids=run_ids
     )
-    found = dict(map(tuple, rows))
-    return [RunStatus(found[run_id]) for run_id in run_ids]
+    statuses = dict(map(tuple, rows))
+    return [RunStatus(statuses[run_id]) for run_id in run_ids]
 
 
-def _as_old_as_can_be(status: RunStatus, **more: Any) -> dict[str, Any]:
-    """A run that every kind of maintenance would take, if only its status allowed."""
+def _ancient(status: RunStatus, **more: Any) -> dict[str, Any]:
+    """Return a run so old that only its status can keep maintenance from changing it."""
     long_ago = datetime(2000, 1, 1, tzinfo=UTC)
     return {
         "status": status,
@@ -60,20 +59,20 @@ def _as_old_as_can_be(status: RunStatus, **more: Any) -> dict[str, Any]:
     }
 
 
-async def test_no_step_of_a_worker_or_of_maintenance_leaves_the_table(
-    world: World, keeper: Keeper
+async def test_workers_and_maintenance_make_exactly_the_transitions_of_the_table(
+    world: World,
 ) -> None:
     cases: list[tuple[RunStatus, Step | None, dict[str, Any]]] = []
     for status in RunStatus:
         for step in STEPS.values():
             cases += (
-                (status, step, _as_old_as_can_be(status)),
-                (status, step, _as_old_as_can_be(status, failed=1)),
+                (status, step, _ancient(status)),
+                (status, step, _ancient(status, failed=1)),
             )
-        # For the rescuer and the aborter: with and without attempts left.
+        # For rescue and abort: with and without attempts left.
         cases += (
-            (status, None, _as_old_as_can_be(status)),
-            (status, None, _as_old_as_can_be(status, attempt=3)),
+            (status, None, _ancient(status)),
+            (status, None, _ancient(status, attempt=3)),
         )
     run_ids = await insert_runs(world, [run for _, _, run in cases])
     worker = world.resources[Login.WORKER].transactions
@@ -83,14 +82,16 @@ async def test_no_step_of_a_worker_or_of_maintenance_leaves_the_table(
                 token = run["lease_token"] or uuid4()
                 await attempted(session, Lease(run_id, 1, token))
     by_workers = await _statuses(world, run_ids)
-    await keeper.rescue()
-    while await keeper.maintenance.abort_forgotten(limit=timedelta(days=365)):
+    await rescue(world)
+    while await run_maintenance(world).abort_forgotten(limit=timedelta(days=365)):
         pass
     by_maintenance = await _statuses(world, run_ids)
 
     seen: dict[RunStatus, set[RunStatus]] = {status: set() for status in RunStatus}
-    for (before, by_worker, _), worked, kept in zip(cases, by_workers, by_maintenance, strict=True):
-        after = worked if by_worker else kept
+    for (before, by_worker, _), worker_made, maintenance_made in zip(
+        cases, by_workers, by_maintenance, strict=True
+    ):
+        after = worker_made if by_worker else maintenance_made
         if after is not before:
             seen[before].add(after)
     assert seen == TRANSITIONS
@@ -99,16 +100,14 @@ async def test_no_step_of_a_worker_or_of_maintenance_leaves_the_table(
 @pytest.mark.parametrize(
     "status", [status for status in RunStatus if status not in ACTIVE_STATUSES]
 )
-async def test_an_ended_run_does_not_change_in_any_way(
-    world: World, keeper: Keeper, status: RunStatus
-) -> None:
-    (run_id,) = await insert_runs(world, [_as_old_as_can_be(status)])
+async def test_an_ended_run_does_not_change(world: World, status: RunStatus) -> None:
+    (run_id,) = await insert_runs(world, [_ancient(status)])
     before = await world.rows("SELECT * FROM opsrun.operation_run WHERE id = :id", id=run_id)
     async with world.resources[Login.WORKER].transactions.tenant(world.tenant_id) as session:
         for step in STEPS.values():
             await step(session, Lease(run_id, 1, uuid4()))
-    await keeper.rescue()
-    await keeper.maintenance.redispatch(stale=timedelta(0))
+    await rescue(world)
+    await run_maintenance(world).redispatch(stale=timedelta(0))
     assert before == await world.rows(
         "SELECT * FROM opsrun.operation_run WHERE id = :id", id=run_id
     )
