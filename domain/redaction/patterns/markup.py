@@ -8,7 +8,7 @@ _PIECES = {
     "ATTRIBUTES": r"(?:\s(?:[^<>&]|&(?!gt;)){0,512}+)?",
     "OPENED": r"(?:(?P<cdata><!\[CDATA\[)|\s{0,64}+)",
     # Up to the end of the element, which a text that was cut off does not have. The content of
-    # an inner element has a name of its own.
+    # an inner element has a different name.
     "CONTENT": r"(?![{MARKERS}]|{STATE}{LT}/)(?(cdata)(?:[^\]]|\](?!\]>))++"
     r"|(?:(?!\s)(?:[^<&]|&(?!lt;))++(?={LT}/)|[^<&\s]{4,}+(?=\Z)))",
     "SECRET_NAME": "(?:{IN_KEY}|(?<=(?i:passcode))|(?<=(?i:productkey))|(?<=(?i:keymaterial))"

@@ -38,7 +38,7 @@ class SecretPattern(NamedTuple):
 
 
 def read_table(table: str, pieces: Mapping[str, str] | None = None) -> tuple[SecretPattern, ...]:
-    """Return the patterns of a table in order; `pieces` are those of its own module."""
+    """Return the patterns of a table in order; `pieces` are the module's pieces."""
     entries = re.sub(r"^#.*\n", "", table.strip(), flags=re.MULTILINE)
     known = PIECES | dict(pieces or {})
     return tuple(_read_entry(entry, known) for entry in re.split(r"\n(?=\S)", entries))
