@@ -146,7 +146,7 @@ def _live_first(_: Hit) -> None:
         cursor = (await self._transactions.read(feed.position, access)).cursor
         await asyncio.sleep(_UNCOMMITTED_WINDOW)
         later = await snapshot(self, access, filter_, limit)
-        return Snapshot(cursor, later.runs)
+        return Snapshot(cursor, later.runs, later.taken_at)
 
     async def late_resume(
         self: RunQueries, access: TenantAccess, run_id: UUID, after: FeedCursor | None

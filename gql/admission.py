@@ -21,7 +21,6 @@ from gql.documents.validation import (
 from gql.errors import InvalidOperationError
 from gql.limits.budgets import Budgets
 from gql.limits.cost import BASE, CostModel
-from gql.limits.events import SharedEvents
 from gql.limits.limits import Limits
 from gql.limits.turns import user_turns
 from gql.observation import Observation
@@ -57,7 +56,6 @@ class Admission:
     # Returns the text of a registered document by its SHA-256, or None.
     find_document: Callable[[str], Awaitable[str | None]]
     only_trusted: bool = False
-    events: SharedEvents = field(default_factory=SharedEvents)
     turns: FairQueue = field(default_factory=user_turns)
 
     async def admit(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -106,8 +106,10 @@ class Context:
         self.request.actor_id = self._identity.user_id
         return self._identity
 
-    async def principal(self) -> Principal:
+    async def principal(self, *, max_age: float = 0.0) -> Principal:
         """Return the caller with their roles; in a stream, these may be `PRINCIPAL_SECONDS` old.
+
+        The first call reads roles that are at most `max_age` seconds old.
 
         Raises:
             UnauthenticatedError: the token is not valid or has expired, or the user is unknown.
@@ -118,7 +120,7 @@ class Context:
             is_first = self._principal is None
             if identity is None or not is_first:
                 identity = await self.identify()
-            max_age = 0.0 if is_first else PRINCIPAL_SECONDS / 2
+            max_age = max_age if is_first else PRINCIPAL_SECONDS / 2
             self._principal = await self._read_principal(identity, max_age)
             self._read_at = now
         if datetime.now(UTC) >= identity.expires_at:
@@ -126,6 +128,17 @@ class Context:
         if self._principal is None:
             raise UnauthenticatedError("This user is not known here. Ask an owner for access.")
         return self._principal
+
+    async def begin_stream(self) -> Principal:
+        """Return the caller of a new subscription, with the roles that its WebSocket opened with.
+
+        They are read again if it opened some seconds ago.
+
+        Raises:
+            UnauthenticatedError, UnavailableError: as `principal`.
+        """
+        age = monotonic() - self.request.opened_at
+        return await self.principal(max_age=age if age <= PRINCIPAL_SECONDS / 2 else 0.0)
 
     async def _read_principal(self, identity: Identity, max_age: float) -> Principal | None:
         if identity.claimed is None:
@@ -164,11 +177,40 @@ class Context:
         Raises:
             UnauthenticatedError, ForbiddenError: the caller has lost access.
         """
+        now = monotonic()
+        access, identity = self._entered, self._identity
+        if (
+            access is not None
+            and identity is not None
+            and access.tenant_id == tenant_id
+            and now - self._read_at <= PRINCIPAL_SECONDS
+            and datetime.now(UTC) < identity.expires_at
+        ):
+            return access
         while True:
             try:
+                await self._renew(tenant_id)
                 return await self.enter(tenant_id)
             except DatabaseUnavailableError:
                 await asyncio.sleep(RETRY_SECONDS)
+
+    async def _renew(self, tenant_id: UUID) -> None:
+        """Read the caller's role again, together with those of the tenant's other watchers.
+
+        If there is none any more, or roles come from the token, `principal` reads the caller.
+        """
+        known, now = self._principal, monotonic()
+        if known is None or now - self._read_at <= PRINCIPAL_SECONDS:
+            return
+        identity = await self.identify()
+        if identity.claimed is None:
+            watchers = self.cases.tenancy.watchers
+            access = await watchers.access(
+                tenant_id, identity.user_id, max_age=PRINCIPAL_SECONDS / 2
+            )
+            if access is not None:
+                self._principal = replace(known, accesses={**known.accesses, tenant_id: access})
+                self._read_at = now
 
     async def locate(
         self, id_: str, type_name: str, within: TenantAccess | None = None

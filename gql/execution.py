@@ -3,8 +3,12 @@
 observe -> admit -> execute -> map errors -> measure -> audit
 """
 
-from collections.abc import AsyncGenerator, AsyncIterable, Collection
+import asyncio
+from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
 from typing import Any, cast
 
 import graphql
@@ -14,7 +18,6 @@ from graphql.execution import (
     create_source_event_stream,
     execute_root_selection_set,
     execute_subscription_event,
-    map_source_to_response_event,
 )
 from strawberry import Schema
 from strawberry.execution import optimized_is_awaitable
@@ -29,9 +32,13 @@ from gql.audit import audit_refusals
 from gql.context import Context
 from gql.documents.validation import MAX_ERRORS, OperationTypeError, UnknownOperationError
 from gql.errors import InvalidOperationError, public_errors
-from gql.limits.events import EventMeter
+from gql.limits.events import EventMeter, SharedEvents
+from gql.live import LiveEvent, SharedResult
 from gql.observation import Observation, observed
 from gql.request import GraphQLParams, Request
+
+# A result, and the commit time of its event.
+_Committed = tuple[ExecutionResult, datetime | None]
 
 
 class Operations:
@@ -40,6 +47,7 @@ class Operations:
     def __init__(self, schema: Schema, admission: Admission) -> None:
         self.schema = schema
         self.admission = admission
+        self._events = SharedEvents(schema._schema)
 
     def turn_of(self, request: Request) -> Turn:
         """Return the caller's turn, to wait for before any work is done for an operation."""
@@ -69,18 +77,41 @@ class Operations:
         context: Context,
         allowed: Collection[OperationType] = frozenset(OperationType),
     ) -> AsyncGenerator[ExecutionResult, None]:
-        """Execute any operation, and yield its results; an error is the last one."""
+        """Execute any operation, and yield its results; an error is the last one.
+
+        Ask for the next result when the last one has been sent.
+        """
         with observed(context.request) as observation:
-            try:
-                operation = await self.admission.admit(params, allowed, observation)
-                if operation.node.operation is not OperationType.SUBSCRIPTION:
-                    yield self._answer(await self._execute(operation, context), observation)
-                    return
-                async with aclosing(self._subscribe(operation, context, observation)) as results:
-                    async for result in results:
-                        yield self._answer(result, observation)
-            except Exception as error:  # noqa: BLE001 - every error has to be answered
-                yield self._answer(_failure(error), observation)
+            async with aclosing(self._results(params, context, allowed, observation)) as results:
+                while True:
+                    committed_at = None
+                    try:
+                        result, committed_at = await anext(results)
+                    except StopAsyncIteration:
+                        return
+                    except Exception as error:  # noqa: BLE001 - every error has to be answered
+                        result = _failure(error)
+                    yield self._answer(result, observation)
+                    observation.delivered(committed_at)
+                    # A subscriber with many events to read must not delay the others.
+                    await asyncio.sleep(0)
+
+    async def _results(
+        self,
+        params: GraphQLParams,
+        context: Context,
+        allowed: Collection[OperationType],
+        observation: Observation,
+    ) -> AsyncGenerator[_Committed, None]:
+        operation = await self.admission.admit(params, allowed, observation)
+        if operation.node.operation is not OperationType.SUBSCRIPTION:
+            await context.principal()
+            yield await self._execute(operation, context), None
+            return
+        await context.begin_stream()
+        async with aclosing(self._subscribe(operation, context, observation)) as results:
+            async for result in results:
+                yield result
 
     async def _execute(self, operation: Operation, context: Context) -> ExecutionResult:
         executor = self._executor(operation, context)
@@ -90,27 +121,20 @@ class Operations:
 
     async def _subscribe(
         self, operation: Operation, context: Context, observation: Observation
-    ) -> AsyncGenerator[ExecutionResult, None]:
+    ) -> AsyncGenerator[_Committed, None]:
         executor = self._executor(operation, context)
         observation.subscribed()
-        stream = create_source_event_stream(executor)
-        source: AsyncIterable[Any] | graphql.ExecutionResult = await await_maybe(stream)
+        source = await await_maybe(create_source_event_stream(executor))
         # Each event waits for its own turn.
         context.request.end_turn()
         if isinstance(source, graphql.ExecutionResult):
             raise InvalidOperationError(source.errors or [])
-        meter = EventMeter(self.admission, operation)
-
-        async def execute_event(event: Executor[Any]) -> graphql.ExecutionResult:
-            async def execute() -> graphql.ExecutionResult:
-                return await await_maybe(execute_subscription_event(event))
-
-            return await meter.execute(event.root_value, execute, context.entered)
-
-        events = map_source_to_response_event(executor, source, execute_event)
-        async with aclosing(events):
-            async for result in events:
-                yield ExecutionResult(result.data, result.errors)
+        meter = EventMeter(self._events, self.admission, operation, context)
+        async with aclosing(cast("AsyncGenerator[object, None]", source)) as events:
+            async for event in events:
+                execute = partial(_execute_event, executor, event)
+                committed_at = event.committed_at if isinstance(event, LiveEvent) else None
+                yield await meter.execute(event, execute), committed_at
 
     def _executor(self, operation: Operation, context: Context) -> Executor[Any]:
         """Return graphql-core's executor of an operation.
@@ -134,15 +158,26 @@ class Operations:
         return executor
 
     def _answer(self, result: ExecutionResult, observation: Observation) -> ExecutionResult:
-        """Make a result fit to leave the server: map its errors, then measure and audit it."""
+        """Make a result fit to leave the server: map its errors, then measure and audit it.
+
+        The result may be shared, so it is not changed.
+        """
+        if observation.is_answered and not result.errors:
+            return result
         errors = public_errors(result.errors or [])
-        result.errors = [*errors] or None
+        extensions = None
         if observation.cost is not None and not observation.is_answered:
             limit = self.admission.limits.cost
-            result.extensions = {"cost": {"points": observation.cost, "limit": limit}}
+            extensions = {"cost": {"points": observation.cost, "limit": limit}}
         observation.answered(errors)
         audit_refusals(errors)
-        return result
+        return replace(result, errors=[*errors] or None, extensions=extensions)
+
+
+async def _execute_event(executor: Executor[Any], event: object) -> SharedResult:
+    root = event.build() if isinstance(event, LiveEvent) else event
+    result = await await_maybe(execute_subscription_event(executor.build_per_event_executor(root)))
+    return SharedResult(result.data, result.errors)
 
 
 def _failure(error: Exception) -> PreExecutionError:

@@ -5,7 +5,7 @@ after its end. Each operation on a WebSocket begins its own trace. Neither spans
 document, a variable or the text of an exception.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from time import perf_counter
@@ -13,13 +13,13 @@ from time import perf_counter
 from graphql import FieldNode, OperationDefinitionNode
 from opentelemetry.trace import Span, SpanKind, StatusCode, format_trace_id, use_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from prometheus_client import Gauge
+from prometheus_client import Gauge, Histogram
 
 from domain.errors import ErrorCode
 from domain.log_context import log_context
 from gql.errors import PublicError
 from gql.metrics import LONGEST_NAME, OTHER
-from gql.request import Request, current_request
+from gql.request import Request
 
 _OUR_FAULTS = (ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE)
 _TRACES = TraceContextTextMapPropagator()
@@ -36,9 +36,8 @@ class Observation:
         self.cost: int | None = None
         # The field of a running subscription.
         self.field: str | None = None
-        # The commit time of the event that a subscription yields next.
-        self.committed_at: datetime | None = None
         self.is_answered = False
+        self._lag: Histogram | None = None
         self._started = perf_counter()
         carrier = {"traceparent": request.traceparent} if request.traceparent else {}
         self.span: Span = request.telemetry.tracer.start_span(
@@ -72,6 +71,15 @@ class Observation:
         # The document is valid, so the name is a field of the schema.
         self.field = first.name.value if isinstance(first, FieldNode) else OTHER
         self._subscribers(self.field).inc()
+        request = self.request
+        self._lag = request.telemetry.metrics.delivery.labels(request.transport, self.field)
+
+    def delivered(self, committed_at: datetime | None) -> None:
+        """Measure the delivery of an event that was committed then, and has just been sent."""
+        # Without a commit time, or with an earlier one, the client was not connected yet.
+        if self._lag is not None and committed_at is not None and committed_at >= self.began_at:
+            # The clocks of the database and of this server may differ a little.
+            self._lag.observe(max((datetime.now(UTC) - committed_at).total_seconds(), 0.0))
 
     def end(self) -> None:
         """End the span, and stop counting the subscriber."""
@@ -109,28 +117,3 @@ def observed(request: Request) -> Iterator[Observation]:
     finally:
         request.observation = None
         observation.end()
-
-
-def mark_committed_at(committed_at: datetime) -> None:
-    """Record the commit time of the event that the subscription yields next."""
-    if (observation := current_request().observation) is not None:
-        observation.committed_at = committed_at
-
-
-def delivery_timer() -> Callable[[], None]:
-    """Return a function to call when the result that was just yielded has been sent."""
-    observation = current_request().observation
-    if observation is None or observation.field is None or observation.committed_at is None:
-        return noop
-    committed_at, observation.committed_at = observation.committed_at, None
-    if committed_at < observation.began_at:
-        # The client was not connected yet.
-        return noop
-    request = observation.request
-    lag = request.telemetry.metrics.delivery.labels(request.transport, observation.field)
-    # The clocks of the database and of this server may differ a little.
-    return lambda: lag.observe(max((datetime.now(UTC) - committed_at).total_seconds(), 0.0))
-
-
-def noop() -> None:
-    """Do nothing."""

@@ -35,6 +35,8 @@ class Request:
     # The payload of a WebSocket's `connection_init`; Strawberry sets it. It holds the token.
     connection_params: Mapping[str, object] = field(default_factory=dict, repr=False)
     telemetry: Telemetry = NO_TELEMETRY
+    # When a WebSocket began to open, by the monotonic clock.
+    opened_at: float = float("-inf")
     # The caller, once the token is verified.
     actor_id: UUID | None = None
     # The slots that an event stream or a WebSocket holds.

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from contextvars import Context
 from itertools import islice
 from uuid import UUID
@@ -43,33 +43,66 @@ class TenantFeed:
         self._poll_seconds = poll_seconds
         self._buffer: deque[RunEvent] = deque(maxlen=_BUFFER)
         self._head: FeedCursor | None = None
-        self._grown = asyncio.Condition()
+        self._waiting: set[asyncio.Future[bool]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = 0.0
         self._skipped_events = False
         self.followers = 0
 
+    def has_reached(self, cursor: FeedCursor) -> bool:
+        """Return whether the reader knows that the cursor is a place in this feed."""
+        head = self._head
+        return head is not None and cursor.epoch == head.epoch and cursor.seq <= head.seq
+
     async def after(self, cursor: FeedCursor, timeout: float) -> Sequence[RunEvent]:
         """Return the next events, at most 200; none if there are none within `timeout` seconds.
+
+        All followers that wait share one timer, so some return earlier without events.
 
         Raises:
             FeedGapError: the cursor is too old, of another epoch, or from the future.
             DatabaseUnavailableError: try again.
         """
-        async with self._grown:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(timeout):
-                    await self._grown.wait_for(lambda: self._is_behind(cursor))
-            head = self._head
-            if head is None or head == cursor:
-                return ()
-            if cursor.epoch == head.epoch and self._buffer:
-                skipped = cursor.seq + 1 - self._buffer[0].seq
-                if 0 <= skipped < len(self._buffer):
-                    return list(islice(self._buffer, skipped, skipped + _BATCH))
+        while not self._is_behind(cursor) and await self._wait(timeout):
+            pass
+        head = self._head
+        if head is None or head == cursor:
+            return ()
+        if cursor.epoch == head.epoch and self._buffer:
+            skipped = cursor.seq + 1 - self._buffer[0].seq
+            if 0 <= skipped < len(self._buffer):
+                return list(islice(self._buffer, skipped, skipped + _BATCH))
         return await self._read(cursor)
 
     def _is_behind(self, cursor: FeedCursor) -> bool:
         head = self._head
         return head is not None and (cursor.seq < head.seq or cursor.epoch != head.epoch)
+
+    async def _wait(self, timeout: float) -> bool:
+        """Wait until the feed grows or a timer ends; return whether it has grown."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + timeout
+        if self._timer is None or due < self._timer_due:
+            self._stop_timer()
+            self._timer, self._timer_due = loop.call_at(due, self._wake, False), due
+        waiter: asyncio.Future[bool] = loop.create_future()
+        self._waiting.add(waiter)
+        try:
+            return await waiter
+        finally:
+            self._waiting.discard(waiter)
+
+    def _wake(self, has_grown: bool) -> None:
+        self._stop_timer()
+        waiting, self._waiting = self._waiting, set()
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_result(has_grown)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     async def _read(self, cursor: FeedCursor) -> Sequence[RunEvent]:
         async with self._transactions.tenant(self._tenant_id, snapshot=True) as session:
@@ -121,10 +154,9 @@ class TenantFeed:
         if events:
             head = FeedCursor(head.epoch, events[-1].seq)
         if head != self._head:
-            async with self._grown:
-                self._buffer.extend(events)
-                self._head = head
-                self._grown.notify_all()
+            self._buffer.extend(events)
+            self._head = head
+            self._wake(True)
         return head.seq < now.seq
 
 

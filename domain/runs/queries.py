@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from uuid import UUID
 
+from domain.concurrency.shared_reads import SharedReads
 from domain.runs.models import FeedCursor, OperationRun, RunEvent, RunFilter
 from domain.runs.repository import feed, reading
 from domain.runs.repository.reading import Keyset
@@ -22,6 +24,17 @@ class Snapshot:
 
     cursor: FeedCursor
     runs: Sequence[OperationRun]
+    taken_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What a snapshot shows; any member of the tenant may take it for the others."""
+
+    tenant_id: UUID
+    run_filter: RunFilter
+    limit: int
+    access: TenantAccess = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +55,23 @@ class RunQueries:
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
+        self._snapshots = SharedReads(self._take_snapshot, capacity=1)
 
     async def snapshot(self, access: TenantAccess, run_filter: RunFilter, limit: int) -> Snapshot:
-        """Return the newest runs that match, and the cursor of the same moment."""
-        async with self._transactions.member(access, VIEW, snapshot=True) as session:
+        """Return the newest runs that match, and the cursor of the same moment.
+
+        Members who ask for the same at the same time share one read.
+        """
+        access.require(VIEW)
+        return await self._snapshots.get(_Scope(access.tenant_id, run_filter, limit, access))
+
+    async def _take_snapshot(self, scope: _Scope) -> Snapshot:
+        async with self._transactions.member(scope.access, VIEW, snapshot=True) as session:
             position = await feed.position(session)
-            runs = await reading.page(session, run_filter, Keyset(limit))
-        return Snapshot(position.cursor, runs)
+            runs: Sequence[OperationRun] = ()
+            if scope.limit:
+                runs = await reading.page(session, scope.run_filter, Keyset(scope.limit))
+        return Snapshot(position.cursor, runs, datetime.now(UTC))
 
     async def resume_run(
         self, access: TenantAccess, run_id: UUID, after: FeedCursor | None

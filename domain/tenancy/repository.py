@@ -77,6 +77,20 @@ def _principal(
     )
 
 
+async def accesses(session: TenantSession, user_ids: Sequence[UUID]) -> dict[UUID, TenantAccess]:
+    """Return the accesses of those users who are members of the tenant."""
+    rows = await session.rows(
+        select(*_PRINCIPAL, membership.c.user_id, membership.c.role)
+        .join_from(membership, app_user, app_user.c.id == membership.c.user_id)
+        .join(tenant, tenant.c.id == membership.c.tenant_id)
+        .where(membership.c.tenant_id == session.tenant_id, membership.c.user_id.in_(user_ids))
+    )
+    return {
+        row.user_id: TenantAccess(row.user_id, row.name, _tenant(row), TenantRole(row.role))
+        for row in rows
+    }
+
+
 async def save_tenant(session: Session, *, slug: str, name: str, export_folder: str | None) -> UUID:
     """Add the tenant with its feed, or change the one with this slug; return its id."""
     adding = insert(tenant).values(id=uuid4(), slug=slug, name=name, export_folder=export_folder)

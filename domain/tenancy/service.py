@@ -10,6 +10,7 @@ from domain.tenancy.claims import ClaimedUser
 from domain.tenancy.models import Principal, Tenant, TenantAccess
 from domain.tenancy.roles import CHANGE_SETTINGS
 from domain.tenancy.transactions import Transactions
+from domain.tenancy.watchers import Watchers
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ class Tenancy:
         self._added: set[UUID] = set()
         self._principals = SharedReads(self._read_principal)
         self._claimed_principals = SharedReads(self._read_claimed_principal)
+        self.watchers = Watchers(transactions)
 
     async def principal(self, user_id: UUID, *, max_age: float = 0.0) -> Principal | None:
         """Return the user with the current roles, or with those of up to `max_age` seconds ago.

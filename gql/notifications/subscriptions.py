@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from functools import partial
 from typing import Annotated
 
 import strawberry
@@ -11,8 +12,8 @@ from domain.notifications import repository
 from domain.runs.feed import FeedGapError
 from domain.runs.repository.feed import position
 from gql.context import Info
+from gql.live import live
 from gql.notifications.queries import NOTIFICATIONS, Notification
-from gql.observation import mark_committed_at
 from gql.runs.subscriptions import live_events
 
 _BATCH = 100
@@ -54,8 +55,12 @@ class NotificationSubscriptions:
                             for notification in fresh:
                                 await context.stay(access.tenant_id)
                                 seen = notification.seq
-                                mark_committed_at(notification.created_at)
-                                yield Notification.of(notification, access, info)
+                                yield live(
+                                    Notification,
+                                    (notification.id, notification.read_at),
+                                    partial(Notification.of, notification, access, info),
+                                    notification.created_at,
+                                )
                             if len(fresh) < _BATCH:
                                 cursor, _event = await anext(events)
                 except FeedGapError:

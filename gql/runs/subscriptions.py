@@ -16,6 +16,7 @@ from domain.runs.feed import FeedGapError, TenantFeed
 from domain.runs.models import FeedCursor, RunEventKind, RunFilter
 from domain.runs.models import OperationRun as Run
 from domain.runs.models import RunEvent as Event
+from domain.runs.queries import Snapshot
 from domain.runs.repository.feed import position
 from domain.tenancy.models import TenantAccess
 from domain.tenancy.transactions import DatabaseUnavailableError
@@ -23,7 +24,7 @@ from gql import context as context_module
 from gql.context import Context, Info
 from gql.enums import FeedChange, FeedResetReason
 from gql.limits.cost import MEMBERS
-from gql.observation import mark_committed_at
+from gql.live import live
 from gql.pages import Cursor, CursorKind, cursor_number
 from gql.runs.filters import run_filter
 from gql.runs.queries import Filter
@@ -91,7 +92,7 @@ class OperationRunEvent:
 
 
 async def resume(
-    context: Context, access: TenantAccess, after: str | None
+    context: Context, access: TenantAccess, feed: TenantFeed, after: str | None
 ) -> tuple[FeedCursor | None, FeedResetReason]:
     """Return the cursor to resume after: `after`, or that of the client's last event.
 
@@ -109,9 +110,11 @@ async def resume(
     if (decoded.kind, decoded.tenant_id) != (FEED.name, access.tenant_id):
         return None, FeedResetReason.CURSOR_FOREIGN
     cursor = await context.place(after, FEED, access.tenant_id)
-    end = (await context.read(position, access)).cursor
-    if cursor.epoch != end.epoch or cursor.seq > end.seq:
-        return None, FeedResetReason.CURSOR_FOREIGN
+    if not feed.has_reached(cursor):
+        # The reader may be behind.
+        end = (await context.read(position, access)).cursor
+        if cursor.epoch != end.epoch or cursor.seq > end.seq:
+            return None, FeedResetReason.CURSOR_FOREIGN
     return cursor, FeedResetReason.SUBSCRIBED
 
 
@@ -152,19 +155,22 @@ class RunSubscriptions:
         context = info.context
         access, located = await context.locate(id, "OperationRun")
         run_id = located.uuid_key()
-        cursor, _ = await resume(context, access, after)
 
         def change_of(event: Event | None, run: Run, seen: FeedCursor) -> OperationRunEvent:
-            if event is not None:
-                mark_committed_at(event.occurred_at)
-            return OperationRunEvent(
-                kind=event.kind if event else None,
-                run=OperationRun.of(run, access, info),
-                cursor=FEED.cursor(access.tenant_id, seen),
-                occurred_at=event.occurred_at if event else run.observed_at,
+            return live(
+                OperationRunEvent,
+                (seen, event is None),
+                lambda: OperationRunEvent(
+                    kind=event.kind if event else None,
+                    run=OperationRun.of(run, access, info),
+                    cursor=FEED.cursor(access.tenant_id, seen),
+                    occurred_at=event.occurred_at if event else run.observed_at,
+                ),
+                event.occurred_at if event else None,
             )
 
         async with context.cases.feeds.follow(access.tenant_id) as feed:
+            cursor, _ = await resume(context, access, feed, after)
             while True:
                 await context.stay(access.tenant_id)
                 resumed = await context.cases.runs.resume_run(access, run_id, cursor)
@@ -178,8 +184,8 @@ class RunSubscriptions:
                 if resumed.run.is_terminal:
                     return
                 try:
-                    live = live_events(context, access, feed, resumed.cursor)
-                    async with aclosing(live) as events:
+                    following = live_events(context, access, feed, resumed.cursor)
+                    async with aclosing(following) as events:
                         async for seen, event in events:
                             if event is not None and event.run.id == run_id:
                                 yield change_of(event, event.run, seen)
@@ -202,38 +208,59 @@ class RunSubscriptions:
         context = info.context
         access, _ = await context.locate(tenant_id, "Tenant")
         within = await run_filter(filter, access, context)
-        cursor, reason = await resume(context, access, after)
+
+        def reset_of(snapshot: Snapshot, reason: FeedResetReason) -> FeedReset:
+            return live(
+                FeedReset,
+                (snapshot.cursor, snapshot.taken_at, reason),
+                lambda: FeedReset(
+                    reason=reason,
+                    runs=[OperationRun.of(run, access, info) for run in snapshot.runs],
+                    cursor=FEED.cursor(access.tenant_id, snapshot.cursor),
+                    occurred_at=snapshot.taken_at,
+                ),
+            )
+
+        def change_of(change: FeedChange, event: Event, seen: FeedCursor) -> OperationRunChanged:
+            return live(
+                OperationRunChanged,
+                (seen, change),
+                lambda: OperationRunChanged(
+                    change=change,
+                    run=OperationRun.of(event.run, access, info),
+                    cursor=FEED.cursor(access.tenant_id, seen),
+                    occurred_at=event.occurred_at,
+                ),
+                event.occurred_at,
+            )
+
+        def heartbeat_of(seen: FeedCursor) -> FeedHeartbeat:
+            return live(
+                FeedHeartbeat,
+                (seen,),
+                lambda: FeedHeartbeat(
+                    cursor=FEED.cursor(access.tenant_id, seen), occurred_at=datetime.now(UTC)
+                ),
+            )
+
         async with context.cases.feeds.follow(access.tenant_id) as feed:
+            cursor, reason = await resume(context, access, feed, after)
             while True:
                 if cursor is None:
                     await context.stay(access.tenant_id)
                     snapshot = await context.cases.runs.snapshot(access, within, SNAPSHOT_RUNS)
                     cursor = snapshot.cursor
-                    yield FeedReset(
-                        reason=reason,
-                        runs=[OperationRun.of(run, access, info) for run in snapshot.runs],
-                        cursor=FEED.cursor(access.tenant_id, cursor),
-                        occurred_at=datetime.now(UTC),
-                    )
+                    yield reset_of(snapshot, reason)
                 try:
                     async with aclosing(live_events(context, access, feed, cursor)) as events:
                         sent_at = monotonic()
                         async for cursor, event in events:
                             change = event and _change(within, event)
                             if event and change:
-                                mark_committed_at(event.occurred_at)
-                                yield OperationRunChanged(
-                                    change=change,
-                                    run=OperationRun.of(event.run, access, info),
-                                    cursor=FEED.cursor(access.tenant_id, cursor),
-                                    occurred_at=event.occurred_at,
-                                )
+                                yield change_of(change, event, cursor)
                             # Events outside the filter must still move the cursor on.
                             elif event is None or monotonic() - sent_at >= HEARTBEAT_SECONDS:
-                                yield FeedHeartbeat(
-                                    cursor=FEED.cursor(access.tenant_id, cursor),
-                                    occurred_at=datetime.now(UTC),
-                                )
+                                yield heartbeat_of(cursor)
                             else:
                                 continue
                             sent_at = monotonic()

@@ -65,3 +65,9 @@ async def end(*tasks: asyncio.Task[None]) -> None:
             task.cancel()
     if tasks:
         await asyncio.wait(tasks, timeout=CLEANUP_TIMEOUT)
+
+
+def is_cancelled() -> bool:
+    """Return whether the current task is being cancelled."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

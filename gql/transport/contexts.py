@@ -38,11 +38,11 @@ class Contexts:
         The token is in the payload of `connection_init`: `{authorization: "Bearer …"}`.
 
         Raises:
-            UnauthenticatedError: the token is missing or not valid, or the user is unknown.
+            UnauthenticatedError: the token is missing or not valid.
         """
         params = {name.lower(): value for name, value in request.connection_params.items()}
         context = self._context(request, str(params.get("authorization") or ""))
-        await context.principal()
+        await context.identify()
         return context
 
     def _context(self, request: Request, authorization: str | None) -> Context:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from time import monotonic
 
 import orjson
 from graphql import OperationType
@@ -40,7 +41,6 @@ from gql.transport.requests import (
     request_id,
 )
 from gql.transport.responses import STATUS, body_of, json_response, status_of
-from gql.transport.results import ResultStream
 from gql.transport.sse import EventStream
 from gql.transport.websocket import (
     CLOSE_UNRESPONSIVE,
@@ -210,19 +210,20 @@ class GraphQLView(GraphQL[Request, None]):
             slot.give_back()
             request.end_turn()
 
-        results = ResultStream(self.operations.stream(params, context, allowed), at_end=leave)
+        results = self.operations.stream(params, context, allowed)
+        stream = EventStream(results, self._connections, at_end=leave)
         try:
-            first = await results.peek(FIRST_RESULT_TIMEOUT)
+            first = await stream.first(FIRST_RESULT_TIMEOUT)
         except asyncio.CancelledError:
-            await results.aclose()
+            await stream.aclose()
             raise
         if self._connections.close_code is not None:
-            await results.aclose()
+            await stream.aclose()
             return _stopping()
         status = 200 if first is None else status_of(first, MediaType.GRAPHQL_RESPONSE)
         if first is None or status == 200:
-            return EventStream(results, self._connections)
-        await results.aclose()
+            return stream
+        await stream.aclose()
         if _is_refused_mutation(first):
             return json_response(body_of(first), 405, MediaType.JSON, {"Allow": "POST"})
         return json_response(body_of(first), status, MediaType.JSON)
@@ -260,7 +261,8 @@ class GraphQLView(GraphQL[Request, None]):
         Raises:
             DomainError: refuses it.
         """
-        await self.contexts.for_websocket(context)
+        context.opened_at = monotonic()
+        await (await self.contexts.for_websocket(context)).principal()
         context.take_slot()
         return UnsetType()
 

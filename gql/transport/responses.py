@@ -9,6 +9,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
 from domain.errors import ErrorCode
+from gql.live import SharedResult
 from gql.transport.negotiation import MediaType
 
 STATUS: Mapping[str, int] = {
@@ -65,6 +66,19 @@ def body_of(result: ExecutionResult) -> dict[str, object]:
     if result.extensions:
         body["extensions"] = result.extensions
     return body
+
+
+def payload_of(result: ExecutionResult) -> bytes:
+    """Return the response as JSON; a result that subscribers share is serialized once.
+
+    Raises:
+        TypeError: JSON cannot hold a value.
+    """
+    if not isinstance(result, SharedResult):
+        return orjson.dumps(body_of(result))
+    if result.payload is None:
+        result.payload = orjson.dumps(body_of(result))
+    return result.payload
 
 
 def json_response(

@@ -1,17 +1,18 @@
 """Subscriptions as server-sent events: graphql-sse, distinct connections mode."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
+from typing import Any
 
 import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from strawberry.types import ExecutionResult
 
-from gql.errors import error_body
-from gql.transport.connections import SEND_TIMEOUT, OpenConnections, end
-from gql.transport.responses import body_of
-from gql.transport.results import ResultStream
+from gql.errors import error_body, public_error
+from gql.transport.connections import SEND_TIMEOUT, OpenConnections, end, is_cancelled
+from gql.transport.responses import payload_of
 
 # Seconds between keep-alive comments: below the usual idle timeouts of proxies.
 KEEP_ALIVE = 12.0
@@ -25,18 +26,43 @@ HEADERS = {
 # The standard allows CRLF, CR and LF, but urql and @graphql-tools/executor-http look for "\n\n" at
 # the end of an event. They also parse the text after "data: ", hence no space after an empty
 # `data`. Without that field an EventSource would not dispatch the event.
-_COMMENT = ": ping\n\n"
-_COMPLETE = "event: complete\ndata:\n\n"
+_COMMENT = b": ping\n\n"
+_COMPLETE = b"event: complete\ndata:\n\n"
 
 
 class EventStream(Response):
-    """An HTTP response that sends each result as an event."""
+    """An HTTP response that sends each result of an operation as an event.
 
-    def __init__(self, results: ResultStream, connections: OpenConnections) -> None:
+    The operation runs in its own task, which also sends: it is cancelled at most once, however
+    the stream ends.
+    """
+
+    def __init__(
+        self,
+        results: AsyncGenerator[ExecutionResult, None],
+        connections: OpenConnections,
+        *,
+        at_end: Callable[[], None],
+    ) -> None:
+        """Begin the operation; `at_end` is called once it has ended, for any reason."""
         super().__init__(headers=HEADERS)
         del self.headers["content-length"]
-        self._results = results
         self._connections = connections
+        loop = asyncio.get_running_loop()
+        self._first: asyncio.Future[ExecutionResult] = loop.create_future()
+        self._client: asyncio.Future[Send] = loop.create_future()
+        self._task = asyncio.create_task(self._send_events(results))
+        self._task.add_done_callback(lambda _: at_end())
+
+    async def first(self, timeout: float) -> ExecutionResult | None:
+        """Return the first result; None if there is none yet in `timeout` seconds."""
+        waiting: set[asyncio.Future[Any]] = {self._first, self._task}
+        await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        return self._first.result() if self._first.done() else None
+
+    async def aclose(self) -> None:
+        """End the operation and wait until it has cleaned up."""
+        await end(self._task)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream until the operation ends, the client leaves or the server stops."""
@@ -44,42 +70,44 @@ class EventStream(Response):
             await self._connections.serve(self._stream(receive, send))
         finally:
             # Even if it ended before it began.
-            await self._results.aclose()
+            await self.aclose()
 
     async def _stream(self, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        sending = asyncio.create_task(self._send_events(send))
+        if not self._client.done():
+            self._client.set_result(send)
         leaving = asyncio.create_task(_disconnect(receive))
         try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            while not await _ended(self._task, leaving) and await _write(send, _COMMENT):
+                pass
         finally:
-            await end(sending, leaving)
-            await self._results.aclose()
-            await _write(send, "", more=False)
+            await end(self._task, leaving)
+            await _write(send, b"", more=False)
 
-    async def _send_events(self, send: Send) -> None:
-        while True:
-            try:
-                result = await self._results.next(KEEP_ALIVE)
-            except TimeoutError:
-                event = _COMMENT
-            else:
-                if result is None:
-                    await _write(send, _COMPLETE)
-                    return
-                event = _next_event(result)
-            if not await _write(send, event):
-                return
+    async def _send_events(self, results: AsyncGenerator[ExecutionResult, None]) -> None:
+        try:
+            async with aclosing(results):
+                async for result in results:
+                    # If a subscription fails to clean up, a cancellation ends in an error result.
+                    if is_cancelled():
+                        return
+                    if not self._first.done():
+                        self._first.set_result(result)
+                    if not await _write(await self._client, _next_event(result)):
+                        return
+            await _write(await self._client, _COMPLETE)
+        except Exception as error:  # noqa: BLE001 - a subscription that fails to clean up
+            public_error(error)
 
 
-def _next_event(result: ExecutionResult) -> str:
+def _next_event(result: ExecutionResult) -> bytes:
     try:
-        data = orjson.dumps(body_of(result))
+        data = payload_of(result)
     except TypeError as error:  # a value that JSON cannot hold
         data = orjson.dumps(error_body(error))
-    event = f"event: next\ndata: {data.decode()}\n\n"
     cursor = _cursor_of(result)
-    return event if cursor is None else f"id: {cursor}\n{event}"
+    head = b"" if cursor is None else b"id: %b\n" % cursor.encode()
+    return b"%bevent: next\ndata: %b\n\n" % (head, data)
 
 
 def _cursor_of(result: ExecutionResult) -> str | None:
@@ -91,13 +119,19 @@ def _cursor_of(result: ExecutionResult) -> str | None:
     return None
 
 
-async def _write(send: Send, text: str, *, more: bool = True) -> bool:
-    """Send `text`, and return whether the client received it in time."""
+async def _write(send: Send, data: bytes, *, more: bool = True) -> bool:
+    """Send `data`, and return whether the client received it in time."""
     with suppress(TimeoutError):
         async with asyncio.timeout(SEND_TIMEOUT):
-            await send({"type": "http.response.body", "body": text.encode(), "more_body": more})
+            await send({"type": "http.response.body", "body": data, "more_body": more})
             return True
     return False
+
+
+async def _ended(*tasks: asyncio.Task[None]) -> bool:
+    """Wait until one of the tasks has ended; return False after `KEEP_ALIVE`."""
+    done, _ = await asyncio.wait(tasks, timeout=KEEP_ALIVE, return_when=asyncio.FIRST_COMPLETED)
+    return bool(done)
 
 
 async def _disconnect(receive: Receive) -> None:

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from starlette.websockets import WebSocketDisconnected as WebSocketIsClosedError
 from strawberry.asgi import ASGIWebSocketAdapter
@@ -26,9 +27,8 @@ from gql.context import Context
 from gql.documents.trusted import names_document
 from gql.errors import public_error
 from gql.request import GraphQLParams, Request, serve
-from gql.transport.connections import SEND_TIMEOUT
-from gql.transport.responses import is_request_error
-from gql.transport.results import ResultStream
+from gql.transport.connections import SEND_TIMEOUT, is_cancelled
+from gql.transport.responses import is_request_error, payload_of
 
 if TYPE_CHECKING:
     from gql.transport.http import GraphQLView
@@ -42,14 +42,14 @@ CLOSE_UNRESPONSIVE = 4499
 class WebSocketAdapter(ASGIWebSocketAdapter):
     """Sends text frames, and reports a closed WebSocket as a disconnected client."""
 
-    async def send_json(self, message: Mapping[str, object]) -> None:
-        """Send `message` as text.
+    async def send_text(self, message: bytes) -> None:
+        """Send JSON as text.
 
         Raises:
             WebSocketDisconnected: the WebSocket is closed.
         """
         try:
-            await self.ws.send_text(self.view.encode_json_string(message))
+            await self.ws.send_text(message.decode())
         except (WebSocketDisconnect, WebSocketIsClosedError) as error:
             raise WebSocketDisconnected from error
 
@@ -78,6 +78,7 @@ class WebSocketHandler(BaseGraphQLTransportWSHandler[Request, None]):
     """
 
     view: "GraphQLView"
+    websocket: WebSocketAdapter
     _conversation: asyncio.Task[None] | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -96,9 +97,13 @@ class WebSocketHandler(BaseGraphQLTransportWSHandler[Request, None]):
         Raises:
             WebSocketDisconnected: the WebSocket is closed, or the client does not read.
         """
+        await self.send_text(self.view.encode_json(message))
+
+    async def send_text(self, message: bytes) -> None:
+        """Send one message as JSON; see `send_message`."""
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
-                await super().send_message(message)
+                await self.websocket.send_text(message)
         except TimeoutError as error:
             # The conversation is waiting for the client's next message, which may never come.
             if self._conversation is not None and not self._conversation.cancelling():
@@ -162,7 +167,8 @@ class WebSocketHandler(BaseGraphQLTransportWSHandler[Request, None]):
             except Exception as error:  # noqa: BLE001 - every error has to be answered
                 refusal = public_error(error)
                 audit_refusals([refusal])
-                await operation.send_initial_errors([refusal])
+                if not is_cancelled():
+                    await operation.send_initial_errors([refusal])
 
     async def _answer(self, operation: Operation[Request, None], request: Request) -> None:
         params = GraphQLParams.of(self._payloads.pop(operation.id))
@@ -178,16 +184,17 @@ class WebSocketHandler(BaseGraphQLTransportWSHandler[Request, None]):
     async def _send_results(
         self, operation: Operation[Request, None], params: GraphQLParams, context: Context
     ) -> None:
-        results = ResultStream(self.view.operations.stream(params, context))
-        try:
-            while (result := await results.next()) is not None:
+        head = b'{"id":%b,"type":"next","payload":' % orjson.dumps(operation.id)
+        async with aclosing(self.view.operations.stream(params, context)) as results:
+            async for result in results:
+                # If a subscription fails to clean up, a cancellation ends in an error result.
+                if is_cancelled():
+                    return
                 if is_request_error(result):
                     await operation.send_initial_errors(result.errors or [])
                     return
-                await operation.send_next(result)
-            await operation.send_operation_message({"id": operation.id, "type": "complete"})
-        finally:
-            await results.aclose()
+                await self.send_text(head + payload_of(result) + b"}")
+        await operation.send_operation_message({"id": operation.id, "type": "complete"})
 
 
 def _fault_of(message: object) -> str | None:
