@@ -90,6 +90,7 @@ class Context:
     default_window: timedelta
     request: Request
     _entered: TenantAccess | None = None
+    _entered_id: UUID | None = None
     _identity: Identity | None = None
     _principal: Principal | None = None
     _read_at: float = float("-inf")
@@ -159,6 +160,7 @@ class Context:
             RateLimitedError: the tenant has too many open connections.
         """
         access = self._entered = (await self.principal()).enter(tenant_id)
+        self._entered_id = tenant_id
         bind_log_ids(tenant_id=tenant_id)
         if self.request.slot is not None:
             self.request.slot.enter(tenant_id)
@@ -166,7 +168,7 @@ class Context:
 
     async def entered(self) -> TenantAccess | None:
         """Return the current access to the tenant that was entered last; None before the first."""
-        return None if self._entered is None else await self.stay(self._entered.tenant_id)
+        return None if self._entered_id is None else await self.stay(self._entered_id)
 
     async def stay(self, tenant_id: UUID) -> TenantAccess:
         """Return the caller's access before a stream sends an event.
@@ -177,22 +179,22 @@ class Context:
         Raises:
             UnauthenticatedError, ForbiddenError: the caller has lost access.
         """
-        now = monotonic()
-        access, identity = self._entered, self._identity
-        if (
-            access is not None
-            and identity is not None
-            and access.tenant_id == tenant_id
-            and now - self._read_at <= PRINCIPAL_SECONDS
-            and datetime.now(UTC) < identity.expires_at
-        ):
-            return access
+        if self._entered is not None and self._entered_id == tenant_id and self._is_fresh():
+            return self._entered
         while True:
             try:
                 await self._renew(tenant_id)
                 return await self.enter(tenant_id)
             except DatabaseUnavailableError:
                 await asyncio.sleep(RETRY_SECONDS)
+
+    def _is_fresh(self) -> bool:
+        identity = self._identity
+        return (
+            identity is not None
+            and monotonic() - self._read_at <= PRINCIPAL_SECONDS
+            and datetime.now(UTC) < identity.expires_at
+        )
 
     async def _renew(self, tenant_id: UUID) -> None:
         """Read the caller's role again, together with those of the tenant's other watchers.

@@ -4,11 +4,12 @@ observe -> admit -> execute -> map errors -> measure -> audit
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Awaitable, Collection
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from itertools import count
 from typing import Any, cast
 
 import graphql
@@ -37,6 +38,8 @@ from gql.live import LiveEvent, SharedResult
 from gql.observation import Observation, observed
 from gql.request import GraphQLParams, Request
 
+# Results that a subscriber who catches up gets before others may run.
+_IN_A_ROW = 10
 # A result, and the commit time of its event.
 _Committed = tuple[ExecutionResult, datetime | None]
 
@@ -83,7 +86,7 @@ class Operations:
         """
         with observed(context.request) as observation:
             async with aclosing(self._results(params, context, allowed, observation)) as results:
-                while True:
+                for sent in count(1):
                     committed_at = None
                     try:
                         result, committed_at = await anext(results)
@@ -93,8 +96,8 @@ class Operations:
                         result = _failure(error)
                     yield self._answer(result, observation)
                     observation.delivered(committed_at)
-                    # A subscriber with many events to read must not delay the others.
-                    await asyncio.sleep(0)
+                    if sent % _IN_A_ROW == 0:
+                        await asyncio.sleep(0)
 
     async def _results(
         self,
@@ -174,10 +177,20 @@ class Operations:
         return replace(result, errors=[*errors] or None, extensions=extensions)
 
 
-async def _execute_event(executor: Executor[Any], event: object) -> SharedResult:
+def _execute_event(
+    executor: Executor[Any], event: object
+) -> SharedResult | asyncio.Task[SharedResult]:
+    """Execute one event, in a task only if a resolver has to wait."""
     root = event.build() if isinstance(event, LiveEvent) else event
-    result = await await_maybe(execute_subscription_event(executor.build_per_event_executor(root)))
-    return SharedResult(result.data, result.errors)
+    result = execute_subscription_event(executor.build_per_event_executor(root))
+    if isinstance(result, graphql.ExecutionResult):
+        return SharedResult(result.data, result.errors)
+    return asyncio.create_task(_shared(result))
+
+
+async def _shared(result: Awaitable[graphql.ExecutionResult]) -> SharedResult:
+    executed = await result
+    return SharedResult(executed.data, executed.errors)
 
 
 def _failure(error: Exception) -> PreExecutionError:

@@ -10,7 +10,7 @@ from strawberry.types import ExecutionResult
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LiveEvent:
     """An event that is built and executed once for all equal subscribers of equal rights."""
 

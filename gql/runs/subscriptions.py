@@ -133,8 +133,8 @@ async def live_events(
         except DatabaseUnavailableError:
             await asyncio.sleep(context_module.RETRY_SECONDS)
             continue
+        await context.stay(access.tenant_id)
         for event in events or (None,):
-            await context.stay(access.tenant_id)
             if event is not None:
                 cursor = FeedCursor(cursor.epoch, event.seq)
             yield cursor, event
@@ -159,7 +159,7 @@ class RunSubscriptions:
         def change_of(event: Event | None, run: Run, seen: FeedCursor) -> OperationRunEvent:
             return live(
                 OperationRunEvent,
-                (seen, event is None),
+                (seen.epoch, seen.seq, event is None),
                 lambda: OperationRunEvent(
                     kind=event.kind if event else None,
                     run=OperationRun.of(run, access, info),
@@ -224,7 +224,7 @@ class RunSubscriptions:
         def change_of(change: FeedChange, event: Event, seen: FeedCursor) -> OperationRunChanged:
             return live(
                 OperationRunChanged,
-                (seen, change),
+                (seen.epoch, seen.seq, change.value),
                 lambda: OperationRunChanged(
                     change=change,
                     run=OperationRun.of(event.run, access, info),
@@ -237,7 +237,7 @@ class RunSubscriptions:
         def heartbeat_of(seen: FeedCursor) -> FeedHeartbeat:
             return live(
                 FeedHeartbeat,
-                (seen,),
+                (seen.epoch, seen.seq),
                 lambda: FeedHeartbeat(
                     cursor=FEED.cursor(access.tenant_id, seen), occurred_at=datetime.now(UTC)
                 ),

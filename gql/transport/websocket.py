@@ -185,10 +185,11 @@ class WebSocketHandler(BaseGraphQLTransportWSHandler[Request, None]):
         self, operation: Operation[Request, None], params: GraphQLParams, context: Context
     ) -> None:
         head = b'{"id":%b,"type":"next","payload":' % orjson.dumps(operation.id)
+        task = asyncio.current_task()
         async with aclosing(self.view.operations.stream(params, context)) as results:
             async for result in results:
                 # If a subscription fails to clean up, a cancellation ends in an error result.
-                if is_cancelled():
+                if task is not None and task.cancelling():
                     return
                 if is_request_error(result):
                     await operation.send_initial_errors(result.errors or [])
