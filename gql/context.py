@@ -30,6 +30,9 @@ from gql.ids import GlobalId
 from gql.pages import Cursor, CursorKind, bad_cursor
 from gql.request import Request
 
+if TYPE_CHECKING:
+    from gql.live.members import Member
+
 # Seconds after which a subscription reads its caller's roles again. All subscriptions of a user
 # share an answer for half of that time. A former member's stream therefore ends well within 60 s.
 PRINCIPAL_SECONDS = 10.0
@@ -89,6 +92,8 @@ class Context:
     links: HubLinks
     default_window: timedelta
     request: Request
+    # The subscription that this is the context of.
+    member: "Member | None" = None
     _entered: TenantAccess | None = None
     _entered_id: UUID | None = None
     _identity: Identity | None = None
@@ -152,6 +157,11 @@ class Context:
             audit("membership.provisioned")
         return principal
 
+    def subscriber(self) -> "Member":
+        """Return the subscription that this is the context of."""
+        assert self.member is not None
+        return self.member
+
     async def enter(self, tenant_id: UUID) -> TenantAccess:
         """Return the caller's access to a tenant.
 
@@ -179,7 +189,7 @@ class Context:
         Raises:
             UnauthenticatedError, ForbiddenError: the caller has lost access.
         """
-        if self._entered is not None and self._entered_id == tenant_id and self._is_fresh():
+        if self._entered is not None and self._entered_id == tenant_id and self.is_fresh():
             return self._entered
         while True:
             try:
@@ -188,7 +198,8 @@ class Context:
             except DatabaseUnavailableError:
                 await asyncio.sleep(RETRY_SECONDS)
 
-    def _is_fresh(self) -> bool:
+    def is_fresh(self) -> bool:
+        """Return whether token and roles were checked in the last `PRINCIPAL_SECONDS`."""
         identity = self._identity
         return (
             identity is not None

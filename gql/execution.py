@@ -33,8 +33,13 @@ from gql.audit import audit_refusals
 from gql.context import Context
 from gql.documents.validation import MAX_ERRORS, OperationTypeError, UnknownOperationError
 from gql.errors import InvalidOperationError, public_errors
-from gql.limits.events import EventMeter, SharedEvents
-from gql.live import LiveEvent, SharedResult
+from gql.limits.shape import fragments_of
+from gql.live.events import LiveEvent, SharedResult
+from gql.live.executions import Equality
+from gql.live.groups import Groups
+from gql.live.members import LiveParts, Member
+from gql.live.outlets import DisconnectedError, Outlet
+from gql.live.tabs import Tabs
 from gql.observation import Observation, observed
 from gql.request import GraphQLParams, Request
 
@@ -50,7 +55,9 @@ class Operations:
     def __init__(self, schema: Schema, admission: Admission) -> None:
         self.schema = schema
         self.admission = admission
-        self._events = SharedEvents(schema._schema)
+        self._live = LiveParts(
+            Groups(), Equality(schema._schema), Tabs(admission.budgets), admission.turns
+        )
 
     def turn_of(self, request: Request) -> Turn:
         """Return the caller's turn, to wait for before any work is done for an operation."""
@@ -79,19 +86,27 @@ class Operations:
         params: GraphQLParams,
         context: Context,
         allowed: Collection[OperationType] = frozenset(OperationType),
+        outlet: Outlet | None = None,
     ) -> AsyncGenerator[ExecutionResult, None]:
         """Execute any operation, and yield its results; an error is the last one.
 
-        Ask for the next result when the last one has been sent.
+        Ask for the next result when the last one has been sent. With an outlet, events of a
+        subscription that has caught up go there instead.
+
+        Raises:
+            DisconnectedError: the client has left, or does not read.
         """
         with observed(context.request) as observation:
-            async with aclosing(self._results(params, context, allowed, observation)) as results:
+            all_ = self._results(params, context, allowed, observation, outlet)
+            async with aclosing(all_) as results:
                 for sent in count(1):
                     committed_at = None
                     try:
                         result, committed_at = await anext(results)
                     except StopAsyncIteration:
                         return
+                    except DisconnectedError:
+                        raise
                     except Exception as error:  # noqa: BLE001 - every error has to be answered
                         result = _failure(error)
                     yield self._answer(result, observation)
@@ -105,6 +120,7 @@ class Operations:
         context: Context,
         allowed: Collection[OperationType],
         observation: Observation,
+        outlet: Outlet | None,
     ) -> AsyncGenerator[_Committed, None]:
         operation = await self.admission.admit(params, allowed, observation)
         if operation.node.operation is not OperationType.SUBSCRIPTION:
@@ -112,7 +128,7 @@ class Operations:
             yield await self._execute(operation, context), None
             return
         await context.begin_stream()
-        async with aclosing(self._subscribe(operation, context, observation)) as results:
+        async with aclosing(self._subscribe(operation, context, observation, outlet)) as results:
             async for result in results:
                 yield result
 
@@ -123,21 +139,35 @@ class Operations:
         return ExecutionResult(result.data, result.errors)
 
     async def _subscribe(
-        self, operation: Operation, context: Context, observation: Observation
+        self,
+        operation: Operation,
+        context: Context,
+        observation: Observation,
+        outlet: Outlet | None,
     ) -> AsyncGenerator[_Committed, None]:
         executor = self._executor(operation, context)
         observation.subscribed()
-        source = await await_maybe(create_source_event_stream(executor))
-        # Each event waits for its own turn.
-        context.request.end_turn()
-        if isinstance(source, graphql.ExecutionResult):
-            raise InvalidOperationError(source.errors or [])
-        meter = EventMeter(self._events, self.admission, operation, context)
-        async with aclosing(cast("AsyncGenerator[object, None]", source)) as events:
-            async for event in events:
-                execute = partial(_execute_event, executor, event)
-                committed_at = event.committed_at if isinstance(event, LiveEvent) else None
-                yield await meter.execute(event, execute), committed_at
+        cost_of = partial(self._event_cost, operation)
+        member = Member(self._live, operation, context, observation, outlet, cost_of)
+        context.member = member
+        try:
+            source = await await_maybe(create_source_event_stream(executor))
+            # Each event waits for its own turn.
+            context.request.end_turn()
+            if isinstance(source, graphql.ExecutionResult):
+                raise InvalidOperationError(source.errors or [])
+            async with aclosing(cast("AsyncGenerator[object, None]", source)) as events:
+                async for event in events:
+                    execute = partial(_execute_event, executor, event)
+                    committed_at = event.committed_at if isinstance(event, LiveEvent) else None
+                    yield await member.execute(event, execute), committed_at
+        finally:
+            member.leave()
+
+    def _event_cost(self, operation: Operation, type_: type) -> int:
+        return self.admission.costs.event_cost(
+            operation.node, fragments_of(operation.document), operation.variables, type_.__name__
+        )
 
     def _executor(self, operation: Operation, context: Context) -> Executor[Any]:
         """Return graphql-core's executor of an operation.

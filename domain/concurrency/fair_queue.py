@@ -56,6 +56,10 @@ class FairQueue:
         """Return how many callers of this key wait."""
         return len(self._lines.get(key, ()))
 
+    def has_place(self, key: Hashable) -> bool:
+        """Return whether a caller of this key would get a place at once."""
+        return self._free > 0 and self._taken[key] < self.per_key
+
     @asynccontextmanager
     async def place(self, key: Hashable) -> AsyncIterator[None]:
         """Wait for a place in the key's line, and hold it within the block."""
@@ -68,7 +72,7 @@ class FairQueue:
     async def take(self, key: Hashable) -> None:
         """Wait for a place in the key's line, and take it until `give_back`."""
         # If a key waits while places are free, it holds `per_key` of them.
-        if self._has_place(key):
+        if self.has_place(key):
             self._hold(key)
             return
         turn = get_running_loop().create_future()
@@ -88,7 +92,7 @@ class FairQueue:
         self._taken[key] -= 1
         if not self._taken[key]:
             del self._taken[key]
-        while keys := [*islice(filter(self._has_place, self._lines), 1)]:
+        while keys := [*islice(filter(self.has_place, self._lines), 1)]:
             turn = self._first_in_line(keys[0])
             if not turn.done():  # else it is cancelled, but still in line
                 self._hold(keys[0])
@@ -97,9 +101,6 @@ class FairQueue:
     def _hold(self, key: Hashable) -> None:
         self._free -= 1
         self._taken[key] += 1
-
-    def _has_place(self, key: Hashable) -> bool:
-        return self._free > 0 and self._taken[key] < self.per_key
 
     def _first_in_line(self, key: Hashable) -> "Future[None]":
         """Take the first caller from the line, and move the line to the end."""

@@ -63,7 +63,7 @@ class TenantFeed:
             FeedGapError: the cursor is too old, of another epoch, or from the future.
             DatabaseUnavailableError: try again.
         """
-        while not self._is_behind(cursor) and await self._wait(timeout):
+        while not self.is_behind(cursor) and await self._wait(timeout):
             pass
         head = self._head
         if head is None or head == cursor:
@@ -74,7 +74,8 @@ class TenantFeed:
                 return list(islice(self._buffer, skipped, skipped + _BATCH))
         return await self._read(cursor)
 
-    def _is_behind(self, cursor: FeedCursor) -> bool:
+    def is_behind(self, cursor: FeedCursor) -> bool:
+        """Return whether the reader knows of events after the cursor, or of another epoch."""
         head = self._head
         return head is not None and (cursor.seq < head.seq or cursor.epoch != head.epoch)
 

@@ -10,9 +10,10 @@ from strawberry import UNSET, argument
 
 from domain.notifications import repository
 from domain.runs.feed import FeedGapError
+from domain.runs.models import FeedCursor
 from domain.runs.repository.feed import position
 from gql.context import Info
-from gql.live import live
+from gql.live.events import live
 from gql.notifications.queries import NOTIFICATIONS, Notification
 from gql.runs.subscriptions import live_events
 
@@ -57,11 +58,16 @@ class NotificationSubscriptions:
                                 seen = notification.seq
                                 yield live(
                                     Notification,
-                                    (notification.id, notification.read_at),
+                                    FeedCursor(cursor.epoch, notification.seq),
                                     partial(Notification.of, notification, access, info),
-                                    notification.created_at,
+                                    detail=(notification.id, notification.read_at),
+                                    committed_at=notification.created_at,
                                 )
-                            if len(fresh) < _BATCH:
-                                cursor, _event = await anext(events)
+                            if len(fresh) == _BATCH:
+                                continue
+                            cursor, event = await anext(events)
+                            # Only the person who started a run is notified of it.
+                            while not event or event.run.initiator.id != access.user_id:
+                                cursor, event = await anext(events)
                 except FeedGapError:
                     continue

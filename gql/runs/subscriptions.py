@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Annotated, Union
@@ -24,7 +25,8 @@ from gql import context as context_module
 from gql.context import Context, Info
 from gql.enums import FeedChange, FeedResetReason
 from gql.limits.cost import MEMBERS
-from gql.live import live
+from gql.live.events import live
+from gql.live.members import Member
 from gql.pages import Cursor, CursorKind, cursor_number
 from gql.runs.filters import run_filter
 from gql.runs.queries import Filter
@@ -119,25 +121,41 @@ async def resume(
 
 
 async def live_events(
-    context: Context, access: TenantAccess, feed: TenantFeed, cursor: FeedCursor
+    context: Context,
+    access: TenantAccess,
+    feed: TenantFeed,
+    cursor: FeedCursor,
+    member: Member | None = None,
 ) -> AsyncGenerator[tuple[FeedCursor, Event | None], None]:
     """Yield every event after the cursor without end, and None whenever the feed is quiet.
+
+    With a `member`, another member of its group may read in its place from time to time.
 
     Raises:
         FeedGapError: take a new snapshot.
         UnauthenticatedError, ForbiddenError: the caller lost the right to see more.
     """
     while True:
+        if member is not None:
+            cursor = await member.wait(feed, cursor)
         try:
             events = await feed.after(cursor, HEARTBEAT_SECONDS)
         except DatabaseUnavailableError:
             await asyncio.sleep(context_module.RETRY_SECONDS)
             continue
+        except FeedGapError:
+            if member is not None:
+                member.lose_place()
+            raise
         await context.stay(access.tenant_id)
+        if member is not None and not events:
+            member.check_group()
         for event in events or (None,):
             if event is not None:
                 cursor = FeedCursor(cursor.epoch, event.seq)
             yield cursor, event
+            if member is not None and member.may_wait(cursor):
+                break
 
 
 @strawberry.type
@@ -152,21 +170,23 @@ class RunSubscriptions:
         id: Annotated[strawberry.ID, argument(description="The id of the run.")],  # noqa: A002
         after: Annotated[str | None, argument(description="Resume after this cursor.")] = UNSET,
     ) -> AsyncIterator[OperationRunEvent]:
-        context = info.context
+        context, member = info.context, info.context.subscriber()
         access, located = await context.locate(id, "OperationRun")
         run_id = located.uuid_key()
 
         def change_of(event: Event | None, run: Run, seen: FeedCursor) -> OperationRunEvent:
             return live(
                 OperationRunEvent,
-                (seen.epoch, seen.seq, event is None),
+                seen,
                 lambda: OperationRunEvent(
                     kind=event.kind if event else None,
                     run=OperationRun.of(run, access, info),
                     cursor=FEED.cursor(access.tenant_id, seen),
                     occurred_at=event.occurred_at if event else run.observed_at,
                 ),
-                event.occurred_at if event else None,
+                detail=event is None,
+                committed_at=event.occurred_at if event else None,
+                is_last=run.is_terminal,
             )
 
         async with context.cases.feeds.follow(access.tenant_id) as feed:
@@ -184,7 +204,7 @@ class RunSubscriptions:
                 if resumed.run.is_terminal:
                     return
                 try:
-                    following = live_events(context, access, feed, resumed.cursor)
+                    following = live_events(context, access, feed, resumed.cursor, member)
                     async with aclosing(following) as events:
                         async for seen, event in events:
                             if event is not None and event.run.id == run_id:
@@ -205,39 +225,46 @@ class RunSubscriptions:
         filter: Filter = UNSET,  # noqa: A002
         after: Annotated[str | None, argument(description="Resume after this cursor.")] = UNSET,
     ) -> AsyncIterator[OperationRunFeedEvent]:
-        context = info.context
+        context, member = info.context, info.context.subscriber()
         access, _ = await context.locate(tenant_id, "Tenant")
         within = await run_filter(filter, access, context)
+        if not (filter and filter.created_from):
+            # Subscribers of one hour have the same window, so that they share a group.
+            hour = within.created_from.replace(minute=0, second=0, microsecond=0)
+            within = replace(within, created_from=hour)
+        member.follow(within)
 
         def reset_of(snapshot: Snapshot, reason: FeedResetReason) -> FeedReset:
             return live(
                 FeedReset,
-                (snapshot.cursor, snapshot.taken_at, reason),
+                snapshot.cursor,
                 lambda: FeedReset(
                     reason=reason,
                     runs=[OperationRun.of(run, access, info) for run in snapshot.runs],
                     cursor=FEED.cursor(access.tenant_id, snapshot.cursor),
                     occurred_at=snapshot.taken_at,
                 ),
+                detail=(snapshot.taken_at, reason),
             )
 
         def change_of(change: FeedChange, event: Event, seen: FeedCursor) -> OperationRunChanged:
             return live(
                 OperationRunChanged,
-                (seen.epoch, seen.seq, change.value),
+                seen,
                 lambda: OperationRunChanged(
                     change=change,
                     run=OperationRun.of(event.run, access, info),
                     cursor=FEED.cursor(access.tenant_id, seen),
                     occurred_at=event.occurred_at,
                 ),
-                event.occurred_at,
+                detail=change.value,
+                committed_at=event.occurred_at,
             )
 
         def heartbeat_of(seen: FeedCursor) -> FeedHeartbeat:
             return live(
                 FeedHeartbeat,
-                (seen.epoch, seen.seq),
+                seen,
                 lambda: FeedHeartbeat(
                     cursor=FEED.cursor(access.tenant_id, seen), occurred_at=datetime.now(UTC)
                 ),
@@ -252,18 +279,16 @@ class RunSubscriptions:
                     cursor = snapshot.cursor
                     yield reset_of(snapshot, reason)
                 try:
-                    async with aclosing(live_events(context, access, feed, cursor)) as events:
-                        sent_at = monotonic()
+                    async with aclosing(
+                        live_events(context, access, feed, cursor, member)
+                    ) as events:
                         async for cursor, event in events:
                             change = event and _change(within, event)
                             if event and change:
                                 yield change_of(change, event, cursor)
                             # Events outside the filter must still move the cursor on.
-                            elif event is None or monotonic() - sent_at >= HEARTBEAT_SECONDS:
+                            elif event is None or monotonic() - member.sent_at >= HEARTBEAT_SECONDS:
                                 yield heartbeat_of(cursor)
-                            else:
-                                continue
-                            sent_at = monotonic()
                 except FeedGapError:
                     cursor, reason = None, FeedResetReason.CURSOR_EXPIRED
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from time import monotonic
 
 import orjson
@@ -210,7 +211,7 @@ class GraphQLView(GraphQL[Request, None]):
             slot.give_back()
             request.end_turn()
 
-        results = self.operations.stream(params, context, allowed)
+        results = partial(self.operations.stream, params, context, allowed)
         stream = EventStream(results, self._connections, at_end=leave)
         try:
             first = await stream.first(FIRST_RESULT_TIMEOUT)

@@ -9,7 +9,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
 from domain.errors import ErrorCode
-from gql.live import SharedResult
+from gql.live.events import SharedResult
 from gql.transport.negotiation import MediaType
 
 STATUS: Mapping[str, int] = {

@@ -11,6 +11,8 @@ from starlette.types import Receive, Scope, Send
 from strawberry.types import ExecutionResult
 
 from gql.errors import error_body, public_error
+from gql.live.events import SharedResult
+from gql.live.outlets import Begun, DisconnectedError, Outlet, begin
 from gql.transport.connections import SEND_TIMEOUT, OpenConnections, end, is_cancelled
 from gql.transport.responses import payload_of
 
@@ -39,7 +41,7 @@ class EventStream(Response):
 
     def __init__(
         self,
-        results: AsyncGenerator[ExecutionResult, None],
+        stream: Callable[[Outlet], AsyncGenerator[ExecutionResult, None]],
         connections: OpenConnections,
         *,
         at_end: Callable[[], None],
@@ -51,7 +53,7 @@ class EventStream(Response):
         loop = asyncio.get_running_loop()
         self._first: asyncio.Future[ExecutionResult] = loop.create_future()
         self._client: asyncio.Future[Send] = loop.create_future()
-        self._task = asyncio.create_task(self._send_events(results))
+        self._task = asyncio.create_task(self._send_events(stream(self)))
         self._task.add_done_callback(lambda _: at_end())
 
     async def first(self, timeout: float) -> ExecutionResult | None:
@@ -71,6 +73,15 @@ class EventStream(Response):
         finally:
             # Even if it ended before it began.
             await self.aclose()
+
+    def send(self, result: SharedResult) -> Begun | None:
+        """Begin to send a result, and return what is left to do; see `Outlet`."""
+        return begin(_send(self._client.result(), _next_event(result)))
+
+    async def finish(self, begun: Begun) -> None:
+        """Wait until the client has read enough; see `Outlet`."""
+        if not await _in_time(begun):
+            raise DisconnectedError
 
     async def _stream(self, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
@@ -96,6 +107,8 @@ class EventStream(Response):
                     if not await _write(await self._client, _next_event(result)):
                         return
             await _write(await self._client, _COMPLETE)
+        except DisconnectedError:
+            return
         except Exception as error:  # noqa: BLE001 - a subscription that fails to clean up
             public_error(error)
 
@@ -121,9 +134,18 @@ def _cursor_of(result: ExecutionResult) -> str | None:
 
 async def _write(send: Send, data: bytes, *, more: bool = True) -> bool:
     """Send `data`, and return whether the client received it in time."""
+    begun = begin(_send(send, data, more=more))
+    return begun is None or await _in_time(begun)
+
+
+async def _send(send: Send, data: bytes, *, more: bool = True) -> None:
+    await send({"type": "http.response.body", "body": data, "more_body": more})
+
+
+async def _in_time(begun: Begun) -> bool:
     with suppress(TimeoutError):
         async with asyncio.timeout(SEND_TIMEOUT):
-            await send({"type": "http.response.body", "body": data, "more_body": more})
+            await begun
             return True
     return False
 

@@ -20,12 +20,15 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     Message,
     SubscribeMessage,
 )
+from strawberry.types import ExecutionResult
 
 from domain.errors import ErrorCode, LimitExceededError
 from gql.audit import audit_refusals
 from gql.context import Context
 from gql.documents.trusted import names_document
 from gql.errors import public_error
+from gql.live.events import SharedResult
+from gql.live.outlets import Begun, DisconnectedError, begin
 from gql.request import GraphQLParams, Request, serve
 from gql.transport.connections import SEND_TIMEOUT, is_cancelled
 from gql.transport.responses import is_request_error, payload_of
@@ -101,9 +104,14 @@ class WebSocketHandler(BaseGraphQLTransportWSHandler[Request, None]):
 
     async def send_text(self, message: bytes) -> None:
         """Send one message as JSON; see `send_message`."""
+        if (begun := begin(self.websocket.send_text(message))) is not None:
+            await self.finish(begun)
+
+    async def finish(self, begun: Begun) -> None:
+        """Wait until the client has read enough; see `send_message`."""
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
-                await self.websocket.send_text(message)
+                await begun
         except TimeoutError as error:
             # The conversation is waiting for the client's next message, which may never come.
             if self._conversation is not None and not self._conversation.cancelling():
@@ -159,10 +167,10 @@ class WebSocketHandler(BaseGraphQLTransportWSHandler[Request, None]):
     async def run_operation(self, operation: Operation[Request, None]) -> None:
         """Run one operation to its end, with its own request and context."""
         request = replace(self.context)
-        with suppress(WebSocketDisconnected), serve(request):
+        with suppress(WebSocketDisconnected, DisconnectedError), serve(request):
             try:
                 await self._answer(operation, request)
-            except WebSocketDisconnected:
+            except (WebSocketDisconnected, DisconnectedError):
                 raise
             except Exception as error:  # noqa: BLE001 - every error has to be answered
                 refusal = public_error(error)
@@ -184,9 +192,10 @@ class WebSocketHandler(BaseGraphQLTransportWSHandler[Request, None]):
     async def _send_results(
         self, operation: Operation[Request, None], params: GraphQLParams, context: Context
     ) -> None:
-        head = b'{"id":%b,"type":"next","payload":' % orjson.dumps(operation.id)
+        outlet = _Outlet(self, operation.id)
         task = asyncio.current_task()
-        async with aclosing(self.view.operations.stream(params, context)) as results:
+        stream = self.view.operations.stream(params, context, outlet=outlet)
+        async with aclosing(stream) as results:
             async for result in results:
                 # If a subscription fails to clean up, a cancellation ends in an error result.
                 if task is not None and task.cancelling():
@@ -194,8 +203,34 @@ class WebSocketHandler(BaseGraphQLTransportWSHandler[Request, None]):
                 if is_request_error(result):
                     await operation.send_initial_errors(result.errors or [])
                     return
-                await self.send_text(head + payload_of(result) + b"}")
+                await self.send_text(outlet.message(result))
         await operation.send_operation_message({"id": operation.id, "type": "complete"})
+
+
+class _Outlet:
+    """Sends the results of one operation."""
+
+    def __init__(self, handler: WebSocketHandler, operation_id: str) -> None:
+        self._handler = handler
+        self._head = b'{"id":%b,"type":"next","payload":' % orjson.dumps(operation_id)
+
+    def message(self, result: ExecutionResult) -> bytes:
+        """Return the message with a result."""
+        return b"%b%b}" % (self._head, payload_of(result))
+
+    def send(self, result: SharedResult) -> Begun | None:
+        """Begin to send a result, and return what is left to do; see `Outlet`."""
+        try:
+            return begin(self._handler.websocket.send_text(self.message(result)))
+        except WebSocketDisconnected as error:
+            raise DisconnectedError from error
+
+    async def finish(self, begun: Begun) -> None:
+        """Wait until the client has read enough; see `Outlet`."""
+        try:
+            await self._handler.finish(begun)
+        except WebSocketDisconnected as error:
+            raise DisconnectedError from error
 
 
 def _fault_of(message: object) -> str | None:

@@ -7,29 +7,38 @@ from typing import Any, TypeVar, cast
 
 from strawberry.types import ExecutionResult
 
+from domain.runs.models import FeedCursor
+
 T = TypeVar("T")
 
 
 @dataclass(slots=True)
 class LiveEvent:
-    """An event that is built and executed once for all equal subscribers of equal rights."""
+    """An event that is built and executed once for all members of a group."""
 
     type: type[Any]
-    # Among the events of equal subscriptions, equal identities have equal answers.
-    identity: tuple[Hashable, ...]
+    # The place in the feed that a subscriber has reached with this event.
+    cursor: FeedCursor
+    # Distinguishes a group's events of one type and cursor.
+    detail: Hashable
     build: Callable[[], object]
-    # When it was committed; None if it was not, such as a snapshot.
+    # When it was committed; None for what can repeat, such as a heartbeat.
     committed_at: datetime | None = None
+    # Whether the subscription completes after it.
+    is_last: bool = False
 
 
 def live(
     type_: Callable[..., T],
-    identity: tuple[Hashable, ...],
+    cursor: FeedCursor,
     build: Callable[[], T],
+    *,
+    detail: Hashable = None,
     committed_at: datetime | None = None,
+    is_last: bool = False,
 ) -> T:
     """Return a `LiveEvent`, typed as the object that `build` will return."""
-    return cast("T", LiveEvent(cast("type", type_), identity, build, committed_at))
+    return cast("T", LiveEvent(cast("type", type_), cursor, detail, build, committed_at, is_last))
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""Live subscriptions: equal subscribers form a group, which executes and sends each event once."""
