@@ -38,7 +38,7 @@ from gql.live.events import LiveEvent, SharedResult
 from gql.live.executions import Equality
 from gql.live.groups import Groups
 from gql.live.members import LiveParts, Member
-from gql.live.outlets import DisconnectedError, Outlet
+from gql.live.outlets import Outlet
 from gql.live.tabs import Tabs
 from gql.observation import Observation, observed
 from gql.request import GraphQLParams, Request
@@ -92,9 +92,6 @@ class Operations:
 
         Ask for the next result when the last one has been sent. With an outlet, events of a
         subscription that has caught up go there instead.
-
-        Raises:
-            DisconnectedError: the client has left, or does not read.
         """
         with observed(context.request) as observation:
             all_ = self._results(params, context, allowed, observation, outlet)
@@ -105,8 +102,6 @@ class Operations:
                         result, committed_at = await anext(results)
                     except StopAsyncIteration:
                         return
-                    except DisconnectedError:
-                        raise
                     except Exception as error:  # noqa: BLE001 - every error has to be answered
                         result = _failure(error)
                     yield self._answer(result, observation)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Hashable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -165,7 +165,6 @@ class Member:
 
         Raises:
             FeedGapError: take a new snapshot.
-            DisconnectedError: its client has left, or does not read.
             UnauthenticatedError, ForbiddenError: the user may not see more.
         """
         self._cursor = cursor
@@ -206,14 +205,10 @@ class Member:
         begun: Begun | None = None
         if self.is_fresh() and self._tab.charge(self._cost(event, execution)):
             execution.owing.add(self._tab)
-            try:
-                begun = self._outlet.send(result)
-            except Exception as error:  # noqa: BLE001 - the member's own task answers it
-                self._errand.set_exception(error)
-                return False
-            if begun is None:
-                self._has_sent(event)
-                return True
+            with suppress(Exception):  # the member's own task will meet it again
+                if (begun := self._outlet.begin(result)) is None:
+                    self._has_sent(event)
+                    return True
         self._errand.set_result((event, execution, result, begun))
         return False
 
@@ -263,8 +258,8 @@ class Member:
             execution.owing.add(self._tab)
             if await self._has_changed_group():
                 return
-            begun = self._outlet.send(result)
-        if begun is not None:
+            await self._outlet.send(result)
+        else:
             await self._outlet.finish(begun)
         self._has_sent(event)
 

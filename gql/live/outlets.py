@@ -6,10 +6,6 @@ from typing import Any, Protocol
 from gql.live.events import SharedResult
 
 
-class DisconnectedError(Exception):
-    """The client has left, or does not read."""
-
-
 class Begun:
     """The rest of a coroutine that has begun to wait; await it once, in any task."""
 
@@ -44,18 +40,18 @@ def begin(coroutine: Coroutine[Any, Any, None]) -> Begun | None:
 class Outlet(Protocol):
     """Sends results to one subscriber."""
 
-    def send(self, result: SharedResult) -> Begun | None:
-        """Begin to send a result, and return what is left to do.
+    def begin(self, result: SharedResult) -> Begun | None:
+        """Begin to send a result in any task, and return what is left to do.
 
         Raises:
-            DisconnectedError: the client has left.
+            Exception: the client has left; `send` will deal with it.
         """
         ...
 
-    async def finish(self, begun: Begun) -> None:
-        """Wait until the client has read enough.
+    async def send(self, result: SharedResult) -> None:
+        """Send a result in the subscriber's own task, which ends if the client has left."""
+        ...
 
-        Raises:
-            DisconnectedError: it has left, or does not read.
-        """
+    async def finish(self, begun: Begun) -> None:
+        """Do what is left in the subscriber's own task, which ends if the client does not read."""
         ...

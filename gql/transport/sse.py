@@ -11,9 +11,8 @@ from starlette.types import Receive, Scope, Send
 from strawberry.types import ExecutionResult
 
 from gql.errors import error_body, public_error
-from gql.live.events import SharedResult
-from gql.live.outlets import Begun, DisconnectedError, Outlet, begin
-from gql.transport.connections import SEND_TIMEOUT, OpenConnections, end, is_cancelled
+from gql.live.outlets import Begun, Outlet, begin
+from gql.transport.connections import SEND_TIMEOUT, OpenConnections, cancel_self, end, is_cancelled
 from gql.transport.responses import payload_of
 
 # Seconds between keep-alive comments: below the usual idle timeouts of proxies.
@@ -74,14 +73,19 @@ class EventStream(Response):
             # Even if it ended before it began.
             await self.aclose()
 
-    def send(self, result: SharedResult) -> Begun | None:
-        """Begin to send a result, and return what is left to do; see `Outlet`."""
+    def begin(self, result: ExecutionResult) -> Begun | None:
+        """Begin to send a result in any task; see `Outlet`."""
         return begin(_send(self._client.result(), _next_event(result)))
 
+    async def send(self, result: ExecutionResult) -> None:
+        """Send a result in the operation's task; see `Outlet`."""
+        if (begun := self.begin(result)) is not None:
+            await self.finish(begun)
+
     async def finish(self, begun: Begun) -> None:
-        """Wait until the client has read enough; see `Outlet`."""
+        """Wait in the operation's task until the client has read enough; see `Outlet`."""
         if not await _in_time(begun):
-            raise DisconnectedError
+            await cancel_self()
 
     async def _stream(self, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
@@ -104,11 +108,9 @@ class EventStream(Response):
                         return
                     if not self._first.done():
                         self._first.set_result(result)
-                    if not await _write(await self._client, _next_event(result)):
-                        return
+                    await self._client
+                    await self.send(result)
             await _write(await self._client, _COMPLETE)
-        except DisconnectedError:
-            return
         except Exception as error:  # noqa: BLE001 - a subscription that fails to clean up
             public_error(error)
 

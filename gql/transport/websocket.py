@@ -27,10 +27,9 @@ from gql.audit import audit_refusals
 from gql.context import Context
 from gql.documents.trusted import names_document
 from gql.errors import public_error
-from gql.live.events import SharedResult
-from gql.live.outlets import Begun, DisconnectedError, begin
+from gql.live.outlets import Begun, begin
 from gql.request import GraphQLParams, Request, serve
-from gql.transport.connections import SEND_TIMEOUT, is_cancelled
+from gql.transport.connections import SEND_TIMEOUT, cancel_self, is_cancelled
 from gql.transport.responses import is_request_error, payload_of
 
 if TYPE_CHECKING:
@@ -160,17 +159,21 @@ class WebSocketHandler(BaseGraphQLTransportWSHandler[Request, None]):
             await super().handle_subscribe(message)
 
     async def cleanup_operation(self, operation_id: str) -> None:
-        """End an operation; it may not have begun yet."""
+        """End an operation; it may not have begun yet, or be cleaning up already."""
         self._payloads.pop(operation_id, None)
-        await super().cleanup_operation(operation_id)
+        operation = self.operations.get(operation_id)
+        if operation is not None and operation.task is not None and operation.task.cancelling():
+            self.forget_id(operation_id)
+        else:
+            await super().cleanup_operation(operation_id)
 
     async def run_operation(self, operation: Operation[Request, None]) -> None:
         """Run one operation to its end, with its own request and context."""
         request = replace(self.context)
-        with suppress(WebSocketDisconnected, DisconnectedError), serve(request):
+        with suppress(WebSocketDisconnected), serve(request):
             try:
                 await self._answer(operation, request)
-            except (WebSocketDisconnected, DisconnectedError):
+            except WebSocketDisconnected:
                 raise
             except Exception as error:  # noqa: BLE001 - every error has to be answered
                 refusal = public_error(error)
@@ -203,7 +206,7 @@ class WebSocketHandler(BaseGraphQLTransportWSHandler[Request, None]):
                 if is_request_error(result):
                     await operation.send_initial_errors(result.errors or [])
                     return
-                await self.send_text(outlet.message(result))
+                await outlet.send(result)
         await operation.send_operation_message({"id": operation.id, "type": "complete"})
 
 
@@ -214,23 +217,27 @@ class _Outlet:
         self._handler = handler
         self._head = b'{"id":%b,"type":"next","payload":' % orjson.dumps(operation_id)
 
-    def message(self, result: ExecutionResult) -> bytes:
-        """Return the message with a result."""
-        return b"%b%b}" % (self._head, payload_of(result))
+    def begin(self, result: ExecutionResult) -> Begun | None:
+        """Begin to send a result in any task; see `Outlet`."""
+        message = b"%b%b}" % (self._head, payload_of(result))
+        return begin(self._handler.websocket.send_text(message))
 
-    def send(self, result: SharedResult) -> Begun | None:
-        """Begin to send a result, and return what is left to do; see `Outlet`."""
+    async def send(self, result: ExecutionResult) -> None:
+        """Send a result in the operation's task; see `Outlet`."""
         try:
-            return begin(self._handler.websocket.send_text(self.message(result)))
-        except WebSocketDisconnected as error:
-            raise DisconnectedError from error
+            begun = self.begin(result)
+        except WebSocketDisconnected:
+            await cancel_self()
+        else:
+            if begun is not None:
+                await self.finish(begun)
 
     async def finish(self, begun: Begun) -> None:
-        """Wait until the client has read enough; see `Outlet`."""
+        """Wait in the operation's task until the client has read enough; see `Outlet`."""
         try:
             await self._handler.finish(begun)
-        except WebSocketDisconnected as error:
-            raise DisconnectedError from error
+        except WebSocketDisconnected:
+            await cancel_self()
 
 
 def _fault_of(message: object) -> str | None:
