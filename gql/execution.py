@@ -9,7 +9,6 @@ from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from itertools import count
 from typing import Any, cast
 
 import graphql
@@ -43,8 +42,6 @@ from gql.live.tabs import Tabs
 from gql.observation import Observation, observed
 from gql.request import GraphQLParams, Request
 
-# Results that a subscriber who catches up gets before others may run.
-_IN_A_ROW = 10
 # A result, and the commit time of its event.
 _Committed = tuple[ExecutionResult, datetime | None]
 
@@ -96,7 +93,7 @@ class Operations:
         with observed(context.request) as observation:
             all_ = self._results(params, context, allowed, observation, outlet)
             async with aclosing(all_) as results:
-                for sent in count(1):
+                while True:
                     committed_at = None
                     try:
                         result, committed_at = await anext(results)
@@ -106,8 +103,8 @@ class Operations:
                         result = _failure(error)
                     yield self._answer(result, observation)
                     observation.delivered(committed_at)
-                    if sent % _IN_A_ROW == 0:
-                        await asyncio.sleep(0)
+                    # A subscriber with many events to read must not delay the others.
+                    await asyncio.sleep(0)
 
     async def _results(
         self,

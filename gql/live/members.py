@@ -68,7 +68,7 @@ class Member:
         self._cursor: FeedCursor | None = None
         self._errand: asyncio.Future[_Errand] | None = None
         # By the monotonic clock.
-        self.sent_at = monotonic()
+        self._sent_at = monotonic()
 
     def follow(self, source: Hashable) -> None:
         """Name what it follows, as far as its document and variables do not say it."""
@@ -78,6 +78,11 @@ class Member:
     def is_fresh(self) -> bool:
         """Return whether its user's token and role were checked lately."""
         return self._context.is_fresh()
+
+    @property
+    def silent_seconds(self) -> float:
+        """The seconds since something was sent."""
+        return monotonic() - self._sent_at
 
     # Executing events
 
@@ -106,7 +111,7 @@ class Member:
             self._group.deliver(event, execution, result)
         # Its own client may not read.
         self._group.hand_over(self)
-        self.sent_at = monotonic()
+        self._sent_at = monotonic()
         return result
 
     async def _execution(self, event: object, execute: Execute, *alone: Hashable) -> Execution:
@@ -266,7 +271,7 @@ class Member:
     def _has_sent(self, event: LiveEvent) -> None:
         self._observation.delivered(event.committed_at)
         self._cursor = event.cursor
-        self.sent_at = monotonic()
+        self._sent_at = monotonic()
 
 
 def _retrieve(task: "asyncio.Task[SharedResult]") -> None:

@@ -14,8 +14,8 @@ from domain.runs.models import FeedCursor
 from domain.runs.repository.feed import position
 from gql.context import Info
 from gql.live.events import live
+from gql.live.following import read_events
 from gql.notifications.queries import NOTIFICATIONS, Notification
-from gql.runs.subscriptions import live_events
 
 _BATCH = 100
 
@@ -44,7 +44,7 @@ class NotificationSubscriptions:
                 cursor = (await context.read(position, access)).cursor
                 seen = cursor.seq if seen is None else seen
                 try:
-                    async with aclosing(live_events(context, access, feed, cursor)) as events:
+                    async with aclosing(read_events(context, access, feed, cursor)) as events:
                         while True:
                             fresh = await context.read(
                                 repository.after,

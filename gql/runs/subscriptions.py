@@ -1,11 +1,9 @@
 """Live runs: a snapshot or the events since a cursor, then every event in commit order."""
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
-from time import monotonic
 from typing import Annotated, Union
 from uuid import UUID
 
@@ -20,20 +18,18 @@ from domain.runs.models import RunEvent as Event
 from domain.runs.queries import Snapshot
 from domain.runs.repository.feed import position
 from domain.tenancy.models import TenantAccess
-from domain.tenancy.transactions import DatabaseUnavailableError
-from gql import context as context_module
 from gql.context import Context, Info
 from gql.enums import FeedChange, FeedResetReason
 from gql.limits.cost import MEMBERS
+from gql.limits.shape import root_fields
+from gql.live import following
 from gql.live.events import live
-from gql.live.members import Member
+from gql.live.following import latest_events, live_events
 from gql.pages import Cursor, CursorKind, cursor_number
 from gql.runs.filters import run_filter
 from gql.runs.queries import Filter
 from gql.runs.types import OperationRun
 
-# Seconds after which a quiet stream sends a heartbeat and checks role and token again.
-HEARTBEAT_SECONDS = 15.0
 SNAPSHOT_RUNS = 50
 FEED = CursorKind[FeedCursor, FeedCursor](
     "feed",
@@ -120,44 +116,6 @@ async def resume(
     return cursor, FeedResetReason.SUBSCRIBED
 
 
-async def live_events(
-    context: Context,
-    access: TenantAccess,
-    feed: TenantFeed,
-    cursor: FeedCursor,
-    member: Member | None = None,
-) -> AsyncGenerator[tuple[FeedCursor, Event | None], None]:
-    """Yield every event after the cursor without end, and None whenever the feed is quiet.
-
-    With a `member`, another member of its group may read in its place from time to time.
-
-    Raises:
-        FeedGapError: take a new snapshot.
-        UnauthenticatedError, ForbiddenError: the caller lost the right to see more.
-    """
-    while True:
-        if member is not None:
-            cursor = await member.wait(feed, cursor)
-        try:
-            events = await feed.after(cursor, HEARTBEAT_SECONDS)
-        except DatabaseUnavailableError:
-            await asyncio.sleep(context_module.RETRY_SECONDS)
-            continue
-        except FeedGapError:
-            if member is not None:
-                member.lose_place()
-            raise
-        await context.stay(access.tenant_id)
-        if member is not None and not events:
-            member.check_group()
-        for event in events or (None,):
-            if event is not None:
-                cursor = FeedCursor(cursor.epoch, event.seq)
-            yield cursor, event
-            if member is not None and member.may_wait(cursor):
-                break
-
-
 @strawberry.type
 class RunSubscriptions:
     @strawberry.subscription(
@@ -170,7 +128,7 @@ class RunSubscriptions:
         id: Annotated[strawberry.ID, argument(description="The id of the run.")],  # noqa: A002
         after: Annotated[str | None, argument(description="Resume after this cursor.")] = UNSET,
     ) -> AsyncIterator[OperationRunEvent]:
-        context, member = info.context, info.context.subscriber()
+        context = info.context
         access, located = await context.locate(id, "OperationRun")
         run_id = located.uuid_key()
 
@@ -204,7 +162,7 @@ class RunSubscriptions:
                 if resumed.run.is_terminal:
                     return
                 try:
-                    following = live_events(context, access, feed, resumed.cursor, member)
+                    following = live_events(context, access, feed, resumed.cursor)
                     async with aclosing(following) as events:
                         async for seen, event in events:
                             if event is not None and event.run.id == run_id:
@@ -216,7 +174,8 @@ class RunSubscriptions:
 
     @strawberry.subscription(
         description="The runs of a filter. Sends a snapshot first or, with `after`, every event"
-        " after that cursor; then each new event, in commit order and exactly once."
+        " after that cursor; then each new event, in commit order and exactly once. With"
+        " `latestOnly`, it skips versions that are out of date."
     )
     async def operation_runs(
         self,
@@ -224,6 +183,13 @@ class RunSubscriptions:
         tenant_id: Annotated[strawberry.ID, argument(description="The id of the tenant.")],
         filter: Filter = UNSET,  # noqa: A002
         after: Annotated[str | None, argument(description="Resume after this cursor.")] = UNSET,
+        latest_only: Annotated[
+            bool,
+            argument(
+                description="Skip versions of a run that a later one replaces within a second. For"
+                " tenants in which many runs change at the same time."
+            ),
+        ] = False,
     ) -> AsyncIterator[OperationRunFeedEvent]:
         context, member = info.context, info.context.subscriber()
         access, _ = await context.locate(tenant_id, "Tenant")
@@ -275,22 +241,36 @@ class RunSubscriptions:
             while True:
                 if cursor is None:
                     await context.stay(access.tenant_id)
-                    snapshot = await context.cases.runs.snapshot(access, within, SNAPSHOT_RUNS)
+                    limit = SNAPSHOT_RUNS if _selects_runs(info) else 0
+                    snapshot = await context.cases.runs.snapshot(access, within, limit)
                     cursor = snapshot.cursor
                     yield reset_of(snapshot, reason)
+                # Subscribers to the latest state collect their events by themselves.
+                events_of = latest_events if latest_only else live_events
                 try:
-                    async with aclosing(
-                        live_events(context, access, feed, cursor, member)
-                    ) as events:
+                    async with aclosing(events_of(context, access, feed, cursor)) as events:
                         async for cursor, event in events:
                             change = event and _change(within, event)
                             if event and change:
                                 yield change_of(change, event, cursor)
                             # Events outside the filter must still move the cursor on.
-                            elif event is None or monotonic() - member.sent_at >= HEARTBEAT_SECONDS:
+                            elif (
+                                event is None
+                                or member.silent_seconds >= following.HEARTBEAT_SECONDS
+                            ):
                                 yield heartbeat_of(cursor)
                 except FeedGapError:
                     cursor, reason = None, FeedResetReason.CURSOR_EXPIRED
+
+
+def _selects_runs(info: Info) -> bool:
+    raw = info._raw_info
+    return any(
+        field.name.value == "runs"
+        for node in raw.field_nodes
+        if node.selection_set
+        for field in root_fields(node.selection_set, raw.fragments)
+    )
 
 
 def _change(within: RunFilter, event: Event) -> FeedChange | None:

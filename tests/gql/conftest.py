@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from gql import audit, context
-from gql.runs import subscriptions
+from gql.live import following
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
@@ -71,7 +71,7 @@ async def theirs(
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Send heartbeats and read roles and tokens many times a second."""
-    monkeypatch.setattr(subscriptions, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(following, "HEARTBEAT_SECONDS", 0.05)
     monkeypatch.setattr(context, "PRINCIPAL_SECONDS", 0.02)
 
 

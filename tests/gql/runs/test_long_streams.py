@@ -12,10 +12,9 @@ from domain.runs.models import FeedCursor
 from domain.tenancy.administration import remove_member
 from domain.tenancy.models import TenantAccess
 from domain.tenancy.roles import TenantRole
-from domain.tenancy.service import Tenancy
 from domain.tenancy.transactions import DatabaseUnavailableError
+from domain.tenancy.watchers import Watchers
 from gql import context as context_module
-from gql.ids import GlobalId
 from opsrun.auth.tokens import LocalTokens
 from opsrun.postgres.engines import Login
 from tests.client import TRANSPORTS, WEBSOCKET, Client, WebSocket
@@ -188,7 +187,7 @@ async def test_a_stream_survives_an_outage_of_the_database(
     world: World, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(context_module, "RETRY_SECONDS", 0.01)
-    principal = Tenancy.principal
+    access = Watchers.access
     async with client.subscribe(WEBSOCKET, WATCH_RUNS, of_tenant(world)) as stream:
         await stream.next()
         failed = asyncio.Event()
@@ -197,25 +196,12 @@ async def test_a_stream_survives_an_outage_of_the_database(
             failed.set()
             raise DatabaseUnavailableError("gone")
 
-        monkeypatch.setattr(Tenancy, "principal", unavailable)
-        run = await queue_behind(world, principal)
+        monkeypatch.setattr(Watchers, "access", unavailable)
+        run = await queue(world)
         await asyncio.wait_for(failed.wait(), 10)
-        monkeypatch.setattr(Tenancy, "principal", principal)
+        monkeypatch.setattr(Watchers, "access", access)
         seen = await stream.until(lambda event: bool(event["__typename"] == "OperationRunChanged"))
     assert seen[-1]["run"]["id"] == run
-
-
-async def queue_behind(world: World, principal: Any) -> str:
-    """Start a run with resources that are not affected by the API's outage."""
-    member = await principal(world.cases.tenancy, world.members[TenantRole.OPERATOR].id)
-    started = await world.starter.start(
-        member.enter(world.tenant_id),
-        resource="inventory",
-        action="sync",
-        subject="s",
-        context={"scopeKey": "s"},
-    )
-    return GlobalId("OperationRun", world.tenant_id, started.run.id.hex).encode()
 
 
 # What it costs

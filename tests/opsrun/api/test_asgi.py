@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed
 from domain.tenancy.roles import TenantRole
 from gql import context
 from gql.ids import GlobalId
-from gql.runs import subscriptions
+from gql.live import following
 from opsrun.auth import issuer_keys
 from opsrun.auth import tokens as auth
 from opsrun.dev.embedded import EmbeddedServers
@@ -121,7 +121,7 @@ async def test_a_withdrawn_key_ends_subscriptions(
     monkeypatch: pytest.MonkeyPatch,
     transport: str,
 ) -> None:
-    monkeypatch.setattr(subscriptions, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(following, "HEARTBEAT_SECONDS", 0.05)
     monkeypatch.setattr(context, "PRINCIPAL_SECONDS", 0.02)
     monkeypatch.setattr(auth, "KEPT_SECONDS", 0.02)
     monkeypatch.setattr(issuer_keys, "PAUSE_SECONDS", 0.05)
