@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 # Seconds after which a subscription reads its caller's roles again. All subscriptions of a user
 # share an answer for half of that time. A former member's stream therefore ends well within 60 s.
 PRINCIPAL_SECONDS = 10.0
+# Seconds after which a subscription verifies its token again, in case its key was withdrawn. The
+# token's expiry is checked for each event.
+VERIFY_SECONDS = 30.0
 # Seconds after which a stream retries a database that was unavailable.
 RETRY_SECONDS = 1.0
 
@@ -97,6 +100,7 @@ class Context:
     _entered: TenantAccess | None = None
     _entered_id: UUID | None = None
     _identity: Identity | None = None
+    _verified_at: float = float("-inf")
     _principal: Principal | None = None
     _read_at: float = float("-inf")
     _loaders: dict[Hashable, DataLoader[Any, Any]] = field(default_factory=dict)
@@ -108,7 +112,7 @@ class Context:
             UnauthenticatedError: the token is not valid, or has expired.
             UnavailableError: the token cannot be verified at the moment.
         """
-        self._identity = await self.verify_token()
+        self._identity, self._verified_at = await self.verify_token(), monotonic()
         self.request.actor_id = self._identity.user_id
         return self._identity
 
@@ -215,7 +219,9 @@ class Context:
         known, now = self._principal, monotonic()
         if known is None or now - self._read_at <= PRINCIPAL_SECONDS:
             return
-        identity = await self.identify()
+        identity = self._identity
+        if identity is None or now - self._verified_at > VERIFY_SECONDS:
+            identity = await self.identify()
         if identity.claimed is None:
             watchers = self.cases.tenancy.watchers
             access = await watchers.access(

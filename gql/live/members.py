@@ -241,8 +241,9 @@ class Member:
             self._errand.set_exception(FeedGapError())
 
     def leave(self) -> None:
-        """Leave the group, so that another member leads."""
+        """Leave the group, so that another member leads, and pay."""
         self._group.hand_over(self)
+        self._tab.pay()
 
     async def _next_errand(self) -> _Errand:
         self._errand = asyncio.get_running_loop().create_future()

@@ -1,13 +1,14 @@
-"""What users owe for events: charged at once, and paid from the budget some seconds later."""
+"""What users owe for events: charged at once, and paid from the budget every few seconds."""
 
 import asyncio
+from time import monotonic
 from uuid import UUID
 from weakref import WeakValueDictionary
 
 from gql.limits.budgets import Budgets
 
 # Seconds for which costs are collected, because a payment costs more than sending an event.
-PAY_SECONDS = 5.0
+PAY_SECONDS = 10.0
 # The most that a user may owe before events wait for the budget.
 CREDIT = 5_000
 
@@ -19,7 +20,7 @@ class Tab:
         self._budgets = budgets
         self._user_id = user_id
         self._owed = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._due_at = monotonic()
         self._payment: asyncio.Task[None] | None = None
 
     def charge(self, cost: int) -> bool:
@@ -27,23 +28,19 @@ class Tab:
         if self._owed and self._owed + cost > CREDIT:
             return False
         self._owed += cost
-        self._pay_later()
+        if monotonic() >= self._due_at:
+            self.pay()
         return True
 
     async def settle(self, cost: int) -> None:
         """Add a cost; wait until the budget covers enough of what the user owes."""
         while not self.charge(cost):
-            await asyncio.shield(self._pay())
+            await asyncio.shield(self.pay())
 
-    def _pay_later(self) -> None:
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(PAY_SECONDS, self._pay)
-
-    def _pay(self) -> asyncio.Task[None]:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def pay(self) -> asyncio.Task[None]:
+        """Pay what the user owes now, in a task that waits until the budget covers it."""
         if self._payment is None:
+            self._due_at = monotonic() + PAY_SECONDS
             self._payment = asyncio.create_task(self._pay_all())
         return self._payment
 
@@ -54,8 +51,6 @@ class Tab:
             self._owed -= owed
         finally:
             self._payment = None
-            if self._owed:
-                self._pay_later()
 
 
 class Tabs:
@@ -66,7 +61,7 @@ class Tabs:
         self._tabs: WeakValueDictionary[UUID, Tab] = WeakValueDictionary()
 
     def of(self, user_id: UUID) -> Tab:
-        """Return a user's tab; a tab with debts stays until they are paid."""
+        """Return a user's tab, which all subscriptions of the user share."""
         tab = self._tabs.get(user_id)
         if tab is None:
             tab = self._tabs[user_id] = Tab(self._budgets, user_id)

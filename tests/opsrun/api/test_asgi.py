@@ -123,6 +123,7 @@ async def test_a_withdrawn_key_ends_subscriptions(
 ) -> None:
     monkeypatch.setattr(following, "HEARTBEAT_SECONDS", 0.05)
     monkeypatch.setattr(context, "PRINCIPAL_SECONDS", 0.02)
+    monkeypatch.setattr(context, "VERIFY_SECONDS", 0.02)
     monkeypatch.setattr(auth, "KEPT_SECONDS", 0.02)
     monkeypatch.setattr(issuer_keys, "PAUSE_SECONDS", 0.05)
     client = api.client(token(issuer, world, "READONLY"))
