@@ -10,7 +10,7 @@ from domain.concurrency.shared_reads import SharedReads
 from domain.runs.models import FeedCursor, OperationRun, RunEvent, RunFilter
 from domain.runs.repository import feed, reading
 from domain.runs.repository.reading import Keyset
-from domain.runs.repository.rows import UnreadableEventError
+from domain.runs.repository.rows import UnreadableEventError, readable_runs_of
 from domain.tenancy.models import TenantAccess
 from domain.tenancy.roles import VIEW
 from domain.tenancy.transactions import Transactions
@@ -60,7 +60,8 @@ class RunQueries:
     async def snapshot(self, access: TenantAccess, run_filter: RunFilter, limit: int) -> Snapshot:
         """Return the newest runs that match, and the cursor of the same moment.
 
-        Members who ask for the same at the same time share one read.
+        Runs with a status that only a newer version knows are left out. Members who ask for the
+        same at the same time share one read.
         """
         access.require(VIEW)
         return await self._snapshots.get(_Scope(access.tenant_id, run_filter, limit, access))
@@ -70,7 +71,9 @@ class RunQueries:
             position = await feed.position(session)
             runs: Sequence[OperationRun] = ()
             if scope.limit:
-                runs = await reading.page(session, scope.run_filter, Keyset(scope.limit))
+                runs = await reading.page(
+                    session, scope.run_filter, Keyset(scope.limit), build=readable_runs_of
+                )
         return Snapshot(position.cursor, runs, datetime.now(UTC))
 
     async def resume_run(

@@ -42,6 +42,7 @@ class Execution:
 
     outcome: SharedResult | asyncio.Task[SharedResult]
     user_id: UUID
+    cost: int
     owing: set[Tab] = field(default_factory=set)
     began: float = field(default_factory=monotonic)
 

@@ -134,7 +134,7 @@ class Member:
                     # It keeps the turn until it ends, even if all members have left.
                     outcome.add_done_callback(lambda _: turn.give_back())
                     unless_used.pop_all()
-                execution = Execution(outcome, self._user_id)
+                execution = Execution(outcome, self._user_id, self._cost(event, None))
                 if key is not None:
                     executions.keep(key, execution)
         return execution
@@ -148,8 +148,8 @@ class Member:
         return (self._group, type_, cursor.epoch, cursor.seq, event.detail, *alone)
 
     def _cost(self, event: object, execution: Execution | None) -> int:
-        if execution is not None and self._tab in execution.owing:
-            return EVENT
+        if execution is not None:
+            return EVENT if self._tab in execution.owing else execution.cost
         return self._cost_of(event.type if isinstance(event, LiveEvent) else type(event))
 
     async def _has_changed_group(self) -> bool:

@@ -1,6 +1,7 @@
 """What users owe for events: charged at once, and paid from the budget every few seconds."""
 
 import asyncio
+from random import uniform
 from time import monotonic
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -40,7 +41,8 @@ class Tab:
     def pay(self) -> asyncio.Task[None]:
         """Pay what the user owes now, in a task that waits until the budget covers it."""
         if self._payment is None:
-            self._due_at = monotonic() + PAY_SECONDS
+            # Not all users at the same moment.
+            self._due_at = monotonic() + PAY_SECONDS * uniform(1.0, 1.5)  # noqa: S311 - no secret
             self._payment = asyncio.create_task(self._pay_all())
         return self._payment
 

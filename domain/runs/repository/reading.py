@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, ColumnElement, Select, any_, func, literal, select
 from domain.lifecycle import StatusBucket
 from domain.runs.failures import RETRYABLE, FailureReason, RunFailure
 from domain.runs.models import FailureGroup, OperationRun, RunEvent, RunFilter, SkippedItem
-from domain.runs.repository.rows import event_of, run_of, select_events, select_runs
+from domain.runs.repository.rows import event_of, run_of, runs_of, select_events, select_runs
 from domain.tables import operation_run, run_event, run_failure, run_item
 from domain.tenancy.session import AnyRow, TenantSession
 
@@ -63,7 +63,11 @@ def _index_prefixes(run_filter: RunFilter) -> Mapping[ColumnElement[Any], Collec
 
 
 async def page(
-    session: TenantSession, run_filter: RunFilter, keyset: Keyset
+    session: TenantSession,
+    run_filter: RunFilter,
+    keyset: Keyset,
+    *,
+    build: Callable[[Sequence[AnyRow]], Sequence[OperationRun]] = runs_of,
 ) -> Sequence[OperationRun]:
     """Return runs newest first; with `backward` oldest first from the start key.
 
@@ -101,7 +105,7 @@ async def page(
         query = query.where(run.tenant_id == session.tenant_id, run.id == matching.c.id)
     else:
         query = query.where(*conditions)
-    return [run_of(row) for row in await session.rows(first(query, run))]
+    return build(await session.rows(first(query, run)))
 
 
 async def by_ids(session: TenantSession, run_ids: Sequence[UUID]) -> Mapping[UUID, OperationRun]:

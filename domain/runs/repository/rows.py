@@ -1,5 +1,7 @@
 """The columns and read models that all statements over runs and events share."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Select, func, select
@@ -92,6 +94,20 @@ def run_of(row: AnyRow) -> OperationRun:
         expires_at=row.expires_at,
         observed_at=row.observed_at,
     )
+
+
+def runs_of(rows: Sequence[AnyRow]) -> list[OperationRun]:
+    """Build the runs from rows of `select_runs`."""
+    return [run_of(row) for row in rows]
+
+
+def readable_runs_of(rows: Sequence[AnyRow]) -> list[OperationRun]:
+    """Build the runs without those that have a status that only a newer version knows."""
+    readable = []
+    for row in rows:
+        with suppress(ValueError):
+            readable.append(run_of(row))
+    return readable
 
 
 class UnreadableEventError(Exception):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -11,6 +12,7 @@ from domain.runs.failures import FailureReason, ProducerError
 from domain.tenancy.administration import remove_member
 from domain.tenancy.roles import TenantRole
 from gql import context as context_module
+from gql.context import Context
 from gql.documents.reader import DocumentReader, Reading
 from gql.limits import turns
 from gql.limits.cost import EVENT
@@ -173,6 +175,32 @@ async def test_an_event_that_waited_is_sent_only_if_its_owner_still_has_access(
         kind, payload = await stream.message()
     assert kind == "error", payload
     assert payload[0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
+
+
+async def test_an_execution_keeps_its_turn_when_its_subscriber_has_left(
+    api: RunningApi, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, release = asyncio.Event(), asyncio.Event()
+    load = Context.load
+
+    async def held(*arguments: Any, **keywords: Any) -> Any:
+        began.set()
+        await release.wait()
+        return await load(*arguments, **keywords)
+
+    role = TenantRole.OPERATOR
+    user_id, user_turns = world.members[role].id, api.view.operations.admission.turns
+    execution = await world.start_and_claim()
+    async with api.member(world, role).subscribe(WEBSOCKET, FAILURES, of_tenant(world)) as stream:
+        await stream.next()
+        monkeypatch.setattr(Context, "load", held)
+        async with execution.batch() as batch:
+            batch.succeeded("cake")
+        await began.wait()
+    await eventually(lambda: world.tenant_id not in api.cases.feeds._feeds)
+    assert user_turns._taken[user_id] == 1
+    release.set()
+    await eventually(lambda: user_turns._taken[user_id] == 0)
 
 
 async def test_a_client_that_leaves_still_pays_for_reading_its_document(

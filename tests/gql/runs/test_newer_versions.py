@@ -8,9 +8,12 @@ import pytest
 from domain.runs import execution as execution_module
 from domain.runs.execution import RunExecution
 from domain.runs.failures import ProducerError
+from domain.runs.models import OperationRun
+from domain.runs.repository import rows
+from domain.tenancy.session import AnyRow
 from tests.client import TRANSPORTS
 from tests.gql.api import RunningApi
-from tests.gql.runs.watching import WATCH_RUN, WATCH_RUNS, of_tenant, run_id
+from tests.gql.runs.watching import WATCH_RUN, WATCH_RUNS, of_tenant, queue, run_id
 from tests.world import World
 
 RUN = """query ($id: ID!) { node(id: $id) { ... on OperationRun {
@@ -69,6 +72,29 @@ async def test_an_event_of_an_unknown_kind_reaches_subscribers(
             assert (await runs.next())["run"]["statusBucket"] == "FAILED"
             assert [seen["kind"] for seen in await run.rest()] == ["FINISHED"]
     assert [record for record in caplog.records if record.exc_info] == []
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_run_of_an_unknown_status_resets_the_list_and_no_subscription_ends(
+    api: RunningApi, world: World, transport: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readable, newer = await queue(world), await world.start_and_claim()
+    unpatched = rows.run_of
+
+    def run_of(row: AnyRow) -> OperationRun:
+        if row.id == newer.run.id:
+            raise ValueError("'merged' is not a valid RunStatus")
+        return unpatched(row)
+
+    async with api.member(world).subscribe(transport, WATCH_RUNS, of_tenant(world)) as stream:
+        assert len((await stream.next())["runs"]) == 2
+        monkeypatch.setattr(rows, "run_of", run_of)
+        await newer.set_total(1)
+        reset = await stream.next()
+        assert (reset["__typename"], reset["reason"]) == ("FeedReset", "CURSOR_EXPIRED")
+        assert [run["id"] for run in reset["runs"]] == [readable]
+        later = await queue(world)
+        assert (await stream.next())["run"]["id"] == later
 
 
 async def test_the_timeline_and_the_failures_show_unknown_kinds(
