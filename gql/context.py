@@ -31,7 +31,7 @@ from gql.pages import Cursor, CursorKind, bad_cursor
 from gql.request import Request
 
 if TYPE_CHECKING:
-    from gql.live.members import Member
+    from gql.live.subscribers import Subscriber
 
 # Seconds after which a subscription reads its caller's roles again. All subscriptions of a user
 # share an answer for half of that time. A former member's stream therefore ends well within 60 s.
@@ -96,7 +96,7 @@ class Context:
     default_window: timedelta
     request: Request
     # The subscription that this is the context of.
-    member: "Member | None" = None
+    subscription: "Subscriber | None" = None
     _entered: TenantAccess | None = None
     _entered_id: UUID | None = None
     _identity: Identity | None = None
@@ -161,10 +161,10 @@ class Context:
             audit("membership.provisioned")
         return principal
 
-    def subscriber(self) -> "Member":
+    def subscriber(self) -> "Subscriber":
         """Return the subscription that this is the context of."""
-        assert self.member is not None
-        return self.member
+        assert self.subscription is not None
+        return self.subscription
 
     async def enter(self, tenant_id: UUID) -> TenantAccess:
         """Return the caller's access to a tenant.

@@ -36,8 +36,8 @@ from gql.limits.shape import fragments_of
 from gql.live.events import LiveEvent, SharedResult
 from gql.live.executions import Equality
 from gql.live.groups import Groups
-from gql.live.members import LiveParts, Member
 from gql.live.outlets import Outlet
+from gql.live.subscribers import LiveParts, Subscriber
 from gql.live.tabs import Tabs
 from gql.observation import Observation, observed
 from gql.request import GraphQLParams, Request
@@ -102,6 +102,8 @@ class Operations:
                     except Exception as error:  # noqa: BLE001 - every error has to be answered
                         result = _failure(error)
                     yield self._answer(result, observation)
+                    # It can be large, and the next one can be hours away.
+                    del result
                     observation.delivered(committed_at)
                     # A subscriber with many events to read must not delay the others.
                     await asyncio.sleep(0)
@@ -140,8 +142,8 @@ class Operations:
         executor = self._executor(operation, context)
         observation.subscribed()
         cost_of = partial(self._event_cost, operation)
-        member = Member(self._live, operation, context, observation, outlet, cost_of)
-        context.member = member
+        subscriber = Subscriber(self._live, operation, context, observation, outlet, cost_of)
+        context.subscription = subscriber
         try:
             source = await await_maybe(create_source_event_stream(executor))
             # Each event waits for its own turn.
@@ -152,9 +154,10 @@ class Operations:
                 async for event in events:
                     execute = partial(_execute_event, executor, event)
                     committed_at = event.committed_at if isinstance(event, LiveEvent) else None
-                    yield await member.execute(event, execute), committed_at
+                    yield await subscriber.execute(event, execute), committed_at
+                    del event, execute
         finally:
-            member.leave()
+            subscriber.leave()
 
     def _event_cost(self, operation: Operation, type_: type) -> int:
         return self.admission.costs.event_cost(

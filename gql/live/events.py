@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class LiveEvent:
-    """An event that is built and executed once for all members of a group."""
+    """An event that is built and executed once for all subscribers of a group."""
 
     type: type[Any]
     # The place in the feed that a subscriber has reached with this event.

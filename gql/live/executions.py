@@ -1,4 +1,4 @@
-"""The latest executions of events, for the members of a group to share."""
+"""The latest executions of events, for the subscribers of a group to share."""
 
 import asyncio
 import re
@@ -27,7 +27,7 @@ from gql.live.tabs import Tab
 if TYPE_CHECKING:
     from gql.admission import Operation
 
-# Seconds for which an execution is shared with members that are not quite as far.
+# Seconds for which an execution is shared with subscribers that are not quite as far.
 SHARED_SECONDS = 1.0
 _CAPACITY = 1_000
 # What these types answer depends on the caller. All else depends on the caller's role only.
@@ -47,7 +47,7 @@ class Execution:
     began: float = field(default_factory=monotonic)
 
     async def result(self) -> SharedResult:
-        """Return the result; a member who leaves does not end the execution of the others."""
+        """Return the result; a subscriber who leaves does not end the execution of the others."""
         if not isinstance(self.outcome, SharedResult):
             self.outcome = await asyncio.shield(self.outcome)
         return self.outcome
@@ -100,8 +100,9 @@ class Equality:
         }
         is_personal = not self._personal_fields.isdisjoint(fields)
         variables = orjson.dumps(_shaping_variables(operation), option=orjson.OPT_SORT_KEYS)
+        # orjson's bytes hold 4 KB, however short they are; the text does not.
         user_id = operation.user_id if is_personal else None
-        return operation.text, operation.name, variables, user_id
+        return operation.text, operation.name, variables.decode(), user_id
 
 
 def _field_names(selections: SelectionSetNode | None) -> Iterator[str]:

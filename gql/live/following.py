@@ -27,27 +27,27 @@ async def live_events(
 ) -> Events:
     """Yield every event after the cursor without end, and None whenever the feed is quiet.
 
-    While another member of the subscriber's group reads in its place, it yields nothing.
+    While another subscriber of its group reads in its place, it yields nothing.
 
     Raises:
         FeedGapError: take a new snapshot.
         UnauthenticatedError, ForbiddenError: the caller lost the right to see more.
     """
-    member = context.subscriber()
+    subscriber = context.subscriber()
     while True:
-        cursor = await member.wait(feed, cursor)
+        cursor = await subscriber.wait(feed, cursor)
         try:
             events = await _events(context, access, feed, cursor)
         except FeedGapError:
-            member.lose_place()
+            subscriber.lose_place()
             raise
         if not events:
-            member.check_group()
+            subscriber.check_group()
         for event in events or (None,):
             if event is not None:
                 cursor = FeedCursor(cursor.epoch, event.seq)
             yield cursor, event
-            if member.may_wait(cursor):
+            if subscriber.may_wait(cursor):
                 break
 
 

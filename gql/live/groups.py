@@ -1,4 +1,4 @@
-"""Groups of equal subscribers: one member reads the feed for all, and passes each event on."""
+"""Groups of equal subscribers: one subscriber reads the feed for all, and passes each event on."""
 
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ from gql.live.events import LiveEvent, SharedResult
 from gql.live.executions import Execution, Executions
 
 if TYPE_CHECKING:
-    from gql.live.members import Member
+    from gql.live.subscribers import Subscriber
 
 
 class Group:
@@ -21,10 +21,10 @@ class Group:
 
     def __init__(self, executions: Executions) -> None:
         self.executions = executions
-        # The members who wait, the longest first.
-        self.waiting: dict[Member, None] = {}
-        self.leader: Member | None = None
-        # Waiting members have received everything up to here.
+        # The subscribers who wait, the longest first.
+        self.waiting: dict[Subscriber, None] = {}
+        self.leader: Subscriber | None = None
+        # Waiting subscribers have received everything up to here.
         self.cursor: FeedCursor | None = None
 
     def has_reached(self, cursor: FeedCursor) -> bool:
@@ -37,12 +37,12 @@ class Group:
             and here.seq <= cursor.seq
         )
 
-    def lead(self, member: "Member", cursor: FeedCursor) -> None:
-        """Let a member lead that has received everything up to the cursor."""
-        self.leader, self.cursor = member, cursor
+    def lead(self, subscriber: "Subscriber", cursor: FeedCursor) -> None:
+        """Let a subscriber lead that has received everything up to the cursor."""
+        self.leader, self.cursor = subscriber, cursor
 
-    def hand_over(self, leader: "Member") -> None:
-        """Let the member who waits longest lead instead; nothing happens if `leader` does not."""
+    def hand_over(self, leader: "Subscriber") -> None:
+        """Let the subscriber who waits longest lead instead of `leader`, if that one leads."""
         if self.leader is leader:
             self.leader = next(iter(self.waiting), None)
             if self.leader is not None:
@@ -50,30 +50,30 @@ class Group:
                 self.leader.resume()
 
     def deliver(self, event: LiveEvent, execution: Execution, result: SharedResult) -> None:
-        """Send the result of an event to all members who wait; they take the last one alone."""
+        """Send the result of an event to all subscribers who wait; they take the last one alone."""
         if event.is_last:
             return
         self.cursor = event.cursor
-        for member in [*self.waiting]:
-            if not member.receive(event, execution, result):
-                self.waiting.pop(member, None)
+        for subscriber in [*self.waiting]:
+            if not subscriber.receive(event, execution, result):
+                self.waiting.pop(subscriber, None)
 
     def check(self) -> None:
-        """Let the members read their roles again whose roles are not fresh."""
-        for member in [*self.waiting]:
-            if not member.is_fresh():
-                del self.waiting[member]
-                member.resume()
+        """Let the subscribers read their roles again whose roles are not fresh."""
+        for subscriber in [*self.waiting]:
+            if not subscriber.is_fresh():
+                del self.waiting[subscriber]
+                subscriber.resume()
 
     def dismiss(self) -> None:
-        """Let all members start over, because some events are gone."""
+        """Let all subscribers start over, because some events are gone."""
         waiting, self.waiting, self.leader = self.waiting, {}, None
-        for member in waiting:
-            member.start_over()
+        for subscriber in waiting:
+            subscriber.start_over()
 
 
 class Groups:
-    """The groups of this process; each lasts as long as it has members."""
+    """The groups of this process; each lasts as long as it has subscribers."""
 
     def __init__(self) -> None:
         self._executions = Executions()

@@ -1,4 +1,4 @@
-"""How a group sends to a member without waiting for its client."""
+"""How a group sends to a subscriber without waiting for its client."""
 
 from collections.abc import Coroutine, Generator
 from typing import Any, Protocol

@@ -191,14 +191,14 @@ class RunSubscriptions:
             ),
         ] = False,
     ) -> AsyncIterator[OperationRunFeedEvent]:
-        context, member = info.context, info.context.subscriber()
+        context, subscriber = info.context, info.context.subscriber()
         access, _ = await context.locate(tenant_id, "Tenant")
         within = await run_filter(filter, access, context)
         if not (filter and filter.created_from):
             # Subscribers of one hour have the same window, so that they share a group.
             hour = within.created_from.replace(minute=0, second=0, microsecond=0)
             within = replace(within, created_from=hour)
-        member.follow(within)
+        subscriber.follow(within)
 
         def reset_of(snapshot: Snapshot, reason: FeedResetReason) -> FeedReset:
             return live(
@@ -245,6 +245,7 @@ class RunSubscriptions:
                     snapshot = await context.cases.runs.snapshot(access, within, limit)
                     cursor = snapshot.cursor
                     yield reset_of(snapshot, reason)
+                    del snapshot
                 # Subscribers to the latest state collect their events by themselves.
                 events_of = latest_events if latest_only else live_events
                 try:
@@ -256,7 +257,7 @@ class RunSubscriptions:
                             # Events outside the filter must still move the cursor on.
                             elif (
                                 event is None
-                                or member.silent_seconds >= following.HEARTBEAT_SECONDS
+                                or subscriber.silent_seconds >= following.HEARTBEAT_SECONDS
                             ):
                                 yield heartbeat_of(cursor)
                 except FeedGapError:

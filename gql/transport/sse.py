@@ -50,13 +50,15 @@ class EventStream(Response):
         del self.headers["content-length"]
         self._connections = connections
         loop = asyncio.get_running_loop()
-        self._first: asyncio.Future[ExecutionResult] = loop.create_future()
+        # The first result, until the response begins.
+        self._first: asyncio.Future[ExecutionResult] | None = loop.create_future()
         self._client: asyncio.Future[Send] = loop.create_future()
         self._task = asyncio.create_task(self._send_events(stream(self)))
         self._task.add_done_callback(lambda _: at_end())
 
     async def first(self, timeout: float) -> ExecutionResult | None:
         """Return the first result; None if there is none yet in `timeout` seconds."""
+        assert self._first is not None
         waiting: set[asyncio.Future[Any]] = {self._first, self._task}
         await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         return self._first.result() if self._first.done() else None
@@ -89,6 +91,7 @@ class EventStream(Response):
 
     async def _stream(self, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        self._first = None
         if not self._client.done():
             self._client.set_result(send)
         leaving = asyncio.create_task(_disconnect(receive))
@@ -106,10 +109,11 @@ class EventStream(Response):
                     # If a subscription fails to clean up, a cancellation ends in an error result.
                     if is_cancelled():
                         return
-                    if not self._first.done():
+                    if self._first is not None and not self._first.done():
                         self._first.set_result(result)
                     await self._client
                     await self.send(result)
+                    del result
             await _write(await self._client, _COMPLETE)
         except Exception as error:  # noqa: BLE001 - a subscription that fails to clean up
             public_error(error)

@@ -207,6 +207,7 @@ class WebSocketHandler(BaseGraphQLTransportWSHandler[Request, None]):
                     await operation.send_initial_errors(result.errors or [])
                     return
                 await outlet.send(result)
+                del result
         await operation.send_operation_message({"id": operation.id, "type": "complete"})
 
 

@@ -14,7 +14,8 @@ from domain.tenancy.administration import remove_member, save_member
 from domain.tenancy.models import User
 from domain.tenancy.roles import TenantRole
 from gql import context as context_module
-from gql.live import following, members
+from gql.live import following
+from gql.live import subscribers as subscribers_module
 from gql.live.executions import Execution
 from gql.transport import sse, websocket
 from opsrun.auth.tokens import LOCAL_ISSUER, LocalTokens
@@ -58,7 +59,7 @@ def executed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         counts["events"] += 1
         return Execution(*of)
 
-    monkeypatch.setattr(members, "Execution", counted)
+    monkeypatch.setattr(subscribers_module, "Execution", counted)
     return counts
 
 
@@ -143,7 +144,7 @@ async def test_what_belongs_to_a_user_is_not_shared_with_others(
     assert [len(event["run"]["tenant"]["notifications"]["nodes"]) for event in events] == [1, 0, 0]
 
 
-async def test_members_join_at_their_own_cursor_and_then_share(
+async def test_subscribers_join_at_their_own_cursor_and_then_share(
     api: RunningApi, world: World, executed: Counter[str]
 ) -> None:
     await live(world)
@@ -166,7 +167,9 @@ async def test_members_join_at_their_own_cursor_and_then_share(
     assert executed["events"] == 1
 
 
-async def test_when_members_leave_the_others_miss_nothing(api: RunningApi, world: World) -> None:
+async def test_when_subscribers_leave_the_others_miss_nothing(
+    api: RunningApi, world: World
+) -> None:
     execution = await world.start_and_claim()
     async with AsyncExitStack() as stack:
         leaving = [await stack.enter_async_context(AsyncExitStack()) for _ in range(4)]
@@ -179,7 +182,7 @@ async def test_when_members_leave_the_others_miss_nothing(api: RunningApi, world
                     assert (await stream.next())["run"]["counts"]["processed"] == number + 1
 
 
-async def test_a_member_who_lost_the_role_ends_and_the_others_continue(
+async def test_a_subscriber_who_lost_the_role_ends_and_the_others_continue(
     api: RunningApi, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with watchers(api, world, (WEBSOCKET, SSE, WEBSOCKET)) as streams:
@@ -193,7 +196,7 @@ async def test_a_member_who_lost_the_role_ends_and_the_others_continue(
         assert await streams[1].failure() == "FORBIDDEN"
 
 
-# Members that do not read
+# Subscribers that do not read
 
 
 def subscribers(api: RunningApi, transport: str) -> float:
@@ -232,7 +235,7 @@ async def stalled(api: RunningApi, world: World, transport: str) -> AsyncIterato
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_a_member_that_does_not_read_delays_nobody_and_is_ended(
+async def test_a_subscriber_that_does_not_read_delays_no_other_and_is_ended(
     api: RunningApi, world: World, transport: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (websocket, sse):

@@ -1,4 +1,4 @@
-"""One subscription as a member of its group."""
+"""One subscription in its group."""
 
 import asyncio
 from collections.abc import Callable, Hashable
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from gql.observation import Observation
 
 Execute = Callable[[], SharedResult | asyncio.Task[SharedResult]]
-# What a waiting member has to do in its own task: send an event, or the rest of it; None to go on.
+# What one who waits has to do in its own task: send an event, or its rest; None to read on.
 _Errand = tuple[LiveEvent, Execution, SharedResult, Begun | None] | None
 
 
 @dataclass(frozen=True, slots=True)
 class LiveParts:
-    """What the members of all groups share."""
+    """What the subscribers of all groups share."""
 
     groups: Groups
     equality: Equality
@@ -38,7 +38,7 @@ class LiveParts:
     turns: FairQueue
 
 
-class Member:
+class Subscriber:
     """A subscriber: in its group, in its user's turns and on its user's budget.
 
     It reads the feed itself until it has caught up. Then it waits, and its leader sends to it; or
@@ -87,7 +87,7 @@ class Member:
     # Executing events
 
     async def execute(self, event: object, execute: Execute) -> SharedResult:
-        """Return the result of one event, executed here or by an equal member.
+        """Return the result of one event, executed here or by an equal subscriber.
 
         Waits until the user's budget covers it. Each user pays the whole cost once, and `EVENT`
         for each further subscription. A leader sends the result to the others first.
@@ -131,7 +131,7 @@ class Member:
                 outcome = execute()
                 if not isinstance(outcome, SharedResult):
                     outcome.add_done_callback(_retrieve)
-                    # It keeps the turn until it ends, even if all members have left.
+                    # It keeps the turn until it ends, even if all subscribers have left.
                     outcome.add_done_callback(lambda _: turn.give_back())
                     unless_used.pop_all()
                 execution = Execution(outcome, self._user_id, self._cost(event, None))
@@ -198,7 +198,7 @@ class Member:
         )
 
     def receive(self, event: LiveEvent, execution: Execution, result: SharedResult) -> bool:
-        """Take an event from the leader; return False if the member has to do so by itself."""
+        """Take an event from the leader; return False if the subscriber has to do so by itself."""
         assert self._errand is not None
         assert self._cursor is not None
         assert self._outlet is not None
@@ -210,7 +210,7 @@ class Member:
         begun: Begun | None = None
         if self.is_fresh() and self._tab.charge(self._cost(event, execution)):
             execution.owing.add(self._tab)
-            with suppress(Exception):  # the member's own task will meet it again
+            with suppress(Exception):  # the subscriber's own task will meet it again
                 if (begun := self._outlet.begin(result)) is None:
                     self._has_sent(event)
                     return True
@@ -226,12 +226,12 @@ class Member:
             self._errand.set_result(None)
 
     def check_group(self) -> None:
-        """As the leader, let those members read their roles again whose roles are not fresh."""
+        """As the leader, let those subscribers read their roles again whose roles are not fresh."""
         if self._group.leader is self:
             self._group.check()
 
     def lose_place(self) -> None:
-        """As the leader, let all members start over."""
+        """As the leader, let all subscribers start over."""
         if self._group.leader is self:
             self._group.dismiss()
 
@@ -241,7 +241,7 @@ class Member:
             self._errand.set_exception(FeedGapError())
 
     def leave(self) -> None:
-        """Leave the group, so that another member leads, and pay."""
+        """Leave the group, so that another subscriber leads, and pay."""
         self._group.hand_over(self)
         self._tab.pay()
 
@@ -276,6 +276,6 @@ class Member:
 
 
 def _retrieve(task: "asyncio.Task[SharedResult]") -> None:
-    """Retrieve the exception, so that asyncio logs none when all members have left."""
+    """Retrieve the exception, so that asyncio logs none when all subscribers have left."""
     if not task.cancelled():
         task.exception()
