@@ -9,7 +9,7 @@ from domain.tenancy import repository
 from domain.tenancy.models import TenantAccess
 from domain.tenancy.transactions import Transactions
 
-# Seconds after which a user who did not ask again is no longer read.
+# Seconds after which a user whose access is not needed any more is no longer read.
 _FORGET_SECONDS = 60.0
 
 
@@ -18,8 +18,8 @@ class Watchers:
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
-        # When each user asked last, by tenant.
-        self._asked: dict[UUID, dict[UUID, float]] = {}
+        # When each user was read for the last time, by tenant.
+        self._watching: dict[UUID, dict[UUID, float]] = {}
         self._reads = SharedReads(self._read)
 
     async def access(
@@ -29,15 +29,15 @@ class Watchers:
 
         None if the user is unknown or not a member.
         """
-        asked = self._asked.setdefault(tenant_id, {})
-        is_new = user_id not in asked
-        asked[user_id] = monotonic()
+        watching = self._watching.setdefault(tenant_id, {})
+        is_new = user_id not in watching
+        watching[user_id] = monotonic()
         accesses = await self._reads.get(tenant_id, max_age=0.0 if is_new else max_age)
         return accesses.get(user_id)
 
     async def _read(self, tenant_id: UUID) -> Mapping[UUID, TenantAccess]:
         since = monotonic() - _FORGET_SECONDS
-        asked = {user: at for user, at in self._asked[tenant_id].items() if at >= since}
-        self._asked[tenant_id] = asked
+        watching = {user: at for user, at in self._watching[tenant_id].items() if at >= since}
+        self._watching[tenant_id] = watching
         async with self._transactions.tenant(tenant_id) as session:
-            return await repository.accesses(session, [*asked])
+            return await repository.accesses(session, [*watching])
