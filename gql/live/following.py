@@ -41,8 +41,6 @@ async def live_events(
         except FeedGapError:
             subscriber.lose_place()
             raise
-        if not events:
-            subscriber.check_group()
         for event in events or (None,):
             if event is not None:
                 cursor = FeedCursor(cursor.epoch, event.seq)
@@ -87,6 +85,7 @@ async def _events(
         except DatabaseUnavailableError:
             await asyncio.sleep(context_module.RETRY_SECONDS)
         else:
+            context.subscriber().check_group(HEARTBEAT_SECONDS)
             await context.stay(access.tenant_id)
             return events
 

@@ -1,6 +1,7 @@
 """Groups of equal subscribers: one subscriber reads the feed for all, and passes each event on."""
 
 from collections.abc import Hashable
+from time import monotonic
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
@@ -26,6 +27,8 @@ class Group:
         self.leader: Subscriber | None = None
         # Waiting subscribers have received everything up to here.
         self.cursor: FeedCursor | None = None
+        # By the monotonic clock.
+        self.checked_at = monotonic()
 
     def has_reached(self, cursor: FeedCursor) -> bool:
         """Return whether the leader will pass on everything after the cursor."""
@@ -60,6 +63,7 @@ class Group:
 
     def check(self) -> None:
         """Let the subscribers read their roles again whose roles are not fresh."""
+        self.checked_at = monotonic()
         for subscriber in [*self.waiting]:
             if not subscriber.is_fresh():
                 del self.waiting[subscriber]

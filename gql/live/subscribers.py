@@ -225,9 +225,9 @@ class Subscriber:
         if self._errand is not None and not self._errand.done():
             self._errand.set_result(None)
 
-    def check_group(self) -> None:
-        """As the leader, let those subscribers read their roles again whose roles are not fresh."""
-        if self._group.leader is self:
+    def check_group(self, seconds: float) -> None:
+        """As the leader, let those read their roles again who did not lately, once in `seconds`."""
+        if self._group.leader is self and monotonic() - self._group.checked_at >= seconds:
             self._group.check()
 
     def lose_place(self) -> None:
@@ -243,7 +243,7 @@ class Subscriber:
     def leave(self) -> None:
         """Leave the group, so that another subscriber leads, and pay."""
         self._group.hand_over(self)
-        self._tab.pay()
+        self._tab.pay_all()
 
     async def _next_errand(self) -> _Errand:
         self._errand = asyncio.get_running_loop().create_future()

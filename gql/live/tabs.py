@@ -30,23 +30,27 @@ class Tab:
             return False
         self._owed += cost
         if monotonic() >= self._due_at:
-            self.pay()
+            self._pay()
         return True
 
     async def settle(self, cost: int) -> None:
         """Add a cost; wait until the budget covers enough of what the user owes."""
         while not self.charge(cost):
-            await asyncio.shield(self.pay())
+            await asyncio.shield(self._pay())
 
-    def pay(self) -> asyncio.Task[None]:
-        """Pay what the user owes now, in a task that waits until the budget covers it."""
+    def pay_all(self) -> None:
+        """Begin to pay, because no more costs may follow."""
+        if self._owed:
+            self._pay()
+
+    def _pay(self) -> asyncio.Task[None]:
         if self._payment is None:
             # Not all users at the same moment.
             self._due_at = monotonic() + PAY_SECONDS * uniform(1.0, 1.5)  # noqa: S311 - no secret
-            self._payment = asyncio.create_task(self._pay_all())
+            self._payment = asyncio.create_task(self._transfer())
         return self._payment
 
-    async def _pay_all(self) -> None:
+    async def _transfer(self) -> None:
         try:
             owed = self._owed
             await self._budgets.settle(self._user_id, owed)
