@@ -196,6 +196,31 @@ async def test_a_subscriber_who_lost_the_role_ends_and_the_others_continue(
         assert await streams[1].failure() == "FORBIDDEN"
 
 
+@pytest.mark.usefixtures("often")
+async def test_who_lost_the_role_ends_also_while_only_other_runs_change(
+    api: RunningApi, world: World
+) -> None:
+    run = await queue(world)
+    async with watchers(api, world, TRANSPORTS * 2, WATCH_RUN, id=run) as streams:
+        transactions = world.resources[Login.MAINTENANCE].transactions
+        for number in range(1, len(streams)):
+            leaver = User(LOCAL_ISSUER, f"w{number}@{world.slug}", "")
+            await remove_member(transactions, world.slug, leaver)
+        busy = asyncio.create_task(keep_busy(world))
+        try:
+            for stream in streams[1:]:
+                assert await stream.failure() == "FORBIDDEN"
+        finally:
+            busy.cancel()
+            await asyncio.gather(busy, return_exceptions=True)
+
+
+async def keep_busy(world: World) -> None:
+    """Move other runs without end."""
+    while True:
+        await live(world)
+
+
 # Subscribers that do not read
 
 
