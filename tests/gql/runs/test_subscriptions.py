@@ -192,3 +192,19 @@ async def test_a_snapshot_contains_the_newest_fifty_runs(
     runs = [await queue(world) for _ in range(5)]
     snapshot = await snapshot_of(client, world, {"statusBuckets": ["QUEUED"]})
     assert [run["id"] for run in snapshot] == runs[:1:-1]
+
+
+@pytest.mark.parametrize("selects", [True, False])
+async def test_a_snapshots_runs_are_read_only_if_they_are_selected(
+    api: RunningApi, world: World, client: Client, selects: bool
+) -> None:
+    run = await queue(world)
+    query = WATCH_RUNS if selects else WATCH_RUNS.replace("runs { ...progress }", "")
+    with api.statements() as statements:
+        async with client.subscribe(WEBSOCKET, query, of_tenant(world)) as stream:
+            await stream.next()
+            reads = [statement for statement in statements if "ORDER BY" in statement]
+            assert any("operation_run.created_at" in read for read in reads) == selects
+            # The cursor is that of the moment in any case.
+            await claim(world, run)
+            assert changed(await stream.next()) == ("UPDATED", 2)
