@@ -29,11 +29,8 @@ async def every(session: InstallationSession) -> list[TrustedDocument]:
 
 async def add(session: InstallationSession, documents: Iterable[TrustedDocument]) -> int:
     """Write documents; return how many are new."""
-    added = await session.rows(
-        insert(trusted_document).on_conflict_do_nothing().returning(trusted_document.c.sha256),
-        [{"sha256": d.sha256, "name": d.name, "text": d.text} for d in documents],
-    )
-    return len(added)
+    rows = [{"sha256": d.sha256, "name": d.name, "text": d.text} for d in documents]
+    return await session.execute(insert(trusted_document).values(rows).on_conflict_do_nothing())
 
 
 async def remove(session: InstallationSession, sha256: str) -> bool:

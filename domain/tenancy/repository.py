@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import ARRAY, Text, any_, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from domain.tables import app_user, membership, tenant, tenant_feed
@@ -12,9 +12,10 @@ from domain.tenancy.claims import ClaimedUser
 from domain.tenancy.models import Member, Principal, Tenant, TenantAccess, TenantFolder, User
 from domain.tenancy.roles import TenantRole
 from domain.tenancy.session import AnyRow, InstallationSession, Session, TenantSession
+from domain.tenancy.statements import Statement
 
 # Lets row level security show these tenants to the transaction.
-_SHOW_CLAIMED = text("SELECT set_config('opsrun.claimed_slugs', :slugs, true)")
+_SHOW_CLAIMED = Statement(text("SELECT set_config('opsrun.claimed_slugs', :slugs, true)"))
 
 
 def _tenant(row: AnyRow) -> Tenant:
@@ -31,19 +32,32 @@ _PRINCIPAL = (
 )
 
 
+_MEMBERSHIPS = Statement(
+    select(*_PRINCIPAL, membership.c.role)
+    .select_from(
+        app_user.outerjoin(membership, membership.c.user_id == app_user.c.id).outerjoin(
+            tenant, tenant.c.id == membership.c.tenant_id
+        )
+    )
+    .where(app_user.c.id == bindparam("user_id"))
+    .order_by(tenant.c.name, tenant.c.id)
+)
+
+
 async def principal(session: Session, user_id: UUID) -> Principal | None:
     """Return the user with all memberships; None for an unknown user."""
-    rows = await session.rows(
-        select(*_PRINCIPAL, membership.c.role)
-        .select_from(
-            app_user.outerjoin(membership, membership.c.user_id == app_user.c.id).outerjoin(
-                tenant, tenant.c.id == membership.c.tenant_id
-            )
-        )
-        .where(app_user.c.id == user_id)
-        .order_by(tenant.c.name, tenant.c.id)
-    )
+    rows = await session.rows(_MEMBERSHIPS, {"user_id": user_id})
     return _principal(user_id, rows, lambda row: row.role)
+
+
+_CLAIMED = Statement(
+    select(*_PRINCIPAL)
+    .select_from(
+        app_user.outerjoin(tenant, tenant.c.slug == any_(bindparam("slugs", type_=ARRAY(Text))))
+    )
+    .where(app_user.c.id == bindparam("user_id"))
+    .order_by(tenant.c.name, tenant.c.id)
+)
 
 
 async def claimed_principal(
@@ -51,12 +65,7 @@ async def claimed_principal(
 ) -> Principal | None:
     """Return the user with these roles, by slug, in existing tenants; None for an unknown user."""
     await session.execute(_SHOW_CLAIMED, {"slugs": ",".join(roles)})
-    rows = await session.rows(
-        select(*_PRINCIPAL)
-        .select_from(app_user.outerjoin(tenant, tenant.c.slug.in_([*roles])))
-        .where(app_user.c.id == user_id)
-        .order_by(tenant.c.name, tenant.c.id)
-    )
+    rows = await session.rows(_CLAIMED, {"user_id": user_id, "slugs": [*roles]})
     return _principal(user_id, rows, lambda row: roles[row.slug])
 
 

@@ -18,7 +18,7 @@ from domain.runs.models import OperationRun as Run
 from domain.runs.models import RunEvent as Event
 from domain.runs.repository.feed import position
 from domain.tenancy.models import TenantAccess
-from domain.tenancy.transactions import DatabaseUnavailableError
+from domain.tenancy.session import DatabaseUnavailableError
 from gql import context as context_module
 from gql.context import Context, Info
 from gql.enums import FeedChange, FeedResetReason

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from sqlalchemy import func, null, select, text, tuple_, union_all
+from sqlalchemy import func, null, select, tuple_, union_all
 
 from domain.lifecycle import StatusBucket
 from domain.runs.models import RunFacets, RunFilter
@@ -65,9 +65,6 @@ async def facets(session: TenantSession, run_filter: RunFilter) -> RunFacets:
         .limit(1)
         .scalar_subquery()
     )
-    # The best index depends on how rare the filter's values are. A generic plan does not know
-    # the values, and would read the whole window.
-    await session.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
     rows = await session.rows(
         union_all(
             select(

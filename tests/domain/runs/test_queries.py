@@ -23,6 +23,7 @@ from domain.tenancy.models import Initiator
 from domain.tenancy.roles import TenantRole
 from tests.acts import insert_runs
 from tests.ledger import reload
+from tests.runs import changed
 from tests.world import World
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -73,7 +74,7 @@ async def test_pages_can_be_read_backwards(world: World) -> None:
 
 def without_read_time(runs: Iterable[OperationRun]) -> list[OperationRun]:
     """Return the runs without the time of reading."""
-    return [replace(run, observed_at=NOON) for run in runs]
+    return [changed(run, observed_at=NOON) for run in runs]
 
 
 async def test_runs_that_begin_between_two_pages_do_not_shift_them(world: World) -> None:

@@ -13,7 +13,7 @@ from domain.tenancy.administration import remove_member
 from domain.tenancy.models import TenantAccess
 from domain.tenancy.roles import TenantRole
 from domain.tenancy.service import Tenancy
-from domain.tenancy.transactions import DatabaseUnavailableError
+from domain.tenancy.session import DatabaseUnavailableError
 from gql import context as context_module
 from gql.ids import GlobalId
 from opsrun.auth.tokens import LocalTokens
