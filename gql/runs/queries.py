@@ -21,12 +21,12 @@ from gql.limits.cost import COST, MEMBERS
 from gql.pages import DEFAULT_PAGE, Connection, CursorKind, cursor_parts, page_of, page_size
 from gql.runs.details import Initiator
 from gql.runs.filters import OperationRunFilter, run_filter
-from gql.runs.types import OperationRun
+from gql.runs.types import OperationRun, run_columns
 from gql.scalars import moment
 
 RUNS = CursorKind[Run, tuple[datetime, UUID]](
     "runs",
-    encode=lambda run: (run.created_at.isoformat(), run.id.hex),
+    encode=lambda run: (run.created_at, run.id.hex),
     decode=cursor_parts(moment, UUID),
 )
 Filter = Annotated[
@@ -114,6 +114,7 @@ class TenantRuns:
             root,
             await run_filter(filter, root, info.context),
             Keyset(size + 1, start, backward),
+            run_columns(info),
         )
 
         return page_of(
