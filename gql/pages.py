@@ -61,8 +61,7 @@ class Cursor:
 
     def encode(self) -> str:
         """Return the cursor as clients see it."""
-        values = [self.kind, self.tenant_id.hex, *self.values]
-        return encode_base64(orjson.dumps(values).decode())
+        return _encode(self.kind, self.tenant_id, self.values)
 
     @classmethod
     def decode(cls, text: str) -> "Cursor":
@@ -99,7 +98,11 @@ class CursorKind(Generic[M, K]):
 
     def cursor(self, tenant_id: UUID, row: M) -> str:
         """Return the cursor of a row."""
-        return Cursor(self.name, tenant_id, self.encode(row)).encode()
+        return _encode(self.name, tenant_id, self.encode(row))
+
+
+def _encode(kind: str, tenant_id: UUID, values: tuple[str | int | datetime, ...]) -> str:
+    return encode_base64(orjson.dumps([kind, tenant_id.hex, *values]).decode())
 
 
 def bad_cursor(text: str) -> BadInputError:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from domain.lifecycle import BucketRule, RunStatus, StatusBucket, bucket_rule
@@ -39,8 +39,7 @@ class StartOutcome(StrEnum):
     REUSED_ACTIVE = "REUSED_ACTIVE"
 
 
-@dataclass(frozen=True, slots=True)
-class RunCounts:
+class RunCounts(NamedTuple):
     """The numbers of items; `total` is None while unknown. They never decrease (R4)."""
 
     total: int | None
@@ -129,7 +128,7 @@ class OperationRun:
     @property
     def _rule(self) -> BucketRule:
         row = self.row
-        return bucket_rule(self.status, succeeded=row["succeeded"], failed=row["failed"])
+        return bucket_rule(row["status"], succeeded=row["succeeded"], failed=row["failed"])
 
     @property
     def status_bucket(self) -> StatusBucket:
