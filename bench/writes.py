@@ -1,11 +1,13 @@
 """Time the life of a run through the use cases: start, claim, heartbeat, record, finish."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
+from itertools import chain
 from uuid import uuid4
 
-from bench.report import Row
 from bench.tenants import BenchTenant
-from bench.timing import WARM_UP, Timing
+from bench.timing import WARM_UP, Timing, by_turns
 from domain.runs.execution import RunExecution
 from domain.runs.models import StartedRun
 
@@ -14,17 +16,17 @@ ITEMS = 5
 STEPS = ("start", "claim", "heartbeat", "record 5 items", "finish")
 
 
-async def measure_writes(large: BenchTenant, small: BenchTenant, rounds: int) -> list[Row]:
-    """Execute runs in both tenants alternately; return a row for each step."""
-    timings = {step: (Timing(), Timing()) for step in STEPS}
-    for number in range(WARM_UP + rounds):
-        for side, tenant in enumerate((large, small)):
-            await _execute_run(tenant, {step: pair[side] for step, pair in timings.items()})
-        if number < WARM_UP:
-            for pair in timings.values():
-                for timing in pair:
-                    timing.samples.clear()
-    return [(step, *pair) for step, pair in timings.items()]
+async def measure_writes(tenants: Sequence[BenchTenant], rounds: int) -> list[dict[str, Timing]]:
+    """Execute runs in each tenant by turns; return the times of the steps for each tenant."""
+    timings = [{step: Timing() for step in STEPS} for _ in tenants]
+    works = [
+        partial(_execute_run, tenant, steps) for tenant, steps in zip(tenants, timings, strict=True)
+    ]
+    await by_turns(works, WARM_UP)
+    for timing in chain.from_iterable(steps.values() for steps in timings):
+        timing.samples.clear()
+    await by_turns(works, rounds)
+    return timings
 
 
 async def _execute_run(tenant: BenchTenant, timings: dict[str, Timing]) -> None:
