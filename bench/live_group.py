@@ -28,6 +28,8 @@ _EVENTS_PER_SECOND, _SATURATING_EVENTS_PER_SECOND = 4.0, 20.0
 _ROUNDS = 3
 # Seconds for the last messages to arrive.
 _GRACE = 2.0
+# Seconds for a server to finish with the openings.
+_SETTLE_SECONDS = 5.0
 _WARM_UP = 20
 _LOAD = "bench.load.websockets"
 
@@ -61,14 +63,13 @@ class _Subscribers:
     tokens: list[str]
 
     async def open(self, server: Server, count: int) -> None:
-        """Open subscriptions, and wait until the server has finished with it."""
+        """Open subscriptions, and wait until each has its first message."""
         await self.generator.call(
             "open",
             port=server.port,
             tokens=[*islice(cycle(self.tokens), count)],
             query={"query": DOCUMENT, "variables": self.variables},
         )
-        await server.wait_until_quiet()
 
     async def close(self, server: Server) -> None:
         """Close all subscriptions, and wait until the server has finished with it."""
@@ -125,14 +126,15 @@ async def _turn(
     await subscribers.arrive(events * count)
     messages = server.cpu_seconds - used
     normal = await subscribers.result()
-    await server.wait_until_quiet()
+    if not normal["messages"]:
+        raise RuntimeError(f"No message arrived from {server.name}.")
     await subscribers.generator.call("begin")
     asked = count * await writer.write(_SATURATING_EVENTS_PER_SECOND, seconds / 2)
     saturated = await subscribers.result()
     await subscribers.close(server)
     return Turn(
         opening_ms=1000 * opening / count,
-        message_us=1e6 * messages / max(1, normal["messages"]),
+        message_us=1e6 * messages / normal["messages"],
         p50_ms=normal["p50"],
         p99_ms=normal["p99"],
         delivered=normal["messages"] / (events * count),
@@ -146,31 +148,48 @@ def _tables(stage: Stage, turns: dict[str, Sequence[Turn]]) -> list[Table]:
     def figure(name: str, field: str) -> float:
         return float(median(getattr(turn, field) for turn in turns[name]))
 
-    def row(name: str) -> tuple[str | float | None, ...]:
-        cells: list[str | float | None] = [name]
-        for field in ("message_us", "p50_ms", "p99_ms", "opening_ms"):
-            value = figure(name, field)
-            cells += [value, ratio(value, figure(BROADCAST, field))]
-        return (
-            *cells,
+    def of(base: str, name: str, field: str) -> float | None:
+        return ratio(figure(name, field), figure(base, field)) if base in turns else None
+
+    messages = [
+        (
+            name,
+            figure(name, "message_us"),
+            of(BROADCAST, name, "message_us"),
+            of(GRAPHQL_WS, name, "message_us"),
+            figure(name, "p50_ms"),
+            figure(name, "p99_ms"),
+            of(BROADCAST, name, "p99_ms"),
             f"{figure(name, 'delivered'):.0%}",
+        )
+        for name in turns
+    ]
+    openings = [
+        (
+            name,
+            figure(name, "opening_ms"),
+            of(GRAPHQL_WS, name, "opening_ms"),
             figure(name, "saturated_per_second"),
             figure(name, "asked_per_second"),
         )
-
-    measured = [
-        f"{name}{unit}"
-        for name in ("CPU of a message", "p50", "p99", "CPU to open")
-        for unit in ("", ", of the limit")
+        for name in turns
     ]
+    count = f"{stage.scale.subscribers} subscribers"
     return [
         Table(
-            f"{stage.scale.subscribers} subscribers, {_EVENTS_PER_SECOND:.0f} events/s",
-            ("server", *measured, "delivered", "messages/s at the high rate", "asked"),
-            [row(name) for name in turns],
-            "The CPU of a message is in µs, other times are in ms. The load generator used"
-            f" {figure(BROADCAST, 'generator_share'):.0%} of a core at the limit.",
-        )
+            f"{count}, {_EVENTS_PER_SECOND:.0f} events/s",
+            (
+                *("server", "CPU µs a message", "of the broadcast", "of graphql-ws"),
+                *("p50 ms", "p99 ms", "of the broadcast", "delivered"),
+            ),
+            messages,
+            f"The load generator used {figure(BROADCAST, 'generator_share'):.0%} of a core.",
+        ),
+        Table(
+            f"{count}: opening, and {_SATURATING_EVENTS_PER_SECOND:.0f} events/s",
+            ("server", "CPU ms to open", "of graphql-ws", "messages/s", "asked"),
+            openings,
+        ),
     ]
 
 
@@ -193,7 +212,7 @@ async def _idle(stage: Stage, subscribers: _Subscribers, server: Server) -> tupl
     await subscribers.close(server)
     memory = resident_bytes(server.pid)
     await subscribers.open(server, count)
-    await subscribers.generator.call("begin")
+    await asyncio.sleep(min(_SETTLE_SECONDS, seconds))
     used = server.cpu_seconds
     await asyncio.sleep(seconds)
     used = server.cpu_seconds - used

@@ -7,7 +7,7 @@ import orjson
 import uvloop
 from starlette.types import Receive, Scope, Send
 
-from bench.peers.serving import listen, serve
+from bench.peers.serving import listening, serve
 
 _FIRST = '{"id":"1","type":"next","payload":{"data":{"operationRuns":{"__typename":"FeedReset"}}}}'
 _NEXT = '{"id":"1","type":"next","payload":{"data":{"operationRuns":%s}}}'
@@ -35,7 +35,8 @@ class Broadcast:
     async def deliver(self) -> None:
         """Send each event to all members, without end."""
         while True:
-            message = {"type": "websocket.send", "text": _NEXT % await self.events.get()}
+            event = orjson.dumps(orjson.loads(await self.events.get())).decode()
+            message = {"type": "websocket.send", "text": _NEXT % event}
             for send in [*self._members]:
                 # uvicorn raises an OSError if the client has left.
                 with suppress(OSError):
@@ -44,8 +45,7 @@ class Broadcast:
 
 async def _main() -> None:
     app = Broadcast()
-    await listen(app.events.put_nowait)
-    async with asyncio.TaskGroup() as group:
+    async with listening(app.events.put_nowait), asyncio.TaskGroup() as group:
         group.create_task(app.deliver())
         await serve(app)
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from strawberry.asgi import GraphQL
 
 from bench.peers.bare import WINDOW
-from bench.peers.serving import listen, serve
+from bench.peers.serving import listening, serve
 from domain.tables import operation_run as runs
 from domain.tenancy.models import SYSTEM_INITIATOR_ID
 from gql.ids import GlobalId
@@ -182,8 +182,8 @@ class _App(GraphQL[dict[str, Any], None]):
 
 async def _main() -> None:
     url = os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+asyncpg://", 1)
-    await listen(_publish)
-    await serve(_App(create_async_engine(url, pool_size=10)))
+    async with listening(_publish):
+        await serve(_App(create_async_engine(url, pool_size=10)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """What the peers in Python share: serving on PORT, and the events of Postgres."""
 
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import asyncpg
 import uvicorn
@@ -24,7 +25,12 @@ async def serve(app: ASGIApp) -> None:
     await uvicorn.Server(config).serve()
 
 
-async def listen(on_event: Callable[[str], None]) -> None:
-    """Call `on_event` with the JSON of each event of a run, on a new connection."""
+@asynccontextmanager
+async def listening(on_event: Callable[[str], None]) -> AsyncIterator[None]:
+    """Call `on_event` with the JSON of each event of a run until the context closes."""
     connection = await asyncpg.connect(os.environ["DATABASE_URL"])
-    await connection.add_listener(CHANNEL, lambda *arguments: on_event(arguments[-1]))
+    try:
+        await connection.add_listener(CHANNEL, lambda *arguments: on_event(arguments[-1]))
+        yield
+    finally:
+        await connection.close()
