@@ -1,16 +1,18 @@
 """The GraphQL documents that are measured."""
 
+_RUN = """
+        id runType status statusBucket createdAt startedAt finishedAt
+        counts { total processed succeeded failed skipped }
+        initiator { kind name }
+"""
+
 
 def _page(variables: str, arguments: str) -> str:
     return f"""
 query Page($tenant: ID!, {variables}) {{
   tenant(id: $tenant) {{
     operationRuns({arguments}) {{
-      nodes {{
-        id runType status statusBucket createdAt startedAt finishedAt
-        counts {{ total processed succeeded failed skipped }}
-        initiator {{ kind name }}
-      }}
+      nodes {{{_RUN}}}
       pageInfo {{ hasNextPage endCursor }}
     }}
   }}
@@ -56,19 +58,13 @@ query Detail($run: ID!) {
   }
 }
 """
-LIVE = """
-subscription Live($tenant: ID!) {
-  operationRuns(tenantId: $tenant) {
+LIVE = f"""
+subscription Live($tenant: ID!) {{
+  operationRuns(tenantId: $tenant) {{
     __typename
-    ... on OperationRunChanged {
-      occurredAt
-      run {
-        id version runType status statusBucket startedAt finishedAt
-        counts { total processed succeeded failed skipped }
-      }
-    }
-  }
-}
+    ... on OperationRunChanged {{ cursor change occurredAt run {{ version {_RUN} }} }}
+  }}
+}}
 """
 # PostGraphile's schema comes from the tables.
 POSTGRAPHILE_LIST = """

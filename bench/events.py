@@ -25,12 +25,13 @@ CREATE SCHEMA IF NOT EXISTS bench;
 CREATE OR REPLACE FUNCTION bench.notify_event() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_notify('{CHANNEL}', json_build_object(
-        '__typename', 'OperationRunChanged',
+        '__typename', 'OperationRunChanged', 'cursor', NEW.seq::text, 'change', 'UPDATED',
         'occurredAt', to_char(NEW.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
         'run', json_build_object(
             'id', NEW.run_id, 'version', NEW.version, 'runType', 'inventory.sync',
-            'status', NEW.status, 'statusBucket', NEW.status_bucket,
+            'status', NEW.status, 'statusBucket', NEW.status_bucket, 'createdAt', NEW.occurred_at,
             'startedAt', NEW.started_at, 'finishedAt', NEW.finished_at,
+            'initiator', json_build_object('kind', 'USER', 'name', 'Operator'),
             'counts', json_build_object(
                 'total', NEW.total, 'processed', NEW.succeeded + NEW.failed + NEW.skipped,
                 'succeeded', NEW.succeeded, 'failed', NEW.failed, 'skipped', NEW.skipped)

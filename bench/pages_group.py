@@ -31,8 +31,8 @@ _COLUMNS = (
     "Postgres CPU ms",
     "SQL round trips",
 )
-# Enough for the driver to prepare each statement on each of a process's connections.
-_WARM_UP, _COUNTED = 30, 5
+# The driver prepares each statement once on each connection.
+_WARM_UP, _COUNTED = 5, 5
 
 
 @dataclass(frozen=True, slots=True)

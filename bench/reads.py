@@ -58,7 +58,6 @@ async def measure_reads(
 ) -> Reads:
     """Repeat each request on a separate connection for the seconds of the scale."""
     postgres = stage.servers.postgres.process.pid
-    await server.wait_until_quiet()
     used, postgres_used = server.cpu_seconds, family_cpu_seconds(postgres)
     result = await generator.call(
         "run", port=server.port, requests=requests, seconds=stage.scale.seconds

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from bench.servers import FilledServers
 from gql.ids import GlobalId
 
-LARGE, SMALL, LIVE = "large", "small-7", "live"
-SMALL_TENANTS = 50
+LARGE, SMALL, LIVE = "large", "small-0", "live"
 SMALL_RUNS = 2000
 
 
@@ -15,6 +14,7 @@ class Scale:
     """How much to measure; the times are in seconds."""
 
     rows: int = 1_000_000
+    small_tenants: int = 50
     rounds: int = 5
     seconds: float = 3.0
     subscribers: int = 500
@@ -26,13 +26,14 @@ class Scale:
     @property
     def sizes(self) -> dict[str, int]:
         """The number of runs of each tenant."""
-        small = {f"small-{number}": SMALL_RUNS for number in range(SMALL_TENANTS)}
+        small = {f"small-{number}": SMALL_RUNS for number in range(self.small_tenants)}
         return {**small, LIVE: SMALL_RUNS, LARGE: self.rows}
 
 
 # Enough to see that everything runs. The figures mean nothing.
 QUICK = Scale(
     rows=20_000,
+    small_tenants=1,
     rounds=1,
     seconds=0.3,
     subscribers=10,

@@ -11,12 +11,14 @@ const schema = buildSchema(`
   type Subscription { operationRuns(tenantId: ID!): FeedEvent! }
   union FeedEvent = FeedReset | OperationRunChanged
   type FeedReset { cursor: String! }
-  type OperationRunChanged { occurredAt: String!, run: OperationRun! }
+  type OperationRunChanged { cursor: String!, change: String!, occurredAt: String!, run: OperationRun! }
   type OperationRun {
     id: ID!, version: Int!, runType: String!, status: String!, statusBucket: String!
-    startedAt: String, finishedAt: String, counts: RunCounts!
+    createdAt: String!, startedAt: String, finishedAt: String
+    counts: RunCounts!, initiator: Initiator!
   }
   type RunCounts { total: Int, processed: Int!, succeeded: Int!, failed: Int!, skipped: Int! }
+  type Initiator { kind: String!, name: String! }
 `);
 
 const subscribers = new Set();

@@ -47,11 +47,11 @@ class OperationRun:
     run_type: str
     status: str
     status_bucket: str
+    created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
     counts: RunCounts
-    created_at: datetime | None = None
-    initiator: Initiator | None = None
+    initiator: Initiator
 
 
 @strawberry.type
@@ -123,6 +123,8 @@ class FeedReset:
 
 @strawberry.type
 class OperationRunChanged:
+    cursor: str
+    change: str
     occurred_at: str
     run: OperationRun
 
@@ -149,12 +151,14 @@ _SUBSCRIBERS = set[asyncio.Queue[OperationRunChanged]]()
 
 def _publish(text: str) -> None:
     event = orjson.loads(text)
-    run = event["run"]
-    started_at, finished_at = (
-        at and datetime.fromisoformat(at) for at in (run["startedAt"], run["finishedAt"])
+    run, counts = event["run"], event["run"]["counts"]
+    created_at, started_at, finished_at = (
+        at and datetime.fromisoformat(at)
+        for at in (run["createdAt"], run["startedAt"], run["finishedAt"])
     )
-    counts = {name: run["counts"][name] for name in ("total", "succeeded", "failed", "skipped")}
     changed = OperationRunChanged(
+        cursor=event["cursor"],
+        change=event["change"],
         occurred_at=event["occurredAt"],
         run=OperationRun(
             id=run["id"],
@@ -162,9 +166,16 @@ def _publish(text: str) -> None:
             run_type=run["runType"],
             status=run["status"],
             status_bucket=run["statusBucket"],
+            created_at=created_at,
             started_at=started_at,
             finished_at=finished_at,
-            counts=RunCounts(**counts),
+            counts=RunCounts(
+                total=counts["total"],
+                succeeded=counts["succeeded"],
+                failed=counts["failed"],
+                skipped=counts["skipped"],
+            ),
+            initiator=Initiator(**run["initiator"]),
         ),
     )
     for events in _SUBSCRIBERS:
