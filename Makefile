@@ -73,8 +73,8 @@ reference: $(CONTRACT_TOOLS) ## Write the API's reference as one page; needs Nod
 	@made=$$(npm --prefix tests/contract run reference 2>&1) || { echo "$$made"; exit 1; }
 	@echo "The reference is in build/reference/index.html."
 
-bench: $(DEVELOPMENT) ## Measure the hub's reads on a large tenant; prints ratios
-	@$(BIN)/python -m bench
+bench: $(DEVELOPMENT) ## Measure Opsrun beside limits and peers: make bench ARGS="--only list"
+	@$(BIN)/python -m bench $(ARGS)
 
 lock: $(DEVELOPMENT) ## Pin the newest allowed dependencies, with hashes and no addresses
 	$(BIN)/pip install --quiet uv

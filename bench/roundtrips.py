@@ -1,19 +1,14 @@
 """Count SQL round trips at the wire: a proxy between a process and Postgres.
 
-Postgres ends its answer to each round trip with one ReadyForQuery, whether the client sent one
-message or several. So a BEGIN and a query that travel together count once.
+A round trip begins when the client sends something after the server's last answer. So a BEGIN and
+a query that travel together count once, and preparing a statement counts as well.
 """
 
 import asyncio
-import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-_READY_FOR_QUERY = ord("Z")
-_HEAD = struct.Struct("!BI")
 _CHUNK = 1 << 16
-# The only answer without a length, to a request for TLS.
-_NO_TLS = b"N"
 
 
 class RoundTrips:
@@ -27,45 +22,29 @@ class RoundTrips:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Forward one connection."""
         server_reader, server_writer = await asyncio.open_connection(*self._target)
+        is_answered = True
+
+        async def send() -> None:
+            nonlocal is_answered
+            while data := await reader.read(_CHUNK):
+                self.count += is_answered
+                is_answered = False
+                server_writer.write(data)
+            server_writer.close()
+
+        async def answer() -> None:
+            nonlocal is_answered
+            while data := await server_reader.read(_CHUNK):
+                is_answered = True
+                writer.write(data)
+            writer.close()
+
         try:
             with suppress(OSError):
-                await asyncio.gather(
-                    _forward(reader, server_writer), self._count(server_reader, writer)
-                )
+                await asyncio.gather(send(), answer())
         finally:
             writer.close()
             server_writer.close()
-
-    async def _count(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        pending = bytearray()
-        is_first = True
-        while data := await reader.read(_CHUNK):
-            writer.write(data)
-            if is_first and data == _NO_TLS:
-                continue
-            is_first = False
-            pending += data
-            self.count += _take_messages(pending).count(_READY_FOR_QUERY)
-        writer.close()
-
-
-def _take_messages(pending: bytearray) -> list[int]:
-    """Remove the complete messages; return their types."""
-    types, position = [], 0
-    while len(pending) - position >= _HEAD.size:
-        kind, length = _HEAD.unpack_from(pending, position)
-        if len(pending) < position + 1 + length:
-            break
-        types.append(kind)
-        position += 1 + length
-    del pending[:position]
-    return types
-
-
-async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(_CHUNK):
-        writer.write(data)
-    writer.close()
 
 
 @asynccontextmanager

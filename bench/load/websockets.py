@@ -13,7 +13,7 @@ import orjson
 from bench.load.process import serve
 
 # Any key is valid, and no browser is here to check the answer to it.
-_UPGRADE = b"""\
+UPGRADE = b"""\
 GET /graphql HTTP/1.1\r
 Host: 127.0.0.1\r
 Connection: Upgrade\r
@@ -50,7 +50,7 @@ class Subscriber(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.write(_UPGRADE)
+        self._transport.write(UPGRADE)
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -130,7 +130,7 @@ def frame(kind: int, payload: bytes) -> bytes:
     return bytes([_FINAL | kind]) + length + bytes(4) + payload
 
 
-class _Subscribers:
+class Subscribers:
     """All subscribers of this process."""
 
     def __init__(self) -> None:
@@ -182,7 +182,7 @@ class _Subscribers:
 
 
 if __name__ == "__main__":
-    subscribers = _Subscribers()
+    subscribers = Subscribers()
     serve(
         {name: getattr(subscribers, name) for name in ("open", "begin", "count", "result", "close")}
     )
