@@ -12,10 +12,11 @@ from time import perf_counter
 
 import click
 
-from bench.growth_group import measure_growth
-from bench.list_group import measure_list
-from bench.live_group import measure_idle, measure_live
-from bench.pages_group import measure_pages
+from bench.groups.growth import measure_growth
+from bench.groups.idle import measure_idle
+from bench.groups.list import measure_list
+from bench.groups.live import measure_live
+from bench.groups.pages import measure_pages
 from bench.report import Table
 from bench.servers import filled_servers
 from bench.stage import QUICK, Scale, Stage
