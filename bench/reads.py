@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from statistics import median
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 from bench.cpu import family_cpu_seconds
 from bench.load.process import Generator
@@ -16,7 +15,7 @@ PAGE_SIZE = 50
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """The figures of one turn, or the medians of several."""
+    """The figures of one turn, or their medians."""
 
     per_second: float
     p50_ms: float
@@ -27,11 +26,10 @@ class Reads:
     generator_share: float
     """The part of a core that the load generator used."""
 
-    @classmethod
-    def medians(cls, turns: Sequence[Self]) -> Self:
-        """Return the median of each figure."""
-        names = [field.name for field in fields(cls)]
-        return cls(*(median(getattr(turn, name) for turn in turns) for name in names))
+    @property
+    def server_share(self) -> float:
+        """The part of a core that the server used: 1 if nothing else limits it."""
+        return self.per_second * self.cpu_ms / 1000
 
 
 def request(token: str, query: str, variables: Mapping[str, Any]) -> str:

@@ -1,16 +1,17 @@
 """Take turns, and time several pieces of work under the same conditions."""
 
 from collections.abc import Awaitable, Callable, Sequence, Sized
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from statistics import median, quantiles
 from time import perf_counter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 # Postgres plans a prepared statement five times before it may settle on one plan.
 WARM_UP = 7
 
 T = TypeVar("T")
+Figures = TypeVar("Figures", bound=Any)
 Work = Callable[[], Awaitable[object]]
 
 
@@ -24,6 +25,13 @@ async def by_turns(works: Sequence[Callable[[], Awaitable[T]]], rounds: int) -> 
         for result, work in zip(results, works, strict=True):
             result.append(await work())
     return results
+
+
+def medians(turns: Sequence[Figures]) -> Figures:
+    """Return the median of each figure of several turns; their type is a dataclass of floats."""
+    names = [field.name for field in fields(turns[0])]
+    figures = {name: median(getattr(turn, name) for turn in turns) for name in names}
+    return replace(turns[0], **figures)
 
 
 @dataclass(slots=True)

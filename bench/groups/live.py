@@ -1,9 +1,8 @@
 """A list subscription with many subscribers: messages, openings, and saturation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from statistics import median
 
 import asyncpg
 
@@ -12,7 +11,7 @@ from bench.processes import BROADCAST, GRAPHQL_WS, OPSRUN, PLAIN, Server, availa
 from bench.report import Table, ratio
 from bench.stage import LIVE, Stage
 from bench.subscribers import Subscribers, open_subscribers
-from bench.timing import by_turns
+from bench.timing import by_turns, medians
 
 SERVERS = (BROADCAST, GRAPHQL_WS, PLAIN, OPSRUN)
 _EVENTS_PER_SECOND, _SATURATING_EVENTS_PER_SECOND = 4.0, 20.0
@@ -22,7 +21,7 @@ _MOST_ROUNDS = 3
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one server did for all subscribers in one turn."""
+    """What one server did for all subscribers in one turn, or the medians of several."""
 
     opening_ms: float
     """CPU of the server for each opened subscription."""
@@ -35,7 +34,7 @@ class Turn:
     """The part of the messages that arrived, at the normal rate."""
     saturated_per_second: float
     """Messages that arrived in each second at the high rate."""
-    asked_per_second: float
+    offered_per_second: float
     generator_share: float
     """The part of a core that the load generator used at the normal rate."""
 
@@ -53,7 +52,7 @@ async def measure_live(stage: Stage) -> list[Table]:
         works = [partial(_turn, stage, subscribers, writer, server) for server in servers]
         results = await by_turns(works, min(_MOST_ROUNDS, stage.scale.rounds))
     names = [server.name for server in servers]
-    return _tables(stage, dict(zip(names, results, strict=True)))
+    return _tables(stage, dict(zip(names, map(medians, results), strict=True)))
 
 
 async def _turn(
@@ -70,7 +69,7 @@ async def _turn(
     if not normal["messages"]:
         raise RuntimeError(f"No message arrived from {server.name}.")
     await subscribers.begin()
-    asked = count * await writer.write(_SATURATING_EVENTS_PER_SECOND, seconds / 2)
+    offered = count * await writer.write(_SATURATING_EVENTS_PER_SECOND, seconds / 2)
     saturated = await subscribers.result()
     await subscribers.close(server)
     return Turn(
@@ -80,40 +79,35 @@ async def _turn(
         p99_ms=normal["p99"],
         delivered=normal["messages"] / (events * count),
         saturated_per_second=saturated["messages"] / (seconds / 2),
-        asked_per_second=asked / (seconds / 2),
+        offered_per_second=offered / (seconds / 2),
         generator_share=normal["cpu"] / seconds,
     )
 
 
-def _tables(stage: Stage, turns: dict[str, Sequence[Turn]]) -> list[Table]:
-    def figure(name: str, field: str) -> float:
-        return float(median(getattr(turn, field) for turn in turns[name]))
-
-    def of(base: str, name: str, field: str) -> float | None:
-        return ratio(figure(name, field), figure(base, field)) if base in turns else None
-
+def _tables(stage: Stage, turns: Mapping[str, Turn]) -> list[Table]:
+    limit, peer = turns[BROADCAST], turns.get(GRAPHQL_WS)
     messages = [
         (
             name,
-            figure(name, "message_us"),
-            of(BROADCAST, name, "message_us"),
-            of(GRAPHQL_WS, name, "message_us"),
-            figure(name, "p50_ms"),
-            figure(name, "p99_ms"),
-            of(BROADCAST, name, "p99_ms"),
-            f"{figure(name, 'delivered'):.0%}",
+            each.message_us,
+            ratio(each.message_us, limit.message_us),
+            ratio(each.message_us, peer.message_us if peer else 0),
+            each.p50_ms,
+            each.p99_ms,
+            ratio(each.p99_ms, limit.p99_ms),
+            f"{each.delivered:.0%}",
         )
-        for name in turns
+        for name, each in turns.items()
     ]
     openings = [
         (
             name,
-            figure(name, "opening_ms"),
-            of(GRAPHQL_WS, name, "opening_ms"),
-            figure(name, "saturated_per_second"),
-            figure(name, "asked_per_second"),
+            each.opening_ms,
+            ratio(each.opening_ms, peer.opening_ms if peer else 0),
+            each.saturated_per_second,
+            each.offered_per_second,
         )
-        for name in turns
+        for name, each in turns.items()
     ]
     count = f"{stage.scale.subscribers} subscribers"
     return [
@@ -124,11 +118,11 @@ def _tables(stage: Stage, turns: dict[str, Sequence[Turn]]) -> list[Table]:
                 *("p50 ms", "p99 ms", "of the broadcast", "delivered"),
             ),
             messages,
-            f"The load generator used {figure(BROADCAST, 'generator_share'):.0%} of a core.",
+            f"At the limit, the load generator used {limit.generator_share:.0%} of a core.",
         ),
         Table(
             f"{count}: opening, and {_SATURATING_EVENTS_PER_SECOND:.0f} events/s",
-            ("server", "CPU ms to open", "of graphql-ws", "messages/s", "asked"),
+            ("server", "CPU ms to open", "of graphql-ws", "messages/s", "offered"),
             openings,
         ),
     ]

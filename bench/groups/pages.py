@@ -11,12 +11,12 @@ from bench import history
 from bench.documents import DETAIL, FACETS, PAGE
 from bench.load.process import Generator, open_generator
 from bench.processes import OPSRUN, Server, running
-from bench.reads import PAGE_SIZE, Reads, answer, measure_reads, request
+from bench.reads import PAGE_SIZE, answer, measure_reads, request
 from bench.report import Table, ratio
 from bench.roundtrips import RoundTrips, counted_round_trips
 from bench.stage import LARGE, Stage
 from bench.tenants import DEEP_PAGES, member_tokens
-from bench.timing import by_turns
+from bench.timing import by_turns, medians
 from gql.ids import GlobalId
 from gql.pages import Cursor
 from opsrun.postgres.engines import Login
@@ -53,7 +53,7 @@ async def measure_pages(stage: Stage) -> list[Table]:
                 partial(measure_reads, stage, generator, server, [text]) for text in reads.values()
             ]
             await by_turns(works, 1)
-            measured = map(Reads.medians, await by_turns(works, stage.scale.rounds))
+            measured = map(medians, await by_turns(works, stage.scale.rounds))
         counts = await _count_round_trips(stage, generator, [*reads.values()])
     figures = dict(zip(reads, measured, strict=True))
     first = figures[FIRST]

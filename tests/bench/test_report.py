@@ -4,7 +4,7 @@ from functools import partial
 
 from bench.reads import Reads
 from bench.report import Cell, Table, ratio
-from bench.timing import by_turns
+from bench.timing import by_turns, medians
 
 
 def test_a_table_is_markdown_with_three_significant_digits() -> None:
@@ -43,8 +43,8 @@ def test_each_figure_has_its_own_median() -> None:
         )
         for figure in (1.0, 100.0, 3.0)
     ]
-    medians = Reads.medians(turns)
-    assert (medians.per_second, medians.p50_ms, medians.p99_ms) == (3.0, -3.0, 4.0)
+    figures = medians(turns)
+    assert (figures.per_second, figures.p50_ms, figures.p99_ms) == (3.0, -3.0, 4.0)
 
 
 async def test_works_take_turns() -> None:
