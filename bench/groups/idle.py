@@ -15,11 +15,12 @@ _WARM_UP = 20
 
 async def measure_idle(stage: Stage) -> list[Table]:
     """Measure each server in a new process, because memory depends on what it did before."""
-    count, rows = stage.scale.idle_subscribers, []
-    async with open_subscribers(stage, count) as subscribers:
-        for name in available(SERVERS):
-            async with running(stage.servers, [name]) as [server]:
-                rows.append((name, *await _idle(stage, subscribers, server)))
+    count = stage.scale.idle_subscribers
+    async with (
+        open_subscribers(stage, count) as subscribers,
+        running(stage.servers, available(SERVERS)) as servers,
+    ):
+        rows = [(server.name, *await _idle(stage, subscribers, server)) for server in servers]
     return [Table(f"{count:,} idle subscribers", ("server", "% of a core", "KB each"), rows)]
 
 
