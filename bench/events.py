@@ -6,11 +6,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from time import perf_counter
-from uuid import uuid4
 
 from bench.peers import CHANNEL
 from bench.servers import FilledServers
-from bench.tenants import operator_access
+from bench.tenants import operator_access, start_sync
 from domain.runs.execution import RunClaimer
 from domain.runs.starting import RunStarter
 from domain.tenancy.models import TenantAccess
@@ -64,14 +63,7 @@ class EventWriter:
 
     async def _events(self) -> AsyncIterator[None]:
         while True:
-            scope = uuid4().hex
-            started = await self._starter.start(
-                self._access,
-                resource="inventory",
-                action="sync",
-                subject=scope,
-                context={"scopeKey": scope},
-            )
+            started = await start_sync(self._starter, self._access)
             yield
             run = await self._claimer.claim(self._access.tenant_id, started.run.id, LEASE)
             assert run is not None

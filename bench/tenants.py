@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from bench import history
 from domain.runs.execution import RunClaimer
-from domain.runs.models import OperationRun
+from domain.runs.models import OperationRun, StartedRun
 from domain.runs.repository import reading
 from domain.runs.repository.reading import Keyset
 from domain.runs.starting import RunStarter
@@ -98,6 +98,18 @@ async def operator_access(cases: UseCases, slug: str) -> TenantAccess:
 
 def _operator(slug: str) -> User:
     return User(LOCAL_ISSUER, f"operator@{slug}", "Operator")
+
+
+async def start_sync(starter: RunStarter, access: TenantAccess) -> StartedRun:
+    """Start a sync of a new scope."""
+    scope = uuid4().hex
+    return await starter.start(
+        access,
+        resource="inventory",
+        action="sync",
+        subject=scope,
+        context={"scopeKey": scope},
+    )
 
 
 async def member_tokens(transactions: Transactions, slug: str, count: int) -> list[str]:

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from itertools import chain
-from uuid import uuid4
 
-from bench.tenants import BenchTenant
+from bench.tenants import BenchTenant, start_sync
 from bench.timing import WARM_UP, Timing, by_turns
 from domain.runs.execution import RunExecution
 from domain.runs.models import StartedRun
@@ -35,14 +34,7 @@ async def _execute_run(tenant: BenchTenant, timings: dict[str, Timing]) -> None:
 
     async def start() -> None:
         nonlocal started
-        scope = uuid4().hex
-        started = await tenant.starter.start(
-            tenant.access,
-            resource="inventory",
-            action="sync",
-            subject=scope,
-            context={"scopeKey": scope},
-        )
+        started = await start_sync(tenant.starter, tenant.access)
 
     async def claim() -> None:
         nonlocal claimed

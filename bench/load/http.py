@@ -52,7 +52,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.answered.done():
-            self._fail("The server closed the connection.")
+            self._fail(f"The connection was lost: {exc or 'the server closed it'}.")
 
     def _send(self) -> None:
         self._received.clear()
