@@ -87,7 +87,7 @@ lock: $(DEVELOPMENT) ## Pin the newest allowed dependencies, with hashes and no 
 
 clean: ## Remove the environment and the tools' files; keeps the data in .opsrun
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
-	  .import_linter_cache .coverage* tests/contract/node_modules \
+	  .import_linter_cache .coverage* tests/contract/node_modules bench/peers/node_modules \
 	  $(addprefix client-examples/*/,node_modules build dist .venv opsrun_client src/gql)
 
 contract-tools: $(CONTRACT_TOOLS)
