@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -28,6 +28,7 @@ def run(
 ) -> OperationRun:
     total, succeeded, failed, skipped = counts
     return queued_run(
+        id=uuid4(),
         status=status,
         total=total,
         succeeded=succeeded,
