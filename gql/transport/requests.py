@@ -2,13 +2,13 @@
 
 import asyncio
 import re
+import secrets
 from collections.abc import Mapping
 from typing import Any
-from uuid import uuid4
 
 import orjson
 from starlette.datastructures import QueryParams
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from domain.errors import BadInputError
 from gql.documents.trusted import names_document
@@ -33,7 +33,7 @@ class UnusableRequestError(BadInputError):
 def request_id(headers: Mapping[str, str]) -> str:
     """Return the client's X-Request-Id if it is well-formed, else a new id."""
     sent = headers.get("x-request-id", "")
-    return sent if _REQUEST_ID.fullmatch(sent) else uuid4().hex
+    return sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
 
 
 def is_from_address_bar(request: Request) -> bool:
@@ -126,8 +126,13 @@ async def _read_body(request: Request) -> bytes:
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_TIMEOUT):
-            async for chunk in request.stream():
-                body += chunk
+            is_complete = False
+            while not is_complete:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                body += message.get("body", b"")
+                is_complete = not message.get("more_body", False)
                 if len(body) > BODY_LIMIT:
                     raise _too_large()
     except TimeoutError:
