@@ -190,12 +190,28 @@ class HttpProtocol(StallTimeoutMixin, HttpToolsProtocol):
         protocol.data_received(bytes(self._unparsed))
 
 
+class _Connection(h11.Connection):
+    """Refuses two lengths: a proxy that believes the other one would see another next request."""
+
+    def next_event(self) -> Any:
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            names = {name for name, _ in event.headers}
+            if names >= {b"content-length", b"transfer-encoding"}:
+                raise h11.RemoteProtocolError("two lengths")
+        return event
+
+
 class UnusualHttpProtocol(StallTimeoutMixin, H11Protocol):
     """Serves every request, and refuses an invalid one once, with the headers of every response.
 
     httptools would lose the body of a request that offers an upgrade to HTTP/2, as every Java
     client does by default; h11 reads it.
     """
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.conn = _Connection(h11.SERVER, HEAD_LIMIT)
 
     def send_400_response(self, msg: str) -> None:
         """Refuse an invalid request, unless its response has already begun."""

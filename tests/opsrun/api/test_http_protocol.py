@@ -250,6 +250,15 @@ async def answers(demo: Demo, sent: bytes, size: int) -> list[object]:
     return [line for line in lines if line.startswith((b"HTTP/", b"{"))]
 
 
+@pytest.mark.parametrize("length", [len(CHUNKED), len(CHUNKED) - 31, 3])
+async def test_a_request_with_two_lengths_hides_no_other_request(demo: Demo, length: int) -> None:
+    sent = POST + b"Content-Length: %d\r\n" % length + CHUNKED + WHOLE
+    for before in (b"", POST + LENGTH + BODY):
+        answer = await response_to(demo, before + sent)
+        assert answer.count(b"HTTP/1.1 400 ") == 1
+        assert answer.count(b"HTTP/1.1 200 ") == bool(before)
+
+
 def new_ends(demo: Demo, before: set[Any]) -> list[Any]:
     """Return the server's ends of the connections that have opened since `before`."""
     return [*demo.server.server_state.connections - before]
