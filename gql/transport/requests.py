@@ -38,9 +38,9 @@ def request_id(headers: Mapping[str, str]) -> str:
 
 def is_from_address_bar(request: Request) -> bool:
     """Return whether a person opened the endpoint in a browser, without a query."""
-    wants_page = "text/html" in request.headers.get("accept", "")
-    has_query = any(name in request.query_params for name in ("query", "documentId", "extensions"))
-    return request.method == "GET" and wants_page and not has_query
+    if request.method != "GET" or "text/html" not in request.headers.get("accept", ""):
+        return False
+    return not any(name in request.query_params for name in ("query", "documentId", "extensions"))
 
 
 async def read_body(request: Request) -> bytes:

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import hiredis
 from redis.asyncio import ConnectionPool
 from redis.exceptions import ResponseError
 
@@ -61,7 +62,8 @@ class Pipeline:
             async with asyncio.timeout(ANSWER_SECONDS):
                 # Connects, and replaces a connection that the server has closed.
                 await self._pool.ensure_connection(self._connection)
-                commands = self._connection.pack_commands(command for command, _ in batch)
+                # Its stub declares a tuple of one.
+                commands = [hiredis.pack_command(command) for command, _ in batch]  # type: ignore[arg-type]
                 await self._connection.send_packed_command(commands)
                 for _, reply in batch:
                     await self._receive(reply)
@@ -69,6 +71,9 @@ class Pipeline:
             _fail(batch, ConnectionError(_CLOSED))
             raise
         except Exception as error:  # noqa: BLE001 - the callers get it
+            # Callers that wait would only wait for the same outage.
+            batch += self._waiting
+            self._waiting.clear()
             _fail(batch, error)
             # Replies to these commands may still arrive.
             await self._connection.disconnect(nowait=True)

@@ -87,6 +87,23 @@ async def test_a_late_reply_is_dropped_with_its_connection(servers: EmbeddedServ
                     break
 
 
+async def test_during_an_outage_no_caller_waits_twice(servers: EmbeddedServers) -> None:
+    async with pipeline_to(servers.redis_url) as pipeline, Redis.from_url(servers.redis_url) as own:
+        await pipeline.send("PING")
+        await own.client_pause(round(ANSWER_SECONDS * 3000))
+        try:
+            first = asyncio.create_task(pipeline.send("PING"))
+            await asyncio.sleep(0.01)
+            second = asyncio.create_task(pipeline.send("PING"))
+            with pytest.raises(TimeoutError):
+                await first
+            assert isinstance(second.exception(), TimeoutError)
+        finally:
+            await own.client_unpause()
+        async with asyncio.timeout(5):
+            assert await pipeline.send("ECHO", "new") == b"new"
+
+
 async def test_closing_fails_the_commands_that_wait(servers: EmbeddedServers) -> None:
     async with pipeline_to(servers.redis_url) as pipeline:
         first = asyncio.create_task(pipeline.send("BLPOP", f"test:{uuid4()}", 0))
