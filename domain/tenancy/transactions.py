@@ -63,7 +63,7 @@ class Transactions:
         """Use the engine's pool; `on_wait` receives each transaction's wait in seconds."""
         size = engine.pool.size()  # type: ignore[attr-defined]  # every bounded pool has one
         self._engine = engine
-        self._connections = FairQueue(size, per_key=max(1, size - max(1, size // 3)))
+        self._places = FairQueue(size, per_key=max(1, size - max(1, size // 3)))
         self._on_wait = on_wait
 
     @asynccontextmanager
@@ -152,7 +152,8 @@ class Transactions:
             PoolBusyError: all connections of the pool were in use for `POOL_PATIENCE` seconds.
             DatabaseUnavailableError: the connection could not be made or kept.
         """
-        async with self._place(key):
+        await self._take_place(key)
+        try:
             try:
                 lent = await self._engine.raw_connection()
             except Exception as error:
@@ -169,24 +170,22 @@ class Transactions:
                 raise
             finally:
                 lent.close()
+        finally:
+            self._places.give_back(key)
 
-    @asynccontextmanager
-    async def _place(self, key: UUID | None) -> AsyncIterator[None]:
+    async def _take_place(self, key: UUID | None) -> None:
         began = perf_counter()
-        try:
-            async with asyncio.timeout(POOL_PATIENCE) as patience:
-                async with self._connections.place(key):
-                    patience.reschedule(None)
-                    if self._on_wait is not None:
-                        self._on_wait(perf_counter() - began)
-                    yield
-        except TimeoutError as error:
-            if not patience.expired():
-                raise
-            raise PoolBusyError(
-                f"All {self._connections.places} database connections of this process were in use"
-                f" for {POOL_PATIENCE:.0f} s"
-            ) from error
+        if not self._places.take_free(key):
+            try:
+                async with asyncio.timeout(POOL_PATIENCE):
+                    await self._places.take(key)
+            except TimeoutError as error:
+                raise PoolBusyError(
+                    f"All {self._places.places} database connections of this process were in use"
+                    f" for {POOL_PATIENCE:.0f} s"
+                ) from error
+        if self._on_wait is not None:
+            self._on_wait(perf_counter() - began)
 
 
 def _is_outage(error: BaseException, driver: Driver) -> bool:
