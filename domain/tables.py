@@ -190,6 +190,27 @@ operation_run = Table(
     ),
 )
 
+# How many finished runs were created in each period: by type and bucket, by initiator, and by all
+# three. A trigger keeps the counts (migration 0008). A column that does not group has an empty
+# value. The name is null if the counted runs have several.
+run_count = Table(
+    "run_count",
+    metadata,
+    Column("tenant_id", Uuid, ForeignKey(tenant_feed.c.tenant_id, ondelete="CASCADE")),
+    Column("grouped_by", Text),
+    Column("hours", Integer, autoincrement=False),
+    Column("begins_at", _timestamp),
+    Column("run_type", Text),
+    Column("status_bucket", Text),
+    Column("initiator_id", Uuid),
+    Column("initiator_name", Text),
+    Column("runs", BigInteger, nullable=False),
+    PrimaryKeyConstraint(
+        *("tenant_id", "grouped_by", "hours", "begins_at"),
+        *("run_type", "status_bucket", "initiator_id"),
+    ),
+)
+
 
 def _of_run() -> ForeignKeyConstraint:
     return ForeignKeyConstraint(

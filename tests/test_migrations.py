@@ -33,7 +33,7 @@ SHAPE = """
         AND c.relname <> 'alembic_version'
     UNION ALL
     SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid), '', '', ''
-    FROM pg_constraint WHERE connamespace = 'opsrun'::regnamespace
+    FROM pg_constraint WHERE connamespace = 'opsrun'::regnamespace AND contype <> 't'
         AND conrelid <> 0 AND conrelid::regclass::text <> 'opsrun.alembic_version'
     UNION ALL
     SELECT 'index', tablename, indexname, indexdef, '', '', ''

@@ -269,7 +269,7 @@ class RunFilter:
 
 @dataclass(frozen=True, slots=True)
 class RunFacets:
-    """The numbers of runs that match a filter; `truncated` if more runs match than were counted.
+    """The numbers of runs that match a filter.
 
     `by_initiator` has only the initiators with the most runs, each with the name from their
     newest run.
@@ -278,7 +278,6 @@ class RunFacets:
     by_bucket: Mapping[StatusBucket, int]
     by_run_type: Mapping[str, int]
     by_initiator: Mapping[Initiator, int]
-    truncated: bool
 
 
 @dataclass(frozen=True, slots=True)
