@@ -56,8 +56,8 @@ def _when(rule: BucketRule) -> str:
 
 
 STATUS_BUCKET_SQL = f"CASE {' '.join(map(_when, BUCKET_RULES))} END"
-_ACTIVE_SQL = f"status IN ({_quoted(ACTIVE_STATUSES)})"
-DISPATCHED_SQL = f"{_ACTIVE_SQL} AND last_dispatched_at IS NOT NULL"
+ACTIVE_SQL = f"status IN ({_quoted(ACTIVE_STATUSES)})"
+DISPATCHED_SQL = f"{ACTIVE_SQL} AND last_dispatched_at IS NOT NULL"
 
 
 tenant = Table(
@@ -149,12 +149,12 @@ operation_run = Table(
     CheckConstraint("attempt <= max_attempts", name="attempts"),
     CheckConstraint("succeeded + failed + skipped <= coalesce(total, 2147483647)", name="counts"),
     CheckConstraint("(status = 'running') = (lease_token IS NOT NULL)", name="lease"),
-    CheckConstraint(f"({_ACTIVE_SQL}) = (finished_at IS NULL)", name="finished"),
+    CheckConstraint(f"({ACTIVE_SQL}) = (finished_at IS NULL)", name="finished"),
     Index(
         "uq_operation_run_active",
         *("tenant_id", "run_type", "idempotency_key"),
         unique=True,
-        postgresql_where=text(_ACTIVE_SQL),
+        postgresql_where=text(ACTIVE_SQL),
     ),
     # The list and its facets (product 6). The columns that a filter fixes come first, then those
     # of the list's order, so that a page is one range of the index. The columns after the order

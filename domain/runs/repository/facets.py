@@ -5,8 +5,9 @@ incomplete periods at both ends of the filter's window, are counted one by one.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -16,21 +17,27 @@ from sqlalchemy import (
     CompoundSelect,
     Integer,
     ScalarSelect,
+    Select,
     Text,
+    Uuid,
     and_,
+    any_,
+    bindparam,
     case,
     column,
+    false,
     func,
     literal,
+    literal_column,
     null,
     select,
+    text,
     union_all,
 )
 
 from domain.lifecycle import ACTIVE_STATUSES, BUCKET_RULES, StatusBucket
 from domain.runs.models import RunFacets, RunFilter
-from domain.runs.repository.reading import any_of, window
-from domain.tables import operation_run, run_count
+from domain.tables import ACTIVE_SQL, operation_run, run_count
 from domain.tenancy.models import Initiator
 from domain.tenancy.session import TenantSession
 
@@ -38,111 +45,135 @@ INITIATOR_LIMIT = 100
 # The lengths of the periods of `run_count` in hours; each is a multiple of the one before.
 PERIODS = (4, 24, 168)
 
-_ACTIVE = frozenset(rule.bucket for rule in BUCKET_RULES if rule.status in ACTIVE_STATUSES)
+_ACTIVE_BUCKETS: list[ColumnElement[str]] = [
+    literal_column(f"'{rule.bucket}'") for rule in BUCKET_RULES if rule.status in ACTIVE_STATUSES
+]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST = timedelta(hours=PERIODS[-1])
 _FIRST = datetime.min.replace(tzinfo=UTC)
 _LAST = datetime.max.replace(tzinfo=UTC)
 
+_moment = operation_run.c.created_at.type
+_TENANT_ID = bindparam("tenant_id", type_=Uuid)
+_FROM, _UNTIL = bindparam("from", type_=_moment), bindparam("until", type_=_moment)
+_WHOLE_FROM = bindparam("whole_from", type_=_moment)
+_WHOLE_UNTIL = bindparam("whole_until", type_=_moment)
+# With an OFFSET, the planner does not move conditions into a subquery or join it otherwise. Each
+# subquery then reads one range of one index, also in a plan for any parameters.
+_FENCE = literal_column("0", Integer)
+_RANGE = (
+    func.unnest(
+        bindparam("hours", type_=ARRAY(Integer)),
+        bindparam("begins", type_=ARRAY(_moment)),
+        bindparam("ends", type_=ARRAY(_moment)),
+    )
+    .table_valued(
+        column("hours", Integer), column("begins_at", _moment), column("ends_at", _moment)
+    )
+    .render_derived("ranges")
+)
 
-def pieces(begin: datetime, end: datetime) -> Iterator[tuple[int, datetime, datetime]]:
-    """Cut a window into ranges of whole periods, with their length in hours; 0 for the rest.
+
+def whole_periods(begin: datetime, end: datetime) -> list[tuple[int, datetime, datetime]]:
+    """Return the whole periods within a window, as ranges of periods of so many hours.
 
     The longest periods are in the middle, so the ranges have only a few periods.
     """
     # Periods do not reach beyond the years that Python knows.
-    inner_begin, inner_end = (
-        min(max(moment, _FIRST + _LONGEST), _LAST - _LONGEST) for moment in (begin, end)
-    )
-    covered = 0
+    begin, end = (min(max(moment, _FIRST + _LONGEST), _LAST - _LONGEST) for moment in (begin, end))
+    ranges: list[tuple[int, datetime, datetime]] = []
     for hours in PERIODS:
         period = timedelta(hours=hours)
-        first = _EPOCH - (_EPOCH - inner_begin) // period * period
-        last = _EPOCH + (inner_end - _EPOCH) // period * period
+        first = _EPOCH - (_EPOCH - begin) // period * period
+        last = _EPOCH + (end - _EPOCH) // period * period
         if first >= last:
             break
-        yield covered, begin, first
-        yield covered, last, end
-        covered, begin, end = hours, first, last
-    yield covered, begin, end
+        if ranges:
+            shorter, outer_first, outer_last = ranges.pop()
+            ranges += [(shorter, outer_first, first), (shorter, last, outer_last)]
+        ranges.append((hours, first, last))
+    return ranges
 
 
-def _statement(session: TenantSession, run_filter: RunFilter) -> CompoundSelect[Any]:
+@cache
+def _statement(
+    *, run_types: bool, status_buckets: bool, initiator_ids: bool
+) -> CompoundSelect[Any]:
+    """Return the statement for a filter that has values for these columns."""
     run, count = operation_run.c, run_count.c
-    buckets = run_filter.status_buckets or frozenset(StatusBucket)
-    chosen = {
-        "run_type": run_filter.run_types,
-        "status_bucket": run_filter.status_buckets,
-        "initiator_id": run_filter.initiator_ids,
-    }
-    cut = list(
-        zip(*pieces(run_filter.created_from, run_filter.created_until or _LAST), strict=True)
-    )
-    piece = (
-        func.unnest(
-            literal(list(cut[0]), ARRAY(Integer)),
-            *(literal(list(moments), ARRAY(run.created_at.type)) for moments in cut[1:]),
+
+    def chosen(source: Any) -> list[ColumnElement[bool]]:
+        return [
+            column == any_(bindparam(f"{column.name}s", type_=ARRAY(column.type)))
+            for column, is_chosen in (
+                (source.run_type, run_types),
+                (source.status_bucket, status_buckets),
+                (source.initiator_id, initiator_ids),
+            )
+            if is_chosen
+        ]
+
+    columns = (run.run_type, run.status_bucket, run.initiator_id)
+    matching = [run.tenant_id == _TENANT_ID, *chosen(run)]
+    in_window = [*matching, run.created_at >= _FROM, run.created_at < _UNTIL]
+
+    def edge(name: Any, *conditions: ColumnElement[bool], is_oldest: bool) -> Select[Any]:
+        """Select the finished runs of an incomplete period, however few of them match."""
+        runs = select(*columns, name.label("initiator_name")).where(
+            run.tenant_id == _TENANT_ID, run.status_bucket.not_in(_ACTIVE_BUCKETS), *conditions
         )
-        .table_valued(
-            column("hours", Integer),
-            column("begins_at", run.created_at.type),
-            column("ends_at", run.created_at.type),
-            name="piece",
-        )
-        .render_derived()
-    )
-    matching = [any_of(run[name], values) for name, values in chosen.items() if values]
-    of_window = [*window(session, run_filter), *matching]
-    columns = (run.run_type, run.status_bucket, run.initiator_id, run.initiator_name)
+        every = runs.offset(_FENCE).subquery().c
+        return select(*every, literal(is_oldest)).where(*chosen(every))
+
     single = union_all(
-        select(*columns).where(*of_window, any_of(run.status_bucket, buckets & _ACTIVE)),
-        select(*columns)
-        .select_from(piece)
-        .where(
-            piece.c.hours == 0,
-            run.created_at >= piece.c.begins_at,
-            run.created_at < piece.c.ends_at,
-            run.tenant_id == session.tenant_id,
-            *matching,
-            any_of(run.status_bucket, buckets - _ACTIVE),
+        select(*columns, run.initiator_name, false().label("is_oldest")).where(
+            *in_window, text(ACTIVE_SQL)
         ),
+        edge(
+            run.initiator_name,
+            *(run.created_at >= _WHOLE_UNTIL, run.created_at < _UNTIL),
+            is_oldest=False,
+        ),
+        # An index has the other columns. The name is seldom needed, because newer runs have it.
+        edge(null(), run.created_at >= _FROM, run.created_at < _WHOLE_FROM, is_oldest=True),
     ).cte("single")
 
     def counted(grouped_by: str, *names: str) -> Any:
-        """Return the counts by period and of single runs."""
-        # OFFSET keeps the planner from joining by length, which would read all counts of a length.
+        """Select the counts of whole periods, and single runs."""
         whole = (
             select(*(count[name] for name in names), count.runs)
             .where(
-                count.tenant_id == session.tenant_id,
+                count.tenant_id == _TENANT_ID,
                 count.grouped_by == grouped_by,
-                count.hours == piece.c.hours,
-                count.begins_at >= piece.c.begins_at,
-                count.begins_at < piece.c.ends_at,
-                *(any_of(count[name], values) for name, values in chosen.items() if values),
+                count.hours == _RANGE.c.hours,
+                count.begins_at >= _RANGE.c.begins_at,
+                count.begins_at < _RANGE.c.ends_at,
+                *chosen(count),
             )
-            .offset(0)
-            .correlate(piece)
+            .offset(_FENCE)
+            .correlate(_RANGE)
             .lateral()
         )
-        whole = select(whole).select_from(piece, whole)
-        return union_all(whole, select(*(single.c[name] for name in names), literal(1))).subquery()
+        return union_all(
+            select(whole, false().label("is_oldest")).select_from(_RANGE, whole),
+            select(*(single.c[name] for name in names), literal(1), single.c.is_oldest),
+        ).subquery()
 
-    by_type = counted(
-        "both" if run_filter.initiator_ids else "run_type", "run_type", "status_bucket"
-    ).c
+    by_type = counted("both" if initiator_ids else "run_type", "run_type", "status_bucket").c
     by_initiator = counted(
-        "both" if run_filter.run_types or run_filter.status_buckets else "initiator",
-        *("initiator_id", "initiator_name"),
+        "both" if run_types or status_buckets else "initiator", "initiator_id", "initiator_name"
     ).c
-    name = by_initiator.initiator_name
+    name = by_initiator.initiator_name.collate("C")
+    is_same = and_(
+        func.count(name) == func.count().filter(~by_initiator.is_oldest),
+        func.min(name) == func.max(name),
+    )
     runs = func.sum(by_initiator.runs).cast(BigInteger).label("runs")
-    is_same = and_(func.count(name) == func.count(), func.min(name) == func.max(name))
     top = (
         select(by_initiator.initiator_id, case((is_same, func.min(name))).label("name"), runs)
         .group_by(by_initiator.initiator_id)
         .order_by(runs.desc(), by_initiator.initiator_id)
-        .limit(INITIATOR_LIMIT)
+        .limit(bindparam("limit", type_=Integer))
         .subquery("top")
     )
     return union_all(
@@ -157,21 +188,19 @@ def _statement(session: TenantSession, run_filter: RunFilter) -> CompoundSelect[
             null(),
             null(),
             top.c.initiator_id,
-            func.coalesce(top.c.name, _newest_name(top, buckets, of_window)),
+            func.coalesce(top.c.name, _newest_name(top, in_window)),
             top.c.runs,
         ),
     )
 
 
-def _newest_name(
-    top: Any, buckets: Collection[StatusBucket], of_window: Sequence[ColumnElement[bool]]
-) -> ScalarSelect[str]:
+def _newest_name(top: Any, in_window: Sequence[ColumnElement[bool]]) -> ScalarSelect[str]:
     """Return the name in an initiator's newest run; in each bucket, an index has it first."""
     run = operation_run.c
-    bucket = func.unnest(literal(sorted(buckets), ARRAY(Text))).column_valued("bucket")
+    bucket = func.unnest(literal([*StatusBucket], ARRAY(Text))).column_valued("bucket")
     newest = (
         select(run.created_at, run.id, run.initiator_name)
-        .where(*of_window, run.initiator_id == top.c.initiator_id, run.status_bucket == bucket)
+        .where(*in_window, run.initiator_id == top.c.initiator_id, run.status_bucket == bucket)
         .order_by(run.created_at.desc(), run.id.desc())
         .limit(1)
         .correlate(top, bucket.scalar_alias)
@@ -191,10 +220,32 @@ async def facets(session: TenantSession, run_filter: RunFilter) -> RunFacets:
 
     Only the INITIATOR_LIMIT initiators with the most runs are returned.
     """
+    chosen = {
+        "run_types": run_filter.run_types,
+        "status_buckets": run_filter.status_buckets,
+        "initiator_ids": run_filter.initiator_ids,
+    }
+    until = run_filter.created_until or _LAST
+    ranges = whole_periods(run_filter.created_from, until)
+    rows = await session.rows(
+        _statement(**{name: bool(values) for name, values in chosen.items()}),
+        {
+            "tenant_id": session.tenant_id,
+            "from": run_filter.created_from,
+            "until": until,
+            "whole_from": min((begin for _, begin, _ in ranges), default=until),
+            "whole_until": max((end for _, _, end in ranges), default=until),
+            "hours": [hours for hours, _, _ in ranges],
+            "begins": [begin for _, begin, _ in ranges],
+            "ends": [end for _, _, end in ranges],
+            "limit": INITIATOR_LIMIT,
+            **{name: sorted(values) for name, values in chosen.items() if values},
+        },
+    )
     by_bucket = dict.fromkeys(StatusBucket, 0)
     by_run_type = Counter[str]()
     by_initiator: dict[Initiator, int] = {}
-    for row in await session.rows(_statement(session, run_filter)):
+    for row in rows:
         if row.initiator_id is None:
             by_bucket[StatusBucket(row.status_bucket)] += row.runs
             by_run_type[row.run_type] += row.runs
