@@ -14,19 +14,20 @@ branch_labels = None
 depends_on = None
 
 # The rows that count a run: for each length of period, one by type and bucket, one by initiator,
-# and one by all three.
+# and one by all three. In an hour, hardly two runs have the same combination, so hours have none.
 _COUNTS_OF = """
     CREATE FUNCTION opsrun.counts_of(run opsrun.operation_run) RETURNS SETOF opsrun.run_count
     LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
         SELECT run.tenant_id, grouped.by, periods.hours,
             date_bin(make_interval(hours => periods.hours), run.created_at, TIMESTAMPTZ 'epoch'),
             grouped.run_type, grouped.status_bucket, grouped.initiator_id, grouped.name, bigint '1'
-        FROM unnest(ARRAY[4, 24, 168]) AS periods (hours) CROSS JOIN (VALUES
+        FROM unnest(ARRAY[1, 6, 24, 168]) AS periods (hours) CROSS JOIN (VALUES
             ('run_type', run.run_type, run.status_bucket,
                 uuid '00000000-0000-0000-0000-000000000000', NULL),
             ('initiator', '', '', run.initiator_id, run.initiator_name),
             ('both', run.run_type, run.status_bucket, run.initiator_id, run.initiator_name)
         ) AS grouped (by, run_type, status_bucket, initiator_id, name)
+        WHERE grouped.by <> 'both' OR periods.hours > 1
     $$
 """
 _COUNT_RUN = """

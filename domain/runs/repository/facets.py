@@ -42,8 +42,9 @@ from domain.tenancy.models import Initiator
 from domain.tenancy.session import TenantSession
 
 INITIATOR_LIMIT = 100
-# The lengths of the periods of `run_count` in hours; each is a multiple of the one before.
-PERIODS = (4, 24, 168)
+# The lengths of the periods of `run_count` in hours; each is a multiple of the one before. The
+# shortest is not counted by type, bucket and initiator together.
+PERIODS = (1, 6, 24, 168)
 
 _ACTIVE_BUCKETS: list[ColumnElement[str]] = [
     literal_column(f"'{rule.bucket}'") for rule in BUCKET_RULES if rule.status in ACTIVE_STATUSES
@@ -74,7 +75,9 @@ _RANGE = (
 )
 
 
-def whole_periods(begin: datetime, end: datetime) -> list[tuple[int, datetime, datetime]]:
+def whole_periods(
+    begin: datetime, end: datetime, lengths: Sequence[int] = PERIODS
+) -> list[tuple[int, datetime, datetime]]:
     """Return the whole periods within a window, as ranges of periods of so many hours.
 
     The longest periods are in the middle, so the ranges have only a few periods.
@@ -82,7 +85,7 @@ def whole_periods(begin: datetime, end: datetime) -> list[tuple[int, datetime, d
     # Periods do not reach beyond the years that Python knows.
     begin, end = (min(max(moment, _FIRST + _LONGEST), _LAST - _LONGEST) for moment in (begin, end))
     ranges: list[tuple[int, datetime, datetime]] = []
-    for hours in PERIODS:
+    for hours in lengths:
         period = timedelta(hours=hours)
         first = _EPOCH - (_EPOCH - begin) // period * period
         last = _EPOCH + (end - _EPOCH) // period * period
@@ -226,7 +229,8 @@ async def facets(session: TenantSession, run_filter: RunFilter) -> RunFacets:
         "initiator_ids": run_filter.initiator_ids,
     }
     until = run_filter.created_until or _LAST
-    ranges = whole_periods(run_filter.created_from, until)
+    lengths = PERIODS[1:] if any(chosen.values()) else PERIODS
+    ranges = whole_periods(run_filter.created_from, until, lengths)
     rows = await session.rows(
         _statement(**{name: bool(values) for name, values in chosen.items()}),
         {
