@@ -114,12 +114,3 @@ CROSS JOIN (VALUES
     (3, 'RUN_FINISHED', NULL, NULL, 'RUNNING')) step(v, kind, as_status, as_bucket, before)
 """
 FEED = "UPDATE opsrun.tenant_feed SET seq = :runs * 3 WHERE tenant_id = :tenant"
-COUNTS = """
-INSERT INTO opsrun.run_count
-SELECT counts.tenant_id, grouped_by, hours, begins_at, counts.run_type, counts.status_bucket,
-    counts.initiator_id, min(name), sum(runs)
-FROM opsrun.operation_run run CROSS JOIN LATERAL opsrun.counts_of(run) counts (
-    tenant_id, grouped_by, hours, begins_at, run_type, status_bucket, initiator_id, name, runs)
-WHERE run.tenant_id = :tenant AND finished_at IS NOT NULL
-GROUP BY 1, 2, 3, 4, 5, 6, 7
-"""
