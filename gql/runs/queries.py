@@ -67,8 +67,8 @@ class OperationRunFacets:
         metadata={MEMBERS: INITIATOR_LIMIT},
     )
     truncated: bool = field(
-        description="Whether the filter matches more than 100,000 runs. Then only the newest"
-        " 100,000 are counted."
+        description="Always false: every run of the filter is counted. Earlier versions counted"
+        " only the newest 100,000."
     )
     created_from: datetime = field(description="The start of the counted period.")
 
@@ -151,7 +151,7 @@ class TenantRuns:
                 InitiatorCount(initiator=Initiator.of(initiator, root.tenant_id), count=count)
                 for initiator, count in counted.by_initiator.items()
             ],
-            truncated=counted.truncated,
+            truncated=False,
             created_from=within.created_from,
         )
 

@@ -39,16 +39,16 @@ _COUNT_RUN = """
         END IF;
         IF OLD.finished_at IS NOT NULL THEN
             UPDATE opsrun.run_count AS counted SET runs = counted.runs - 1
-                FROM opsrun.counts_of(OLD) AS old
+                FROM opsrun.counts_of(OLD) AS key
                 WHERE (counted.tenant_id, counted.grouped_by, counted.hours, counted.begins_at)
-                    = (old.tenant_id, old.grouped_by, old.hours, old.begins_at)
+                    = (key.tenant_id, key.grouped_by, key.hours, key.begins_at)
                 AND (counted.run_type, counted.status_bucket, counted.initiator_id)
-                    = (old.run_type, old.status_bucket, old.initiator_id);
-            DELETE FROM opsrun.run_count AS counted USING opsrun.counts_of(OLD) AS old
+                    = (key.run_type, key.status_bucket, key.initiator_id);
+            DELETE FROM opsrun.run_count AS counted USING opsrun.counts_of(OLD) AS key
                 WHERE (counted.tenant_id, counted.grouped_by, counted.hours, counted.begins_at)
-                    = (old.tenant_id, old.grouped_by, old.hours, old.begins_at)
+                    = (key.tenant_id, key.grouped_by, key.hours, key.begins_at)
                 AND (counted.run_type, counted.status_bucket, counted.initiator_id)
-                    = (old.run_type, old.status_bucket, old.initiator_id)
+                    = (key.run_type, key.status_bucket, key.initiator_id)
                 AND counted.runs = 0;
         END IF;
         IF NEW.finished_at IS NOT NULL THEN
