@@ -66,11 +66,14 @@ class OperationRunFacets:
         description=f"The {INITIATOR_LIMIT} initiators with the most runs, in descending order.",
         metadata={MEMBERS: INITIATOR_LIMIT},
     )
-    truncated: bool = field(
+    created_from: datetime = field(description="The start of the counted period.")
+
+    @field(
         description="Always false: every run of the filter is counted. Earlier versions counted"
         " only the newest 100,000."
     )
-    created_from: datetime = field(description="The start of the counted period.")
+    def truncated(self) -> bool:
+        return False
 
 
 @strawberry.type(description="Whether the caller may start runs of a type.")
@@ -151,7 +154,6 @@ class TenantRuns:
                 InitiatorCount(initiator=Initiator.of(initiator, root.tenant_id), count=count)
                 for initiator, count in counted.by_initiator.items()
             ],
-            truncated=False,
             created_from=within.created_from,
         )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -109,7 +110,7 @@ async def assert_exact(world: World, *run_filters: RunFilter) -> None:
 
 
 async def counts(world: World) -> list[Any]:
-    """Return the rows of `run_count` with a name if the counted runs have one name."""
+    """Return the tenant's counts."""
     return await world.rows("SELECT * FROM opsrun.run_count WHERE tenant_id = :tenant_id")
 
 
@@ -224,12 +225,13 @@ async def test_facets_are_exact_at_every_moment_while_many_processes_move_runs(
             else:
                 await execution.finish()
 
-    async def purge() -> None:
-        # In an order of its own for each process, as nothing sorts the runs.
-        for first, second in pairwise([*old, *reversed(old)]):
-            await delete(world, first, second)
+    async def purge(run_ids: Sequence[UUID]) -> None:
+        for pair in zip(run_ids[::2], run_ids[1::2], strict=True):
+            await delete(world, *pair)
 
-    working = asyncio.gather(*(live() for _ in range(4)), purge(), purge())
+    # The purges delete runs of the same periods in opposite orders.
+    purging = (purge(old[:30]), purge(old[30:][::-1]))
+    working = asyncio.gather(*(live() for _ in range(4)), *purging)
     while not working.done():
         await assert_exact(world, recent)
     await working
@@ -325,9 +327,9 @@ async def test_only_the_newest_name_of_the_filter_is_shown(world: World) -> None
     )
 
     async def name(**filter_: Any) -> str:
-        found_filter = RunFilter(**{"created_from": MONDAY, **filter_})
-        await assert_exact(world, found_filter)
-        current = await world.read(facets, await world.access(), found_filter)
+        run_filter = RunFilter(**{"created_from": MONDAY, **filter_})
+        await assert_exact(world, run_filter)
+        current = await world.read(facets, await world.access(), run_filter)
         (initiator,) = current.by_initiator
         return initiator.name
 
