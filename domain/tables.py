@@ -156,9 +156,9 @@ operation_run = Table(
         unique=True,
         postgresql_where=text(ACTIVE_SQL),
     ),
-    # The list and its facets (product 6). The columns that a filter fixes come first, then those
-    # of the list's order, so that a page is one range of the index. The columns after the order
-    # are tested or counted inside the index.
+    # The list, and the incomplete periods of facets (product 6). The columns that a filter fixes
+    # come first, then those of the list's order, so that a page is one range of the index. The
+    # columns after the order are tested or counted inside the index.
     Index(
         "ix_operation_run_list",
         *("tenant_id", "created_at", "id", "run_type", "status_bucket", "initiator_id"),
