@@ -5,7 +5,7 @@ incomplete periods at both ends of the filter's window, are counted one by one.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -27,13 +27,14 @@ from sqlalchemy import (
     column,
     false,
     func,
-    literal,
     literal_column,
     null,
     select,
     text,
+    true,
     union_all,
 )
+from sqlalchemy.dialects.postgresql import array
 
 from domain.lifecycle import ACTIVE_STATUSES, BUCKET_RULES, StatusBucket
 from domain.runs.models import RunFacets, RunFilter
@@ -46,9 +47,12 @@ INITIATOR_LIMIT = 100
 # shortest is not counted by type, bucket and initiator together.
 PERIODS = (1, 6, 24, 168)
 
-_ACTIVE_BUCKETS: list[ColumnElement[str]] = [
-    literal_column(f"'{rule.bucket}'") for rule in BUCKET_RULES if rule.status in ACTIVE_STATUSES
-]
+
+def _literals(buckets: Iterable[StatusBucket]) -> list[ColumnElement[str]]:
+    return [literal_column(f"'{bucket}'", Text) for bucket in buckets]
+
+
+_ACTIVE_BUCKETS = _literals(rule.bucket for rule in BUCKET_RULES if rule.status in ACTIVE_STATUSES)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST = timedelta(hours=PERIODS[-1])
 _FIRST = datetime.min.replace(tzinfo=UTC)
@@ -126,18 +130,20 @@ def _statement(
             run.tenant_id == _TENANT_ID, run.status_bucket.not_in(_ACTIVE_BUCKETS), *conditions
         )
         every = runs.offset(_FENCE).subquery().c
-        return select(*every, literal(is_oldest)).where(*chosen(every))
+        return select(*every, true() if is_oldest else false()).where(*chosen(every))
 
     single = union_all(
-        select(*columns, run.initiator_name, false().label("is_oldest")).where(
-            *in_window, text(ACTIVE_SQL)
-        ),
+        select(
+            *columns,
+            case((run.created_at >= _WHOLE_FROM, run.initiator_name)).label("initiator_name"),
+            (run.created_at < _WHOLE_FROM).label("is_oldest"),
+        ).where(*in_window, text(ACTIVE_SQL)),
         edge(
             run.initiator_name,
             *(run.created_at >= _WHOLE_UNTIL, run.created_at < _UNTIL),
             is_oldest=False,
         ),
-        # An index has the other columns. The name is seldom needed, because newer runs have it.
+        # An index has the other columns. The names of the oldest runs are seldom needed.
         edge(null(), run.created_at >= _FROM, run.created_at < _WHOLE_FROM, is_oldest=True),
     ).cte("single")
 
@@ -159,7 +165,7 @@ def _statement(
         )
         return union_all(
             select(whole, false().label("is_oldest")).select_from(_RANGE, whole),
-            select(*(single.c[name] for name in names), literal(1), single.c.is_oldest),
+            select(*(single.c[name] for name in names), literal_column("1"), single.c.is_oldest),
         ).subquery()
 
     by_type = counted("both" if initiator_ids else "run_type", "run_type", "status_bucket").c
@@ -200,7 +206,7 @@ def _statement(
 def _newest_name(top: Any, in_window: Sequence[ColumnElement[bool]]) -> ScalarSelect[str]:
     """Return the name in an initiator's newest run; in each bucket, an index has it first."""
     run = operation_run.c
-    bucket = func.unnest(literal([*StatusBucket], ARRAY(Text))).column_valued("bucket")
+    bucket = func.unnest(array(_literals(StatusBucket))).column_valued("bucket")
     newest = (
         select(run.created_at, run.id, run.initiator_name)
         .where(*in_window, run.initiator_id == top.c.initiator_id, run.status_bucket == bucket)

@@ -319,7 +319,8 @@ async def test_only_the_newest_name_of_the_filter_is_shown(world: World) -> None
     await insert_runs(
         world,
         [
-            run("Ada", MONDAY + TICK),
+            run("Ada K.", MONDAY + TICK, RunStatus.PENDING),
+            run("Ada", MONDAY + 2 * TICK),
             run("Ada L.", MONDAY + DAY),
             run("Ada M.", MONDAY + DAY + TICK, RunStatus.FAILED),
             run("Ada N.", MONDAY + WEEK, RunStatus.PENDING),
@@ -327,7 +328,7 @@ async def test_only_the_newest_name_of_the_filter_is_shown(world: World) -> None
     )
 
     async def name(**filter_: Any) -> str:
-        run_filter = RunFilter(**{"created_from": MONDAY, **filter_})
+        run_filter = RunFilter(**{"created_from": MONDAY + TICK, **filter_})
         await assert_exact(world, run_filter)
         current = await world.read(facets, await world.access(), run_filter)
         (initiator,) = current.by_initiator
