@@ -30,6 +30,7 @@ from tests.acts import (
     inventory_maintenance,
     rescue,
     skip_delay,
+    until,
 )
 from tests.world import World
 
@@ -241,6 +242,40 @@ async def test_facets_are_exact_at_every_moment_while_many_processes_move_runs(
     current = await world.read(facets, await world.access(), recent)
     assert current.by_bucket[StatusBucket.SUCCEEDED] == 12
     assert current.by_bucket[StatusBucket.FAILED] == 12
+
+
+async def test_transactions_that_update_counts_in_opposite_orders_do_not_deadlock(
+    world: World,
+) -> None:
+    run = {"status": RunStatus.COMPLETED, "created_at": MONDAY}
+    one, other, *more = await insert_runs(
+        world,
+        [
+            {**run, "resource": resource, "initiator_id": initiator}
+            for resource, initiator in (("x", ADA), ("y", BOB)) * 2
+        ],
+    )
+    transactions = world.resources[Login.MAINTENANCE].transactions
+    waiting: list[int] = []
+
+    async def second_transaction() -> None:
+        async with transactions.tenant(world.tenant_id) as session:
+            await session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+            waiting.append(await session.scalar(text("SELECT pg_backend_pid()")))
+            for run_id in more[::-1]:
+                await delete_runs(session, [run_id])
+
+    async def is_waiting() -> bool:
+        blocked = "SELECT pid FROM pg_locks WHERE pid = ANY(:pids) AND NOT granted"
+        return bool(await world.rows(blocked, pids=waiting))
+
+    async with asyncio.TaskGroup() as group, transactions.tenant(world.tenant_id) as session:
+        await session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+        await delete_runs(session, [one])
+        group.create_task(second_transaction())
+        await until(is_waiting)
+        await delete_runs(session, [other])
+    assert await counts(world) == []
 
 
 async def test_a_transaction_that_rolls_back_counts_nothing(world: World) -> None:
