@@ -230,8 +230,8 @@ OLD_ROWS = (
 FINISHED_RUNS = """
     INSERT INTO opsrun.operation_run (tenant_id, id, resource, action, idempotency_key, status,
         initiator_id, initiator_name, context, subject, created_at, finished_at)
-    SELECT :id, gen_random_uuid(), 'drift', 'a' || n % 2, int4send(n), 'completed',
-        CASE WHEN n % 3 = 0 THEN :id ELSE :other END, 'A' || n % 6 / 3, '{}', 'prod',
+    SELECT CAST(:id AS uuid), gen_random_uuid(), 'drift', 'a' || n % 2, int4send(n), 'completed',
+        CAST(CASE n % 3 WHEN 0 THEN :id ELSE :other END AS uuid), 'A' || n % 6 / 3, '{}', 'prod',
         timestamptz '2026-03-01 UTC' + n * interval '5 hours', now()
     FROM generate_series(1, 200) n
 """
