@@ -14,12 +14,10 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     ColumnElement,
-    CompoundSelect,
     Integer,
     ScalarSelect,
     Select,
     Text,
-    Uuid,
     and_,
     any_,
     bindparam,
@@ -41,6 +39,7 @@ from domain.runs.models import RunFacets, RunFilter
 from domain.tables import ACTIVE_SQL, operation_run, run_count
 from domain.tenancy.models import Initiator
 from domain.tenancy.session import TenantSession
+from domain.tenancy.statements import TENANT, Statement
 
 INITIATOR_LIMIT = 100
 # The lengths of the periods of `run_count` in hours; each is a multiple of the one before. The
@@ -59,7 +58,6 @@ _FIRST = datetime.min.replace(tzinfo=UTC)
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 _moment = operation_run.c.created_at.type
-_TENANT_ID = bindparam("tenant_id", type_=Uuid)
 _FROM, _UNTIL = bindparam("from", type_=_moment), bindparam("until", type_=_moment)
 _WHOLE_FROM = bindparam("whole_from", type_=_moment)
 _WHOLE_UNTIL = bindparam("whole_until", type_=_moment)
@@ -103,9 +101,7 @@ def whole_periods(
 
 
 @cache
-def _statement(
-    *, run_types: bool, status_buckets: bool, initiator_ids: bool
-) -> CompoundSelect[Any]:
+def _statement(*, run_types: bool, status_buckets: bool, initiator_ids: bool) -> Statement:
     """Return the statement for a filter that has values for these columns."""
     run, count = operation_run.c, run_count.c
 
@@ -121,13 +117,13 @@ def _statement(
         ]
 
     columns = (run.run_type, run.status_bucket, run.initiator_id)
-    matching = [run.tenant_id == _TENANT_ID, *chosen(run)]
+    matching = [run.tenant_id == TENANT, *chosen(run)]
     in_window = [*matching, run.created_at >= _FROM, run.created_at < _UNTIL]
 
     def edge(name: Any, *conditions: ColumnElement[bool], is_oldest: bool) -> Select[Any]:
         """Select the finished runs of an incomplete period, however few of them match."""
         runs = select(*columns, name.label("initiator_name")).where(
-            run.tenant_id == _TENANT_ID, run.status_bucket.not_in(_ACTIVE_BUCKETS), *conditions
+            run.tenant_id == TENANT, run.status_bucket.not_in(_ACTIVE_BUCKETS), *conditions
         )
         every = runs.offset(_FENCE).subquery().c
         return select(*every, true() if is_oldest else false()).where(*chosen(every))
@@ -152,7 +148,7 @@ def _statement(
         whole = (
             select(*(count[name] for name in names), count.runs)
             .where(
-                count.tenant_id == _TENANT_ID,
+                count.tenant_id == TENANT,
                 count.grouped_by == grouped_by,
                 count.hours == _RANGE.c.hours,
                 count.begins_at >= _RANGE.c.begins_at,
@@ -185,21 +181,23 @@ def _statement(
         .limit(bindparam("limit", type_=Integer))
         .subquery("top")
     )
-    return union_all(
-        select(
-            by_type.run_type,
-            by_type.status_bucket,
-            null().label("initiator_id"),
-            null().label("initiator_name"),
-            func.sum(by_type.runs).cast(BigInteger).label("runs"),
-        ).group_by(by_type.run_type, by_type.status_bucket),
-        select(
-            null(),
-            null(),
-            top.c.initiator_id,
-            func.coalesce(top.c.name, _newest_name(top, in_window)),
-            top.c.runs,
-        ),
+    return Statement(
+        union_all(
+            select(
+                by_type.run_type,
+                by_type.status_bucket,
+                null().label("initiator_id"),
+                null().label("initiator_name"),
+                func.sum(by_type.runs).cast(BigInteger).label("runs"),
+            ).group_by(by_type.run_type, by_type.status_bucket),
+            select(
+                null(),
+                null(),
+                top.c.initiator_id,
+                func.coalesce(top.c.name, _newest_name(top, in_window)),
+                top.c.runs,
+            ),
+        )
     )
 
 
@@ -240,7 +238,6 @@ async def facets(session: TenantSession, run_filter: RunFilter) -> RunFacets:
     rows = await session.rows(
         _statement(**{name: bool(values) for name, values in chosen.items()}),
         {
-            "tenant_id": session.tenant_id,
             "from": run_filter.created_from,
             "until": until,
             "whole_from": min((begin for _, begin, _ in ranges), default=until),

@@ -17,7 +17,6 @@ from sqlalchemy import (
     any_,
     bindparam,
     func,
-    literal,
     or_,
     select,
     text,
@@ -49,27 +48,13 @@ class Keyset:
     backward: bool = False
 
 
-def any_of(source: ColumnElement[Any], allowed: Any) -> ColumnElement[bool]:
-    """Return the condition that a column has one of the values, or of those of a parameter."""
-    return source == any_(_array(source, allowed))
+def _any_of(source: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
+    """Return the condition that a column has one of the parameter's values."""
+    return source == any_(_array(source, parameter))
 
 
-def _array(source: ColumnElement[Any], values: Any) -> BindParameter[Any]:
-    array = ARRAY(source.type)
-    if isinstance(values, str):
-        return bindparam(values, type_=array, required=True)
-    return literal(sorted(values), array)
-
-
-def window(session: TenantSession, run_filter: RunFilter) -> list[ColumnElement[bool]]:
-    """Return the conditions for a tenant's runs within the filter's time range."""
-    conditions = [
-        operation_run.c.tenant_id == session.tenant_id,
-        operation_run.c.created_at >= run_filter.created_from,
-    ]
-    if run_filter.created_until is not None:
-        conditions.append(operation_run.c.created_at < run_filter.created_until)
-    return conditions
+def _array(source: ColumnElement[Any], parameter: str) -> BindParameter[Any]:
+    return bindparam(parameter, type_=ARRAY(source.type), required=True)
 
 
 def _index_prefixes(run_filter: RunFilter) -> Mapping[str, Collection[Any]]:
@@ -141,7 +126,7 @@ def _page(
         conditions.append(run[name] == place)
         places.append(place.scalar_alias)
     if "run_types" in parameters:
-        conditions.append(any_of(run.run_type, "run_types"))
+        conditions.append(_any_of(run.run_type, "run_types"))
 
     query = select_runs(columns)
     if places:
@@ -158,7 +143,7 @@ def _page(
 def _by_ids(columns: frozenset[str]) -> Statement:
     return Statement(
         select_runs(columns).where(
-            operation_run.c.tenant_id == TENANT, any_of(operation_run.c.id, "ids")
+            operation_run.c.tenant_id == TENANT, _any_of(operation_run.c.id, "ids")
         )
     )
 
@@ -251,7 +236,7 @@ _FAILURE_GROUPS = Statement(
         _failures,
         func.min(run_failure.c.message).label("example"),
     )
-    .where(run_failure.c.tenant_id == TENANT, any_of(run_failure.c.run_id, "run_ids"))
+    .where(run_failure.c.tenant_id == TENANT, _any_of(run_failure.c.run_id, "run_ids"))
     .group_by(run_failure.c.run_id, run_failure.c.reason)
     .order_by(run_failure.c.run_id, _failures.desc(), run_failure.c.reason)
 )
