@@ -5,7 +5,20 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, Dialect, Executable, Uuid, bindparam
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    ColumnClause,
+    ColumnElement,
+    Dialect,
+    Executable,
+    TableValuedAlias,
+    Uuid,
+    any_,
+    bindparam,
+    column,
+    func,
+)
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
 _DIALECT: Dialect = asyncpg_dialect()  # type: ignore[no-untyped-call]
@@ -53,6 +66,25 @@ class Statement:
         for name, encode in self._encoders.items():
             values[name] = encode(values[name])
         return [values[name] for name in self._names]
+
+
+def any_of(source: ColumnClause[Any], name: str) -> ColumnElement[bool]:
+    """Return the condition that a column has one of the values of an array, a parameter."""
+    return source == any_(_array(source, name))
+
+
+def each(*columns: ColumnClause[Any]) -> TableValuedAlias:
+    """Return rows that parameters supply: for each column, an array with the column's name.
+
+    The rows have the order of the arrays, which all have one length.
+    """
+    arrays = (_array(source, source.name) for source in columns)
+    rows = func.unnest(*arrays).table_valued(*(column(c.name, c.type) for c in columns))
+    return rows.render_derived()
+
+
+def _array(source: ColumnClause[Any], name: str) -> BindParameter[Any]:
+    return bindparam(name, type_=ARRAY(source.type))
 
 
 def confined(
