@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import DateTime, Integer, Select, Text, Uuid, bindparam, func, select, tuple_
+from sqlalchemy import DateTime, Integer, Text, Uuid, bindparam, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from domain.backups.models import BackedUpPolicy, BackupSet
 from domain.tables import backup_set, backup_set_policy, inventory_policy
 from domain.tenancy.session import AnyRow, TenantSession
-from domain.tenancy.statements import TENANT, Statement, any_of
+from domain.tenancy.statements import TENANT, Statement, any_of, each, first_of_each
 
 _limit = bindparam("limit", type_=Integer())
 
@@ -82,19 +82,14 @@ async def by_ids(session: TenantSession, ids: Sequence[UUID]) -> Mapping[UUID, B
 _copy = backup_set_policy.c
 _copy_key = (_copy.name, _copy.scope_key, _copy.policy_id)
 _after_copy = (bindparam(f"after_{c.name}", type_=c.type) for c in _copy_key)
-_place = func.row_number().over(partition_by=_copy.backup_set_id, order_by=_copy_key).label("place")
-_copies = select(backup_set_policy, _place).where(
-    _copy.tenant_id == TENANT, any_of(_copy.backup_set_id, "backup_set_ids")
+_of_set = each(_copy.backup_set_id)
+_copies = select(backup_set_policy).where(
+    _copy.tenant_id == TENANT, _copy.backup_set_id == _of_set.c.backup_set_id
 )
-
-
-def _first(query: Select[Any]) -> Statement:
-    numbered = query.subquery()
-    return Statement(select(numbered).where(numbered.c.place <= _limit).order_by(numbered.c.place))
-
-
-_FIRST_COPIES = _first(_copies)
-_COPIES_AFTER = _first(_copies.where(tuple_(*_copy_key) > tuple_(*_after_copy)))
+_FIRST_COPIES = first_of_each(_of_set, _copies, _copy_key)
+_COPIES_AFTER = first_of_each(
+    _of_set, _copies.where(tuple_(*_copy_key) > tuple_(*_after_copy)), _copy_key
+)
 
 
 async def policies(
@@ -105,7 +100,7 @@ async def policies(
     limit: int,
 ) -> Mapping[UUID, Sequence[BackedUpPolicy]]:
     """Return the first copies in each set, by name."""
-    values: dict[str, Any] = {"backup_set_ids": backup_set_ids, "limit": limit}
+    values: dict[str, Any] = {"backup_set_id": backup_set_ids, "limit": limit}
     if after is not None:
         values["after_name"], values["after_scope_key"], values["after_policy_id"] = after
     pages: dict[UUID, list[BackedUpPolicy]] = {}

@@ -8,14 +8,12 @@ from uuid import UUID
 import orjson
 from sqlalchemy import (
     ARRAY,
-    Integer,
-    Select,
     Text,
     Uuid,
+    any_,
     bindparam,
     cast,
     column,
-    exists,
     func,
     or_,
     select,
@@ -35,7 +33,7 @@ from domain.drift.models import (
 from domain.inventory.content import exact_numbers
 from domain.tables import drift_finding
 from domain.tenancy.session import AnyRow, TenantSession
-from domain.tenancy.statements import TENANT, Statement, any_of, each
+from domain.tenancy.statements import TENANT, Statement, any_of, each, first_of_each
 
 _stored = drift_finding.c
 _pair = (_stored.baseline_run_id, _stored.current_run_id)
@@ -122,43 +120,28 @@ def _change(stored: Mapping[str, Any]) -> SettingChange:
 
 
 _compared = each(*_pair)
-_of_comparisons = (
-    _stored.tenant_id == TENANT,
-    exists().where(*(_compared.c[c.name] == c for c in _pair)),
-)
+_of_compared = (_stored.tenant_id == TENANT, *(c == _compared.c[c.name] for c in _pair))
 
 
 def _pairs(comparisons: Sequence[Comparison]) -> dict[str, Any]:
+    """Return each pair of runs once, although comparisons may name different scopes for it."""
+    pairs = {(c.baseline_run_id, c.current_run_id) for c in comparisons}
     return {
-        "baseline_run_id": [comparison.baseline_run_id for comparison in comparisons],
-        "current_run_id": [comparison.current_run_id for comparison in comparisons],
+        "baseline_run_id": [baseline for baseline, _ in pairs],
+        "current_run_id": [current for _, current in pairs],
     }
 
 
 _key = (_stored.policy_name, _stored.id)
 _after = (bindparam("after_name", type_=Text()), bindparam("after_id", type_=Uuid()))
-_place = func.row_number().over(partition_by=_pair, order_by=_key).label("place")
-_findings = select(drift_finding, _place).where(
-    *_of_comparisons,
+_kinds = bindparam("kinds", type_=ARRAY(Text()))
+_findings = select(drift_finding).where(
+    *_of_compared,
     # Without kinds, all of them.
-    or_(
-        func.cardinality(bindparam("kinds", type_=ARRAY(Text()))) == 0,
-        any_of(_stored.kind, "kinds"),
-    ),
+    or_(func.cardinality(_kinds) == 0, _stored.kind == any_(_kinds)),
 )
-
-
-def _first(query: Select[Any]) -> Statement:
-    numbered = query.subquery()
-    return Statement(
-        select(numbered)
-        .where(numbered.c.place <= bindparam("limit", type_=Integer()))
-        .order_by(numbered.c.place)
-    )
-
-
-_FIRST_PAGES = _first(_findings)
-_PAGES_AFTER = _first(_findings.where(tuple_(*_key) > tuple_(*_after)))
+_FIRST_PAGES = first_of_each(_compared, _findings, _key)
+_PAGES_AFTER = first_of_each(_compared, _findings.where(tuple_(*_key) > tuple_(*_after)), _key)
 
 
 async def pages(
@@ -170,7 +153,7 @@ async def pages(
     limit: int,
 ) -> Mapping[Comparison, Sequence[DriftFinding]]:
     """Return the first findings of each comparison, by policy name."""
-    values = {**_pairs(comparisons), "kinds": sorted(kinds), "limit": limit}
+    values = _pairs(comparisons) | {"kinds": sorted(kinds), "limit": limit}
     if after is not None:
         values["after_name"], values["after_id"] = after
     pages: dict[Comparison, list[DriftFinding]] = {}
@@ -190,9 +173,9 @@ async def by_ids(session: TenantSession, ids: Sequence[UUID]) -> Mapping[UUID, D
     return {row.id: _finding(row) for row in await session.rows(_BY_IDS, {"ids": ids})}
 
 
-_kinds = (_stored.scope_key, *_pair, _stored.kind)
+_counted = (_stored.scope_key, *_pair, _stored.kind)
 _COUNTS = Statement(
-    select(*_kinds, func.count().label("findings")).where(*_of_comparisons).group_by(*_kinds)
+    select(*_counted, func.count().label("findings")).where(*_of_compared).group_by(*_counted)
 )
 
 

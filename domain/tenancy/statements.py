@@ -12,12 +12,15 @@ from sqlalchemy import (
     ColumnElement,
     Dialect,
     Executable,
+    Integer,
+    Select,
     TableValuedAlias,
     Uuid,
     any_,
     bindparam,
     column,
     func,
+    select,
 )
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
@@ -81,6 +84,21 @@ def each(*columns: ColumnClause[Any]) -> TableValuedAlias:
     arrays = (_array(source, source.name) for source in columns)
     rows = func.unnest(*arrays).table_valued(*(column(c.name, c.type) for c in columns))
     return rows.render_derived()
+
+
+def first_of_each(
+    keys: TableValuedAlias, query: Select[Any], order: Sequence[ColumnClause[Any]]
+) -> Statement:
+    """Return the statement for the first rows that the query has for each of `keys`, in order.
+
+    The parameter `limit` is the most rows for each. Postgres sorts the rows of each key by
+    themselves and keeps only the first ones.
+    """
+    limit = bindparam("limit", type_=Integer())
+    part = query.order_by(*order).limit(limit).correlate(keys).lateral()
+    return Statement(
+        select(part).select_from(keys, part).order_by(*(part.c[c.name] for c in order))
+    )
 
 
 def _array(source: ColumnClause[Any], name: str) -> BindParameter[Any]:

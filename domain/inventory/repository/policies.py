@@ -118,7 +118,7 @@ _after = (bindparam("after_name", type_=Text()), bindparam("after_id", type_=Tex
 _page = (
     _select_policies.where(
         inventory_policy.c.run_id
-        == select_snapshots(bindparam("scope_key")).limit(1).correlate(None).scalar_subquery()
+        == select_snapshots(bindparam("scope_key"), 1).correlate(None).scalar_subquery()
     )
     .order_by(*_key)
     .limit(bindparam("limit", type_=Integer()))
@@ -139,7 +139,7 @@ async def current_page(
 
 
 _of_scope = each(operation_run.c.subject, inventory_policy.c.policy_id)
-_newest = select_snapshots(_of_scope.c.subject).limit(1).correlate(_of_scope).lateral()
+_newest = select_snapshots(_of_scope.c.subject, 1).correlate(_of_scope).lateral()
 _CURRENT = Statement(
     _select_policies.join(_of_scope, _of_scope.c.policy_id == inventory_policy.c.policy_id).join(
         _newest, _newest.c.id == inventory_policy.c.run_id

@@ -38,7 +38,7 @@ _kept_from = (
     .where(tenant.c.id == TENANT)
     .scalar_subquery()
 )
-_newest = select_snapshots(inventory_scope.c.key).limit(2).lateral()
+_newest = select_snapshots(inventory_scope.c.key, 2).lateral()
 _pinned = (
     select(_newest.c.id)
     .select_from(inventory_scope.join(_newest, true()))

@@ -1,10 +1,11 @@
 """All SQL about scopes and their current snapshots."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, Select, bindparam, func, literal, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
 from domain.inventory.models import RUN_TYPE, InventoryScope
@@ -17,8 +18,8 @@ from domain.tenancy.statements import TENANT, Statement, each
 _SUCCEEDED = literal(StatusBucket.SUCCEEDED.value, literal_execute=True)
 
 
-def select_snapshots(scope_key: ColumnElement[str]) -> Select[Any]:
-    """Select the ids of the syncs of a scope that succeeded, newest first."""
+def select_snapshots(scope_key: ColumnElement[str], limit: int) -> Select[Any]:
+    """Select the ids of the newest syncs of a scope that succeeded, newest first."""
     return (
         select(operation_run.c.id)
         .where(
@@ -28,17 +29,19 @@ def select_snapshots(scope_key: ColumnElement[str]) -> Select[Any]:
             operation_run.c.status_bucket == _SUCCEEDED,
         )
         .order_by(operation_run.c.created_at.desc(), operation_run.c.id.desc())
+        # A literal, because the server guesses too many rows for a parameter, and keeps no plan.
+        .limit(literal(limit, literal_execute=True))
     )
 
 
-_SNAPSHOTS = Statement(
-    select_snapshots(bindparam("scope_key")).limit(bindparam("limit", type_=Integer()))
-)
+@lru_cache(maxsize=10)
+def _snapshots(limit: int) -> Statement:
+    return Statement(select_snapshots(bindparam("scope_key"), limit))
 
 
 async def snapshot_runs(session: TenantSession, scope_key: str, limit: int) -> Sequence[UUID]:
     """Return the runs of a scope's newest snapshots, the current one first."""
-    return await session.scalars(_SNAPSHOTS, {"scope_key": scope_key, "limit": limit})
+    return await session.scalars(_snapshots(limit), {"scope_key": scope_key})
 
 
 _scope = each(inventory_scope.c.key)
@@ -61,7 +64,7 @@ async def save_scopes(session: TenantSession, scope_keys: Sequence[str]) -> None
 _SCOPES = Statement(
     select(
         inventory_scope,
-        select_snapshots(inventory_scope.c.key).limit(1).scalar_subquery().label("snapshot"),
+        select_snapshots(inventory_scope.c.key, 1).scalar_subquery().label("snapshot"),
     )
     .where(inventory_scope.c.tenant_id == TENANT)
     .order_by(inventory_scope.c.key)
