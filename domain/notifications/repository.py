@@ -4,12 +4,9 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID, uuid4
 
 from sqlalchemy import (
-    ARRAY,
     BindParameter,
     Integer,
-    Uuid,
     and_,
-    any_,
     bindparam,
     func,
     insert,
@@ -20,7 +17,7 @@ from sqlalchemy import (
 from domain.notifications.models import Notification, NotificationOutcome
 from domain.tables import notification
 from domain.tenancy.session import AnyRow, TenantSession
-from domain.tenancy.statements import TENANT, Statement
+from domain.tenancy.statements import TENANT, Statement, any_of
 
 
 def _notification(row: AnyRow) -> Notification:
@@ -31,7 +28,7 @@ _table = notification.c
 _OWN = and_(_table.tenant_id == TENANT, _table.recipient_id == bindparam("recipient"))
 _UNREAD = _table.read_at.is_(None)
 _LIMIT: BindParameter[int] = bindparam("limit", type_=Integer())
-_IDS = any_(bindparam("ids", type_=ARRAY(Uuid())))
+_AMONG_IDS = any_of(_table.id, "ids")
 _own = select(notification).where(_OWN)
 
 _ADD = Statement(
@@ -60,12 +57,10 @@ _AFTER = Statement(
     .order_by(_table.seq)
     .limit(_LIMIT)
 )
-_BY_IDS = Statement(_own.where(_table.id == _IDS))
+_BY_IDS = Statement(_own.where(_AMONG_IDS))
 _UNREAD_COUNT = Statement(select(func.count()).where(_OWN, _UNREAD))
 _MARK_READ = Statement(
-    update(notification)
-    .where(_OWN, _table.id == _IDS, _UNREAD)
-    .values(read_at=func.clock_timestamp())
+    update(notification).where(_OWN, _AMONG_IDS, _UNREAD).values(read_at=func.clock_timestamp())
 )
 
 

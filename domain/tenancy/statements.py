@@ -73,7 +73,7 @@ class Statement:
 
 def any_of(source: ColumnClause[Any], name: str) -> ColumnElement[bool]:
     """Return the condition that a column has one of the values of an array, a parameter."""
-    return source == any_(_array(source, name))
+    return source == any_(array_of(source, name))
 
 
 def each(*columns: ColumnClause[Any]) -> TableValuedAlias:
@@ -81,7 +81,7 @@ def each(*columns: ColumnClause[Any]) -> TableValuedAlias:
 
     The rows have the order of the arrays, which all have one length.
     """
-    arrays = (_array(source, source.name) for source in columns)
+    arrays = (array_of(source, source.name) for source in columns)
     rows = func.unnest(*arrays).table_valued(*(column(c.name, c.type) for c in columns))
     return rows.render_derived()
 
@@ -101,7 +101,8 @@ def first_of_each(
     )
 
 
-def _array(source: ColumnClause[Any], name: str) -> BindParameter[Any]:
+def array_of(source: ColumnClause[Any], name: str) -> BindParameter[Any]:
+    """Return a parameter that is an array of a column's values."""
     return bindparam(name, type_=ARRAY(source.type))
 
 

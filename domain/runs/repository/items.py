@@ -3,10 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Integer, Table, Uuid, bindparam, func, insert, select
+from sqlalchemy import Integer, Uuid, bindparam, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.runs.failures import FailureReason
@@ -14,7 +13,7 @@ from domain.runs.models import ItemOutcome, Lease
 from domain.runs.repository.transitions import FENCED, NEXT_VERSION, held
 from domain.tables import operation_run, run_failure, run_item
 from domain.tenancy.session import TenantSession
-from domain.tenancy.statements import TENANT, Statement
+from domain.tenancy.statements import TENANT, Statement, each
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +26,7 @@ class ItemResult:
     message: str = ""
 
 
-def _rows_of(table: Table, *names: str) -> Any:
-    """Return rows from arrays, one for each column; the parameters have the columns' names."""
-    arrays = (
-        bindparam(f"each_{name}", type_=ARRAY(table.c[name].type), required=True) for name in names
-    )
-    return func.unnest(*arrays).table_valued(*names, name="item").render_derived()
-
-
-_items = _rows_of(run_item, "item_key", "outcome", "skip_reason")
+_items = each(run_item.c.item_key, run_item.c.outcome, run_item.c.skip_reason)
 _ADD_ITEMS = Statement(
     upsert(run_item)
     .from_select(
@@ -50,7 +41,7 @@ _ADD_ITEMS = Statement(
     .on_conflict_do_nothing()
     .returning(run_item.c.item_key)
 )
-_failures = _rows_of(run_failure, "item_key", "reason", "message", "error_id")
+_failures = each(*(run_failure.c[name] for name in ("item_key", "reason", "message", "error_id")))
 _ADD_FAILURES = Statement(
     insert(run_failure).from_select(
         ["tenant_id", "run_id", "attempt", "item_key", "reason", "message", "error_id"],
@@ -84,9 +75,9 @@ async def record(session: TenantSession, lease: Lease, items: Sequence[ItemResul
     first = {item.key: item for item in reversed(items)}
     holder = held(lease)
     values = {
-        "each_item_key": [*first],
-        "each_outcome": [item.outcome for item in first.values()],
-        "each_skip_reason": [
+        "item_key": [*first],
+        "outcome": [item.outcome for item in first.values()],
+        "skip_reason": [
             item.message if item.outcome is ItemOutcome.SKIPPED else None for item in first.values()
         ],
     }
@@ -127,9 +118,9 @@ async def _add_failures(
         {
             "the_run": run_id,
             "held_attempt": attempt,
-            "each_item_key": keys,
-            "each_reason": reasons,
-            "each_message": messages,
-            "each_error_id": error_ids,
+            "item_key": keys,
+            "reason": reasons,
+            "message": messages,
+            "error_id": error_ids,
         },
     )

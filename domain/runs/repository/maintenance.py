@@ -10,15 +10,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import (
-    ARRAY,
     CTE,
     BindParameter,
     ColumnElement,
     Integer,
     Interval,
     Text,
-    Uuid,
-    any_,
     bindparam,
     delete,
     func,
@@ -34,7 +31,7 @@ from domain.runs.models import Dispatch
 from domain.runs.repository.transitions import DELAY, NO_LEASE, THE_RUN, WAITING
 from domain.tables import DISPATCHED_SQL, operation_run, outbox, run_event
 from domain.tenancy.session import InstallationSession, TenantSession
-from domain.tenancy.statements import TENANT, Statement
+from domain.tenancy.statements import TENANT, Statement, any_of, each
 
 _now = func.clock_timestamp()
 # Any number that no other advisory lock uses.
@@ -122,13 +119,9 @@ async def take_dispatches(
 
 
 _key = tuple_(operation_run.c.tenant_id, operation_run.c.id)
-_keys = func.unnest(
-    bindparam("tenant_ids", type_=ARRAY(Uuid())), bindparam("run_ids", type_=ARRAY(Uuid()))
-).table_valued("tenant_id", "run_id", name="key")
-_of_keys = update(operation_run).where(_key.in_(select(*_keys.render_derived().c)))
-_DELETE_ENTRIES = Statement(
-    delete(outbox).where(outbox.c.id == any_(bindparam("ids", type_=ARRAY(outbox.c.id.type))))
-)
+_keys = select(*each(outbox.c.tenant_id, outbox.c.run_id).c)
+_of_keys = update(operation_run).where(_key.in_(_keys))
+_DELETE_ENTRIES = Statement(delete(outbox).where(any_of(outbox.c.id, "ids")))
 _MARK_DISPATCHED = Statement(
     # A worker that has claimed the run may lock its row for a whole batch.
     _of_keys.where(operation_run.c.status == RunStatus.PENDING).values(last_dispatched_at=_now)
@@ -139,8 +132,8 @@ async def delete_dispatches(session: InstallationSession, dispatches: Sequence[D
     """Delete the entries that were sent, and record the time of the dispatch."""
     await session.execute(_DELETE_ENTRIES, {"ids": [d.id for d in dispatches]})
     values = {
-        "tenant_ids": [d.tenant_id for d in dispatches],
-        "run_ids": [d.run_id for d in dispatches],
+        "tenant_id": [d.tenant_id for d in dispatches],
+        "run_id": [d.run_id for d in dispatches],
     }
     await session.execute(_MARK_DISPATCHED, values)
 
@@ -162,7 +155,7 @@ _ENQUEUE_AGAIN = Statement(
     .from_select(
         ["tenant_id", "run_id", "run_type"],
         select(operation_run.c.tenant_id, operation_run.c.id, operation_run.c.run_type).where(
-            _key.in_(select(*_keys.render_derived().c))
+            _key.in_(_keys)
         ),
     )
     .on_conflict_do_nothing()
@@ -175,8 +168,8 @@ async def redispatch(session: InstallationSession, *, stale: timedelta, limit: i
     rows = await session.rows(_LOST, {"stale": stale, "limit": limit})
     if rows:
         values = {
-            "tenant_ids": [row.tenant_id for row in rows],
-            "run_ids": [row.id for row in rows],
+            "tenant_id": [row.tenant_id for row in rows],
+            "run_id": [row.id for row in rows],
         }
         await session.execute(_ENQUEUE_AGAIN, values)
         await session.execute(_FORGET_DISPATCH, values)
@@ -251,14 +244,15 @@ async def end(session: TenantSession, run_id: UUID, status: RunStatus) -> None:
     await session.execute(_END, {"the_run": run_id, "end_status": status})
 
 
-_IDS = any_(bindparam("ids", type_=ARRAY(Uuid())))
 _HIGHEST_SEQ = Statement(
     select(func.coalesce(func.max(run_event.c.seq), 0)).where(
-        run_event.c.tenant_id == TENANT, run_event.c.run_id == _IDS
+        run_event.c.tenant_id == TENANT, any_of(run_event.c.run_id, "ids")
     )
 )
 _DELETE_RUNS = Statement(
-    delete(operation_run).where(operation_run.c.tenant_id == TENANT, operation_run.c.id == _IDS)
+    delete(operation_run).where(
+        operation_run.c.tenant_id == TENANT, any_of(operation_run.c.id, "ids")
+    )
 )
 
 

@@ -10,13 +10,13 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     BindParameter,
-    ColumnElement,
     Integer,
     Select,
     Text,
     any_,
     bindparam,
     func,
+    literal,
     or_,
     select,
     text,
@@ -29,7 +29,7 @@ from domain.runs.models import COLUMNS, FailureGroup, OperationRun, RunEvent, Ru
 from domain.runs.repository.rows import event_of, select_events, select_runs
 from domain.tables import operation_run, run_event, run_failure, run_item
 from domain.tenancy.session import AnyRow, TenantSession
-from domain.tenancy.statements import TENANT, Statement
+from domain.tenancy.statements import TENANT, Statement, any_of, array_of
 
 T = TypeVar("T")
 
@@ -46,15 +46,6 @@ class Keyset:
     limit: int
     start: tuple[datetime, UUID] | None = None
     backward: bool = False
-
-
-def _any_of(source: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
-    """Return the condition that a column has one of the parameter's values."""
-    return source == any_(_array(source, parameter))
-
-
-def _array(source: ColumnElement[Any], parameter: str) -> BindParameter[Any]:
-    return bindparam(parameter, type_=ARRAY(source.type), required=True)
 
 
 def _index_prefixes(run_filter: RunFilter) -> Mapping[str, Collection[Any]]:
@@ -84,7 +75,7 @@ async def page(
     most a page is read from each. The time depends neither on the number of runs nor on how rare
     the matching ones are. The runs have these `columns`, and those of their place in the list.
     """
-    values: dict[str, Any] = {"created_from": run_filter.created_from, "limit": keyset.limit}
+    values: dict[str, Any] = {"created_from": run_filter.created_from}
     if run_filter.created_until is not None:
         values["created_until"] = run_filter.created_until
     if keyset.start is not None:
@@ -93,7 +84,9 @@ async def page(
     values |= {name: sorted(allowed) for name, allowed in prefixes.items()}
     if run_filter.initiator_ids and run_filter.run_types:
         values["run_types"] = sorted(run_filter.run_types)
-    statement = _page(columns, (*prefixes,), frozenset(values), backward=keyset.backward)
+    statement = _page(
+        columns, (*prefixes,), frozenset(values), keyset.limit, backward=keyset.backward
+    )
     return [OperationRun(row) for row in await session.rows(statement, values)]
 
 
@@ -102,9 +95,12 @@ def _page(
     columns: frozenset[str],
     prefixes: tuple[str, ...],
     parameters: frozenset[str],
+    limit: int,
     *,
     backward: bool,
 ) -> Statement:
+    # With a parameter as the limit, Postgres would expect a tenth of all runs, and plan each time.
+    literal_limit = literal(limit, literal_execute=True)
     run = operation_run.c
     conditions = [run.tenant_id == TENANT, run.created_at >= bindparam("created_from")]
     if "created_until" in parameters:
@@ -116,17 +112,17 @@ def _page(
 
     def first(query: Select[Any], source: Any) -> Select[Any]:
         key = (source.created_at, source.id)
-        return query.order_by(*(c if backward else c.desc() for c in key)).limit(_LIMIT)
+        return query.order_by(*(c if backward else c.desc() for c in key)).limit(literal_limit)
 
     places = []
     for name in prefixes:
-        place = func.unnest(_array(run[name], name)).column_valued(
+        place = func.unnest(array_of(run[name], name)).column_valued(
             f"each_{name}", joins_implicitly=True
         )
         conditions.append(run[name] == place)
         places.append(place.scalar_alias)
     if "run_types" in parameters:
-        conditions.append(_any_of(run.run_type, "run_types"))
+        conditions.append(any_of(run.run_type, "run_types"))
 
     query = select_runs(columns)
     if places:
@@ -143,7 +139,7 @@ def _page(
 def _by_ids(columns: frozenset[str]) -> Statement:
     return Statement(
         select_runs(columns).where(
-            operation_run.c.tenant_id == TENANT, _any_of(operation_run.c.id, "ids")
+            operation_run.c.tenant_id == TENANT, any_of(operation_run.c.id, "ids")
         )
     )
 
@@ -162,7 +158,7 @@ def _pages(query: Select[Any], key: Any) -> tuple[Statement, Statement]:
     The second one returns the first rows after a key.
     """
     table = key.table.c
-    ids = _array(table.run_id, "run_ids")
+    ids = array_of(table.run_id, "run_ids")
     run_id = func.unnest(ids).column_valued(joins_implicitly=True)
     query = query.where(table.tenant_id == TENANT, table.run_id == run_id)
 
@@ -236,7 +232,7 @@ _FAILURE_GROUPS = Statement(
         _failures,
         func.min(run_failure.c.message).label("example"),
     )
-    .where(run_failure.c.tenant_id == TENANT, _any_of(run_failure.c.run_id, "run_ids"))
+    .where(run_failure.c.tenant_id == TENANT, any_of(run_failure.c.run_id, "run_ids"))
     .group_by(run_failure.c.run_id, run_failure.c.reason)
     .order_by(run_failure.c.run_id, _failures.desc(), run_failure.c.reason)
 )
