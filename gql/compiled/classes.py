@@ -39,9 +39,8 @@ def definition_of(type_: Any) -> StrawberryObjectDefinition | None:
 
 def decides_by_class(type_: GraphQLObjectType) -> bool:
     """Return whether `is_type_of` is absent or Strawberry's, which judges by class and cast."""
-    definition = definition_of(type_)
-    own = definition is None or definition.is_type_of is not None
-    return type_.is_type_of is None or not own
+    own = getattr(type_.is_type_of, "__qualname__", "")
+    return type_.is_type_of is None or own.endswith("._get_is_type_of.<locals>.is_type_of")
 
 
 def may_be_shared(arguments: dict[str, Any]) -> bool:

@@ -4,16 +4,10 @@ Each method does what the method of the same name in graphql-core's `Executor` d
 order, and leaves it to that method if the run has no plan or a value is not as the plan expects.
 """
 
-from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any
 
-from graphql import GraphQLObjectType, GraphQLOutputType, GraphQLResolveInfo
-from graphql.execution.collect_fields import (
-    CollectedFields,
-    DeferUsage,
-    FieldDetailsList,
-    GroupedFieldSet,
-)
+from graphql import GraphQLResolveInfo
+from graphql.execution.collect_fields import CollectedFields
 from graphql.execution.executor import default_field_resolver, default_type_resolver
 from graphql.execution.values import get_argument_values
 from graphql.pyutils import Path, Undefined, gather_with_cancel
@@ -34,19 +28,14 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
     _arguments: dict[Field, dict[str, Any]]
 
     def execute_collected_root_fields(
-        self,
-        root_type: GraphQLObjectType,
-        root_value: Any,
-        grouped_field_set: GroupedFieldSet,
-        serially: bool,
-        new_defer_usages: Sequence[DeferUsage],
+        self, root_type: Any, root_value: Any, fields: Any, serially: bool, defer_usages: Any
     ) -> Any:
         """Execute an operation or an event, with the operation's plan if there is one."""
         self._arguments = {}
-        self._plan = plan = plan_of(self, grouped_field_set) if self._is_usual() else None
-        fields = grouped_field_set if plan is None else plan.root
+        self._plan = plan = plan_of(self, fields) if self._is_usual() else None
+        fields = fields if plan is None else plan.root
         return super().execute_collected_root_fields(
-            root_type, root_value, fields, serially, new_defer_usages
+            root_type, root_value, fields, serially, defer_usages
         )
 
     def _is_usual(self) -> bool:
@@ -62,29 +51,21 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
 
     # Objects
 
-    def collect_subfields(
-        self, return_type: GraphQLObjectType, field_details_list: FieldDetailsList
-    ) -> CollectedFields:
-        """Return what is selected of an object."""
+    def collect_subfields(self, type_: Any, details: Any) -> CollectedFields:
+        """Return what is selected of an object; once for all runs of a plan."""
         if self._plan is None:
-            return super().collect_subfields(return_type, field_details_list)
-        return self._plan.collect(self, return_type, field_details_list)
+            return super().collect_subfields(type_, details)
+        key, known = (type_, id(details)), self._plan.collected
+        return known.get(key) or known.setdefault(key, super().collect_subfields(type_, details))
 
     def execute_fields(
-        self,
-        parent_type: GraphQLObjectType,
-        source_value: Any,
-        path: Path | None,
-        grouped_field_set: GroupedFieldSet,
-        position_context: Any,
+        self, type_: Any, source: Any, path: Path | None, fields: Any, context: Any
     ) -> Any:
         """Execute the fields of an object."""
         if self._plan is None:
-            return super().execute_fields(
-                parent_type, source_value, path, grouped_field_set, position_context
-            )
-        selection = self._plan.selection(self, parent_type, grouped_field_set)
-        return self._execute_selection(selection, source_value, path)
+            return super().execute_fields(type_, source, path, fields, context)
+        selection = self._plan.selection(self, type_, fields)
+        return self._execute_selection(selection, source, path)
 
     def _execute_selection(self, selection: Selection, source: Any, path: Path | None) -> Any:
         results: dict[str, Any] = {}
@@ -168,7 +149,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
                 self._arguments[field] = arguments
         return arguments
 
-    async def _complete_later(self, field: Field, awaitable: Awaitable[Any], path: Path) -> Any:
+    async def _complete_later(self, field: Field, awaitable: Any, path: Path) -> Any:
         try:
             completed = self._complete(field, await awaitable, path)
             if completed.__class__ not in ATOMS and self.is_awaitable(completed):
@@ -178,13 +159,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
             return None
         return completed
 
-    async def _handled(
-        self,
-        completed: Awaitable[Any],
-        type_: GraphQLOutputType,
-        details: FieldDetailsList,
-        path: Path,
-    ) -> Any:
+    async def _handled(self, completed: Any, type_: Any, details: Any, path: Path) -> Any:
         try:
             return await completed
         except Exception as error:  # noqa: BLE001 - as graphql-core
@@ -204,23 +179,15 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         )
 
     def complete_value(
-        self,
-        return_type: GraphQLOutputType,
-        field_details_list: FieldDetailsList,
-        info: GraphQLResolveInfo[Any],
-        path: Path,
-        result: Any,
-        position_context: Any,
+        self, type_: Any, details: Any, info: Any, path: Path, result: Any, context: Any
     ) -> Any:
-        """Complete a value that graphql-core comes to below one that it completes."""
+        """Complete a value that is a part of one that graphql-core completes."""
         if self._plan is not None:
-            value = self._plan.value(self, return_type, field_details_list)
+            value = self._plan.value(self, type_, details)
             completed = self._complete_compiled(value, result, path)
             if completed is not Undefined:
                 return completed
-        return super().complete_value(
-            return_type, field_details_list, info, path, result, position_context
-        )
+        return super().complete_value(type_, details, info, path, result, context)
 
     def _complete_compiled(self, value: Value, result: Any, path: Path) -> Any:
         """Complete a value; return Undefined if that is left to graphql-core."""
@@ -234,22 +201,14 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         return Undefined
 
     def complete_iterable_value(
-        self,
-        item_type: GraphQLOutputType,
-        field_details_list: FieldDetailsList,
-        info: GraphQLResolveInfo[Any],
-        path: Path,
-        items: Iterable[Any],
-        position_context: Any,
+        self, type_: Any, details: Any, info: Any, path: Path, items: Any, context: Any
     ) -> Any:
-        """Complete a list; at once if all items are objects whose fields are known."""
+        """Complete a list; without graphql-core if all items are objects of known classes."""
         selection = None
         if self._plan is not None and items.__class__ in (list, tuple):
-            selection = self._plan.value(self, item_type, field_details_list).selection
+            selection = self._plan.value(self, type_, details).selection
         if selection is None or not all(item in selection.classes for item in items):
-            return super().complete_iterable_value(
-                item_type, field_details_list, info, path, items, position_context
-            )
+            return super().complete_iterable_value(type_, details, info, path, items, context)
         results: list[Any] = []
         later: list[int] = []
         try:
@@ -258,11 +217,11 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
                 try:
                     completed = self._execute_selection(selection, item, item_path)
                 except Exception as error:  # noqa: BLE001 - as graphql-core
-                    self.handle_field_error(error, item_type, field_details_list, item_path)
+                    self.handle_field_error(error, type_, details, item_path)
                     completed = None
                 if completed.__class__ not in ATOMS and self.is_awaitable(completed):
                     later.append(index)
-                    completed = self._handled(completed, item_type, field_details_list, item_path)
+                    completed = self._handled(completed, type_, details, item_path)
                 results.append(completed)
         except Exception:
             if later:

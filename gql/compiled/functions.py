@@ -9,55 +9,36 @@ from collections.abc import Callable, Mapping
 from keyword import iskeyword
 from typing import Any
 
-from graphql import (
-    GraphQLBoolean,
-    GraphQLEnumType,
-    GraphQLField,
-    GraphQLFloat,
-    GraphQLID,
-    GraphQLInt,
-    GraphQLInterfaceType,
-    GraphQLLeafType,
-    GraphQLList,
-    GraphQLNonNull,
-    GraphQLObjectType,
-    GraphQLOutputType,
-    GraphQLSchema,
-    GraphQLString,
-    GraphQLUnionType,
-    Undefined,
-    is_leaf_type,
-)
-from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
+import graphql
+from graphql import GraphQLField, GraphQLLeafType, GraphQLList, GraphQLNonNull, GraphQLObjectType
+from graphql.execution.collect_fields import FieldDetailsList
 from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 from strawberry.types.field import StrawberryField
 
-from .classes import (
-    ATOMS,
-    IMMUTABLE,
-    Classes,
-    FunctionByClass,
-    UnusualValueError,
-    decides_by_class,
-    definition_of,
-    unusual,
-)
+from . import classes
+from .classes import Classes, FunctionByClass, UnusualValueError, decides_by_class, definition_of
 
 # Bounds the size of the functions that are compiled together.
 MOST_VALUES = 2_000
 
-Collect = Callable[[GraphQLObjectType, FieldDetailsList], GroupedFieldSet]
 Function = Callable[[Any], Any]
 
 # The conditions under which the value {v} stands for itself in the answer.
 SERIALIZED = {
-    GraphQLString: "{v}.__class__ is str",
-    GraphQLID: "{v}.__class__ is str",
-    GraphQLInt: "{v}.__class__ is int and -2147483648 <= {v} <= 2147483647",
-    GraphQLBoolean: "{v}.__class__ is bool",
+    graphql.GraphQLString: "{v}.__class__ is str",
+    graphql.GraphQLID: "{v}.__class__ is str",
+    graphql.GraphQLInt: "{v}.__class__ is int and -2147483648 <= {v} <= 2147483647",
+    graphql.GraphQLBoolean: "{v}.__class__ is bool",
     # Neither infinite nor not a number.
-    GraphQLFloat: "{v}.__class__ is float and {v} - {v} == 0.0",
+    graphql.GraphQLFloat: "{v}.__class__ is float and {v} - {v} == 0.0",
 }
+
+
+# Strawberry's functions that choose an object type by the class of a value, and by casts.
+RESOLVE_BY_CLASS = (
+    "._get_resolve_type.<locals>.resolve_type",
+    ".get_type_resolver.<locals>._resolve_union_type",
+)
 
 
 class NotPlainError(Exception):
@@ -67,14 +48,19 @@ class NotPlainError(Exception):
 class Writer:
     """Writes functions, and compiles them together."""
 
-    def __init__(self, schema: GraphQLSchema, collect: Collect) -> None:
-        self.schema, self.collect = schema, collect
-        self.names: dict[str, Any] = {"unusual": unusual, "ATOMS": ATOMS, "SIMPLE": SIMPLE}
+    def __init__(self, executor: Any) -> None:
+        self.schema: graphql.GraphQLSchema = executor.schema
+        self.collect = executor.collect_subfields
+        self.names: dict[str, Any] = {
+            "unusual": classes.unusual,
+            "ATOMS": classes.ATOMS,
+            "SIMPLE": SIMPLE,
+        }
         self.source: list[str] = []
         self.tables: list[tuple[FunctionByClass, dict[Any, str]]] = []
         self.variables = 0
 
-    def value(self, type_: GraphQLOutputType, details: FieldDetailsList) -> str:
+    def value(self, type_: graphql.GraphQLOutputType, details: FieldDetailsList) -> str:
         """Write a function from a resolved value to its part of the answer; return its name.
 
         Raises:
@@ -82,10 +68,10 @@ class Writer:
         """
         return self._define(f"return {self._nullable(type_, details, 's')}")
 
-    def fields(self, items: Mapping[str, str]) -> str:
+    def fields(self, written: Mapping[str, str], *check: str) -> str:
         """Write a function from an object to a dict of some fields; return its name."""
-        entries = ", ".join(f"{response!r}: {item}" for response, item in items.items())
-        return self._define(f"return {{{entries}}}")
+        items = ", ".join(f"{response!r}: {value}" for response, value in written.items())
+        return self._define(*check, f"return {{{items}}}")
 
     def field(self, type_: GraphQLObjectType, details: FieldDetailsList) -> str:
         """Write an expression for a field of the object `s`.
@@ -126,7 +112,9 @@ class Writer:
             raise NotPlainError
         return f"v{self.variables}"
 
-    def _nullable(self, type_: GraphQLOutputType, details: FieldDetailsList, value: str) -> str:
+    def _nullable(
+        self, type_: graphql.GraphQLOutputType, details: FieldDetailsList, value: str
+    ) -> str:
         """Write the completion of the expression `value`, which is evaluated once."""
         first = v = value
         if not value.isidentifier():
@@ -144,7 +132,7 @@ class Writer:
             return (
                 f"({items} if {first}.__class__ is list or {v}.__class__ is tuple else unusual())"
             )
-        if is_leaf_type(type_):
+        if graphql.is_leaf_type(type_):
             return self._leaf(type_, first, v)
         complete = self._object if isinstance(type_, GraphQLObjectType) else self._abstract
         return f"{complete(type_, details)}({first})"
@@ -154,7 +142,7 @@ class Writer:
         if type_ in SERIALIZED:
             condition = SERIALIZED[type_].format(v=v).replace(v, first, 1)
             return f"({v} if {condition} else {exact})"
-        if isinstance(type_, GraphQLEnumType) and (enum := enum_names(type_)) is not None:
+        if isinstance(type_, graphql.GraphQLEnumType) and (enum := enum_names(type_)) is not None:
             class_, names = map(self._constant, enum)
             return f"({names}[{v}] if {first}.__class__ is {class_} else {exact})"
         coerce, w = self._constant(type_.coerce_output_value), self._variable()
@@ -169,24 +157,15 @@ class Writer:
         if type_.is_type_of is not None:
             condition += f" or hasattr(s, {TYPE_CAST_ATTRIBUTE!r})"
         check = f"if {condition}: {self._constant(classes.require)}(s)"
-        fields = self.collect(type_, details)
-        items = {response: self.field(type_, below) for response, below in fields.items()}
-        entries = ", ".join(f"{response!r}: {item}" for response, item in items.items())
-        return self._define(check, f"return {{{entries}}}")
+        fields = self.collect(type_, details).grouped_field_set
+        written = {response: self.field(type_, below) for response, below in fields.items()}
+        return self.fields(written, check)
 
     def _abstract(self, type_: Any, details: FieldDetailsList) -> str:
         """Write the completion for the types that Strawberry chooses by the value's class."""
-        interface, resolve_type = (
-            definition_of(type_),
-            getattr(type_.resolve_type, "__qualname__", ""),
-        )
-        if isinstance(type_, GraphQLInterfaceType):
-            usual = interface is not None and not interface.resolve_type
-            usual = usual and "_get_resolve_type" in resolve_type
-        else:
-            usual = isinstance(type_, GraphQLUnionType) and "_resolve_union_type" in resolve_type
-        if not usual:
+        if not getattr(type_.resolve_type, "__qualname__", "").endswith(RESOLVE_BY_CLASS):
             raise NotPlainError
+        interface = definition_of(type_)
         names = {}
         for possible in self.schema.get_possible_types(type_):
             definition = definition_of(possible)
@@ -207,7 +186,7 @@ class Writer:
 
 
 # Values of scalars that need no closer look before they are serialized.
-SIMPLE = IMMUTABLE | {dict, list, tuple}
+SIMPLE = classes.IMMUTABLE | {dict, list, tuple}
 
 
 def attribute_of(field: GraphQLField | None) -> str | None:
@@ -230,18 +209,18 @@ def exact_leaf(type_: GraphQLLeafType) -> Function:
     """Return a function that completes any value of a leaf type as graphql-core does, or raises."""
 
     def exact(value: Any) -> Any:
-        is_missing = value is None or value is Undefined
+        is_missing = value is None or value is graphql.Undefined
         if is_missing or isinstance(value, Exception) or hasattr(value, "__await__"):
             raise UnusualValueError
         coerced = type_.coerce_output_value(value)
-        if coerced is None or coerced is Undefined or hasattr(coerced, "__await__"):
+        if coerced is None or coerced is graphql.Undefined or hasattr(coerced, "__await__"):
             raise UnusualValueError
         return coerced
 
     return exact
 
 
-def enum_names(type_: GraphQLEnumType) -> tuple[type, dict[Any, str]] | None:
+def enum_names(type_: graphql.GraphQLEnumType) -> tuple[type, dict[Any, str]] | None:
     """Return the Python class of a Strawberry enum, and the name of each of its members."""
     class_ = getattr(type_, "wrapped_cls", None)
     if class_ is None or class_.__hash__ is None:

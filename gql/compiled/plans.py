@@ -7,23 +7,12 @@ anew, and its parts are made when they are first needed. Several threads may sha
 
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import groupby
 from typing import Any
 
-from graphql import (
-    GraphQLField,
-    GraphQLNonNull,
-    GraphQLObjectType,
-    GraphQLOutputType,
-    GraphQLSchema,
-    VariableNode,
-)
+from graphql import GraphQLField, GraphQLNonNull, GraphQLObjectType, VariableNode
 from graphql.execution import Executor
-from graphql.execution.collect_fields import (
-    CollectedFields,
-    FieldDetailsList,
-    GroupedFieldSet,
-    collect_subfields,
-)
+from graphql.execution.collect_fields import CollectedFields, FieldDetailsList, GroupedFieldSet
 
 from .classes import Classes, decides_by_class
 from .functions import Function, Writer
@@ -85,62 +74,37 @@ class Plans:
             return None
         plan = self.by_choice.get(choice)
         if plan is None and len(self.by_choice) < MOST_PLANS:
-            plan = self.by_choice.setdefault(choice, Plan(self.schema, root))
+            plan = self.by_choice.setdefault(choice, Plan(root))
         return plan
 
 
 class Plan:
-    """What is known of one run after the other.
+    """The parts of a plan, by what they are for.
 
-    The keys of its dicts hold ids of lists and dicts that `_collected` and `root` keep alive.
-    `setdefault` makes threads agree on one of them.
+    The keys hold ids of lists and dicts, which `root` and `collected` keep alive. `setdefault`
+    makes threads agree on one of them.
     """
 
-    def __init__(self, schema: GraphQLSchema, root: GroupedFieldSet) -> None:
-        self.schema, self.root = schema, root
-        self._collected: dict[tuple[GraphQLObjectType, int], CollectedFields] = {}
-        self._values: dict[tuple[int, GraphQLOutputType], Value] = {}
+    def __init__(self, root: GroupedFieldSet) -> None:
+        self.root = root
+        self.collected: dict[tuple[GraphQLObjectType, int], CollectedFields] = {}
+        self._values: dict[tuple[Any, int], Value] = {}
         self._selections: dict[int, Selection] = {}
 
-    def collect(
-        self, executor: Executor[Any], type_: GraphQLObjectType, details: FieldDetailsList
-    ) -> CollectedFields:
-        """Return what is selected of an object."""
-        key = type_, id(details)
-        return self._collected.get(key) or self._collected.setdefault(
-            key,
-            collect_subfields(
-                self.schema,
-                executor.fragments,
-                executor.variable_values,
-                executor.operation,
-                type_,
-                details,
-                executor.hide_suggestions,
-            ),
-        )
-
-    def value(
-        self, executor: Executor[Any], type_: GraphQLOutputType, details: FieldDetailsList
-    ) -> "Value":
+    def value(self, executor: Any, type_: Any, details: FieldDetailsList) -> "Value":
         """Return what completes a field's value."""
-        key = id(details), type_
-        return self._values.get(key) or self._values.setdefault(
-            key, Value(self, executor, type_, details)
-        )
+        key = type_, id(details)
+        value = self._values.get(key)
+        return value or self._values.setdefault(key, Value(self, executor, type_, details))
 
     def selection(
-        self, executor: Executor[Any], type_: GraphQLObjectType, fields: GroupedFieldSet
+        self, executor: Any, type_: GraphQLObjectType, fields: GroupedFieldSet
     ) -> "Selection":
         """Return what executes the fields of an object."""
-        key = id(fields)
-        return self._selections.get(key) or self._selections.setdefault(
-            key, Selection(self, executor, type_, fields)
+        selection = self._selections.get(id(fields))
+        return selection or self._selections.setdefault(
+            id(fields), Selection(executor, type_, fields)
         )
-
-    def writer(self, executor: Executor[Any]) -> Writer:
-        """Return what writes functions for this plan."""
-        return Writer(self.schema, lambda *key: self.collect(executor, *key).grouped_field_set)
 
 
 class Value:
@@ -152,12 +116,10 @@ class Value:
 
     __slots__ = ("plain", "selection")
 
-    def __init__(
-        self, plan: Plan, executor: Executor[Any], type_: Any, details: FieldDetailsList
-    ) -> None:
+    def __init__(self, plan: Plan, executor: Any, type_: Any, details: FieldDetailsList) -> None:
         self.plain: Function | None = None
         self.selection: Selection | None = None
-        writer = plan.writer(executor)
+        writer = Writer(executor)
         # Any other error is one of the selection, which graphql-core reports.
         with suppress(Exception):
             name = writer.value(type_, details)
@@ -165,55 +127,41 @@ class Value:
             return
         object_type = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
         if isinstance(object_type, GraphQLObjectType) and decides_by_class(object_type):
-            fields = plan.collect(executor, object_type, details).grouped_field_set
+            fields = executor.collect_subfields(object_type, details).grouped_field_set
             self.selection = plan.selection(executor, object_type, fields)
 
 
 class Selection:
     """The fields of an object in steps: each is some plain fields and their function, or others."""
 
-    __slots__ = ("classes", "steps", "type")
+    __slots__ = ("classes", "steps")
 
     def __init__(
-        self, plan: Plan, executor: Executor[Any], type_: GraphQLObjectType, fields: GroupedFieldSet
+        self, executor: Any, type_: GraphQLObjectType, grouped_fields: GroupedFieldSet
     ) -> None:
-        self.type, self.classes = type_, Classes(type_)
-        writer = plan.writer(executor)
-        steps: list[tuple[dict[str, str] | None, list[Field]]] = []
-        for response, details in fields.items():
-            definition = plan.schema.get_field(type_, details[0].node.name.value)
-            if definition is None:
-                continue  # as graphql-core does
-            try:
-                item = writer.field(type_, details)
-            except Exception:  # noqa: BLE001 - also an error of the selection, for graphql-core
-                item = None
-            if not steps or (steps[-1][0] is None) is not (item is None):
-                steps.append((None if item is None else {}, []))
-            items, step_fields = steps[-1]
-            if items is not None and item is not None:
-                items[response] = item
-            step_fields.append(Field(response, type_, definition, details, plan.schema))
-        names = ["" if items is None else writer.fields(items) for items, _ in steps]
-        functions = writer.compile()
-        self.steps = [
-            (functions.get(name), step_fields)
-            for name, (_, step_fields) in zip(names, steps, strict=True)
+        self.classes = Classes(type_)
+        writer = Writer(executor)
+        # Like graphql-core, leave out what the type does not have.
+        fields = [
+            Field(response, type_, definition, details, writer)
+            for response, details in grouped_fields.items()
+            if (definition := executor.schema.get_field(type_, details[0].node.name.value))
         ]
+        steps = []
+        for _, group in groupby(fields, lambda field: field.written is None):
+            step = list(group)
+            written = {field.response: field.written for field in step if field.written}
+            steps.append((writer.fields(written) if written else "", step))
+        functions = writer.compile()
+        self.steps = [(functions.get(name), step) for name, step in steps]
 
 
 class Field:
-    """A selected field of an object type."""
+    """A selected field of an object type; `written` is its expression if it is plain."""
 
     __slots__ = (
-        "definition",
-        "details",
-        "direct",
-        "has_arguments",
-        "nodes",
-        "parent",
-        "response",
-        "type",
+        *("definition", "details", "direct", "has_arguments", "nodes", "parent", "response"),
+        *("type", "written"),
     )
 
     def __init__(
@@ -222,13 +170,17 @@ class Field:
         parent: GraphQLObjectType,
         definition: GraphQLField,
         details: FieldDetailsList,
-        schema: GraphQLSchema,
+        writer: Writer,
     ) -> None:
         self.response, self.parent, self.definition = response, parent, definition
         self.type, self.details = definition.type, details
         self.nodes = [detail.node for detail in details]
         self.has_arguments = bool(definition.args or self.nodes[0].arguments)
-        self.direct = direct_call(definition, schema)
+        self.direct = direct_call(definition, writer.schema)
+        self.written: str | None = None
+        # Any other error is one of the selection, which graphql-core reports.
+        with suppress(Exception):
+            self.written = writer.field(parent, details)
 
 
 def _selections(executor: Executor[Any]) -> Iterator[Any]:
