@@ -16,6 +16,8 @@ from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 
 # Instances of these classes are neither null, nor errors, nor awaitable, and cannot change.
 IMMUTABLE = frozenset({str, int, float, bool, UUID, Decimal, date, datetime, time, timedelta})
+# Values of these classes need no closer look before a scalar serializes them.
+SIMPLE = IMMUTABLE | {dict, list, tuple}
 # Parts of an answer. None of their instances is awaitable.
 ATOMS = frozenset({str, int, float, bool, type(None), list, tuple, dict})
 # Bounds the classes that are remembered for one type, as a program may create classes without end.

@@ -15,8 +15,16 @@ from graphql.execution.collect_fields import FieldDetailsList
 from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 from strawberry.types.field import StrawberryField
 
-from . import classes
-from .classes import Classes, FunctionByClass, UnusualValueError, decides_by_class, definition_of
+from .classes import (
+    ATOMS,
+    SIMPLE,
+    Classes,
+    FunctionByClass,
+    UnusualValueError,
+    decides_by_class,
+    definition_of,
+    unusual,
+)
 
 # Bounds the size of the functions that are compiled together.
 MOST_VALUES = 2_000
@@ -32,8 +40,6 @@ SERIALIZED = {
     # Neither infinite nor not a number.
     graphql.GraphQLFloat: "{v}.__class__ is float and {v} - {v} == 0.0",
 }
-
-
 # Strawberry's functions that choose an object type by the class of a value, and by casts.
 RESOLVE_BY_CLASS = (
     "._get_resolve_type.<locals>.resolve_type",
@@ -51,11 +57,7 @@ class Writer:
     def __init__(self, executor: Any) -> None:
         self.schema: graphql.GraphQLSchema = executor.schema
         self.collect = executor.collect_subfields
-        self.names: dict[str, Any] = {
-            "unusual": classes.unusual,
-            "ATOMS": classes.ATOMS,
-            "SIMPLE": SIMPLE,
-        }
+        self.names: dict[str, Any] = {"unusual": unusual, "ATOMS": ATOMS, "SIMPLE": SIMPLE}
         self.source: list[str] = []
         self.tables: list[tuple[FunctionByClass, dict[Any, str]]] = []
         self.variables = 0
@@ -144,7 +146,7 @@ class Writer:
             return f"({v} if {condition} else {exact})"
         if isinstance(type_, graphql.GraphQLEnumType) and (enum := enum_names(type_)) is not None:
             class_, names = map(self._constant, enum)
-            return f"({names}[{v}] if {first}.__class__ is {class_} else {exact})"
+            return f"({names}[{v}._name_] if {first}.__class__ is {class_} else {exact})"
         coerce, w = self._constant(type_.coerce_output_value), self._variable()
         condition = f"{first}.__class__ in SIMPLE and ({w} := {coerce}({v})).__class__ in ATOMS"
         return f"({w} if {condition} and {w} is not None else {exact})"
@@ -185,10 +187,6 @@ class Writer:
         )
 
 
-# Values of scalars that need no closer look before they are serialized.
-SIMPLE = classes.IMMUTABLE | {dict, list, tuple}
-
-
 def attribute_of(field: GraphQLField | None) -> str | None:
     """Return the expression that reads a plain field of the object `s`; None for others."""
     definition = field and field.extensions.get("strawberry-definition")
@@ -220,12 +218,12 @@ def exact_leaf(type_: GraphQLLeafType) -> Function:
     return exact
 
 
-def enum_names(type_: graphql.GraphQLEnumType) -> tuple[type, dict[Any, str]] | None:
-    """Return the Python class of a Strawberry enum, and the name of each of its members."""
+def enum_names(type_: graphql.GraphQLEnumType) -> tuple[type, dict[str, str]] | None:
+    """Return the Python class of a Strawberry enum, and its GraphQL names by its Python names."""
     class_ = getattr(type_, "wrapped_cls", None)
-    if class_ is None or class_.__hash__ is None:
+    if class_ is None:
         return None
     try:
-        return class_, {member: type_.coerce_output_value(member) for member in class_}
+        return class_, {member.name: type_.coerce_output_value(member) for member in class_}
     except Exception:  # noqa: BLE001 - a member that is not in the schema is an error when it is met
         return None

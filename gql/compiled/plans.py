@@ -1,8 +1,8 @@
 """What is known of an operation before it runs: its fields, and the functions for what is plain.
 
 A plan belongs to one parsed operation, one schema, and one choice of what `@skip` and `@include`
-leave. It is made at the operation's second run, so it costs nothing where each request is parsed
-anew, and its parts are made when they are first needed. Several threads may share it.
+leave. It is made at the operation's second run, so it costs nothing where every request is parsed.
+Its parts are made when they are first needed. Several threads may share it.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from .resolvers import direct_call
 # The name under which a parsed operation keeps its plans.
 KEPT_AS = "_compiled_plans"
 # Plans of one operation for the values of its `@skip` and `@include` variables.
-MOST_PLANS = 16
+MOST_PLANS = 4
 
 
 def plan_of(executor: Executor[Any], root: GroupedFieldSet) -> "Plan | None":
