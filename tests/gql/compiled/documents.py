@@ -16,10 +16,8 @@ VARIABLES = {
 _DIRECTIVES = [" @skip(if: $a)", " @include(if: $b)", " @skip(if: false)", " @include(if: true)"]
 _ARGUMENTS = {
     "loud": ["", "(times: 2)", "(times: $n)"],
-    "trees": ["", "(n: 1)"],
     "owner": ["", "(k: 1)", "(k: $n)"],
     "louder": ["", "(even: 4)", "(even: $e)"],
-    "forest": ["", "(n: $n)"],
     "required": ["", "(value: null)", '(value: "v")'],
     "static": ["", "(x: $n)"],
     "wish": [
@@ -53,8 +51,9 @@ class Documents:
     def document(self) -> str:
         """Return a query, mutation or subscription."""
         schema = self.schema
-        roots = [*[("query", schema.query_type)] * 6, ("mutation", schema.mutation_type)]
-        kind, root = self.r.choice([*roots, ("subscription", schema.subscription_type)])
+        others = [("mutation", schema.mutation_type), ("subscription", schema.subscription_type)]
+        roots = [("query", schema.query_type)] * 6 + [root for root in others if root[1]]
+        kind, root = self.r.choice(roots)
         assert root is not None
         if kind == "subscription":
             event = get_named_type(root.fields["trees"].type)
@@ -73,7 +72,9 @@ class Documents:
         for name in names[: r.randrange(1, 7)]:
             inner = get_named_type(type_.fields[name].type)
             alias = r.choice(["", "", "", f"x{r.randrange(3)}{name}: "])
-            field = f"{alias}{name}{r.choice(_ARGUMENTS.get(name, ['']))}{self._directive()}"
+            number = ["", "(n: 1)", "(n: $n)"] if "n" in type_.fields[name].args else [""]
+            arguments = r.choice(_ARGUMENTS.get(name, number))
+            field = f"{alias}{name}{arguments}{self._directive()}"
             if is_leaf_type(inner):
                 selected.append(field)
             elif depth:
