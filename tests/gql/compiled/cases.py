@@ -8,6 +8,7 @@ from typing import Any
 import strawberry
 from strawberry import cast
 
+from tests.gql.compiled.leaves import Color
 from tests.gql.compiled.spoiled import Stranger, one_by_one, soon, subclassed
 from tests.gql.compiled.things import (
     Box,
@@ -21,7 +22,6 @@ from tests.gql.compiled.things import (
     Thing,
     thing,
 )
-from tests.gql.compiled.trees import Color
 
 
 def cat(**values: Any) -> Cat:

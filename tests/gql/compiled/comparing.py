@@ -22,8 +22,8 @@ from strawberry.extensions import ParserCache
 from strawberry.schema.config import StrawberryConfig
 
 from gql.compiled import CompiledExecutor
+from tests.gql.compiled.leaves import SCALARS, other
 from tests.gql.compiled.spoiled import random
-from tests.gql.compiled.trees import SCALARS, other
 
 # Runs of graphql-core that have to show the same answer before a difference counts.
 RUNS = 100

@@ -12,7 +12,8 @@ from strawberry.directive import DirectiveLocation, DirectiveValue
 from strawberry.extensions import SchemaExtension
 from strawberry.types.field import StrawberryField
 
-from tests.gql.compiled.trees import Even, log
+from tests.gql.compiled.leaves import Even
+from tests.gql.compiled.trees import log
 
 T = TypeVar("T")
 # Makes the value of each case.
