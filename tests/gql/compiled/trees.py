@@ -55,6 +55,11 @@ class Loud(FieldExtension):
         return f"{next_(source, info, **kwargs)}!"
 
 
+def few(number: int) -> int:
+    """Return a number that is not too large for an answer."""
+    return min(abs(number), 4)
+
+
 def log(info: Any, *what: Any) -> None:
     """Record a call."""
     info.context["calls"].append(what)
@@ -84,11 +89,11 @@ class Tree(Named):
     @strawberry.field
     def loud(self, info: strawberry.Info, times: int = 1) -> str:
         log(info, "loud", str(self.name), times, info.path.as_list(), info.selected_fields)
-        return str(self.name) * times
+        return str(self.name) * few(times)
 
     @strawberry.field(extensions=[Loud()])
     def louder(self, even: Even = 2) -> str:  # type: ignore[assignment]
-        return str(self.name) * even
+        return str(self.name) * few(even)
 
     @strawberry.field
     def renamed(self, info: strawberry.Info) -> str | None:
@@ -139,7 +144,7 @@ class Tree(Named):
     @strawberry.field
     async def trees(self, n: int = 2) -> list["Tree"]:
         await asyncio.sleep(0)
-        return [tree(random(f"{self.name} {i}"), 1) for i in range(n)]
+        return [tree(random(f"{self.name} {i}"), 1) for i in range(few(n))]
 
     @strawberry.field
     async def required(self, value: str | None) -> str | None:
@@ -213,7 +218,7 @@ class Query:
 
     @strawberry.field
     def forest(self, info: strawberry.Info, n: int = 3) -> list[Tree | None]:
-        return [tree(random(info.context["seed"] + i), 1) for i in range(min(abs(n), 4))]
+        return [tree(random(info.context["seed"] + i), 1) for i in range(few(n))]
 
     @strawberry.field
     async def wood(self, info: strawberry.Info) -> list[Tree]:
