@@ -73,8 +73,8 @@ reference: $(CONTRACT_TOOLS) ## Write the API's reference as one page; needs Nod
 	@made=$$(npm --prefix tests/contract run reference 2>&1) || { echo "$$made"; exit 1; }
 	@echo "The reference is in build/reference/index.html."
 
-bench: $(DEVELOPMENT) ## Measure the hub's reads on a large tenant; prints ratios
-	@$(BIN)/python -m bench
+bench: $(DEVELOPMENT) ## Measure Opsrun beside limits and peers: make bench ARGS="--only list"
+	@$(BIN)/python -m bench $(ARGS)
 
 lock: $(DEVELOPMENT) ## Pin the newest allowed dependencies, with hashes and no addresses
 	$(BIN)/pip install --quiet uv
@@ -87,7 +87,7 @@ lock: $(DEVELOPMENT) ## Pin the newest allowed dependencies, with hashes and no 
 
 clean: ## Remove the environment and the tools' files; keeps the data in .opsrun
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
-	  .import_linter_cache .coverage* tests/contract/node_modules \
+	  .import_linter_cache .coverage* tests/contract/node_modules bench/peers/node_modules \
 	  $(addprefix client-examples/*/,node_modules build dist .venv opsrun_client src/gql)
 
 contract-tools: $(CONTRACT_TOOLS)

@@ -67,9 +67,9 @@ def _deep(name: str, *, backward: bool) -> Case:
     return Case(f"page: {name}", prepare, explained=True)
 
 
-def _facets(name: str, *, buckets: Iterable[StatusBucket] = ()) -> Case:
+def _facets(name: str, *, types: Iterable[str] = (), buckets: Iterable[StatusBucket] = ()) -> Case:
     async def prepare(tenant: BenchTenant) -> Work:
-        filter_ = _run_filter(tenant, buckets=buckets)
+        filter_ = _run_filter(tenant, types=types, buckets=buckets)
         return lambda: tenant.cases.transactions.read(facets, tenant.access, filter_)
 
     return Case(f"facets: {name}", prepare, explained=True)
@@ -190,7 +190,9 @@ READS = [
     _page("two departed initiators", initiators=history.DEPARTED_INITIATORS),
     _page("50 initiators", initiators=range(1, 51)),
     _facets("all"),
-    _facets("FAILED", buckets=[FAILED]),
+    _facets("a common type", types=[SYNC]),
+    _facets("SUCCEEDED, which is common", buckets=[StatusBucket.SUCCEEDED]),
+    _facets("FAILED, which is rare", buckets=[FAILED]),
     Case("a run", _run),
     Case("a run's timeline", _timeline),
     Case("failures of 50 runs", _failures, explained=True),

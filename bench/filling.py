@@ -1,12 +1,15 @@
 """Fill tenants with their histories."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bench.history import EVENTS, FAILURES, FEED, ITEMS, RUNS
+
+_COUNT_RUNS: str = import_module("migrations.versions.0008_run_counts").COUNT_EXISTING
 
 
 async def fill(superuser: AsyncEngine, sizes: Mapping[UUID, int]) -> None:
@@ -19,7 +22,7 @@ async def fill(superuser: AsyncEngine, sizes: Mapping[UUID, int]) -> None:
         # Autovacuum would disturb the measurements.
         await connection.execute(text("ALTER SYSTEM SET autovacuum = off"))
         await connection.execute(text("SELECT pg_reload_conf()"))
-        # Skips the checks of foreign keys, which hold by construction.
+        # Skips foreign keys, which hold by construction, and the counting of single runs.
         await connection.execute(text("SET session_replication_role = replica"))
         await _add_runs(connection, sizes, 0.0, 0.9)
         await connection.execute(text("VACUUM opsrun.operation_run"))
@@ -27,6 +30,7 @@ async def fill(superuser: AsyncEngine, sizes: Mapping[UUID, int]) -> None:
         for sql in (ITEMS, FAILURES, EVENTS, FEED):
             for tenant_id, runs in sizes.items():
                 await _execute(connection, sql, tenant=tenant_id, runs=runs)
+        await connection.execute(text(_COUNT_RUNS))
         await connection.execute(text("ANALYZE"))
 
 

@@ -43,10 +43,10 @@ class _Unchecked(Admission):
 async def main() -> None:
     """Query two APIs alternately, one with limits and one without."""
     async with (
-        filled_servers({SLUG: RUNS}) as settings,
-        open_resources(settings(Login.WORKER), Login.WORKER) as worker,
-        running_api(settings(Login.API)) as limited,
-        running_api(settings(Login.API)) as unlimited,
+        filled_servers({SLUG: RUNS}) as servers,
+        open_resources(servers.settings(Login.WORKER), Login.WORKER) as worker,
+        running_api(servers.settings(Login.API)) as limited,
+        running_api(servers.settings(Login.API)) as unlimited,
     ):
         admission = unlimited.view.operations.admission
         unlimited.view.operations.admission = _Unchecked(

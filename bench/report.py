@@ -1,28 +1,45 @@
-"""Print the timings of a large and a small tenant as a table."""
+"""Tables in Markdown."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from bench.timing import Timing
-
-# A name, and the timings of the large and the small tenant.
-Row = tuple[str, Timing, Timing]
-
-_SIDE = f"{'median':>8}{'p95':>8}{'rows':>6}"
-_HEAD = f"""\
-{"":36} {"large tenant":>22} {"small tenant":>22}
-{"milliseconds":36} {_SIDE} {_SIDE} {"ratio":>7}"""
+Cell = str | float | None
 
 
-def table(rows: Iterable[Row]) -> str:
-    """Return a table; the ratio is that of the medians."""
-    return "\n".join([_HEAD, *map(_line, rows)])
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of figures; the first column names the row. `note` stands below it."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    note: str = ""
+
+    def __str__(self) -> str:
+        lines = [
+            f"### {self.title}\n",
+            _line(self.columns),
+            "|---" + "|---:" * (len(self.columns) - 1) + "|",
+            *(_line([_text(cell) for cell in row]) for row in self.rows),
+        ]
+        return "\n".join(lines + ([f"\n{self.note}"] if self.note else []))
 
 
-def _line(row: Row) -> str:
-    name, large, small = row
-    return f"{name:36} {_cells(large)} {_cells(small)} {large.median / small.median:>6.1f}x"
+def ratio(value: float, base: float) -> float | None:
+    """Return the ratio of two figures; None without a base."""
+    return value / base if base else None
 
 
-def _cells(timing: Timing) -> str:
-    rows = "" if timing.rows is None else timing.rows
-    return f"{timing.median:>8.2f}{timing.p95:>8.2f}{rows:>6}"
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _text(cell: Cell) -> str:
+    """Return a figure with three significant digits, or more before the decimal point."""
+    if cell is None:
+        return ""
+    if isinstance(cell, str):
+        return cell
+    if abs(cell) >= 100 or cell == int(cell):
+        return f"{cell:,.0f}"
+    return f"{cell:.{1 if abs(cell) >= 10 else 2 if abs(cell) >= 0.1 else 3}f}"

@@ -1,29 +1,54 @@
-"""Start Postgres and Valkey with filled tenants, for the benchmarks that run in one process."""
+"""Start Postgres and Valkey with filled tenants."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import UUID
+
+from sqlalchemy import URL
 
 from bench.filling import fill
 from bench.tenants import add_tenant
 from domain.tenancy.transactions import Transactions
 from opsrun.dev.embedded import embedded_servers
+from opsrun.dev.embedded.child import Child
 from opsrun.dev.provision import create_database, provision
 from opsrun.postgres.engines import Login, open_engine
 from opsrun.settings import Settings
 from tests.conftest import settings_for
 
 # A benchmark sends more requests than a user may.
-_UNLIMITED = {"cost_per_minute": 10**9}
+COST_PER_MINUTE = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class FilledServers:
+    """The running servers, their tenants by slug, and the database's administration."""
+
+    database: URL
+    urls: Mapping[Login, str]
+    redis_url: str
+    folder: Path
+    postgres: Child
+    tenants: Mapping[str, UUID]
+    maintenance: Transactions
+
+    @property
+    def superuser_url(self) -> str:
+        """The URL of the login that row level security does not restrict."""
+        return self.database.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    def settings(self, login: Login) -> Settings:
+        """Return the settings of a process with this login."""
+        url = self.urls[login]
+        return settings_for(url, self.redis_url, self.folder, cost_per_minute=COST_PER_MINUTE)
 
 
 @asynccontextmanager
-async def filled_servers(sizes: Mapping[str, int]) -> AsyncIterator[Callable[[Login], Settings]]:
-    """Start the servers with a tenant per slug, filled with that many runs.
-
-    Yields a function that returns the settings of a process with the given login.
-    """
+async def filled_servers(sizes: Mapping[str, int]) -> AsyncIterator[FilledServers]:
+    """Start the servers with a tenant per slug, filled with that many runs."""
     with TemporaryDirectory(prefix="opsrun-bench-") as name:
         folder = Path(name)
         async with embedded_servers(folder / "servers", durable=False) as servers:
@@ -33,11 +58,10 @@ async def filled_servers(sizes: Mapping[str, int]) -> AsyncIterator[Callable[[Lo
                 open_engine(urls[Login.MAINTENANCE]) as engine,
                 open_engine(database) as superuser,
             ):
-                transactions = Transactions(engine)
-                tenants = {await add_tenant(transactions, slug): sizes[slug] for slug in sizes}
-                await fill(superuser, tenants)
-
-            def settings(login: Login) -> Settings:
-                return settings_for(urls[login], servers.redis_url, folder, **_UNLIMITED)
-
-            yield settings
+                maintenance = Transactions(engine)
+                tenants = {slug: await add_tenant(maintenance, slug) for slug in sizes}
+                await fill(superuser, {tenants[slug]: runs for slug, runs in sizes.items()})
+                postgres, redis_url = servers.children[0], servers.redis_url
+                yield FilledServers(
+                    database, urls, redis_url, folder, postgres, tenants, maintenance
+                )

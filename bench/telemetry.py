@@ -44,11 +44,11 @@ def unobserved(request: Request) -> Iterator[Observation]:
 
 async def _measure() -> dict[str, Timing]:
     async with (
-        filled_servers({SLUG: RUNS}) as settings,
+        filled_servers({SLUG: RUNS}) as servers,
         collector() as traces,
-        open_resources(settings(Login.WORKER), Login.WORKER) as worker,
+        open_resources(servers.settings(Login.WORKER), Login.WORKER) as worker,
     ):
-        plain = settings(Login.API)
+        plain = servers.settings(Login.API)
         traced = Settings.model_validate({**plain.model_dump(), "otlp_endpoint": traces.endpoint})
         async with running_api(plain) as plain_api, running_api(traced) as traced_api:
             read, read_traced = [

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from bench import history
 from domain.runs.execution import RunClaimer
-from domain.runs.models import OperationRun
+from domain.runs.models import OperationRun, StartedRun
 from domain.runs.repository import reading
 from domain.runs.repository.reading import Keyset
 from domain.runs.starting import RunStarter
@@ -75,10 +75,7 @@ async def add_tenant(transactions: Transactions, slug: str) -> UUID:
 async def sign_in(api: RunningApi, worker: Resources, slug: str, runs: int) -> BenchTenant:
     """Sign in to a tenant as its operator."""
     user = _operator(slug)
-    principal = await api.cases.tenancy.principal(user.id)
-    assert principal is not None
-    (access,) = principal.accesses.values()
-    token = LocalTokens(LOCAL_KEY).mint(user.subject, name=user.name, lifetime=timedelta(hours=1))
+    access = await operator_access(api.cases, slug)
     resources = api.resources
     return BenchTenant(
         runs,
@@ -87,9 +84,43 @@ async def sign_in(api: RunningApi, worker: Resources, slug: str, runs: int) -> B
         resources,
         RunStarter(resources.transactions, resources.wakeups, max_active_runs=MAX_ACTIVE_RUNS),
         RunClaimer(worker.transactions, worker.wakeups, owner="bench"),
-        api.client(token),
+        api.client(_token(user)),
     )
+
+
+async def operator_access(cases: UseCases, slug: str) -> TenantAccess:
+    """Return the access of a tenant's operator."""
+    principal = await cases.tenancy.principal(_operator(slug).id)
+    assert principal is not None
+    (access,) = principal.accesses.values()
+    return access
 
 
 def _operator(slug: str) -> User:
     return User(LOCAL_ISSUER, f"operator@{slug}", "Operator")
+
+
+async def start_sync(starter: RunStarter, access: TenantAccess) -> StartedRun:
+    """Start a sync of a new scope."""
+    scope = uuid4().hex
+    return await starter.start(
+        access,
+        resource="inventory",
+        action="sync",
+        subject=scope,
+        context={"scopeKey": scope},
+    )
+
+
+async def member_tokens(transactions: Transactions, slug: str, count: int) -> list[str]:
+    """Add operators to a tenant; return a token of each."""
+    tokens = []
+    for number in range(count):
+        user = User(LOCAL_ISSUER, f"member-{number}@{slug}", f"Member {number}")
+        await save_member(transactions, slug, user, TenantRole.OPERATOR)
+        tokens.append(_token(user))
+    return tokens
+
+
+def _token(user: User) -> str:
+    return LocalTokens(LOCAL_KEY).mint(user.subject, name=user.name, lifetime=timedelta(hours=4))

@@ -1,14 +1,37 @@
-"""Time several pieces of work under the same conditions."""
+"""Take turns, and time several pieces of work under the same conditions."""
 
 from collections.abc import Awaitable, Callable, Sequence, Sized
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from statistics import median, quantiles
 from time import perf_counter
+from typing import Any, TypeVar
 
 # Postgres plans a prepared statement five times before it may settle on one plan.
 WARM_UP = 7
 
+T = TypeVar("T")
+Figures = TypeVar("Figures", bound=Any)
 Work = Callable[[], Awaitable[object]]
+
+
+async def by_turns(works: Sequence[Callable[[], Awaitable[T]]], rounds: int) -> list[list[T]]:
+    """Call each in turn, `rounds` times; return the results of each.
+
+    So other load on the machine affects all of them alike.
+    """
+    results: list[list[T]] = [[] for _ in works]
+    for _ in range(rounds):
+        for result, work in zip(results, works, strict=True):
+            result.append(await work())
+    return results
+
+
+def medians(turns: Sequence[Figures]) -> Figures:
+    """Return the median of each figure of several turns; their type is a dataclass of floats."""
+    names = [field.name for field in fields(turns[0])]
+    figures = {name: median(getattr(turn, name) for turn in turns) for name in names}
+    return replace(turns[0], **figures)
 
 
 @dataclass(slots=True)
@@ -35,11 +58,10 @@ class Timing:
 
 
 async def compare(works: Sequence[Work], rounds: int) -> list[Timing]:
-    """Time each work in turn, so that other load on the machine affects all of them alike."""
+    """Time each work by turns, after a warm-up."""
+    await by_turns(works, WARM_UP)
     timings = [Timing() for _ in works]
-    for number in range(WARM_UP + rounds):
-        for timing, work in zip(timings, works, strict=True):
-            await timing.take(work)
-            if number < WARM_UP:
-                timing.samples.clear()
+    await by_turns(
+        [partial(timing.take, work) for timing, work in zip(timings, works, strict=True)], rounds
+    )
     return timings

@@ -1,11 +1,12 @@
 """Time the life of a run through the use cases: start, claim, heartbeat, record, finish."""
 
+from collections.abc import Sequence
 from datetime import timedelta
-from uuid import uuid4
+from functools import partial
+from itertools import chain
 
-from bench.report import Row
-from bench.tenants import BenchTenant
-from bench.timing import WARM_UP, Timing
+from bench.tenants import BenchTenant, start_sync
+from bench.timing import WARM_UP, Timing, by_turns
 from domain.runs.execution import RunExecution
 from domain.runs.models import StartedRun
 
@@ -14,17 +15,17 @@ ITEMS = 5
 STEPS = ("start", "claim", "heartbeat", "record 5 items", "finish")
 
 
-async def measure_writes(large: BenchTenant, small: BenchTenant, rounds: int) -> list[Row]:
-    """Execute runs in both tenants alternately; return a row for each step."""
-    timings = {step: (Timing(), Timing()) for step in STEPS}
-    for number in range(WARM_UP + rounds):
-        for side, tenant in enumerate((large, small)):
-            await _execute_run(tenant, {step: pair[side] for step, pair in timings.items()})
-        if number < WARM_UP:
-            for pair in timings.values():
-                for timing in pair:
-                    timing.samples.clear()
-    return [(step, *pair) for step, pair in timings.items()]
+async def measure_writes(tenants: Sequence[BenchTenant], rounds: int) -> list[dict[str, Timing]]:
+    """Execute runs in each tenant by turns; return the times of the steps for each tenant."""
+    timings = [{step: Timing() for step in STEPS} for _ in tenants]
+    works = [
+        partial(_execute_run, tenant, steps) for tenant, steps in zip(tenants, timings, strict=True)
+    ]
+    await by_turns(works, WARM_UP)
+    for timing in chain.from_iterable(steps.values() for steps in timings):
+        timing.samples.clear()
+    await by_turns(works, rounds)
+    return timings
 
 
 async def _execute_run(tenant: BenchTenant, timings: dict[str, Timing]) -> None:
@@ -33,14 +34,7 @@ async def _execute_run(tenant: BenchTenant, timings: dict[str, Timing]) -> None:
 
     async def start() -> None:
         nonlocal started
-        scope = uuid4().hex
-        started = await tenant.starter.start(
-            tenant.access,
-            resource="inventory",
-            action="sync",
-            subject=scope,
-            context={"scopeKey": scope},
-        )
+        started = await start_sync(tenant.starter, tenant.access)
 
     async def claim() -> None:
         nonlocal claimed

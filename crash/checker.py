@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from crash.ledger import EVENTS, FAILURES, FEEDS, ITEMS, NOTIFICATIONS, RUNS, Ledger
+from crash.ledger import (
+    EVENTS,
+    FAILURES,
+    FEEDS,
+    ITEMS,
+    NOTIFICATIONS,
+    RUN_COUNTS,
+    RUNS,
+    Ledger,
+)
 from crash.producer import Itemized
 from crash.sink import APPLIED
 from crash.witness import Promise, Witness
@@ -46,6 +55,7 @@ async def check_ledger(ledger: Ledger, witness: Witness) -> None:
     witness.counts["events"] = sum(map(len, by_tenant.values()))
     _one_active(runs, by_tenant, witness)
     _starts_end(runs, witness)
+    _facets(runs, await ledger.rows(RUN_COUNTS), witness)
     for key, run in runs.items():
         _legal_steps(run, events[key], witness)
     for feed in await ledger.rows(FEEDS):
@@ -85,6 +95,39 @@ def _starts_end(runs: Mapping[Key, Any], witness: Witness) -> None:
     for run in runs.values():
         if run["status"] not in _TERMINAL:
             witness.violation(Promise.STARTS_END, f"the run never ended: {run}")
+
+
+def _facets(runs: Mapping[Key, Any], counts: Iterable[Any], witness: Witness) -> None:
+    expected: Counter[tuple[Any, ...]] = Counter()
+    names: dict[tuple[Any, ...], set[str]] = defaultdict(set)
+    for run in runs.values():
+        if run["status"] not in _TERMINAL:
+            continue
+        type_and_bucket, initiator = (run["run_type"], run["status_bucket"]), run["initiator_id"]
+        for hours in (1, 6, 24, 168):
+            seconds = hours * 3600
+            begin = int(run["created_at"].timestamp()) // seconds * seconds
+            by_initiator = ("initiator", hours, begin, "", "", initiator)
+            by_both = ("both", hours, begin, *type_and_bucket, initiator)
+            keys = [("run_type", hours, begin, *type_and_bucket, UUID(int=0)), by_initiator]
+            for key in [*keys, by_both] if hours > 1 else keys:
+                expected[run["tenant_id"], *key] += 1
+            for key in (by_initiator, by_both):
+                names[run["tenant_id"], *key].add(run["initiator_name"])
+    counted = {
+        (
+            *(row[name] for name in ("tenant_id", "grouped_by", "hours")),
+            int(row["begins_at"].timestamp()),
+            *(row[name] for name in ("run_type", "status_bucket", "initiator_id")),
+        ): row
+        for row in counts
+    }
+    for key in expected.keys() | counted.keys():
+        row = counted.get(key)
+        if row is None or row["runs"] != expected[key]:
+            witness.violation(Promise.FACETS, f"{row or key} counts {expected[key]} runs")
+        elif row["initiator_name"] is not None and {row["initiator_name"]} != names[key]:
+            witness.violation(Promise.FACETS, f"{row} counts runs of {names[key]}")
 
 
 def _legal_steps(run: Any, events: Sequence[Any], witness: Witness) -> None:

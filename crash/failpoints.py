@@ -24,10 +24,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from domain.runs.execution import RunExecution
-from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
+from domain.tenancy.session import DatabaseUnavailableError, Driver
+from domain.tenancy.transactions import Transactions
 from workers.broker import RunBroker
 
 logger = logging.getLogger(__name__)
@@ -154,23 +153,23 @@ def install(hit: Callable[[str], None]) -> None:
 
 
 def _wrap_transactions(hit: Callable[[str], None]) -> None:
-    original = Transactions._open
+    original = Transactions._transaction
 
     @asynccontextmanager
-    async def open_(
+    async def transaction(
         self: Transactions,
         tenant_id: UUID | None,
         user_id: UUID | None,
         *,
         snapshot: bool = False,
-    ) -> AsyncIterator[AsyncConnection]:
+    ) -> AsyncIterator[Driver]:
         place = _use_case()
-        async with original(self, tenant_id, user_id, snapshot=snapshot) as connection:
-            yield connection
+        async with original(self, tenant_id, user_id, snapshot=snapshot) as driver:
+            yield driver
             hit(f"{place}.before_commit")
         hit(f"{place}.after_commit")
 
-    Transactions._open = open_  # type: ignore[method-assign]
+    Transactions._transaction = transaction  # type: ignore[method-assign]
 
 
 def _use_case() -> str:

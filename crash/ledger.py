@@ -11,7 +11,7 @@ from crash.folds import State, state_of
 
 RUNS = """
     SELECT tenant_id, id, run_type, idempotency_key, status, version, total, succeeded, failed,
-      skipped, attempt, initiator_id, status_bucket, subject,
+      skipped, attempt, initiator_id, initiator_name, status_bucket, subject, created_at,
       coalesce((context -> 'breaks')::bool, false) AS breaks FROM opsrun.operation_run"""
 EVENTS = """
     SELECT tenant_id, seq, run_id, version, kind, status, status_bucket, attempt, succeeded,
@@ -23,6 +23,9 @@ FAILURES = """
 NOTIFICATIONS = """
     SELECT tenant_id, run_id, recipient_id, outcome, seq FROM opsrun.notification
     ORDER BY tenant_id, seq"""
+RUN_COUNTS = """
+    SELECT tenant_id, grouped_by, hours, begins_at, run_type, status_bucket, initiator_id,
+      initiator_name, runs FROM opsrun.run_count"""
 FEEDS = "SELECT tenant_id, seq, min_seq FROM opsrun.tenant_feed"
 _TABLES = "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'opsrun'"
 DOUBLE_ACTIVES = """

@@ -17,7 +17,7 @@ from crash.subscribers import Subscribers
 from crash.witness import Acknowledged, Promise, Witness
 from domain.runs.models import StartOutcome
 from domain.runs.starting import RunStarter
-from domain.tenancy.transactions import DatabaseUnavailableError
+from domain.tenancy.session import DatabaseUnavailableError
 from gql.ids import GlobalId
 from opsrun.dev.demo import BROKEN_SCOPE, SCOPE, change_export
 

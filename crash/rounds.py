@@ -15,7 +15,7 @@ from crash.scenarios import Scenario
 from crash.seeds import child_of, seeded
 from crash.stage import Stage
 from crash.witness import Promise
-from domain.tenancy.transactions import DatabaseUnavailableError
+from domain.tenancy.session import DatabaseUnavailableError
 
 _SAMPLE_SECONDS = 0.5
 _MANY_ACTIVE = 40

@@ -20,7 +20,7 @@ from crash.producer import ITEMS
 from crash.seeds import seeded
 from crash.stage import Stage
 from crash.witness import Promise
-from domain.tenancy.transactions import DatabaseUnavailableError
+from domain.tenancy.session import DatabaseUnavailableError
 
 _TIMEOUT_SECONDS = 40.0
 _POLL_SECONDS = 0.02

@@ -27,6 +27,7 @@ class Promise(StrEnum):
     ALIVE = "(13) no process ends by itself"
     ANSWERS = "(14) no client gets an error other than a retryable one"
     NOT_INTERNAL = "(15) no run fails because a server was down"
+    FACETS = "(16) the counts of finished runs equal the runs"
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,8 +56,8 @@ def _when(rule: BucketRule) -> str:
 
 
 STATUS_BUCKET_SQL = f"CASE {' '.join(map(_when, BUCKET_RULES))} END"
-_ACTIVE_SQL = f"status IN ({_quoted(ACTIVE_STATUSES)})"
-DISPATCHED_SQL = f"{_ACTIVE_SQL} AND last_dispatched_at IS NOT NULL"
+ACTIVE_SQL = f"status IN ({_quoted(ACTIVE_STATUSES)})"
+DISPATCHED_SQL = f"{ACTIVE_SQL} AND last_dispatched_at IS NOT NULL"
 
 
 tenant = Table(
@@ -149,16 +149,16 @@ operation_run = Table(
     CheckConstraint("attempt <= max_attempts", name="attempts"),
     CheckConstraint("succeeded + failed + skipped <= coalesce(total, 2147483647)", name="counts"),
     CheckConstraint("(status = 'running') = (lease_token IS NOT NULL)", name="lease"),
-    CheckConstraint(f"({_ACTIVE_SQL}) = (finished_at IS NULL)", name="finished"),
+    CheckConstraint(f"({ACTIVE_SQL}) = (finished_at IS NULL)", name="finished"),
     Index(
         "uq_operation_run_active",
         *("tenant_id", "run_type", "idempotency_key"),
         unique=True,
-        postgresql_where=text(_ACTIVE_SQL),
+        postgresql_where=text(ACTIVE_SQL),
     ),
-    # The list and its facets (product 6). The columns that a filter fixes come first, then those
-    # of the list's order, so that a page is one range of the index. The columns after the order
-    # are tested or counted inside the index.
+    # The list, and the incomplete periods of facets (product 6). The columns that a filter fixes
+    # come first, then those of the list's order, so that a page is one range of the index. The
+    # columns after the order are tested or counted inside the index.
     Index(
         "ix_operation_run_list",
         *("tenant_id", "created_at", "id", "run_type", "status_bucket", "initiator_id"),
@@ -187,6 +187,27 @@ operation_run = Table(
         "ix_operation_run_finished",
         *("tenant_id", "finished_at"),
         postgresql_where=text("finished_at IS NOT NULL"),
+    ),
+)
+
+# How many finished runs were created in each period: by type and bucket, by initiator, and by all
+# three. A trigger keeps the counts (migration 0008). A column that does not group has an empty
+# value. The name is null if the counted runs have several.
+run_count = Table(
+    "run_count",
+    metadata,
+    Column("tenant_id", Uuid, ForeignKey(tenant_feed.c.tenant_id, ondelete="CASCADE")),
+    Column("grouped_by", Text),
+    Column("hours", Integer, autoincrement=False),
+    Column("begins_at", _timestamp),
+    Column("run_type", Text),
+    Column("status_bucket", Text),
+    Column("initiator_id", Uuid),
+    Column("initiator_name", Text),
+    Column("runs", BigInteger, nullable=False),
+    PrimaryKeyConstraint(
+        *("tenant_id", "grouped_by", "hours", "begins_at"),
+        *("run_type", "status_bucket", "initiator_id"),
     ),
 )
 

@@ -22,8 +22,8 @@ from domain.runs.queries import RunQueries
 from domain.tenancy.claims import ClaimedUser
 from domain.tenancy.models import Principal, TenantAccess
 from domain.tenancy.service import Tenancy
-from domain.tenancy.session import TenantSession
-from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
+from domain.tenancy.session import DatabaseUnavailableError, TenantSession
+from domain.tenancy.transactions import Transactions
 from gql.audit import audit
 from gql.completion import run_to_completion
 from gql.ids import GlobalId

@@ -15,7 +15,8 @@ from uuid import UUID, uuid4
 from graphql import GraphQLError, ValueNode
 
 from domain.errors import DomainError, ErrorCode
-from domain.tenancy.transactions import DatabaseUnavailableError, PoolBusyError
+from domain.tenancy.session import DatabaseUnavailableError
+from domain.tenancy.transactions import PoolBusyError
 from gql.request import current_request
 
 logger = logging.getLogger("gql")

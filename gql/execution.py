@@ -21,7 +21,6 @@ from graphql.execution import (
 )
 from strawberry import Schema
 from strawberry.execution import optimized_is_awaitable
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.utils.await_maybe import await_maybe
@@ -29,6 +28,7 @@ from strawberry.utils.await_maybe import await_maybe
 from domain.concurrency.fair_queue import Turn
 from gql.admission import Admission, Operation
 from gql.audit import audit_refusals
+from gql.compiled import CompiledExecutor
 from gql.context import Context
 from gql.documents.validation import MAX_ERRORS, OperationTypeError, UnknownOperationError
 from gql.errors import InvalidOperationError, public_errors
@@ -165,12 +165,12 @@ class Operations:
         )
 
     def _executor(self, operation: Operation, context: Context) -> Executor[Any]:
-        """Return graphql-core's executor of an operation.
+        """Return the executor of an operation.
 
         Raises:
             InvalidOperationError: a variable does not fit the schema.
         """
-        executor = StrawberryGraphQLCoreExecutionContext.build(
+        executor = CompiledExecutor.build(
             self.schema._schema,
             operation.document,
             context_value=context,

@@ -10,6 +10,8 @@ from strawberry import field
 
 from domain.errors import BadInputError
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
 
 @strawberry.interface(description="An object with a globally unique id. Refetch it with `node`.")
 class Node:
@@ -28,7 +30,7 @@ class GlobalId:
 
     def encode(self) -> strawberry.ID:
         """Return the id as clients see it."""
-        return strawberry.ID(encode_base64(f"{self.type_name}:{self.tenant_id.hex}:{self.key}"))
+        return encode_id(self.type_name, self.tenant_id, self.key)
 
     @classmethod
     def decode(cls, text: str) -> "GlobalId":
@@ -55,9 +57,14 @@ class GlobalId:
             raise BadInputError(f"{quoted(self.encode())} is not an id of this API.") from None
 
 
+def encode_id(type_name: str, tenant_id: UUID, key: str) -> strawberry.ID:
+    """Return the id of an object as clients see it."""
+    return strawberry.ID(encode_base64(f"{type_name}:{tenant_id.hex}:{key}"))
+
+
 def encode_base64(text: str) -> str:
     """Return unpadded, URL-safe base64."""
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return binascii.b2a_base64(text.encode(), newline=False).translate(_URL_SAFE, b"=").decode()
 
 
 def decode_base64(text: str) -> str:

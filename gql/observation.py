@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from time import perf_counter
 
 from graphql import FieldNode, OperationDefinitionNode
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode, format_trace_id, use_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import Gauge, Histogram
@@ -39,9 +40,11 @@ class Observation:
         self.is_answered = False
         self._lag: Histogram | None = None
         self._started = perf_counter()
-        carrier = {"traceparent": request.traceparent} if request.traceparent else {}
+        parent = Context()
+        if request.traceparent:
+            parent = _TRACES.extract({"traceparent": request.traceparent}, parent)
         self.span: Span = request.telemetry.tracer.start_span(
-            "GraphQL", context=_TRACES.extract(carrier), kind=SpanKind.SERVER
+            "GraphQL", context=parent, kind=SpanKind.SERVER
         )
         self._has_ended = False
 
@@ -107,10 +110,12 @@ def observed(request: Request) -> Iterator[Observation]:
     """Observe one operation of `request` within the block, and log its trace id."""
     observation = request.observation = Observation(request)
     trace = observation.span.get_span_context()
-    ids = {"trace_id": format_trace_id(trace.trace_id)} if trace.is_valid else {}
     try:
+        if not trace.is_valid:  # tracing is off
+            yield observation
+            return
         with (
-            log_context(**ids),
+            log_context(trace_id=format_trace_id(trace.trace_id)),
             use_span(observation.span, record_exception=False, set_status_on_exception=False),
         ):
             yield observation

@@ -3,9 +3,12 @@
 import json
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from uuid import UUID
 
+import orjson
 import strawberry
 from strawberry import field
 
@@ -54,11 +57,11 @@ class Cursor:
 
     kind: str
     tenant_id: UUID
-    values: tuple[str | int, ...]
+    values: tuple[str | int | datetime, ...]
 
     def encode(self) -> str:
         """Return the cursor as clients see it."""
-        return encode_base64(json.dumps([self.kind, self.tenant_id.hex, *self.values]))
+        return _encode(self.kind, self.tenant_id, self.values)
 
     @classmethod
     def decode(cls, text: str) -> "Cursor":
@@ -85,7 +88,7 @@ class CursorKind(Generic[M, K]):
     """
 
     name: str
-    encode: Callable[[M], tuple[str | int, ...]]
+    encode: Callable[[M], tuple[str | int | datetime, ...]]
     decode: Callable[..., K]
 
     def of(self, *owners: UUID | str) -> Self:
@@ -95,7 +98,11 @@ class CursorKind(Generic[M, K]):
 
     def cursor(self, tenant_id: UUID, row: M) -> str:
         """Return the cursor of a row."""
-        return Cursor(self.name, tenant_id, self.encode(row)).encode()
+        return _encode(self.name, tenant_id, self.encode(row))
+
+
+def _encode(kind: str, tenant_id: UUID, values: tuple[str | int | datetime, ...]) -> str:
+    return encode_base64(orjson.dumps([kind, tenant_id.hex, *values]).decode())
 
 
 def bad_cursor(text: str) -> BadInputError:
@@ -199,21 +206,55 @@ def page_of(
 
     `is_first` means that there was no cursor, so the page begins at an end of the list.
     """
-    members = [(cursor(row), node(row)) for row in rows[:size]]
     has_more, has_passed = len(rows) > size, not is_first
+    rows = rows[:size]
     if backward:
-        members.reverse()
+        rows = rows[::-1]
         has_more, has_passed = has_passed, has_more
-    return Connection(
-        edges=[Edge(cursor=cursor, node=node) for cursor, node in members],
-        nodes=[node for _, node in members],
-        page_info=PageInfo(
-            has_next_page=has_more,
-            has_previous_page=has_passed,
-            start_cursor=members[0][0] if members else None,
-            end_cursor=members[-1][0] if members else None,
-        ),
-    )
+    return _Page(rows, node, cursor, has_next_page=has_more, has_previous_page=has_passed)
+
+
+class _Page(Connection[Any]):
+    """Builds nodes and cursors when they are selected."""
+
+    def __init__(
+        self,
+        rows: Sequence[Any],
+        node: Callable[[Any], Any],
+        cursor: Callable[[Any], str],
+        *,
+        has_next_page: bool,
+        has_previous_page: bool,
+    ) -> None:
+        self._rows, self._node, self._cursor = rows, node, cursor
+        self.has_next_page, self.has_previous_page = has_next_page, has_previous_page
+
+    @cached_property
+    def nodes(self) -> list[Any]:  # type: ignore[override]  # GraphQL only reads it
+        return [self._node(row) for row in self._rows]
+
+    @cached_property
+    def edges(self) -> list[Edge[Any]]:  # type: ignore[override]
+        cursor = self._cursor
+        return [_Edge(row, node, cursor) for row, node in zip(self._rows, self.nodes, strict=True)]
+
+    @property
+    def page_info(self) -> PageInfo:  # type: ignore[override]
+        return PageInfo(
+            has_next_page=self.has_next_page,
+            has_previous_page=self.has_previous_page,
+            start_cursor=self._cursor(self._rows[0]) if self._rows else None,
+            end_cursor=self._cursor(self._rows[-1]) if self._rows else None,
+        )
+
+
+class _Edge(Edge[Any]):
+    def __init__(self, row: Any, node: Any, cursor: Callable[[Any], str]) -> None:
+        self._row, self.node, self._cursor = row, node, cursor
+
+    @property
+    def cursor(self) -> str:  # type: ignore[override]
+        return self._cursor(self._row)
 
 
 def cursor_number(bits: int) -> Callable[[str | int], int]:

@@ -27,7 +27,7 @@ def run_command(main: Coroutine[Any, Any, T]) -> T:
         ClickException: an error that the operator can fix; click prints it without a traceback.
     """
     from domain.tenancy.administration import UnknownTenantError
-    from domain.tenancy.transactions import DatabaseUnavailableError
+    from domain.tenancy.session import DatabaseUnavailableError
 
     try:
         return uvloop.run(main)

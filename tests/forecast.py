@@ -22,6 +22,7 @@ SECONDS = {
     "tests/workers": (15, 15),
     "tests/gql": (35, 35),
     "tests/domain": (55, 55),
+    "tests/bench": (5, 5),
 }
 CLIENTS = {"tests/contract", "tests/clients"}
 NOTE = "note"

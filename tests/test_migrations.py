@@ -33,7 +33,7 @@ SHAPE = """
         AND c.relname <> 'alembic_version'
     UNION ALL
     SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid), '', '', ''
-    FROM pg_constraint WHERE connamespace = 'opsrun'::regnamespace
+    FROM pg_constraint WHERE connamespace = 'opsrun'::regnamespace AND contype <> 't'
         AND conrelid <> 0 AND conrelid::regclass::text <> 'opsrun.alembic_version'
     UNION ALL
     SELECT 'index', tablename, indexname, indexdef, '', '', ''
@@ -182,6 +182,29 @@ async def test_rows_of_earlier_versions_lose_secrets_and_ids(servers: EmbeddedSe
         )
 
 
+async def test_existing_runs_are_counted_as_new_ones_are(servers: EmbeddedServers) -> None:
+    owner, values = f"{PREFIX}counting", {"id": uuid4(), "other": uuid4()}
+    async with database(servers) as engine:
+        async with engine.begin() as connection:
+            await connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
+            await connection.run_sync(upgrade, "0007")
+            for statement in (*OLD_ROWS[:2], FINISHED_RUNS):
+                await connection.execute(text(statement), values)
+            await connection.execute(text(f"CREATE ROLE \"{owner}\" LOGIN PASSWORD 'secret'"))
+            await connection.execute(text(HAND_OVER.format(owner=owner)))
+        async with open_engine(engine.url.set(username=owner, password="secret")) as owned:
+            await migrate(owned)
+        by_migration = await read(engine, COUNTS)
+        assert len(by_migration) > 100
+        async with engine.begin() as connection:
+            # The trigger takes each run out of its counts, and puts it back.
+            for end in ("NULL, status = 'pending'", "now(), status = 'completed'"):
+                await connection.execute(
+                    text(f"UPDATE opsrun.operation_run SET finished_at = {end}")
+                )
+        assert await read(engine, COUNTS) == by_migration
+
+
 def upgrade(connection: Connection, revision: str) -> None:
     command.upgrade(migrations_config(connection), revision)
 
@@ -203,6 +226,16 @@ OLD_ROWS = (
     ' {"path": "preSharedKey", "change": "CHANGED", "old": "one", "new": "two"},'
     ' {"path": "minutes", "change": "CHANGED", "old": 1, "new": 2}]\')',
 )
+# Over weeks, with two types, and an initiator who has two names.
+FINISHED_RUNS = """
+    INSERT INTO opsrun.operation_run (tenant_id, id, resource, action, idempotency_key, status,
+        initiator_id, initiator_name, context, subject, created_at, finished_at)
+    SELECT CAST(:id AS uuid), gen_random_uuid(), 'drift', 'a' || n % 2, int4send(n), 'completed',
+        CAST(CASE n % 3 WHEN 0 THEN :id ELSE :other END AS uuid), 'A' || n % 6 / 3, '{}', 'prod',
+        timestamptz '2026-03-01 UTC' + n * interval '5 hours', now()
+    FROM generate_series(1, 200) n
+"""
+COUNTS = "SELECT count::text FROM opsrun.run_count AS count"
 HAND_OVER = """DO $$ DECLARE name text; BEGIN
   EXECUTE format('ALTER DATABASE %I OWNER TO "{owner}"', current_database());
   ALTER SCHEMA opsrun OWNER TO "{owner}";

@@ -13,7 +13,7 @@ from domain.log_context import log_context
 from domain.outages import backoff
 from domain.runs.execution import LeaseLostError, RunClaimer, RunExecution
 from domain.runs.failures import FailureReason, ProducerError
-from domain.tenancy.transactions import DatabaseUnavailableError
+from domain.tenancy.session import DatabaseUnavailableError
 from workers.metrics import RunMetrics
 from workers.producers.producer import Producer
 from workers.tracing import attempt

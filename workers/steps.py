@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 
 from domain.runs.maintenance import DispatchUnavailableError
-from domain.tenancy.transactions import DatabaseUnavailableError
+from domain.tenancy.session import DatabaseUnavailableError
 from workers.metrics import MaintenanceMetrics
 
 logger = logging.getLogger(__name__)

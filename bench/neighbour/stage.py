@@ -1,7 +1,6 @@
 """The product's processes, and two tenants that share them: an attacker and a neighbour."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from uuid import uuid4
 
 from redis.asyncio import Redis
 
+from bench.cpu import cpu_seconds
 from bench.neighbour.clients import Member
 from bench.neighbour.process import HUNG
 from crash.spawning import spawn_module, wait_until_ready
@@ -65,9 +65,7 @@ class Stage:
 
     def cpu_seconds(self, name: str) -> float:
         """Return the CPU seconds that a process has used."""
-        stat = Path(f"/proc/{self.processes[name].process.pid}/stat").read_text()
-        user, system = stat.rpartition(")")[2].split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds(self.processes[name].process.pid)
 
     async def cost(self, member: Member) -> int:
         """Return the cost that a member has spent in this minute."""

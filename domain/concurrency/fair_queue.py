@@ -69,11 +69,16 @@ class FairQueue:
         finally:
             self.give_back(key)
 
+    def take_free(self, key: Hashable) -> bool:
+        """Take a place if one is free for the key; False if the key has to wait."""
+        # If a key waits while places are free, it holds `per_key` of them.
+        if is_free := self.has_place(key):
+            self._hold(key)
+        return is_free
+
     async def take(self, key: Hashable) -> None:
         """Wait for a place in the key's line, and take it until `give_back`."""
-        # If a key waits while places are free, it holds `per_key` of them.
-        if self.has_place(key):
-            self._hold(key)
+        if self.take_free(key):
             return
         turn = get_running_loop().create_future()
         self._lines.setdefault(key, deque()).append(turn)

@@ -26,7 +26,7 @@ class SharedReads(Generic[K, V]):
         self._read = read
         self._capacity = capacity
         self._cached: OrderedDict[K, tuple[float, V]] = OrderedDict()
-        self._running: dict[K, asyncio.Task[V]] = {}
+        self._running: dict[K, asyncio.Future[None]] = {}
         self._next: dict[K, asyncio.Task[V]] = {}
 
     async def get(self, key: K, *, max_age: float = 0.0) -> V:
@@ -36,6 +36,8 @@ class SharedReads(Generic[K, V]):
         """
         if max_age and (cached := self._cached.get(key)) and monotonic() - cached[0] < max_age:
             return cached[1]
+        if key not in self._running and key not in self._next:
+            return await self._read_now(key)
         # A read that already runs may have missed a change just before this call.
         reading = self._next.get(key)
         if reading is None:
@@ -46,12 +48,17 @@ class SharedReads(Generic[K, V]):
     async def _after_running(self, key: K) -> V:
         if (running := self._running.get(key)) is not None:
             await asyncio.wait([running])
-        self._running[key] = self._next.pop(key)
+        del self._next[key]
+        return await self._read_now(key)
+
+    async def _read_now(self, key: K) -> V:
+        ended = self._running[key] = asyncio.get_running_loop().create_future()
         try:
             began = monotonic()
             value = await self._read(key)
         finally:
             del self._running[key]
+            ended.set_result(None)
         self._cached[key] = began, value
         self._cached.move_to_end(key)
         if len(self._cached) > self._capacity:

@@ -2,41 +2,44 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from domain.documents.models import TrustedDocument
 from domain.tables import trusted_document
 from domain.tenancy.session import InstallationSession
+from domain.tenancy.statements import Statement, each
+
+_document = trusted_document.c
+_has_hash = _document.sha256 == bindparam("sha256")
+_FIND = Statement(select(_document.text).where(_has_hash))
+_EVERY = Statement(
+    select(_document.name, _document.text).order_by(_document.name, _document.sha256)
+)
+_new = each(_document.sha256, _document.name, _document.text)
+_ADD = Statement(
+    insert(trusted_document).from_select(_new.c.keys(), select(_new)).on_conflict_do_nothing()
+)
+_REMOVE = Statement(delete(trusted_document).where(_has_hash))
 
 
 async def find(session: InstallationSession, sha256: str) -> str | None:
     """Return the text of the document with this hash, if it is registered."""
-    return await session.scalar_or_none(
-        select(trusted_document.c.text).where(trusted_document.c.sha256 == sha256)
-    )
+    return await session.scalar_or_none(_FIND, {"sha256": sha256})
 
 
 async def every(session: InstallationSession) -> list[TrustedDocument]:
     """Return all documents, by name."""
-    rows = await session.rows(
-        select(trusted_document.c.name, trusted_document.c.text).order_by(
-            trusted_document.c.name, trusted_document.c.sha256
-        )
-    )
-    return [TrustedDocument(row.name, row.text) for row in rows]
+    return [TrustedDocument(row.name, row.text) for row in await session.rows(_EVERY)]
 
 
 async def add(session: InstallationSession, documents: Iterable[TrustedDocument]) -> int:
     """Write documents; return how many are new."""
-    added = await session.rows(
-        insert(trusted_document).on_conflict_do_nothing().returning(trusted_document.c.sha256),
-        [{"sha256": d.sha256, "name": d.name, "text": d.text} for d in documents],
-    )
-    return len(added)
+    rows = [*documents]
+    values = {name: [getattr(row, name) for row in rows] for name in ("sha256", "name", "text")}
+    return await session.execute(_ADD, values)
 
 
 async def remove(session: InstallationSession, sha256: str) -> bool:
     """Delete the document with this hash; False if there is none."""
-    removing = delete(trusted_document).where(trusted_document.c.sha256 == sha256)
-    return await session.execute(removing) > 0
+    return await session.execute(_REMOVE, {"sha256": sha256}) > 0

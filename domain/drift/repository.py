@@ -3,10 +3,23 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, select, tuple_
-from sqlalchemy.dialects.postgresql import insert
+import orjson
+from sqlalchemy import (
+    ARRAY,
+    Text,
+    Uuid,
+    any_,
+    bindparam,
+    cast,
+    column,
+    func,
+    or_,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from domain.drift.models import (
     ChangeKind,
@@ -20,13 +33,41 @@ from domain.drift.models import (
 from domain.inventory.content import exact_numbers
 from domain.tables import drift_finding
 from domain.tenancy.session import AnyRow, TenantSession
+from domain.tenancy.statements import TENANT, Statement, any_of, each, first_of_each
 
-_PAIR = (drift_finding.c.baseline_run_id, drift_finding.c.current_run_id)
+_stored = drift_finding.c
+_pair = (_stored.baseline_run_id, _stored.current_run_id)
 
+_KNOWN = Statement(
+    select(_stored.policy_id).where(
+        _stored.tenant_id == TENANT, any_of(_stored.fingerprint, "fingerprint")
+    )
+)
 
-def _of(session: TenantSession, comparisons: Sequence[Comparison]) -> ColumnElement[bool]:
-    pairs = [(c.baseline_run_id, c.current_run_id) for c in comparisons]
-    return and_(drift_finding.c.tenant_id == session.tenant_id, tuple_(*_PAIR).in_(pairs))
+_new = each(
+    _stored.fingerprint,
+    _stored.policy_id,
+    _stored.policy_name,
+    _stored.policy_type,
+    _stored.kind,
+    column("changes", Text()),
+)
+_same_in_all = (_stored.run_id, _stored.scope_key, *_pair)
+_adding = insert(drift_finding).from_select(
+    ["tenant_id", "id", *(c.name for c in _same_in_all), *_new.c.keys()],
+    select(
+        TENANT,
+        func.gen_random_uuid(),
+        *(bindparam(c.name, type_=c.type) for c in _same_in_all),
+        *(cast(c, JSONB) if c.name == "changes" else c for c in _new.c),
+    ),
+)
+_ADD = Statement(
+    _adding.on_conflict_do_update(
+        index_elements=[_stored.tenant_id, _stored.fingerprint],
+        set_={"run_id": _adding.excluded.run_id},
+    )
+)
 
 
 async def add(
@@ -39,31 +80,19 @@ async def add(
     """
     if not findings:
         return frozenset()
-    adding = insert(drift_finding).values(
-        [
-            {
-                "tenant_id": session.tenant_id,
-                "id": uuid4(),
-                "run_id": run_id,
-                "fingerprint": fingerprint(comparison, finding),
-                **asdict(comparison),
-                **asdict(finding),
-            }
-            for finding in findings
-        ]
-    )
-    before = select(drift_finding.c.policy_id).where(
-        drift_finding.c.tenant_id == session.tenant_id,
-        drift_finding.c.fingerprint.in_([fingerprint(comparison, f) for f in findings]),
-    )
-    known = frozenset(await session.scalars(before))
-    await session.execute(
-        adding.on_conflict_do_update(
-            index_elements=[drift_finding.c.tenant_id, drift_finding.c.fingerprint],
-            set_={"run_id": run_id},
-        )
-    )
-    return frozenset(finding.policy_id for finding in findings) - known
+    values = {
+        **asdict(comparison),
+        "run_id": run_id,
+        "fingerprint": [fingerprint(comparison, finding) for finding in findings],
+        "policy_id": [finding.policy_id for finding in findings],
+        "policy_name": [finding.policy_name for finding in findings],
+        "policy_type": [finding.policy_type for finding in findings],
+        "kind": [finding.kind for finding in findings],
+        "changes": [orjson.dumps(finding.changes).decode() for finding in findings],
+    }
+    known = frozenset(await session.scalars(_KNOWN, values))
+    await session.execute(_ADD, values)
+    return frozenset(values["policy_id"]) - known
 
 
 def _finding(row: AnyRow) -> DriftFinding:
@@ -90,6 +119,31 @@ def _change(stored: Mapping[str, Any]) -> SettingChange:
     )
 
 
+_compared = each(*_pair)
+_of_compared = (_stored.tenant_id == TENANT, *(c == _compared.c[c.name] for c in _pair))
+
+
+def _pairs(comparisons: Sequence[Comparison]) -> dict[str, Any]:
+    """Return each pair of runs once, although comparisons may name different scopes for it."""
+    pairs = {(c.baseline_run_id, c.current_run_id) for c in comparisons}
+    return {
+        "baseline_run_id": [baseline for baseline, _ in pairs],
+        "current_run_id": [current for _, current in pairs],
+    }
+
+
+_key = (_stored.policy_name, _stored.id)
+_after = (bindparam("after_name", type_=Text()), bindparam("after_id", type_=Uuid()))
+_kinds = bindparam("kinds", type_=ARRAY(Text()))
+_findings = select(drift_finding).where(
+    *_of_compared,
+    # Without kinds, all of them.
+    or_(func.cardinality(_kinds) == 0, _stored.kind == any_(_kinds)),
+)
+_FIRST_PAGES = first_of_each(_compared, _findings, _key)
+_PAGES_AFTER = first_of_each(_compared, _findings.where(tuple_(*_key) > tuple_(*_after)), _key)
+
+
 async def pages(
     session: TenantSession,
     comparisons: Sequence[Comparison],
@@ -99,46 +153,38 @@ async def pages(
     limit: int,
 ) -> Mapping[Comparison, Sequence[DriftFinding]]:
     """Return the first findings of each comparison, by policy name."""
-    key = (drift_finding.c.policy_name, drift_finding.c.id)
-    place = func.row_number().over(partition_by=_PAIR, order_by=key).label("place")
-    query = select(drift_finding, place).where(_of(session, comparisons))
-    if kinds:
-        query = query.where(drift_finding.c.kind.in_(sorted(kinds)))
+    values = _pairs(comparisons) | {"kinds": sorted(kinds), "limit": limit}
     if after is not None:
-        query = query.where(tuple_(*key) > tuple_(*after))
-    numbered = query.subquery()
+        values["after_name"], values["after_id"] = after
     pages: dict[Comparison, list[DriftFinding]] = {}
-    for row in await session.rows(
-        select(numbered).where(numbered.c.place <= limit).order_by(numbered.c.place)
-    ):
+    for row in await session.rows(_FIRST_PAGES if after is None else _PAGES_AFTER, values):
         finding = _finding(row)
         pages.setdefault(finding.comparison, []).append(finding)
     return pages
 
 
+_BY_IDS = Statement(
+    select(drift_finding).where(_stored.tenant_id == TENANT, any_of(_stored.id, "ids"))
+)
+
+
 async def by_ids(session: TenantSession, ids: Sequence[UUID]) -> Mapping[UUID, DriftFinding]:
     """Return the tenant's findings with these ids."""
-    rows = await session.rows(
-        select(drift_finding).where(
-            drift_finding.c.tenant_id == session.tenant_id, drift_finding.c.id.in_(ids)
-        )
-    )
-    return {row.id: _finding(row) for row in rows}
+    return {row.id: _finding(row) for row in await session.rows(_BY_IDS, {"ids": ids})}
+
+
+_counted = (_stored.scope_key, *_pair, _stored.kind)
+_COUNTS = Statement(
+    select(*_counted, func.count().label("findings")).where(*_of_compared).group_by(*_counted)
+)
 
 
 async def counts(
     session: TenantSession, comparisons: Sequence[Comparison]
 ) -> Mapping[Comparison, Mapping[DriftKind, int]]:
     """Return the number of findings of each kind in each comparison."""
-    rows = await session.rows(
-        select(
-            drift_finding.c.scope_key, *_PAIR, drift_finding.c.kind, func.count().label("findings")
-        )
-        .where(_of(session, comparisons))
-        .group_by(drift_finding.c.scope_key, *_PAIR, drift_finding.c.kind)
-    )
     counted: dict[Comparison, dict[DriftKind, int]] = {}
-    for row in rows:
+    for row in await session.rows(_COUNTS, _pairs(comparisons)):
         comparison = Comparison(row.scope_key, row.baseline_run_id, row.current_run_id)
         counted.setdefault(comparison, {})[DriftKind(row.kind)] = row.findings
     return counted

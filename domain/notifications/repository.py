@@ -1,27 +1,67 @@
 """All SQL about notifications; members see only those that they received (P4)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Select, and_, func, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    Integer,
+    and_,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from domain.notifications.models import Notification, NotificationOutcome
 from domain.tables import notification
 from domain.tenancy.session import AnyRow, TenantSession
+from domain.tenancy.statements import TENANT, Statement, any_of
 
 
 def _notification(row: AnyRow) -> Notification:
-    return Notification(**{**row._asdict(), "outcome": NotificationOutcome(row.outcome)})
+    return Notification(**{**row, "outcome": NotificationOutcome(row.outcome)})
 
 
-def _own(session: TenantSession) -> ColumnElement[bool]:
-    table = notification.c
-    return and_(table.tenant_id == session.tenant_id, table.recipient_id == session.user_id)
+_table = notification.c
+_OWN = and_(_table.tenant_id == TENANT, _table.recipient_id == bindparam("recipient"))
+_UNREAD = _table.read_at.is_(None)
+_LIMIT: BindParameter[int] = bindparam("limit", type_=Integer())
+_AMONG_IDS = any_of(_table.id, "ids")
+_own = select(notification).where(_OWN)
 
-
-def _select_own(session: TenantSession) -> Select[Any]:
-    return select(notification).where(_own(session))
+_ADD = Statement(
+    insert(notification).values(
+        tenant_id=TENANT,
+        **{
+            name: bindparam(name, type_=_table[name].type)
+            for name in ("id", "recipient_id", "run_id", "seq", "outcome")
+        },
+    )
+)
+_newest = _own.order_by(_table.seq.desc()).limit(_LIMIT)
+_before = _newest.where(_table.seq < bindparam("before", type_=_table.seq.type))
+# By whether there is a key to continue after, and whether only unread ones count.
+_PAGES = {
+    (False, False): Statement(_newest),
+    (False, True): Statement(_newest.where(_UNREAD)),
+    (True, False): Statement(_before),
+    (True, True): Statement(_before.where(_UNREAD)),
+}
+_AFTER = Statement(
+    _own.where(
+        _table.seq > bindparam("after", type_=_table.seq.type),
+        _table.seq <= bindparam("until", type_=_table.seq.type),
+    )
+    .order_by(_table.seq)
+    .limit(_LIMIT)
+)
+_BY_IDS = Statement(_own.where(_AMONG_IDS))
+_UNREAD_COUNT = Statement(select(func.count()).where(_OWN, _UNREAD))
+_MARK_READ = Statement(
+    update(notification).where(_OWN, _AMONG_IDS, _UNREAD).values(read_at=func.clock_timestamp())
+)
 
 
 async def add(
@@ -29,14 +69,14 @@ async def add(
 ) -> None:
     """Write the notification; a second one with this outcome violates a unique index."""
     await session.execute(
-        insert(notification).values(
-            tenant_id=session.tenant_id,
-            id=uuid4(),
-            recipient_id=recipient_id,
-            run_id=run_id,
-            seq=seq,
-            outcome=outcome,
-        )
+        _ADD,
+        {
+            "id": uuid4(),
+            "recipient_id": recipient_id,
+            "run_id": run_id,
+            "seq": seq,
+            "outcome": outcome,
+        },
     )
 
 
@@ -44,40 +84,30 @@ async def page(
     session: TenantSession, *, after: int | None, unread_only: bool, limit: int
 ) -> Sequence[Notification]:
     """Return a page of the member's notifications, newest first."""
-    query = _select_own(session).order_by(notification.c.seq.desc()).limit(limit)
-    if after is not None:
-        query = query.where(notification.c.seq < after)
-    if unread_only:
-        query = query.where(notification.c.read_at.is_(None))
-    return [_notification(row) for row in await session.rows(query)]
+    values = {"recipient": session.user_id, "before": after, "limit": limit}
+    rows = await session.rows(_PAGES[after is not None, unread_only], values)
+    return [_notification(row) for row in rows]
 
 
 async def after(
     session: TenantSession, *, seq: int, until_seq: int, limit: int
 ) -> Sequence[Notification]:
     """Return the member's notifications with `seq` < their seq <= `until_seq`, oldest first."""
-    query = _select_own(session).where(notification.c.seq > seq, notification.c.seq <= until_seq)
-    rows = await session.rows(query.order_by(notification.c.seq).limit(limit))
-    return [_notification(row) for row in rows]
+    values = {"recipient": session.user_id, "after": seq, "until": until_seq, "limit": limit}
+    return [_notification(row) for row in await session.rows(_AFTER, values)]
 
 
 async def by_ids(session: TenantSession, ids: Sequence[UUID]) -> Mapping[UUID, Notification]:
     """Return the member's notifications with these ids."""
-    rows = await session.rows(_select_own(session).where(notification.c.id.in_(ids)))
+    rows = await session.rows(_BY_IDS, {"recipient": session.user_id, "ids": ids})
     return {row.id: _notification(row) for row in rows}
 
 
 async def unread_count(session: TenantSession) -> int:
     """Return the number of the member's unread notifications."""
-    return await session.scalar(
-        select(func.count()).where(_own(session), notification.c.read_at.is_(None))
-    )
+    return await session.scalar(_UNREAD_COUNT, {"recipient": session.user_id})
 
 
 async def mark_read(session: TenantSession, ids: Sequence[UUID]) -> None:
     """Mark the member's notifications as read; the time of the first call stays."""
-    await session.execute(
-        update(notification)
-        .where(_own(session), notification.c.id.in_(ids), notification.c.read_at.is_(None))
-        .values(read_at=func.clock_timestamp())
-    )
+    await session.execute(_MARK_READ, {"recipient": session.user_id, "ids": ids})

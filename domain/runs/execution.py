@@ -10,8 +10,8 @@ from domain.redaction.sanitizer import sanitize
 from domain.runs.ending import announce_end
 from domain.runs.failures import FailureReason, ProducerError
 from domain.runs.models import ItemOutcome, Lease, OperationRun, RunEventKind
-from domain.runs.repository import feed, reading, transitions
-from domain.runs.repository.transitions import ItemResult
+from domain.runs.repository import feed, items, reading, transitions
+from domain.runs.repository.items import ItemResult
 from domain.tenancy.session import TenantSession
 from domain.tenancy.transactions import Transactions
 from domain.wakeups import OUTBOX_TOPIC, WakeUps, feed_topic
@@ -94,7 +94,7 @@ class RunExecution:
             _require(await transitions.lock(session, self.lease))
             batch = Batch(session)
             yield batch
-            if batch.items and await transitions.record_items(session, self.lease, batch.items):
+            if batch.items and await items.record(session, self.lease, batch.items):
                 await feed.emit(session, self.lease.run_id, RunEventKind.PROGRESSED)
         await self._wakeups.nudge(feed_topic(self.tenant_id))
 
@@ -117,7 +117,7 @@ class RunExecution:
         async with self._transactions.tenant(self.tenant_id) as session:
             _require(await transitions.finish(session, self.lease, failed=error is not None))
             if error is not None:
-                await transitions.add_failure(
+                await items.add_failure(
                     session,
                     self.lease.run_id,
                     reason=error.reason,

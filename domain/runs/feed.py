@@ -18,7 +18,8 @@ from domain.outages import Outage
 from domain.runs.models import FeedCursor, RunEvent
 from domain.runs.repository import feed
 from domain.runs.repository.rows import UnreadableEventError
-from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
+from domain.tenancy.session import DatabaseUnavailableError
+from domain.tenancy.transactions import Transactions
 from domain.wakeups import WakeUps, feed_topic
 
 _BUFFER = 1000

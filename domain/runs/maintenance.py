@@ -12,7 +12,7 @@ from domain.lifecycle import RunStatus
 from domain.runs.ending import announce_end
 from domain.runs.failures import FailureReason
 from domain.runs.models import Backlog, Dispatch, OperationRun, RunEventKind
-from domain.runs.repository import feed, maintenance, transitions
+from domain.runs.repository import feed, items, maintenance, transitions
 from domain.runs.repository.backlog import read_backlog
 from domain.runs.repository.maintenance import RunKey
 from domain.tenancy.session import InstallationSession
@@ -133,7 +133,7 @@ class RunMaintenance:
     ) -> OperationRun:
         tenant = session.within(run.tenant_id)
         await maintenance.end(tenant, run.run_id, status)
-        await transitions.add_failure(
+        await items.add_failure(
             tenant, run.run_id, reason=reason, message=message, attempt=run.attempt
         )
         return await announce_end(tenant, run.run_id)

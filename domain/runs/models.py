@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from domain.lifecycle import BucketRule, RunStatus, StatusBucket, bucket_rule
@@ -39,8 +39,7 @@ class StartOutcome(StrEnum):
     REUSED_ACTIVE = "REUSED_ACTIVE"
 
 
-@dataclass(frozen=True, slots=True)
-class RunCounts:
+class RunCounts(NamedTuple):
     """The numbers of items; `total` is None while unknown. They never decrease (R4)."""
 
     total: int | None
@@ -54,26 +53,72 @@ class RunCounts:
         return self.succeeded + self.failed + self.skipped
 
 
-@dataclass(frozen=True, slots=True)
-class OperationRun:
-    """A run at one version; `observed_at` is the time of the read, by the database's clock."""
+FIXED_COLUMNS = (
+    *("tenant_id", "id", "resource", "action", "initiator_id", "initiator_name"),
+    *("subject", "context", "created_at"),
+)
+# Those that change; an event copies them from its run.
+CHANGING_COLUMNS = (
+    *("status", "total", "succeeded", "failed", "skipped"),
+    *("attempt", "version", "started_at", "finished_at"),
+)
+COLUMNS = frozenset({*FIXED_COLUMNS, *CHANGING_COLUMNS, "expires_at", "observed_at"})
+"""All columns of a run's row. `observed_at` is the time of the read, by the database's clock."""
 
-    tenant_id: UUID
-    id: UUID
-    resource: str
-    action: str
-    status: RunStatus
-    counts: RunCounts
-    initiator: Initiator
-    subject: str
-    context: Mapping[str, Any]
-    attempt: int
-    version: int
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    expires_at: datetime | None
-    observed_at: datetime
+
+def _column(name: str) -> Any:
+    return property(lambda run: run.row[name])
+
+
+class OperationRun:
+    """A run at one version.
+
+    An attribute reads its columns of the row when it is used. A query may therefore leave out the
+    columns of attributes that the caller does not use.
+    """
+
+    __slots__ = ("row",)
+
+    tenant_id: UUID = _column("tenant_id")
+    id: UUID = _column("id")
+    resource: str = _column("resource")
+    action: str = _column("action")
+    subject: str = _column("subject")
+    context: Mapping[str, Any] = _column("context")
+    attempt: int = _column("attempt")
+    version: int = _column("version")
+    created_at: datetime = _column("created_at")
+    started_at: datetime | None = _column("started_at")
+    finished_at: datetime | None = _column("finished_at")
+    expires_at: datetime | None = _column("expires_at")
+    observed_at: datetime = _column("observed_at")
+
+    def __init__(self, row: Mapping[str, Any]) -> None:
+        self.row = row
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, OperationRun) and all(
+            self.row.get(name) == other.row.get(name) for name in COLUMNS
+        )
+
+    def __repr__(self) -> str:
+        return f"OperationRun({dict(self.row)})"
+
+    @property
+    def status(self) -> RunStatus:
+        """The stored status; ValueError for one that only a newer version knows."""
+        return RunStatus(self.row["status"])
+
+    @property
+    def counts(self) -> RunCounts:
+        """The numbers of items by outcome."""
+        row = self.row
+        return RunCounts(row["total"], row["succeeded"], row["failed"], row["skipped"])
+
+    @property
+    def initiator(self) -> Initiator:
+        """Who started it, with the name at that time."""
+        return Initiator(self.row["initiator_id"], self.row["initiator_name"])
 
     @property
     def run_type(self) -> str:
@@ -82,7 +127,8 @@ class OperationRun:
 
     @property
     def _rule(self) -> BucketRule:
-        return bucket_rule(self.status, succeeded=self.counts.succeeded, failed=self.counts.failed)
+        row = self.row
+        return bucket_rule(row["status"], succeeded=row["succeeded"], failed=row["failed"])
 
     @property
     def status_bucket(self) -> StatusBucket:
@@ -97,9 +143,10 @@ class OperationRun:
     @property
     def progress(self) -> float | None:
         """The processed share of the items, from 0 to 1; None while the total is unknown."""
-        if self.counts.total is None:
+        counts = self.counts
+        if counts.total is None:
             return None
-        return self.counts.processed / self.counts.total if self.counts.total else 1.0
+        return counts.processed / counts.total if counts.total else 1.0
 
     @property
     def queued_seconds(self) -> float:
@@ -222,7 +269,7 @@ class RunFilter:
 
 @dataclass(frozen=True, slots=True)
 class RunFacets:
-    """The numbers of runs that match a filter; `truncated` if more runs match than were counted.
+    """The numbers of runs that match a filter.
 
     `by_initiator` has only the initiators with the most runs, each with the name from their
     newest run.
@@ -231,7 +278,6 @@ class RunFacets:
     by_bucket: Mapping[StatusBucket, int]
     by_run_type: Mapping[str, int]
     by_initiator: Mapping[Initiator, int]
-    truncated: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from domain.concurrency.shared_reads import SharedReads
 from domain.runs.models import FeedCursor, OperationRun, RunEvent, RunFilter
 from domain.runs.repository import feed, reading
 from domain.runs.repository.reading import Keyset
-from domain.runs.repository.rows import UnreadableEventError, readable_runs_of
+from domain.runs.repository.rows import UnreadableEventError, readable
 from domain.tenancy.models import TenantAccess
 from domain.tenancy.roles import VIEW
 from domain.tenancy.transactions import Transactions
@@ -71,9 +71,7 @@ class RunQueries:
             position = await feed.position(session)
             runs: Sequence[OperationRun] = ()
             if scope.limit:
-                runs = await reading.page(
-                    session, scope.run_filter, Keyset(scope.limit), build=readable_runs_of
-                )
+                runs = readable(await reading.page(session, scope.run_filter, Keyset(scope.limit)))
         return Snapshot(position.cursor, runs, datetime.now(UTC))
 
     async def resume_run(

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID, uuid5
 
 from domain.errors import ForbiddenError
@@ -20,8 +21,7 @@ def user_id(issuer: str, subject: str) -> UUID:
     return uuid5(_USER_NAMESPACE, f"{issuer}\n{subject}")
 
 
-@dataclass(frozen=True, slots=True)
-class Initiator:
+class Initiator(NamedTuple):
     """Who started a run, with the name at that time."""
 
     id: UUID

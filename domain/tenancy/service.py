@@ -38,8 +38,7 @@ class Tenancy:
         return await self._principals.get(user_id, max_age=max_age)
 
     async def _read_principal(self, user_id: UUID) -> Principal | None:
-        async with self._transactions.installation(user_id) as session:
-            return await repository.principal(session, user_id)
+        return await self._transactions.read_own(repository.principal, user_id)
 
     async def claimed_principal(
         self, user: ClaimedUser, *, max_age: float = 0.0

@@ -1,63 +1,124 @@
-"""Open transactions: the only objects that run a statement.
+"""Sessions: the only objects that run a statement.
 
 `Transactions` makes every session, so its connection belongs to the tenant and the user for whom
 row level security was set.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Executable, Row, TextClause
-from sqlalchemy.ext.asyncio import AsyncConnection
+import asyncpg
+from sqlalchemy import Executable, TextClause
+from sqlalchemy.exc import MultipleResultsFound, NoResultFound
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
+from domain.tenancy.statements import TENANT, Statement, confined
+
 T = TypeVar("T")
-AnyRow = Row[*tuple[Any, ...]]
-Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
-
-
+AnyStatement = Statement | Executable
+Parameters = Mapping[str, Any]
 # The type of SQL as text comes from the caller's annotation.
-OneColumn = TypedReturnsRows[T] | TextClause
+OneColumn = TypedReturnsRows[T] | TextClause | Statement
+Driver: TypeAlias = "asyncpg.Connection[Any]"
+
+_NOTHING: Parameters = {}
+
+
+class DatabaseUnavailableError(Exception):
+    """The database could not be reached, or the connection broke; nothing was committed.
+
+    One exception: if the connection broke during COMMIT, the transaction may be committed. Every
+    write of the ledger can therefore be repeated safely.
+    """
+
+
+async def in_time(answer: Awaitable[T]) -> T:
+    """Return the driver's answer.
+
+    Raises:
+        DatabaseUnavailableError: it timed out; a caller's timeout arrives as a cancellation.
+    """
+    try:
+        return await answer
+    except TimeoutError as error:
+        raise DatabaseUnavailableError("The database did not answer in time.") from error
+
+
+class AnyRow(asyncpg.Record):  # type: ignore[misc]  # the driver has no types
+    """A row of any statement; its columns are attributes."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
     """An open transaction; the block that opened it commits it or rolls it back."""
 
-    _connection: AsyncConnection = field(repr=False)
+    _driver: Driver = field(repr=False)
 
     async def rows(
-        self, statement: Executable, parameters: Parameters | None = None
+        self, statement: AnyStatement, parameters: Parameters = _NOTHING
     ) -> Sequence[AnyRow]:
         """Run a statement and return all of its rows."""
-        return (await self._connection.execute(statement, parameters)).all()
+        text, arguments = self._prepared(statement, parameters)
+        rows: list[AnyRow] = await in_time(
+            self._driver.fetch(text, *arguments, record_class=AnyRow)
+        )
+        return rows
 
-    async def one(self, statement: Executable, parameters: Parameters | None = None) -> AnyRow:
+    async def one(self, statement: AnyStatement, parameters: Parameters = _NOTHING) -> AnyRow:
         """Run a statement and return its only row; raise unless there is exactly one."""
-        return (await self._connection.execute(statement, parameters)).one()
+        row = await self.one_or_none(statement, parameters)
+        if row is None:
+            raise NoResultFound("The statement returned no row.")
+        return row
 
-    async def one_or_none(self, statement: Executable) -> AnyRow | None:
+    async def one_or_none(
+        self, statement: AnyStatement, parameters: Parameters = _NOTHING
+    ) -> AnyRow | None:
         """Run a statement and return its only row, or None without a row."""
-        return (await self._connection.execute(statement)).one_or_none()
+        rows = await self.rows(statement, parameters)
+        if len(rows) > 1:
+            raise MultipleResultsFound("The statement returned more than one row.")
+        return rows[0] if rows else None
 
-    async def scalar(self, statement: "OneColumn[T]", parameters: Parameters | None = None) -> T:
+    async def scalar(self, statement: "OneColumn[T]", parameters: Parameters = _NOTHING) -> T:
         """Run a statement and return the value of its only row."""
-        value: T = (await self._connection.execute(statement, parameters)).scalar_one()
+        value: T = (await self.one(statement, parameters))[0]
         return value
 
-    async def scalar_or_none(self, statement: "OneColumn[T]") -> T | None:
+    async def scalar_or_none(
+        self, statement: "OneColumn[T]", parameters: Parameters = _NOTHING
+    ) -> T | None:
         """Run a statement and return the value of its only row, or None without a row."""
-        return (await self._connection.execute(statement)).scalar_one_or_none()
+        row = await self.one_or_none(statement, parameters)
+        return None if row is None else row[0]
 
-    async def scalars(self, statement: Executable) -> Sequence[Any]:
+    async def scalars(
+        self, statement: AnyStatement, parameters: Parameters = _NOTHING
+    ) -> Sequence[Any]:
         """Run a statement and return the first column of all of its rows."""
-        return (await self._connection.execute(statement)).scalars().all()
+        return [row[0] for row in await self.rows(statement, parameters)]
 
-    async def execute(self, statement: Executable, parameters: Parameters | None = None) -> int:
+    async def execute(self, statement: AnyStatement, parameters: Parameters = _NOTHING) -> int:
         """Run a statement that returns no rows; return how many rows it changed."""
-        return (await self._connection.execute(statement, parameters)).rowcount
+        text, arguments = self._prepared(statement, parameters)
+        status: str = await in_time(self._driver.execute(text, *arguments))
+        count = status.rpartition(" ")[2]
+        return int(count) if count.isdecimal() else 0
+
+    def _prepared(
+        self, statement: AnyStatement, parameters: Parameters
+    ) -> tuple[str, Sequence[Any]]:
+        if not isinstance(statement, Statement):
+            statement = Statement(statement)
+        return statement.text, statement.arguments(parameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +127,11 @@ class TenantSession(Session):
 
     tenant_id: UUID
     user_id: UUID | None = None
+
+    def _prepared(
+        self, statement: AnyStatement, parameters: Parameters
+    ) -> tuple[str, Sequence[Any]]:
+        return Session._prepared(self, statement, {TENANT.key: self.tenant_id, **parameters})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,4 +144,32 @@ class InstallationSession(Session):
 
     def within(self, tenant_id: UUID) -> TenantSession:
         """Return the same transaction for one tenant; only maintenance uses it."""
-        return TenantSession(self._connection, tenant_id)
+        return TenantSession(self._driver, tenant_id)
+
+
+# The two sessions of reads. Each statement is a transaction and enters the tenant by itself, so it
+# needs one round trip instead of three.
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRead(TenantSession):
+    """Reads in one tenant; each statement sees its own moment, and none can write."""
+
+    def _prepared(
+        self, statement: AnyStatement, parameters: Parameters
+    ) -> tuple[str, Sequence[Any]]:
+        text, arguments = TenantSession._prepared(self, statement, parameters)
+        return confined(text, arguments, self.tenant_id, self.user_id)
+
+
+@dataclass(frozen=True, slots=True)
+class UserRead(InstallationSession):
+    """Reads of what a user sees in no tenant, in the same way."""
+
+    user_id: UUID
+
+    def _prepared(
+        self, statement: AnyStatement, parameters: Parameters
+    ) -> tuple[str, Sequence[Any]]:
+        text, arguments = InstallationSession._prepared(self, statement, parameters)
+        return confined(text, arguments, None, self.user_id)

@@ -3,30 +3,35 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.concurrency.fair_queue import FairQueue
 from domain.tenancy.models import TenantAccess
 from domain.tenancy.roles import VIEW
-from domain.tenancy.session import InstallationSession, TenantSession
+from domain.tenancy.session import (
+    DatabaseUnavailableError,
+    Driver,
+    InstallationSession,
+    TenantRead,
+    TenantSession,
+    UserRead,
+    in_time,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 # Seconds that a transaction waits for a connection of the pool.
 POOL_PATIENCE = 30.0
-
-_ENTER = text(
-    "SELECT set_config('opsrun.tenant_id', :tenant_id, true),"
-    " set_config('opsrun.user_id', :user_id, true)"
-)
-_SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+# Seconds that a rollback may take.
+_ROLLBACK_PATIENCE = 3.0
+# In the pool's notes about a connection: when a transaction on it last ended well.
+WORKED_AT = "opsrun_worked_at"
 
 # SQLSTATEs of temporary failures: connection failures, idle transaction timeouts, refused logins,
 # serialization failures and deadlocks, a lack of files, disk, memory or connections (but not 53400,
@@ -36,19 +41,6 @@ _OUTAGES = (
     *("08", "25P03", "28", "40", "53000", "53100", "53200", "53300"),
     *("55P03", "57014", "57P", "58"),
 )
-
-
-class DatabaseUnavailableError(Exception):
-    """The database could not be reached, or the connection broke; nothing was committed.
-
-    One exception: if the connection broke during COMMIT, the transaction may be committed. Every
-    write of the ledger can therefore be repeated safely.
-    """
-
-
-def _is_outage(error: DBAPIError) -> bool:
-    state = str(getattr(error.orig, "sqlstate", None))
-    return error.connection_invalidated or state.startswith(_OUTAGES)
 
 
 class PoolBusyError(DatabaseUnavailableError):
@@ -71,7 +63,7 @@ class Transactions:
         """Use the engine's pool; `on_wait` receives each transaction's wait in seconds."""
         size = engine.pool.size()  # type: ignore[attr-defined]  # every bounded pool has one
         self._engine = engine
-        self._connections = FairQueue(size, per_key=max(1, size - max(1, size // 3)))
+        self._places = FairQueue(size, per_key=max(1, size - max(1, size // 3)))
         self._on_wait = on_wait
 
     @asynccontextmanager
@@ -94,79 +86,125 @@ class Transactions:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Run one query of a repository in a transaction for it alone.
+        """Run a query of a repository for a member, each statement in one round trip.
+
+        Several statements see several moments; a query that needs one moment, or that writes,
+        needs a transaction (`member`).
 
         Raises:
             ForbiddenError: the role does not have VIEW.
         """
-        async with self.member(access, VIEW) as session:
+        access.require(VIEW)
+        async with self._connection(access.user_id) as driver:
+            session = TenantRead(driver, access.tenant_id, access.user_id)
             return await query(session, *args, **kwargs)
+
+    async def read_own(
+        self,
+        query: Callable[[InstallationSession, UUID], Awaitable[T]],
+        user_id: UUID,
+    ) -> T:
+        """Run a query on what a user sees in no tenant, each statement in one round trip."""
+        async with self._connection(user_id) as driver:
+            return await query(UserRead(driver, user_id), user_id)
 
     @asynccontextmanager
     async def tenant(
         self, tenant_id: UUID, user_id: UUID | None = None, *, snapshot: bool = False
     ) -> AsyncIterator[TenantSession]:
         """Open a transaction in a tenant; a `snapshot` sees one moment and cannot write."""
-        async with self._open(tenant_id, user_id, snapshot=snapshot) as connection:
-            yield TenantSession(connection, tenant_id, user_id)
+        async with self._transaction(tenant_id, user_id, snapshot=snapshot) as driver:
+            yield TenantSession(driver, tenant_id, user_id)
 
     @asynccontextmanager
     async def installation(self, user_id: UUID | None = None) -> AsyncIterator[InstallationSession]:
         """Open a transaction in no tenant: see `InstallationSession`."""
-        async with self._open(None, user_id) as connection:
-            yield InstallationSession(connection)
+        async with self._transaction(None, user_id) as driver:
+            yield InstallationSession(driver)
 
     @asynccontextmanager
-    async def _open(
+    async def _transaction(
         self, tenant_id: UUID | None, user_id: UUID | None, *, snapshot: bool = False
-    ) -> AsyncIterator[AsyncConnection]:
-        """Commit at the end of the block; roll back on an exception.
+    ) -> AsyncIterator[Driver]:
+        """Commit at the end of the block; on an exception, `_connection` rolls back."""
+        level = "ISOLATION LEVEL REPEATABLE READ READ ONLY" if snapshot else ""
+        # One message for all three. A UUID has no character that could end the literal.
+        begin = (
+            f"BEGIN {level}; SET LOCAL opsrun.tenant_id = '{tenant_id or ''}';"
+            f" SET LOCAL opsrun.user_id = '{user_id or ''}'"
+        )
+        async with self._connection(user_id or tenant_id) as driver:
+            try:
+                await in_time(driver.execute(begin))
+                yield driver
+                await in_time(driver.execute("COMMIT"))
+            except DatabaseUnavailableError:
+                raise
+            except BaseException:
+                await _roll_back(driver)
+                raise
+
+    @asynccontextmanager
+    async def _connection(self, key: UUID | None) -> AsyncIterator[Driver]:
+        """Lend a connection that has no transaction, and expect it back without one.
 
         Raises:
             PoolBusyError: all connections of the pool were in use for `POOL_PATIENCE` seconds.
             DatabaseUnavailableError: the connection could not be made or kept.
         """
-        connection: AsyncConnection | None = None
+        await self._take_place(key)
         try:
-            async with self._place(user_id or tenant_id), self._engine.connect() as connection:
-                try:
-                    if snapshot:
-                        await connection.execute(_SNAPSHOT)
-                    await connection.execute(
-                        _ENTER, {"tenant_id": str(tenant_id or ""), "user_id": str(user_id or "")}
-                    )
-                    yield connection
-                    await connection.commit()
-                except BaseException:
-                    # If the rollback fails too, keep the first exception: nothing is committed.
-                    with suppress(DBAPIError, DatabaseUnavailableError):
-                        await connection.rollback()
-                    raise
-        except DBAPIError as error:
-            # Without a connection, the caller's statements cannot be the cause.
-            if connection is None or _is_outage(error):
-                raise DatabaseUnavailableError(str(error.orig)) from error
-            raise
-        except (OSError, SQLAlchemyError) as error:
-            # With a connection, a TimeoutError or the like comes from the caller's block.
-            if connection is None or isinstance(error, ConnectionError):
+            try:
+                lent = await self._engine.raw_connection()
+            except Exception as error:
                 raise DatabaseUnavailableError(str(error)) from error
-            raise
-
-    @asynccontextmanager
-    async def _place(self, key: UUID | None) -> AsyncIterator[None]:
-        began = perf_counter()
-        try:
-            async with asyncio.timeout(POOL_PATIENCE) as patience:
-                async with self._connections.place(key):
-                    patience.reschedule(None)
-                    if self._on_wait is not None:
-                        self._on_wait(perf_counter() - began)
-                    yield
-        except TimeoutError as error:
-            if not patience.expired():
+            driver: Driver = lent.driver_connection
+            try:
+                yield driver
+                lent.info[WORKED_AT] = monotonic()
+            except BaseException as error:
+                if driver.is_closed() or isinstance(error, DatabaseUnavailableError):
+                    lent.invalidate(error)
+                if _is_outage(error, driver):
+                    raise DatabaseUnavailableError(str(error)) from error
                 raise
-            raise PoolBusyError(
-                f"All {self._connections.places} database connections of this process were in use"
-                f" for {POOL_PATIENCE:.0f} s"
-            ) from error
+            finally:
+                lent.close()
+        finally:
+            self._places.give_back(key)
+
+    async def _take_place(self, key: UUID | None) -> None:
+        began = perf_counter()
+        if not self._places.take_free(key):
+            try:
+                async with asyncio.timeout(POOL_PATIENCE):
+                    await self._places.take(key)
+            except TimeoutError as error:
+                raise PoolBusyError(
+                    f"All {self._places.places} database connections of this process were in use"
+                    f" for {POOL_PATIENCE:.0f} s"
+                ) from error
+        if self._on_wait is not None:
+            self._on_wait(perf_counter() - began)
+
+
+def _is_outage(error: BaseException, driver: Driver) -> bool:
+    if isinstance(error, asyncpg.PostgresError):
+        return str(error.sqlstate).startswith(_OUTAGES)
+    # A TimeoutError, or another error of the system, comes from the caller's block.
+    return isinstance(error, ConnectionError) or (
+        isinstance(error, asyncpg.InterfaceError) and driver.is_closed()
+    )
+
+
+async def _roll_back(driver: Driver) -> None:
+    """End a transaction in whatever state it is; close a connection that does not answer."""
+    is_over = False
+    try:
+        # The exception that ended the block is the one to report.
+        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            await driver.execute("ROLLBACK", timeout=_ROLLBACK_PATIENCE)
+            is_over = True
+    finally:
+        if not is_over:
+            driver.terminate()

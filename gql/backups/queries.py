@@ -16,7 +16,7 @@ from gql.scalars import moment
 
 BACKUP_SETS = CursorKind[models.BackupSet, tuple[datetime, UUID]](
     "backup sets",
-    encode=lambda row: (row.created_at.isoformat(), row.id.hex),
+    encode=lambda row: (row.created_at, row.id.hex),
     decode=cursor_parts(moment, UUID),
 )
 COPIES = CursorKind[models.BackedUpPolicy, tuple[str, str, str]](

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from graphql import DocumentNode
 
-# Characters of the cached texts. A parsed document takes about a hundred times as much memory.
-CAPACITY = 500_000
+# Characters of the cached texts. A parsed document takes about a hundred times as much memory, and
+# each of its plans (at most four, see gql/compiled) one to three hundred times as much.
+CAPACITY = 150_000
 
 
 @dataclass(slots=True)

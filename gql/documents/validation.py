@@ -1,5 +1,6 @@
 """The checks of a document, of the operation chosen from it, and of its variables."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from graphql import (
@@ -93,20 +94,20 @@ def require_variables(variables: Variables, limits: Limits) -> None:
     Raises:
         LimitExceededError: there are too many.
     """
-    level: list[Any] = [*variables.values()]
+    level: list[Any] = [variables]
     count = depth = 0
     while level:
-        count, depth = count + len(level), depth + 1
+        count, depth = count + sum(map(len, level)), depth + 1
         if count > limits.tokens or depth > limits.depth:
             raise LimitExceededError(
                 f"The variables have more than {limits.tokens} values, or {limits.depth} levels."
                 " Ask for less at a time."
             )
         level = [
-            inside
-            for value in level
-            if isinstance(value, dict | list)
-            for inside in (value.values() if isinstance(value, dict) else value)
+            value
+            for container in level
+            for value in (container.values() if isinstance(container, Mapping) else container)
+            if isinstance(value, dict | list) and value
         ]
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from domain.runs.feed import FeedGapError, TenantFeed
 from domain.runs.models import FeedCursor, RunEvent
 from domain.tenancy.models import TenantAccess
-from domain.tenancy.transactions import DatabaseUnavailableError
+from domain.tenancy.session import DatabaseUnavailableError
 from gql import context as context_module
 from gql.context import Context
 

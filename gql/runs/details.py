@@ -17,7 +17,8 @@ from domain.runs.failures import FailureReason
 from domain.runs.models import RunEventKind
 from domain.tenancy import models as tenancy
 from gql.enums import InitiatorKind
-from gql.ids import GlobalId
+from gql.ids import encode_id
+from gql.selection import reads_from
 
 
 @strawberry.type(description="The number of a run's items by outcome.")
@@ -35,14 +36,25 @@ class Initiator:
     kind: InitiatorKind = field(description="Whether a person or the system started it.")
     name: str = field(description="The display name.")
 
-    @classmethod
-    def of(cls, initiator: tenancy.Initiator, tenant_id: UUID) -> "Initiator":
+    @staticmethod
+    def of(initiator: tenancy.Initiator, tenant_id: UUID) -> "Initiator":
         """Return the initiator with an id for the filter of this tenant."""
-        return cls(
-            actor_id=GlobalId("Initiator", tenant_id, initiator.id.hex).encode(),
-            kind=InitiatorKind.SYSTEM if initiator.is_system else InitiatorKind.USER,
-            name=initiator.name,
-        )
+        return _Initiator(initiator, tenant_id)
+
+
+@reads_from("model")
+class _Initiator(Initiator):
+    def __init__(self, model: tenancy.Initiator, tenant_id: UUID) -> None:
+        self.model = model
+        self._tenant_id = tenant_id
+
+    @property
+    def actor_id(self) -> strawberry.ID:  # type: ignore[override]  # GraphQL only reads it
+        return encode_id("Initiator", self._tenant_id, self.model.id.hex)
+
+    @property
+    def kind(self) -> InitiatorKind:  # type: ignore[override]
+        return InitiatorKind.SYSTEM if self.model.is_system else InitiatorKind.USER
 
 
 @strawberry.type(description="The failure of an item, or of the run as a whole.")

@@ -21,12 +21,12 @@ from gql.limits.cost import COST, MEMBERS
 from gql.pages import DEFAULT_PAGE, Connection, CursorKind, cursor_parts, page_of, page_size
 from gql.runs.details import Initiator
 from gql.runs.filters import OperationRunFilter, run_filter
-from gql.runs.types import OperationRun
+from gql.runs.types import OperationRun, run_columns
 from gql.scalars import moment
 
 RUNS = CursorKind[Run, tuple[datetime, UUID]](
     "runs",
-    encode=lambda run: (run.created_at.isoformat(), run.id.hex),
+    encode=lambda run: (run.created_at, run.id.hex),
     decode=cursor_parts(moment, UUID),
 )
 Filter = Annotated[
@@ -66,11 +66,14 @@ class OperationRunFacets:
         description=f"The {INITIATOR_LIMIT} initiators with the most runs, in descending order.",
         metadata={MEMBERS: INITIATOR_LIMIT},
     )
-    truncated: bool = field(
-        description="Whether the filter matches more than 100,000 runs. Then only the newest"
-        " 100,000 are counted."
-    )
     created_from: datetime = field(description="The start of the counted period.")
+
+    @field(
+        description="Always false: every run of the filter is counted. Earlier versions counted"
+        " only the newest 100,000."
+    )
+    def truncated(self) -> bool:
+        return False
 
 
 @strawberry.type(description="Whether the caller may start runs of a type.")
@@ -114,6 +117,7 @@ class TenantRuns:
             root,
             await run_filter(filter, root, info.context),
             Keyset(size + 1, start, backward),
+            run_columns(info),
         )
 
         return page_of(
@@ -150,7 +154,6 @@ class TenantRuns:
                 InitiatorCount(initiator=Initiator.of(initiator, root.tenant_id), count=count)
                 for initiator, count in counted.by_initiator.items()
             ],
-            truncated=counted.truncated,
             created_from=within.created_from,
         )
 

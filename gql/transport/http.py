@@ -150,7 +150,7 @@ class GraphQLView(GraphQL[Request, None]):
             return json_response(error_body(refusal), STATUS[refusal.code], error_type)
 
     async def _answer(
-        self, http: HttpRequest, request: Request, media_types: list[MediaType]
+        self, http: HttpRequest, request: Request, media_types: Sequence[MediaType]
     ) -> Response:
         if media_types[0] is MediaType.EVENT_STREAM:
             request.transport = "sse"
@@ -175,7 +175,7 @@ class GraphQLView(GraphQL[Request, None]):
         http: HttpRequest,
         params: GraphQLParams,
         context: Context,
-        media_types: list[MediaType],
+        media_types: Sequence[MediaType],
     ) -> Response:
         # Any link can cause a GET, so a GET must not change anything.
         allowed = {OperationType.QUERY}

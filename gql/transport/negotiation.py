@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
+from functools import lru_cache
 
 
 class MediaType(StrEnum):
@@ -12,7 +13,8 @@ class MediaType(StrEnum):
     EVENT_STREAM = "text/event-stream"
 
 
-def acceptable(accept: str) -> list[MediaType]:
+@lru_cache(maxsize=64)  # clients of one kind send the same header
+def acceptable(accept: str) -> tuple[MediaType, ...]:
     """Return the media types that `accept` allows, the best first.
 
     An empty header allows the two JSON types, as `*/*` does. A client gets an event stream only
@@ -24,7 +26,7 @@ def acceptable(accept: str) -> list[MediaType]:
     allowed = [media for media in MediaType if qualities[media] > 0]
     if any(name == MediaType.GRAPHQL_RESPONSE for name, _ in ranges):
         allowed.sort(key=lambda media: media is not MediaType.GRAPHQL_RESPONSE)
-    return sorted(allowed, key=lambda media: -qualities[media])
+    return tuple(sorted(allowed, key=lambda media: -qualities[media]))
 
 
 def json_type(allowed: Sequence[MediaType]) -> MediaType:

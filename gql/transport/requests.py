@@ -2,13 +2,13 @@
 
 import asyncio
 import re
+import secrets
 from collections.abc import Mapping
 from typing import Any
-from uuid import uuid4
 
 import orjson
 from starlette.datastructures import QueryParams
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from domain.errors import BadInputError
 from gql.documents.trusted import names_document
@@ -33,14 +33,14 @@ class UnusableRequestError(BadInputError):
 def request_id(headers: Mapping[str, str]) -> str:
     """Return the client's X-Request-Id if it is well-formed, else a new id."""
     sent = headers.get("x-request-id", "")
-    return sent if _REQUEST_ID.fullmatch(sent) else uuid4().hex
+    return sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
 
 
 def is_from_address_bar(request: Request) -> bool:
     """Return whether a person opened the endpoint in a browser, without a query."""
-    wants_page = "text/html" in request.headers.get("accept", "")
-    has_query = any(name in request.query_params for name in ("query", "documentId", "extensions"))
-    return request.method == "GET" and wants_page and not has_query
+    if request.method != "GET" or "text/html" not in request.headers.get("accept", ""):
+        return False
+    return not any(name in request.query_params for name in ("query", "documentId", "extensions"))
 
 
 async def read_body(request: Request) -> bytes:
@@ -126,8 +126,13 @@ async def _read_body(request: Request) -> bytes:
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_TIMEOUT):
-            async for chunk in request.stream():
-                body += chunk
+            is_complete = False
+            while not is_complete:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                body += message.get("body", b"")
+                is_complete = not message.get("more_body", False)
                 if len(body) > BODY_LIMIT:
                     raise _too_large()
     except TimeoutError:

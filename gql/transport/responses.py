@@ -88,9 +88,8 @@ def json_response(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Return `body` as JSON; no cache may store it, since it depends on the caller's token."""
-    response = Response(orjson.dumps(body), status, headers)
-    response.headers["Content-Type"] = f"{media_type}; charset=utf-8"
-    response.headers["Cache-Control"] = "no-store"
+    always = {"Content-Type": f"{media_type}; charset=utf-8", "Cache-Control": "no-store"}
+    response = Response(orjson.dumps(body), status, {**always, **(headers or {})})
     if status == STATUS[ErrorCode.UNAUTHENTICATED]:
         response.headers["WWW-Authenticate"] = "Bearer"
     if (seconds := _retry_after(body, status)) is not None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from uuid import UUID
 
 import click
@@ -27,6 +28,7 @@ from domain.runs.repository import feed
 from domain.runs.starting import RunStarter
 from domain.tenancy import repository as tenancy
 from domain.tenancy.models import TenantAccess
+from domain.tenancy.roles import VIEW
 from domain.tenancy.session import TenantSession
 from domain.tenancy.transactions import Transactions
 from domain.wakeups import WakeUps
@@ -87,6 +89,10 @@ class _OneTransaction(Transactions):
     ) -> AsyncIterator[TenantSession]:
         assert tenant_id == self._session.tenant_id
         yield replace(self._session, user_id=user_id)
+
+    async def read(self, query: Any, access: TenantAccess, *args: Any, **kwargs: Any) -> Any:
+        async with self.member(access, VIEW) as session:
+            return await query(session, *args, **kwargs)
 
 
 class _History:

@@ -10,7 +10,8 @@ from domain.lifecycle import RunStatus
 from domain.runs.models import OperationRun, RunEvent, RunEventKind
 from domain.runs.repository import feed
 from domain.tenancy import repository as tenancy
-from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
+from domain.tenancy.session import DatabaseUnavailableError
+from domain.tenancy.transactions import Transactions
 
 _POLL_SECONDS = 0.3
 _BATCH = 200

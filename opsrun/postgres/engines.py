@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import URL, Row, event, text
@@ -12,7 +13,8 @@ from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from domain.tenancy.transactions import DatabaseUnavailableError
+from domain.tenancy.session import DatabaseUnavailableError
+from domain.tenancy.transactions import WORKED_AT
 from opsrun.errors import OperatorError
 from opsrun.postgres.pooler import CONNECT_SECONDS, require_session
 from opsrun.postgres.url import connect_arguments, parse_url
@@ -20,6 +22,9 @@ from opsrun.settings import SettingsError
 
 # Seconds that the server may take for trivial work.
 PATIENCE_SECONDS = 3.0
+# Seconds for which a connection that worked is trusted to work again.
+FRESH_SECONDS = 1.0
+_CONNECTED_AT = "opsrun_connected_at"
 
 # A process that hangs or has lost its machine must not keep its locks. One of them, the tenant's
 # feed counter, would block every user in the tenant.
@@ -82,7 +87,10 @@ async def open_engine(
     )
     if is_pooled and settings:
         event.listen(engine.sync_engine, "connect", partial(_set_session, settings))
-    event.listen(engine.sync_engine, "checkout", _ping)
+    pings = _Pings()
+    event.listen(engine.sync_engine, "checkout", pings.check)
+    event.listen(engine.sync_engine, "connect", pings.connected)
+    event.listen(engine.sync_engine, "invalidate", pings.failed)
     event.listen(engine.sync_engine, "handle_error", _map_driver_timeout)
     event.listen(engine.sync_engine, "invalidate", _terminate_connection)
     event.listen(engine.sync_engine, "close", _terminate_connection)
@@ -115,18 +123,40 @@ def _set_session(settings: Mapping[str, str], connection: AdaptedConnection, *_:
         raise DatabaseUnavailableError(str(error)) from error
 
 
-# A connection can stay half-open: the server is gone, but our side never receives a FIN or RST.
+class _Pings:
+    """Replaces connections that stayed half-open: the server is gone, but sent no FIN or RST.
 
-
-def _ping(connection: AdaptedConnection, *_: object) -> None:
-    """Replace a connection that does not answer, and all connections that are as old.
-
-    SQLAlchemy's ping would wait three times, each time as long as a statement may take.
+    A connection that worked a moment ago is not asked.
     """
-    try:
-        connection.run_async(lambda driver: driver.execute("SELECT 1", timeout=PATIENCE_SECONDS))
-    except Exception as error:
-        raise InvalidatePoolError from error
+
+    def __init__(self) -> None:
+        self._failed_at = float("-inf")
+
+    def connected(self, _: object, record: ConnectionPoolEntry) -> None:
+        """Note the age of a connection."""
+        record.info[_CONNECTED_AT] = monotonic()
+
+    def failed(self, *_: object) -> None:
+        """Note that a connection has failed, so that no caller tries an older one."""
+        self._failed_at = monotonic()
+
+    def check(self, connection: AdaptedConnection, record: ConnectionPoolEntry, *_: object) -> None:
+        """Replace a connection that does not answer, and all connections that are as old.
+
+        SQLAlchemy's ping would wait three times, each time as long as a statement may take.
+        """
+        if connection.driver_connection.is_closed() or (
+            record.info[_CONNECTED_AT] < self._failed_at
+        ):
+            raise InvalidatePoolError
+        if record.info.pop(WORKED_AT, float("-inf")) > monotonic() - FRESH_SECONDS:
+            return
+        try:
+            connection.run_async(
+                lambda driver: driver.execute("SELECT 1", timeout=PATIENCE_SECONDS)
+            )
+        except Exception as error:
+            raise InvalidatePoolError from error
 
 
 def _map_driver_timeout(context: ExceptionContext) -> None:

@@ -6,26 +6,44 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import NamedTuple
 from uuid import UUID
-
-from limits import RateLimitItemPerMinute, WindowStats
-from limits.aio.storage import MemoryStorage, RedisStorage
-from limits.aio.strategies import FixedWindowRateLimiter
 
 from domain.errors import RateLimitedError
 from gql.limits.cost import BASE
+from opsrun.valkey.pipeline import Pipeline
 from opsrun.valkey.pool import OUTAGE, redis_pool
 
 logger = logging.getLogger(__name__)
 
-# Seconds that Redis may take to count.
-_TIMEOUT = 0.5
+# Seconds of a user's minute.
+_MINUTE = 60.0
 # Seconds until Redis is tried again after a failure.
 _PAUSE = 5.0
-_REFUSED_CAPACITY = 10_000
+_CAPACITY = 10_000
 # Seconds for which the cost of a user's subscriptions is counted in this process.
 _SETTLE_SECONDS = 1.0
+# Takes a cost from a user's minute, or, if it does not cover that, the cost of the refusal. Returns
+# whether it took the cost, what is then spent, and the milliseconds that are left.
+_SPEND = """
+local limit, cost, refusal = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local spent = tonumber(redis.call('GET', KEYS[1]) or '0')
+local covered = spent + cost <= limit
+spent = redis.call('INCRBY', KEYS[1], covered and cost or refusal)
+local left = redis.call('PTTL', KEYS[1])
+if left < 0 then
+  left = tonumber(ARGV[4])
+  redis.call('PEXPIRE', KEYS[1], left)
+end
+return {covered and 1 or 0, spent, left}
+"""
+
+
+class _Minute(NamedTuple):
+    """What is left of a user's budget, and the time at which it is full again."""
+
+    remaining: int
+    ends_at: float
 
 
 @dataclass(slots=True)
@@ -44,10 +62,11 @@ class RedisBudgets:
     process counts separately: users are still limited, and an outage refuses none of them.
     """
 
-    def __init__(self, redis: RedisStorage, cost_per_minute: int) -> None:
-        self._item = RateLimitItemPerMinute(cost_per_minute)
-        self._shared = FixedWindowRateLimiter(redis)
-        self._local = FixedWindowRateLimiter(MemoryStorage())
+    def __init__(self, redis: Pipeline, cost_per_minute: int) -> None:
+        self._limit = cost_per_minute
+        self._redis = redis
+        # What users have spent while Redis was unavailable.
+        self._local: dict[str, _Minute] = {}
         self._unavailable_until = float("-inf")
         self._refused_until: dict[UUID, float] = {}
         # The most that a payment takes at once, so that it does not wait for most of the budget.
@@ -60,7 +79,7 @@ class RedisBudgets:
         if until is None:
             return
         if until > time.time():
-            raise _refusal(f"You have used your budget of {self._item.amount} a minute.", until)
+            raise _refusal(f"You have used your budget of {self._limit} a minute.", until)
         del self._refused_until[user_id]
 
     async def spend(self, user_id: UUID, cost: int) -> None:
@@ -69,16 +88,16 @@ class RedisBudgets:
         Raises:
             RateLimitedError: the budget does not cover it; only `BASE` is taken.
         """
-        if (window := await self._try_spend(str(user_id), cost)) is None:
+        if (minute := await self._try_spend(str(user_id), cost)) is None:
             return
-        if window.remaining < BASE:
-            if len(self._refused_until) >= _REFUSED_CAPACITY:
+        if minute.remaining < BASE:
+            if len(self._refused_until) >= _CAPACITY:
                 self._refused_until.clear()
-            self._refused_until[user_id] = window.reset_time
+            self._refused_until[user_id] = minute.ends_at
         raise _refusal(
-            f"This costs {cost}, but only {window.remaining} of your budget of"
-            f" {self._item.amount} a minute are left.",
-            window.reset_time,
+            f"This costs {cost}, but only {minute.remaining} of your budget of"
+            f" {self._limit} a minute are left.",
+            minute.ends_at,
         )
 
     def owe(self, user_id: UUID, cost: int) -> None:
@@ -100,7 +119,7 @@ class RedisBudgets:
             await asyncio.shield(self._pay_soon(user_id, debt, cost))
 
     def _debt_of(self, user_id: UUID) -> _Debt:
-        if len(self._debts) >= _REFUSED_CAPACITY:
+        if len(self._debts) >= _CAPACITY:
             self._debts = {user: debt for user, debt in self._debts.items() if debt.payment}
         return self._debts.setdefault(user_id, _Debt())
 
@@ -115,44 +134,51 @@ class RedisBudgets:
         try:
             while debt.cost > 0:
                 part = min(debt.cost, self._part)
-                window = await self._try_spend(user, part, for_refusal=0)
-                if window is not None and 0 < window.remaining < part:
-                    part = window.remaining
-                    window = await self._try_spend(user, part, for_refusal=0)
-                if window is None:
+                minute = await self._try_spend(user, part, for_refusal=0)
+                if minute is not None and 0 < minute.remaining < part:
+                    part = minute.remaining
+                    minute = await self._try_spend(user, part, for_refusal=0)
+                if minute is None:
                     debt.cost -= part
                 else:
-                    await asyncio.sleep(max(1.0, window.reset_time - time.time()))
+                    await asyncio.sleep(max(1.0, minute.ends_at - time.time()))
         finally:
             debt.settles_at = time.monotonic() + _SETTLE_SECONDS
             debt.payment = None
 
-    async def _try_spend(
-        self, user: str, cost: int, *, for_refusal: int = BASE
-    ) -> WindowStats | None:
+    async def _try_spend(self, user: str, cost: int, *, for_refusal: int = BASE) -> _Minute | None:
         """Take a cost and return None; if too little is left, return the user's minute."""
         if time.monotonic() >= self._unavailable_until:
             try:
-                async with asyncio.timeout(_TIMEOUT):
-                    return await self._take(self._shared, user, cost, for_refusal)
-            except OUTAGE as error:
-                logger.warning(
-                    "Redis cannot count budgets; this process counts separately: %r", error
+                covered, spent, left = await self._redis.send(
+                    *("EVAL", _SPEND, 1, f"opsrun:cost:{user}"),
+                    *(self._limit, cost, for_refusal, round(_MINUTE * 1000)),
                 )
+            except OUTAGE as error:
+                # Concurrent operations fail together.
+                if time.monotonic() >= self._unavailable_until:
+                    logger.warning(
+                        "Redis cannot count budgets; this process counts separately: %r", error
+                    )
                 self._unavailable_until = time.monotonic() + _PAUSE
-        return await self._take(self._local, user, cost, for_refusal)
+            else:
+                remaining = max(0, self._limit - spent)
+                return None if covered else _Minute(remaining, time.time() + left / 1000)
+        return self._spend_here(user, cost, for_refusal)
 
-    async def _take(
-        self, limiter: FixedWindowRateLimiter, user: str, cost: int, for_refusal: int
-    ) -> WindowStats | None:
-        if not for_refusal and not await limiter.test(self._item, user, cost=cost):
-            return await limiter.get_window_stats(self._item, user)
-        if await limiter.hit(self._item, user, cost=cost):
-            return None
-        # The strategy also counts a refused cost, so take it back.
-        key, seconds = self._item.key_for(user), self._item.get_expiry()
-        await limiter.storage.incr(key, seconds, amount=for_refusal - cost)
-        return await limiter.get_window_stats(self._item, user)
+    def _spend_here(self, user: str, cost: int, for_refusal: int) -> _Minute | None:
+        now = time.time()
+        minute = self._local.get(user)
+        if minute is None or minute.ends_at <= now:
+            self._local.pop(user, None)
+            if len(self._local) >= _CAPACITY:
+                # The first one ends first.
+                del self._local[next(iter(self._local))]
+            minute = _Minute(self._limit, now + _MINUTE)
+        is_covered = cost <= minute.remaining
+        remaining = max(0, minute.remaining - (cost if is_covered else for_refusal))
+        self._local[user] = minute = _Minute(remaining, minute.ends_at)
+        return None if is_covered else minute
 
 
 def _refusal(reason: str, until: float) -> RateLimitedError:
@@ -166,14 +192,8 @@ def _refusal(reason: str, until: float) -> RateLimitedError:
 async def open_budgets(redis_url: str, cost_per_minute: int) -> AsyncIterator[RedisBudgets]:
     """Connect to the budgets in Redis; closing leaves the counts."""
     pool = redis_pool(redis_url)
+    pipeline = Pipeline(pool)
     try:
-        storage = RedisStorage(
-            f"async+{redis_url}",
-            implementation="redispy",
-            key_prefix="opsrun:cost",
-            # Typed too narrowly: the pool is passed on unchanged.
-            connection_pool=cast("Any", pool),
-        )
-        yield RedisBudgets(storage, cost_per_minute)
+        yield RedisBudgets(pipeline, cost_per_minute)
     finally:
-        await pool.aclose()
+        await pipeline.aclose()

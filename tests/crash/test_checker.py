@@ -127,6 +127,10 @@ async def test_it_accepts_a_ledger_that_keeps_every_promise(sample: Sample) -> N
         (Promise.ONE_NOTIFICATION, "UPDATE opsrun.notification SET recipient_id = run_id"),
         (Promise.COUNTS, "DELETE FROM opsrun.run_item WHERE outcome = 'failed'"),
         (Promise.COUNTS, "UPDATE opsrun.operation_run SET total = total + 1"),
+        (Promise.FACETS, "UPDATE opsrun.run_count SET runs = runs + 1 WHERE hours = 6"),
+        (Promise.FACETS, "DELETE FROM opsrun.run_count WHERE grouped_by = 'run_type'"),
+        (Promise.FACETS, "UPDATE opsrun.run_count SET initiator_name = 'Another'"),
+        (Promise.FACETS, "UPDATE opsrun.run_count SET begins_at = begins_at - interval '1 week'"),
         (Promise.FENCED, "UPDATE opsrun.run_item SET attempt = 0"),
         (Promise.FENCED, "UPDATE opsrun.run_failure SET attempt = 0"),
         (

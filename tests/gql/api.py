@@ -11,7 +11,6 @@ import httpx
 import pytest
 import uvicorn
 from prometheus_client import CollectorRegistry
-from sqlalchemy import event
 
 from domain.tenancy.roles import TenantRole
 from gql.context import UseCases
@@ -23,6 +22,7 @@ from opsrun.api.websocket_protocol import WebSocketProtocol
 from opsrun.resources import Resources, use_cases
 from opsrun.settings import Settings
 from tests.client import PATIENCE, Client, open_http
+from tests.statements import recorded_queries
 from tests.world import World
 
 PUBLIC_URL = "https://ops.example/hub"
@@ -49,17 +49,10 @@ class RunningApi:
     @contextmanager
     def statements(self) -> Iterator[list[str]]:
         """Record the SQL statements that the API sends during the context."""
-        noted: list[str] = []
-
-        def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-            noted.append(statement)
-
-        engine = self.resources.engine.sync_engine
-        event.listen(engine, "before_cursor_execute", note)
-        try:
-            yield noted
-        finally:
-            event.remove(engine, "before_cursor_execute", note)
+        statements: list[str] = []
+        with recorded_queries(self.resources.engine) as queries:
+            yield statements
+        statements += [query.query for query in queries]
 
 
 @asynccontextmanager

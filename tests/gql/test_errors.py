@@ -10,7 +10,8 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types import ExecutionResult
 
 from domain.errors import ForbiddenError
-from domain.tenancy.transactions import DatabaseUnavailableError, PoolBusyError
+from domain.tenancy.session import DatabaseUnavailableError
+from domain.tenancy.transactions import PoolBusyError
 from gql.documents.reader import DocumentReader
 from gql.errors import (
     BUSY_MESSAGE,

@@ -17,7 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from domain.tenancy.transactions import DatabaseUnavailableError
+from domain.tenancy.session import DatabaseUnavailableError
 from gql.metrics import MOST_OPERATIONS, OTHER, ApiMetrics, Telemetry
 from tests.client import EVENTS
 from tests.gql.api import RunningApi, eventually

@@ -5,9 +5,10 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
+from domain.tenancy.session import DatabaseUnavailableError, Driver
+from domain.tenancy.transactions import Transactions
 from opsrun.postgres.engines import Login
 from opsrun.postgres.url import parse_url
 
@@ -18,13 +19,11 @@ class Fragile(Transactions):
     down = False
 
     @asynccontextmanager
-    async def _open(
-        self, tenant_id: UUID | None, user_id: UUID | None, *, snapshot: bool = False
-    ) -> AsyncIterator[AsyncConnection]:
+    async def _connection(self, key: UUID | None) -> AsyncIterator[Driver]:
         if self.down:
             raise DatabaseUnavailableError("the server closed the connection")
-        async with super()._open(tenant_id, user_id, snapshot=snapshot) as connection:
-            yield connection
+        async with super()._connection(key) as driver:
+            yield driver
 
 
 class Server:

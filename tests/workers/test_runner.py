@@ -18,7 +18,7 @@ from domain.lifecycle import RunStatus, StatusBucket
 from domain.runs.execution import LeaseLostError, RunExecution
 from domain.runs.failures import FailureReason, ProducerError, RunFailure
 from domain.runs.models import RunCounts, StartedRun
-from domain.tenancy.transactions import DatabaseUnavailableError
+from domain.tenancy.session import DatabaseUnavailableError
 from opsrun.telemetry.logging import configure_logging
 from tests.acts import lose_worker, relay, rescue, until
 from tests.ledger import failures, ledger_faults, reload, tables_with

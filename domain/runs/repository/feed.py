@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import and_, func, insert, literal, select, update
+from sqlalchemy import BigInteger, Integer, and_, bindparam, func, insert, literal, select, update
 
-from domain.runs.models import FeedCursor, RunEvent, RunEventKind
-from domain.runs.repository.rows import CHANGING, event_of, select_events
+from domain.runs.models import CHANGING_COLUMNS, FeedCursor, RunEvent, RunEventKind
+from domain.runs.repository.rows import event_of, select_events
+from domain.runs.repository.transitions import THE_RUN
 from domain.tables import operation_run, run_event, tenant_feed
 from domain.tenancy.session import TenantSession
+from domain.tenancy.statements import TENANT, Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,53 +34,66 @@ class FeedPosition:
         return cursor.epoch == self.cursor.epoch and self.min_seq <= cursor.seq <= self.seq
 
 
+_counter = (
+    update(tenant_feed)
+    .where(tenant_feed.c.tenant_id == TENANT)
+    .values(seq=tenant_feed.c.seq + 1)
+    .returning(tenant_feed.c.seq)
+    .cte("counter")
+)
+_before = run_event.alias("before")
+_snapshot = (
+    select(
+        operation_run.c.tenant_id,
+        operation_run.c.id.label("run_id"),
+        operation_run.c.status_bucket,
+        *(operation_run.c[name] for name in CHANGING_COLUMNS),
+        _counter.c.seq,
+        bindparam("of_kind", type_=run_event.c.kind.type).label("kind"),
+        _before.c.status_bucket.label("previous_bucket"),
+    )
+    .select_from(
+        operation_run.join(_counter, literal(value=True)).outerjoin(
+            _before,
+            and_(
+                _before.c.tenant_id == operation_run.c.tenant_id,
+                _before.c.run_id == operation_run.c.id,
+                _before.c.version == operation_run.c.version - 1,
+            ),
+        )
+    )
+    .where(THE_RUN)
+)
+_EMIT = Statement(
+    insert(run_event)
+    .from_select(_snapshot.selected_columns.keys(), _snapshot)
+    .returning(run_event.c.seq)
+)
+
+
 async def emit(session: TenantSession, run_id: UUID, kind: RunEventKind) -> int:
     """Append an event with the run's current state to the feed; return the event's number."""
-    counter = (
-        update(tenant_feed)
-        .where(tenant_feed.c.tenant_id == session.tenant_id)
-        .values(seq=tenant_feed.c.seq + 1)
-        .returning(tenant_feed.c.seq)
-        .cte("counter")
+    return await session.scalar(_EMIT, {"the_run": run_id, "of_kind": kind.value})
+
+
+_POSITION = Statement(
+    select(tenant_feed.c.epoch, tenant_feed.c.seq, tenant_feed.c.min_seq).where(
+        tenant_feed.c.tenant_id == TENANT
     )
-    before = run_event.alias("before")
-    run = operation_run
-    snapshot = (
-        select(
-            run.c.tenant_id,
-            run.c.id.label("run_id"),
-            run.c.status_bucket,
-            *(run.c[name] for name in CHANGING),
-            counter.c.seq,
-            literal(kind.value).label("kind"),
-            before.c.status_bucket.label("previous_bucket"),
-        )
-        .select_from(
-            run.join(counter, literal(value=True)).outerjoin(
-                before,
-                and_(
-                    before.c.tenant_id == run.c.tenant_id,
-                    before.c.run_id == run.c.id,
-                    before.c.version == run.c.version - 1,
-                ),
-            )
-        )
-        .where(run.c.tenant_id == session.tenant_id, run.c.id == run_id)
-    )
-    return await session.scalar(
-        insert(run_event)
-        .from_select(snapshot.selected_columns.keys(), snapshot)
-        .returning(run_event.c.seq)
-    )
+)
+_events = (
+    select_events()
+    .where(run_event.c.tenant_id == TENANT, run_event.c.seq > bindparam("after"))
+    .order_by(run_event.c.seq)
+    .limit(bindparam("limit", type_=Integer()))
+)
+_EVENTS_AFTER = Statement(_events)
+_EVENTS_OF_RUN = Statement(_events.where(run_event.c.run_id == bindparam("run_id")))
 
 
 async def position(session: TenantSession) -> FeedPosition:
     """Return the current end of the feed."""
-    row = await session.one(
-        select(tenant_feed.c.epoch, tenant_feed.c.seq, tenant_feed.c.min_seq).where(
-            tenant_feed.c.tenant_id == session.tenant_id
-        )
-    )
+    row = await session.one(_POSITION)
     return FeedPosition(FeedCursor(row.epoch, row.seq), row.min_seq)
 
 
@@ -86,21 +101,18 @@ async def events_after(
     session: TenantSession, seq: int, *, limit: int, run_id: UUID | None = None
 ) -> Sequence[RunEvent]:
     """Return events in order; with `run_id`, only the events of that run."""
-    query = (
-        select_events()
-        .where(run_event.c.tenant_id == session.tenant_id, run_event.c.seq > seq)
-        .order_by(run_event.c.seq)
-        .limit(limit)
-    )
-    if run_id is not None:
-        query = query.where(run_event.c.run_id == run_id)
-    return [event_of(row) for row in await session.rows(query)]
+    statement = _EVENTS_AFTER if run_id is None else _EVENTS_OF_RUN
+    values = {"after": seq, "limit": limit, "run_id": run_id}
+    return [event_of(row) for row in await session.rows(statement, values)]
+
+
+_RAISE_MIN_SEQ = Statement(
+    update(tenant_feed)
+    .where(tenant_feed.c.tenant_id == TENANT)
+    .values(min_seq=func.greatest(tenant_feed.c.min_seq, bindparam("up_to", type_=BigInteger())))
+)
 
 
 async def raise_min_seq(session: TenantSession, seq: int) -> None:
     """Record that events up to `seq` may be gone, so that older cursors start over."""
-    await session.execute(
-        update(tenant_feed)
-        .where(tenant_feed.c.tenant_id == session.tenant_id)
-        .values(min_seq=func.greatest(tenant_feed.c.min_seq, seq))
-    )
+    await session.execute(_RAISE_MIN_SEQ, {"up_to": seq})

@@ -9,18 +9,34 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, delete, func, literal, select, text, tuple_, update
+from sqlalchemy import (
+    CTE,
+    BindParameter,
+    ColumnElement,
+    Integer,
+    Interval,
+    Text,
+    bindparam,
+    delete,
+    func,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.lifecycle import RunStatus
 from domain.runs.models import Dispatch
-from domain.runs.repository.transitions import NO_LEASE, WAITING, is_run
+from domain.runs.repository.transitions import DELAY, NO_LEASE, THE_RUN, WAITING
 from domain.tables import DISPATCHED_SQL, operation_run, outbox, run_event
 from domain.tenancy.session import InstallationSession, TenantSession
+from domain.tenancy.statements import TENANT, Statement, any_of, each
 
 _now = func.clock_timestamp()
 # Any number that no other advisory lock uses.
 _RELAY_LOCK = 7_202_612
+_LIMIT: BindParameter[int] = bindparam("limit", type_=Integer())
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,49 +47,6 @@ class RunKey:
     run_id: UUID
     attempt: int
     attempts_left: bool
-
-
-async def take_dispatches(
-    session: InstallationSession, *, limit: int, tenant_concurrency: int
-) -> Sequence[Dispatch]:
-    """Lock due outbox entries until the transaction ends; none while another process does that.
-
-    The oldest entries of a tenant come first. A tenant never has more than `tenant_concurrency`
-    runs dispatched or running, so its long queue stays in the outbox and does not delay others.
-    """
-    # Two processes at the same time would each fill a tenant's share.
-    if not await session.scalar(select(func.pg_try_advisory_xact_lock(_RELAY_LOCK))):
-        return []
-    tenants = _tenants_in_outbox()
-    dispatched = (
-        select(func.count().label("runs"))
-        .where(operation_run.c.tenant_id == tenants.c.tenant_id, text(DISPATCHED_SQL))
-        .lateral("dispatched")
-    )
-    next_ones = (
-        select(outbox.c.id, outbox.c.tenant_id, outbox.c.run_id, outbox.c.run_type)
-        .where(outbox.c.tenant_id == tenants.c.tenant_id, outbox.c.not_before <= _now)
-        .order_by(outbox.c.not_before, outbox.c.id)
-        .limit(func.greatest(tenant_concurrency - dispatched.c.runs, 0))
-        .with_for_update(skip_locked=True)
-        .lateral("next_ones")
-    )
-    traceparent = (
-        select(operation_run.c.traceparent)
-        .where(
-            operation_run.c.tenant_id == next_ones.c.tenant_id,
-            operation_run.c.id == next_ones.c.run_id,
-        )
-        .scalar_subquery()
-    )
-    rows = await session.rows(
-        select(next_ones, traceparent.label("traceparent"))
-        .select_from(tenants, dispatched, next_ones)
-        .limit(limit)
-    )
-    return [
-        Dispatch(row.id, row.tenant_id, row.run_id, row.run_type, row.traceparent) for row in rows
-    ]
 
 
 def _tenants_in_outbox() -> CTE:
@@ -96,57 +69,115 @@ def _tenants_in_outbox() -> CTE:
     )
 
 
+_TRY_RELAY_LOCK = Statement(select(func.pg_try_advisory_xact_lock(_RELAY_LOCK)))
+_tenants = _tenants_in_outbox()
+_dispatched = (
+    select(func.count().label("runs"))
+    .where(operation_run.c.tenant_id == _tenants.c.tenant_id, text(DISPATCHED_SQL))
+    .lateral("dispatched")
+)
+_next_ones = (
+    select(outbox.c.id, outbox.c.tenant_id, outbox.c.run_id, outbox.c.run_type)
+    .where(outbox.c.tenant_id == _tenants.c.tenant_id, outbox.c.not_before <= _now)
+    .order_by(outbox.c.not_before, outbox.c.id)
+    .limit(func.greatest(bindparam("tenant_concurrency", type_=Integer()) - _dispatched.c.runs, 0))
+    .with_for_update(skip_locked=True)
+    .lateral("next_ones")
+)
+_traceparent = (
+    select(operation_run.c.traceparent)
+    .where(
+        operation_run.c.tenant_id == _next_ones.c.tenant_id,
+        operation_run.c.id == _next_ones.c.run_id,
+    )
+    .scalar_subquery()
+)
+_TAKE_DISPATCHES = Statement(
+    select(_next_ones, _traceparent.label("traceparent"))
+    .select_from(_tenants, _dispatched, _next_ones)
+    .limit(_LIMIT)
+)
+
+
+async def take_dispatches(
+    session: InstallationSession, *, limit: int, tenant_concurrency: int
+) -> Sequence[Dispatch]:
+    """Lock due outbox entries until the transaction ends; none while another process does that.
+
+    The oldest entries of a tenant come first. A tenant never has more than `tenant_concurrency`
+    runs dispatched or running, so its long queue stays in the outbox and does not delay others.
+    """
+    # Two processes at the same time would each fill a tenant's share.
+    is_alone: bool = await session.scalar(_TRY_RELAY_LOCK)
+    if not is_alone:
+        return []
+    values = {"limit": limit, "tenant_concurrency": tenant_concurrency}
+    return [
+        Dispatch(row.id, row.tenant_id, row.run_id, row.run_type, row.traceparent)
+        for row in await session.rows(_TAKE_DISPATCHES, values)
+    ]
+
+
+_key = tuple_(operation_run.c.tenant_id, operation_run.c.id)
+_keys = select(*each(outbox.c.tenant_id, outbox.c.run_id).c)
+_of_keys = update(operation_run).where(_key.in_(_keys))
+_DELETE_ENTRIES = Statement(delete(outbox).where(any_of(outbox.c.id, "ids")))
+_MARK_DISPATCHED = Statement(
+    # A worker that has claimed the run may lock its row for a whole batch.
+    _of_keys.where(operation_run.c.status == RunStatus.PENDING).values(last_dispatched_at=_now)
+)
+
+
 async def delete_dispatches(session: InstallationSession, dispatches: Sequence[Dispatch]) -> None:
     """Delete the entries that were sent, and record the time of the dispatch."""
-    await session.execute(delete(outbox).where(outbox.c.id.in_([d.id for d in dispatches])))
-    await session.execute(
-        update(operation_run)
-        .where(
-            tuple_(operation_run.c.tenant_id, operation_run.c.id).in_(
-                [(d.tenant_id, d.run_id) for d in dispatches]
-            ),
-            # A worker that has claimed the run may lock its row for a whole batch.
-            operation_run.c.status == RunStatus.PENDING,
-        )
-        .values(last_dispatched_at=_now)
+    await session.execute(_DELETE_ENTRIES, {"ids": [d.id for d in dispatches]})
+    values = {
+        "tenant_id": [d.tenant_id for d in dispatches],
+        "run_id": [d.run_id for d in dispatches],
+    }
+    await session.execute(_MARK_DISPATCHED, values)
+
+
+_STALE: BindParameter[timedelta] = bindparam("stale", type_=Interval())
+_LOST = Statement(
+    select(operation_run.c.tenant_id, operation_run.c.id)
+    .where(
+        operation_run.c.status == RunStatus.PENDING,
+        operation_run.c.not_before < _now - _STALE,
+        operation_run.c.last_dispatched_at < _now - _STALE,
     )
+    .order_by(operation_run.c.last_dispatched_at)
+    .limit(_LIMIT)
+    .with_for_update(skip_locked=True)
+)
+_ENQUEUE_AGAIN = Statement(
+    upsert(outbox)
+    .from_select(
+        ["tenant_id", "run_id", "run_type"],
+        select(operation_run.c.tenant_id, operation_run.c.id, operation_run.c.run_type).where(
+            _key.in_(_keys)
+        ),
+    )
+    .on_conflict_do_nothing()
+)
+_FORGET_DISPATCH = Statement(_of_keys.values(last_dispatched_at=None))
 
 
 async def redispatch(session: InstallationSession, *, stale: timedelta, limit: int) -> int:
     """Put pending runs whose message was lost into the outbox again; return how many."""
-    lost = (
-        select(operation_run.c.tenant_id, operation_run.c.id, operation_run.c.run_type)
-        .where(
-            operation_run.c.status == RunStatus.PENDING,
-            operation_run.c.not_before < _now - stale,
-            operation_run.c.last_dispatched_at < _now - stale,
-        )
-        .order_by(operation_run.c.last_dispatched_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    rows = await session.rows(lost)
+    rows = await session.rows(_LOST, {"stale": stale, "limit": limit})
     if rows:
-        entries = [
-            {"tenant_id": row.tenant_id, "run_id": row.id, "run_type": row.run_type} for row in rows
-        ]
-        await session.execute(upsert(outbox).on_conflict_do_nothing(), entries)
-        await session.execute(
-            update(operation_run)
-            .where(
-                tuple_(operation_run.c.tenant_id, operation_run.c.id).in_(
-                    [(row.tenant_id, row.id) for row in rows]
-                )
-            )
-            .values(last_dispatched_at=None)
-        )
+        values = {
+            "tenant_id": [row.tenant_id for row in rows],
+            "run_id": [row.id for row in rows],
+        }
+        await session.execute(_ENQUEUE_AGAIN, values)
+        await session.execute(_FORGET_DISPATCH, values)
     return len(rows)
 
 
-async def _take_first(
-    session: InstallationSession, *conditions: ColumnElement[bool], by: ColumnElement[datetime]
-) -> RunKey | None:
-    row = await session.one_or_none(
+def _first_run(*conditions: ColumnElement[bool], by: ColumnElement[datetime]) -> Statement:
+    return Statement(
         select(
             operation_run.c.tenant_id,
             operation_run.c.id,
@@ -158,61 +189,75 @@ async def _take_first(
         .limit(1)
         .with_for_update(skip_locked=True)
     )
-    return RunKey(*row) if row else None
+
+
+_GRACE: BindParameter[timedelta] = bindparam("grace", type_=Interval())
+_judged_from = func.greatest(
+    operation_run.c.lease_expires_at, func.pg_postmaster_start_time() + _GRACE
+)
+_EXPIRED = _first_run(
+    operation_run.c.status == RunStatus.RUNNING,
+    operation_run.c.lease_expires_at < _now - _GRACE,
+    _judged_from + _GRACE < _now,
+    by=operation_run.c.lease_expires_at,
+)
+_FORGOTTEN = _first_run(
+    operation_run.c.status == RunStatus.PENDING,
+    operation_run.c.not_before < _now - bindparam("wait", type_=Interval()),
+    by=operation_run.c.not_before,
+)
 
 
 async def take_expired(session: InstallationSession, *, grace: timedelta) -> RunKey | None:
     """Lock one running run whose lease ended longer than `grace` ago."""
-    judged_from = func.greatest(
-        operation_run.c.lease_expires_at, func.pg_postmaster_start_time() + grace
-    )
-    return await _take_first(
-        session,
-        operation_run.c.status == RunStatus.RUNNING,
-        operation_run.c.lease_expires_at < _now - grace,
-        judged_from + grace < _now,
-        by=operation_run.c.lease_expires_at,
-    )
+    row = await session.one_or_none(_EXPIRED, {"grace": grace})
+    return RunKey(*row) if row else None
 
 
 async def take_forgotten(session: InstallationSession, *, limit: timedelta) -> RunKey | None:
     """Lock one pending run that no worker took within `limit`."""
-    return await _take_first(
-        session,
-        operation_run.c.status == RunStatus.PENDING,
-        operation_run.c.not_before < _now - limit,
-        by=operation_run.c.not_before,
+    row = await session.one_or_none(_FORGOTTEN, {"wait": limit})
+    return RunKey(*row) if row else None
+
+
+_the_run = update(operation_run).where(THE_RUN)
+_REQUEUE = Statement(
+    _the_run.values(not_before=_now + DELAY, version=operation_run.c.version + 1, **WAITING)
+)
+_END = Statement(
+    _the_run.values(
+        status=bindparam("end_status", type_=Text()),
+        finished_at=_now,
+        version=operation_run.c.version + 1,
+        **NO_LEASE,
     )
+)
 
 
 async def requeue(session: TenantSession, run_id: UUID, *, delay: timedelta) -> None:
     """Return a locked, expired run to the queue, due after `delay`."""
-    await session.execute(
-        update(operation_run)
-        .where(is_run(session, run_id))
-        .values(not_before=_now + delay, version=operation_run.c.version + 1, **WAITING)
-    )
+    await session.execute(_REQUEUE, {"the_run": run_id, "delay": delay})
 
 
 async def end(session: TenantSession, run_id: UUID, status: RunStatus) -> None:
     """End a locked run that no worker holds."""
-    await session.execute(
-        update(operation_run)
-        .where(is_run(session, run_id))
-        .values(status=status, finished_at=_now, version=operation_run.c.version + 1, **NO_LEASE)
+    await session.execute(_END, {"the_run": run_id, "end_status": status})
+
+
+_HIGHEST_SEQ = Statement(
+    select(func.coalesce(func.max(run_event.c.seq), 0)).where(
+        run_event.c.tenant_id == TENANT, any_of(run_event.c.run_id, "ids")
     )
+)
+_DELETE_RUNS = Statement(
+    delete(operation_run).where(
+        operation_run.c.tenant_id == TENANT, any_of(operation_run.c.id, "ids")
+    )
+)
 
 
 async def delete_runs(session: TenantSession, run_ids: Sequence[UUID]) -> int:
     """Delete runs with all their rows; return their highest event number, or 0."""
-    highest: int = await session.scalar(
-        select(func.coalesce(func.max(run_event.c.seq), literal(0))).where(
-            run_event.c.tenant_id == session.tenant_id, run_event.c.run_id.in_(run_ids)
-        )
-    )
-    await session.execute(
-        delete(operation_run).where(
-            operation_run.c.tenant_id == session.tenant_id, operation_run.c.id.in_(run_ids)
-        )
-    )
+    highest: int = await session.scalar(_HIGHEST_SEQ, {"ids": run_ids})
+    await session.execute(_DELETE_RUNS, {"ids": run_ids})
     return highest

@@ -6,52 +6,42 @@ from typing import Any
 
 from sqlalchemy import Select, func, select
 
-from domain.lifecycle import RunStatus, StatusBucket
-from domain.runs.models import OperationRun, RunCounts, RunEvent, RunEventKind
+from domain.lifecycle import StatusBucket
+from domain.runs.models import (
+    CHANGING_COLUMNS,
+    COLUMNS,
+    FIXED_COLUMNS,
+    OperationRun,
+    RunEvent,
+    RunEventKind,
+)
 from domain.tables import operation_run, run_event, tenant
-from domain.tenancy.models import Initiator
 from domain.tenancy.session import AnyRow
 
-_FIXED = (
-    operation_run.c.tenant_id,
-    operation_run.c.id,
-    operation_run.c.resource,
-    operation_run.c.action,
-    operation_run.c.initiator_id,
-    operation_run.c.initiator_name,
-    operation_run.c.subject,
-    operation_run.c.context,
-    operation_run.c.created_at,
-)
-# The columns that an event copies from its run.
-CHANGING = (
-    "status",
-    "total",
-    "succeeded",
-    "failed",
-    "skipped",
-    "attempt",
-    "version",
-    "started_at",
-    "finished_at",
-)
+_EXPIRES_AT = "expires_at"
+_OBSERVED_AT = "observed_at"
+# A run's place in every list.
+_PLACE = frozenset({"tenant_id", "id", "created_at"})
 
 
-def _columns(source: Any) -> list[Any]:
-    expires_at = source.c.finished_at + func.make_interval(0, 0, 0, tenant.c.retention_days)
+def _columns(source: Any, names: frozenset[str] = COLUMNS) -> list[Any]:
+    special = {
+        _EXPIRES_AT: source.c.finished_at + func.make_interval(0, 0, 0, tenant.c.retention_days),
+        _OBSERVED_AT: func.clock_timestamp(),
+    }
     return [
-        *_FIXED,
-        *(source.c[name] for name in CHANGING),
-        expires_at.label("expires_at"),
-        func.clock_timestamp().label("observed_at"),
+        *(operation_run.c[name] for name in FIXED_COLUMNS if name in names),
+        *(source.c[name] for name in CHANGING_COLUMNS if name in names),
+        *(column.label(name) for name, column in special.items() if name in names),
     ]
 
 
-def select_runs() -> Select[Any]:
-    """Select runs in their current state."""
-    return select(*_columns(operation_run)).join_from(
-        operation_run, tenant, tenant.c.id == operation_run.c.tenant_id
-    )
+def select_runs(names: frozenset[str] = COLUMNS) -> Select[Any]:
+    """Select these columns of runs in their current state, and those of their place in a list."""
+    query = select(*_columns(operation_run, names | _PLACE))
+    if _EXPIRES_AT not in names:
+        return query.select_from(operation_run)
+    return query.join_from(operation_run, tenant, tenant.c.id == operation_run.c.tenant_id)
 
 
 def select_events() -> Select[Any]:
@@ -74,40 +64,14 @@ def select_events() -> Select[Any]:
     )
 
 
-def run_of(row: AnyRow) -> OperationRun:
-    """Build the run from a row of `select_runs` or `select_events`."""
-    return OperationRun(
-        tenant_id=row.tenant_id,
-        id=row.id,
-        resource=row.resource,
-        action=row.action,
-        status=RunStatus(row.status),
-        counts=RunCounts(row.total, row.succeeded, row.failed, row.skipped),
-        initiator=Initiator(row.initiator_id, row.initiator_name),
-        subject=row.subject,
-        context=row.context,
-        attempt=row.attempt,
-        version=row.version,
-        created_at=row.created_at,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        expires_at=row.expires_at,
-        observed_at=row.observed_at,
-    )
-
-
-def runs_of(rows: Sequence[AnyRow]) -> list[OperationRun]:
-    """Build the runs from rows of `select_runs`."""
-    return [run_of(row) for row in rows]
-
-
-def readable_runs_of(rows: Sequence[AnyRow]) -> list[OperationRun]:
-    """Build the runs without those that have a status that only a newer version knows."""
-    readable = []
-    for row in rows:
+def readable(runs: Sequence[OperationRun]) -> list[OperationRun]:
+    """Return the runs without those that have a status that only a newer version knows."""
+    known = []
+    for run in runs:
         with suppress(ValueError):
-            readable.append(run_of(row))
-    return readable
+            run.status  # noqa: B018 - raises ValueError
+            known.append(run)
+    return known
 
 
 class UnreadableEventError(Exception):
@@ -120,13 +84,16 @@ class UnreadableEventError(Exception):
 
 def event_of(row: AnyRow) -> RunEvent:
     """Build the event from a row of `select_events`; raise UnreadableEventError."""
+    run = OperationRun(row)
     try:
+        run.status  # noqa: B018 - raises ValueError
+        previous = row["previous_bucket"]
         return RunEvent(
-            seq=row.seq,
-            kind=RunEventKind(row.kind),
-            run=run_of(row),
-            previous_bucket=StatusBucket(row.previous_bucket) if row.previous_bucket else None,
-            occurred_at=row.occurred_at,
+            seq=row["seq"],
+            kind=RunEventKind(row["kind"]),
+            run=run,
+            previous_bucket=StatusBucket(previous) if previous else None,
+            occurred_at=row["occurred_at"],
         )
     except ValueError as error:
         raise UnreadableEventError(row.seq) from error

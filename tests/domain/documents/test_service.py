@@ -3,8 +3,8 @@
 from uuid import uuid4
 
 import pytest
+from asyncpg import PostgresError
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from domain.documents import repository, service
 from domain.documents.models import TrustedDocument
@@ -69,7 +69,7 @@ async def test_the_cache_has_a_capacity(world: World, monkeypatch: pytest.Monkey
 
 
 async def test_the_table_refuses_a_text_with_another_hash(world: World) -> None:
-    with pytest.raises(DBAPIError, match="ck_trusted_document_sha256"):
+    with pytest.raises(PostgresError, match="ck_trusted_document_sha256"):
         async with world.resources[Login.MAINTENANCE].transactions.installation() as session:
             await session.execute(
                 text("INSERT INTO opsrun.trusted_document VALUES (:hash, 'x', '{ viewer }')"),
@@ -79,6 +79,6 @@ async def test_the_table_refuses_a_text_with_another_hash(world: World) -> None:
 
 @pytest.mark.parametrize("login", [Login.API, Login.WORKER])
 async def test_only_maintenance_registers(world: World, login: Login) -> None:
-    with pytest.raises(DBAPIError, match="permission denied"):
+    with pytest.raises(PostgresError, match="permission denied"):
         async with world.resources[login].transactions.installation() as session:
             await repository.add(session, [fresh()])

@@ -47,6 +47,17 @@ async def test_the_same_difference_in_another_comparison_is_another_finding(worl
     assert await add(world, run_id, finding("a"), comparison=other) == {"a"}
 
 
+async def test_a_pair_of_runs_is_read_once_whatever_scopes_are_named(world: World) -> None:
+    await add(world, (await world.start()).run.id, finding("a"))
+    access = await world.access()
+    read = [COMPARISON, Comparison("test", COMPARISON.baseline_run_id, COMPARISON.current_run_id)]
+    everything: Any = {"kinds": frozenset(), "after": None, "limit": 10}
+    pages = await world.read(repository.pages, access, read, **everything)
+    assert {key: [f.policy_id for f in page] for key, page in pages.items()} == {COMPARISON: ["a"]}
+    counts = await world.read(repository.counts, access, read)
+    assert counts == {COMPARISON: {DriftKind.ADDED: 1}}
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -7,15 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import CursorResult, Executable
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.inventory.content import content_hash, document_hash, normalize, stored_form
 from domain.inventory.models import PolicyRecord
 from domain.inventory.repository import policies, retention
 from domain.runs.execution import RunExecution
 from domain.runs.repository import reading
-from domain.tenancy.session import Parameters, TenantSession
+from domain.tenancy.session import Driver, TenantSession
 from opsrun.postgres.engines import Login
 from tests.acts import age, inventory_maintenance, policy, sync, until
 from tests.world import World
@@ -75,26 +73,31 @@ async def store_earlier(world: World, days: int) -> None:
 
 
 class Interrupted:
-    """A connection that calls `interruption` before one of its statements."""
+    """A driver that calls `interruption` before one of its statements."""
 
     def __init__(
         self,
-        connection: AsyncConnection,
+        driver: Driver,
         statement: int | None,
         interruption: Callable[[], Awaitable[None]],
     ) -> None:
-        self._connection = connection
+        self._driver = driver
         self._statement = statement
         self._interruption = interruption
         self._statements = 0
 
-    async def execute(
-        self, statement: Executable, parameters: Parameters | None = None
-    ) -> CursorResult[Any]:
+    async def fetch(self, text: str, *arguments: Any, **options: Any) -> Any:
+        await self._count()
+        return await self._driver.fetch(text, *arguments, **options)
+
+    async def execute(self, text: str, *arguments: Any) -> Any:
+        await self._count()
+        return await self._driver.execute(text, *arguments)
+
+    async def _count(self) -> None:
         self._statements += 1
         if self._statements == self._statement:
             await self._interruption()
-        return await self._connection.execute(statement, parameters)
 
 
 class TestStoring:
@@ -156,8 +159,8 @@ class TestCollecting:
             assert await collect(world) == 0
 
         async with world.resources[Login.WORKER].transactions.tenant(world.tenant_id) as session:
-            interrupted: Any = Interrupted(session._connection, statement, collect_nothing)
-            storing = replace(session, _connection=interrupted)
+            interrupted: Any = Interrupted(session._driver, statement, collect_nothing)
+            storing = replace(session, _driver=interrupted)
             await store_documents(storing, "a")
             await policies.store(storing, execution.run.id, [record("a")])
             await collect_nothing()

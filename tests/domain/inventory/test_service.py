@@ -1,5 +1,6 @@
 """Members sync scopes and read their policies."""
 
+import asyncio
 import unicodedata
 
 import pytest
@@ -9,8 +10,10 @@ from domain.inventory.repository.policies import current_page, current_policies,
 from domain.inventory.repository.scopes import scopes
 from domain.runs.models import StartOutcome
 from domain.tenancy.roles import TenantRole
+from opsrun.postgres.engines import Login
 from tests.acts import export, policy, save_scopes, sync
 from tests.ledger import policies
+from tests.statements import recorded_queries
 from tests.world import World
 
 
@@ -106,6 +109,19 @@ class TestReading:
         }
         listed = await world.read(scopes, await world.access())
         assert [scope.key for scope in listed] == ["prod", "test"]
+
+    async def test_each_read_of_current_policies_is_one_query(self, world: World) -> None:
+        for scope_key in ("prod", "test", "lab"):
+            await sync(world, policy("a"), scope_key=scope_key)
+        keys = [(scope_key, "a") for scope_key in ("prod", "test", "lab")]
+        access = await world.access()
+        with recorded_queries(world.resources[Login.API].engine) as queries:
+            current = await world.read(current_policies, access, keys)
+            page = await world.read(current_page, access, "lab", after=None, limit=10)
+        await asyncio.sleep(0)  # the driver reports a query in the loop's next round
+        assert set(current) == set(keys)
+        assert [(p.scope_key, p.policy_id) for p in page] == [("lab", "a")]
+        assert len(queries) == 2
 
     async def test_another_tenant_reads_no_policy(self, world: World) -> None:
         run = await sync(world, policy("a"))

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 import pytest
-from sqlalchemy.exc import IntegrityError
+from asyncpg import IntegrityConstraintViolationError
 
 from domain.notifications.models import NotificationOutcome
 from domain.runs.ending import announce_end
@@ -69,7 +69,7 @@ async def test_a_second_notification_of_the_same_end_is_rolled_back(world: World
     execution = await world.start_and_claim()
     await execution.finish()
     before = await count_rows(world)
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityConstraintViolationError):
         async with world.resources[Login.WORKER].transactions.tenant(world.tenant_id) as session:
             await announce_end(session, execution.run.id)
     assert await count_rows(world) == before

@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from asyncpg import IntegrityConstraintViolationError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 
 from domain.inventory.repository.scopes import save_scopes, scopes
 from domain.lifecycle import RunStatus, StatusBucket
@@ -18,6 +17,7 @@ from domain.runs.failures import FailureReason, ProducerError
 from domain.runs.models import ItemOutcome, RunCounts, RunEventKind
 from tests.acts import claim, expire_lease, relay, rescue, take_over
 from tests.ledger import count_rows, ledger_faults, only_failure, reload, tables_with, timeline
+from tests.runs import changed
 from tests.world import LEASE, World
 
 BROKEN = ProducerError(FailureReason.INVALID_JSON, "Not valid JSON.")
@@ -47,7 +47,7 @@ async def test_a_claimed_run_is_running(world: World) -> None:
     assert execution.run.attempt == 1
     assert execution.run.started_at is not None
     seen = await reload(world, execution.run.id)
-    assert execution.run == replace(seen, observed_at=execution.run.observed_at)
+    assert execution.run == changed(seen, observed_at=execution.run.observed_at)
     assert await timeline(world, execution.run.id) == [RunEventKind.QUEUED, RunEventKind.STARTED]
     assert not await ledger_faults(world)
 
@@ -242,7 +242,7 @@ async def test_a_batch_without_a_change_makes_no_event(world: World) -> None:
 async def test_more_items_than_the_total_are_refused(world: World) -> None:
     execution = await world.start_and_claim()
     await execution.set_total(1)
-    with pytest.raises(IntegrityError, match="ck_operation_run_counts"):
+    with pytest.raises(IntegrityConstraintViolationError, match="ck_operation_run_counts"):
         await record(execution, {"a": ItemOutcome.SUCCEEDED, "b": ItemOutcome.SUCCEEDED})
     assert (await reload(world, execution.run.id)).counts == RunCounts(1, 0, 0, 0)
     assert not await ledger_faults(world)
@@ -300,7 +300,7 @@ async def test_an_end_is_final(world: World) -> None:
         with pytest.raises(LeaseLostError):
             await write(execution)
     again = await reload(world, execution.run.id)
-    assert again == replace(before, observed_at=again.observed_at)
+    assert again == changed(before, observed_at=again.observed_at)
     assert not await ledger_faults(world)
 
 

@@ -1,46 +1,31 @@
 """A run's bucket, progress and times, and the filter of the list."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 
 from domain.lifecycle import RunStatus, StatusBucket
 from domain.runs.models import OperationRun, RunCounts, RunFilter
-from domain.tenancy.models import Initiator
+from tests.runs import NOON, changed, queued_run
 
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-QUEUED = OperationRun(
-    tenant_id=UUID(int=1),
-    id=UUID(int=2),
-    resource="inventory",
-    action="sync",
-    status=RunStatus.PENDING,
-    counts=RunCounts(None, 0, 0, 0),
-    initiator=Initiator(UUID(int=3), "Ada"),
-    subject="prod",
-    context={"scopeKey": "prod"},
-    attempt=0,
-    version=1,
-    created_at=NOON,
-    started_at=None,
-    finished_at=None,
-    expires_at=None,
-    observed_at=NOON + 2 * MINUTE,
-)
-RUNNING = replace(
+QUEUED = queued_run(observed_at=NOON + 2 * MINUTE)
+RUNNING = changed(
     QUEUED,
     status=RunStatus.RUNNING,
-    counts=RunCounts(10, 2, 1, 1),
+    total=10,
+    succeeded=2,
+    failed=1,
+    skipped=1,
     started_at=NOON + MINUTE,
     observed_at=NOON + 4 * MINUTE,
 )
-ENDED = replace(
+ENDED = changed(
     RUNNING,
     status=RunStatus.COMPLETED_WITH_ERRORS,
-    counts=RunCounts(4, 2, 1, 1),
+    total=4,
     finished_at=NOON + 3 * MINUTE,
 )
 
@@ -56,7 +41,7 @@ def test_the_type_is_made_of_resource_and_action() -> None:
         (RUNNING, StatusBucket.RUNNING, 0.4, 60, 180, False),
         (ENDED, StatusBucket.PARTIALLY_SUCCEEDED, 1.0, 60, 120, True),
         (
-            replace(QUEUED, status=RunStatus.ABORTED, finished_at=NOON + MINUTE),
+            changed(QUEUED, status=RunStatus.ABORTED, finished_at=NOON + MINUTE),
             StatusBucket.FAILED,
             None,
             60,
@@ -64,7 +49,7 @@ def test_the_type_is_made_of_resource_and_action() -> None:
             True,
         ),
         (
-            replace(RUNNING, counts=RunCounts(0, 0, 0, 0)),
+            changed(RUNNING, total=0, succeeded=0, failed=0, skipped=0),
             StatusBucket.RUNNING,
             1.0,
             60,
@@ -90,7 +75,7 @@ def test_progress_and_times(
 
 
 def test_no_time_is_negative() -> None:
-    run = replace(QUEUED, started_at=NOON - MINUTE, finished_at=NOON - 2 * MINUTE)
+    run = changed(QUEUED, started_at=NOON - MINUTE, finished_at=NOON - 2 * MINUTE)
     assert run.queued_seconds == run.running_seconds == 0
 
 

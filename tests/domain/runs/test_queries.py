@@ -23,6 +23,7 @@ from domain.tenancy.models import Initiator
 from domain.tenancy.roles import TenantRole
 from tests.acts import insert_runs
 from tests.ledger import reload
+from tests.runs import changed
 from tests.world import World
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -73,7 +74,7 @@ async def test_pages_can_be_read_backwards(world: World) -> None:
 
 def without_read_time(runs: Iterable[OperationRun]) -> list[OperationRun]:
     """Return the runs without the time of reading."""
-    return [replace(run, observed_at=NOON) for run in runs]
+    return [changed(run, observed_at=NOON) for run in runs]
 
 
 async def test_runs_that_begin_between_two_pages_do_not_shift_them(world: World) -> None:
@@ -133,20 +134,9 @@ async def test_list_facets_and_live_filter_agree(world: World, run_filter: RunFi
     )
     assert counted.by_run_type == Counter(run.run_type for run in listed)
     assert counted.by_initiator == Counter(run.initiator for run in listed)
-    assert not counted.truncated
 
 
 _ENDS = [(RunStatus.COMPLETED, 0), (RunStatus.COMPLETED, 1), (RunStatus.FAILED, 1)]
-
-
-@pytest.mark.parametrize(("limit", "truncated"), [(5, False), (4, True)])
-async def test_facets_report_that_they_were_truncated(
-    world: World, monkeypatch: pytest.MonkeyPatch, limit: int, truncated: bool
-) -> None:
-    await insert_runs(world, [{"created_at": NOON}] * 5)
-    monkeypatch.setattr(facets_module, "FACET_LIMIT", limit)
-    counted = await world.read(facets, await world.access(), ALL)
-    assert counted.truncated is truncated
 
 
 async def test_initiators_are_ordered_by_runs_and_have_their_newest_name(

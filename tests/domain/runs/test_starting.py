@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy.exc import IntegrityError
+from asyncpg import IntegrityConstraintViolationError
 
 from domain.errors import ForbiddenError, UserErrorCode, UserInputError
 from domain.lifecycle import StatusBucket
@@ -169,7 +169,7 @@ async def test_a_failure_in_the_middle_rolls_back(
 
     before = await count_rows(world)
     monkeypatch.setattr(notifications, "add", add_twice)
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityConstraintViolationError):
         await start(world)
     assert await count_rows(world) == before
     monkeypatch.undo()

@@ -198,7 +198,7 @@ class Ledger:
             " attempt - (max_attempts - 3) AS attempts_used,"
             " coalesce(lease_expires_at < clock_timestamp(), false) AS expired,"
             " (SELECT coalesce(jsonb_object_agg(item_key, outcome), '{}') FROM opsrun.run_item i"
-            "   WHERE i.tenant_id = r.tenant_id AND i.run_id = r.id) AS items,"
+            "   WHERE i.tenant_id = r.tenant_id AND i.run_id = r.id) AS outcomes,"
             " (SELECT jsonb_agg(outcome ORDER BY seq) FROM opsrun.notification n"
             "   WHERE n.tenant_id = r.tenant_id AND n.run_id = r.id) AS notified,"
             " (SELECT count(*) FROM opsrun.run_event e"
@@ -207,7 +207,7 @@ class Ledger:
             " FROM opsrun.operation_run r WHERE tenant_id = :tenant_id"
         )
         for row in rows:
-            outcomes = list(row.items.values())
+            outcomes = list(row.outcomes.values())
             counted = [outcomes.count(o) for o in ("succeeded", "failed", "skipped")]
             assert [row.succeeded, row.failed, row.skipped] == counted
             assert row.events == row.version
@@ -219,7 +219,7 @@ class Ledger:
                 row.attempts_used,
                 row.version,
                 row.expired,
-                row.items,
+                row.outcomes,
                 row.notified,
             )
             for row in rows

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from asyncpg import PostgresError
 from sqlalchemy import (
     Computed,
     Table,
@@ -17,7 +18,6 @@ from sqlalchemy import (
     text,
     union_all,
 )
-from sqlalchemy.exc import DBAPIError
 
 from domain.tables import SCHEMA, app_user, metadata, operation_run, tenant
 from domain.tenancy.roles import TenantRole
@@ -147,7 +147,7 @@ async def test_no_row_can_be_inserted_into_another_tenant(
     assert operation_run in insertable or login is Login.WORKER
     before = await count_rows(there)
     for table in {*insertable} & {*TENANT_COLUMNS}:
-        with pytest.raises(DBAPIError, match="violates row-level security policy"):
+        with pytest.raises(PostgresError, match="violates row-level security policy"):
             async with transactions.tenant(here.tenant_id) as session:
                 await session.execute(_copy_into(table, there.tenant_id))
     assert await count_rows(there) == before
@@ -161,7 +161,7 @@ async def test_no_row_can_be_moved_or_changed_across_tenants(
     transactions = here.resources[login].transactions
     for table in await privileged(here, login, "UPDATE"):
         owner = TENANT_COLUMNS[table]
-        with pytest.raises(DBAPIError, match="violates row-level security policy"):
+        with pytest.raises(PostgresError, match="violates row-level security policy"):
             async with transactions.tenant(here.tenant_id) as session:
                 await session.execute(table.update().values({owner: there.tenant_id}))
     columns = await updatable_columns(here, login)
@@ -222,7 +222,7 @@ async def test_the_api_adds_and_renames_only_its_user(
     me = uuid4()
     for tenant_id in (None, here.tenant_id):
         for user_id in (None, me):
-            with pytest.raises(DBAPIError, match="violates row-level security policy"):
+            with pytest.raises(PostgresError, match="violates row-level security policy"):
                 async with open_session(transactions, tenant_id, user_id) as session:
                     await session.execute(text(ADD_USER), {"id": uuid4()})
     with suppress(RolledBackError):
@@ -231,7 +231,7 @@ async def test_the_api_adds_and_renames_only_its_user(
             assert await session.execute(app_user.update().values(name="Me")) == 1
             raise RolledBackError
     # Other members of the tenant are visible, but cannot be changed.
-    with pytest.raises(DBAPIError, match="violates row-level security policy"):
+    with pytest.raises(PostgresError, match="violates row-level security policy"):
         async with transactions.tenant(here.tenant_id, me) as session:
             await session.execute(app_user.update().values(name="Mine"))
     async with transactions.tenant(here.tenant_id, me) as session:
@@ -243,7 +243,7 @@ async def test_the_api_adds_and_renames_only_its_user(
 async def test_an_identity_cannot_be_taken_over(neighbours: Neighbours, column: str) -> None:
     here, _ = neighbours
     owner = here.members[TenantRole.OWNER].id
-    with pytest.raises(DBAPIError, match="permission denied"):
+    with pytest.raises(PostgresError, match="permission denied"):
         async with here.resources[Login.API].transactions.installation(owner) as session:
             await session.execute(app_user.update().values({column: app_user.c[column]}))
 
@@ -264,7 +264,7 @@ async def test_a_claimed_tenant_is_visible_without_its_rows(neighbours: Neighbou
             for table, owner in TENANT_COLUMNS.items():
                 if table is not tenant:
                     assert await session.rows(select(owner).limit(1)) == [], table
-            with pytest.raises(DBAPIError):
+            with pytest.raises(PostgresError):
                 await session.execute(tenant.update().values(retention_days=1, name="x"))
 
 
@@ -284,7 +284,7 @@ async def test_only_maintenance_deletes(neighbours: Neighbours, login: Login) ->
     transactions = here.resources[login].transactions
     for table in metadata.sorted_tables:
         for statement in (table.delete(), text(f"TRUNCATE {table.fullname} CASCADE")):
-            with pytest.raises(DBAPIError, match="permission denied"):
+            with pytest.raises(PostgresError, match="permission denied"):
                 async with transactions.tenant(here.tenant_id) as session:
                     await session.execute(statement)
 
@@ -305,7 +305,7 @@ async def test_only_maintenance_deletes(neighbours: Neighbours, login: Login) ->
 )
 async def test_the_api_cannot_extend_its_rights(neighbours: Neighbours, statement: str) -> None:
     here, _ = neighbours
-    with pytest.raises(DBAPIError, match=r"permission denied|must be owner"):
+    with pytest.raises(PostgresError, match=r"permission denied|must be owner"):
         async with here.resources[Login.API].transactions.tenant(here.tenant_id) as session:
             await session.execute(text(statement))
 

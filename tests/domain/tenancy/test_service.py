@@ -1,7 +1,7 @@
 """Owners set the retention of their tenant."""
 
 import pytest
-from sqlalchemy.exc import IntegrityError
+from asyncpg import IntegrityConstraintViolationError
 
 from domain.errors import ForbiddenError, UserErrorCode, UserInputError
 from domain.tenancy import repository
@@ -35,7 +35,7 @@ async def test_use_case_and_database_bound_the_retention(world: World, days: int
     assert caught.value.argument == "days"
     if days < 2**31:
         maintenance = world.resources[Login.MAINTENANCE].transactions
-        with pytest.raises(IntegrityError, match="ck_tenant_retention_days"):
+        with pytest.raises(IntegrityConstraintViolationError, match="ck_tenant_retention_days"):
             async with maintenance.tenant(world.tenant_id) as session:
                 await repository.set_retention(session, days)
     assert (await world.access()).tenant.retention_days == 90

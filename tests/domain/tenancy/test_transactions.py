@@ -2,22 +2,25 @@
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from uuid import uuid4
 
 import pytest
+from asyncpg import IntegrityConstraintViolationError, PostgresError
 from sqlalchemy import event, text
-from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from domain.errors import ForbiddenError
 from domain.tenancy import transactions
 from domain.tenancy.roles import CHANGE_SETTINGS, VIEW, TenantRole
-from domain.tenancy.session import Session
-from domain.tenancy.transactions import DatabaseUnavailableError, PoolBusyError, Transactions
+from domain.tenancy.session import AnyRow, DatabaseUnavailableError, Session
+from domain.tenancy.transactions import PoolBusyError, Transactions
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login, open_engine
+from tests.ledger import count_rows
+from tests.statements import recorded_queries
 from tests.world import World
 
 SOON = 10.0
@@ -57,7 +60,7 @@ async def end_cancelled(session: Session) -> None:
     ("end", "error"),
     [
         (end_well, None),
-        (end_in_an_error, DBAPIError),
+        (end_in_an_error, PostgresError),
         (end_in_python_error, ZeroDivisionError),
         (end_cancelled, TimeoutError),
     ],
@@ -87,6 +90,76 @@ async def test_the_next_user_of_the_connection_inherits_nothing(
         assert await session.scalar(COUNT_RUNS) == 0
 
 
+async def count_runs(session: Session) -> int:
+    """Count the visible runs."""
+    return await session.scalar(COUNT_RUNS)
+
+
+async def fail(session: Session) -> int:
+    """Run a query that fails after its first row."""
+    return await session.scalar(text("SELECT 1 / (count(*) - 1) FROM opsrun.operation_run"))
+
+
+async def hang(session: Session) -> int:
+    """Cancel a query."""
+    async with asyncio.timeout(0.05):
+        return await session.scalar(text("SELECT count(*) FROM (SELECT pg_sleep(60)) AS nap"))
+
+
+@pytest.mark.parametrize(
+    ("query", "error"), [(count_runs, None), (fail, PostgresError), (hang, TimeoutError)]
+)
+async def test_a_read_takes_one_message_and_leaves_nothing_on_its_connection(
+    world: World,
+    engine: AsyncEngine,
+    query: Callable[[Session], Awaitable[int]],
+    error: type[Exception] | None,
+) -> None:
+    await world.start()
+    access, transactions = await world.access(), Transactions(engine)
+    with recorded_queries(engine) as queries, pytest.raises(error) if error else nullcontext():
+        assert await transactions.read(query, access) == 1
+    # The driver reports a query in the next turn of the event loop.
+    await asyncio.sleep(0)
+    assert len(queries) == 1
+    async with engine.connect() as connection:
+        for name in ("tenant_id", "user_id"):
+            setting = text(f"SELECT current_setting('opsrun.{name}', true)")
+            assert (await connection.execute(setting)).scalar() in ("", None)
+        assert (await connection.execute(COUNT_RUNS)).scalar() == 0
+
+
+@pytest.mark.parametrize("plans", ["force_custom_plan", "force_generic_plan"])
+async def test_a_read_sees_its_tenant_alone_with_every_plan(
+    neighbours: tuple[World, World], engine: AsyncEngine, plans: str
+) -> None:
+    async with engine.connect() as connection:
+        await connection.execute(text(f"SET plan_cache_mode = {plans}"))
+        await connection.commit()
+    transactions = Transactions(engine)
+    for world in (*neighbours, *neighbours):
+        access = await world.access()
+        assert (
+            await transactions.read(count_runs, access)
+            == (await count_rows(world))["operation_run"]
+        )
+        rows = await transactions.read(tenants_of_runs, access)
+        assert {row.tenant_id for row in rows} == {world.tenant_id}
+
+
+async def tenants_of_runs(session: Session) -> Sequence[AnyRow]:
+    """Read the tenant of every visible run."""
+    return await session.rows(text("SELECT tenant_id FROM opsrun.operation_run"))
+
+
+async def test_a_read_cannot_write(world: World, engine: AsyncEngine) -> None:
+    async def write(session: Session) -> int:
+        return await session.execute(RETENTION)
+
+    with pytest.raises(PostgresError, match="syntax error"):
+        await Transactions(engine).read(write, await world.access())
+
+
 async def test_a_transaction_is_atomic(world: World, engine: AsyncEngine) -> None:
     transactions = Transactions(engine)
     with pytest.raises(ZeroDivisionError):
@@ -105,7 +178,7 @@ async def test_a_snapshot_is_one_moment_and_read_only(world: World) -> None:
         assert await session.scalar(COUNT_RUNS) == 0
         await world.start()
         assert await session.scalar(COUNT_RUNS) == 0
-    with pytest.raises(DBAPIError, match="read-only transaction"):
+    with pytest.raises(PostgresError, match="read-only transaction"):
         async with transactions.tenant(world.tenant_id, snapshot=True) as session:
             await session.execute(RETENTION)
     async with transactions.tenant(world.tenant_id) as session:
@@ -245,12 +318,12 @@ async def test_a_server_without_resources_is_an_outage(engine: AsyncEngine, stat
 
 @pytest.mark.parametrize("state", ["53400", "42501", "3D000", "55000", "54000", "XX001"])
 async def test_an_error_of_the_statement_is_not_an_outage(engine: AsyncEngine, state: str) -> None:
-    with pytest.raises(DBAPIError, match="full"):
+    with pytest.raises(PostgresError, match="full"):
         await raise_in_server(engine, state)
 
 
 async def test_a_constraint_violation_is_not_an_outage(world: World) -> None:
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityConstraintViolationError):
         async with world.resources[Login.MAINTENANCE].transactions.installation() as session:
             await session.execute(
                 text("UPDATE opsrun.tenant SET retention_days = 0 WHERE id = :id"),

@@ -1,5 +1,7 @@
 """The cache of valid documents."""
 
+import weakref
+
 from graphql import parse
 
 from gql.documents.cache import DocumentCache
@@ -23,6 +25,17 @@ def test_keeping_a_document_again_takes_no_more_room() -> None:
         documents.keep(A, parse(A))
     documents.keep(B, parse(B))
     assert documents.get(A) is not None
+
+
+def test_an_evicted_document_leaves_nothing_in_memory() -> None:
+    documents = DocumentCache(capacity=len(A))
+    documents.keep(A, parse(A))
+    evicted = documents.get(A)
+    assert evicted is not None
+    alive = weakref.ref(evicted)
+    del evicted
+    documents.keep(B, parse(B))
+    assert alive() is None
 
 
 def test_a_document_larger_than_the_cache_is_not_kept() -> None:

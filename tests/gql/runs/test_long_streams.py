@@ -12,7 +12,7 @@ from domain.runs.models import FeedCursor
 from domain.tenancy.administration import remove_member
 from domain.tenancy.models import TenantAccess
 from domain.tenancy.roles import TenantRole
-from domain.tenancy.transactions import DatabaseUnavailableError
+from domain.tenancy.session import DatabaseUnavailableError
 from domain.tenancy.watchers import Watchers
 from gql import context as context_module
 from opsrun.auth.tokens import LocalTokens

@@ -11,7 +11,7 @@ from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.tenancy.models import Principal
 from domain.tenancy.service import Tenancy
-from domain.tenancy.transactions import DatabaseUnavailableError
+from domain.tenancy.session import DatabaseUnavailableError
 from gql import context as context_module
 from gql.ids import GlobalId
 from gql.limits.limits import Limits

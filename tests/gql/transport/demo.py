@@ -29,7 +29,7 @@ from domain.errors import (
     RateLimitedError,
     UnauthenticatedError,
 )
-from domain.tenancy.transactions import DatabaseUnavailableError
+from domain.tenancy.session import DatabaseUnavailableError
 from gql.admission import Admission
 from gql.context import Context, HubLinks, Identity, UseCases
 from gql.documents.reader import DocumentReader

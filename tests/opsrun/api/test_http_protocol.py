@@ -1,10 +1,7 @@
 """Clients of `opsrun api` that break the rules of HTTP or of the WebSocket handshake."""
 
 import asyncio
-import socket
-from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
@@ -14,39 +11,23 @@ from opsrun.api.websocket_protocol import WebSocketProtocol
 from tests.gql.api import eventually
 from tests.gql.transport.demo import Demo, serve
 from tests.gql.transport.frames import CONTINUATION, PING, TEXT, frame, init, subscribe
+from tests.opsrun.api.raw_http import (
+    ACCEPT,
+    BODY,
+    CHUNKED,
+    FIRST,
+    LENGTH,
+    OFFERING,
+    WHOLE,
+    connected,
+    response_to,
+)
 
 
 @pytest.fixture(scope="module")
 async def demo() -> AsyncIterator[Demo]:
     async with serve() as running:
         yield running
-
-
-@asynccontextmanager
-async def connected(demo: Demo) -> AsyncIterator[tuple[StreamReader, StreamWriter]]:
-    """Connect a client whose receive buffer is very small."""
-    end = socket.socket()
-    end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    end.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(end, ("127.0.0.1", demo.port))
-    reader, writer = await asyncio.open_connection(sock=end, limit=1024)
-    try:
-        yield reader, writer
-    finally:
-        writer.transport.abort()
-
-
-async def response_to(demo: Demo, *sent: bytes) -> bytes:
-    """Send these bytes; return what the server sends until it closes the connection."""
-    async with connected(demo) as (reader, writer):
-        for data in sent:
-            writer.write(data)
-        return await asyncio.wait_for(reader.read(), 5)
-
-
-FIRST = b"GET /graphql?query={hello} HTTP/1.1\r\nHost: x\r\n"
-ACCEPT = b"Accept: text/event-stream\r\n"
-WHOLE = FIRST + b"Authorization: Bearer ada\r\n\r\n"
 
 
 @pytest.mark.parametrize(
@@ -89,16 +70,6 @@ async def test_an_invalid_length_is_400(demo: Demo, lengths: bytes) -> None:
     answer = await response_to(demo, head + lengths + b"\r\n\r\n{}\r\n")
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.count(b"HTTP/1.1") == 1
-
-
-BODY = b'{"query": "{ hello }"}'
-OFFERING = (
-    b"POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ada\r\n"
-    b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB\r\n"
-    b"Content-Type: application/json\r\n"
-)
-LENGTH = b"Content-Length: %d\r\n\r\n" % len(BODY)
-CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
 
 
 @pytest.mark.parametrize("request_", [LENGTH + BODY, CHUNKED], ids=["whole", "chunked"])

@@ -1,7 +1,6 @@
 """The demo has tenants, members and exports, and does not overwrite a user's changes."""
 
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
 from tests.acts import drift, sync
 from tests.ledger import findings
+from tests.runs import changed
 from tests.world import World
 
 AURORA = demo.TENANTS[0]
@@ -77,9 +77,9 @@ async def test_only_a_sync_of_the_demos_scope_changes_its_export(aurora: World) 
     assert demo.may_change(AURORA.slug, whole)
     assert not demo.may_change(AURORA.slug, broken)
     assert not demo.may_change("somebody-elses", whole)
-    assert not demo.may_change(AURORA.slug, replace(whole, action="check"))
-    assert not demo.may_change(AURORA.slug, replace(whole, context={"scopeKey": "another"}))
-    assert not demo.may_change(AURORA.slug, replace(whole, status=RunStatus.FAILED))
+    assert not demo.may_change(AURORA.slug, changed(whole, action="check"))
+    assert not demo.may_change(AURORA.slug, changed(whole, context={"scopeKey": "another"}))
+    assert not demo.may_change(AURORA.slug, changed(whole, status=RunStatus.FAILED))
 
 
 def test_a_users_export_is_not_replaced(tmp_path: Path) -> None:

@@ -7,15 +7,16 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.lifecycle import RunStatus
-from domain.runs.models import OperationRun, RunCounts, RunEvent, RunEventKind
+from domain.runs.models import OperationRun, RunEvent, RunEventKind
 from domain.tenancy.models import SYSTEM
-from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
+from domain.tenancy.session import DatabaseUnavailableError, Driver
+from domain.tenancy.transactions import Transactions
 from opsrun.dev.progress import all_events, findings_of, latest_progress_only, line
 from opsrun.postgres.engines import Login
 from tests.acts import drift, policy, sync, until
+from tests.runs import queued_run
 from tests.world import World
 
 ENDED = {RunStatus.COMPLETED, RunStatus.FAILED}
@@ -26,22 +27,18 @@ def run(
     status: RunStatus = RunStatus.RUNNING, counts: tuple[int | None, ...] = (None, 0, 0, 0)
 ) -> OperationRun:
     total, succeeded, failed, skipped = counts
-    return OperationRun(
-        tenant_id=uuid4(),
+    return queued_run(
         id=uuid4(),
-        resource="inventory",
-        action="sync",
         status=status,
-        counts=RunCounts(total, succeeded or 0, failed or 0, skipped or 0),
-        initiator=SYSTEM,
-        subject="prod",
-        context={},
+        total=total,
+        succeeded=succeeded,
+        failed=failed,
+        skipped=skipped,
+        initiator_id=SYSTEM.id,
+        initiator_name=SYSTEM.name,
         attempt=1,
-        version=1,
         created_at=AT,
-        started_at=None,
         finished_at=AT if status in ENDED else None,
-        expires_at=None,
         observed_at=AT,
     )
 
@@ -130,14 +127,12 @@ class Faltering(Transactions):
         self._away = True
 
     @asynccontextmanager
-    async def _open(
-        self, tenant_id: UUID | None, user_id: UUID | None, *, snapshot: bool = False
-    ) -> AsyncIterator[AsyncConnection]:
+    async def _connection(self, key: UUID | None) -> AsyncIterator[Driver]:
         if self._away:
             self._away = False
             raise DatabaseUnavailableError("away")
-        async with self._there._open(tenant_id, user_id, snapshot=snapshot) as connection:
-            yield connection
+        async with self._there._connection(key) as driver:
+            yield driver
 
 
 async def test_every_later_event_of_a_run_is_shown(

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from domain.tenancy.transactions import DatabaseUnavailableError, Transactions
+from domain.tenancy.session import DatabaseUnavailableError
+from domain.tenancy.transactions import Transactions
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login, open_engine
 from opsrun.postgres.url import parse_url

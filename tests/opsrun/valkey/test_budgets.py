@@ -9,7 +9,6 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from limits import RateLimitItemPerSecond
 from redis.asyncio import Redis
 
 from domain.errors import RateLimitedError
@@ -107,6 +106,22 @@ async def test_the_budget_is_full_again_after_its_minute(
     await here.spend(ada, COST)
 
 
+async def test_a_refused_cost_never_refuses_a_concurrent_one(
+    servers: EmbeddedServers,
+) -> None:
+    limit = 10_000
+    async with (
+        open_budgets(servers.redis_url, limit) as here,
+        open_budgets(servers.redis_url, limit) as there,
+    ):
+        ada = uuid4()
+        refusals = [refused(here, ada, 2 * limit) for _ in range(50)]
+        await asyncio.gather(*refusals, *(there.spend(ada, 1) for _ in range(50)))
+        left = limit - 50 * BASE - 50
+        await there.spend(ada, left)
+        await refused(there, ada, 1)
+
+
 async def test_without_redis_each_process_counts_by_itself(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,8 +131,10 @@ async def test_without_redis_each_process_counts_by_itself(
         await here.spend(ada, 90)
         await valkey.kill()
         with caplog.at_level(logging.WARNING, "opsrun.valkey.budgets"):
-            await here.spend(ada, 90)
+            await asyncio.gather(here.spend(ada, 80), here.spend(ada, 10))
             await refused(here, ada, 90)
+            with pytest.raises(RateLimitedError, match="used your budget of 100 a minute"):
+                here.require(ada)
         assert len(caplog.records) == 1, "Redis is not asked again for a while"
         await valkey.start()
         async with asyncio.timeout(10):
@@ -167,7 +184,7 @@ async def test_a_refused_user_sees_when_to_retry(poor: RunningApi, world: World,
 async def test_events_of_a_user_without_budget_wait_for_the_next_window(
     servers: EmbeddedServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(budgets, "RateLimitItemPerMinute", RateLimitItemPerSecond)
+    monkeypatch.setattr(budgets, "_MINUTE", 1.0)
     monkeypatch.setattr(budgets, "_SETTLE_SECONDS", 0.0)
     async with open_budgets(servers.redis_url, COST) as here:
         ada, bob = uuid4(), uuid4()
@@ -207,7 +224,7 @@ async def test_a_few_events_are_counted_together(
 async def test_every_event_of_a_crowd_has_a_cost(
     servers: EmbeddedServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(budgets, "RateLimitItemPerMinute", RateLimitItemPerSecond)
+    monkeypatch.setattr(budgets, "_MINUTE", 1.0)
     async with open_budgets(servers.redis_url, COST) as here:
         ada = uuid4()
         began = time.monotonic()

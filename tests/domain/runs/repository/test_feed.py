@@ -1,11 +1,10 @@
 """A tenant's events have no gaps, come in commit order, and show the run of their moment."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import IntegrityError
+from asyncpg import IntegrityConstraintViolationError
 
 from domain.lifecycle import RunStatus, StatusBucket
 from domain.runs.execution import RunExecution
@@ -15,6 +14,7 @@ from domain.runs.repository import feed
 from opsrun.postgres.engines import Login
 from tests.acts import take_over
 from tests.ledger import ledger_faults, reload
+from tests.runs import changed
 from tests.world import World
 
 WRITERS = 16
@@ -60,7 +60,7 @@ async def test_a_reader_misses_no_event_of_sixteen_concurrent_writers(world: Wor
 
 async def test_an_aborted_transaction_consumes_no_number(world: World) -> None:
     execution = await world.start_and_claim()
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityConstraintViolationError):
         async with world.resources[Login.WORKER].transactions.tenant(world.tenant_id) as session:
             # This version of the run already has an event.
             await feed.emit(session, execution.run.id, RunEventKind.PROGRESSED)
@@ -103,7 +103,7 @@ async def test_an_event_shows_the_run_at_its_moment(world: World) -> None:
     assert [event.run.is_terminal for event in events] == [False] * 7 + [True]
     assert {event.run.status for event in events[:-1]} == {RunStatus.PENDING, RunStatus.RUNNING}
     last = events[-1].run
-    assert last == replace(await reload(world, last.id), observed_at=last.observed_at)
+    assert last == changed(await reload(world, last.id), observed_at=last.observed_at)
 
 
 async def test_the_events_of_one_run_can_be_read_alone(world: World) -> None:

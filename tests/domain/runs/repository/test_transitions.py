@@ -9,8 +9,8 @@ import pytest
 
 from domain.lifecycle import ACTIVE_STATUSES, TRANSITIONS, RunStatus
 from domain.runs.models import ItemOutcome, Lease
-from domain.runs.repository import transitions
-from domain.runs.repository.transitions import ItemResult
+from domain.runs.repository import items, transitions
+from domain.runs.repository.items import ItemResult
 from domain.tenancy.session import TenantSession
 from opsrun.postgres.engines import Login
 from tests.acts import insert_runs, rescue, run_maintenance
@@ -21,7 +21,7 @@ Step = Callable[[TenantSession, Lease], Awaitable[Any]]
 
 async def _record(session: TenantSession, lease: Lease) -> None:
     if await transitions.lock(session, lease):
-        await transitions.record_items(session, lease, [ItemResult("a", ItemOutcome.SUCCEEDED)])
+        await items.record(session, lease, [ItemResult("a", ItemOutcome.SUCCEEDED)])
 
 
 # Every step that a worker can try, with or without the lease.

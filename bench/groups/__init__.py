@@ -1,0 +1,1 @@
+"""The groups of measurements; each returns its tables."""

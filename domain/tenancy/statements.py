@@ -1,0 +1,130 @@
+"""SQLAlchemy's statements as text for the driver."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    ColumnClause,
+    ColumnElement,
+    Dialect,
+    Executable,
+    Integer,
+    Select,
+    TableValuedAlias,
+    Uuid,
+    any_,
+    bindparam,
+    column,
+    func,
+    select,
+)
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+
+_DIALECT: Dialect = asyncpg_dialect()  # type: ignore[no-untyped-call]
+
+TENANT: BindParameter[UUID] = bindparam("session_tenant_id", type_=Uuid(), required=True)
+"""The tenant of the session; the session supplies it."""
+
+
+class Statement:
+    """A statement that is compiled once, when its module is imported:
+
+        _BY_ID = Statement(select(run).where(run.c.tenant_id == TENANT, run.c.id == _ID))
+        row = await session.one_or_none(_BY_ID, {"id": run_id})
+
+    A session compiles any other statement of SQLAlchemy each time it runs, which takes longer than
+    most queries.
+    """
+
+    __slots__ = ("_encoders", "_names", "_values", "text")
+
+    def __init__(self, statement: Executable) -> None:
+        compiled = statement.compile(dialect=_DIALECT)  # type: ignore[attr-defined]
+        required = {name: None for name, bind in compiled.binds.items() if bind.required}
+        state = compiled.construct_expanded_state(required, escape_names=False)
+        self.text: str = state.statement
+        self._names: tuple[str, ...] = tuple(state.positiontup or ())
+        self._values = {
+            name: state.parameters[name] for name in self._names if name not in required
+        }
+        encoders = {
+            name: bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+            for name, bind in compiled.binds.items()
+        }
+        self._encoders = {
+            name: encode for name, encode in encoders.items() if encode and name in self._names
+        }
+
+    def arguments(self, parameters: Mapping[str, Any]) -> list[Any]:
+        """Return the driver's arguments; names that the statement lacks are ignored.
+
+        Raises:
+            KeyError: the statement needs another parameter.
+        """
+        values = {**self._values, **parameters}
+        for name, encode in self._encoders.items():
+            values[name] = encode(values[name])
+        return [values[name] for name in self._names]
+
+
+def any_of(source: ColumnClause[Any], name: str) -> ColumnElement[bool]:
+    """Return the condition that a column has one of the values of an array, a parameter."""
+    return source == any_(array_of(source, name))
+
+
+def each(*columns: ColumnClause[Any]) -> TableValuedAlias:
+    """Return rows that parameters supply: for each column, an array with the column's name.
+
+    The rows have the order of the arrays, which all have one length.
+    """
+    arrays = (array_of(source, source.name) for source in columns)
+    rows = func.unnest(*arrays).table_valued(*(column(c.name, c.type) for c in columns))
+    return rows.render_derived()
+
+
+def first_of_each(
+    keys: TableValuedAlias, query: Select[Any], order: Sequence[ColumnClause[Any]]
+) -> Statement:
+    """Return the statement for the first rows that the query has for each of `keys`, in order.
+
+    The parameter `limit` is the most rows for each. Postgres sorts the rows of each key by
+    themselves and keeps only the first ones.
+    """
+    limit = bindparam("limit", type_=Integer())
+    part = query.order_by(*order).limit(limit).correlate(keys).lateral()
+    return Statement(
+        select(part).select_from(keys, part).order_by(*(part.c[c.name] for c in order))
+    )
+
+
+def array_of(source: ColumnClause[Any], name: str) -> BindParameter[Any]:
+    """Return a parameter that is an array of a column's values."""
+    return bindparam(name, type_=ARRAY(source.type))
+
+
+def confined(
+    text: str, arguments: Sequence[Any], tenant_id: UUID | None, user_id: UUID | None
+) -> tuple[str, list[Any]]:
+    """Make a query set the tenant and the user for its transaction before it reads anything.
+
+    The query can only run for a row of `setting`, so after the settings. Postgres drops them with
+    the transaction. If it ever read first, row level security would hide every row.
+    """
+    settings = ["" if id_ is None else str(id_) for id_ in (tenant_id, user_id)]
+    return _confined_text(text, len(arguments)), [*arguments, *settings]
+
+
+@lru_cache(maxsize=1000)
+def _confined_text(text: str, arguments: int) -> str:
+    # OFFSET 0 keeps the planner from moving the query out of its place in the join.
+    return (
+        "SELECT answer.* FROM ("  # noqa: S608 - the text is that of a statement
+        f"SELECT set_config('opsrun.tenant_id', ${arguments + 1}, true) AS tenant,"
+        f" set_config('opsrun.user_id', ${arguments + 2}, true) AS member"
+        f") AS setting CROSS JOIN LATERAL (SELECT query.* FROM ({text}) AS query"
+        " WHERE setting.tenant IS NOT NULL AND setting.member IS NOT NULL OFFSET 0) AS answer"
+    )
