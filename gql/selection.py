@@ -14,8 +14,14 @@ T = TypeVar("T")
 def selected_fields(info: Info) -> frozenset[str]:
     """Return the names of all fields below the current one, whatever their types and conditions."""
     raw = info._raw_info
-    sets = (node.selection_set for node in raw.field_nodes if node.selection_set)
-    return frozenset(name for selections in sets for name in _names(selections, raw))
+    # Kept in the parsed operation, so for as long as the document is cached.
+    kept: dict[tuple[int, ...], frozenset[str]]
+    kept = raw.operation.__dict__.setdefault("selected_fields", {})
+    key = tuple(map(id, raw.field_nodes))
+    if key not in kept:
+        sets = (node.selection_set for node in raw.field_nodes if node.selection_set)
+        kept[key] = frozenset(name for selections in sets for name in _names(selections, raw))
+    return kept[key]
 
 
 def _names(selections: SelectionSetNode, raw: GraphQLResolveInfo[Any]) -> Iterator[str]:
