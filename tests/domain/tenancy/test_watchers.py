@@ -45,10 +45,11 @@ async def test_all_watchers_of_a_tenant_are_read_together(
         *(watchers.access(world.tenant_id, user_id, max_age=0.0) for user_id in users.values())
     )
     assert [access and access.role for access in accesses] == list(users)
-    assert reads == [len(users)]
+    # The first caller's read began before the others came, so they share a second one.
+    assert reads == [len(users)] * 2
     # A read of some seconds ago is enough for the next.
     await watchers.access(world.tenant_id, users[TenantRole.OWNER], max_age=LATELY)
-    assert reads == [len(users)]
+    assert reads == [len(users)] * 2
 
 
 async def test_an_access_is_the_one_of_its_member(world: World, watchers: Watchers) -> None:
