@@ -30,6 +30,8 @@ T = TypeVar("T")
 POOL_PATIENCE = 30.0
 # Seconds that a rollback may take.
 _ROLLBACK_PATIENCE = 3.0
+# After these, a connection must not be used again.
+_BROKEN = (DatabaseUnavailableError, asyncpg.InternalClientError)
 # In the pool's notes about a connection: when a transaction on it last ended well.
 WORKED_AT = "opsrun_worked_at"
 
@@ -163,9 +165,10 @@ class Transactions:
                 yield driver
                 lent.info[WORKED_AT] = monotonic()
             except BaseException as error:
-                if driver.is_closed() or isinstance(error, DatabaseUnavailableError):
+                is_outage = _is_outage(error, driver)
+                if isinstance(error, _BROKEN) or driver.is_closed():
                     lent.invalidate(error)
-                if _is_outage(error, driver):
+                if is_outage:
                     raise DatabaseUnavailableError(str(error)) from error
                 raise
             finally:
@@ -191,8 +194,9 @@ class Transactions:
 def _is_outage(error: BaseException, driver: Driver) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         return str(error.sqlstate).startswith(_OUTAGES)
-    # A TimeoutError, or another error of the system, comes from the caller's block.
-    return isinstance(error, ConnectionError) or (
+    # A TimeoutError, or another error of the system, comes from the caller's block. The driver has
+    # an internal error if the server is closing the connection.
+    return isinstance(error, ConnectionError | asyncpg.InternalClientError) or (
         isinstance(error, asyncpg.InterfaceError) and driver.is_closed()
     )
 
@@ -202,7 +206,9 @@ async def _roll_back(driver: Driver) -> None:
     is_over = False
     try:
         # The exception that ended the block is the one to report.
-        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        with suppress(
+            asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError
+        ):
             await driver.execute("ROLLBACK", timeout=_ROLLBACK_PATIENCE)
             is_over = True
     finally:

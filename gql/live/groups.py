@@ -45,9 +45,17 @@ class Group:
         self.leader, self.cursor = subscriber, cursor
 
     def hand_over(self, leader: "Subscriber") -> None:
-        """Let the subscriber who waits longest lead instead of `leader`, if that one leads."""
+        """Let another subscriber lead instead of `leader`, if that one leads.
+
+        Some subscribers have received more than the group, because they read alone until a moment
+        ago. The new leader is one with the least: it reads for all others, who skip what they have.
+        """
         if self.leader is leader:
-            self.leader = next(iter(self.waiting), None)
+            here = self.cursor.seq if self.cursor else 0
+            others = self.waiting
+            self.leader = next((each for each in others if each.seq <= here), None)
+            if self.leader is None:
+                self.leader = min(others, key=lambda each: each.seq, default=None)
             if self.leader is not None:
                 del self.waiting[self.leader]
                 self.leader.resume()

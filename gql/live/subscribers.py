@@ -80,6 +80,11 @@ class Subscriber:
         return self._context.is_fresh()
 
     @property
+    def seq(self) -> int:
+        """The number of the last event that it received or read by itself."""
+        return self._cursor.seq if self._cursor else 0
+
+    @property
     def silent_seconds(self) -> float:
         """The seconds since something was sent."""
         return monotonic() - self._sent_at

@@ -3,11 +3,11 @@
 import asyncio
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from uuid import uuid4
 
 import pytest
-from asyncpg import IntegrityConstraintViolationError, PostgresError
+from asyncpg import IntegrityConstraintViolationError, InternalClientError, PostgresError
 from sqlalchemy import event, text
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -277,6 +277,31 @@ async def test_a_connection_that_breaks_is_an_outage(
     async with Transactions(engine).tenant(world.tenant_id) as session:
         days = text("SELECT retention_days FROM opsrun.tenant")
         assert await session.scalar(days) == 90
+
+
+async def test_a_connection_that_the_server_closes_after_its_use_is_an_outage_at_most(
+    engine: AsyncEngine, servers: EmbeddedServers
+) -> None:
+    transactions = Transactions(engine)
+    async with open_engine(servers.postgres_url) as admin, admin.connect() as connection:
+        for _ in range(5):
+            async with transactions.installation() as session:
+                pid: int = await session.scalar(text("SELECT pg_backend_pid()"))
+            terminate = text("SELECT pg_terminate_backend(:pid, 10000)")
+            await connection.execute(terminate, {"pid": pid})
+            with suppress(DatabaseUnavailableError):
+                async with transactions.installation():
+                    pass
+            async with transactions.installation() as session:
+                assert await session.scalar(text("SELECT pg_backend_pid()")) != pid
+
+
+async def test_an_internal_error_of_the_driver_is_an_outage(engine: AsyncEngine) -> None:
+    with pytest.raises(DatabaseUnavailableError, match="cannot switch"):
+        async with Transactions(engine).installation():
+            raise InternalClientError("cannot switch to state 12")
+    async with Transactions(engine).installation() as session:
+        assert await session.scalar(text("SELECT 1")) == 1
 
 
 async def test_connections_that_break_before_their_first_use_are_an_outage(
