@@ -9,8 +9,6 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
-    BindParameter,
-    Integer,
     Select,
     Text,
     any_,
@@ -29,13 +27,12 @@ from domain.runs.models import COLUMNS, FailureGroup, OperationRun, RunEvent, Ru
 from domain.runs.repository.rows import event_of, select_events, select_runs
 from domain.tables import operation_run, run_event, run_failure, run_item
 from domain.tenancy.session import AnyRow, TenantSession
-from domain.tenancy.statements import TENANT, Statement, any_of, array_of
+from domain.tenancy.statements import TENANT, Statement, any_of, array_of, each, first_of_each
 
 T = TypeVar("T")
 
 # A literal, because the index's predicate does not match a parameter.
 _SKIPPED = text("outcome = 'skipped'")
-_LIMIT: BindParameter[int] = bindparam("limit", type_=Integer(), required=True)
 _REASONS = bindparam("reasons", type_=ARRAY(Text), required=True)
 
 
@@ -158,16 +155,10 @@ def _pages(query: Select[Any], key: Any) -> tuple[Statement, Statement]:
     The second one returns the first rows after a key.
     """
     table = key.table.c
-    ids = array_of(table.run_id, "run_ids")
-    run_id = func.unnest(ids).column_valued(joins_implicitly=True)
-    query = query.where(table.tenant_id == TENANT, table.run_id == run_id)
-
-    def statement(rows: Select[Any]) -> Statement:
-        part = rows.order_by(key).limit(_LIMIT).correlate(run_id.scalar_alias).lateral()
-        return Statement(select(part).select_from(run_id.scalar_alias, part))
-
-    after = bindparam("after", type_=key.type, required=True)
-    return statement(query), statement(query.where(key > after))
+    run = each(table.run_id)
+    query = query.where(table.tenant_id == TENANT, table.run_id == run.c.run_id)
+    after = bindparam("after", type_=key.type)
+    return first_of_each(run, query, [key]), first_of_each(run, query.where(key > after), [key])
 
 
 def _grouped(rows: Sequence[AnyRow], build: Callable[[AnyRow], T]) -> Mapping[UUID, Sequence[T]]:
@@ -211,7 +202,7 @@ async def failures(
     limit: int,
 ) -> Mapping[UUID, Sequence[RunFailure]]:
     """Return the first failures of each run by item; the failure of a whole run comes first."""
-    values = {"run_ids": run_ids, "after": after, "limit": limit, "reasons": sorted(reasons)}
+    values = {"run_id": run_ids, "after": after, "limit": limit, "reasons": sorted(reasons)}
     return _grouped(await session.rows(_FAILURES[after is not None], values), _failure)
 
 
@@ -219,7 +210,7 @@ async def skipped(
     session: TenantSession, run_ids: Sequence[UUID], *, after: str | None, limit: int
 ) -> Mapping[UUID, Sequence[SkippedItem]]:
     """Return the first skipped items of each run by item."""
-    values = {"run_ids": run_ids, "after": after, "limit": limit}
+    values = {"run_id": run_ids, "after": after, "limit": limit}
     rows = await session.rows(_ITEMS[after is not None], values)
     return _grouped(rows, lambda row: SkippedItem(row.run_id, row.item_key, row.skip_reason))
 
@@ -254,7 +245,7 @@ async def events(
     session: TenantSession, run_ids: Sequence[UUID], *, after: int | None, limit: int
 ) -> Mapping[UUID, Sequence[RunEvent]]:
     """Return the first events of each run's timeline, or the first ones after a version."""
-    values = {"run_ids": run_ids, "after": after, "limit": limit}
+    values = {"run_id": run_ids, "after": after, "limit": limit}
     return _grouped(await session.rows(_EVENTS[after is not None], values), event_of)
 
 
