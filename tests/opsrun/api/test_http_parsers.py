@@ -26,12 +26,6 @@ from tests.opsrun.api.raw_http import (
 
 
 @pytest.fixture(scope="module")
-async def demo() -> AsyncIterator[Demo]:
-    async with serve() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 async def by_h11() -> AsyncIterator[Demo]:
     """A server that leaves every request to h11."""
     with pytest.MonkeyPatch.context() as patch:

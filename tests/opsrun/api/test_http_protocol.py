@@ -1,7 +1,6 @@
 """Clients of `opsrun api` that break the rules of HTTP or of the WebSocket handshake."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -9,7 +8,7 @@ from gql.transport import sse, websocket
 from opsrun.api import http_protocol
 from opsrun.api.websocket_protocol import WebSocketProtocol
 from tests.gql.api import eventually
-from tests.gql.transport.demo import Demo, serve
+from tests.gql.transport.demo import Demo
 from tests.gql.transport.frames import CONTINUATION, PING, TEXT, frame, init, subscribe
 from tests.opsrun.api.raw_http import (
     ACCEPT,
@@ -22,12 +21,6 @@ from tests.opsrun.api.raw_http import (
     connected,
     response_to,
 )
-
-
-@pytest.fixture(scope="module")
-async def demo() -> AsyncIterator[Demo]:
-    async with serve() as running:
-        yield running
 
 
 @pytest.mark.parametrize(
