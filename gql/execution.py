@@ -45,10 +45,6 @@ from gql.request import GraphQLParams, Request
 # A result, and the commit time of its event.
 _Committed = tuple[ExecutionResult, datetime | None]
 
-# Whether a group's leader sends events to the others. Off, because a crash round lost an event that
-# way: each subscriber reads the feed itself, and only executions are shared.
-PASS_ON_EVENTS = False
-
 
 class Operations:
     """Executes the operations of a schema; every answer holds public errors only."""
@@ -146,8 +142,7 @@ class Operations:
         executor = self._executor(operation, context)
         observation.subscribed()
         cost_of = partial(self._event_cost, operation)
-        passes_on = outlet if PASS_ON_EVENTS else None
-        subscriber = Subscriber(self._live, operation, context, observation, passes_on, cost_of)
+        subscriber = Subscriber(self._live, operation, context, observation, outlet, cost_of)
         context.subscription = subscriber
         try:
             source = await await_maybe(create_source_event_stream(executor))

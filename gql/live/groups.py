@@ -49,6 +49,7 @@ class Group:
 
         Some subscribers have received more than the group, because they read alone until a moment
         ago. The new leader is one with the least: it reads for all others, who skip what they have.
+        From now on, a subscriber with less than the new leader has to catch up before it waits.
         """
         if self.leader is leader:
             here = self.cursor.seq if self.cursor else 0
@@ -58,7 +59,7 @@ class Group:
                 self.leader = min(others, key=lambda each: each.seq, default=None)
             if self.leader is not None:
                 del self.waiting[self.leader]
-                self.leader.resume()
+                self.cursor = self.leader.resume()
 
     def deliver(self, event: LiveEvent, execution: Execution, result: SharedResult) -> None:
         """Send the result of an event to all subscribers who wait; they take the last one alone."""

@@ -222,13 +222,15 @@ class Subscriber:
         self._errand.set_result((event, execution, result, begun))
         return False
 
-    def resume(self) -> None:
-        """Make it go on in its own task, after all that its leader has sent."""
+    def resume(self) -> FeedCursor:
+        """Make it go on in its own task; return the cursor after which it will read."""
+        assert self._cursor is not None
         here = self._group.cursor
-        if self._cursor and here and here.epoch == self._cursor.epoch:
-            self._cursor = max(self._cursor, here, key=lambda cursor: cursor.seq)
+        if here and here.epoch == self._cursor.epoch and here.seq > self._cursor.seq:
+            self._cursor = here
         if self._errand is not None and not self._errand.done():
             self._errand.set_result(None)
+        return self._cursor
 
     def check_group(self, seconds: float) -> None:
         """As the leader, let those read their roles again who did not lately, once in `seconds`."""

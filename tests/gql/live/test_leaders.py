@@ -20,8 +20,9 @@ class Waiting:
     seq: int
     resumed: list[None] = field(default_factory=list)
 
-    def resume(self) -> None:
+    def resume(self) -> FeedCursor:
         self.resumed.append(None)
+        return FeedCursor(EPOCH, self.seq)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,15 @@ def test_the_new_leader_is_not_ahead_of_another_who_waits(seqs: list[int], leads
     assert group.leader is others[leads]
     assert [len(each.resumed) for each in others] == [n == leads for n in range(len(others))]
     assert others[leads] not in group.waiting
+
+
+def test_who_has_less_than_the_new_leader_does_not_join() -> None:
+    group, leader = Group(Executions()), cast("Any", Waiting(7))
+    group.lead(leader, FeedCursor(EPOCH, 7))
+    group.waiting = dict.fromkeys([cast("Any", Waiting(9))])
+    group.hand_over(leader)
+    assert not group.has_reached(FeedCursor(EPOCH, 8))
+    assert group.has_reached(FeedCursor(EPOCH, 9))
 
 
 def test_without_others_the_group_has_no_leader() -> None:
