@@ -172,6 +172,10 @@ operation_run = Table(
         "ix_operation_run_list_initiator_id",
         *("tenant_id", "initiator_id", "status_bucket", "created_at", "id", "run_type"),
     ),
+    Index(
+        "ix_operation_run_list_initiator_id_run_type",
+        *("tenant_id", "initiator_id", "run_type", "status_bucket", "created_at", "id"),
+    ),
     # The newest successes about one subject: the current snapshot and its baseline.
     Index(
         "ix_operation_run_succeeded",

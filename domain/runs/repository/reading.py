@@ -33,6 +33,8 @@ T = TypeVar("T")
 
 # A literal, because the index's predicate does not match a parameter.
 _SKIPPED = text("outcome = 'skipped'")
+# With more pairs of an initiator and a type, it is faster to test the type of the initiators' runs.
+_MOST_PAIRS = 50
 _REASONS = bindparam("reasons", type_=ARRAY(Text), required=True)
 
 
@@ -53,10 +55,13 @@ def _index_prefixes(run_filter: RunFilter) -> Mapping[str, Collection[Any]]:
     buckets: dict[str, Collection[Any]] = {
         "status_bucket": run_filter.status_buckets or frozenset(StatusBucket)
     }
-    if run_filter.initiator_ids:
-        return {"initiator_id": run_filter.initiator_ids, **buckets}
-    if run_filter.run_types:
-        return {"run_type": run_filter.run_types, **buckets}
+    initiators, types = run_filter.initiator_ids, run_filter.run_types
+    if initiators and types and len(initiators) * len(types) <= _MOST_PAIRS:
+        return {"initiator_id": initiators, "run_type": types, **buckets}
+    if initiators:
+        return {"initiator_id": initiators, **buckets}
+    if types:
+        return {"run_type": types, **buckets}
     return buckets if run_filter.status_buckets else {}
 
 
@@ -79,7 +84,7 @@ async def page(
         values["start_created_at"], values["start_id"] = keyset.start
     prefixes = _index_prefixes(run_filter)
     values |= {name: sorted(allowed) for name, allowed in prefixes.items()}
-    if run_filter.initiator_ids and run_filter.run_types:
+    if run_filter.run_types and "run_type" not in prefixes:
         values["run_types"] = sorted(run_filter.run_types)
     statement = _page(
         columns, (*prefixes,), frozenset(values), keyset.limit, backward=keyset.backward

@@ -86,6 +86,7 @@ async def test_runs_that_begin_between_two_pages_do_not_shift_them(world: World)
 
 
 ADA, BOB = UUID(int=1), UUID(int=2)
+MANY = frozenset(UUID(int=n) for n in range(2, 52))
 _MOMENTS = st.sampled_from([NOON + minutes * MINUTE for minutes in range(-1, 3)])
 
 
@@ -99,7 +100,7 @@ _MOMENTS = st.sampled_from([NOON + minutes * MINUTE for minutes in range(-1, 3)]
         created_until=st.none() | _MOMENTS,
         run_types=st.frozensets(st.sampled_from(["inventory.sync", "drift.generate", "x.y"])),
         status_buckets=st.frozensets(st.sampled_from(StatusBucket)),
-        initiator_ids=st.frozensets(st.sampled_from([ADA, BOB, UUID(int=3)])),
+        initiator_ids=st.frozensets(st.sampled_from([ADA, BOB, UUID(int=3)])) | st.just(MANY),
     )
 )
 async def test_list_facets_and_live_filter_agree(world: World, run_filter: RunFilter) -> None:
