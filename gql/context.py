@@ -97,8 +97,9 @@ class Context:
     request: Request
     # The subscription that this is the context of.
     subscription: "Subscriber | None" = None
-    _entered: TenantAccess | None = None
-    _entered_id: UUID | None = None
+    # The tenant of the operation: the one that it entered first. An id or cursor of the client may
+    # make it enter others, only to be refused.
+    _tenant_id: UUID | None = None
     _identity: Identity | None = None
     _verified_at: float = float("-inf")
     _principal: Principal | None = None
@@ -173,16 +174,17 @@ class Context:
             ForbiddenError: the caller is not a member.
             RateLimitedError: the tenant has too many open connections.
         """
-        access = self._entered = (await self.principal()).enter(tenant_id)
-        self._entered_id = tenant_id
+        access = (await self.principal()).enter(tenant_id)
+        if self._tenant_id is None:
+            self._tenant_id = tenant_id
         bind_log_ids(tenant_id=tenant_id)
         if self.request.slot is not None:
             self.request.slot.enter(tenant_id)
         return access
 
     async def entered(self) -> TenantAccess | None:
-        """Return the current access to the tenant that was entered last; None before the first."""
-        return None if self._entered_id is None else await self.stay(self._entered_id)
+        """Return the current access to the tenant that was entered first; None before that."""
+        return None if self._tenant_id is None else await self.stay(self._tenant_id)
 
     async def stay(self, tenant_id: UUID) -> TenantAccess:
         """Return the caller's access before a stream sends an event.
@@ -193,8 +195,8 @@ class Context:
         Raises:
             UnauthenticatedError, ForbiddenError: the caller has lost access.
         """
-        if self._entered is not None and self._entered_id == tenant_id and self.is_fresh():
-            return self._entered
+        if self._principal is not None and self.is_fresh():
+            return self._principal.enter(tenant_id)
         while True:
             try:
                 await self._renew(tenant_id)
@@ -214,7 +216,8 @@ class Context:
     async def _renew(self, tenant_id: UUID) -> None:
         """Read the caller's role again, together with those of the tenant's other watchers.
 
-        If there is none any more, or roles come from the token, `principal` reads the caller.
+        If there is none any more, or roles come from the token, `principal` reads the caller. The
+        caller's other roles are forgotten, since they are not read.
         """
         known, now = self._principal, monotonic()
         if known is None or now - self._read_at <= PRINCIPAL_SECONDS:
@@ -228,7 +231,7 @@ class Context:
                 tenant_id, identity.user_id, max_age=PRINCIPAL_SECONDS / 2
             )
             if access is not None:
-                self._principal = replace(known, accesses={**known.accesses, tenant_id: access})
+                self._principal = replace(known, accesses={tenant_id: access})
                 self._read_at = now
 
     async def locate(

@@ -139,7 +139,8 @@ class Transactions:
             try:
                 await in_time(driver.execute(begin))
                 yield driver
-                await in_time(driver.execute("COMMIT"))
+                if await in_time(driver.execute("COMMIT")) != "COMMIT":
+                    raise RuntimeError("An error of a statement was caught; nothing was written.")
             except DatabaseUnavailableError:
                 raise
             except BaseException:

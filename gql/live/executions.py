@@ -1,7 +1,6 @@
 """The latest executions of events, for the subscribers of a group to share."""
 
 import asyncio
-import re
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from graphql import (
     FieldNode,
     GraphQLSchema,
     InlineFragmentNode,
+    Node,
     SelectionSetNode,
     VariableNode,
     get_named_type,
@@ -121,6 +121,17 @@ def _shaping_variables(operation: "Operation") -> dict[str, Any]:
             if argument.name.value == _START and isinstance(argument.value, VariableNode):
                 name = argument.value.name.value
                 # It is defined and used here, and nowhere else.
-                if len(re.findall(rf"\${name}\b", operation.text)) == 2:
+                if [*_variable_names(operation.document)].count(name) == 2:
                     variables.pop(name, None)
     return variables
+
+
+def _variable_names(node: Node) -> Iterator[str]:
+    """Yield the name of a variable each time that it is named, its definition included."""
+    if isinstance(node, VariableNode):
+        yield node.name.value
+    for key in node.keys:
+        value = getattr(node, key)
+        for child in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(child, Node):
+                yield from _variable_names(child)

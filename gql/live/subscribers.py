@@ -163,7 +163,9 @@ class Subscriber:
         if access is self._access and access is not None:
             return False
         self._access, before = access, self._group
-        self._group = self._parts.groups.of((*self._equal, access and access.role))
+        self._group = self._parts.groups.of(
+            (*self._equal, access and (access.tenant_id, access.role))
+        )
         if self._group is not before:
             before.hand_over(self)
         return self._group is not before

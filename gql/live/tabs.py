@@ -40,7 +40,10 @@ class Tab:
 
     def pay_all(self) -> None:
         """Begin to pay, because no more costs may follow."""
-        if self._owed:
+        if self._payment is not None:
+            # It does not cover the costs since it began.
+            self._payment.add_done_callback(lambda _: self._owed and self._pay())
+        elif self._owed:
             self._pay()
 
     def _pay(self) -> asyncio.Task[None]:

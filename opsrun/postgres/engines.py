@@ -1,5 +1,6 @@
 """Database engines, and the check that a login has only the rights that it needs (T3)."""
 
+from asyncio import CancelledError
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from enum import StrEnum
@@ -136,9 +137,16 @@ class _Pings:
         """Note the age of a connection."""
         record.info[_CONNECTED_AT] = monotonic()
 
-    def failed(self, *_: object) -> None:
-        """Note that a connection has failed, so that no caller tries an older one."""
-        self._failed_at = monotonic()
+    def failed(
+        self, connection: AdaptedConnection, record: ConnectionPoolEntry, error: object = None
+    ) -> None:
+        """Note that a connection has failed, so that no caller tries an older one.
+
+        If its caller has left while it was asked, it may have worked.
+        """
+        del connection, record
+        if not isinstance(error, CancelledError):
+            self._failed_at = monotonic()
 
     def check(self, connection: AdaptedConnection, record: ConnectionPoolEntry, *_: object) -> None:
         """Replace a connection that does not answer, and all connections that are as old.

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from domain.errors import BadInputError, ForbiddenError, UnauthenticatedError
 from domain.tables import tenant
-from domain.tenancy.administration import remove_member, save_member
+from domain.tenancy.administration import remove_member, save_member, save_tenant
 from domain.tenancy.models import TenantAccess
 from domain.tenancy.roles import TenantRole
 from domain.tenancy.session import TenantSession
@@ -97,6 +97,28 @@ async def test_the_token_is_checked_again_after_a_while(
     monkeypatch.setattr(context_module, "PRINCIPAL_SECONDS", 0.0)
     with pytest.raises(UnauthenticatedError, match="unknown key"):
         await context.enter(world.tenant_id)
+
+
+async def test_a_role_that_was_not_read_again_is_not_relied_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transactions = world.resources[Login.MAINTENANCE].transactions
+    member, other = world.members[TenantRole.OPERATOR], f"{world.slug}-other"
+    other_id = await save_tenant(transactions, other, "Other", str(world.exports))
+    await save_member(transactions, other, member, TenantRole.OWNER)
+    context = context_of(world)
+    await context.enter(world.tenant_id)
+    # As when a field of an event has a cursor of the other tenant.
+    await context.enter(other_id)
+    entered = await context.entered()
+    assert entered is not None
+    assert entered.tenant_id == world.tenant_id
+    await remove_member(transactions, world.slug, member)
+    with monkeypatch.context() as patch:
+        patch.setattr(context_module, "PRINCIPAL_SECONDS", 0.0)
+        assert (await context.stay(other_id)).role is TenantRole.OWNER
+    with pytest.raises(ForbiddenError):
+        await context.stay(world.tenant_id)
 
 
 # Access

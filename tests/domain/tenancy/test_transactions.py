@@ -172,6 +172,17 @@ async def test_a_transaction_is_atomic(world: World, engine: AsyncEngine) -> Non
     assert (await world.access()).tenant.retention_days == 7
 
 
+async def test_who_catches_an_error_of_a_statement_learns_that_nothing_is_written(
+    world: World, engine: AsyncEngine
+) -> None:
+    with pytest.raises(RuntimeError, match="nothing was written"):
+        async with Transactions(engine).tenant(world.tenant_id) as session:
+            await session.execute(RETENTION)
+            with pytest.raises(PostgresError):
+                await session.execute(text("SELECT 1 / 0"))
+    assert (await world.access()).tenant.retention_days == 90
+
+
 async def test_a_snapshot_is_one_moment_and_read_only(world: World) -> None:
     transactions = world.resources[Login.API].transactions
     async with transactions.tenant(world.tenant_id, snapshot=True) as session:

@@ -52,6 +52,16 @@ async def test_the_rest_is_paid_when_a_subscription_ends(budgets: SlowBudgets) -
     await eventually(lambda: budgets.paid == [7, 5])
 
 
+async def test_what_is_charged_during_the_last_payment_is_paid_too(budgets: SlowBudgets) -> None:
+    tab = Tab(budgets, uuid4())
+    tab.charge(7)
+    await asyncio.sleep(0)  # the payment begins
+    tab.charge(5)
+    tab.pay_all()
+    budgets.covered.set()
+    await eventually(lambda: budgets.paid == [7, 5])
+
+
 async def test_a_user_who_owes_too_much_waits_for_the_budget(budgets: SlowBudgets) -> None:
     tab = Tab(budgets, uuid4())
     assert tab.charge(CREDIT)

@@ -217,6 +217,29 @@ async def test_a_pool_of_silent_connections_closes_at_once(
         proxy.fall_silent()
 
 
+async def test_a_caller_that_leaves_during_a_ping_costs_one_connection_at_most(
+    logins: dict[Login, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FRESH_SECONDS", 0.0)
+    async with open_engine(logins[Login.API], pool_size=3) as engine:
+        before = await processes(engine, 3)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0), Transactions(engine).installation():
+                pass
+        assert len(before & await processes(engine, 3)) >= 2
+
+
+async def processes(engine: AsyncEngine, number: int) -> set[int]:
+    """Return the server's processes of that many connections that are in use together."""
+    async with AsyncExitStack() as stack:
+        sessions = [
+            await stack.enter_async_context(Transactions(engine).installation())
+            for _ in range(number)
+        ]
+        pid = text("SELECT pg_backend_pid()")
+        return {(await session.rows(pid))[0][0] for session in sessions}
+
+
 async def be_late(engine: AsyncEngine, proxy: Proxy) -> None:
     async with asyncio.timeout(BRIEF):
         await silent_at_a_statement(engine, proxy)
