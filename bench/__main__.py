@@ -17,17 +17,24 @@ from bench.groups.idle import measure_idle
 from bench.groups.list import measure_list
 from bench.groups.live import measure_live
 from bench.groups.pages import measure_pages
+from bench.groups.start import measure_start
+from bench.groups.work import measure_work
 from bench.report import Table
 from bench.servers import filled_servers
-from bench.stage import QUICK, Scale, Stage
+from bench.stage import QUICK, WORK, Scale, Stage
 
-GROUPS: dict[str, Callable[[Stage], Awaitable[list[Table]]]] = {
+Measure = Callable[[Stage], Awaitable[list[Table]]]
+# On tenants with a long history, in a database that is not durable.
+READING: dict[str, Measure] = {
     "list": measure_list,
     "pages": measure_pages,
     "live": measure_live,
     "idle": measure_idle,
     "growth": measure_growth,
 }
+# On new tenants, in a durable database.
+WORKING: dict[str, Measure] = {"work": measure_work, "start": measure_start}
+GROUPS = READING | WORKING
 
 
 @click.command()
@@ -40,19 +47,25 @@ def main(only: tuple[str, ...], rows: int | None, *, quick: bool) -> None:
     asyncio.run(_measure(only or tuple(GROUPS), replace(scale, rows=rows or scale.rows)))
 
 
-async def _measure(groups: tuple[str, ...], scale: Scale) -> None:
+async def _measure(names: tuple[str, ...], scale: Scale) -> None:
     began = perf_counter()
-    async with filled_servers(scale.sizes) as servers:
-        runs = sum(scale.sizes.values())
-        click.echo(
-            f"{runs:,} runs written in {perf_counter() - began:.0f} s; {os.cpu_count()} cores\n"
-        )
-        for name in groups:
-            before = os.getloadavg()[0]
-            for table in await GROUPS[name](Stage(servers, scale)):
-                click.echo(f"{table}\n")
-            click.echo(f"Load average {before:.1f} before and {os.getloadavg()[0]:.1f} after.\n")
+    for groups, sizes in ((READING, scale.sizes), (WORKING, dict.fromkeys(WORK, 0))):
+        if chosen := [name for name in names if name in groups]:
+            async with filled_servers(sizes, durable=groups is WORKING) as servers:
+                click.echo(
+                    f"{sum(sizes.values()):,} runs written after {perf_counter() - began:.0f} s;"
+                    f" {os.cpu_count()} cores\n"
+                )
+                for name in chosen:
+                    await _measure_group(groups[name], Stage(servers, scale))
     click.echo(f"{perf_counter() - began:.0f} s in total")
+
+
+async def _measure_group(measure: Measure, stage: Stage) -> None:
+    before = os.getloadavg()[0]
+    for table in await measure(stage):
+        click.echo(f"{table}\n")
+    click.echo(f"Load average {before:.1f} before and {os.getloadavg()[0]:.1f} after.\n")
 
 
 if __name__ == "__main__":

@@ -16,19 +16,23 @@ def cpu_seconds(pid: int) -> float:
 
 
 def family_cpu_seconds(pid: int) -> float:
-    """Return the time of a process and all its children, such as Postgres and its backends.
+    """Return the time of a process, its children and theirs, such as Postgres' backends.
 
     Children that have ended count as well, so the figure never decreases.
     """
-    children = 0.0
+    times, children = dict[int, float](), dict[int, list[int]]()
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             stat = _stat(int(entry.name))
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if int(stat[_PARENT]) == pid:
-            children += _seconds(stat[_TIMES])
-    return _seconds(_stat(pid)[_WITH_ENDED_CHILDREN]) + children
+        times[int(entry.name)] = _seconds(stat[_WITH_ENDED_CHILDREN])
+        children.setdefault(int(stat[_PARENT]), []).append(int(entry.name))
+
+    def total(process: int) -> float:
+        return times[process] + sum(map(total, children.get(process, ())))
+
+    return total(pid)
 
 
 def resident_bytes(pid: int) -> int:

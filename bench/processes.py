@@ -1,4 +1,4 @@
-"""The server processes that are measured: Opsrun's API and its peers, each with one process."""
+"""The processes that are measured: those of Opsrun and of its peers."""
 
 import asyncio
 import os
@@ -17,23 +17,36 @@ from opsrun.postgres.engines import Login
 from tests.world import LOCAL_KEY
 
 OPSRUN = "Opsrun"
+WORKER = "Opsrun's worker"
+MAINTENANCE = "Opsrun's maintenance"
 LIMIT_A = "limit A: hand-written, without login"
 LIMIT_E = "limit E: hand-written, with all checks"
 PLAIN = "plain Strawberry, without login"
 BROADCAST = "limit: raw ASGI broadcast"
 POSTGRAPHILE = "PostGraphile on Node, without login"
 GRAPHQL_WS = "graphql-ws on Node, without login"
+TASKIQ = "limit: bare Taskiq on Valkey"
+PROCRASTINATE = "procrastinate on Postgres"
 
 _MODULES = {
     OPSRUN: ("opsrun", "api"),
+    WORKER: ("opsrun", "worker"),
+    MAINTENANCE: ("opsrun", "maintenance"),
     LIMIT_A: ("bench.peers.bare", "A"),
     LIMIT_E: ("bench.peers.bare", "E"),
     PLAIN: ("bench.peers.plain",),
     BROADCAST: ("bench.peers.broadcast",),
+    TASKIQ: ("bench.peers.taskiq_queue",),
+    PROCRASTINATE: ("bench.peers.procrastinate_queue",),
 }
 _SCRIPTS = {POSTGRAPHILE: "postgraphile.mjs", GRAPHQL_WS: "graphql_ws.mjs"}
-# These use the API's login. The others use one that row level security does not restrict.
-_GUARDED = {OPSRUN, LIMIT_E}
+# The others use a login that row level security does not restrict.
+_LOGINS = {
+    OPSRUN: Login.API,
+    LIMIT_E: Login.API,
+    WORKER: Login.WORKER,
+    MAINTENANCE: Login.MAINTENANCE,
+}
 _START_SECONDS = 60.0
 # A server that uses less of a core than this has finished its work.
 _QUIET_SHARE, _QUIET_SECONDS, _QUIET_PATIENCE = 0.08, 0.5, 60.0
@@ -41,7 +54,7 @@ _QUIET_SHARE, _QUIET_SECONDS, _QUIET_PATIENCE = 0.08, 0.5, 60.0
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server process."""
+    """A running process, and its port if it serves anything."""
 
     name: str
     port: int
@@ -73,24 +86,39 @@ def available(names: Iterable[str]) -> list[str]:
 
 @asynccontextmanager
 async def running(
-    servers: FilledServers, names: Sequence[str], database_url: str | None = None
+    servers: FilledServers, names: Sequence[str], database_port: int | None = None
 ) -> AsyncIterator[list[Server]]:
-    """Run these servers until the context closes; `database_url` replaces their own."""
-    started = [_start(servers, name, database_url) for name in names]
-    try:
-        for server in started:
+    """Run these servers until the context closes, and wait until they listen.
+
+    `database_port` is that of a proxy to Postgres.
+    """
+    async with started(servers, names, database_port) as processes:
+        for server in processes:
             await _wait_until_listening(server)
-        yield started
+        yield processes
+
+
+@asynccontextmanager
+async def started(
+    servers: FilledServers, names: Sequence[str], database_port: int | None = None
+) -> AsyncIterator[list[Server]]:
+    """Run these processes until the context closes; do not wait until they are ready."""
+    processes = [_start(servers, name, database_port) for name in names]
+    try:
+        yield processes
     finally:
-        for server in started:
-            server.child.process.kill()
-            await server.child.wait()
+        for process in processes:
+            process.child.process.kill()
+            await process.child.wait()
 
 
-def _start(servers: FilledServers, name: str, database_url: str | None) -> Server:
+def _start(servers: FilledServers, name: str, database_port: int | None) -> Server:
     port = free_port()
     log = servers.folder / f"{port}.log"
-    url = database_url or (servers.urls[Login.API] if name in _GUARDED else servers.superuser_url)
+    login = _LOGINS.get(name)
+    url = servers.superuser_url if login is None else servers.urls[login]
+    if database_port is not None:
+        url = url.replace(f":{servers.database.port}/", f":{database_port}/")
     env = {
         "PORT": str(port),
         "CHANNEL": peers.CHANNEL,
@@ -101,7 +129,8 @@ def _start(servers: FilledServers, name: str, database_url: str | None) -> Serve
         "OPSRUN_LOCAL_KEY": LOCAL_KEY,
         "OPSRUN_DATA_FOLDER": str(servers.folder),
         "OPSRUN_COST_PER_MINUTE": str(COST_PER_MINUTE),
-        "OPSRUN_METRICS_PORT": "0",
+        # Workers and maintenance listen on no other port.
+        "OPSRUN_METRICS_PORT": str(port) if name in (WORKER, MAINTENANCE) else "0",
     }
     if name in _MODULES:
         module, *arguments = _MODULES[name]

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.cpu import family_cpu_seconds
 from bench.load.process import Generator
 from bench.processes import Server
 from bench.stage import Stage
@@ -55,14 +54,13 @@ async def measure_reads(
     stage: Stage, generator: Generator, server: Server, requests: Sequence[str]
 ) -> Reads:
     """Repeat each request on a separate connection for the seconds of the scale."""
-    postgres = stage.servers.postgres.process.pid
-    used, postgres_used = server.cpu_seconds, family_cpu_seconds(postgres)
+    used, postgres_used = server.cpu_seconds, stage.servers.postgres_cpu_seconds
     result = await generator.call(
         "run", port=server.port, requests=requests, seconds=stage.scale.seconds
     )
     used, postgres_used = (
         server.cpu_seconds - used,
-        family_cpu_seconds(postgres) - postgres_used,
+        stage.servers.postgres_cpu_seconds - postgres_used,
     )
     return Reads(
         per_second=result["requests"] / result["seconds"],

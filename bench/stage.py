@@ -6,6 +6,8 @@ from bench.servers import FilledServers
 from gql.ids import GlobalId
 
 LARGE, SMALL, LIVE = "large", "small-0", "live"
+# Tenants without a history, in which work is measured.
+WORK = tuple(f"work-{number}" for number in range(4))
 SMALL_RUNS = 2000
 
 
@@ -22,6 +24,10 @@ class Scale:
     idle_subscribers: int = 1000
     idle_seconds: float = 45.0
     timed_rounds: int = 40
+    empty_runs: int = 300
+    starts: int = 200
+    policies: int = 50_000
+    installation_seconds: float = 60.0
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -41,6 +47,10 @@ QUICK = Scale(
     idle_subscribers=20,
     idle_seconds=1.0,
     timed_rounds=2,
+    empty_runs=48,
+    starts=32,
+    policies=200,
+    installation_seconds=1.0,
 )
 
 

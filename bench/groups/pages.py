@@ -13,13 +13,12 @@ from bench.load.process import Generator, open_generator
 from bench.processes import OPSRUN, Server, running
 from bench.reads import PAGE_SIZE, answer, measure_reads, request
 from bench.report import Table, ratio
-from bench.roundtrips import RoundTrips, counted_round_trips
+from bench.roundtrips import RoundTrips
 from bench.stage import LARGE, Stage
 from bench.tenants import DEEP_PAGES, member_tokens
 from bench.timing import by_turns, medians
 from gql.ids import GlobalId
 from gql.pages import Cursor
-from opsrun.postgres.engines import Login
 
 FIRST = "page 1"
 _COLUMNS = (
@@ -140,13 +139,11 @@ async def _count_round_trips(
     stage: Stage, generator: Generator, requests: Sequence[str]
 ) -> list[float]:
     """Send each request to an API behind a counting proxy; return its round trips."""
-    database = stage.servers.database
-    assert database.host is not None
-    assert database.port is not None
-    async with counted_round_trips(database.host, database.port) as round_trips:
-        url = stage.servers.urls[Login.API].replace(f":{database.port}/", f":{round_trips.port}/")
-        async with running(stage.servers, [OPSRUN], url) as [server]:
-            return [await _count(round_trips, generator, server, text) for text in requests]
+    async with (
+        stage.servers.counted_round_trips() as round_trips,
+        running(stage.servers, [OPSRUN], round_trips.port) as [server],
+    ):
+        return [await _count(round_trips, generator, server, text) for text in requests]
 
 
 async def _count(round_trips: RoundTrips, generator: Generator, server: Server, text: str) -> float:

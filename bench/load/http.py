@@ -1,6 +1,7 @@
-"""HTTP load: each connection sends its request again as soon as it has the answer."""
+"""HTTP load: each connection sends its next request as soon as it has an answer."""
 
 import asyncio
+from collections.abc import Iterator, Sequence
 from statistics import median, quantiles
 from time import perf_counter, process_time
 from typing import Any, cast
@@ -11,21 +12,22 @@ _HEAD_END = b"\r\n\r\n"
 _LENGTH = b"content-length:"
 # Seconds until an answer counts as missing.
 _PATIENCE = 30.0
+# Seconds that many requests may take together.
+_SENDING_SECONDS = 120.0
 
 
 class Connection(asyncio.Protocol):
-    """A connection that repeats a request until a time; `answered` is then its last answer.
+    """A connection that sends requests one by one; `answered` is at the end its last answer.
 
     An answer that is not a 200 or contains errors ends it with an exception.
     """
 
     _transport: asyncio.Transport
 
-    def __init__(self, request: bytes, until: float) -> None:
+    def __init__(self, requests: Iterator[bytes]) -> None:
         self.answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self.seconds: list[float] = []
-        self._request = request
-        self._until = until
+        self._requests = requests
         self._received = bytearray()
         self._length = 0
 
@@ -39,26 +41,27 @@ class Connection(asyncio.Protocol):
             self._length = _answer_length(self._received)
         if not self._length or len(self._received) < self._length:
             return
-        now = perf_counter()
-        self.seconds.append(now - self._sent_at)
+        self.seconds.append(perf_counter() - self._sent_at)
         if not self._received.startswith(b"HTTP/1.1 200") or b'"errors"' in self._received:
             self._fail(f"Not a good answer: {bytes(self._received[:1000])!r}")
-        elif now < self._until:
-            self._send()
         else:
-            body = self._received.partition(_HEAD_END)[2]
-            self.answered.set_result(bytes(body))
-            self._transport.close()
+            self._send()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.answered.done():
             self._fail(f"The connection was lost: {exc or 'the server closed it'}.")
 
     def _send(self) -> None:
+        """Send the next request; without one, the last answer is the result."""
+        request = next(self._requests, None)
+        if request is None:
+            self.answered.set_result(bytes(self._received.partition(_HEAD_END)[2]))
+            self._transport.close()
+            return
         self._received.clear()
         self._length = 0
         self._sent_at = perf_counter()
-        self._transport.write(self._request)
+        self._transport.write(request)
 
     def _fail(self, problem: str) -> None:
         self.answered.set_exception(RuntimeError(problem))
@@ -79,9 +82,27 @@ def _answer_length(received: bytearray) -> int:
 
 async def run(port: int, requests: list[str], seconds: float) -> dict[str, Any]:
     """Repeat each request on a separate connection for some seconds."""
+    until = perf_counter() + seconds
+    connections = [Connection(_repeated(request.encode(), until)) for request in requests]
+    return await _load(port, connections, seconds)
+
+
+def _repeated(request: bytes, until: float) -> Iterator[bytes]:
+    yield request
+    while perf_counter() < until:
+        yield request
+
+
+async def send(port: int, requests: list[str], connections: int) -> dict[str, Any]:
+    """Send each request once; each connection takes the next one when it has an answer."""
+    remaining = iter([request.encode() for request in requests])
+    return await _load(port, [Connection(remaining) for _ in range(connections)], _SENDING_SECONDS)
+
+
+async def _load(port: int, connections: Sequence[Connection], seconds: float) -> dict[str, Any]:
+    """Wait for the connections' last answers; return the figures of all answers."""
     connect = asyncio.get_running_loop().create_connection
     began, cpu = perf_counter(), process_time()
-    connections = [Connection(request.encode(), began + seconds) for request in requests]
     for connection in connections:
         await connect(lambda each=connection: each, "127.0.0.1", port)  # type: ignore[misc]
     async with asyncio.timeout(seconds + _PATIENCE):
@@ -100,11 +121,11 @@ async def run(port: int, requests: list[str], seconds: float) -> dict[str, Any]:
 
 async def answer(port: int, request: str) -> str:
     """Send a request once; return the body of the answer."""
-    connection = Connection(request.encode(), 0.0)
+    connection = Connection(iter([request.encode()]))
     await asyncio.get_running_loop().create_connection(lambda: connection, "127.0.0.1", port)
     async with asyncio.timeout(_PATIENCE):
         return (await connection.answered).decode()
 
 
 if __name__ == "__main__":
-    serve({"run": run, "answer": answer})
+    serve({"run": run, "send": send, "answer": answer})

@@ -1,0 +1,1 @@
+"""What the groups about work share: queues of empty runs, generated exports, started runs."""
