@@ -45,6 +45,23 @@ def test_the_time_of_a_waiting_process_stands_still() -> None:
         assert cpu_seconds(pid) == before
 
 
+def test_the_time_of_a_family_includes_grandchildren() -> None:
+    middle = (
+        "import subprocess, sys\n"
+        f"command = [sys.executable, '-c', {f'{BURN}burn(); {WAIT}'!r}]\n"
+        "child = subprocess.Popen(command, stdin=-1, stdout=-1); child.stdout.readline()\n"
+        f"{WAIT}"
+    )
+    parent = (
+        f"import subprocess, sys; command = [sys.executable, '-c', {middle!r}]\n"
+        "child = subprocess.Popen(command, stdin=-1, stdout=-1); child.stdout.readline()\n"
+        f"{WAIT}"
+    )
+    with done(parent) as pid:
+        assert cpu_seconds(pid) < BURNT
+        assert BURNT - 0.05 <= family_cpu_seconds(pid) <= BURNT + 3 * STARTING
+
+
 def test_the_time_of_a_family_includes_running_and_ended_children() -> None:
     children = (
         f"import subprocess, sys; command = [sys.executable, '-c', {f'{BURN}burn(); {WAIT}'!r}]\n"
