@@ -22,8 +22,8 @@ from bench.work.empty_runs import EmptyRuns
 
 _PAUSE, _PATIENCE = 0.025, 120.0
 _CALLERS = 16
-# The peers are faster. With so many jobs, their turns last as long as Opsrun's.
-_PEERS_FACTOR = 4
+# The peers are faster. With so many jobs, their turns take about as long as Opsrun's.
+_TASKIQ_FACTOR, _PROCRASTINATE_FACTOR = 10, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,8 @@ async def count_round_trips(stage: Stage, queue: Queue) -> list[float]:
 @asynccontextmanager
 async def open_peers(stage: Stage) -> AsyncIterator[list[Queue]]:
     """Open the queues of bare Taskiq and procrastinate."""
-    jobs, servers = _PEERS_FACTOR * stage.scale.empty_runs, stage.servers
+    servers, runs = stage.servers, stage.scale.empty_runs
+    kicks, jobs = _TASKIQ_FACTOR * runs, _PROCRASTINATE_FACTOR * runs
     message: JSONDict = {
         "tenant_id": str(servers.tenants[WORK[0]]),
         "run_id": str(servers.tenants[WORK[1]]),
@@ -117,14 +118,14 @@ async def open_peers(stage: Stage) -> AsyncIterator[list[Queue]]:
     await broker.startup()
 
     async def kick() -> None:
-        for _ in range(jobs):
+        for _ in range(kicks):
             await task.kiq(**message)
 
     try:
         async with app.open_async(), Redis.from_url(servers.redis_url) as redis:
             await app.schema_manager.apply_schema_async()
             yield [
-                Queue(TASKIQ, [TASKIQ], jobs, kick, partial(_left_in_stream, redis)),
+                Queue(TASKIQ, [TASKIQ], kicks, kick, partial(_left_in_stream, redis)),
                 Queue(
                     PROCRASTINATE,
                     [PROCRASTINATE],
