@@ -97,32 +97,33 @@ async def _starts(stage: Stage, runs: EmptyRuns, rounds: int) -> Table:
     )
 
 
+def _chosen(figures: dict[str, Took], *names: str) -> list[tuple[str, Took]]:
+    return [(name, figures[name]) for name in names]
+
+
 def _items(stage: Stage, figures: dict[str, Took]) -> list[Table]:
-    policies, copy = stage.scale.policies, figures[COPY]
+    policies, copy, sql = stage.scale.policies, figures[COPY], figures[CHANGED_HASHES]
     syncs = [
         (
             name,
             policies / each.seconds,
             ratio(copy.seconds, each.seconds),
-            1e6 * each.cpu_seconds / policies,
+            1e6 * each.cpu_seconds / policies or None,
             1e6 * each.postgres_cpu_seconds / policies,
             each.over_idle_bytes / 1e6 or None,
         )
-        for name in (COPY, FILES, FIRST_SYNC, NEXT_SYNC)
-        if (each := figures[name])
+        for name, each in _chosen(figures, COPY, FILES, FIRST_SYNC, NEXT_SYNC)
     ]
-    sql = figures[CHANGED_HASHES]
     drifts = [
         (
             name,
             1000 * each.seconds,
             ratio(each.seconds, sql.seconds),
-            1000 * each.cpu_seconds,
+            1000 * each.cpu_seconds or None,
             1000 * each.postgres_cpu_seconds,
             each.over_idle_bytes / 1e6 or None,
         )
-        for name in (CHANGED_HASHES, NEW_DRIFT, KNOWN_DRIFT)
-        if (each := figures[name])
+        for name, each in _chosen(figures, CHANGED_HASHES, NEW_DRIFT, KNOWN_DRIFT)
     ]
     return [
         Table(

@@ -22,7 +22,7 @@ class Took:
     seconds: float
     """For a run, from its claim to its end."""
     cpu_seconds: float
-    """Of the process that did it, without Postgres."""
+    """Of the process that did it, without Postgres; 0 if Postgres did everything."""
     postgres_cpu_seconds: float = 0.0
     over_idle_bytes: float = 0.0
     """The most memory of the worker, above what it has when it is idle."""
