@@ -1,54 +1,41 @@
 """Copy the rows that a sync stored into tables without triggers and foreign keys: its limit."""
 
-from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from bench.stage import Stage
+from bench.servers import FilledServers
 from bench.work.executions import Took
 
 _TABLES = ("policy_document", "inventory_policy", "run_item")
+Rows = dict[str, list[tuple[Any, ...]]]
 
 
-class Copies:
-    """Copies of the tables, with their indexes, and the rows in files in Postgres' binary form."""
+async def create_copies(database: asyncpg.Connection) -> None:
+    """Create a copy of each table, with its indexes."""
+    await database.execute("CREATE SCHEMA IF NOT EXISTS bench")
+    for table in _TABLES:
+        await database.execute(f"CREATE TABLE bench.{table} (LIKE opsrun.{table} INCLUDING ALL)")
 
-    def __init__(self, stage: Stage, database: asyncpg.Connection) -> None:
-        self._stage = stage
-        self._database = database
-        self._folder = stage.servers.folder / "copies"
 
-    async def open(self) -> None:
-        """Create the tables."""
-        self._folder.mkdir()
-        await self._database.execute("CREATE SCHEMA IF NOT EXISTS bench")
-        for table in _TABLES:
-            create = f"CREATE TABLE bench.{table} (LIKE opsrun.{table} INCLUDING ALL)"
-            await self._database.execute(create)
+async def stored_rows(database: asyncpg.Connection, tenant: UUID) -> Rows:
+    """Return the tenant's rows of each table."""
+    query = "SELECT * FROM opsrun.{} WHERE tenant_id = $1"
+    return {
+        table: [tuple(row) for row in await database.fetch(query.format(table), tenant)]
+        for table in _TABLES
+    }
 
-    async def read(self, tenant: UUID) -> None:
-        """Write the tenant's rows into the files."""
-        for table in _TABLES:
-            await self._database.copy_from_query(
-                f"SELECT * FROM opsrun.{table} WHERE tenant_id = $1",
-                tenant,
-                output=self._file(table),
-                format="binary",
-            )
 
-    async def write(self) -> Took:
-        """Copy the files into the empty tables, in one transaction."""
-        await self._database.execute(f"TRUNCATE {', '.join(f'bench.{name}' for name in _TABLES)}")
-        began, used = perf_counter(), self._stage.servers.postgres_cpu_seconds
-        async with self._database.transaction():
-            for table in _TABLES:
-                await self._database.copy_to_table(
-                    table, schema_name="bench", source=self._file(table), format="binary"
-                )
-        seconds = perf_counter() - began
-        return Took(seconds, 0.0, self._stage.servers.postgres_cpu_seconds - used)
-
-    def _file(self, table: str) -> Path:
-        return self._folder / table
+async def copy_rows(servers: FilledServers, database: asyncpg.Connection, rows: Rows) -> Took:
+    """Copy the rows into the empty copies, in one transaction."""
+    await database.execute(f"TRUNCATE {', '.join(f'bench.{table}' for table in _TABLES)}")
+    began, used, postgres_used = perf_counter(), process_time(), servers.postgres_cpu_seconds
+    async with database.transaction():
+        for table, records in rows.items():
+            await database.copy_records_to_table(table, schema_name="bench", records=records)
+    return Took(
+        perf_counter() - began, process_time() - used, servers.postgres_cpu_seconds - postgres_used
+    )

@@ -11,7 +11,7 @@ from bench.load.process import Generator, open_generator
 from bench.processes import MAINTENANCE, WORKER, running
 from bench.stage import WORK, Stage
 from bench.timing import by_turns, medians
-from bench.work.copying import Copies
+from bench.work.copying import copy_rows, create_copies, stored_rows
 from bench.work.empty_runs import EmptyRuns
 from bench.work.executions import Executor, Took
 from bench.work.exports import change_export, write_export
@@ -46,8 +46,7 @@ async def measure_items(stage: Stage, runs: EmptyRuns, rounds: int) -> dict[str,
     await asyncio.to_thread(write_export, folder / _SCOPE, stage.scale.policies)
     database = await asyncpg.connect(stage.servers.superuser_url)
     try:
-        copies = Copies(stage, database)
-        await copies.open()
+        await create_copies(database)
         async with (
             running(stage.servers, [MAINTENANCE]),
             open_generator("bench.peers.files") as reader,
@@ -55,7 +54,7 @@ async def measure_items(stage: Stage, runs: EmptyRuns, rounds: int) -> dict[str,
         ):
             # Each round has another tenant, because a document is stored once in a tenant.
             turns = [
-                await _Turn(stage, database, copies, reader, folder, slug, version).measure(
+                await _Turn(stage, database, reader, folder, slug, version).measure(
                     Client(http, runs.tokens[slug])
                 )
                 for version, slug in enumerate(WORK[:rounds], start=1)
@@ -71,7 +70,6 @@ class _Turn:
 
     stage: Stage
     database: asyncpg.Connection
-    copies: Copies
     reader: Generator
     folder: Path
     slug: str
@@ -87,8 +85,7 @@ class _Turn:
             await worker.wait_until_quiet()
             executor = replace(idle, idle_bytes=idle.resident_bytes)
             figures = {FIRST_SYNC: await self._sync(executor)}
-            await self.copies.read(self.stage.servers.tenants[self.slug])
-            figures |= {COPY: await self.copies.write(), FILES: await self._read_files()}
+            figures |= {COPY: await self._copy(), FILES: await self._read_files()}
             changed = await asyncio.to_thread(
                 change_export, self.folder / _SCOPE, self.stage.scale.policies, self.version + 1
             )
@@ -110,6 +107,10 @@ class _Turn:
         took, counts = await executor.execute(SYNC, _SCOPE)
         assert counts["succeeded"] == self.stage.scale.policies, counts
         return took
+
+    async def _copy(self) -> Took:
+        rows = await stored_rows(self.database, self.stage.servers.tenants[self.slug])
+        return await copy_rows(self.stage.servers, self.database, rows)
 
     async def _read_files(self) -> Took:
         result = await self.reader.call("read", folder=str(self.folder / _SCOPE))
