@@ -47,8 +47,8 @@ QUICK = Scale(
     idle_subscribers=20,
     idle_seconds=1.0,
     timed_rounds=2,
-    empty_runs=48,
-    starts=32,
+    empty_runs=32,
+    starts=16,
     policies=200,
     installation_seconds=1.0,
 )

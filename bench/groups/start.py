@@ -50,7 +50,7 @@ async def measure_start(stage: Stage) -> list[Table]:
                 await wait_until_ready(f"http://127.0.0.1:{server.port}")
         processes = [
             (
-                server.name,
+                _COMMANDS[server.name],
                 each.cpu_seconds,
                 each.modules,
                 server.cpu_seconds,
@@ -98,12 +98,11 @@ def _import(command: str) -> _Import:
 
 async def _idle(stage: Stage, servers: list[Server]) -> dict[str, float]:
     """Return the share of a core that each process uses, in percent."""
-    for server in servers:
-        await server.wait_until_quiet()
+    await asyncio.gather(*(server.wait_until_quiet() for server in servers))
 
     def used() -> dict[str, float]:
         return {
-            **{server.name: server.cpu_seconds for server in servers},
+            **{_COMMANDS[server.name]: server.cpu_seconds for server in servers},
             "Postgres": stage.servers.postgres_cpu_seconds,
             "Valkey": cpu_seconds(stage.servers.valkey.process.pid),
         }
