@@ -50,7 +50,7 @@ QUICK = Scale(
     empty_runs=32,
     starts=16,
     policies=200,
-    installation_seconds=1.0,
+    installation_seconds=0.5,
 )
 
 

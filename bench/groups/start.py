@@ -66,7 +66,7 @@ async def measure_start(stage: Stage) -> list[Table]:
             processes,
         ),
         Table(
-            f"An idle installation over {stage.scale.installation_seconds:.0f} s",
+            f"An idle installation over {stage.scale.installation_seconds:g} s",
             ("process", "% of a core"),
             [*idle.items(), ("all", sum(idle.values()))],
         ),
