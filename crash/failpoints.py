@@ -153,7 +153,7 @@ def install(hit: Callable[[str], None]) -> None:
 
 
 def _wrap_transactions(hit: Callable[[str], None]) -> None:
-    original = Transactions._transaction
+    original, write = Transactions._transaction, Transactions.write
 
     @asynccontextmanager
     async def transaction(
@@ -169,7 +169,15 @@ def _wrap_transactions(hit: Callable[[str], None]) -> None:
             hit(f"{place}.before_commit")
         hit(f"{place}.after_commit")
 
+    async def change(self: Transactions, *arguments: Any, **named: Any) -> Any:
+        place = _use_case()
+        hit(f"{place}.before_commit")
+        changed = await write(self, *arguments, **named)
+        hit(f"{place}.after_commit")
+        return changed
+
     Transactions._transaction = transaction  # type: ignore[method-assign]
+    Transactions.write = change  # type: ignore[method-assign]
 
 
 def _use_case() -> str:

@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections.abc import Callable
-from contextvars import ContextVar
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -11,12 +10,11 @@ from uuid import UUID
 
 from sqlalchemy import func, select, text
 
-from domain.notifications import repository as notifications
 from domain.runs.execution import RunExecution
 from domain.runs.maintenance import RunMaintenance
-from domain.runs.models import FeedCursor, OperationRun, RunEventKind, RunFilter
+from domain.runs.models import FeedCursor, OperationRun, RunFilter
 from domain.runs.queries import ResumedRun, RunQueries, Snapshot
-from domain.runs.repository import feed, items, transitions
+from domain.runs.repository import feed, items, maintenance, transitions
 from domain.runs.repository.feed import FeedPosition
 from domain.tables import run_event, tenant_feed
 from domain.tenancy.models import TenantAccess
@@ -26,7 +24,16 @@ from domain.tenancy.statements import Statement
 Hit = Callable[[str], None]
 
 SEQUENCE = "opsrun.crash_feed"
-_FENCE = re.compile(r"opsrun\.operation_run\.(?:attempt|lease_token) = (\$\d+::\w+)")
+_FENCE = r"opsrun\.operation_run\.(?:attempt|lease_token) = (\$\d+::\w+)"
+_COUNTER = (
+    r"UPDATE opsrun\.tenant_feed SET seq=\(opsrun\.tenant_feed\.seq \+ (\$\d+::\w+)\) FROM changed"
+    r" .*? RETURNING opsrun\.tenant_feed\.seq"
+)
+_NEXT_NUMBER = (
+    f"SELECT nextval('{SEQUENCE}_' || replace(changed.tenant_id::text, '-', '')) AS seq"
+    r" FROM changed WHERE \1 IS NOT NULL"
+)
+_NOTIFIES = r"changed\.initiator_id != \$\d+::\w+"
 _UNCOMMITTED_WINDOW = 0.1
 
 
@@ -50,15 +57,21 @@ def _replace(owner: object, name: str, value: object) -> None:
     setattr(owner, name, value)
 
 
+def _rewrite(pattern: str, replacement: str, *modules: object) -> None:
+    """Replace a part of all statements of these repositories; it must occur."""
+    replaced = 0
+    for module in modules:
+        for value in vars(module).values():
+            if isinstance(value, Statement):
+                value.text, count = re.subn(pattern, replacement, value.text, flags=re.DOTALL)
+                replaced += count
+    assert replaced, f"no statement has {pattern} any more: the mutant would do nothing"
+
+
 def _no_fence(_: Hit) -> None:
     """A worker checks that the run is running, but not that it still holds the lease."""
-    removed = 0
-    for value in (*vars(transitions).values(), *vars(items).values()):
-        if isinstance(value, Statement):
-            # The parameters stay, because their number and types must.
-            value.text, count = _FENCE.subn(r"\1 IS NOT NULL", value.text)
-            removed += count
-    assert removed, "no statement compares the lease any more: the mutant would do nothing"
+    # The parameters stay, because their number and types must.
+    _rewrite(_FENCE, r"\1 IS NOT NULL", transitions, items)
 
 
 def _no_redispatch(_: Hit) -> None:
@@ -73,10 +86,6 @@ def _no_redispatch(_: Hit) -> None:
 def _plain_sequence(_: Hit) -> None:
     """Event numbers come from a sequence: out of commit order, and with a gap per rollback."""
 
-    async def emit(session: TenantSession, run_id: UUID, kind: RunEventKind) -> int:
-        number = {"tenant_id": session.tenant_id, "run_id": run_id, "kind": kind.value}
-        return await session.scalar(_EMIT, number)
-
     async def position(session: TenantSession) -> FeedPosition:
         row = await session.one(
             select(
@@ -90,50 +99,34 @@ def _plain_sequence(_: Hit) -> None:
         )
         return FeedPosition(FeedCursor(row.epoch, row.seq), row.min_seq)
 
-    _replace(feed, "emit", emit)
+    _rewrite(_COUNTER, _NEXT_NUMBER, transitions, items, maintenance)
     _replace(feed, "position", position)
-
-
-_EMIT = text(
-    f"""INSERT INTO opsrun.run_event (tenant_id, seq, run_id, version, kind, status, status_bucket,
-          previous_bucket, total, succeeded, failed, skipped, attempt, started_at, finished_at)
-        SELECT r.tenant_id, nextval('{SEQUENCE}_' || replace(r.tenant_id::text, '-', '')), r.id,
-          r.version, :kind, r.status, r.status_bucket, b.status_bucket, r.total, r.succeeded,
-          r.failed, r.skipped, r.attempt, r.started_at, r.finished_at
-        FROM opsrun.operation_run r LEFT JOIN opsrun.run_event b
-          ON b.tenant_id = r.tenant_id AND b.run_id = r.id AND b.version = r.version - 1
-        WHERE r.tenant_id = :tenant_id AND r.id = :run_id RETURNING seq"""
-)
 
 
 def _late_notification(hit: Hit) -> None:
     """A run's end is committed before its notification, which has a separate transaction."""
-    postponed: ContextVar[list[tuple[Any, ...]] | None] = ContextVar("postponed", default=None)
-    add = notifications.add
     end = RunExecution._end
 
-    async def add_later(session: TenantSession, *arguments: Any) -> None:
-        waiting = postponed.get()
-        if waiting is None:
-            await add(session, *arguments)
-        else:
-            waiting.append(arguments)
-
     async def end_then_notify(self: RunExecution, *arguments: Any) -> OperationRun:
-        waiting: list[tuple[Any, ...]] = []
-        token = postponed.set(waiting)
-        try:
-            ended = await end(self, *arguments)
-        finally:
-            postponed.reset(token)
+        ended = await end(self, *arguments)
         hit("late-notification.before")
         async with self._transactions.tenant(self.tenant_id) as session:
-            for notification in waiting:
-                await add(session, *notification)
+            await session.execute(_NOTIFY, {"run_id": ended.id, "version": ended.version})
         return ended
 
-    _replace(notifications, "add", add_later)
+    for statement in (transitions._COMPLETE, transitions._FAIL):
+        statement.text, count = re.subn(_NOTIFIES, r"\g<0> AND false", statement.text)
+        assert count, "an end does not notify any more: the mutant would do nothing"
     _replace(RunExecution, "_end", end_then_notify)
+
+
+_NOTIFY = text(
+    """INSERT INTO opsrun.notification (tenant_id, id, recipient_id, run_id, seq, outcome)
+        SELECT r.tenant_id, gen_random_uuid(), r.initiator_id, r.id, e.seq, r.status_bucket
+        FROM opsrun.operation_run r JOIN opsrun.run_event e
+          ON e.tenant_id = r.tenant_id AND e.run_id = r.id AND e.version = r.version
+        WHERE r.id = :run_id AND r.version = :version"""
+)
 
 
 def _live_first(_: Hit) -> None:

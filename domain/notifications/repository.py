@@ -1,21 +1,25 @@
 """All SQL about notifications; members see only those that they received (P4)."""
 
 from collections.abc import Mapping, Sequence
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import (
     BindParameter,
+    FromClause,
+    Insert,
     Integer,
     and_,
     bindparam,
     func,
     insert,
     select,
+    true,
     update,
 )
 
 from domain.notifications.models import Notification, NotificationOutcome
 from domain.tables import notification
+from domain.tenancy.models import SYSTEM_INITIATOR_ID
 from domain.tenancy.session import AnyRow, TenantSession
 from domain.tenancy.statements import TENANT, Statement, any_of
 
@@ -31,15 +35,6 @@ _LIMIT: BindParameter[int] = bindparam("limit", type_=Integer())
 _AMONG_IDS = any_of(_table.id, "ids")
 _own = select(notification).where(_OWN)
 
-_ADD = Statement(
-    insert(notification).values(
-        tenant_id=TENANT,
-        **{
-            name: bindparam(name, type_=_table[name].type)
-            for name in ("id", "recipient_id", "run_id", "seq", "outcome")
-        },
-    )
-)
 _newest = _own.order_by(_table.seq.desc()).limit(_LIMIT)
 _before = _newest.where(_table.seq < bindparam("before", type_=_table.seq.type))
 # By whether there is a key to continue after, and whether only unread ones count.
@@ -64,19 +59,25 @@ _MARK_READ = Statement(
 )
 
 
-async def add(
-    session: TenantSession, recipient_id: UUID, run_id: UUID, seq: int, outcome: NotificationOutcome
-) -> None:
-    """Write the notification; a second one with this outcome violates a unique index."""
-    await session.execute(
-        _ADD,
-        {
-            "id": uuid4(),
-            "recipient_id": recipient_id,
-            "run_id": run_id,
-            "seq": seq,
-            "outcome": outcome,
-        },
+def notifying(run: FromClause, event: FromClause) -> Insert:
+    """Return the insert that notifies the initiator of a run, unless that is the system.
+
+    The outcome is the bucket of the run: QUEUED or an end. A second notification with the same
+    outcome violates a unique index.
+    """
+    row = {
+        "tenant_id": run.c.tenant_id,
+        "id": func.gen_random_uuid(),
+        "recipient_id": run.c.initiator_id,
+        "run_id": run.c.id,
+        "seq": event.c.seq,
+        "outcome": run.c.status_bucket,
+    }
+    return insert(notification).from_select(
+        list(row),
+        select(*row.values())
+        .select_from(run.join(event, true()))
+        .where(run.c.initiator_id != SYSTEM_INITIATOR_ID),
     )
 
 

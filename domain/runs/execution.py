@@ -1,20 +1,23 @@
 """A worker's lease on a run: claim it, send heartbeats, write under the fence, finish."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from domain.redaction.sanitizer import sanitize
-from domain.runs.ending import announce_end
 from domain.runs.failures import FailureReason, ProducerError
-from domain.runs.models import ItemOutcome, Lease, OperationRun, RunEventKind
-from domain.runs.repository import feed, items, reading, transitions
+from domain.runs.models import ItemOutcome, Lease, OperationRun
+from domain.runs.repository import items, reading, transitions
 from domain.runs.repository.items import ItemResult
+from domain.runs.repository.recording import Failure
 from domain.tenancy.session import TenantSession
 from domain.tenancy.transactions import Transactions
 from domain.wakeups import OUTBOX_TOPIC, WakeUps, feed_topic
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 MESSAGE_LENGTH = 500
 
@@ -82,9 +85,8 @@ class RunExecution:
 
     async def set_total(self, total: int) -> None:
         """Record how many items the run has, including those of earlier attempts."""
-        async with self._transactions.tenant(self.tenant_id) as session:
-            _require(await transitions.set_total(session, self.lease, total))
-            await feed.emit(session, self.lease.run_id, RunEventKind.PROGRESSED)
+        write = self._transactions.write
+        _require(await write(transitions.set_total, self.tenant_id, self.lease, total))
         await self._wakeups.nudge(feed_topic(self.tenant_id))
 
     @asynccontextmanager
@@ -94,53 +96,48 @@ class RunExecution:
             _require(await transitions.lock(session, self.lease))
             batch = Batch(session)
             yield batch
-            if batch.items and await items.record(session, self.lease, batch.items):
-                await feed.emit(session, self.lease.run_id, RunEventKind.PROGRESSED)
+            if batch.items:
+                await items.record(session, self.lease, batch.items)
         await self._wakeups.nudge(feed_topic(self.tenant_id))
 
     async def heartbeat(self, duration: timedelta) -> None:
         """Extend the lease to `duration` from now."""
-        async with self._transactions.tenant(self.tenant_id) as session:
-            _require(await transitions.heartbeat(session, self.lease, duration))
+        write = self._transactions.write
+        _require(await write(transitions.heartbeat, self.tenant_id, self.lease, duration))
 
     async def finish(self) -> OperationRun:
         """End the run with the status that follows from its counts; return the ended run."""
-        return await self._end(None, None)
+        return await self._end(transitions.complete)
 
     async def fail(
         self, reason: FailureReason, message: str, *, error_id: str | None = None
     ) -> OperationRun:
         """End the run as FAILED; return the ended run."""
-        return await self._end(ProducerError(reason, message), error_id)
+        message = _safe_message(ProducerError(reason, message))
+        return await self._end(transitions.fail, Failure(reason, message, error_id))
 
-    async def _end(self, error: ProducerError | None, error_id: str | None) -> OperationRun:
-        async with self._transactions.tenant(self.tenant_id) as session:
-            _require(await transitions.finish(session, self.lease, failed=error is not None))
-            if error is not None:
-                await items.add_failure(
-                    session,
-                    self.lease.run_id,
-                    reason=error.reason,
-                    message=_safe_message(error),
-                    attempt=self.lease.attempt,
-                    error_id=error_id,
-                )
-            ended = await announce_end(session, self.lease.run_id)
+    async def _end(
+        self,
+        end: Callable[Concatenate[TenantSession, Lease, P], Awaitable[OperationRun | None]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> OperationRun:
+        write = self._transactions.write
+        ended = _require(await write(end, self.tenant_id, self.lease, *args, **kwargs))
         await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(self.tenant_id))
         return ended
 
     async def release(self, delay: timedelta) -> None:
         """Return the run to the queue, due after `delay`; the attempt does not count."""
-        async with self._transactions.tenant(self.tenant_id) as session:
-            _require(await transitions.release(session, self.lease, delay))
-            await transitions.reenqueue(session, self.lease.run_id, delay)
-            await feed.emit(session, self.lease.run_id, RunEventKind.REQUEUED)
+        write = self._transactions.write
+        _require(await write(transitions.release, self.tenant_id, self.lease, delay))
         await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(self.tenant_id))
 
 
-def _require(lease_is_held: object) -> None:
-    if not lease_is_held:
+def _require(changed: T | None) -> T:
+    if not changed:
         raise LeaseLostError
+    return changed
 
 
 def _safe_message(error: ProducerError) -> str:
@@ -157,11 +154,10 @@ class RunClaimer:
 
     async def claim(self, tenant_id: UUID, run_id: UUID, lease: timedelta) -> RunExecution | None:
         """Claim the run; return None if the message is a duplicate or too late."""
-        async with self._transactions.tenant(tenant_id) as session:
-            held = await transitions.claim(session, run_id, owner=self._owner, lease=lease)
-            if held is None:
-                return None
-            await feed.emit(session, run_id, RunEventKind.STARTED)
-            run = (await reading.by_ids(session, [run_id]))[run_id]
+        claimed = await self._transactions.write(
+            transitions.claim, tenant_id, run_id, owner=self._owner, lease=lease
+        )
+        if claimed is None:
+            return None
         await self._wakeups.nudge(feed_topic(tenant_id))
-        return RunExecution(self._transactions, self._wakeups, run, held)
+        return RunExecution(self._transactions, self._wakeups, *claimed)

@@ -8,19 +8,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from domain.lifecycle import RunStatus
-from domain.runs.ending import announce_end
 from domain.runs.failures import FailureReason
-from domain.runs.models import Backlog, Dispatch, OperationRun, RunEventKind
-from domain.runs.repository import feed, items, maintenance, transitions
+from domain.runs.models import Backlog, Dispatch, OperationRun
+from domain.runs.repository import maintenance
 from domain.runs.repository.backlog import read_backlog
-from domain.runs.repository.maintenance import RunKey
-from domain.tenancy.session import InstallationSession
+from domain.runs.repository.recording import Failure
 from domain.tenancy.transactions import Transactions
 from domain.wakeups import OUTBOX_TOPIC, WakeUps, feed_topic
 
 BATCH = 100
 _RETRY_DELAY = timedelta(seconds=2)
+_FORGOTTEN = Failure(
+    FailureReason.QUEUE_TIMEOUT,
+    "No worker took the run in time. Start it again when workers are available.",
+)
 
 
 class DispatchUnavailableError(Exception):
@@ -91,19 +92,14 @@ class RunMaintenance:
                 return None
             if run.attempts_left:
                 delay = _RETRY_DELAY * run.attempt
-                tenant = session.within(run.tenant_id)
-                await maintenance.requeue(tenant, run.run_id, delay=delay)
-                await transitions.reenqueue(tenant, run.run_id, delay)
-                await feed.emit(tenant, run.run_id, RunEventKind.REQUEUED)
+                await maintenance.requeue(session.within(run.tenant_id), run.run_id, delay=delay)
             else:
-                ended = await self._end(
-                    session,
-                    run,
-                    RunStatus.FAILED,
+                failure = Failure(
                     FailureReason.WORKER_LOST,
                     f"The worker was lost {run.attempt} times in a row. Start the run again."
                     " If it fails again, contact the operator.",
                 )
+                ended = await maintenance.fail(session.within(run.tenant_id), run.run_id, failure)
         await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(run.tenant_id))
         return Rescued(ended)
 
@@ -113,30 +109,9 @@ class RunMaintenance:
             run = await maintenance.take_forgotten(session, limit=limit)
             if run is None:
                 return None
-            ended = await self._end(
-                session,
-                run,
-                RunStatus.ABORTED,
-                FailureReason.QUEUE_TIMEOUT,
-                "No worker took the run in time. Start it again when workers are available.",
-            )
+            ended = await maintenance.abort(session.within(run.tenant_id), run.run_id, _FORGOTTEN)
         await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(run.tenant_id))
         return ended
-
-    async def _end(
-        self,
-        session: InstallationSession,
-        run: RunKey,
-        status: RunStatus,
-        reason: FailureReason,
-        message: str,
-    ) -> OperationRun:
-        tenant = session.within(run.tenant_id)
-        await maintenance.end(tenant, run.run_id, status)
-        await items.add_failure(
-            tenant, run.run_id, reason=reason, message=message, attempt=run.attempt
-        )
-        return await announce_end(tenant, run.run_id)
 
     async def backlog(self) -> Backlog:
         """Return how many runs of all tenants are queued and running."""

@@ -2,14 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from uuid import UUID
 
 from domain.errors import UserErrorCode, UserInputError
-from domain.notifications import repository as notifications
-from domain.notifications.models import NotificationOutcome
 from domain.runs.idempotency import idempotency_key
-from domain.runs.models import RunEventKind, StartedRun, StartOutcome
-from domain.runs.repository import feed, reading, transitions
+from domain.runs.models import StartedRun, StartOutcome
+from domain.runs.repository import reading, transitions
 from domain.tenancy.models import TenantAccess
 from domain.tenancy.roles import start_permission
 from domain.tenancy.session import TenantSession
@@ -70,7 +67,7 @@ class RunStarter:
         key = idempotency_key(run_type, context)
         async with self._transactions.member(access, start_permission(run_type)) as session:
             for _ in range(_TRIES):
-                run_id = await transitions.insert_pending(
+                run = await transitions.insert_pending(
                     session,
                     resource=resource,
                     action=action,
@@ -80,18 +77,17 @@ class RunStarter:
                     initiator=access.initiator,
                     traceparent=self._traceparent(),
                 )
-                if run_id is not None:
+                if run is not None:
                     outcome = StartOutcome.CREATED
-                    await self._announce(session, access, run_id)
                     await self._require_room(session)
                     break
                 run_id = await transitions.active_with_key(session, run_type, key)
                 if run_id is not None:
                     outcome = StartOutcome.REUSED_ACTIVE
+                    run = (await reading.by_ids(session, [run_id]))[run_id]
                     break
             else:
                 raise StartContentionError(f"{_TRIES} tries met a {run_type} that had just ended")
-            run = (await reading.by_ids(session, [run_id]))[run_id]
         if outcome is StartOutcome.CREATED:
             await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(access.tenant_id))
         return StartedRun(run, outcome)
@@ -105,8 +101,3 @@ class RunStarter:
                 f"{limit} runs are queued or running, the most that a tenant may have."
                 " Start this one again when some of them have ended.",
             )
-
-    async def _announce(self, session: TenantSession, access: TenantAccess, run_id: UUID) -> None:
-        await transitions.enqueue(session, run_id)
-        seq = await feed.emit(session, run_id, RunEventKind.QUEUED)
-        await notifications.add(session, access.user_id, run_id, seq, NotificationOutcome.QUEUED)

@@ -14,7 +14,7 @@ from sqlalchemy import Executable, TextClause
 from sqlalchemy.exc import MultipleResultsFound, NoResultFound
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
-from domain.tenancy.statements import TENANT, Statement, confined
+from domain.tenancy.statements import MEMBER, TENANT, Statement, confined
 
 T = TypeVar("T")
 AnyStatement = Statement | Executable
@@ -29,8 +29,8 @@ _NOTHING: Parameters = {}
 class DatabaseUnavailableError(Exception):
     """The database could not be reached, or the connection broke; nothing was committed.
 
-    One exception: if the connection broke during COMMIT, the transaction may be committed. Every
-    write of the ledger can therefore be repeated safely.
+    One exception: if the connection broke during COMMIT, or during a change of one statement, the
+    change may be committed. Every write of the ledger can therefore be repeated safely.
     """
 
 
@@ -131,7 +131,8 @@ class TenantSession(Session):
     def _prepared(
         self, statement: AnyStatement, parameters: Parameters
     ) -> tuple[str, Sequence[Any]]:
-        return Session._prepared(self, statement, {TENANT.key: self.tenant_id, **parameters})
+        ids = {TENANT.key: self.tenant_id, MEMBER.key: self.user_id}
+        return Session._prepared(self, statement, {**ids, **parameters})
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,16 @@ from sqlalchemy import (
     Integer,
     Select,
     TableValuedAlias,
+    Text,
     Uuid,
     any_,
     bindparam,
+    cast,
     column,
     func,
+    literal_column,
     select,
+    true,
 )
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
@@ -28,6 +32,8 @@ _DIALECT: Dialect = asyncpg_dialect()  # type: ignore[no-untyped-call]
 
 TENANT: BindParameter[UUID] = bindparam("session_tenant_id", type_=Uuid(), required=True)
 """The tenant of the session; the session supplies it."""
+MEMBER: BindParameter[UUID | None] = bindparam("session_user_id", type_=Uuid(), required=True)
+"""The user of the session, or None; the session supplies it."""
 
 
 class Statement:
@@ -104,6 +110,32 @@ def first_of_each(
 def array_of(source: ColumnClause[Any], name: str) -> BindParameter[Any]:
     """Return a parameter that is an array of a column's values."""
     return bindparam(name, type_=ARRAY(source.type))
+
+
+def entering(answer: Select[Any]) -> Statement:
+    """Return the statement that enters its session's tenant, then changes rows, then answers.
+
+    `answer` selects from changes: updates and inserts as CTEs. Postgres runs a change when the
+    answer reads its rows, or after the answer. The answer can only run for a row of `setting`, so
+    after the settings, as in `confined`. The statement needs no transaction around it.
+    """
+    setting = select(
+        *(
+            func.set_config(f"opsrun.{name}", func.coalesce(cast(id_, Text), ""), true()).label(
+                name
+            )
+            for name, id_ in (("tenant_id", TENANT), ("user_id", MEMBER))
+        )
+    ).subquery("setting")
+    rows = answer.subquery("query")
+    confined_rows = (
+        select(rows)
+        .where(*(name.is_not(None) for name in setting.c))
+        .offset(literal_column("0"))
+        .correlate(setting)
+        .lateral("answer")
+    )
+    return Statement(select(confined_rows).select_from(setting.join(confined_rows, true())))
 
 
 def confined(

@@ -101,6 +101,20 @@ class Transactions:
             session = TenantRead(driver, access.tenant_id, access.user_id)
             return await query(session, *args, **kwargs)
 
+    async def write(
+        self,
+        change: Callable[Concatenate[TenantSession, P], Awaitable[T]],
+        tenant_id: UUID,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Run a change of one statement that enters the tenant, and commit it, in one round trip.
+
+        Row level security hides every row from any other statement.
+        """
+        async with self._connection(tenant_id) as driver:
+            return await change(TenantSession(driver, tenant_id), *args, **kwargs)
+
     async def read_own(
         self,
         query: Callable[[InstallationSession, UUID], Awaitable[T]],

@@ -1,19 +1,14 @@
-"""The tenant's event log: sequence order is commit order, without gaps.
-
-`emit` locks the counter row until the commit, so no other transaction can take a later number and
-commit earlier. Call it last in a transaction.
-"""
+"""The reads of a tenant's event log: sequence order is commit order, without gaps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Integer, and_, bindparam, func, insert, literal, select, update
+from sqlalchemy import BigInteger, Integer, bindparam, func, select, update
 
-from domain.runs.models import CHANGING_COLUMNS, FeedCursor, RunEvent, RunEventKind
+from domain.runs.models import FeedCursor, RunEvent
 from domain.runs.repository.rows import event_of, select_events
-from domain.runs.repository.transitions import THE_RUN
-from domain.tables import operation_run, run_event, tenant_feed
+from domain.tables import run_event, tenant_feed
 from domain.tenancy.session import TenantSession
 from domain.tenancy.statements import TENANT, Statement
 
@@ -32,48 +27,6 @@ class FeedPosition:
     def covers(self, cursor: FeedCursor) -> bool:
         """Return whether all events after the cursor still exist."""
         return cursor.epoch == self.cursor.epoch and self.min_seq <= cursor.seq <= self.seq
-
-
-_counter = (
-    update(tenant_feed)
-    .where(tenant_feed.c.tenant_id == TENANT)
-    .values(seq=tenant_feed.c.seq + 1)
-    .returning(tenant_feed.c.seq)
-    .cte("counter")
-)
-_before = run_event.alias("before")
-_snapshot = (
-    select(
-        operation_run.c.tenant_id,
-        operation_run.c.id.label("run_id"),
-        operation_run.c.status_bucket,
-        *(operation_run.c[name] for name in CHANGING_COLUMNS),
-        _counter.c.seq,
-        bindparam("of_kind", type_=run_event.c.kind.type).label("kind"),
-        _before.c.status_bucket.label("previous_bucket"),
-    )
-    .select_from(
-        operation_run.join(_counter, literal(value=True)).outerjoin(
-            _before,
-            and_(
-                _before.c.tenant_id == operation_run.c.tenant_id,
-                _before.c.run_id == operation_run.c.id,
-                _before.c.version == operation_run.c.version - 1,
-            ),
-        )
-    )
-    .where(THE_RUN)
-)
-_EMIT = Statement(
-    insert(run_event)
-    .from_select(_snapshot.selected_columns.keys(), _snapshot)
-    .returning(run_event.c.seq)
-)
-
-
-async def emit(session: TenantSession, run_id: UUID, kind: RunEventKind) -> int:
-    """Append an event with the run's current state to the feed; return the event's number."""
-    return await session.scalar(_EMIT, {"the_run": run_id, "of_kind": kind.value})
 
 
 _POSITION = Statement(

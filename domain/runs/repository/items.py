@@ -3,14 +3,15 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 from sqlalchemy import Integer, Uuid, bindparam, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from domain.lifecycle import RunStatus
 from domain.runs.failures import FailureReason
-from domain.runs.models import ItemOutcome, Lease
-from domain.runs.repository.transitions import FENCED, NEXT_VERSION, held
+from domain.runs.models import ItemOutcome, Lease, RunEventKind
+from domain.runs.repository.recording import NEXT_VERSION, recorded
+from domain.runs.repository.transitions import FENCED, held
 from domain.tables import operation_run, run_failure, run_item
 from domain.tenancy.session import TenantSession
 from domain.tenancy.statements import TENANT, Statement, each
@@ -41,10 +42,10 @@ _ADD_ITEMS = Statement(
     .on_conflict_do_nothing()
     .returning(run_item.c.item_key)
 )
-_failures = each(*(run_failure.c[name] for name in ("item_key", "reason", "message", "error_id")))
+_failures = each(*(run_failure.c[name] for name in ("item_key", "reason", "message")))
 _ADD_FAILURES = Statement(
     insert(run_failure).from_select(
-        ["tenant_id", "run_id", "attempt", "item_key", "reason", "message", "error_id"],
+        ["tenant_id", "run_id", "attempt", "item_key", "reason", "message"],
         select(
             TENANT,
             bindparam("the_run", type_=Uuid()),
@@ -53,7 +54,7 @@ _ADD_FAILURES = Statement(
         ),
     )
 )
-_COUNT_ITEMS = Statement(
+_COUNT_ITEMS = recorded(
     FENCED.values(
         **{
             outcome.value: operation_run.c[outcome.value]
@@ -61,12 +62,14 @@ _COUNT_ITEMS = Statement(
             for outcome in ItemOutcome
         },
         **NEXT_VERSION,
-    )
+    ),
+    RunEventKind.PROGRESSED,
+    left=RunStatus.RUNNING,
 )
 
 
 async def record(session: TenantSession, lease: Lease, items: Sequence[ItemResult]) -> bool:
-    """Write each item once, and add exactly the new items to the counts (R4).
+    """Write each item once, and add exactly the new items to the counts, with one event (R4).
 
     The caller has locked the run's row (`lock`). The first outcome of an item stands, within
     `items` as well as across attempts. Without a new item, returns False and leaves `version` as
@@ -84,43 +87,15 @@ async def record(session: TenantSession, lease: Lease, items: Sequence[ItemResul
     new = [first[key] for key in await session.scalars(_ADD_ITEMS, {**holder, **values})]
     if not new:
         return False
-    failures = [(i.key, i.reason, i.message, None) for i in new if i.reason is not None]
+    failures = [item for item in new if item.reason is not None]
     if failures:
-        await _add_failures(session, lease.run_id, lease.attempt, failures)
+        values = {
+            "item_key": [item.key for item in failures],
+            "reason": [item.reason for item in failures],
+            "message": [item.message for item in failures],
+        }
+        await session.execute(_ADD_FAILURES, {**holder, **values})
     counts = Counter(f"new_{item.outcome.value}" for item in new)
     none = dict.fromkeys((f"new_{outcome.value}" for outcome in ItemOutcome), 0)
     await session.execute(_COUNT_ITEMS, {**holder, **none, **counts})
     return True
-
-
-async def add_failure(
-    session: TenantSession,
-    run_id: UUID,
-    *,
-    reason: FailureReason,
-    message: str,
-    attempt: int,
-    error_id: str | None = None,
-) -> None:
-    """Record why the run failed as a whole, with a sanitized message."""
-    await _add_failures(session, run_id, attempt, [("", reason, message, error_id)])
-
-
-async def _add_failures(
-    session: TenantSession,
-    run_id: UUID,
-    attempt: int,
-    failures: Sequence[tuple[str, FailureReason, str, str | None]],
-) -> None:
-    keys, reasons, messages, error_ids = zip(*failures, strict=True)
-    await session.execute(
-        _ADD_FAILURES,
-        {
-            "the_run": run_id,
-            "held_attempt": attempt,
-            "item_key": keys,
-            "reason": reasons,
-            "message": messages,
-            "error_id": error_ids,
-        },
-    )

@@ -15,7 +15,6 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Interval,
-    Text,
     bindparam,
     delete,
     func,
@@ -27,8 +26,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.lifecycle import RunStatus
-from domain.runs.models import Dispatch
-from domain.runs.repository.transitions import DELAY, NO_LEASE, THE_RUN, WAITING
+from domain.runs.models import Dispatch, OperationRun, RunEventKind
+from domain.runs.repository.recording import NEXT_VERSION, THE_RUN, Failure, failing, recorded
+from domain.runs.repository.transitions import DELAY, NO_LEASE, WAITING
 from domain.tables import DISPATCHED_SQL, operation_run, outbox, run_event
 from domain.tenancy.session import InstallationSession, TenantSession
 from domain.tenancy.statements import TENANT, Statement, any_of, each
@@ -221,27 +221,35 @@ async def take_forgotten(session: InstallationSession, *, limit: timedelta) -> R
 
 
 _the_run = update(operation_run).where(THE_RUN)
-_REQUEUE = Statement(
-    _the_run.values(not_before=_now + DELAY, version=operation_run.c.version + 1, **WAITING)
+_REQUEUE = recorded(
+    _the_run.values(not_before=_now + DELAY, **NEXT_VERSION, **WAITING),
+    RunEventKind.REQUEUED,
+    left=RunStatus.RUNNING,
 )
-_END = Statement(
-    _the_run.values(
-        status=bindparam("end_status", type_=Text()),
-        finished_at=_now,
-        version=operation_run.c.version + 1,
-        **NO_LEASE,
-    )
-)
+
+
+def _end(status: RunStatus, *, left: RunStatus) -> Statement:
+    change = _the_run.values(status=status, finished_at=_now, **NEXT_VERSION, **NO_LEASE)
+    return recorded(change, RunEventKind.FINISHED, left=left, more=failing)
+
+
+_FAIL = _end(RunStatus.FAILED, left=RunStatus.RUNNING)
+_ABORT = _end(RunStatus.ABORTED, left=RunStatus.PENDING)
 
 
 async def requeue(session: TenantSession, run_id: UUID, *, delay: timedelta) -> None:
     """Return a locked, expired run to the queue, due after `delay`."""
-    await session.execute(_REQUEUE, {"the_run": run_id, "delay": delay})
+    await session.one(_REQUEUE, {"the_run": run_id, "delay": delay})
 
 
-async def end(session: TenantSession, run_id: UUID, status: RunStatus) -> None:
-    """End a locked run that no worker holds."""
-    await session.execute(_END, {"the_run": run_id, "end_status": status})
+async def fail(session: TenantSession, run_id: UUID, failure: Failure) -> OperationRun:
+    """End a locked, expired run."""
+    return OperationRun(await session.one(_FAIL, {"the_run": run_id, **failure._asdict()}))
+
+
+async def abort(session: TenantSession, run_id: UUID, failure: Failure) -> OperationRun:
+    """End a locked, forgotten run."""
+    return OperationRun(await session.one(_ABORT, {"the_run": run_id, **failure._asdict()}))
 
 
 _HIGHEST_SEQ = Statement(

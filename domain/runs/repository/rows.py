@@ -24,31 +24,34 @@ _OBSERVED_AT = "observed_at"
 _PLACE = frozenset({"tenant_id", "id", "created_at"})
 
 
-def _columns(source: Any, names: frozenset[str] = COLUMNS) -> list[Any]:
+def _columns(run: Any, source: Any, names: frozenset[str] = COLUMNS) -> list[Any]:
     special = {
         _EXPIRES_AT: source.c.finished_at + func.make_interval(0, 0, 0, tenant.c.retention_days),
         _OBSERVED_AT: func.clock_timestamp(),
     }
     return [
-        *(operation_run.c[name] for name in FIXED_COLUMNS if name in names),
+        *(run.c[name] for name in FIXED_COLUMNS if name in names),
         *(source.c[name] for name in CHANGING_COLUMNS if name in names),
         *(column.label(name) for name, column in special.items() if name in names),
     ]
 
 
-def select_runs(names: frozenset[str] = COLUMNS) -> Select[Any]:
-    """Select these columns of runs in their current state, and those of their place in a list."""
-    query = select(*_columns(operation_run, names | _PLACE))
+def select_runs(names: frozenset[str] = COLUMNS, runs: Any = operation_run) -> Select[Any]:
+    """Select these columns of runs in their current state, and those of their place in a list.
+
+    `runs` are the rows to select from: the table, or those that the same statement changes.
+    """
+    query = select(*_columns(runs, runs, names | _PLACE))
     if _EXPIRES_AT not in names:
-        return query.select_from(operation_run)
-    return query.join_from(operation_run, tenant, tenant.c.id == operation_run.c.tenant_id)
+        return query.select_from(runs)
+    return query.join_from(runs, tenant, tenant.c.id == runs.c.tenant_id)
 
 
 def select_events() -> Select[Any]:
     """Select events, each with its run right after the event."""
     return (
         select(
-            *_columns(run_event),
+            *_columns(operation_run, run_event),
             run_event.c.seq,
             run_event.c.kind,
             run_event.c.previous_bucket,

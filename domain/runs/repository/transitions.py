@@ -1,7 +1,6 @@
 """The guarded changes of a run: one statement each, which does nothing if the run has moved on.
 
-Every change raises `version`, which counts events. The caller therefore emits the event
-(`feed.emit`) right after the change, in the same transaction.
+Each statement enters its tenant, so it needs no transaction (`Transactions.write`).
 """
 
 from collections.abc import Mapping
@@ -26,26 +25,22 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.lifecycle import RunStatus, completed_status
-from domain.runs.models import Lease
-from domain.tables import operation_run, outbox
+from domain.runs.models import Lease, OperationRun, RunEventKind
+from domain.runs.repository.recording import NEXT_VERSION, THE_RUN, Failure, failing, recorded
+from domain.tables import operation_run
 from domain.tenancy.models import Initiator
 from domain.tenancy.session import TenantSession
-from domain.tenancy.statements import TENANT, Statement
+from domain.tenancy.statements import TENANT, Statement, entering
 
 _now = func.clock_timestamp()
 _ACTIVE = text("status IN ('pending', 'running')")
 NO_LEASE = {"lease_token": None, "lease_owner": None, "lease_expires_at": None}
 WAITING = {**NO_LEASE, "status": RunStatus.PENDING, "last_dispatched_at": None}
-NEXT_VERSION = {"version": operation_run.c.version + 1}
 
-THE_RUN = and_(
-    operation_run.c.tenant_id == TENANT, operation_run.c.id == bindparam("the_run", type_=Uuid())
-)
-"""The run of the parameter `the_run`."""
 DELAY: BindParameter[timedelta] = bindparam("delay", type_=Interval())
 
 
-_INSERT = Statement(
+_INSERT = recorded(
     upsert(operation_run)
     .values(
         tenant_id=TENANT,
@@ -59,8 +54,9 @@ _INSERT = Statement(
     )
     .on_conflict_do_nothing(
         index_elements=["tenant_id", "run_type", "idempotency_key"], index_where=_ACTIVE
-    )
-    .returning(operation_run.c.id)
+    ),
+    RunEventKind.QUEUED,
+    left=None,
 )
 
 
@@ -74,9 +70,10 @@ async def insert_pending(
     context: Mapping[str, Any],
     initiator: Initiator,
     traceparent: str | None,
-) -> UUID | None:
-    """Add a pending run; None if an active run has the same key."""
-    return await session.scalar_or_none(
+) -> OperationRun | None:
+    """Add a pending run and put it into the outbox; None if an active run has the same key."""
+    return await _changed(
+        session,
         _INSERT,
         {
             "id": uuid4(),
@@ -122,36 +119,8 @@ async def active_with_key(session: TenantSession, run_type: str, key: bytes) -> 
     return await session.scalar_or_none(_ACTIVE_WITH_KEY, {"run_type": run_type, "key": key})
 
 
-_entry = upsert(outbox).from_select(
-    ["tenant_id", "run_id", "run_type", "not_before"],
-    select(
-        operation_run.c.tenant_id, operation_run.c.id, operation_run.c.run_type, _now + DELAY
-    ).where(THE_RUN),
-)
-_ENQUEUE = Statement(_entry)
-_REENQUEUE = Statement(
-    _entry.on_conflict_do_update(
-        index_elements=[outbox.c.tenant_id, outbox.c.run_id],
-        set_={"not_before": _entry.excluded.not_before},
-    )
-)
-
-
-async def enqueue(session: TenantSession, run_id: UUID) -> None:
-    """Put a new run into the outbox."""
-    await session.execute(_ENQUEUE, {"the_run": run_id, "delay": timedelta(0)})
-
-
-async def reenqueue(session: TenantSession, run_id: UUID, delay: timedelta) -> None:
-    """Put a run into the outbox again, due after `delay`; replace its entry if there is one.
-
-    A duplicate message may have led a worker to claim the run before its entry was sent.
-    """
-    await session.execute(_REENQUEUE, {"the_run": run_id, "delay": delay})
-
-
 _LEASE: BindParameter[timedelta] = bindparam("duration", type_=Interval())
-_CLAIM = Statement(
+_CLAIM = recorded(
     update(operation_run)
     .where(
         THE_RUN,
@@ -168,18 +137,19 @@ _CLAIM = Statement(
         started_at=func.coalesce(operation_run.c.started_at, _now),
         last_dispatched_at=func.coalesce(operation_run.c.last_dispatched_at, _now),
         **NEXT_VERSION,
-    )
-    .returning(operation_run.c.attempt, operation_run.c.lease_token)
+    ),
+    RunEventKind.STARTED,
+    left=RunStatus.PENDING,
 )
 
 
 async def claim(
     session: TenantSession, run_id: UUID, *, owner: str, lease: timedelta
-) -> Lease | None:
+) -> tuple[OperationRun, Lease] | None:
     """Give a pending run to one worker; None if the message is a duplicate or too early."""
     values = {"the_run": run_id, "owner": owner, "duration": lease}
     row = await session.one_or_none(_CLAIM, values)
-    return Lease(run_id, row.attempt, row.lease_token) if row else None
+    return row and (OperationRun(row), Lease(run_id, row.attempt, row.lease_token))
 
 
 _HOLDS = and_(
@@ -201,9 +171,15 @@ def held(lease: Lease, **more: Any) -> dict[str, Any]:
     }
 
 
-_HEARTBEAT = Statement(FENCED.values(lease_expires_at=_now + _LEASE))
+_HEARTBEAT = entering(
+    select(FENCED.values(lease_expires_at=_now + _LEASE).returning(operation_run.c.id).cte("beat"))
+)
 _LOCK = Statement(select(operation_run.c.id).where(_HOLDS).with_for_update())
-_SET_TOTAL = Statement(FENCED.values(total=bindparam("new_total", type_=Integer()), **NEXT_VERSION))
+_SET_TOTAL = recorded(
+    FENCED.values(total=bindparam("new_total", type_=Integer()), **NEXT_VERSION),
+    RunEventKind.PROGRESSED,
+    left=RunStatus.RUNNING,
+)
 
 
 async def heartbeat(session: TenantSession, lease: Lease, duration: timedelta) -> bool:
@@ -211,7 +187,8 @@ async def heartbeat(session: TenantSession, lease: Lease, duration: timedelta) -
 
     Adds no event, and leaves `version` as it is.
     """
-    return await session.execute(_HEARTBEAT, held(lease, duration=duration)) == 1
+    values = held(lease, duration=duration)
+    return await session.one_or_none(_HEARTBEAT, values) is not None
 
 
 async def lock(session: TenantSession, lease: Lease) -> bool:
@@ -219,39 +196,49 @@ async def lock(session: TenantSession, lease: Lease) -> bool:
     return await session.one_or_none(_LOCK, held(lease)) is not None
 
 
-async def set_total(session: TenantSession, lease: Lease, total: int) -> bool:
-    """Set the number of items, including those of earlier attempts; False without the lease."""
-    return await session.execute(_SET_TOTAL, held(lease, new_total=total)) == 1
+async def set_total(session: TenantSession, lease: Lease, total: int) -> OperationRun | None:
+    """Set the number of items, including those of earlier attempts; None without the lease."""
+    return await _changed(session, _SET_TOTAL, held(lease, new_total=total))
 
 
-def _finish(status: Any) -> Statement:
-    return Statement(
-        FENCED.values(status=status, finished_at=_now, **NEXT_VERSION, **NO_LEASE).returning(
-            operation_run.c.status
-        )
-    )
+def _end(status: Any, **effects: Any) -> Statement:
+    change = FENCED.values(status=status, finished_at=_now, **NEXT_VERSION, **NO_LEASE)
+    return recorded(change, RunEventKind.FINISHED, left=RunStatus.RUNNING, **effects)
 
 
-_FAIL = _finish(RunStatus.FAILED)
-_COMPLETE = _finish(
+_COMPLETE = _end(
     case((operation_run.c.failed > 0, completed_status(failed=1)), else_=completed_status(failed=0))
 )
-_RELEASE = Statement(
+_FAIL = _end(RunStatus.FAILED, more=failing)
+_RELEASE = recorded(
     FENCED.values(
         max_attempts=operation_run.c.max_attempts + 1,
         not_before=_now + DELAY,
         **NEXT_VERSION,
         **WAITING,
-    )
+    ),
+    RunEventKind.REQUEUED,
+    left=RunStatus.RUNNING,
 )
 
 
-async def finish(session: TenantSession, lease: Lease, *, failed: bool) -> RunStatus | None:
-    """End a run as FAILED, or with the status of its counts; None if the lease is lost."""
-    status: str | None = await session.scalar_or_none(_FAIL if failed else _COMPLETE, held(lease))
-    return RunStatus(status) if status else None
+async def complete(session: TenantSession, lease: Lease) -> OperationRun | None:
+    """End a run with the status of its counts; None if the lease is lost."""
+    return await _changed(session, _COMPLETE, held(lease))
 
 
-async def release(session: TenantSession, lease: Lease, delay: timedelta) -> bool:
-    """Return a run to the queue without counting the attempt; False if the lease is lost."""
-    return await session.execute(_RELEASE, held(lease, delay=delay)) == 1
+async def fail(session: TenantSession, lease: Lease, failure: Failure) -> OperationRun | None:
+    """End a run as FAILED, and record why; None if the lease is lost."""
+    return await _changed(session, _FAIL, held(lease, **failure._asdict()))
+
+
+async def release(session: TenantSession, lease: Lease, delay: timedelta) -> OperationRun | None:
+    """Return a run to the queue without counting the attempt; None if the lease is lost."""
+    return await _changed(session, _RELEASE, held(lease, delay=delay))
+
+
+async def _changed(
+    session: TenantSession, statement: Statement, values: Mapping[str, Any]
+) -> OperationRun | None:
+    row = await session.one_or_none(statement, values)
+    return row and OperationRun(row)

@@ -5,13 +5,12 @@ from collections.abc import Awaitable, Callable
 import pytest
 from asyncpg import IntegrityConstraintViolationError
 
+from domain.lifecycle import RunStatus
 from domain.notifications.models import NotificationOutcome
-from domain.runs.ending import announce_end
 from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.tenancy.models import SYSTEM_INITIATOR_ID
 from domain.tenancy.roles import TenantRole
-from opsrun.postgres.engines import Login
 from tests.acts import take_over
 from tests.ledger import count_rows, outcomes, reload
 from tests.world import World
@@ -65,14 +64,19 @@ async def test_the_initiator_gets_one_notification_of_the_end_however_often_work
         assert await outcomes(world, role) == expected
 
 
-async def test_a_second_notification_of_the_same_end_is_rolled_back(world: World) -> None:
+async def test_an_end_with_a_second_notification_is_rolled_back(world: World) -> None:
     execution = await world.start_and_claim()
-    await execution.finish()
+    await world.write(
+        "INSERT INTO opsrun.notification (tenant_id, id, recipient_id, run_id, seq, outcome)"
+        " SELECT tenant_id, gen_random_uuid(), initiator_id, id, 99, 'SUCCEEDED'"
+        " FROM opsrun.operation_run WHERE tenant_id = :tenant_id AND id = :id",
+        id=execution.run.id,
+    )
     before = await count_rows(world)
     with pytest.raises(IntegrityConstraintViolationError):
-        async with world.resources[Login.WORKER].transactions.tenant(world.tenant_id) as session:
-            await announce_end(session, execution.run.id)
+        await execution.finish()
     assert await count_rows(world) == before
+    assert (await reload(world, execution.run.id)).status is RunStatus.RUNNING
 
 
 async def test_a_run_of_the_system_notifies_no_one(world: World) -> None:

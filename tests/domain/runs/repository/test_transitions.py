@@ -8,13 +8,17 @@ from uuid import UUID, uuid4
 import pytest
 
 from domain.lifecycle import ACTIVE_STATUSES, TRANSITIONS, RunStatus
+from domain.runs.failures import FailureReason
 from domain.runs.models import ItemOutcome, Lease
 from domain.runs.repository import items, transitions
 from domain.runs.repository.items import ItemResult
+from domain.runs.repository.recording import Failure
 from domain.tenancy.session import TenantSession
 from opsrun.postgres.engines import Login
 from tests.acts import insert_runs, rescue, run_maintenance
 from tests.world import LEASE, World
+
+_FAILURE = Failure(FailureReason.INVALID_JSON, "No JSON.")
 
 Step = Callable[[TenantSession, Lease], Awaitable[Any]]
 
@@ -32,8 +36,8 @@ STEPS: dict[str, Step] = {
     "heartbeat": lambda session, lease: transitions.heartbeat(session, lease, LEASE),
     "total": lambda session, lease: transitions.set_total(session, lease, 9),
     "record": _record,
-    "finish": lambda session, lease: transitions.finish(session, lease, failed=False),
-    "fail": lambda session, lease: transitions.finish(session, lease, failed=True),
+    "complete": transitions.complete,
+    "fail": lambda session, lease: transitions.fail(session, lease, _FAILURE),
     "release": lambda session, lease: transitions.release(session, lease, timedelta(0)),
 }
 
