@@ -32,7 +32,7 @@ from workers.broker import RunBroker
 logger = logging.getLogger(__name__)
 
 _CALLS = (
-    (RunBroker, "kick"),
+    (RunBroker, "kick_all"),
     (RunBroker, "_ack"),
     (RunExecution, "_end"),
     (RunExecution, "heartbeat"),

@@ -50,8 +50,8 @@ POINTS = {
     MAINTENANCE: (
         "RunMaintenance.relay.before_commit",
         "RunMaintenance.relay.after_commit",
-        "RunBroker.kick.before",
-        "RunBroker.kick.after",
+        "RunBroker.kick_all.before",
+        "RunBroker.kick_all.after",
         "RunMaintenance.rescue.before_commit",
         "RunMaintenance.rescue.after_commit",
         "RunMaintenance.redispatch.before_commit",

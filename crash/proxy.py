@@ -1,6 +1,7 @@
 """A TCP proxy that cuts, delays and silences connections, as networks do."""
 
 import asyncio
+import re
 import socket
 import struct
 from collections.abc import Callable
@@ -8,7 +9,9 @@ from contextlib import suppress
 from typing import Self
 
 _CHUNK = 65536
-_COMMIT = b"COMMIT;\x00"
+_COMMIT = b"COMMIT\x00"
+# The name under which a client prepares a change that commits itself.
+_PREPARED = re.compile(rb"(__asyncpg_\w+)\x00WITH changed AS")
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -18,6 +21,7 @@ class _Link:
     def __init__(self, client: asyncio.StreamWriter, server: asyncio.StreamWriter) -> None:
         self.client = client
         self.server = server
+        self.changes: set[bytes] = set()
         self.loses_reply = False
         self.is_silent = False
 
@@ -75,7 +79,7 @@ class Proxy:
             _reset(link.server)
 
     def lose_replies_to_commit(self, count: int) -> None:
-        """Let the next `count` COMMITs reach Postgres, but reset their connections at the reply."""
+        """Let the next `count` commits reach Postgres, but reset their connections at the reply."""
         self._replies_to_lose = count
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -121,7 +125,9 @@ class Proxy:
             link.cut()
 
     def _mark_commit(self, link: _Link, data: bytes) -> None:
-        if self._replies_to_lose and _COMMIT in data:
+        link.changes.update(_PREPARED.findall(data))
+        is_change = data[:1] == b"B" and any(name + b"\x00" in data for name in link.changes)
+        if self._replies_to_lose and (is_change or _COMMIT in data):
             self._replies_to_lose -= 1
             link.loses_reply = True
 

@@ -226,8 +226,8 @@ async def rescue(world: World) -> None:
         pass
 
 
-async def discard(_: Dispatch) -> None:
-    """Send a message nowhere."""
+async def discard(_: Sequence[Dispatch]) -> None:
+    """Send messages nowhere."""
 
 
 async def relay(
@@ -239,10 +239,10 @@ async def relay(
     """
     sent: list[UUID] = []
 
-    async def send_own(dispatch: Dispatch) -> None:
-        if dispatch.tenant_id == world.tenant_id:
-            await send(dispatch)
-            sent.append(dispatch.run_id)
+    async def send_own(dispatches: Sequence[Dispatch]) -> None:
+        own = [dispatch for dispatch in dispatches if dispatch.tenant_id == world.tenant_id]
+        await send(own)
+        sent.extend(dispatch.run_id for dispatch in own)
 
     while await run_maintenance(world).relay(send_own, tenant_concurrency=tenant_concurrency):
         pass

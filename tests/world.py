@@ -1,6 +1,6 @@
 """A tenant for one test, as the API, workers and maintenance see it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -178,9 +178,8 @@ class World:
         """
         resources = self.resources[Login.MAINTENANCE]
 
-        async def record(dispatch: Dispatch) -> None:
-            if dispatch.tenant_id == self.tenant_id:
-                self.sent.append(dispatch.run_id)
+        async def record(dispatches: Sequence[Dispatch]) -> None:
+            self.sent += [d.run_id for d in dispatches if d.tenant_id == self.tenant_id]
 
         return Maintenance(
             transactions or resources.transactions,

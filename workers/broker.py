@@ -7,7 +7,7 @@ running tasks.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -112,15 +112,30 @@ class RunBroker(RedisStreamBroker):
         await super().shutdown()
 
     async def kick(self, message: BrokerMessage) -> None:
-        """Append the message to the stream, within `COMMAND_TIMEOUT`.
+        """Append a message to the stream; see `kick_all`. `task.kiq` wraps its errors."""
+        await self.kick_all([message])
+
+    async def kick_all(self, messages: Iterable[BrokerMessage]) -> None:
+        """Append messages to the stream in one round trip, within `COMMAND_TIMEOUT`.
+
+        Some of them may be in the stream if it raises.
 
         Raises:
             TimeoutError: Redis did not respond in time.
-            redis.RedisError: Redis is down or refused the message. `task.kiq` turns both into
-                `taskiq.SendTaskError`.
+            redis.RedisError: Redis is down or refused a message.
         """
-        async with asyncio.timeout(COMMAND_TIMEOUT):
-            await super().kick(message)
+        async with (
+            asyncio.timeout(COMMAND_TIMEOUT),
+            self._redis.pipeline(transaction=False) as pipeline,
+        ):
+            for message in messages:
+                pipeline.xadd(
+                    self.queue_name,
+                    {b"data": message.message},
+                    maxlen=self.maxlen,
+                    approximate=self.approximate,
+                )
+            await pipeline.execute()
 
     async def require_listener(self) -> None:
         """Raise the reason if the listener cannot read its queue."""
@@ -259,7 +274,7 @@ class RunBroker(RedisStreamBroker):
         try:
             async with (
                 asyncio.timeout(COMMAND_TIMEOUT),
-                self._redis.pipeline(transaction=True) as pipeline,
+                self._redis.pipeline(transaction=False) as pipeline,
             ):
                 pipeline.xack(self.queue_name, self.consumer_group_name, entry_id)
                 pipeline.xdel(self.queue_name, entry_id)

@@ -4,7 +4,7 @@ Each method does one bounded step. Any number of maintenance processes may run t
 time.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -25,10 +25,10 @@ _FORGOTTEN = Failure(
 
 
 class DispatchUnavailableError(Exception):
-    """The broker did not take the message; the entry stays in the outbox."""
+    """The broker did not take all messages; their entries stay in the outbox."""
 
 
-Send = Callable[[Dispatch], Awaitable[None]]
+Send = Callable[[Sequence[Dispatch]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +51,17 @@ class RunMaintenance:
         At most `tenant_concurrency` runs of a tenant are dispatched or running at a time.
 
         Raises:
-            DispatchUnavailableError: the broker refused an entry; the entries before it were sent.
+            DispatchUnavailableError: the broker refused a message. All of them are sent again,
+                and a duplicate does nothing.
         """
         async with self._transactions.installation() as session:
             dispatches = await maintenance.take_dispatches(
                 session, limit=BATCH, tenant_concurrency=tenant_concurrency
             )
-            sent: list[Dispatch] = []
-            failure: DispatchUnavailableError | None = None
-            for dispatch in dispatches:
-                try:
-                    await send(dispatch)
-                except DispatchUnavailableError as error:
-                    failure = error
-                    break
-                sent.append(dispatch)
-            if sent:
-                await maintenance.delete_dispatches(session, sent)
-        if failure is not None:
-            raise failure
-        return len(sent)
+            if dispatches:
+                await send(dispatches)
+                await maintenance.delete_dispatches(session, dispatches)
+        return len(dispatches)
 
     async def redispatch(self, *, stale: timedelta) -> int:
         """Put runs into the outbox again if they are pending `stale` after their dispatch.

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import UUID
@@ -41,19 +41,18 @@ ZERO = timedelta(0)
 
 
 class Sent:
-    """Records the messages of one tenant, after refusing the first `refusals` messages."""
+    """Records the messages of one tenant, after refusing the first `refusals` batches."""
 
     def __init__(self, world: World, refusals: int = 0) -> None:
         self.run_ids: list[UUID] = []
         self._world = world
         self._refusals = refusals
 
-    async def __call__(self, dispatch: Dispatch) -> None:
+    async def __call__(self, dispatches: Sequence[Dispatch]) -> None:
         if self._refusals:
             self._refusals -= 1
             raise DispatchUnavailableError("Redis is down")
-        if dispatch.tenant_id == self._world.tenant_id:
-            self.run_ids.append(dispatch.run_id)
+        self.run_ids += [d.run_id for d in dispatches if d.tenant_id == self._world.tenant_id]
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """The metrics of workers and maintenance, and the ids in their logs."""
 
 import asyncio
+from collections.abc import Sequence
 from uuid import uuid4
 
 import pytest
@@ -43,7 +44,7 @@ async def crash(_: RunExecution) -> None:
     raise RuntimeError
 
 
-async def refuse(_: Dispatch) -> None:
+async def refuse(_: Sequence[Dispatch]) -> None:
     raise DispatchUnavailableError("refused")
 
 

@@ -90,10 +90,10 @@ class TestSending:
     async def test_to_a_server_that_is_down_raises(self, world: World, valkey: Valkey) -> None:
         dispatch = Dispatch(1, world.tenant_id, uuid4(), "inventory.sync")
         async with new_broker(valkey.url) as broker:
-            await sender(broker)(dispatch)
+            await sender(broker)([dispatch])
             await valkey.kill()
             with pytest.raises(DispatchUnavailableError, match="Error"):
-                await sender(broker)(dispatch)
+                await sender(broker)([dispatch])
 
     async def test_to_a_server_that_is_silent_raises(
         self, world: World, monkeypatch: pytest.MonkeyPatch
@@ -102,7 +102,7 @@ class TestSending:
         dispatch = Dispatch(1, world.tenant_id, uuid4(), "inventory.sync")
         async with silent_server() as url, new_broker(url) as broker:
             with pytest.raises(DispatchUnavailableError, match="Timeout"):
-                await sender(broker)(dispatch)
+                await sender(broker)([dispatch])
 
     async def test_that_fails_keeps_the_outbox_entry(self, world: World, valkey: Valkey) -> None:
         started = await start_export_sync(world)

@@ -121,21 +121,24 @@ async def take_dispatches(
 _key = tuple_(operation_run.c.tenant_id, operation_run.c.id)
 _keys = select(*each(outbox.c.tenant_id, outbox.c.run_id).c)
 _of_keys = update(operation_run).where(_key.in_(_keys))
-_DELETE_ENTRIES = Statement(delete(outbox).where(any_of(outbox.c.id, "ids")))
-_MARK_DISPATCHED = Statement(
+_DELETE_AND_MARK = Statement(
     # A worker that has claimed the run may lock its row for a whole batch.
-    _of_keys.where(operation_run.c.status == RunStatus.PENDING).values(last_dispatched_at=_now)
+    _of_keys.where(operation_run.c.status == RunStatus.PENDING)
+    .values(last_dispatched_at=_now)
+    .add_cte(delete(outbox).where(any_of(outbox.c.id, "ids")).cte("deleted"))
 )
 
 
 async def delete_dispatches(session: InstallationSession, dispatches: Sequence[Dispatch]) -> None:
     """Delete the entries that were sent, and record the time of the dispatch."""
-    await session.execute(_DELETE_ENTRIES, {"ids": [d.id for d in dispatches]})
-    values = {
-        "tenant_id": [d.tenant_id for d in dispatches],
-        "run_id": [d.run_id for d in dispatches],
-    }
-    await session.execute(_MARK_DISPATCHED, values)
+    await session.execute(
+        _DELETE_AND_MARK,
+        {
+            "ids": [d.id for d in dispatches],
+            "tenant_id": [d.tenant_id for d in dispatches],
+            "run_id": [d.run_id for d in dispatches],
+        },
+    )
 
 
 _STALE: BindParameter[timedelta] = bindparam("stale", type_=Interval())

@@ -98,9 +98,8 @@ async def send_and_work(
     register_tasks(broker, PRODUCERS, runner)
     send = sender(broker, relay)
 
-    async def send_own(dispatch: Dispatch) -> None:
-        if dispatch.tenant_id == world.tenant_id:
-            await send(dispatch)
+    async def send_own(dispatches: Sequence[Dispatch]) -> None:
+        await send([d for d in dispatches if d.tenant_id == world.tenant_id])
 
     async def is_over() -> bool:
         return (await state(world, run_id)).is_terminal
