@@ -30,6 +30,8 @@ POINTS = {
     API: (
         "RunStarter.start.before_commit",
         "RunStarter.start.after_commit",
+        "RunBroker.kick_all.before",
+        "RunBroker.kick_all.after",
         "*.before_commit",
         "TenantFeed.*",
     ),
@@ -43,6 +45,8 @@ POINTS = {
         "RunExecution._end.before",
         "RunExecution._end.before_commit",
         "RunExecution._end.after_commit",
+        "RunBroker.kick_all.before",
+        "RunBroker.kick_all.after",
         "RunBroker._ack.before",
         "RunBroker._ack.after",
         "Itemized.*.before_batch",

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Computed,
@@ -58,6 +59,7 @@ def _when(rule: BucketRule) -> str:
 STATUS_BUCKET_SQL = f"CASE {' '.join(map(_when, BUCKET_RULES))} END"
 ACTIVE_SQL = f"status IN ({_quoted(ACTIVE_STATUSES)})"
 DISPATCHED_SQL = f"{ACTIVE_SQL} AND last_dispatched_at IS NOT NULL"
+SENT_SQL = "sent_at IS NOT NULL AND NOT is_claimed"
 
 
 tenant = Table(
@@ -292,9 +294,15 @@ outbox = Table(
     Column("run_id", Uuid, nullable=False),
     Column("run_type", Text, nullable=False),
     Column("not_before", _timestamp, nullable=False, server_default=_now),
+    # Set if the process that started the run, or made room for it, sends the message itself.
+    Column("sent_at", _timestamp),
+    # Whether a worker has the run, so that maintenance can delete the sent entry.
+    Column("is_claimed", Boolean, nullable=False, server_default=text("false")),
     _of_run(),
     UniqueConstraint("tenant_id", "run_id"),
     Index(None, "tenant_id", "not_before", "id"),
+    Index("ix_outbox_sent", "tenant_id", postgresql_where=text(SENT_SQL)),
+    Index("ix_outbox_claimed", "id", postgresql_where=text("is_claimed")),
 )
 
 notification = Table(

@@ -26,7 +26,8 @@ from workers.metrics import MaintenanceMetrics, RunMetrics, show_file_threads
 from workers.producers import PRODUCERS
 from workers.providers.file_threads import FILE_THREADS
 from workers.runner import RunRunner
-from workers.tasks import register_tasks, sender
+from workers.sending import sender
+from workers.tasks import register_tasks
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +72,13 @@ async def work(settings: Settings) -> None:
     async with process as (resources, tracer, monitor):
         owner = f"{socket.gethostname()}:{os.getpid()}"
         runner = RunRunner(
-            RunClaimer(resources.transactions, resources.wakeups, owner=owner),
+            RunClaimer(
+                resources.transactions,
+                resources.wakeups,
+                owner=owner,
+                send=sender(broker, tracer),
+                share=settings.tenant_concurrency,
+            ),
             PRODUCERS,
             lease=settings.lease,
             run_timeout=timedelta(seconds=settings.run_timeout_seconds),

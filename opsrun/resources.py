@@ -12,6 +12,7 @@ from domain.backups.service import Backups
 from domain.drift.service import Drift
 from domain.inventory.service import Inventory
 from domain.notifications.service import Notifications
+from domain.runs.dispatching import Send
 from domain.runs.feed import TenantFeeds
 from domain.runs.queries import RunQueries
 from domain.runs.starting import RunStarter
@@ -72,14 +73,21 @@ def pool_wait_histogram() -> Histogram:
     )
 
 
-def use_cases(resources: Resources, *, max_active_runs: int) -> "UseCases":
-    """Compose the use cases for the API; a tenant has at most `max_active_runs` active runs."""
+def use_cases(
+    resources: Resources, *, max_active_runs: int, send: Send | None = None, share: int = 0
+) -> "UseCases":
+    """Compose the use cases for the API; see `RunStarter` for the limits of a tenant."""
     # Imported here, so that workers and maintenance start without the GraphQL library.
     from gql.context import UseCases
 
     transactions, wakeups = resources.transactions, resources.wakeups
     starter = RunStarter(
-        transactions, wakeups, max_active_runs=max_active_runs, traceparent=current_traceparent
+        transactions,
+        wakeups,
+        max_active_runs=max_active_runs,
+        traceparent=current_traceparent,
+        send=send,
+        share=share,
     )
     return UseCases(
         transactions=transactions,

@@ -19,8 +19,9 @@ from sqlalchemy import insert
 from domain.backups.models import BackupSet
 from domain.inventory.maintenance import InventoryMaintenance
 from domain.lifecycle import ACTIVE_STATUSES, RunStatus
+from domain.runs.dispatching import Send
 from domain.runs.execution import RunExecution
-from domain.runs.maintenance import RunMaintenance, Send
+from domain.runs.maintenance import RunMaintenance
 from domain.runs.models import Dispatch, OperationRun, StartedRun
 from domain.tables import operation_run
 from domain.tenancy.roles import TenantRole

@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import text
 
+from domain.runs.dispatching import Send
 from domain.runs.execution import RunClaimer, RunExecution
-from domain.runs.maintenance import Send
 from domain.runs.models import Dispatch, FeedCursor, StartedRun
 from domain.runs.repository import feed
 from domain.runs.starting import RunStarter

@@ -7,8 +7,9 @@ from datetime import timedelta
 from uuid import UUID
 
 from domain.inventory.maintenance import InventoryMaintenance
+from domain.runs.dispatching import Send
 from domain.runs.failures import ProducerError
-from domain.runs.maintenance import BATCH, RunMaintenance, Send
+from domain.runs.maintenance import BATCH, RunMaintenance
 from domain.tenancy.transactions import Transactions
 from domain.wakeups import OUTBOX_TOPIC, WakeUps
 from workers.metrics import MaintenanceMetrics

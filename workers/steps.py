@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
-from domain.runs.maintenance import DispatchUnavailableError
+from domain.runs.dispatching import DispatchUnavailableError
 from domain.tenancy.session import DatabaseUnavailableError
 from workers.metrics import MaintenanceMetrics
 

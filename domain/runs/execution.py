@@ -1,12 +1,13 @@
 """A worker's lease on a run: claim it, send heartbeats, write under the fence, finish."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from domain.redaction.sanitizer import sanitize
+from domain.runs.dispatching import Dispatcher, Send
 from domain.runs.failures import FailureReason, ProducerError
 from domain.runs.models import ItemOutcome, Lease, OperationRun
 from domain.runs.repository import items, reading, transitions
@@ -16,7 +17,6 @@ from domain.tenancy.session import TenantSession
 from domain.tenancy.transactions import Transactions
 from domain.wakeups import OUTBOX_TOPIC, WakeUps, feed_topic
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 MESSAGE_LENGTH = 500
@@ -58,10 +58,16 @@ class RunExecution:
     """
 
     def __init__(
-        self, transactions: Transactions, wakeups: WakeUps, run: OperationRun, lease: Lease
+        self,
+        transactions: Transactions,
+        wakeups: WakeUps,
+        dispatcher: Dispatcher,
+        run: OperationRun,
+        lease: Lease,
     ) -> None:
         self._transactions = transactions
         self._wakeups = wakeups
+        self._dispatcher = dispatcher
         self.run = run
         self.lease = lease
 
@@ -107,24 +113,21 @@ class RunExecution:
 
     async def finish(self) -> OperationRun:
         """End the run with the status that follows from its counts; return the ended run."""
-        return await self._end(transitions.complete)
+        return await self._end(None)
 
     async def fail(
         self, reason: FailureReason, message: str, *, error_id: str | None = None
     ) -> OperationRun:
         """End the run as FAILED; return the ended run."""
         message = _safe_message(ProducerError(reason, message))
-        return await self._end(transitions.fail, Failure(reason, message, error_id))
+        return await self._end(Failure(reason, message, error_id))
 
-    async def _end(
-        self,
-        end: Callable[Concatenate[TenantSession, Lease, P], Awaitable[OperationRun | None]],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> OperationRun:
-        write = self._transactions.write
-        ended = _require(await write(end, self.tenant_id, self.lease, *args, **kwargs))
-        await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(self.tenant_id))
+    async def _end(self, failure: Failure | None) -> OperationRun:
+        write, share = self._transactions.write, self._dispatcher.share
+        ended, next_entry = _require(
+            await write(transitions.finish, self.tenant_id, self.lease, failure, share=share)
+        )
+        await self._dispatcher.announce(self.tenant_id, next_entry)
         return ended
 
     async def release(self, delay: timedelta) -> None:
@@ -147,9 +150,19 @@ def _safe_message(error: ProducerError) -> str:
 class RunClaimer:
     """Claims runs for one worker process."""
 
-    def __init__(self, transactions: Transactions, wakeups: WakeUps, *, owner: str) -> None:
+    def __init__(
+        self,
+        transactions: Transactions,
+        wakeups: WakeUps,
+        *,
+        owner: str,
+        send: Send | None = None,
+        share: int = 0,
+    ) -> None:
+        """Claim runs as `owner`. When one ends, `send` the tenant's next one, within its share."""
         self._transactions = transactions
         self._wakeups = wakeups
+        self._dispatcher = Dispatcher(transactions, wakeups, send, share)
         self._owner = owner
 
     async def claim(self, tenant_id: UUID, run_id: UUID, lease: timedelta) -> RunExecution | None:
@@ -160,4 +173,4 @@ class RunClaimer:
         if claimed is None:
             return None
         await self._wakeups.nudge(feed_topic(tenant_id))
-        return RunExecution(self._transactions, self._wakeups, *claimed)
+        return RunExecution(self._transactions, self._wakeups, self._dispatcher, *claimed)

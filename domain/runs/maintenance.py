@@ -4,12 +4,12 @@ Each method does one bounded step. Any number of maintenance processes may run t
 time.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from domain.runs.dispatching import Send
 from domain.runs.failures import FailureReason
-from domain.runs.models import Backlog, Dispatch, OperationRun
+from domain.runs.models import Backlog, OperationRun
 from domain.runs.repository import maintenance
 from domain.runs.repository.backlog import read_backlog
 from domain.runs.repository.recording import Failure
@@ -22,13 +22,6 @@ _FORGOTTEN = Failure(
     FailureReason.QUEUE_TIMEOUT,
     "No worker took the run in time. Start it again when workers are available.",
 )
-
-
-class DispatchUnavailableError(Exception):
-    """The broker did not take all messages; their entries stay in the outbox."""
-
-
-Send = Callable[[Sequence[Dispatch]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +57,13 @@ class RunMaintenance:
         return len(dispatches)
 
     async def redispatch(self, *, stale: timedelta) -> int:
-        """Put runs into the outbox again if they are pending `stale` after their dispatch.
+        """Let the relay send runs again that are pending `stale` after their dispatch.
 
-        Returns how many.
+        Returns how many. Also deletes sent entries of claimed runs.
         """
         async with self._transactions.installation() as session:
             count = await maintenance.redispatch(session, stale=stale, limit=BATCH)
+            count += await maintenance.review_sent_entries(session, stale=stale)
         if count:
             await self._wakeups.nudge(OUTBOX_TOPIC)
         return count

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from domain.errors import UserErrorCode, UserInputError
+from domain.runs.dispatching import Dispatcher, Send
 from domain.runs.idempotency import idempotency_key
 from domain.runs.models import StartedRun, StartOutcome
 from domain.runs.repository import reading, transitions
@@ -11,7 +12,7 @@ from domain.tenancy.models import TenantAccess
 from domain.tenancy.roles import start_permission
 from domain.tenancy.session import TenantSession
 from domain.tenancy.transactions import Transactions
-from domain.wakeups import OUTBOX_TOPIC, WakeUps, feed_topic
+from domain.wakeups import WakeUps
 
 _TRIES = 5
 
@@ -35,13 +36,15 @@ class RunStarter:
         *,
         max_active_runs: int,
         traceparent: Callable[[], str | None] = lambda: None,
+        send: Send | None = None,
+        share: int = 0,
     ) -> None:
-        """Allow each tenant `max_active_runs` at a time.
+        """Allow each tenant `max_active_runs` at a time; `send` those that are in its share.
 
         `traceparent` returns the trace context of the current request, which a new run continues.
         """
         self._transactions = transactions
-        self._wakeups = wakeups
+        self._dispatcher = Dispatcher(transactions, wakeups, send, share)
         self._max_active_runs = max_active_runs
         self._traceparent = traceparent
 
@@ -67,7 +70,7 @@ class RunStarter:
         key = idempotency_key(run_type, context)
         async with self._transactions.member(access, start_permission(run_type)) as session:
             for _ in range(_TRIES):
-                run = await transitions.insert_pending(
+                created = await transitions.insert_pending(
                     session,
                     resource=resource,
                     action=action,
@@ -76,21 +79,20 @@ class RunStarter:
                     context=context,
                     initiator=access.initiator,
                     traceparent=self._traceparent(),
+                    share=self._dispatcher.share,
                 )
-                if run is not None:
-                    outcome = StartOutcome.CREATED
+                if created is not None:
+                    run, entry = created
                     await self._require_room(session)
                     break
                 run_id = await transitions.active_with_key(session, run_type, key)
                 if run_id is not None:
-                    outcome = StartOutcome.REUSED_ACTIVE
                     run = (await reading.by_ids(session, [run_id]))[run_id]
-                    break
+                    return StartedRun(run, StartOutcome.REUSED_ACTIVE)
             else:
                 raise StartContentionError(f"{_TRIES} tries met a {run_type} that had just ended")
-        if outcome is StartOutcome.CREATED:
-            await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(access.tenant_id))
-        return StartedRun(run, outcome)
+        await self._dispatcher.announce(access.tenant_id, entry)
+        return StartedRun(run, StartOutcome.CREATED)
 
     async def _require_room(self, session: TenantSession) -> None:
         # After the event: concurrent starts of the tenant wait for its number, so all are counted.

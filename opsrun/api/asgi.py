@@ -28,6 +28,7 @@ from opsrun.postgres.engines import Login
 from opsrun.resources import Resources, open_resources, use_cases
 from opsrun.settings import Settings
 from opsrun.telemetry.tracing import open_tracer
+from workers.sending import open_sender
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +63,19 @@ async def open_api(
         open_resources(settings, Login.API) as resources,
         open_database_check(settings) as database,
         open_admission(settings, resources.transactions) as admission,
+        open_sender(settings.require_redis_url(), tracer) as send,
     ):
         verifier = tokens(settings)
         recent = RecentTokens(verifier)
         monitor = Monitor(checks(database, resources, verifier), wakeups=resources.wakeups)
         monitor.registry.register(resources.pool_wait)
         contexts = Contexts(
-            use_cases(resources, max_active_runs=settings.tenant_max_active_runs),
+            use_cases(
+                resources,
+                max_active_runs=settings.tenant_max_active_runs,
+                send=send,
+                share=settings.tenant_concurrency,
+            ),
             lambda authorization: recent.verify(bearer(authorization)),
             admission.budgets,
             HubLinks(public_url),

@@ -13,7 +13,8 @@ from tests.workers.brokers import new_broker, receiving
 from tests.workers.scripted import Scripted, runner_of
 from tests.workers.test_maintenance import running
 from tests.world import World
-from workers.tasks import register_tasks, sender
+from workers.sending import sender
+from workers.tasks import register_tasks
 
 QUEUE = 10_000
 SLOTS, SHARE = 4, 3

@@ -12,9 +12,9 @@ import pytest
 from domain.inventory.repository.scopes import scopes
 from domain.lifecycle import RunStatus, StatusBucket
 from domain.notifications.models import NotificationOutcome
+from domain.runs.dispatching import DispatchUnavailableError
 from domain.runs.execution import LeaseLostError
 from domain.runs.failures import FailureReason
-from domain.runs.maintenance import DispatchUnavailableError
 from domain.runs.models import Dispatch, RunEventKind, StartedRun
 from domain.runs.repository import reading
 from domain.tenancy.roles import TenantRole

@@ -7,9 +7,9 @@ from uuid import uuid4
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from domain.runs.dispatching import DispatchUnavailableError
 from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
-from domain.runs.maintenance import DispatchUnavailableError
 from domain.runs.models import Dispatch
 from domain.runs.repository import backlog
 from tests.acts import until

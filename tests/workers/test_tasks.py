@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from domain.lifecycle import RunStatus, StatusBucket
-from domain.runs.maintenance import DispatchUnavailableError
+from domain.runs.dispatching import DispatchUnavailableError
 from domain.runs.models import Dispatch, StartedRun
 from tests.acts import backup_set, export, policy, relay, run_maintenance, start_sync, wait_for_end
 from tests.ledger import ledger_faults, reload
@@ -16,7 +16,8 @@ from tests.workers.brokers import new_broker, receiving, silent_server
 from tests.world import World
 from workers import broker as broker_module
 from workers.producers import PRODUCERS
-from workers.tasks import register_tasks, sender
+from workers.sending import sender
+from workers.tasks import register_tasks
 
 
 async def start_export_sync(world: World) -> StartedRun:

@@ -20,7 +20,11 @@ def _has(status: RunStatus) -> TextClause:
     return text(f"status = '{status}'")
 
 
-_ENTRIES = Statement(select(func.count()).select_from(select(outbox.c.id).limit(_MOST).subquery()))
+_ENTRIES = Statement(
+    select(func.count()).select_from(
+        select(outbox.c.id).where(~outbox.c.is_claimed).limit(_MOST).subquery()
+    )
+)
 _OLDEST = Statement(
     select(func.clock_timestamp() - func.min(operation_run.c.not_before)).where(
         _has(RunStatus.PENDING)

@@ -19,7 +19,6 @@ from sqlalchemy import (
     delete,
     func,
     select,
-    text,
     tuple_,
     update,
 )
@@ -27,9 +26,10 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.lifecycle import RunStatus
 from domain.runs.models import Dispatch, OperationRun, RunEventKind
+from domain.runs.repository.entries import SHARE, places_taken
 from domain.runs.repository.recording import NEXT_VERSION, THE_RUN, Failure, failing, recorded
 from domain.runs.repository.transitions import DELAY, NO_LEASE, WAITING
-from domain.tables import DISPATCHED_SQL, operation_run, outbox, run_event
+from domain.tables import operation_run, outbox, run_event
 from domain.tenancy.session import InstallationSession, TenantSession
 from domain.tenancy.statements import TENANT, Statement, any_of, each
 
@@ -71,16 +71,15 @@ def _tenants_in_outbox() -> CTE:
 
 _TRY_RELAY_LOCK = Statement(select(func.pg_try_advisory_xact_lock(_RELAY_LOCK)))
 _tenants = _tenants_in_outbox()
-_dispatched = (
-    select(func.count().label("runs"))
-    .where(operation_run.c.tenant_id == _tenants.c.tenant_id, text(DISPATCHED_SQL))
-    .lateral("dispatched")
-)
 _next_ones = (
     select(outbox.c.id, outbox.c.tenant_id, outbox.c.run_id, outbox.c.run_type)
-    .where(outbox.c.tenant_id == _tenants.c.tenant_id, outbox.c.not_before <= _now)
+    .where(
+        outbox.c.tenant_id == _tenants.c.tenant_id,
+        outbox.c.not_before <= _now,
+        outbox.c.sent_at.is_(None),
+    )
     .order_by(outbox.c.not_before, outbox.c.id)
-    .limit(func.greatest(bindparam("tenant_concurrency", type_=Integer()) - _dispatched.c.runs, 0))
+    .limit(func.greatest(SHARE - places_taken(_tenants.c.tenant_id), 0))
     .with_for_update(skip_locked=True)
     .lateral("next_ones")
 )
@@ -94,7 +93,7 @@ _traceparent = (
 )
 _TAKE_DISPATCHES = Statement(
     select(_next_ones, _traceparent.label("traceparent"))
-    .select_from(_tenants, _dispatched, _next_ones)
+    .select_from(_tenants, _next_ones)
     .limit(_LIMIT)
 )
 
@@ -111,7 +110,7 @@ async def take_dispatches(
     is_alone: bool = await session.scalar(_TRY_RELAY_LOCK)
     if not is_alone:
         return []
-    values = {"limit": limit, "tenant_concurrency": tenant_concurrency}
+    values = {"limit": limit, SHARE.key: tenant_concurrency}
     return [
         Dispatch(row.id, row.tenant_id, row.run_id, row.run_type, row.traceparent)
         for row in await session.rows(_TAKE_DISPATCHES, values)
@@ -177,6 +176,23 @@ async def redispatch(session: InstallationSession, *, stale: timedelta, limit: i
         await session.execute(_ENQUEUE_AGAIN, values)
         await session.execute(_FORGET_DISPATCH, values)
     return len(rows)
+
+
+_DELETE_CLAIMED = Statement(delete(outbox).where(outbox.c.is_claimed))
+_UNMARK = Statement(
+    update(outbox)
+    .where(outbox.c.sent_at < _now - _STALE, ~outbox.c.is_claimed)
+    .values(sent_at=None)
+)
+
+
+async def review_sent_entries(session: InstallationSession, *, stale: timedelta) -> int:
+    """Delete sent entries of claimed runs, and leave those to the relay that are `stale`.
+
+    Returns how many are left to the relay.
+    """
+    await session.execute(_DELETE_CLAIMED)
+    return await session.execute(_UNMARK, {"stale": stale})
 
 
 def _first_run(*conditions: ColumnElement[bool], by: ColumnElement[datetime]) -> Statement:

@@ -6,14 +6,17 @@ commit earlier, because the counter stays locked until the commit. So the order 
 order of commits, without gaps.
 """
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     CTE,
+    ColumnElement,
     Insert,
+    Select,
     Text,
     Update,
+    UpdateBase,
     Uuid,
     and_,
     bindparam,
@@ -23,14 +26,15 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.lifecycle import RunStatus, bucket_rule
 from domain.notifications.repository import notifying
 from domain.runs.failures import FailureReason
-from domain.runs.models import CHANGING_COLUMNS, RunEventKind
+from domain.runs.models import CHANGING_COLUMNS, Dispatch, RunEventKind
+from domain.runs.repository.entries import entry_again, new_entry, next_entry
 from domain.runs.repository.rows import select_runs
 from domain.tables import operation_run, outbox, run_event, run_failure, tenant_feed
+from domain.tenancy.session import AnyRow
 from domain.tenancy.statements import TENANT, Statement, entering
 
 THE_RUN = and_(
@@ -48,7 +52,6 @@ class Failure(NamedTuple):
     error_id: str | None = None
 
 
-_QUEUES = frozenset({RunEventKind.QUEUED, RunEventKind.REQUEUED})
 _NOTIFIES = frozenset({RunEventKind.QUEUED, RunEventKind.FINISHED})
 
 
@@ -57,13 +60,15 @@ def recorded(
     kind: RunEventKind,
     *,
     left: RunStatus | None,
-    more: Callable[[CTE], Sequence[Insert]] = lambda _: (),
+    more: Callable[[CTE], Mapping[str, UpdateBase]] = lambda _: {},
+    makes_room: bool = False,
 ) -> Statement:
     """Return the statement that changes a run and records the event; it returns the changed run.
 
     `left` is the status before the change, which its guard requires. The run is put into the
-    outbox if it waits now, and its initiator is notified if it was queued or has ended.
-    `more` returns the inserts that follow from the changed run besides.
+    outbox if it waits now, and its initiator is notified if it was queued or has ended. `more`
+    returns further changes by name. With `makes_room`, the run's place in its tenant's share is
+    passed on. Columns `entry_…` describe the entry to send after the commit, if there is one.
     """
     run = change.returning(*operation_run.c).cte("changed")
     counter = (
@@ -73,16 +78,45 @@ def recorded(
         .returning(tenant_feed.c.seq)
         .cte("counter")
     )
-    inserts = [_event(run, counter, kind, left), *more(run)]
-    if kind in _QUEUES:
-        inserts.append(_entry(run, kind))
+    changes = {"event": _event(run, counter, kind, left), **more(run)}
     if kind in _NOTIFIES:
-        inserts.append(notifying(run, counter))
+        changes["notification"] = notifying(run, counter)
     answer = select_runs(runs=run).add_columns(run.c.lease_token)
-    return entering(answer.add_cte(*(each.cte(each.table.name) for each in inserts)))
+    if kind is RunEventKind.QUEUED:
+        entry = new_entry(run, counter).returning(*outbox.c).cte("entry")
+        answer = _with_entry(answer, entry, run.c.traceparent)
+    elif kind is RunEventKind.REQUEUED:
+        changes["entry"] = entry_again(run)
+    elif makes_room:
+        entry = next_entry(run)
+        traceparent = select(operation_run.c.traceparent).where(
+            operation_run.c.tenant_id == entry.c.tenant_id, operation_run.c.id == entry.c.run_id
+        )
+        answer = _with_entry(answer, entry, traceparent.scalar_subquery())
+    return entering(answer.add_cte(*(each.cte(name) for name, each in changes.items())))
 
 
-def failing(run: CTE) -> Sequence[Insert]:
+def _with_entry(
+    answer: Select[Any], entry: CTE, traceparent: ColumnElement[str | None]
+) -> Select[Any]:
+    return answer.outerjoin(entry, entry.c.sent_at.is_not(None)).add_columns(
+        entry.c.id.label("entry_id"),
+        entry.c.run_id.label("entry_run_id"),
+        entry.c.run_type.label("entry_run_type"),
+        traceparent.label("entry_traceparent"),
+    )
+
+
+def entry_to_send(row: AnyRow) -> Dispatch | None:
+    """Return the entry in a row of `recorded` that must be sent after the commit."""
+    if row.entry_id is None:
+        return None
+    return Dispatch(
+        row.entry_id, row.tenant_id, row.entry_run_id, row.entry_run_type, row.entry_traceparent
+    )
+
+
+def failing(run: CTE) -> Mapping[str, Insert]:
     """Return the insert that records why the run failed as a whole."""
     failure = {
         "tenant_id": run.c.tenant_id,
@@ -91,7 +125,7 @@ def failing(run: CTE) -> Sequence[Insert]:
         "item_key": literal("", Text()),
         **{name: bindparam(name, type_=Text()) for name in Failure._fields},
     }
-    return [insert(run_failure).from_select(list(failure), select(*failure.values()))]
+    return {"failure": insert(run_failure).from_select(list(failure), select(*failure.values()))}
 
 
 def _event(run: CTE, counter: CTE, kind: RunEventKind, left: RunStatus | None) -> Insert:
@@ -108,17 +142,4 @@ def _event(run: CTE, counter: CTE, kind: RunEventKind, left: RunStatus | None) -
     }
     return insert(run_event).from_select(
         list(event), select(*event.values()).select_from(run.join(counter, true()))
-    )
-
-
-def _entry(run: CTE, kind: RunEventKind) -> Insert:
-    row = {name: run.c[name] for name in ("tenant_id", "run_type", "not_before")}
-    row["run_id"] = run.c.id
-    entry = upsert(outbox).from_select(list(row), select(*row.values()))
-    if kind is RunEventKind.QUEUED:
-        return entry
-    # A duplicate message may have led a worker to claim the run before its entry was sent.
-    return entry.on_conflict_do_update(
-        index_elements=[outbox.c.tenant_id, outbox.c.run_id],
-        set_={"not_before": entry.excluded.not_before},
     )

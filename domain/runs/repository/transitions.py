@@ -25,8 +25,16 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.lifecycle import RunStatus, completed_status
-from domain.runs.models import Lease, OperationRun, RunEventKind
-from domain.runs.repository.recording import NEXT_VERSION, THE_RUN, Failure, failing, recorded
+from domain.runs.models import Dispatch, Lease, OperationRun, RunEventKind
+from domain.runs.repository.entries import SHARE, claiming
+from domain.runs.repository.recording import (
+    NEXT_VERSION,
+    THE_RUN,
+    Failure,
+    entry_to_send,
+    failing,
+    recorded,
+)
 from domain.tables import operation_run
 from domain.tenancy.models import Initiator
 from domain.tenancy.session import TenantSession
@@ -70,10 +78,13 @@ async def insert_pending(
     context: Mapping[str, Any],
     initiator: Initiator,
     traceparent: str | None,
-) -> OperationRun | None:
-    """Add a pending run and put it into the outbox; None if an active run has the same key."""
-    return await _changed(
-        session,
+    share: int,
+) -> tuple[OperationRun, Dispatch | None] | None:
+    """Add a pending run and put it into the outbox; None if an active run has the same key.
+
+    Also returns its entry if fewer than `share` runs of the tenant are dispatched or running.
+    """
+    row = await session.one_or_none(
         _INSERT,
         {
             "id": uuid4(),
@@ -85,8 +96,10 @@ async def insert_pending(
             "initiator_id": initiator.id,
             "initiator_name": initiator.name,
             "traceparent": traceparent,
+            SHARE.key: share,
         },
     )
+    return row and (OperationRun(row), entry_to_send(row))
 
 
 _COUNT_ACTIVE = Statement(
@@ -140,6 +153,7 @@ _CLAIM = recorded(
     ),
     RunEventKind.STARTED,
     left=RunStatus.PENDING,
+    more=lambda run: {"entry": claiming(run)},
 )
 
 
@@ -203,7 +217,9 @@ async def set_total(session: TenantSession, lease: Lease, total: int) -> Operati
 
 def _end(status: Any, **effects: Any) -> Statement:
     change = FENCED.values(status=status, finished_at=_now, **NEXT_VERSION, **NO_LEASE)
-    return recorded(change, RunEventKind.FINISHED, left=RunStatus.RUNNING, **effects)
+    return recorded(
+        change, RunEventKind.FINISHED, left=RunStatus.RUNNING, makes_room=True, **effects
+    )
 
 
 _COMPLETE = _end(
@@ -222,14 +238,19 @@ _RELEASE = recorded(
 )
 
 
-async def complete(session: TenantSession, lease: Lease) -> OperationRun | None:
-    """End a run with the status of its counts; None if the lease is lost."""
-    return await _changed(session, _COMPLETE, held(lease))
+async def finish(
+    session: TenantSession, lease: Lease, failure: Failure | None, *, share: int
+) -> tuple[OperationRun, Dispatch | None] | None:
+    """End a run as FAILED, or with the status of its counts; None if the lease is lost.
 
-
-async def fail(session: TenantSession, lease: Lease, failure: Failure) -> OperationRun | None:
-    """End a run as FAILED, and record why; None if the lease is lost."""
-    return await _changed(session, _FAIL, held(lease, **failure._asdict()))
+    Also returns the tenant's next entry, which gets the run's place in the tenant's `share`.
+    """
+    values = held(lease, **{SHARE.key: share})
+    if failure is None:
+        row = await session.one_or_none(_COMPLETE, values)
+    else:
+        row = await session.one_or_none(_FAIL, {**values, **failure._asdict()})
+    return row and (OperationRun(row), entry_to_send(row))
 
 
 async def release(session: TenantSession, lease: Lease, delay: timedelta) -> OperationRun | None:

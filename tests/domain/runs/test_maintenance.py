@@ -13,10 +13,10 @@ from domain.inventory import maintenance as inventory_module
 from domain.lifecycle import RunStatus, StatusBucket
 from domain.notifications.models import NotificationOutcome
 from domain.runs import maintenance as module
+from domain.runs.dispatching import DispatchUnavailableError
 from domain.runs.execution import LeaseLostError
 from domain.runs.failures import FailureReason
 from domain.runs.feed import FeedGapError, TenantFeeds
-from domain.runs.maintenance import DispatchUnavailableError
 from domain.runs.models import Dispatch, FeedCursor, RunEventKind
 from domain.tables import metadata, operation_run
 from domain.tenancy.roles import TenantRole

@@ -191,6 +191,7 @@ async def test_the_api_may_write_little_and_delete_nothing(neighbours: Neighbour
     }
     assert await updatable_columns(here, Login.API) == {
         ("tenant_feed", "seq"),
+        ("outbox", "sent_at"),
         ("notification", "read_at"),
         ("tenant", "retention_days"),
         ("app_user", "name"),

@@ -37,7 +37,8 @@ from tests.world import LEASE, TENANT_CONCURRENCY, World
 from workers.broker import RunBroker
 from workers.producers import PRODUCERS
 from workers.runner import RunRunner
-from workers.tasks import register_tasks, sender
+from workers.sending import sender
+from workers.tasks import register_tasks
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SECRET = "Dragon#471"

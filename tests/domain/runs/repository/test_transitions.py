@@ -36,8 +36,8 @@ STEPS: dict[str, Step] = {
     "heartbeat": lambda session, lease: transitions.heartbeat(session, lease, LEASE),
     "total": lambda session, lease: transitions.set_total(session, lease, 9),
     "record": _record,
-    "complete": transitions.complete,
-    "fail": lambda session, lease: transitions.fail(session, lease, _FAILURE),
+    "complete": lambda session, lease: transitions.finish(session, lease, None, share=0),
+    "fail": lambda session, lease: transitions.finish(session, lease, _FAILURE, share=0),
     "release": lambda session, lease: transitions.release(session, lease, timedelta(0)),
 }
 
