@@ -81,8 +81,8 @@ class RunExecution:
         return self.run.context
 
     def reading(self) -> AbstractAsyncContextManager[TenantSession]:
-        """Open a transaction for reads in the run's tenant."""
-        return self._transactions.tenant(self.tenant_id)
+        """Open a session for reads in the run's tenant; each statement sees its own moment."""
+        return self._transactions.reading(self.tenant_id)
 
     async def finished_items(self) -> frozenset[str]:
         """Return the keys of the items that this or an earlier attempt recorded."""

@@ -80,10 +80,12 @@ class RunStarter:
                     initiator=access.initiator,
                     traceparent=self._traceparent(),
                     share=self._dispatcher.share,
+                    active_limit=self._max_active_runs,
                 )
                 if created is not None:
-                    run, entry = created
-                    await self._require_room(session)
+                    run, entry, has_room = created
+                    if not has_room:
+                        await self._require_room(session)
                     break
                 run_id = await transitions.active_with_key(session, run_type, key)
                 if run_id is not None:
@@ -97,7 +99,7 @@ class RunStarter:
     async def _require_room(self, session: TenantSession) -> None:
         # After the event: concurrent starts of the tenant wait for its number, so all are counted.
         limit = self._max_active_runs
-        if await transitions.count_active(session, limit=limit + 1) > limit:
+        if await transitions.count_active_runs(session, limit=limit + 1) > limit:
             raise UserInputError(
                 UserErrorCode.TOO_MANY_ACTIVE_RUNS,
                 f"{limit} runs are queued or running, the most that a tenant may have."

@@ -97,9 +97,16 @@ class Transactions:
             ForbiddenError: the role does not have VIEW.
         """
         access.require(VIEW)
-        async with self._connection(access.user_id) as driver:
-            session = TenantRead(driver, access.tenant_id, access.user_id)
+        async with self.reading(access.tenant_id, access.user_id) as session:
             return await query(session, *args, **kwargs)
+
+    @asynccontextmanager
+    async def reading(
+        self, tenant_id: UUID, user_id: UUID | None = None
+    ) -> AsyncIterator[TenantSession]:
+        """Open a session for reads in a tenant, each statement in one round trip; see `read`."""
+        async with self._connection(user_id or tenant_id) as driver:
+            yield TenantRead(driver, tenant_id, user_id)
 
     async def write(
         self,

@@ -55,6 +55,15 @@ def places_taken(tenant_id: ColumnElement[UUID]) -> ColumnElement[int]:
     return count(operation_run, dispatched) + count(outbox, _SENT)
 
 
+def events_since(counter: FromClause) -> ColumnElement[int]:
+    """Return the number of the tenant's events that a statement does not see.
+
+    They were committed after the statement began and before it locked the feed's counter.
+    """
+    seq = select(tenant_feed.c.seq).where(tenant_feed.c.tenant_id == TENANT).scalar_subquery()
+    return counter.c.seq - 1 - seq
+
+
 def new_entry(run: FromClause, counter: FromClause) -> Insert:
     """Return the insert of a new run's entry, which is marked as sent if its tenant has room.
 
@@ -62,10 +71,8 @@ def new_entry(run: FromClause, counter: FromClause) -> Insert:
     between has an event, and the events are numbered, so the share stays exact. If other entries
     wait, the relay might be about to send them.
     """
-    seq = select(tenant_feed.c.seq).where(tenant_feed.c.tenant_id == TENANT).scalar_subquery()
-    events_since = counter.c.seq - 1 - seq
     others_wait = exists().where(outbox.c.tenant_id == TENANT, _UNSENT)
-    has_room = and_(places_taken(TENANT) + events_since < SHARE, ~others_wait)
+    has_room = and_(places_taken(TENANT) + events_since(counter) < SHARE, ~others_wait)
     row = _row(run) | {"sent_at": case((has_room, _now))}
     return upsert(outbox).from_select(
         list(row), select(*row.values()).select_from(run.join(counter, true()))

@@ -13,6 +13,7 @@ from sqlalchemy import (
     CTE,
     ColumnElement,
     Insert,
+    Integer,
     Select,
     Text,
     Update,
@@ -20,9 +21,11 @@ from sqlalchemy import (
     Uuid,
     and_,
     bindparam,
+    func,
     insert,
     literal,
     select,
+    text,
     true,
     update,
 )
@@ -31,9 +34,9 @@ from domain.lifecycle import RunStatus, bucket_rule
 from domain.notifications.repository import notifying
 from domain.runs.failures import FailureReason
 from domain.runs.models import CHANGING_COLUMNS, Dispatch, RunEventKind
-from domain.runs.repository.entries import entry_again, new_entry, next_entry
+from domain.runs.repository.entries import entry_again, events_since, new_entry, next_entry
 from domain.runs.repository.rows import select_runs
-from domain.tables import operation_run, outbox, run_event, run_failure, tenant_feed
+from domain.tables import ACTIVE_SQL, operation_run, outbox, run_event, run_failure, tenant_feed
 from domain.tenancy.session import AnyRow
 from domain.tenancy.statements import TENANT, Statement, entering
 
@@ -52,6 +55,18 @@ class Failure(NamedTuple):
     error_id: str | None = None
 
 
+ACTIVE = text(ACTIVE_SQL)
+count_active = (
+    select(func.count())
+    .select_from(
+        select(operation_run.c.tenant_id)
+        .where(operation_run.c.tenant_id == TENANT, ACTIVE)
+        .limit(bindparam("active_limit", type_=Integer(), required=True))
+        .subquery()
+    )
+    .scalar_subquery()
+)
+"""The number of the tenant's active runs, up to the parameter `active_limit`."""
 _NOTIFIES = frozenset({RunEventKind.QUEUED, RunEventKind.FINISHED})
 
 
@@ -69,6 +84,7 @@ def recorded(
     outbox if it waits now, and its initiator is notified if it was queued or has ended. `more`
     returns further changes by name. With `makes_room`, the run's place in its tenant's share is
     passed on. Columns `entry_…` describe the entry to send after the commit, if there is one.
+    A new run's column `active_at_most` is an upper bound of the tenant's active runs.
     """
     run = change.returning(*operation_run.c).cte("changed")
     counter = (
@@ -85,6 +101,8 @@ def recorded(
     if kind is RunEventKind.QUEUED:
         entry = new_entry(run, counter).returning(*outbox.c).cte("entry")
         answer = _with_entry(answer, entry, run.c.traceparent)
+        active_at_most = count_active + 1 + events_since(counter)
+        answer = answer.join(counter, true()).add_columns(active_at_most.label("active_at_most"))
     elif kind is RunEventKind.REQUEUED:
         changes["entry"] = entry_again(run)
     elif makes_room:

@@ -19,7 +19,6 @@ from sqlalchemy import (
     case,
     func,
     select,
-    text,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -28,9 +27,11 @@ from domain.lifecycle import RunStatus, completed_status
 from domain.runs.models import Dispatch, Lease, OperationRun, RunEventKind
 from domain.runs.repository.entries import SHARE, claiming
 from domain.runs.repository.recording import (
+    ACTIVE,
     NEXT_VERSION,
     THE_RUN,
     Failure,
+    count_active,
     entry_to_send,
     failing,
     recorded,
@@ -41,7 +42,6 @@ from domain.tenancy.session import TenantSession
 from domain.tenancy.statements import TENANT, Statement, entering
 
 _now = func.clock_timestamp()
-_ACTIVE = text("status IN ('pending', 'running')")
 NO_LEASE = {"lease_token": None, "lease_owner": None, "lease_expires_at": None}
 WAITING = {**NO_LEASE, "status": RunStatus.PENDING, "last_dispatched_at": None}
 
@@ -61,7 +61,7 @@ _INSERT = recorded(
         },
     )
     .on_conflict_do_nothing(
-        index_elements=["tenant_id", "run_type", "idempotency_key"], index_where=_ACTIVE
+        index_elements=["tenant_id", "run_type", "idempotency_key"], index_where=ACTIVE
     ),
     RunEventKind.QUEUED,
     left=None,
@@ -79,10 +79,12 @@ async def insert_pending(
     initiator: Initiator,
     traceparent: str | None,
     share: int,
-) -> tuple[OperationRun, Dispatch | None] | None:
+    active_limit: int,
+) -> tuple[OperationRun, Dispatch | None, bool] | None:
     """Add a pending run and put it into the outbox; None if an active run has the same key.
 
-    Also returns its entry if fewer than `share` runs of the tenant are dispatched or running.
+    Also returns its entry if fewer than `share` runs of the tenant are dispatched or running, and
+    whether the tenant certainly has at most `active_limit` active runs.
     """
     row = await session.one_or_none(
         _INSERT,
@@ -97,24 +99,20 @@ async def insert_pending(
             "initiator_name": initiator.name,
             "traceparent": traceparent,
             SHARE.key: share,
+            "active_limit": active_limit,
         },
     )
-    return row and (OperationRun(row), entry_to_send(row))
+    if row is None:
+        return None
+    return OperationRun(row), entry_to_send(row), row.active_at_most <= active_limit
 
 
-_COUNT_ACTIVE = Statement(
-    select(func.count()).select_from(
-        select(operation_run.c.tenant_id)
-        .where(operation_run.c.tenant_id == TENANT, _ACTIVE)
-        .limit(bindparam("limit", type_=Integer()))
-        .subquery()
-    )
-)
+_COUNT_ACTIVE = Statement(select(count_active))
 
 
-async def count_active(session: TenantSession, *, limit: int) -> int:
+async def count_active_runs(session: TenantSession, *, limit: int) -> int:
     """Count the tenant's active runs, up to `limit`."""
-    return await session.scalar(_COUNT_ACTIVE, {"limit": limit})
+    return await session.scalar(_COUNT_ACTIVE, {"active_limit": limit})
 
 
 _ACTIVE_WITH_KEY = Statement(
@@ -122,7 +120,7 @@ _ACTIVE_WITH_KEY = Statement(
         operation_run.c.tenant_id == TENANT,
         operation_run.c.run_type == bindparam("run_type"),
         operation_run.c.idempotency_key == bindparam("key"),
-        _ACTIVE,
+        ACTIVE,
     )
 )
 
