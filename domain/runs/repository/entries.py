@@ -32,6 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from domain.lifecycle import RunStatus
 from domain.tables import DISPATCHED_SQL, operation_run, outbox, tenant_feed
 from domain.tenancy.session import TenantSession
 from domain.tenancy.statements import TENANT, entering
@@ -112,12 +113,17 @@ def next_entry(ended: FromClause) -> CTE:
     """Return the mark on the oldest due entry of the tenant, which gets the ended run's place.
 
     Entries that the relay is about to send are locked. A place is passed on only once, so the
-    share stays exact.
+    share stays exact. A run that a duplicate message has led to a worker needs no place.
     """
+    waiting = exists().where(
+        operation_run.c.tenant_id == outbox.c.tenant_id,
+        operation_run.c.id == outbox.c.run_id,
+        operation_run.c.status == RunStatus.PENDING,
+    )
     oldest = (
         select(outbox.c.id)
         .join(ended, outbox.c.tenant_id == ended.c.tenant_id)
-        .where(_UNSENT, outbox.c.not_before <= _now, places_taken(TENANT) <= SHARE)
+        .where(_UNSENT, outbox.c.not_before <= _now, places_taken(TENANT) <= SHARE, waiting)
         .order_by(outbox.c.not_before, outbox.c.id)
         .limit(1)
         .with_for_update(of=outbox, skip_locked=True)

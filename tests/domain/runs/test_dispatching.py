@@ -106,6 +106,20 @@ async def test_an_end_sends_the_oldest_waiting_message(world: World) -> None:
     assert not await ledger_faults(world)
 
 
+async def test_an_end_passes_over_a_run_that_a_duplicate_message_led_to_a_worker(
+    world: World,
+) -> None:
+    sender = Sender(world, share=1)
+    first, claimed, waiting = await start(world, 3)
+    running = await sender.claim(first)
+    await sender.claim(claimed)
+    await world.write(
+        "UPDATE opsrun.operation_run SET last_dispatched_at = NULL WHERE id = :id", id=claimed
+    )
+    await running.finish()
+    assert sender.sent == [first, waiting]
+
+
 async def test_an_end_without_a_waiting_message_leaves_room_for_the_next_start(
     world: World,
 ) -> None:
