@@ -28,8 +28,8 @@ _LONG_OUTAGE_BAGS = 3
 _QUEUE = "opsrun"
 POINTS = {
     API: (
-        "RunStarter.start.before_commit",
-        "RunStarter.start.after_commit",
+        "RunStarter._create.before_commit",
+        "RunStarter._create.after_commit",
         "RunBroker.kick_all.before",
         "RunBroker.kick_all.after",
         "*.before_commit",

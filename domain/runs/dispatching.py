@@ -52,7 +52,9 @@ class Dispatcher:
 
     async def _leave_to_relay(self, dispatch: Dispatch) -> None:
         try:
-            await self._transactions.write(entries.unmark, dispatch.tenant_id, dispatch.run_id)
+            await self._transactions.write(
+                dispatch.tenant_id, lambda session: entries.unmark(session, dispatch.run_id)
+            )
         except DatabaseUnavailableError as error:
             # Maintenance unmarks it later, as after a lost message.
             logger.warning("Run %s waits for its redispatch: %s", dispatch.run_id, error)

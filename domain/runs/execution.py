@@ -91,8 +91,11 @@ class RunExecution:
 
     async def set_total(self, total: int) -> None:
         """Record how many items the run has, including those of earlier attempts."""
-        write = self._transactions.write
-        _require(await write(transitions.set_total, self.tenant_id, self.lease, total))
+        _require(
+            await self._transactions.write(
+                self.tenant_id, lambda session: transitions.set_total(session, self.lease, total)
+            )
+        )
         await self._wakeups.nudge(feed_topic(self.tenant_id))
 
     @asynccontextmanager
@@ -108,8 +111,11 @@ class RunExecution:
 
     async def heartbeat(self, duration: timedelta) -> None:
         """Extend the lease to `duration` from now."""
-        write = self._transactions.write
-        _require(await write(transitions.heartbeat, self.tenant_id, self.lease, duration))
+        _require(
+            await self._transactions.write(
+                self.tenant_id, lambda session: transitions.heartbeat(session, self.lease, duration)
+            )
+        )
 
     async def finish(self) -> OperationRun:
         """End the run with the status that follows from its counts; return the ended run."""
@@ -123,17 +129,23 @@ class RunExecution:
         return await self._end(Failure(reason, message, error_id))
 
     async def _end(self, failure: Failure | None) -> OperationRun:
-        write, share = self._transactions.write, self._dispatcher.share
+        share = self._dispatcher.share
         ended, next_entry = _require(
-            await write(transitions.finish, self.tenant_id, self.lease, failure, share=share)
+            await self._transactions.write(
+                self.tenant_id,
+                lambda session: transitions.finish(session, self.lease, failure, share=share),
+            )
         )
         await self._dispatcher.announce(self.tenant_id, next_entry)
         return ended
 
     async def release(self, delay: timedelta) -> None:
         """Return the run to the queue, due after `delay`; the attempt does not count."""
-        write = self._transactions.write
-        _require(await write(transitions.release, self.tenant_id, self.lease, delay))
+        _require(
+            await self._transactions.write(
+                self.tenant_id, lambda session: transitions.release(session, self.lease, delay)
+            )
+        )
         await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(self.tenant_id))
 
 
@@ -168,7 +180,8 @@ class RunClaimer:
     async def claim(self, tenant_id: UUID, run_id: UUID, lease: timedelta) -> RunExecution | None:
         """Claim the run; return None if the message is a duplicate or too late."""
         claimed = await self._transactions.write(
-            transitions.claim, tenant_id, run_id, owner=self._owner, lease=lease
+            tenant_id,
+            lambda session: transitions.claim(session, run_id, owner=self._owner, lease=lease),
         )
         if claimed is None:
             return None

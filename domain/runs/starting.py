@@ -1,16 +1,18 @@
 """Start a run, or return the active one that does the same work (R6, R7)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from domain.errors import UserErrorCode, UserInputError
 from domain.runs.dispatching import Dispatcher, Send
 from domain.runs.idempotency import idempotency_key
 from domain.runs.models import StartedRun, StartOutcome
-from domain.runs.repository import reading, transitions
+from domain.runs.repository import transitions
+from domain.runs.repository.transitions import Created
 from domain.tenancy.models import TenantAccess
 from domain.tenancy.roles import start_permission
-from domain.tenancy.session import TenantSession
+from domain.tenancy.session import RefusedError
 from domain.tenancy.transactions import Transactions
 from domain.wakeups import WakeUps
 
@@ -57,7 +59,7 @@ class RunStarter:
         subject: str,
         context: Mapping[str, Any],
     ) -> StartedRun:
-        """Write the run, its outbox entry, first event and notification in one transaction.
+        """Write the run, its outbox entry, first event and notification with one statement.
 
         `subject` is the display name of the scope or backup set that the run works on. `context`
         holds its parameters; runs with equal contexts do the same work.
@@ -67,41 +69,55 @@ class RunStarter:
             UserInputError: TOO_MANY_ACTIVE_RUNS, unless such a run is active already.
         """
         run_type = f"{resource}.{action}"
+        access.require(start_permission(run_type))
         key = idempotency_key(run_type, context)
-        async with self._transactions.member(access, start_permission(run_type)) as session:
-            for _ in range(_TRIES):
-                created = await transitions.insert_pending(
-                    session,
-                    resource=resource,
-                    action=action,
-                    key=key,
-                    subject=subject,
-                    context=context,
-                    initiator=access.initiator,
-                    traceparent=self._traceparent(),
-                    share=self._dispatcher.share,
-                    active_limit=self._max_active_runs,
-                )
-                if created is not None:
-                    run, entry, has_room = created
-                    if not has_room:
-                        await self._require_room(session)
-                    break
-                run_id = await transitions.active_with_key(session, run_type, key)
-                if run_id is not None:
-                    run = (await reading.by_ids(session, [run_id]))[run_id]
-                    return StartedRun(run, StartOutcome.REUSED_ACTIVE)
-            else:
-                raise StartContentionError(f"{_TRIES} tries met a {run_type} that had just ended")
-        await self._dispatcher.announce(access.tenant_id, entry)
-        return StartedRun(run, StartOutcome.CREATED)
-
-    async def _require_room(self, session: TenantSession) -> None:
-        # After the event: concurrent starts of the tenant wait for its number, so all are counted.
-        limit = self._max_active_runs
-        if await transitions.count_active_runs(session, limit=limit + 1) > limit:
-            raise UserInputError(
-                UserErrorCode.TOO_MANY_ACTIVE_RUNS,
-                f"{limit} runs are queued or running, the most that a tenant may have."
-                " Start this one again when some of them have ended.",
+        insert = partial(
+            transitions.insert_pending,
+            resource=resource,
+            action=action,
+            key=key,
+            subject=subject,
+            context=context,
+            initiator=access.initiator,
+            traceparent=self._traceparent(),
+            share=self._dispatcher.share,
+        )
+        for _ in range(_TRIES):
+            created = await self._create(access, insert)
+            if created is not None:
+                run, entry = created
+                await self._dispatcher.announce(access.tenant_id, entry)
+                return StartedRun(run, StartOutcome.CREATED)
+            active = await self._transactions.read(
+                transitions.active_with_key, access, run_type, key
             )
+            if active is not None:
+                return StartedRun(active, StartOutcome.REUSED_ACTIVE)
+        raise StartContentionError(f"{_TRIES} tries met a {run_type} that had just ended")
+
+    async def _create(
+        self, access: TenantAccess, insert: Callable[..., Awaitable[Created | None]]
+    ) -> Created | None:
+        limit = self._max_active_runs
+        try:
+            return await self._transactions.write(
+                access.tenant_id,
+                lambda session: insert(session, active_limit=limit),
+                access.user_id,
+            )
+        except RefusedError:
+            # Perhaps the tenant has too many active runs. After the event, all are counted,
+            # because concurrent starts of the tenant wait for its number.
+            async with self._transactions.tenant(access.tenant_id, access.user_id) as session:
+                created = await insert(session, active_limit=None)
+                if created and await transitions.count_active_runs(session, limit + 1) > limit:
+                    raise _too_many(limit) from None
+                return created
+
+
+def _too_many(limit: int) -> UserInputError:
+    return UserInputError(
+        UserErrorCode.TOO_MANY_ACTIVE_RUNS,
+        f"{limit} runs are queued or running, the most that a tenant may have."
+        " Start this one again when some of them have ended.",
+    )

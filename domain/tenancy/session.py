@@ -34,14 +34,21 @@ class DatabaseUnavailableError(Exception):
     """
 
 
+class RefusedError(Exception):
+    """A statement refused a change by leaving out a value that must not be null."""
+
+
 async def in_time(answer: Awaitable[T]) -> T:
     """Return the driver's answer.
 
     Raises:
         DatabaseUnavailableError: it timed out; a caller's timeout arrives as a cancellation.
+        RefusedError: a value is null that must not be.
     """
     try:
         return await answer
+    except asyncpg.NotNullViolationError as error:
+        raise RefusedError from error
     except TimeoutError as error:
         raise DatabaseUnavailableError("The database did not answer in time.") from error
 

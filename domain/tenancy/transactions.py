@@ -110,17 +110,19 @@ class Transactions:
 
     async def write(
         self,
-        change: Callable[Concatenate[TenantSession, P], Awaitable[T]],
         tenant_id: UUID,
-        *args: P.args,
-        **kwargs: P.kwargs,
+        change: Callable[[TenantSession], Awaitable[T]],
+        user_id: UUID | None = None,
     ) -> T:
         """Run a change of one statement that enters the tenant, and commit it, in one round trip.
 
         Row level security hides every row from any other statement.
+
+        Raises:
+            RefusedError: the statement refused the change.
         """
-        async with self._connection(tenant_id) as driver:
-            return await change(TenantSession(driver, tenant_id), *args, **kwargs)
+        async with self._connection(user_id or tenant_id) as driver:
+            return await change(TenantSession(driver, tenant_id, user_id))
 
     async def read_own(
         self,

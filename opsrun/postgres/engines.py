@@ -83,6 +83,8 @@ async def open_engine(
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
+        # The connection that worked last has its statements prepared, and needs no ping.
+        pool_use_lifo=True,
         connect_args=options,
         hide_parameters=True,
     )

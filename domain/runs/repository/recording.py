@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     CTE,
+    BindParameter,
     ColumnElement,
     Insert,
     Integer,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Uuid,
     and_,
     bindparam,
+    case,
     func,
     insert,
     literal,
@@ -56,12 +58,13 @@ class Failure(NamedTuple):
 
 
 ACTIVE = text(ACTIVE_SQL)
+_ACTIVE_LIMIT: BindParameter[int | None] = bindparam("active_limit", type_=Integer(), required=True)
 count_active = (
     select(func.count())
     .select_from(
         select(operation_run.c.tenant_id)
         .where(operation_run.c.tenant_id == TENANT, ACTIVE)
-        .limit(bindparam("active_limit", type_=Integer(), required=True))
+        .limit(_ACTIVE_LIMIT)
         .subquery()
     )
     .scalar_subquery()
@@ -84,7 +87,7 @@ def recorded(
     outbox if it waits now, and its initiator is notified if it was queued or has ended. `more`
     returns further changes by name. With `makes_room`, the run's place in its tenant's share is
     passed on. Columns `entry_…` describe the entry to send after the commit, if there is one.
-    A new run's column `active_at_most` is an upper bound of the tenant's active runs.
+    The statement refuses a new run if the tenant may have more than `active_limit` active runs.
     """
     run = change.returning(*operation_run.c).cte("changed")
     counter = (
@@ -101,8 +104,6 @@ def recorded(
     if kind is RunEventKind.QUEUED:
         entry = new_entry(run, counter).returning(*outbox.c).cte("entry")
         answer = _with_entry(answer, entry, run.c.traceparent)
-        active_at_most = count_active + 1 + events_since(counter)
-        answer = answer.join(counter, true()).add_columns(active_at_most.label("active_at_most"))
     elif kind is RunEventKind.REQUEUED:
         changes["entry"] = entry_again(run)
     elif makes_room:
@@ -147,6 +148,11 @@ def failing(run: CTE) -> Mapping[str, Insert]:
 
 
 def _event(run: CTE, counter: CTE, kind: RunEventKind, left: RunStatus | None) -> Insert:
+    seq: ColumnElement[int] = counter.c.seq
+    if kind is RunEventKind.QUEUED:
+        # Without a number, the event violates its table, and nothing is written.
+        active_at_most = count_active + 1 + events_since(counter)
+        seq = case((func.coalesce(active_at_most <= _ACTIVE_LIMIT, true()), seq))
     # The bucket of a run that has not ended does not depend on its counts.
     bucket = left and bucket_rule(left, succeeded=0, failed=0).bucket
     event = {
@@ -154,7 +160,7 @@ def _event(run: CTE, counter: CTE, kind: RunEventKind, left: RunStatus | None) -
         "run_id": run.c.id,
         "status_bucket": run.c.status_bucket,
         **{name: run.c[name] for name in CHANGING_COLUMNS},
-        "seq": counter.c.seq,
+        "seq": seq,
         "kind": literal(kind.value, run_event.c.kind.type),
         "previous_bucket": literal(bucket, run_event.c.previous_bucket.type),
     }

@@ -36,6 +36,7 @@ from domain.runs.repository.recording import (
     failing,
     recorded,
 )
+from domain.runs.repository.rows import select_runs
 from domain.tables import operation_run
 from domain.tenancy.models import Initiator
 from domain.tenancy.session import TenantSession
@@ -68,6 +69,10 @@ _INSERT = recorded(
 )
 
 
+Created = tuple[OperationRun, Dispatch | None]
+"""A new run, and its entry if that must be sent after the commit."""
+
+
 async def insert_pending(
     session: TenantSession,
     *,
@@ -79,12 +84,14 @@ async def insert_pending(
     initiator: Initiator,
     traceparent: str | None,
     share: int,
-    active_limit: int,
-) -> tuple[OperationRun, Dispatch | None, bool] | None:
+    active_limit: int | None,
+) -> Created | None:
     """Add a pending run and put it into the outbox; None if an active run has the same key.
 
-    Also returns its entry if fewer than `share` runs of the tenant are dispatched or running, and
-    whether the tenant certainly has at most `active_limit` active runs.
+    Also returns its entry if fewer than `share` runs of the tenant are dispatched or running.
+
+    Raises:
+        RefusedError: the tenant may have more than `active_limit` active runs.
     """
     row = await session.one_or_none(
         _INSERT,
@@ -102,21 +109,19 @@ async def insert_pending(
             "active_limit": active_limit,
         },
     )
-    if row is None:
-        return None
-    return OperationRun(row), entry_to_send(row), row.active_at_most <= active_limit
+    return row and (OperationRun(row), entry_to_send(row))
 
 
 _COUNT_ACTIVE = Statement(select(count_active))
 
 
-async def count_active_runs(session: TenantSession, *, limit: int) -> int:
+async def count_active_runs(session: TenantSession, limit: int) -> int:
     """Count the tenant's active runs, up to `limit`."""
     return await session.scalar(_COUNT_ACTIVE, {"active_limit": limit})
 
 
 _ACTIVE_WITH_KEY = Statement(
-    select(operation_run.c.id).where(
+    select_runs().where(
         operation_run.c.tenant_id == TENANT,
         operation_run.c.run_type == bindparam("run_type"),
         operation_run.c.idempotency_key == bindparam("key"),
@@ -125,9 +130,9 @@ _ACTIVE_WITH_KEY = Statement(
 )
 
 
-async def active_with_key(session: TenantSession, run_type: str, key: bytes) -> UUID | None:
+async def active_with_key(session: TenantSession, run_type: str, key: bytes) -> OperationRun | None:
     """Return the active run with this key."""
-    return await session.scalar_or_none(_ACTIVE_WITH_KEY, {"run_type": run_type, "key": key})
+    return await _run_of(session, _ACTIVE_WITH_KEY, {"run_type": run_type, "key": key})
 
 
 _LEASE: BindParameter[timedelta] = bindparam("duration", type_=Interval())
@@ -210,7 +215,7 @@ async def lock(session: TenantSession, lease: Lease) -> bool:
 
 async def set_total(session: TenantSession, lease: Lease, total: int) -> OperationRun | None:
     """Set the number of items, including those of earlier attempts; None without the lease."""
-    return await _changed(session, _SET_TOTAL, held(lease, new_total=total))
+    return await _run_of(session, _SET_TOTAL, held(lease, new_total=total))
 
 
 def _end(status: Any, **effects: Any) -> Statement:
@@ -253,10 +258,10 @@ async def finish(
 
 async def release(session: TenantSession, lease: Lease, delay: timedelta) -> OperationRun | None:
     """Return a run to the queue without counting the attempt; None if the lease is lost."""
-    return await _changed(session, _RELEASE, held(lease, delay=delay))
+    return await _run_of(session, _RELEASE, held(lease, delay=delay))
 
 
-async def _changed(
+async def _run_of(
     session: TenantSession, statement: Statement, values: Mapping[str, Any]
 ) -> OperationRun | None:
     row = await session.one_or_none(statement, values)

@@ -212,6 +212,11 @@ async def test_a_follower_within_the_buffer_reads_nothing_from_the_database(
 ) -> None:
     start = await position(world)
     async with feeds(world).follow(world.tenant_id) as feed:
+
+        async def reader_waits() -> bool:
+            return feed.has_reached(start)
+
+        await until(reader_waits)
         await take_after_starts(world, feed, start, 5)
 
         async def read_nothing(*_: object, **__: object) -> None:

@@ -180,7 +180,7 @@ async def test_a_run_that_ends_before_it_is_reused_is_replaced(
     first = await start(world)
     find = transitions.active_with_key
 
-    async def find_too_late(session: TenantSession, run_type: str, key: bytes) -> UUID | None:
+    async def find_too_late(session: TenantSession, run_type: str, key: bytes) -> object:
         monkeypatch.undo()
         await abort(world, first.run.id)
         return await find(session, run_type, key)
