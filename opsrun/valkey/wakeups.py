@@ -16,6 +16,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from domain.outages import Outage
 from domain.wakeups import Waiter
+from opsrun.valkey.pipeline import Pipeline
 from opsrun.valkey.pool import OUTAGE, redis_pool
 
 logger = logging.getLogger(__name__)
@@ -62,7 +63,9 @@ class RedisWakeUps:
     def __init__(self, url: str) -> None:
         """Prepare for the Redis or Valkey server at `url`, without connecting."""
         # The pool must not reconnect silently: nudges in between would be lost.
-        self._redis = Redis.from_pool(redis_pool(url))
+        pool = redis_pool(url)
+        self._redis = Redis.from_pool(pool)
+        self._pipeline = Pipeline(pool)
         self._topics: dict[bytes, _Topic] = {}
         self._topics_changed = False
         self._reading: asyncio.Timeout | None = None
@@ -84,6 +87,7 @@ class RedisWakeUps:
         try:
             await asyncio.wait([self._reader])
         finally:
+            await self._pipeline.aclose()
             await self._redis.aclose()
 
     @property
@@ -102,13 +106,10 @@ class RedisWakeUps:
         Never raises; takes at most `PATIENCE`.
         """
         try:
-            async with (
-                asyncio.timeout(PATIENCE),
-                self._redis.pipeline(transaction=False) as pipeline,
-            ):
-                for topic in topics:
-                    pipeline.publish(_channel(topic), b"")
-                await pipeline.execute()
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.gather(
+                    *(self._pipeline.send("PUBLISH", _channel(topic), b"") for topic in topics)
+                )
         except OUTAGE as error:
             self._sending_outage.failed(error)
         else:
