@@ -1,5 +1,6 @@
 """Dispatch without the relay: the process that starts or ends a run sends the message itself."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
@@ -39,18 +40,24 @@ class Dispatcher:
 
         Without an entry, wake the relay up: a run may wait, or a place may be free.
         """
-        if dispatch is not None and self._send is not None:
-            try:
-                await self._send([dispatch])
-            except DispatchUnavailableError as error:
-                logger.warning("Run %s is left to the relay: %s", dispatch.run_id, error)
-                await self._leave_to_relay(dispatch)
-            else:
-                await self._wakeups.nudge(feed_topic(tenant_id))
-                return
-        await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(tenant_id))
+        if dispatch is None:
+            await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(tenant_id))
+        else:
+            await asyncio.gather(
+                self._send_or_leave(dispatch), self._wakeups.nudge(feed_topic(tenant_id))
+            )
 
-    async def _leave_to_relay(self, dispatch: Dispatch) -> None:
+    async def _send_or_leave(self, dispatch: Dispatch) -> None:
+        """Send the message; if that fails, leave the entry to the relay."""
+        assert self._send is not None, "without it, the share is 0"
+        try:
+            await self._send([dispatch])
+        except DispatchUnavailableError as error:
+            logger.warning("Run %s is left to the relay: %s", dispatch.run_id, error)
+            await self._unmark(dispatch)
+            await self._wakeups.nudge(OUTBOX_TOPIC)
+
+    async def _unmark(self, dispatch: Dispatch) -> None:
         try:
             await self._transactions.write(
                 dispatch.tenant_id, lambda session: entries.unmark(session, dispatch.run_id)
