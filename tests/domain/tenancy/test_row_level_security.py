@@ -258,14 +258,15 @@ async def test_a_claimed_tenant_is_visible_without_its_rows(neighbours: Neighbou
         (Login.API, "*,%,", set()),
         (Login.WORKER, here.slug, set()),
     ):
-        async with here.resources[login].transactions.installation(uuid4()) as session:
-            await session.execute(text(CLAIM), {"slugs": slugs})
-            tenants = {row.id for row in await session.rows(select(tenant.c.id))}
-            assert tenants == seen, slugs
-            for table, owner in TENANT_COLUMNS.items():
-                if table is not tenant:
-                    assert await session.rows(select(owner).limit(1)) == [], table
-            with pytest.raises(PostgresError):
+        transactions = here.resources[login].transactions
+        with pytest.raises(PostgresError):
+            async with transactions.installation(uuid4()) as session:
+                await session.execute(text(CLAIM), {"slugs": slugs})
+                tenants = {row.id for row in await session.rows(select(tenant.c.id))}
+                assert tenants == seen, slugs
+                for table, owner in TENANT_COLUMNS.items():
+                    if table is not tenant:
+                        assert await session.rows(select(owner).limit(1)) == [], table
                 await session.execute(tenant.update().values(retention_days=1, name="x"))
 
 
