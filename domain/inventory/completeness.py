@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import orjson
+
 from domain.runs.failures import FailureReason, ProducerError
 
 _NEXT = "@odata.nextLink"
@@ -33,7 +35,10 @@ def _missing(body: Mapping[str, Any]) -> Iterator[str]:
     count = _number(body.get("settingCount"))
     if held < count:
         yield f"{held} of {count} settings"
-    yield from _missing_pages(body)
+    # A search in the text is faster than a walk through all values.
+    text = orjson.dumps(body)
+    if _NEXT.encode() in text or _COUNT.encode() in text:
+        yield from _missing_pages(body)
 
 
 def _missing_pages(value: Any) -> Iterator[str]:

@@ -23,6 +23,7 @@ _TOP_LEVEL_NOISE = frozenset({"version", "settingCount"})
 # Links to Graph's actions change with the service's releases, and its tips at any time.
 _ACTION = "#microsoft.graph."
 _TIPS = "@microsoft.graph.tips"
+_ABSENT: Sequence[Any] = (None, [])
 _SERVICE_ROOT = re.compile(r"https?://[^/]+/(?:v1\.0|beta)/", re.IGNORECASE)
 # The service addresses members with these keys by name, so their order has no meaning.
 _UNORDERED_BY = ("settingDefinitionId", "id")
@@ -130,35 +131,32 @@ def exact_numbers(value: Any) -> Any:
 
 def _object(value: Mapping[str, Any]) -> dict[str, Any]:
     members = {
-        key: member
-        for key in value
-        if not _is_noise(key) and (member := _member(key, value[key])) not in (None, [])
+        key: kept
+        for key, member in value.items()
+        if not _is_noise(key) and (kept := _member(key, member)) not in _ABSENT
     }
-    typed = {
-        key: member
-        for key, member in members.items()
-        if not is_type(key) or key == TYPE or key.removesuffix(TYPE) in members
-    }
-    return _without_wrapper(typed)
+    types = [key for key in members if is_type(key) and key != TYPE]
+    for key in [key for key in types if key.removesuffix(TYPE) not in members]:
+        del members[key]
+    return _without_wrapper(members)
 
 
 def _member(key: str, value: Any) -> Any:
-    match value:
-        case dict():
-            return _object(value)
-        case list() if key == "assignments":
-            # Exporters often omit the id, which is made of the ids of the policy and the target.
-            return _sorted(key, [_without_id(_member(key, item)) for item in value])
-        case list():
-            return _sorted(key, [_member(key, item) for item in value])
-        case str() if is_type(key):
-            return value.removeprefix("#")
-        case str() if key.endswith(_BIND):
-            return _SERVICE_ROOT.sub("", value).removeprefix("/")
-        case int() | float():
-            return _number(value)
-        case _:
-            return value
+    if isinstance(value, str):
+        return _text(key, value) if _CONTROL in key else value
+    if isinstance(value, dict):
+        return _object(value)
+    if isinstance(value, list):
+        items = [_member(key, item) for item in value]
+        # Exporters often omit the id, which is made of the ids of the policy and the target.
+        return _sorted(key, [_without_id(item) for item in items] if key == "assignments" else items)
+    return _number(value) if isinstance(value, int | float) else value
+
+
+def _text(key: str, value: str) -> str:
+    if is_type(key):
+        return value.removeprefix("#")
+    return _SERVICE_ROOT.sub("", value).removeprefix("/") if key.endswith(_BIND) else value
 
 
 def _is_noise(key: str) -> bool:

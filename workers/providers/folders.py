@@ -12,6 +12,8 @@ from domain.runs.failures import FailureReason, ProducerError
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
 MAX_FOLDER_DEPTH = 32
+# More than a file's size, so that one call reads it.
+_EXTRA_BYTES = 4096
 
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Nonblocking, so that a named pipe in the place of a file does not block the thread.
@@ -63,19 +65,29 @@ def read_file(root: Path, path: Sequence[str]) -> bytes:
     try:
         with _opened(root, path[:-1]) as folder:
             descriptor = os.open(path[-1], _OPEN_FILE, dir_fd=folder)
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise _special()
-            content = b"" if status.st_size > MAX_FILE_BYTES else file.read(MAX_FILE_BYTES + 1)
+        try:
+            return _content(descriptor)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise _failure(error) from None
-    if max(status.st_size, len(content)) > MAX_FILE_BYTES:
+
+
+def _content(descriptor: int) -> bytes:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise _special()
+    size, pieces = status.st_size, []
+    # A file object would take longer than all these calls. A file that grows has more pieces.
+    while size <= MAX_FILE_BYTES and (piece := os.read(descriptor, size + _EXTRA_BYTES)):
+        pieces.append(piece)
+        size = max(size, sum(map(len, pieces)))
+    if size > MAX_FILE_BYTES:
         raise ProducerError(
             FailureReason.FILE_TOO_LARGE,
             f"The file is larger than {MAX_FILE_BYTES // 1024**2} MiB.",
         )
-    return content
+    return b"".join(pieces)
 
 
 def json_files(root: Path, path: Sequence[str], why_ignored: WhyIgnored) -> Iterator[Entry]:
