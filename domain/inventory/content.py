@@ -149,7 +149,9 @@ def _member(key: str, value: Any) -> Any:
     if isinstance(value, list):
         items = [_member(key, item) for item in value]
         # Exporters often omit the id, which is made of the ids of the policy and the target.
-        return _sorted(key, [_without_id(item) for item in items] if key == "assignments" else items)
+        return _sorted(
+            key, [_without_id(item) for item in items] if key == "assignments" else items
+        )
     return _number(value) if isinstance(value, int | float) else value
 
 

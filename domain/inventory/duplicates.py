@@ -1,6 +1,6 @@
 """Find policies of a scope that share a policy id; none of them is stored (P1)."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from domain.runs.failures import FailureReason, ProducerError
@@ -11,13 +11,15 @@ _MAX_NAME_LENGTH = 80
 
 def duplicates(policy_ids: Mapping[str, str]) -> dict[str, ProducerError]:
     """Return a DUPLICATE_ID failure by key for each policy whose id another policy has."""
+    counts = Counter(policy_ids.values())
     keys = defaultdict(list)
     for key, policy_id in policy_ids.items():
-        keys[policy_id].append(key)
+        if counts[policy_id] > 1:
+            keys[policy_id].append(key)
     return {
-        key: _duplicate(policy_id, [_shortened(other) for other in keys[policy_id] if other != key])
-        for key, policy_id in policy_ids.items()
-        if len(keys[policy_id]) > 1
+        key: _duplicate(policy_id, [_shortened(other) for other in twins if other != key])
+        for policy_id, twins in keys.items()
+        for key in twins
     }
 
 

@@ -69,10 +69,14 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class PolicyDifference:
-    """A policy that differs between two snapshots; None stands for a snapshot without it."""
+    """A policy that differs between two snapshots; None stands for a snapshot without it.
+
+    `stored_bytes` is the size of both documents in the database, which compresses them.
+    """
 
     policy_id: str
     name: str
     policy_type: str
     baseline_document: bytes | None
     current_document: bytes | None
+    stored_bytes: int

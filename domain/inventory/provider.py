@@ -1,8 +1,8 @@
 """The seam through which `inventory.sync` reads policies (P1)."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from domain.runs.failures import ProducerError
 
@@ -15,16 +15,18 @@ class NotTaken:
     failure: ProducerError | None = None
     ignored: str | None = None
 
+    @classmethod
+    def failed(cls, key: str, error: ProducerError) -> "NotTaken":
+        """Keep the error without its traceback, which keeps the whole document in memory."""
+        return cls(key, failure=ProducerError(error.reason, error.message, error.names))
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyDocument:
-    """A policy as the provider returned it."""
+    """A policy as the provider returned it: JSON that is not checked yet."""
 
     key: str
-    policy_id: str
-    name: str
-    policy_type: str
-    body: Mapping[str, Any]
+    content: bytes
 
 
 class InventoryProvider(Protocol):
@@ -35,8 +37,8 @@ class InventoryProvider(Protocol):
             return ["workstations"]
 
         async def policies(self, scope_key):
-            body = {"id": "p1", "displayName": "Lock", "@odata.type": "#policy"}
-            yield [PolicyDocument("lock.json", "p1", "Lock", "policy", body)]
+            body = b'{"id": "p1", "displayName": "Lock", "@odata.type": "#policy"}'
+            yield [PolicyDocument("lock.json", body)]
     """
 
     async def scopes(self) -> Sequence[str]:

@@ -105,9 +105,9 @@ class RunExecution:
             _require(await transitions.lock(session, self.lease))
             batch = Batch(session)
             yield batch
-            if batch.items:
-                await items.record(session, self.lease, batch.items)
-        await self._wakeups.nudge(feed_topic(self.tenant_id))
+            has_progressed = batch.items and await items.record(session, self.lease, batch.items)
+        if has_progressed:
+            await self._wakeups.nudge(feed_topic(self.tenant_id))
 
     async def heartbeat(self, duration: timedelta) -> None:
         """Extend the lease to `duration` from now."""

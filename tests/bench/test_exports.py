@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from bench.work.exports import change_export, write_export
-from domain.inventory.content import content_hash, normalize
-from domain.inventory.provider import PolicyDocument
+from domain.inventory.models import PolicyRecord
+from domain.inventory.records import prepare
 from workers.providers.directory import DirectoryProvider
 
 POLICIES = 201
@@ -13,10 +13,10 @@ POLICIES = 201
 async def hashes(export: Path) -> dict[str, bytes]:
     """Return the content hashes of the policies of its only scope, as a sync reads them."""
     return {
-        item.policy_id: content_hash(normalize(item.body))
+        item.policy_id: item.content_hash
         async for batch in DirectoryProvider(export).policies("scope")
-        for item in batch
-        if isinstance(item, PolicyDocument)
+        for item in prepare(batch)[0]
+        if isinstance(item, PolicyRecord)
     }
 
 

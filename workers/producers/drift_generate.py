@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
+
+import orjson
 
 from domain.drift.compare import changes, contents
 from domain.drift.models import RUN_TYPE, ChangeKind, Comparison, DriftKind, NewFinding
@@ -13,10 +15,14 @@ from domain.inventory.repository import policies
 from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.runs.repository.reading import by_ids
-from workers.producers.batches import batches
+from workers.producers.batches import weighed_batches
 from workers.producers.compute_threads import COMPUTE_THREADS
 
-BATCH = 10
+# A few MB of memory: differences in a page, and in a batch with their documents, whose size counts
+# compressed.
+PAGE = 5000
+BATCH = 500
+_BATCH_BYTES = 256 * 1024
 _KNOWN = "The finding is known from an earlier run."
 _SAME = "The two exports write the same settings differently."
 
@@ -29,17 +35,33 @@ class DriftGenerate:
     async def run(self, execution: RunExecution) -> None:
         """Compare content hashes in SQL, then the settings of the policies that differ."""
         comparison = Comparison.of_context(execution.context)
-        runs = (comparison.baseline_run_id, comparison.current_run_id)
-        async with execution.reading() as session:
-            differences = await policies.differences(session, *runs)
-            # Check afterwards: a snapshot that was deleted before looks empty.
-            if len(await by_ids(session, runs)) < len(runs):
-                raise _deleted()
+        total, page = await _page(execution, comparison, after="")
         done = await execution.finished_items()
-        await execution.set_total(len(differences))
-        left = [difference for difference in differences if difference.policy_id not in done]
-        for some in batches(left, BATCH):
-            await _compare(execution, comparison, some)
+        await execution.set_total(total)
+        while page:
+            left = (difference for difference in page if difference.policy_id not in done)
+            for some in weighed_batches(left, _weight, heaviest=_BATCH_BYTES, most=BATCH):
+                await _compare(execution, comparison, some)
+            if len(page) < PAGE:
+                break
+            _, page = await _page(execution, comparison, after=page[-1].policy_id)
+
+
+async def _page(
+    execution: RunExecution, comparison: Comparison, *, after: str
+) -> tuple[int, Sequence[PolicyDifference]]:
+    """Return the first differences after a policy id, and how many there are after it."""
+    runs = (comparison.baseline_run_id, comparison.current_run_id)
+    async with execution.reading() as session:
+        page = await policies.differences(session, *runs, after=after, limit=PAGE)
+        # Check afterwards: a snapshot that was deleted before looks empty.
+        if len(await by_ids(session, runs)) < len(runs):
+            raise _deleted()
+    return page
+
+
+def _weight(difference: PolicyDifference) -> int:
+    return difference.stored_bytes
 
 
 async def _compare(
@@ -63,7 +85,7 @@ async def _compare(
 
 async def _documents(
     execution: RunExecution, differences: Sequence[PolicyDifference]
-) -> Mapping[bytes, Mapping[str, Any]]:
+) -> Mapping[bytes, str]:
     hashes = {
         key
         for difference in differences
@@ -78,7 +100,7 @@ async def _documents(
 
 
 def _findings(
-    differences: Sequence[PolicyDifference], documents: Mapping[bytes, Mapping[str, Any]]
+    differences: Sequence[PolicyDifference], documents: Mapping[bytes, str]
 ) -> dict[str, NewFinding]:
     return {
         difference.policy_id: finding
@@ -87,21 +109,22 @@ def _findings(
     }
 
 
-def _finding(
-    difference: PolicyDifference, documents: Mapping[bytes, Mapping[str, Any]]
-) -> NewFinding | None:
+def _finding(difference: PolicyDifference, documents: Mapping[bytes, str]) -> NewFinding | None:
     """Return the finding; None if only the form of the export differs."""
-    old, new = difference.baseline_document, difference.current_document
+    old, new = (
+        None if key is None else normalize(orjson.loads(documents[key]))
+        for key in (difference.baseline_document, difference.current_document)
+    )
     if old is not None and new is not None:
         kind = DriftKind.MODIFIED
-        differing = changes(normalize(documents[old]), normalize(documents[new]))
+        differing = changes(old, new)
         if not differing:
             return None
     elif new is not None:
-        kind, differing = DriftKind.ADDED, contents(normalize(documents[new]), ChangeKind.ADDED)
+        kind, differing = DriftKind.ADDED, contents(new, ChangeKind.ADDED)
     else:
         assert old is not None  # a difference has a side
-        kind, differing = DriftKind.REMOVED, contents(normalize(documents[old]), ChangeKind.REMOVED)
+        kind, differing = DriftKind.REMOVED, contents(old, ChangeKind.REMOVED)
     return NewFinding(
         policy_id=difference.policy_id,
         policy_name=difference.name,

@@ -4,20 +4,21 @@ from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar
 
-from domain.inventory.content import content_hash, normalize, stored_form
 from domain.inventory.duplicates import duplicates
 from domain.inventory.models import RUN_TYPE, PolicyRecord, SyncParameters
-from domain.inventory.provider import InventoryProvider, NotTaken, PolicyDocument
+from domain.inventory.provider import InventoryProvider, NotTaken
+from domain.inventory.records import prepare
 from domain.inventory.repository import policies
 from domain.inventory.repository.scopes import save_scopes
 from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.tenancy.repository import export_folder
-from workers.producers.batches import batches
+from workers.producers.batches import timed_batches
 from workers.producers.compute_threads import COMPUTE_THREADS
 from workers.providers import provider_of
 
-BATCH = 10
+# Items in a batch: a few MB of memory.
+BATCH = 8000
 _Item = PolicyRecord | NotTaken
 
 
@@ -40,7 +41,7 @@ class InventorySync:
         done = await execution.finished_items()
         left = [item for item in items if item.key not in done]
         await execution.set_total(len(done) + len(left))
-        for some in batches(left, BATCH):
+        for some in timed_batches(left, BATCH):
             await _record(execution, some)
 
 
@@ -54,7 +55,13 @@ async def _read_scope(
     items: list[_Item] = []
     try:
         async for batch in provider.policies(parameters.scope_key):
-            items += await _store_documents(execution, batch)
+            # Large documents take seconds; a thread keeps other runs and heartbeats going.
+            some, documents = await COMPUTE_THREADS.run(
+                execution.tenant_id, partial(prepare, batch)
+            )
+            items += some
+            async with execution.batch() as writing:
+                await policies.store_documents(writing.session, documents)
     except ProducerError as error:
         if error.reason is not FailureReason.SCOPE_NOT_FOUND or not parameters.allow_empty:
             raise
@@ -65,37 +72,6 @@ async def _read_scope(
         NotTaken(item.key, failure=failures[item.key]) if item.key in failures else item
         for item in items
     ]
-
-
-async def _store_documents(
-    execution: RunExecution, batch: Sequence[PolicyDocument | NotTaken]
-) -> list[_Item]:
-    documents = [item for item in batch if isinstance(item, PolicyDocument)]
-    prepared = await COMPUTE_THREADS.run(execution.tenant_id, partial(_prepared, documents))
-    async with execution.batch() as writing:
-        await policies.store_documents(
-            writing.session,
-            {record.document_hash: document for record, document in prepared.values()},
-        )
-    return [prepared[item.key][0] if isinstance(item, PolicyDocument) else item for item in batch]
-
-
-def _prepared(documents: Sequence[PolicyDocument]) -> dict[str, tuple[PolicyRecord, str]]:
-    """Return the record and the JSON to store of each policy, by key."""
-    return {document.key: _prepare(document) for document in documents}
-
-
-def _prepare(document: PolicyDocument) -> tuple[PolicyRecord, str]:
-    document_hash, stored = stored_form(document.body)
-    record = PolicyRecord(
-        key=document.key,
-        policy_id=document.policy_id,
-        name=document.name,
-        policy_type=document.policy_type,
-        content_hash=content_hash(normalize(document.body)),
-        document_hash=document_hash,
-    )
-    return record, stored
 
 
 def _require_policies(items: Sequence[_Item], had: int) -> None:

@@ -5,13 +5,11 @@ import hashlib
 import os
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from domain.inventory.completeness import require_complete
-from domain.inventory.policies import identify, parse_json, storable
+from domain.inventory.policies import parse_json
 from domain.inventory.provider import NotTaken, PolicyDocument
 from domain.inventory.scopes import normal_scope_key, valid_scope_key
 from domain.runs.failures import FailureReason, ProducerError
@@ -24,18 +22,10 @@ T = TypeVar("T")
 
 # A key is part of a primary key, and Postgres limits an index row to 2,700 bytes.
 _MAX_KEY_LENGTH = 500
-# The least weight of an item, so that a batch has at most a hundred of them.
-_ITEM_BYTES = 10 * 1024
+# The least weight of an item, so that a batch has at most 512 of them.
+_ITEM_BYTES = 2 * 1024
 # Some tools write a policy's settings into a second file, as a list or a text.
 _SETTINGS_FILE = "_settings.json"
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """The content of a file, and its size in bytes."""
-
-    item: PolicyDocument | NotTaken
-    size: int = 0
 
 
 class DirectoryProvider:
@@ -71,12 +61,10 @@ class DirectoryProvider:
         folder = _only_folder(folders.get(scope_key, set()))
         files: dict[str, Entry] = {}
         async for listed in in_slices(self._threads, self._root, _entries(root, folder, scope_key)):
-            files.update((_key(file), file) for file in listed)
-        reading = (_read(root, folder, key, file) for key, file in sorted(files.items()))
-        async for some in in_slices(
-            self._threads, self._root, reading, lambda read: read.size + _ITEM_BYTES
-        ):
-            yield [read.item for read in some]
+            files.update(listed)
+        reading = _read_all(root, folder, files)
+        async for batch in in_slices(self._threads, self._root, reading, _weight):
+            yield batch
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await in_file_thread(self._threads, self._root, work)
@@ -110,37 +98,43 @@ def _only_folder(folders: set[tuple[str, ...]]) -> tuple[str, ...]:
     return folder
 
 
-def _entries(root: Path, folder: Sequence[str], scope_key: str) -> Iterator[Entry]:
+def _entries(root: Path, folder: Sequence[str], scope_key: str) -> Iterator[tuple[str, Entry]]:
     rules = read_ignore_rules(root)
 
     def why_ignored(path: Sequence[str], is_folder: bool) -> str | None:
         return rules.why_ignored((scope_key, *path), is_folder=is_folder)
 
     try:
-        yield from json_files(root, folder, why_ignored)
+        for file in json_files(root, folder, why_ignored):
+            yield _key(file), file
     except OSError as error:
         raise _unavailable("The scope's folder", error) from None
 
 
-def _read(root: Path, folder: Sequence[str], key: str, file: Entry) -> _Read:
+def _read_all(
+    root: Path, folder: Sequence[str], files: dict[str, Entry]
+) -> Iterator[PolicyDocument | NotTaken]:
+    """Read the files in the order of their keys; forget each, as its item takes memory."""
+    for key in sorted(files):
+        yield _read(root, folder, key, files.pop(key))
+
+
+def _read(root: Path, folder: Sequence[str], key: str, file: Entry) -> PolicyDocument | NotTaken:
     if file.ignored:
-        return _Read(NotTaken(key, ignored=file.ignored))
+        return NotTaken(key, ignored=file.ignored)
     try:
         if file.failure:
             raise file.failure
-        raw = read_file(root, (*folder, *file.path))
-        return _Read(_item(key, parse_json(raw)), len(raw))
+        content = read_file(root, (*folder, *file.path))
+        if key.lower().endswith(_SETTINGS_FILE) and not isinstance(parse_json(content), dict):
+            return NotTaken(key, ignored="Ignored by default: a policy's settings beside it.")
     except ProducerError as failure:
-        # The traceback of a raised error keeps the whole file in memory.
-        fresh = ProducerError(failure.reason, failure.message, failure.names)
-        return _Read(NotTaken(key, failure=fresh))
+        return NotTaken.failed(key, failure)
+    return PolicyDocument(key, content)
 
 
-def _item(key: str, body: Any) -> PolicyDocument | NotTaken:
-    if key.lower().endswith(_SETTINGS_FILE) and not isinstance(body, dict):
-        return NotTaken(key, ignored="Ignored by default: a policy's settings beside it.")
-    require_complete(storable(body))
-    return PolicyDocument(key, *identify(body), body)
+def _weight(item: PolicyDocument | NotTaken) -> int:
+    return _ITEM_BYTES + (len(item.content) if isinstance(item, PolicyDocument) else 0)
 
 
 def _key(file: Entry) -> str:

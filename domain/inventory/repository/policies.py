@@ -179,7 +179,9 @@ def _side(run_id: str) -> FromClause:
     return (
         select(inventory_policy)
         .where(
-            inventory_policy.c.tenant_id == TENANT, inventory_policy.c.run_id == bindparam(run_id)
+            inventory_policy.c.tenant_id == TENANT,
+            inventory_policy.c.run_id == bindparam(run_id),
+            inventory_policy.c.policy_id > bindparam("after", type_=Text()),
         )
         .subquery()
     )
@@ -189,44 +191,62 @@ def _differences(old: FromClause, new: FromClause) -> Statement:
     def either(name: str) -> ColumnElement[Any]:
         return func.coalesce(new.c[name], old.c[name]).label(name)
 
-    return Statement(
+    page = (
         select(
             either("policy_id"),
             either("name"),
             either("policy_type"),
             old.c.document_hash.label("old"),
             new.c.document_hash.label("new"),
+            func.count().over().label("left"),
         )
         .select_from(old.join(new, new.c.policy_id == old.c.policy_id, full=True))
         .where(old.c.content_hash.is_distinct_from(new.c.content_hash))
         .order_by(either("policy_id"))
+        .limit(bindparam("limit", type_=Integer()))
+        .subquery()
     )
+    stored_bytes = (
+        select(func.coalesce(func.sum(func.pg_column_size(policy_document.c.body)), 0))
+        .where(
+            policy_document.c.tenant_id == TENANT,
+            policy_document.c.hash.in_([page.c.old, page.c.new]),
+        )
+        .scalar_subquery()
+    )
+    return Statement(select(page, stored_bytes.label("stored_bytes")).order_by(page.c.policy_id))
 
 
 _DIFFERENCES = _differences(_side("baseline"), _side("current"))
 
 
 async def differences(
-    session: TenantSession, baseline: UUID, current: UUID
-) -> Sequence[PolicyDifference]:
-    """Return the policies whose content hashes differ, by policy id; read no documents."""
-    rows = await session.rows(_DIFFERENCES, {"baseline": baseline, "current": current})
-    return [
-        PolicyDifference(row.policy_id, row.name, row.policy_type, row.old, row.new) for row in rows
+    session: TenantSession, baseline: UUID, current: UUID, *, after: str, limit: int
+) -> tuple[int, Sequence[PolicyDifference]]:
+    """Return the first policies after an id whose content hashes differ, by policy id.
+
+    The number counts all that differ after that id. `after` is empty at first.
+    """
+    values = {"baseline": baseline, "current": current, "after": after, "limit": limit}
+    rows = await session.rows(_DIFFERENCES, values)
+    page = [
+        PolicyDifference(
+            row.policy_id, row.name, row.policy_type, row.old, row.new, row.stored_bytes
+        )
+        for row in rows
     ]
+    return rows[0].left if rows else 0, page
 
 
 _DOCUMENTS = Statement(
-    select(policy_document.c.hash, policy_document.c.body).where(
+    select(policy_document.c.hash, cast(policy_document.c.body, Text).label("body")).where(
         policy_document.c.tenant_id == TENANT,
         any_of(policy_document.c.hash, "hashes"),
     )
 )
 
 
-async def documents(
-    session: TenantSession, hashes: Sequence[bytes]
-) -> Mapping[bytes, Mapping[str, Any]]:
-    """Return the documents with these hashes."""
+async def documents(session: TenantSession, hashes: Sequence[bytes]) -> Mapping[bytes, str]:
+    """Return the documents with these hashes as JSON, because a large one takes long to parse."""
     rows = await session.rows(_DOCUMENTS, {"hashes": hashes})
     return {row.hash: row.body for row in rows}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domain.inventory.policies import identify, parse_json, storable
+from domain.inventory.policies import identify, parse_policy
 from domain.runs.failures import FailureReason, ProducerError
 
 POLICY = {
@@ -18,7 +18,7 @@ POLICY = {
 
 
 def parse(raw: bytes) -> dict[str, Any]:
-    return storable(parse_json(raw))
+    return parse_policy(raw)
 
 
 def error_of(raw: bytes) -> ProducerError:

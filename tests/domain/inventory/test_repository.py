@@ -1,6 +1,7 @@
 """Documents are kept while something refers to them, even if syncs and collections race."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -225,7 +226,11 @@ async def test_only_policies_with_other_content_differ(world: World) -> None:
     old = await sync(world, policy("a", version=1), policy("b", minutes=1), policy("gone"))
     new = await sync(world, policy("a", version=2), policy("b", minutes=2), policy("new"))
     async with world.resources[Login.WORKER].transactions.tenant(world.tenant_id) as session:
-        differences = await policies.differences(session, old.id, new.id)
+        runs = (old.id, new.id)
+        count, differences = await policies.differences(session, *runs, after="", limit=10)
+        assert count == 3
+        second_page = await policies.differences(session, *runs, after="b", limit=1)
+        assert second_page == (2, differences[1:2])
         bodies = await policies.documents(
             session, [d.current_document for d in differences if d.current_document]
         )
@@ -237,4 +242,4 @@ async def test_only_policies_with_other_content_differ(world: World) -> None:
         ("gone", "Policy gone", False, True),
         ("new", "Policy new", True, False),
     ]
-    assert sorted(body["id"] for body in bodies.values()) == ["b", "new"]
+    assert sorted(json.loads(body)["id"] for body in bodies.values()) == ["b", "new"]

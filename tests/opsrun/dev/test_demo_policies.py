@@ -9,23 +9,28 @@ import pytest
 from domain.drift.compare import changes
 from domain.inventory.content import content_hash, normalize
 from domain.inventory.duplicates import duplicates
+from domain.inventory.models import PolicyRecord
+from domain.inventory.policies import parse_policy
 from domain.inventory.provider import NotTaken, PolicyDocument
+from domain.inventory.records import prepare
 from domain.runs.failures import FailureReason
 from opsrun.dev.demo_policies import write_export
 from workers.providers.directory import DirectoryProvider
 
 
-async def read(folder: Path, scope_key: str) -> list[PolicyDocument | NotTaken]:
-    batches = [batch async for batch in DirectoryProvider(folder).policies(scope_key)]
-    return [item for batch in batches for item in batch]
+async def read(folder: Path, scope_key: str) -> list[PolicyRecord | NotTaken]:
+    batches = DirectoryProvider(folder).policies(scope_key)
+    return [item async for batch in batches for item in prepare(batch)[0]]
 
 
 async def synced(folder: Path, scope_key: str) -> dict[str, Any]:
-    return {
-        item.policy_id: normalize(item.body)
-        for item in await read(folder, scope_key)
+    bodies = [
+        parse_policy(item.content)
+        async for batch in DirectoryProvider(folder).policies(scope_key)
+        for item in batch
         if isinstance(item, PolicyDocument)
-    }
+    ]
+    return {body["id"]: normalize(body) for body in bodies}
 
 
 async def test_two_versions_drift_as_promised(tmp_path: Path) -> None:
@@ -62,7 +67,7 @@ async def test_the_broken_export_is_partly_valid(tmp_path: Path) -> None:
     write_export(tmp_path / "partial", 1, broken=True)
     items = await read(tmp_path, "partial")
     failures = duplicates(
-        {item.key: item.policy_id for item in items if isinstance(item, PolicyDocument)}
+        {item.key: item.policy_id for item in items if isinstance(item, PolicyRecord)}
     )
     failures |= {
         item.key: item.failure for item in items if isinstance(item, NotTaken) and item.failure
@@ -84,10 +89,10 @@ async def test_a_reader_keeps_the_export_that_it_opened(tmp_path: Path) -> None:
     write_export(tmp_path / "production", 1)
     old = await synced(tmp_path, "production")
     reading = DirectoryProvider(tmp_path).policies("production")
-    items = [*await anext(reading)]
+    items, _ = prepare(await anext(reading))
     write_export(tmp_path / "production", 2)
-    items += [item async for batch in reading for item in batch]
-    assert {item.policy_id for item in items if isinstance(item, PolicyDocument)} == old.keys()
+    items += [item async for batch in reading for item in prepare(batch)[0]]
+    assert {item.policy_id for item in items if isinstance(item, PolicyRecord)} == old.keys()
     assert len(items) == len(old)
 
 

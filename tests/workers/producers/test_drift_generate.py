@@ -19,7 +19,8 @@ from tests.acts import age, complete, drift, export, lose_worker, policy, sync
 from tests.ledger import findings, only_failure, reload, skipped
 from tests.world import World
 from workers.producers import drift_generate
-from workers.producers.drift_generate import BATCH
+
+BATCH = 10
 
 
 async def counts(world: World, run: OperationRun) -> dict[DriftKind, int]:
@@ -202,7 +203,7 @@ class TestAPurgedSnapshot:
         started = await world.cases.drift.start_generation(await world.access(), "prod")
         read = getattr(inventory, step)
 
-        async def purge_before(*arguments: Any) -> Any:
+        async def purge_before(*arguments: Any, **more: Any) -> Any:
             await world.write(
                 "DELETE FROM opsrun.operation_run WHERE tenant_id = :tenant_id AND id = :run_id",
                 run_id=old.id,
@@ -213,7 +214,7 @@ class TestAPurgedSnapshot:
                     " NOT EXISTS (SELECT 1 FROM opsrun.inventory_policy p"
                     " WHERE p.tenant_id = d.tenant_id AND p.document_hash = d.hash)"
                 )
-            return await read(*arguments)
+            return await read(*arguments, **more)
 
         monkeypatch.setattr(inventory, step, purge_before)
         run = await complete(world, started)
@@ -234,6 +235,7 @@ async def test_a_second_attempt_continues(world: World, monkeypatch: pytest.Monk
             raise LeaseLostError
         return await add(*arguments)
 
+    monkeypatch.setattr(drift_generate, "BATCH", BATCH)
     monkeypatch.setattr(drift_generate, "add", lost_in_the_second_batch)
     await world.work(started)
     assert (await reload(world, started.run.id)).counts.succeeded == BATCH

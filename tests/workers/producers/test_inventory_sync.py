@@ -33,10 +33,11 @@ from tests.acts import drift as generate_drift
 from tests.ledger import failures, findings, only_failure, policies, reload, skipped
 from tests.world import World
 from workers.producers import inventory_sync
-from workers.producers.inventory_sync import BATCH, InventorySync
+from workers.producers.inventory_sync import InventorySync
 from workers.providers import directory, folders
 from workers.providers.directory import DirectoryProvider
 
+BATCH = 10
 MANY = [policy(f"p{number:02}") for number in range(2 * BATCH + 5)]
 
 
@@ -82,6 +83,11 @@ class InterruptedStore:
             await asyncio.Event().wait()
         self._left -= 1
         return await self._really_store(*arguments)
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inventory_sync, "BATCH", BATCH)
 
 
 def provide(monkeypatch: pytest.MonkeyPatch, provider: InventoryProvider) -> None:
