@@ -1,21 +1,26 @@
 """Find policies of a scope that share a policy id; none of them is stored (P1)."""
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
+from domain.inventory.models import PolicyRecord
 from domain.runs.failures import FailureReason, ProducerError
 
 _MAX_NAMED = 5
 _MAX_NAME_LENGTH = 80
 
 
-def duplicates(policy_ids: Mapping[str, str]) -> dict[str, ProducerError]:
+def duplicates(records: Iterable[PolicyRecord]) -> dict[str, ProducerError]:
     """Return a DUPLICATE_ID failure by key for each policy whose id another policy has."""
-    counts = Counter(policy_ids.values())
-    keys = defaultdict(list)
-    for key, policy_id in policy_ids.items():
-        if counts[policy_id] > 1:
-            keys[policy_id].append(key)
+    records = list(records)
+    seen: set[str] = set()
+    keys: dict[str, list[str]] = {}
+    for record in records:
+        if record.policy_id in seen:
+            keys[record.policy_id] = []
+        seen.add(record.policy_id)
+    for record in records:
+        if record.policy_id in keys:
+            keys[record.policy_id].append(record.key)
     return {
         key: _duplicate(policy_id, [_shortened(other) for other in twins if other != key])
         for policy_id, twins in keys.items()

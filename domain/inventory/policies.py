@@ -27,8 +27,11 @@ _MAX_INTEGER_TEXT = 20
 _MAX_QUOTED = 200
 # Possessive, with an optional last quote, so that the time is linear for any text.
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-# A number that may have more than 64 bits, a NUL character, or a quote that is not written as one.
-_UNUSUAL = re.compile(rb"[0-9]{19}|\\u00(?:00|22)")
+# A NUL character, and a quote that is not written as one.
+_UNUSUAL = (rb"\u0000", rb"\u0022")
+# After the translation, as many digits as a number of more than 64 bits has.
+_DIGITS = bytes.maketrans(b"123456789", b"000000000")
+_MANY_DIGITS = b"0" * 19
 # By byte order mark: the encoding that it announces, and the encoding with swapped bytes. Longer
 # marks come first, because they begin with a shorter one.
 _BYTE_ORDERS = {
@@ -112,7 +115,9 @@ def _parse_usual(raw: bytes) -> dict[str, Any] | None:
     """
     raw = raw.removeprefix(codecs.BOM_UTF8)
     brackets = raw.count(b"{") + raw.count(b"[")
-    if brackets + raw.count(b",") > MAX_VALUES or _UNUSUAL.search(raw):
+    if brackets + raw.count(b",") > MAX_VALUES or any(text in raw for text in _UNUSUAL):
+        return None
+    if _MANY_DIGITS in raw.translate(_DIGITS):
         return None
     try:
         body = orjson.loads(raw)

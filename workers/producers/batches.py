@@ -1,6 +1,7 @@
 """Split work into bounded batches."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from time import monotonic
 from typing import TypeVar
 
@@ -46,3 +47,21 @@ def weighed_batches(
         weighs += weight(item)
     if batch:
         yield batch
+
+
+async def one_ahead(source: AsyncIterator[T]) -> AsyncGenerator[T, None]:
+    """Yield the source's items; it makes the next one while the caller works on one."""
+
+    async def make() -> tuple[T] | None:
+        async for item in source:
+            return (item,)
+        return None
+
+    coming = asyncio.create_task(make())
+    try:
+        while made := await coming:
+            coming = asyncio.create_task(make())
+            yield made[0]
+    finally:
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)

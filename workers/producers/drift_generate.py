@@ -35,7 +35,7 @@ class DriftGenerate:
     async def run(self, execution: RunExecution) -> None:
         """Compare content hashes in SQL, then the settings of the policies that differ."""
         comparison = Comparison.of_context(execution.context)
-        total, page = await _page(execution, comparison, after="")
+        total, page = await _page(execution, comparison, after=None)
         done = await execution.finished_items()
         await execution.set_total(total)
         while page:
@@ -48,9 +48,9 @@ class DriftGenerate:
 
 
 async def _page(
-    execution: RunExecution, comparison: Comparison, *, after: str
+    execution: RunExecution, comparison: Comparison, *, after: str | None
 ) -> tuple[int, Sequence[PolicyDifference]]:
-    """Return the first differences after a policy id, and how many there are after it."""
+    """Return the number of differences, and the first of them; only those after a policy id."""
     runs = (comparison.baseline_run_id, comparison.current_run_id)
     async with execution.reading() as session:
         page = await policies.differences(session, *runs, after=after, limit=PAGE)

@@ -1,8 +1,10 @@
 """`inventory.sync`: read all policies of a scope and store a snapshot (P1)."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from functools import partial
 from typing import ClassVar
+from uuid import UUID
 
 from domain.inventory.duplicates import duplicates
 from domain.inventory.models import RUN_TYPE, PolicyRecord, SyncParameters
@@ -13,12 +15,12 @@ from domain.inventory.repository.scopes import save_scopes
 from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.tenancy.repository import export_folder
-from workers.producers.batches import timed_batches
+from workers.producers.batches import one_ahead, timed_batches
 from workers.producers.compute_threads import COMPUTE_THREADS
 from workers.providers import provider_of
 
 # Items in a batch: a few MB of memory.
-BATCH = 8000
+BATCH = 5000
 _Item = PolicyRecord | NotTaken
 
 
@@ -53,25 +55,30 @@ async def _read_scope(
     Recording waits until all policy ids are known, because duplicates are not stored.
     """
     items: list[_Item] = []
+    preparing = _prepared(execution.tenant_id, provider, parameters.scope_key)
     try:
-        async for batch in provider.policies(parameters.scope_key):
-            # Large documents take seconds; a thread keeps other runs and heartbeats going.
-            some, documents = await COMPUTE_THREADS.run(
-                execution.tenant_id, partial(prepare, batch)
-            )
-            items += some
-            async with execution.batch() as writing:
-                await policies.store_documents(writing.session, documents)
+        # The next batch is read while the database stores this one.
+        async with aclosing(one_ahead(preparing)) as prepared:
+            async for some, documents in prepared:
+                items += some
+                async with execution.batch() as batch:
+                    await policies.store_documents(batch.session, documents)
     except ProducerError as error:
         if error.reason is not FailureReason.SCOPE_NOT_FOUND or not parameters.allow_empty:
             raise
-    failures = duplicates(
-        {item.key: item.policy_id for item in items if isinstance(item, PolicyRecord)}
-    )
+    failures = duplicates(item for item in items if isinstance(item, PolicyRecord))
     return [
         NotTaken(item.key, failure=failures[item.key]) if item.key in failures else item
         for item in items
     ]
+
+
+async def _prepared(
+    tenant_id: UUID, provider: InventoryProvider, scope_key: str
+) -> AsyncIterator[tuple[list[_Item], dict[bytes, str]]]:
+    async for batch in provider.policies(scope_key):
+        # Large documents take seconds; a thread keeps other runs and heartbeats going.
+        yield await COMPUTE_THREADS.run(tenant_id, partial(prepare, batch))
 
 
 def _require_policies(items: Sequence[_Item], had: int) -> None:

@@ -59,7 +59,7 @@ class DirectoryProvider:
         # Resolve the folder once, so that a swap during the sync does not change it.
         root, folders = await self._in_thread(partial(_scope_folders, self._root))
         folder = _only_folder(folders.get(scope_key, set()))
-        files: dict[str, Entry] = {}
+        files: dict[str, Entry | None] = {}
         async for listed in in_slices(self._threads, self._root, _entries(root, folder, scope_key)):
             files.update(listed)
         reading = _read_all(root, folder, files)
@@ -98,7 +98,9 @@ def _only_folder(folders: set[tuple[str, ...]]) -> tuple[str, ...]:
     return folder
 
 
-def _entries(root: Path, folder: Sequence[str], scope_key: str) -> Iterator[tuple[str, Entry]]:
+def _entries(
+    root: Path, folder: Sequence[str], scope_key: str
+) -> Iterator[tuple[str, Entry | None]]:
     rules = read_ignore_rules(root)
 
     def why_ignored(path: Sequence[str], is_folder: bool) -> str | None:
@@ -106,17 +108,19 @@ def _entries(root: Path, folder: Sequence[str], scope_key: str) -> Iterator[tupl
 
     try:
         for file in json_files(root, folder, why_ignored):
-            yield _key(file), file
+            key = _key(file)
+            # A usual file is its key, because a sync holds all of them.
+            yield key, None if file == _usual(key) else file
     except OSError as error:
         raise _unavailable("The scope's folder", error) from None
 
 
 def _read_all(
-    root: Path, folder: Sequence[str], files: dict[str, Entry]
+    root: Path, folder: Sequence[str], files: dict[str, Entry | None]
 ) -> Iterator[PolicyDocument | NotTaken]:
-    """Read the files in the order of their keys; forget each, as its item takes memory."""
+    """Read the files in the order of their keys."""
     for key in sorted(files):
-        yield _read(root, folder, key, files.pop(key))
+        yield _read(root, folder, key, files.pop(key) or _usual(key))
 
 
 def _read(root: Path, folder: Sequence[str], key: str, file: Entry) -> PolicyDocument | NotTaken:
@@ -133,17 +137,23 @@ def _read(root: Path, folder: Sequence[str], key: str, file: Entry) -> PolicyDoc
     return PolicyDocument(key, content)
 
 
+def _usual(key: str) -> Entry:
+    return Entry(tuple(key.split("/")))
+
+
 def _weight(item: PolicyDocument | NotTaken) -> int:
     return _ITEM_BYTES + (len(item.content) if isinstance(item, PolicyDocument) else 0)
 
 
 def _key(file: Entry) -> str:
     """Return the path as a unique printable text; a very long one ends in its hash."""
-    posix = "/".join(file.path)
-    key = "".join(
-        char if char.isprintable() and char != "\\" else char.encode("unicode_escape").decode()
-        for char in posix
-    )
+    key = posix = "/".join(file.path)
+    # The common name is not copied, because a sync holds all of them.
+    if not posix.isprintable() or "\\" in posix:
+        key = "".join(
+            char if char.isprintable() and char != "\\" else char.encode("unicode_escape").decode()
+            for char in posix
+        )
     if len(key) <= _MAX_KEY_LENGTH:
         return key
     digest = hashlib.sha256(os.fsencode(posix)).hexdigest()

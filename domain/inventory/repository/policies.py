@@ -6,8 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
-    FromClause,
     Integer,
+    Select,
     Text,
     Uuid,
     and_,
@@ -175,60 +175,66 @@ async def policy_counts(session: TenantSession, run_ids: Sequence[UUID]) -> Mapp
     return {row.run_id: row.policies for row in rows}
 
 
-def _side(run_id: str) -> FromClause:
-    return (
-        select(inventory_policy)
-        .where(
-            inventory_policy.c.tenant_id == TENANT,
-            inventory_policy.c.run_id == bindparam(run_id),
-            inventory_policy.c.policy_id > bindparam("after", type_=Text()),
-        )
-        .subquery()
+def _snapshot(run_id: str) -> Select[Any]:
+    return select(inventory_policy).where(
+        inventory_policy.c.tenant_id == TENANT, inventory_policy.c.run_id == bindparam(run_id)
     )
 
 
-def _differences(old: FromClause, new: FromClause) -> Statement:
-    def either(name: str) -> ColumnElement[Any]:
-        return func.coalesce(new.c[name], old.c[name]).label(name)
-
+def _differences(*conditions: ColumnElement[bool]) -> Statement:
+    # First find the ids, because the server sorts or hashes whole snapshots for that.
+    old, new = (_snapshot(run_id).where(*conditions).subquery() for run_id in _SNAPSHOTS)
+    policy_id = func.coalesce(new.c.policy_id, old.c.policy_id).label("policy_id")
     page = (
-        select(
-            either("policy_id"),
-            either("name"),
-            either("policy_type"),
-            old.c.document_hash.label("old"),
-            new.c.document_hash.label("new"),
-            func.count().over().label("left"),
-        )
+        select(policy_id, func.count().over().label("left"))
         .select_from(old.join(new, new.c.policy_id == old.c.policy_id, full=True))
         .where(old.c.content_hash.is_distinct_from(new.c.content_hash))
-        .order_by(either("policy_id"))
+        .order_by(policy_id)
         .limit(bindparam("limit", type_=Integer()))
         .subquery()
     )
+    old, new = (_snapshot(run_id).subquery() for run_id in _SNAPSHOTS)
     stored_bytes = (
         select(func.coalesce(func.sum(func.pg_column_size(policy_document.c.body)), 0))
         .where(
             policy_document.c.tenant_id == TENANT,
-            policy_document.c.hash.in_([page.c.old, page.c.new]),
+            policy_document.c.hash.in_([old.c.document_hash, new.c.document_hash]),
         )
         .scalar_subquery()
     )
-    return Statement(select(page, stored_bytes.label("stored_bytes")).order_by(page.c.policy_id))
+    return Statement(
+        select(
+            page,
+            func.coalesce(new.c.name, old.c.name).label("name"),
+            func.coalesce(new.c.policy_type, old.c.policy_type).label("policy_type"),
+            old.c.document_hash.label("old"),
+            new.c.document_hash.label("new"),
+            stored_bytes.label("stored_bytes"),
+        )
+        .select_from(
+            page.outerjoin(old, old.c.policy_id == page.c.policy_id).outerjoin(
+                new, new.c.policy_id == page.c.policy_id
+            )
+        )
+        .order_by(page.c.policy_id)
+    )
 
 
-_DIFFERENCES = _differences(_side("baseline"), _side("current"))
+_SNAPSHOTS = ("baseline", "current")
+_FIRST_DIFFERENCES = _differences()
+_DIFFERENCES_AFTER = _differences(inventory_policy.c.policy_id > bindparam("after", type_=Text()))
 
 
 async def differences(
-    session: TenantSession, baseline: UUID, current: UUID, *, after: str, limit: int
+    session: TenantSession, baseline: UUID, current: UUID, *, after: str | None, limit: int
 ) -> tuple[int, Sequence[PolicyDifference]]:
-    """Return the first policies after an id whose content hashes differ, by policy id.
+    """Return the first policies, or the first after an id, whose content hashes differ, by id.
 
-    The number counts all that differ after that id. `after` is empty at first.
+    The number counts all that differ, or all after that id.
     """
+    statement = _FIRST_DIFFERENCES if after is None else _DIFFERENCES_AFTER
     values = {"baseline": baseline, "current": current, "after": after, "limit": limit}
-    rows = await session.rows(_DIFFERENCES, values)
+    rows = await session.rows(statement, values)
     page = [
         PolicyDifference(
             row.policy_id, row.name, row.policy_type, row.old, row.new, row.stored_bytes

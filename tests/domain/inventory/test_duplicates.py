@@ -1,12 +1,23 @@
 """Policies that share an id all fail, and each names the others."""
 
+from collections.abc import Mapping
+
 from domain.inventory.duplicates import duplicates
-from domain.runs.failures import FailureReason
+from domain.inventory.models import PolicyRecord
+from domain.runs.failures import FailureReason, ProducerError
+
+
+def failures_of(policy_ids: Mapping[str, str]) -> Mapping[str, ProducerError]:
+    """Return the failures of policies with these ids by key."""
+    return duplicates(
+        PolicyRecord(key, policy_id, "A policy", "aPolicy", b"", b"")
+        for key, policy_id in policy_ids.items()
+    )
 
 
 def test_policies_with_the_same_id_all_fail_and_name_each_other() -> None:
     many = {f"many-{number}.json": "many" for number in range(7)}
-    failures = duplicates(
+    failures = failures_of(
         {"a.json": "twin", "copies/a.json": "twin", "other.json": "single", **many}
     )
     assert failures.keys() == {"a.json", "copies/a.json", *many}
@@ -26,6 +37,6 @@ def test_policies_with_the_same_id_all_fail_and_name_each_other() -> None:
 
 def test_a_long_name_shows_its_end() -> None:
     long = "x" * 200 + "/a.json"
-    message = duplicates({long: "twin", "b.json": "twin"})["b.json"].message
+    message = failures_of({long: "twin", "b.json": "twin"})["b.json"].message
     assert "x/a.json; keep" in message
     assert len(message) < 150

@@ -227,7 +227,7 @@ async def test_only_policies_with_other_content_differ(world: World) -> None:
     new = await sync(world, policy("a", version=2), policy("b", minutes=2), policy("new"))
     async with world.resources[Login.WORKER].transactions.tenant(world.tenant_id) as session:
         runs = (old.id, new.id)
-        count, differences = await policies.differences(session, *runs, after="", limit=10)
+        count, differences = await policies.differences(session, *runs, after=None, limit=10)
         assert count == 3
         second_page = await policies.differences(session, *runs, after="b", limit=1)
         assert second_page == (2, differences[1:2])
