@@ -45,14 +45,27 @@ class SyncParameters:
 
 @dataclass(frozen=True, slots=True)
 class PolicyRecord:
-    """A policy to add to a snapshot; its document is stored already."""
+    """A policy to add to a snapshot; its document is stored already.
+
+    `hashes` has the content's 32 bytes and then the document's: as one value, because a sync holds
+    the records of all policies.
+    """
 
     key: str
     policy_id: str
     name: str
     policy_type: str
-    content_hash: bytes
-    document_hash: bytes
+    hashes: bytes
+
+    @property
+    def content_hash(self) -> bytes:
+        """The SHA-256 of the normalized document."""
+        return self.hashes[:32]
+
+    @property
+    def document_hash(self) -> bytes:
+        """The SHA-256 of the document, by which it is stored."""
+        return self.hashes[32:]
 
 
 @dataclass(frozen=True, slots=True)

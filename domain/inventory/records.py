@@ -43,9 +43,8 @@ def _record_of(document: PolicyDocument) -> tuple[PolicyRecord, str]:
         key=document.key,
         policy_id=policy_id,
         name=name,
-        # A scope has few types; without this, each record would hold a copy of its name.
+        # A scope has few types, so records share their names.
         policy_type=sys.intern(policy_type),
-        content_hash=content_hash(normalize(body)),
-        document_hash=document_hash,
+        hashes=content_hash(normalize(body)) + document_hash,
     )
     return record, text

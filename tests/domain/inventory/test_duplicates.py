@@ -10,7 +10,7 @@ from domain.runs.failures import FailureReason, ProducerError
 def failures_of(policy_ids: Mapping[str, str]) -> Mapping[str, ProducerError]:
     """Return the failures of policies with these ids by key."""
     return duplicates(
-        PolicyRecord(key, policy_id, "A policy", "aPolicy", b"", b"")
+        PolicyRecord(key, policy_id, "A policy", "aPolicy", b"")
         for key, policy_id in policy_ids.items()
     )
 

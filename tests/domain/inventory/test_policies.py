@@ -191,3 +191,19 @@ def test_a_document_with_too_many_values_is_refused_quickly(text: str) -> None:
         FailureReason.INVALID_JSON,
     )
     assert process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 9223372036854775807, "b": -9223372036854775808, "c": 18446744073709551615}',
+        '{"a": 12345678901234567890.5, "b": 1e19, "c": "12345678901234567890123", "d": -0.0}',
+        '{"a": "say \\u0022x\\u0022", "\\u0022": "\\"", "b": "\\\\u0000"}',
+        '{"a": "\\ud83d\\ude00", "e\\u0301": "\\/", "": [null, true, {}, []]}',
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_unusual_values_are_read_as_json_reads_them(text: str, encoding: str) -> None:
+    body, expected = parse(text.encode(encoding)), json.loads(text)
+    # The texts also tell 1 from 1.0 and from True.
+    assert json.dumps(body) == json.dumps(expected)

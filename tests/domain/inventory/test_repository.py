@@ -29,8 +29,7 @@ def record(policy_id: str, **settings: Any) -> PolicyRecord:
         policy_id=policy_id,
         name=body["displayName"],
         policy_type="windows10CompliancePolicy",
-        content_hash=content_hash(normalize(body)),
-        document_hash=document_hash(body),
+        hashes=content_hash(normalize(body)) + document_hash(body),
     )
 
 

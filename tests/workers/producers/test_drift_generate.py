@@ -1,5 +1,6 @@
 """Drift generation finds every difference once, and repeating it changes nothing."""
 
+import secrets
 from typing import Any
 
 import pytest
@@ -245,3 +246,40 @@ async def test_a_second_attempt_continues(world: World, monkeypatch: pytest.Monk
     assert run.counts == RunCounts(total=BATCH + 3, succeeded=BATCH + 3, failed=0, skipped=0)
     assert len(await findings(world, run)) == BATCH + 3
     assert added[2:] == added[1:2]
+
+
+async def test_more_differences_than_a_page_are_all_compared(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drift_generate, "PAGE", 3)
+    await sync(world, *(policy(f"p{number}", minutes=1) for number in range(6)), policy("same"))
+    await sync(world, *(policy(f"p{number}", minutes=2) for number in range(2, 9)), policy("same"))
+    run = await drift(world)
+    assert run.counts == RunCounts(total=9, succeeded=9, failed=0, skipped=0)
+    by_policy = await findings(world, run)
+    assert {key: finding.kind for key, finding in by_policy.items()} == {
+        **dict.fromkeys(("p0", "p1"), DriftKind.REMOVED),
+        **dict.fromkeys(("p2", "p3", "p4", "p5"), DriftKind.MODIFIED),
+        **dict.fromkeys(("p6", "p7", "p8"), DriftKind.ADDED),
+    }
+
+
+async def test_large_documents_are_compared_one_by_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    read = inventory.documents
+
+    async def read_and_count(session: Any, hashes: Any) -> Any:
+        sizes.append(len(hashes))
+        return await read(session, hashes)
+
+    monkeypatch.setattr(inventory, "documents", read_and_count)
+    # Random texts stay large when the database compresses them.
+    texts = [secrets.token_hex(200_000) for _ in range(2)]
+    for minutes in (1, 2):
+        large = [policy(f"large{i}", text=text, minutes=minutes) for i, text in enumerate(texts)]
+        await sync(world, *large, policy("small", minutes=minutes), policy("tiny", minutes=minutes))
+    run = await drift(world)
+    assert run.counts == RunCounts(total=4, succeeded=4, failed=0, skipped=0)
+    assert sizes == [2, 2, 4]

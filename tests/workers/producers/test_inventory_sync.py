@@ -459,3 +459,20 @@ async def test_progress_is_reported_after_every_batch(world: World) -> None:
         ("RUN_PROGRESSED", 25, 25),
         ("RUN_FINISHED", 25, 25),
     ]
+
+
+async def test_many_small_policies_report_progress_a_few_times(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    count = 1500
+    folder = export(world)
+    for number in range(count):
+        (folder / f"{number:04}.json").write_text(json.dumps(policy(f"p{number}")))
+    run = await sync(world)
+    assert run.status_bucket is StatusBucket.SUCCEEDED
+    assert run.counts == RunCounts(total=count, succeeded=count, failed=0, skipped=0)
+    assert len(await stored_ids(world, run.id)) == count
+    assert len(await item_attempts(world, run.id)) == count
+    events = await world.read(reading.events, await world.access(), [run.id], after=None, limit=100)
+    assert len(events[run.id]) < 25
