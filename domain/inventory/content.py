@@ -182,6 +182,8 @@ def _without_wrapper(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sorted(key: str, items: list[Any]) -> list[Any]:
+    if len(items) < 2:
+        return items
     for name in _UNORDERED_BY:
         if identities(items, name) is not None:
             return sorted(items, key=lambda item: str(item[name]))

@@ -16,6 +16,7 @@ from sqlalchemy import (
     column,
     func,
     select,
+    true,
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
@@ -193,29 +194,33 @@ def _differences(*conditions: ColumnElement[bool]) -> Statement:
         .limit(bindparam("limit", type_=Integer()))
         .subquery()
     )
-    old, new = (_snapshot(run_id).subquery() for run_id in _SNAPSHOTS)
+    # The limit keeps the server from joining whole snapshots with the page.
+    before, after = (
+        _snapshot(run_id)
+        .where(inventory_policy.c.policy_id == page.c.policy_id)
+        .limit(1)
+        .correlate(page)
+        .lateral()
+        for run_id in _SNAPSHOTS
+    )
     stored_bytes = (
         select(func.coalesce(func.sum(func.pg_column_size(policy_document.c.body)), 0))
         .where(
             policy_document.c.tenant_id == TENANT,
-            policy_document.c.hash.in_([old.c.document_hash, new.c.document_hash]),
+            policy_document.c.hash.in_([before.c.document_hash, after.c.document_hash]),
         )
         .scalar_subquery()
     )
     return Statement(
         select(
             page,
-            func.coalesce(new.c.name, old.c.name).label("name"),
-            func.coalesce(new.c.policy_type, old.c.policy_type).label("policy_type"),
-            old.c.document_hash.label("old"),
-            new.c.document_hash.label("new"),
+            func.coalesce(after.c.name, before.c.name).label("name"),
+            func.coalesce(after.c.policy_type, before.c.policy_type).label("policy_type"),
+            before.c.document_hash.label("old"),
+            after.c.document_hash.label("new"),
             stored_bytes.label("stored_bytes"),
         )
-        .select_from(
-            page.outerjoin(old, old.c.policy_id == page.c.policy_id).outerjoin(
-                new, new.c.policy_id == page.c.policy_id
-            )
-        )
+        .select_from(page.outerjoin(before, true()).outerjoin(after, true()))
         .order_by(page.c.policy_id)
     )
 
