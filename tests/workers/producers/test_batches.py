@@ -1,9 +1,13 @@
 """Batches are bounded by time, by number and by weight."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
 import pytest
 
 from workers.producers import batches
-from workers.producers.batches import timed_batches, weighed_batches
+from workers.producers.batches import one_ahead, timed_batches, weighed_batches
 
 
 class Clock:
@@ -62,3 +66,52 @@ def test_an_item_above_the_limit_is_a_batch_alone() -> None:
         [1],
         [20],
     ]
+
+
+class Source:
+    """Makes three items, then raises `error` if there is one, or waits without end."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self.made = asyncio.Event()
+        self.was_cancelled = False
+        self._error = error
+
+    async def items(self) -> AsyncIterator[int]:
+        for item in range(3):
+            yield item
+            self.made.set()
+        if self._error is not None:
+            raise self._error
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.was_cancelled = True
+            raise
+
+
+async def test_the_next_item_is_made_while_the_caller_works() -> None:
+    source = Source(None)
+    async with asyncio.timeout(10), aclosing(one_ahead(source.items())) as ahead:
+        assert await anext(ahead) == 0
+        await source.made.wait()
+        assert [await anext(ahead), await anext(ahead)] == [1, 2]
+        # Let the source wait for its next item before the caller leaves.
+        await asyncio.sleep(0)
+    assert source.was_cancelled
+
+
+async def test_an_error_of_the_source_follows_its_items() -> None:
+    ahead = one_ahead(Source(ValueError("broken")).items())
+    assert [await anext(ahead) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="broken"):
+        await anext(ahead)
+
+
+async def test_a_caller_that_fails_gets_its_own_error() -> None:
+    source = Source(ValueError("not seen"))
+    with pytest.raises(KeyError):
+        async with aclosing(one_ahead(source.items())) as ahead:
+            async for item in ahead:
+                if item == 2:
+                    await asyncio.sleep(0)
+                    raise KeyError(item)
