@@ -5,13 +5,13 @@ moved into the past. Each tenant's history is one transaction, so an interrupted
 partial history, and no worker sees an outbox entry of it.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TypeVar
 from uuid import UUID
 
 import click
@@ -28,7 +28,6 @@ from domain.runs.repository import feed
 from domain.runs.starting import RunStarter
 from domain.tenancy import repository as tenancy
 from domain.tenancy.models import TenantAccess
-from domain.tenancy.roles import VIEW
 from domain.tenancy.session import TenantSession
 from domain.tenancy.transactions import Transactions
 from domain.wakeups import WakeUps
@@ -36,6 +35,8 @@ from opsrun.dev import demo
 from opsrun.dev.demo_history_times import move_into_past
 from opsrun.dev.demo_policies import Version, write_export
 from workers.producers import PRODUCERS
+
+T = TypeVar("T")
 
 DAYS = 28
 # By days ago: the version that the export became. The demo starts with version 1.
@@ -90,9 +91,21 @@ class _OneTransaction(Transactions):
         assert tenant_id == self._session.tenant_id
         yield replace(self._session, user_id=user_id)
 
-    async def read(self, query: Any, access: TenantAccess, *args: Any, **kwargs: Any) -> Any:
-        async with self.member(access, VIEW) as session:
-            return await query(session, *args, **kwargs)
+    @asynccontextmanager
+    async def reading(
+        self, tenant_id: UUID, user_id: UUID | None = None
+    ) -> AsyncIterator[TenantSession]:
+        async with self.tenant(tenant_id, user_id) as session:
+            yield session
+
+    async def write(
+        self,
+        tenant_id: UUID,
+        change: Callable[[TenantSession], Awaitable[T]],
+        user_id: UUID | None = None,
+    ) -> T:
+        async with self.tenant(tenant_id, user_id) as session:
+            return await change(session)
 
 
 class _History:
