@@ -1,5 +1,6 @@
 """What all commands share: reading the settings, and errors without a traceback."""
 
+import gc
 import logging
 import os
 import sys
@@ -29,6 +30,9 @@ def run_command(main: Coroutine[Any, Any, T]) -> T:
     from domain.tenancy.administration import UnknownTenantError
     from domain.tenancy.session import DatabaseUnavailableError
 
+    # The modules stay, so the collector need not look at them.
+    gc.freeze()
+    gc.enable()
     try:
         return uvloop.run(main)
     except (OperatorError, UnknownTenantError, DatabaseUnavailableError) as error:

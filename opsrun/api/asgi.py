@@ -21,6 +21,7 @@ from gql.transport.graphiql import GRAPHIQL_PATH, graphiql_routes
 from gql.transport.http import GraphQLView
 from opsrun.api.admission_config import open_admission
 from opsrun.api.health import Check, open_database_check
+from opsrun.api.health_routes import health_routes
 from opsrun.api.hub import hub_app, hub_folder
 from opsrun.api.monitoring import Monitor
 from opsrun.auth.tokens import OidcTokens, RecentTokens, Tokens, bearer, tokens
@@ -95,7 +96,7 @@ async def open_api(
             Route("/graphql", cross_origin(view, settings.allowed_origins)),
             WebSocketRoute("/graphql", view),
             *graphiql_routes(),
-            *monitor.health,
+            *health_routes(monitor.checks, monitor.stopping),
             *more_routes,
         ]
         app = Starlette(routes=routes)

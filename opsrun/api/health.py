@@ -1,22 +1,15 @@
-"""Health endpoints: `/healthz` for liveness, `/readyz` for readiness, with reasons."""
+"""What a process depends on, and how it checks that."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
 
-from opsrun.postgres.engines import PATIENCE_SECONDS, open_engine
+from opsrun.postgres.engines import open_engine
 from opsrun.settings import Settings
 from workers.bounded_threads import BoundedThreads
-
-# Long enough for the pool to detect that its connections are silent, and to replace one.
-_TIMEOUT_SECONDS = PATIENCE_SECONDS + 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,36 +57,3 @@ def file_checks(threads: BoundedThreads) -> dict[str, Check]:
         "file_threads": Check(threads.require_threads),
         "exports": Check(threads.require_none_abandoned, is_needed=False),
     }
-
-
-def health_routes(checks: Mapping[str, Check], stopping: asyncio.Event) -> list[Route]:
-    """Return `/healthz`, which succeeds while the process lives, and `/readyz`, with `checks`.
-
-    Once `stopping` is set, the process is not ready, so a load balancer sends no new clients.
-    """
-
-    async def alive(_: Request) -> JSONResponse:
-        return JSONResponse({"status": "ok"})
-
-    async def ready(_: Request) -> JSONResponse:
-        if stopping.is_set():
-            return JSONResponse({"status": "stopping"}, 503)
-        outcomes = await asyncio.gather(*(_outcome(check) for check in checks.values()))
-        results = dict(zip(checks, outcomes, strict=True))
-        is_ready = all(results[name] == "ok" for name, check in checks.items() if check.is_needed)
-        return JSONResponse(
-            {"status": "ok" if is_ready else "unavailable", "checks": results},
-            200 if is_ready else 503,
-        )
-
-    return [Route("/healthz", alive), Route("/readyz", ready)]
-
-
-async def _outcome(check: Check) -> str:
-    try:
-        async with asyncio.timeout(_TIMEOUT_SECONDS):
-            if (pending := check.probe()) is not None:
-                await pending
-    except Exception as error:  # noqa: BLE001 - any error is a result
-        return type(error).__name__
-    return "ok"

@@ -15,7 +15,8 @@ from starlette.routing import BaseRoute
 from opsrun.api.asgi import Api, open_api
 from opsrun.api.http_protocol import server_config
 from opsrun.api.listening import address
-from opsrun.api.monitoring import Server, serve_monitoring
+from opsrun.api.monitoring import serve_monitoring
+from opsrun.api.monitoring_server import Server
 from opsrun.api.websocket_protocol import WebSocketProtocol
 from opsrun.settings import Settings
 

@@ -2,13 +2,17 @@
 
 import asyncio
 import logging
+from http import HTTPStatus
 from time import monotonic
+from typing import TYPE_CHECKING
 
-import httpx
 import jwt
 import orjson
 
 from domain.errors import UnauthenticatedError, UnavailableError
+
+if TYPE_CHECKING:
+    import httpx
 
 logger = logging.getLogger(__name__)
 
@@ -87,14 +91,21 @@ class IssuerKeys:
             self._failure, self._fetched_at = None, monotonic()
 
 
+def _http_client() -> "httpx.AsyncClient":
+    """Return a client; call it in a thread, because it reads all authorities' certificates."""
+    # Imported here, because an API with local tokens needs no HTTP client.
+    import httpx
+
+    return httpx.AsyncClient()
+
+
 async def _download(url: str) -> bytes:
     """Return the body of a 200. Redirects are not followed, because they could lead anywhere."""
     plain = {"Accept": "application/json", "Accept-Encoding": "identity"}
     body = bytearray()
-    # In a thread, because it reads the certificates of all authorities.
-    new_client = await asyncio.to_thread(httpx.AsyncClient)
+    new_client = await asyncio.to_thread(_http_client)
     async with new_client as client, client.stream("GET", url, headers=plain) as response:
-        if response.status_code != httpx.codes.OK:
+        if response.status_code != HTTPStatus.OK:
             raise ValueError(f"the issuer responded with {response.status_code}")
         async for chunk in response.aiter_raw():
             body += chunk

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from domain.inventory.provider import InventoryProvider
 from domain.runs.failures import FailureReason, ProducerError
-from workers.providers.directory import DirectoryProvider
 
 
 def provider_of(export_folder: str | None) -> InventoryProvider:
@@ -18,4 +17,7 @@ def provider_of(export_folder: str | None) -> InventoryProvider:
             FailureReason.PROVIDER_UNAVAILABLE,
             "No export folder is set for this tenant. The operator sets it with `opsrun tenant`.",
         )
+    # Imported here, so that maintenance starts without it.
+    from workers.providers.directory import DirectoryProvider
+
     return DirectoryProvider(Path(export_folder))

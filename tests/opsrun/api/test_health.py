@@ -13,9 +13,9 @@ from starlette.applications import Starlette
 
 from crash.proxy import Proxy
 from domain.tenancy.transactions import Transactions
-from opsrun.api import health
 from opsrun.api.asgi import checks
-from opsrun.api.health import database_check, health_routes
+from opsrun.api.health import database_check
+from opsrun.api.health_routes import _TIMEOUT_SECONDS, health_routes
 from opsrun.auth import issuer_keys
 from opsrun.auth.tokens import LocalTokens
 from opsrun.dev.embedded import EmbeddedServers
@@ -113,7 +113,7 @@ async def test_without_redis_an_api_is_ready_and_reports_it(
 async def test_a_check_that_hangs_counts_as_failed(
     api: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("opsrun.api.health._TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr("opsrun.api.health_routes._TIMEOUT_SECONDS", 0.05)
     engine = api.engine
     # All connections of the pool are in use, so the check waits for one.
     connections = [await engine.connect() for _ in range(10)]
@@ -170,7 +170,7 @@ async def test_silent_idle_connections_are_replaced_and_the_api_is_ready(
     api: Resources, logins: dict[Login, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The pool must notice the silence first, so the check waits longer.
-    assert health._TIMEOUT_SECONDS > database.PATIENCE_SECONDS
+    assert _TIMEOUT_SECONDS > database.PATIENCE_SECONDS
     monkeypatch.setattr(database, "PATIENCE_SECONDS", 0.1)
     async with Proxy() as proxy:
         proxy.target = parse_url(logins[Login.API]).port or 0
