@@ -20,6 +20,8 @@ from workers.steps import Steps
 logger = logging.getLogger(__name__)
 
 _RELAY_POLL_SECONDS = 1.0
+# While no run is queued or running, only a lost wake-up can make a run wait for the relay.
+_IDLE_POLLS = 3
 _RESCUE_SECONDS = 3.0
 # Short enough that another worker has a lost run within its lease and 15 seconds.
 _MOST_GRACE = timedelta(seconds=5)
@@ -74,17 +76,24 @@ class Maintenance:
 
     async def _relay_loop(self) -> None:
         async with self._wakeups.subscribe(OUTBOX_TOPIC) as waiter:
+            was_woken = True
 
             async def relay() -> None:
-                share = self._tenant_concurrency
-                while await self._runs.relay(self._send, tenant_concurrency=share) == BATCH:
-                    pass
-                await waiter.wait(_RELAY_POLL_SECONDS)
+                nonlocal was_woken
+                share, pause = self._tenant_concurrency, _RELAY_POLL_SECONDS
+                if not was_woken and await self._runs.is_idle():
+                    pause *= _IDLE_POLLS
+                else:
+                    while await self._runs.relay(self._send, tenant_concurrency=share) == BATCH:
+                        pass
+                was_woken = await waiter.wait(pause)
 
             await self.steps.repeat(relay, 0)
 
     async def rescue(self) -> None:
         """Take runs from lost workers, abort forgotten runs, and dispatch lost messages again."""
+        if await self._runs.is_idle():
+            return
         while rescued := await self._runs.rescue(grace=self._grace):
             self._metrics.lease_expiries.inc()
             if rescued.ended is not None:

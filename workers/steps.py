@@ -28,7 +28,10 @@ class Steps:
         self._failures: dict[str, Exception] = {}
 
     async def repeat(self, step: Callable[[], Awaitable[None]], seconds: float) -> None:
-        """Repeat the step every `seconds`, less often after failures; log each failure."""
+        """Repeat the step every `seconds`, less often after failures; log each failure.
+
+        A step that fails again is tried every 30 s, or every `seconds` if that is longer.
+        """
         name, failures = step.__name__, 0
         # Create each series now, because a rate ignores the first value of a series.
         self._metrics.step_failures.labels(name)
@@ -49,7 +52,7 @@ class Steps:
                 self._failures.pop(name, None)
                 self._succeeded_at[name] = monotonic()
                 self._metrics.step_succeeded.labels(name).set_to_current_time()
-            await asyncio.sleep(min(seconds + failures, 30.0))
+            await asyncio.sleep(min(seconds + failures, max(seconds, 30.0)))
 
     def require(self, name: str) -> None:
         """Raise the step's last error if it has not succeeded for `STALL_SECONDS`."""

@@ -11,7 +11,7 @@ from domain.runs.dispatching import Send
 from domain.runs.failures import FailureReason
 from domain.runs.models import Backlog, OperationRun
 from domain.runs.repository import maintenance
-from domain.runs.repository.backlog import read_backlog
+from domain.runs.repository.backlog import is_idle, read_backlog
 from domain.runs.repository.recording import Failure
 from domain.tenancy.transactions import Transactions
 from domain.wakeups import OUTBOX_TOPIC, WakeUps, feed_topic
@@ -97,6 +97,11 @@ class RunMaintenance:
             ended = await maintenance.abort(session.within(run.tenant_id), run.run_id, _FORGOTTEN)
         await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(run.tenant_id))
         return ended
+
+    async def is_idle(self) -> bool:
+        """Return whether there is nothing to dispatch, rescue or abort, now or later."""
+        async with self._transactions.installation() as session:
+            return await is_idle(session)
 
     async def backlog(self) -> Backlog:
         """Return how many runs of all tenants are queued and running."""

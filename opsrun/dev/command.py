@@ -16,6 +16,7 @@ from sqlalchemy import URL
 
 from domain.runs.models import RunEventKind
 from domain.tenancy.transactions import Transactions
+from domain.wakeups import WakeUps
 from opsrun.api.listening import DEFAULT_PORT, address, listening_socket
 from opsrun.auth.tokens import kept_key, local_tokens
 from opsrun.dev import demo
@@ -101,7 +102,9 @@ async def _develop(settings: Settings, own_exports: Path | None) -> None:
             await _until_ready(place, processes[0])
 
         async def live() -> None:
-            await asyncio.gather(_watch(transactions, exports), hub.build(logs / "hub.log"))
+            await asyncio.gather(
+                _watch(transactions, wakeups, exports), hub.build(logs / "hub.log")
+            )
 
         await _while_alive(start(), children)
         click.echo(banner(settings, base, sign_in_code(settings), logs, hub, own))
@@ -225,8 +228,8 @@ async def _is_ready(place: tuple[str, int]) -> bool:
         return False
 
 
-async def _watch(transactions: Transactions, exports: Path) -> None:
-    async for slug, event in all_events(transactions):
+async def _watch(transactions: Transactions, wakeups: WakeUps, exports: Path) -> None:
+    async for slug, event in all_events(transactions, wakeups):
         click.echo(line(slug, event, await findings_of(transactions, event.run)))
         if (
             event.kind is RunEventKind.FINISHED

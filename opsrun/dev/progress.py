@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack
 from uuid import UUID
 
 from domain.drift import repository as drift
@@ -12,37 +13,58 @@ from domain.runs.repository import feed
 from domain.tenancy import repository as tenancy
 from domain.tenancy.session import DatabaseUnavailableError
 from domain.tenancy.transactions import Transactions
+from domain.wakeups import Waiter, WakeUps, feed_topic
 
-_POLL_SECONDS = 0.3
+_PAUSE_SECONDS = 0.3
+# Finds new tenants, and events whose wake-up was lost.
+_POLL_SECONDS = 2.0
 _BATCH = 200
 
 DriftCounts = Mapping[DriftKind, int]
 
 
-async def all_events(transactions: Transactions) -> AsyncIterator[tuple[str, RunEvent]]:
+async def all_events(
+    transactions: Transactions, wakeups: WakeUps
+) -> AsyncIterator[tuple[str, RunEvent]]:
     """Yield every new event of every tenant, with the tenant's slug; needs the maintenance login.
 
-    Looks about three times a second, and yields only the latest progress event of a run.
+    Looks at most three times a second, and yields only the latest progress event of a run.
     """
     seen: dict[UUID, int] = {}
-    while True:
-        try:
-            async with transactions.installation() as session:
-                slugs = await tenancy.tenant_slugs(session)
-                fresh: list[tuple[str, RunEvent]] = []
-                for tenant_id, slug in slugs.items():
-                    tenant = session.within(tenant_id)
-                    if tenant_id not in seen:
-                        seen[tenant_id] = (await feed.position(tenant)).seq
-                    events = await feed.events_after(tenant, seen[tenant_id], limit=_BATCH)
-                    fresh += [(slug, event) for event in latest_progress_only(events)]
-                    if events:
-                        seen[tenant_id] = events[-1].seq
-        except DatabaseUnavailableError:
-            fresh = []
-        for slug, event in fresh:
-            yield slug, event
-        await asyncio.sleep(_POLL_SECONDS)
+    waiters: list[Waiter] = []
+    async with AsyncExitStack() as stack:
+        while True:
+            try:
+                async with transactions.installation() as session:
+                    slugs = await tenancy.tenant_slugs(session)
+                    fresh: list[tuple[str, RunEvent]] = []
+                    for tenant_id, slug in slugs.items():
+                        tenant = session.within(tenant_id)
+                        if tenant_id not in seen:
+                            subscribed = wakeups.subscribe(feed_topic(tenant_id))
+                            waiters.append(await stack.enter_async_context(subscribed))
+                            seen[tenant_id] = (await feed.position(tenant)).seq
+                        events = await feed.events_after(tenant, seen[tenant_id], limit=_BATCH)
+                        fresh += [(slug, event) for event in latest_progress_only(events)]
+                        if events:
+                            seen[tenant_id] = events[-1].seq
+            except DatabaseUnavailableError:
+                fresh = []
+            for slug, event in fresh:
+                yield slug, event
+            await asyncio.sleep(_PAUSE_SECONDS)
+            await _first_wake_up(waiters)
+
+
+async def _first_wake_up(waiters: Sequence[Waiter]) -> None:
+    """Wait for a wake-up of any waiter, at most `_POLL_SECONDS`."""
+    waiting = [asyncio.create_task(waiter.wait(_POLL_SECONDS)) for waiter in waiters]
+    try:
+        if waiting:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
 
 
 def latest_progress_only(events: Sequence[RunEvent]) -> list[RunEvent]:

@@ -14,7 +14,7 @@ PROVIDERS = {"workers.providers.directory", "pathspec"}
     ("modules", "unneeded"),
     [
         ("opsrun.processes", WEB | PROVIDERS | DEVELOPMENT),
-        ("opsrun.api.serving", {"taskiq", "aiohttp", "httpx", "workers.producers"} | DEVELOPMENT),
+        ("opsrun.api.serving", {"httpx", "workers.producers"} | DEVELOPMENT),
     ],
     ids=["worker and maintenance", "api"],
 )

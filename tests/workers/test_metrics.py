@@ -10,9 +10,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 from domain.runs.dispatching import DispatchUnavailableError
 from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
+from domain.runs.maintenance import RunMaintenance
 from domain.runs.models import Dispatch
 from domain.runs.repository import backlog
-from tests.acts import until
+from opsrun.postgres.engines import Login
+from tests.acts import claim, relay, until
 from tests.logs import collect_logs
 from tests.workers.scripted import Scripted, execute, runner_of
 from tests.world import World
@@ -170,6 +172,25 @@ class TestMaintenance:
         assert registry.get_sample_value("opsrun_outbox_entries") == 2
 
 
+async def test_maintenance_is_idle_only_without_entries_and_active_runs(world: World) -> None:
+    resources = world.resources[Login.MAINTENANCE]
+    runs = RunMaintenance(resources.transactions, resources.wakeups)
+
+    async def has_work() -> bool:
+        backlog = await runs.backlog()
+        return bool(backlog.outbox_entries or backlog.active)
+
+    started = await world.start()
+    assert not await runs.is_idle(), "a run waits in the outbox"
+    await relay(world)
+    assert not await runs.is_idle(), "a run is queued"
+    execution = await claim(world, started.run.id)
+    assert not await runs.is_idle(), "a run is running"
+    await execution.finish()
+    # Runs of other tests may be active.
+    assert await runs.is_idle() is not await has_work()
+
+
 class TestSteps:
     async def test_count_successes_and_failures(self, registry: CollectorRegistry) -> None:
         steps, done, fails = Steps(MaintenanceMetrics(registry)), asyncio.Event(), [True]
@@ -196,6 +217,22 @@ class TestSteps:
         assert registry.get_sample_value(failures, labels) == 1
         assert (registry.get_sample_value(name, labels) or 0) > 1e9
         steps.require("relay")
+
+    async def test_wait_for_their_whole_interval(
+        self, registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Stopped(Exception):  # noqa: N818 - not an error
+            pass
+
+        async def purge() -> None:
+            pass
+
+        async def pause(seconds: float) -> None:
+            raise Stopped(seconds)
+
+        monkeypatch.setattr("workers.steps.asyncio.sleep", pause)
+        with pytest.raises(Stopped, match="60"):
+            await Steps(MaintenanceMetrics(registry)).repeat(purge, 60.0)
 
     async def test_that_keep_failing_raise_their_error(
         self, registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch

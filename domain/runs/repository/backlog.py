@@ -2,7 +2,18 @@
 
 from datetime import timedelta
 
-from sqlalchemy import BindParameter, Integer, TextClause, bindparam, func, select, text, union_all
+from sqlalchemy import (
+    BindParameter,
+    Integer,
+    TextClause,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    union_all,
+)
 
 from domain.lifecycle import ACTIVE_STATUSES, RunStatus, StatusBucket
 from domain.runs.models import Backlog
@@ -45,6 +56,21 @@ _ACTIVE = Statement(
         _some_runs.c.run_type, _some_runs.c.status_bucket
     )
 )
+
+_IS_IDLE = Statement(
+    select(
+        ~or_(
+            exists(select(outbox.c.id)),
+            *(exists(select(operation_run.c.id).where(_has(status))) for status in ACTIVE_STATUSES),
+        )
+    )
+)
+
+
+async def is_idle(session: InstallationSession) -> bool:
+    """Return whether the outbox is empty, and no run is queued or running."""
+    idle: bool = await session.scalar(_IS_IDLE)
+    return idle
 
 
 async def read_backlog(session: InstallationSession) -> Backlog:

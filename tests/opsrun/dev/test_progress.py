@@ -16,6 +16,7 @@ from domain.tenancy.transactions import Transactions
 from opsrun.dev.progress import all_events, findings_of, latest_progress_only, line
 from opsrun.postgres.engines import Login
 from tests.acts import drift, policy, sync, until
+from tests.domain.runs.test_feed import LostWakeUps
 from tests.runs import queued_run
 from tests.world import World
 
@@ -135,15 +136,20 @@ class Faltering(Transactions):
             yield driver
 
 
+@pytest.mark.parametrize(
+    ("wake_ups_arrive", "poll_seconds"), [(True, 3600), (False, 0.01)], ids=["woken", "polling"]
+)
 async def test_every_later_event_of_a_run_is_shown(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, *, wake_ups_arrive: bool, poll_seconds: float
 ) -> None:
-    monkeypatch.setattr("opsrun.dev.progress._POLL_SECONDS", 0.01)
+    monkeypatch.setattr("opsrun.dev.progress._POLL_SECONDS", poll_seconds)
+    resources = world.resources[Login.MAINTENANCE]
+    wakeups = resources.wakeups if wake_ups_arrive else LostWakeUps()
     events: list[RunEvent] = []
 
     async def watch() -> None:
-        transactions = Faltering(world.resources[Login.MAINTENANCE].transactions)
-        async for slug, event in all_events(transactions):
+        transactions = Faltering(resources.transactions)
+        async for slug, event in all_events(transactions, wakeups):
             if slug == world.slug:
                 events.append(event)
 
