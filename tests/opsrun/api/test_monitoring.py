@@ -4,6 +4,7 @@ import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any
 
 import httpx
@@ -162,3 +163,22 @@ async def test_the_host_may_differ_from_the_apis() -> None:
     )
     async with serve_monitoring(settings, Monitor({})) as port:
         socket.create_connection(("127.0.0.1", port or 0), timeout=5).close()
+
+
+async def test_its_date_is_fresh_and_it_stops_at_once() -> None:
+    settings = Settings.model_validate({"metrics_port": 0})
+    async with serve_monitoring(settings, Monitor({})) as port:
+        async with open_http(f"http://127.0.0.1:{port}") as http:
+
+            async def date() -> str:
+                return str((await http.get("/healthz")).headers["date"])
+
+            first = await date()
+
+            async def is_later() -> bool:
+                return await date() != first
+
+            await until(is_later)
+        # The server has just woken up, and sleeps for most of a second.
+        stopped = monotonic()
+    assert monotonic() - stopped < 0.5
