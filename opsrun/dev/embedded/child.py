@@ -84,7 +84,7 @@ async def first_exit(children: Sequence[Child]) -> str:
         for child in children:
             if child.ended:
                 return child.exit_report()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.5)
 
 
 def spawn(
