@@ -87,9 +87,6 @@ async def _develop(settings: Settings, own_exports: Path | None) -> None:
         engine = await stack.enter_async_context(open_engine(urls[Login.MAINTENANCE]))
         wakeups = await stack.enter_async_context(RedisWakeUps(redis_url))
         transactions = Transactions(engine)
-        await demo.seed(transactions, exports)
-        if own_exports is not None:
-            await demo.save_demo_tenant(transactions, demo.OWN, own_exports)
         click.echo("Starting the API, a worker and maintenance ...")
         environment = _environment(settings, folder, redis_url, hub.folder)
         processes = await stack.enter_async_context(
@@ -98,6 +95,10 @@ async def _develop(settings: Settings, own_exports: Path | None) -> None:
         children = [*processes, *server_children]
 
         async def start() -> None:
+            # The processes take longer to import than this takes.
+            await demo.seed(transactions, exports)
+            if own_exports is not None:
+                await demo.save_demo_tenant(transactions, demo.OWN, own_exports)
             await write_history(transactions, wakeups)
             await _until_ready(place, processes[0])
 
