@@ -29,8 +29,8 @@ class WakeUps(Protocol):
             await waiter.wait(2.0)
     """
 
-    async def nudge(self, *topics: str) -> None:
-        """Wake the waiters of these topics. Never raises: a lost wake-up costs only time."""
+    def nudge(self, *topics: str) -> None:
+        """Begin to wake the waiters of these topics; a lost wake-up costs only time."""
         ...
 
     def subscribe(self, topic: str) -> AbstractAsyncContextManager[Waiter]:

@@ -1,6 +1,5 @@
 """Dispatch without the relay: the process that starts or ends a run sends the message itself."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
@@ -41,11 +40,10 @@ class Dispatcher:
         Without an entry, wake the relay up: a run may wait, or a place may be free.
         """
         if dispatch is None:
-            await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(tenant_id))
+            self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(tenant_id))
         else:
-            await asyncio.gather(
-                self._send_or_leave(dispatch), self._wakeups.nudge(feed_topic(tenant_id))
-            )
+            self._wakeups.nudge(feed_topic(tenant_id))
+            await self._send_or_leave(dispatch)
 
     async def _send_or_leave(self, dispatch: Dispatch) -> None:
         """Send the message; if that fails, leave the entry to the relay."""
@@ -55,7 +53,7 @@ class Dispatcher:
         except DispatchUnavailableError as error:
             logger.warning("Run %s is left to the relay: %s", dispatch.run_id, error)
             await self._unmark(dispatch)
-            await self._wakeups.nudge(OUTBOX_TOPIC)
+            self._wakeups.nudge(OUTBOX_TOPIC)
 
     async def _unmark(self, dispatch: Dispatch) -> None:
         try:

@@ -96,7 +96,7 @@ class RunExecution:
                 self.tenant_id, lambda session: transitions.set_total(session, self.lease, total)
             )
         )
-        await self._wakeups.nudge(feed_topic(self.tenant_id))
+        self._wakeups.nudge(feed_topic(self.tenant_id))
 
     @asynccontextmanager
     async def batch(self) -> AsyncIterator[Batch]:
@@ -107,7 +107,7 @@ class RunExecution:
             yield batch
             has_progressed = batch.items and await items.record(session, self.lease, batch.items)
         if has_progressed:
-            await self._wakeups.nudge(feed_topic(self.tenant_id))
+            self._wakeups.nudge(feed_topic(self.tenant_id))
 
     async def heartbeat(self, duration: timedelta) -> None:
         """Extend the lease to `duration` from now."""
@@ -146,7 +146,7 @@ class RunExecution:
                 self.tenant_id, lambda session: transitions.release(session, self.lease, delay)
             )
         )
-        await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(self.tenant_id))
+        self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(self.tenant_id))
 
 
 def _require(changed: T | None) -> T:
@@ -185,5 +185,5 @@ class RunClaimer:
         )
         if claimed is None:
             return None
-        await self._wakeups.nudge(feed_topic(tenant_id))
+        self._wakeups.nudge(feed_topic(tenant_id))
         return RunExecution(self._transactions, self._wakeups, self._dispatcher, *claimed)

@@ -65,7 +65,7 @@ class RunMaintenance:
             count = await maintenance.redispatch(session, stale=stale, limit=BATCH)
             count += await maintenance.review_sent_entries(session, stale=stale)
         if count:
-            await self._wakeups.nudge(OUTBOX_TOPIC)
+            self._wakeups.nudge(OUTBOX_TOPIC)
         return count
 
     async def rescue(self, *, grace: timedelta) -> Rescued | None:
@@ -85,7 +85,7 @@ class RunMaintenance:
                     " If it fails again, contact the operator.",
                 )
                 ended = await maintenance.fail(session.within(run.tenant_id), run.run_id, failure)
-        await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(run.tenant_id))
+        self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(run.tenant_id))
         return Rescued(ended)
 
     async def abort_forgotten(self, *, limit: timedelta) -> OperationRun | None:
@@ -95,7 +95,7 @@ class RunMaintenance:
             if run is None:
                 return None
             ended = await maintenance.abort(session.within(run.tenant_id), run.run_id, _FORGOTTEN)
-        await self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(run.tenant_id))
+        self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(run.tenant_id))
         return ended
 
     async def is_idle(self) -> bool:

@@ -12,7 +12,7 @@ ANSWER_SECONDS = 0.5
 
 _CLOSED = "The connection to Redis was closed."
 
-_Command = tuple[str | bytes | int, ...]
+_Command = tuple[str | int, ...]
 
 
 class Pipeline:
@@ -29,7 +29,7 @@ class Pipeline:
         self._waiting: list[tuple[_Command, asyncio.Future[Any]]] = []
         self._sending: asyncio.Task[None] | None = None
 
-    async def send(self, *command: str | bytes | int) -> Any:
+    async def send(self, *command: str | int) -> Any:
         """Send a command and return its reply.
 
         Raises:

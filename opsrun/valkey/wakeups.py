@@ -16,7 +16,6 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from domain.outages import Outage
 from domain.wakeups import Waiter
-from opsrun.valkey.pipeline import Pipeline
 from opsrun.valkey.pool import OUTAGE, redis_pool
 
 logger = logging.getLogger(__name__)
@@ -56,16 +55,17 @@ class RedisWakeUps:
 
     Example:
         async with RedisWakeUps(url) as wakeups, wakeups.subscribe("runs") as waiter:
-            await wakeups.nudge("runs")
+            wakeups.nudge("runs")
             assert await waiter.wait(timeout=30.0)
     """
 
     def __init__(self, url: str) -> None:
         """Prepare for the Redis or Valkey server at `url`, without connecting."""
         # The pool must not reconnect silently: nudges in between would be lost.
-        pool = redis_pool(url)
-        self._redis = Redis.from_pool(pool)
-        self._pipeline = Pipeline(pool)
+        self._redis = Redis.from_pool(redis_pool(url))
+        # The topics of nudges that are not sent yet.
+        self._nudged: set[str] = set()
+        self._sending: asyncio.Task[None] | None = None
         self._topics: dict[bytes, _Topic] = {}
         self._topics_changed = False
         self._reading: asyncio.Timeout | None = None
@@ -87,7 +87,8 @@ class RedisWakeUps:
         try:
             await asyncio.wait([self._reader])
         finally:
-            await self._pipeline.aclose()
+            if self._sending is not None:
+                await asyncio.wait([self._sending])
             await self._redis.aclose()
 
     @property
@@ -100,20 +101,33 @@ class RedisWakeUps:
         """How often the subscription was lost."""
         return self._reading_outage.count
 
-    async def nudge(self, *topics: str) -> None:
-        """Wake the waiters of these topics in all processes.
+    def nudge(self, *topics: str) -> None:
+        """Begin to wake the waiters of these topics in all processes.
 
-        Never raises; takes at most `PATIENCE`.
+        Nudges that arrive while others are on their way are sent together, once for each topic.
         """
+        self._nudged.update(topics)
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send_nudges())
+
+    async def _send_nudges(self) -> None:
         try:
-            async with asyncio.timeout(PATIENCE):
-                await asyncio.gather(
-                    *(self._pipeline.send("PUBLISH", _channel(topic), b"") for topic in topics)
-                )
-        except OUTAGE as error:
-            self._sending_outage.failed(error)
-        else:
-            self._sending_outage.recovered()
+            while self._nudged:
+                topics, self._nudged = self._nudged, set()
+                try:
+                    async with (
+                        asyncio.timeout(PATIENCE),
+                        self._redis.pipeline(transaction=False) as pipeline,
+                    ):
+                        for topic in topics:
+                            pipeline.publish(_channel(topic), b"")
+                        await pipeline.execute()
+                except OUTAGE as error:
+                    self._sending_outage.failed(error)
+                else:
+                    self._sending_outage.recovered()
+        finally:
+            self._sending = None
 
     async def ping(self) -> None:
         """Raise an error if Redis does not answer within `PATIENCE`."""

@@ -32,7 +32,7 @@ class LostWakeUps:
     def __init__(self) -> None:
         self.nudged = asyncio.Event()
 
-    async def nudge(self, *topics: str) -> None:
+    def nudge(self, *topics: str) -> None:
         """Wake no one."""
 
     @asynccontextmanager

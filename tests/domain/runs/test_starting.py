@@ -247,18 +247,21 @@ async def test_concurrent_starts_do_not_exceed_the_bound(world: World) -> None:
 
 
 class RecordingWakeUps:
-    """Records each wake-up's topic and the number of runs that are visible then."""
+    """Counts the runs that a woken process would see, by the topic of each wake-up."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.nudges: list[tuple[str, int]] = []
+        self.nudges: list[tuple[str, asyncio.Task[int]]] = []
 
-    async def nudge(self, *topics: str) -> None:
-        """Count the runs that a woken process would see."""
+    def nudge(self, *topics: str) -> None:
+        """Begin to count the runs."""
+        self.nudges += [(topic, asyncio.create_task(self._runs())) for topic in topics]
+
+    async def _runs(self) -> int:
         (row,) = await self._world.rows(
             "SELECT count(*) AS runs FROM opsrun.operation_run WHERE tenant_id = :tenant_id"
         )
-        self.nudges += [(topic, row.runs) for topic in topics]
+        return int(row.runs)
 
     def subscribe(self, topic: str) -> AbstractAsyncContextManager[Waiter]:
         """Refuse, because no test subscribes."""
@@ -273,4 +276,7 @@ async def test_a_woken_process_sees_the_run(world: World) -> None:
         await starter.start(
             access, resource="inventory", action="sync", subject="prod", context=CONTEXT
         )
-    assert sorted(wakeups.nudges) == [(feed_topic(world.tenant_id), 1), (OUTBOX_TOPIC, 1)]
+    assert sorted([(topic, await runs) for topic, runs in wakeups.nudges]) == [
+        (feed_topic(world.tenant_id), 1),
+        (OUTBOX_TOPIC, 1),
+    ]
