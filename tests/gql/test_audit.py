@@ -1,7 +1,7 @@
 """Each start, change and refusal has one audit record, without confidential data."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from domain.tenancy.administration import remove_member
 from domain.tenancy.claims import ClaimedUser
 from domain.tenancy.models import Principal, User
 from domain.tenancy.roles import TenantRole
+from domain.tenancy.transactions import Transactions
 from gql import audit as module
 from gql.completion import wait_for_mutations
 from gql.context import Context, HubLinks, Identity
@@ -262,6 +263,18 @@ async def send_and_give_up(
         assert (await websocket.receive())["type"] == "pong"
 
 
+def slow_write(transactions: Transactions, committed: Pause) -> Callable[..., Awaitable[Any]]:
+    """Return `write` with a pause after the commit."""
+    write = transactions.write
+
+    async def write_slowly(*args: Any) -> Any:
+        result = await write(*args)
+        await committed.here()
+        return result
+
+    return write_slowly
+
+
 @pytest.mark.parametrize(
     ("event", "role", "document"),
     [
@@ -285,15 +298,17 @@ async def test_a_change_is_audited_even_if_its_client_left(
     (row,) = await world.rows("SELECT id FROM opsrun.notification WHERE tenant_id = :tenant_id")
     ids = [GlobalId("Notification", world.tenant_id, row.id.hex).encode()]
     variables = {"id": world.global_id, "scope": "a", "name": "All", "days": 7, "ids": ids}
-    committed, member = Pause(), api.resources.transactions.member
+    committed, transactions = Pause(), api.resources.transactions
+    member = transactions.member
 
     @asynccontextmanager
-    async def slow_to_return(*args: Any) -> AsyncIterator[Any]:
+    async def slow_member(*args: Any) -> AsyncIterator[Any]:
         async with member(*args) as connection:
             yield connection
         await committed.here()
 
-    monkeypatch.setattr(api.resources.transactions, "member", slow_to_return)
+    monkeypatch.setattr(transactions, "member", slow_member)
+    monkeypatch.setattr(transactions, "write", slow_write(transactions, committed))
     async with api.member(world, role).websocket() as websocket:
         await send_and_give_up(websocket, document, variables, committed)
         assert trail.fields == []
@@ -342,7 +357,8 @@ async def test_a_server_audits_running_mutations_before_it_stops(
 
     monkeypatch.setattr("opsrun.api.asgi.wait_for_mutations", wait_at_last)
     async with serving() as stopping:
-        monkeypatch.setattr(stopping.resources.wakeups, "nudge", committed.here)
+        transactions = stopping.resources.transactions
+        monkeypatch.setattr(transactions, "write", slow_write(transactions, committed))
         async with stopping.member(world).websocket() as websocket:
             variables = {"id": world.global_id, "scope": "a"}
             await send_and_give_up(websocket, START, variables, committed)
