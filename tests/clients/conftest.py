@@ -22,7 +22,8 @@ __all__ = ["installation", "installed", "place"]
 
 Fault = Literal["cut", "restart", "silence"]
 
-POLICIES = 35
+# More than a first batch, so that there are several progress events.
+POLICIES = 335
 CLOSED_PORT = 1
 _ENDED = (
     "SELECT every(finished_at IS NOT NULL) FROM opsrun.operation_run WHERE tenant_id = :tenant_id"

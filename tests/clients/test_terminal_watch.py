@@ -76,7 +76,7 @@ async def test_it_misses_and_repeats_nothing_while_it_is_disconnected(
     async with example.script(SCRIPT, environment=line.environment) as script:
         await script.prints(LIVE)
         await product.start_sync()
-        await script.prints("RUNNING              0 of 35 done")
+        await script.prints("RUNNING              0 of 335 done")
         await line.fail(fault)
         await script.prints("1 active in ", times=2)
         assert "disconnected (" in await script.prints("reconnecting in", times=2)
@@ -93,7 +93,7 @@ async def test_it_starts_over_when_the_server_does_not_know_its_cursor(
     async with example.script(SCRIPT, environment=line.environment) as script:
         await script.prints(LIVE)
         await product.start_sync()
-        await script.prints("RUNNING              0 of 35 done")
+        await script.prints("RUNNING              0 of 335 done")
         await line.fail("cut")
         await script.prints("reconnecting in")
         await product.start_sync("nowhere")
@@ -102,10 +102,10 @@ async def test_it_starts_over_when_the_server_does_not_know_its_cursor(
         )
         await line.restore()
         await script.prints(LIVE, times=2)
-        await script.prints("SUCCEEDED            35 of 35 succeeded")
+        await script.prints("SUCCEEDED            335 of 335 succeeded")
         await script.prints("The scope does not exist.")
         await assert_interruptible(script)
-    assert "RUNNING              10 of 35" not in script.output, "no events, but where the runs are"
+    assert "RUNNING              100 of 335" not in script.output, "no events, but where the runs are"
     assert script.output.count("SUCCEEDED") == 1
 
 
@@ -138,13 +138,13 @@ async def test_a_terminal_shows_a_bar_until_the_run_has_ended_and_ctrl_c_leaves_
         await terminal.shows("0 active in ", "live")
         await product.start_sync()
         await terminal.shows(
-            "1 active in ", "inventory.sync", "RUNNING", "━━━━", "0 of 35", "0:00:0"
+            "1 active in ", "inventory.sync", "RUNNING", "━━━━", "0 of 335", "0:00:0"
         )
         assert not terminal.has_cursor()
         line.proxy.cut()
         await terminal.shows("disconnected (")
         await line.restore()
-        await terminal.shows("SUCCEEDED", "35 of 35", "0 active in ", "live")
+        await terminal.shows("SUCCEEDED", "335 of 335", "0 active in ", "live")
         terminal.press(CTRL_C)
         assert await terminal.ends() == 0, terminal.drawn
         assert terminal.has_cursor()

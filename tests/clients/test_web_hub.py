@@ -253,7 +253,7 @@ async def test_it_shows_the_final_state_after_the_api_was_restarted(
         other = await visitor.open(f"/t/{place.slug}/operations")
         await rows(page, "Running").get_by_role("link").click()
         progress = page.get_by_role("region", name="Progress")
-        await expect(progress.get_by_text("0 of 35 done", exact=True)).to_be_visible()
+        await expect(progress.get_by_text("0 of 335 done", exact=True)).to_be_visible()
         await expect(rows(other, "Running")).to_be_visible()
         for watching in (page, other):
             await watching.evaluate("window.isTheSame = true")
@@ -263,11 +263,11 @@ async def test_it_shows_the_final_state_after_the_api_was_restarted(
             await expect(watching.get_by_role("status", name="Reconnecting")).to_be_visible()
         await line.restore()
 
-        await expect(page.get_by_text("35 of 35 succeeded", exact=True).first).to_be_visible()
+        await expect(page.get_by_text("335 of 335 succeeded", exact=True).first).to_be_visible()
         await expect(page.get_by_role("heading", level=1).locator("..")).to_contain_text(
             "Succeeded"
         )
-        await expect(rows(other, "Succeeded")).to_contain_text("35 of 35")
+        await expect(rows(other, "Succeeded")).to_contain_text("335 of 335")
         for watching in (page, other):
             await expect(watching.get_by_role("status").filter(has_text="Live")).to_be_visible()
             assert await watching.evaluate("window.isTheSame")

@@ -48,9 +48,11 @@ class TestNudges:
             assert await waiting
 
     async def test_a_fresh_waiter_has_no_nudge(self, wakeups: WakeUps, topic: str) -> None:
-        wakeups.nudge(topic)
-        async with wakeups.subscribe(topic) as waiter:
-            assert not await waiter.wait(0.05)
+        async with wakeups.subscribe(topic) as other:
+            wakeups.nudge(topic)
+            assert await other.wait(SOON)
+            async with wakeups.subscribe(topic) as waiter:
+                assert not await waiter.wait(0.05)
 
     async def test_nudges_between_two_waits_become_one(self, wakeups: WakeUps, topic: str) -> None:
         async with wakeups.subscribe(topic) as waiter, wakeups.subscribe(topic + "0") as last:
