@@ -105,7 +105,9 @@ async def test_it_starts_over_when_the_server_does_not_know_its_cursor(
         await script.prints("SUCCEEDED            335 of 335 succeeded")
         await script.prints("The scope does not exist.")
         await assert_interruptible(script)
-    assert "RUNNING              100 of 335" not in script.output, "no events, but where the runs are"
+    assert "RUNNING              100 of 335" not in script.output, (
+        "no events, but where the runs are"
+    )
     assert script.output.count("SUCCEEDED") == 1
 
 
