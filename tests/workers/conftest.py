@@ -11,6 +11,6 @@ from opsrun.resources import Resources
 async def empty_ledger(resources: dict[Login, Resources]) -> None:
     """Delete the runs that other modules left, in all tenants."""
     async with resources[Login.MAINTENANCE].transactions.installation() as session:
-        # The connection may have planned the cascades for empty tables, which takes many seconds now.
+        # Cascades that the connection planned for empty tables would take many seconds.
         await session.execute(text("DISCARD PLANS"))
         await session.execute(text("DELETE FROM opsrun.operation_run"))
