@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -230,7 +231,8 @@ class TestSteps:
         async def pause(seconds: float) -> None:
             raise Stopped(seconds)
 
-        monkeypatch.setattr("workers.steps.asyncio.sleep", pause)
+        # Only in this module: servers of other tests sleep too.
+        monkeypatch.setattr("workers.steps.asyncio", SimpleNamespace(sleep=pause))
         with pytest.raises(Stopped, match="60"):
             await Steps(MaintenanceMetrics(registry)).repeat(purge, 60.0)
 
