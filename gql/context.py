@@ -97,8 +97,7 @@ class Context:
     request: Request
     # The subscription that this is the context of.
     subscription: "Subscriber | None" = None
-    # The tenant of the operation: the one that it entered first. An id or cursor of the client may
-    # make it enter others, only to be refused.
+    # The tenant that it entered first. A foreign id or cursor makes it enter others to refuse it.
     _tenant_id: UUID | None = None
     _identity: Identity | None = None
     _verified_at: float = float("-inf")
@@ -175,8 +174,7 @@ class Context:
             RateLimitedError: the tenant has too many open connections.
         """
         access = (await self.principal()).enter(tenant_id)
-        if self._tenant_id is None:
-            self._tenant_id = tenant_id
+        self._tenant_id = self._tenant_id or tenant_id
         bind_log_ids(tenant_id=tenant_id)
         if self.request.slot is not None:
             self.request.slot.enter(tenant_id)

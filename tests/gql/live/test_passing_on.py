@@ -1,4 +1,4 @@
-"""Whoever reads for a group, each subscriber receives every event once and in order."""
+"""Each subscriber of a group receives every event once and in order, as the leaders change."""
 
 import asyncio
 from contextlib import aclosing, suppress
