@@ -17,7 +17,7 @@ CONTRACT_TOOLS := tests/contract/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
 .PHONY: help dev test coverage crash-test crash-check neighbour-check fuzz test-clients check check-contract contract-tools \
-  format migrate schema reference bench lock clean
+  format migrate schema reference wheel bench lock clean
 
 help: ## Explain the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -73,6 +73,16 @@ reference: $(CONTRACT_TOOLS) ## Write the API's reference as one page; needs Nod
 	@made=$$(npm --prefix tests/contract run reference 2>&1) || { echo "$$made"; exit 1; }
 	@echo "The reference is in build/reference/index.html."
 
+wheel: $(RUNTIME) ## Build the hub if necessary, and a wheel and an sdist in dist/; needs Node
+	@$(BIN)/python -m opsrun.dev.hub_build build/hub.log
+	@rm -rf dist && mkdir dist
+	@$(BIN)/python -c 'from setuptools.build_meta import build_sdist; build_sdist("dist")' >dist/log || \
+	  { cat dist/log; exit 1; }
+	@rm dist/log
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+	  --wheel-dir dist dist/*.tar.gz
+	@ls dist/*
+
 bench: $(DEVELOPMENT) ## Measure Opsrun beside limits and peers: make bench ARGS="--only list"
 	@$(BIN)/python -m bench $(ARGS)
 
@@ -86,7 +96,7 @@ lock: $(DEVELOPMENT) ## Pin the newest allowed dependencies, with hashes and no 
 	  --extra embedded --extra install --extra dev pyproject.toml --output-file requirements-dev.lock
 
 clean: ## Remove the environment and the tools' files; keeps the data in .opsrun
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache .coverage* tests/contract/node_modules bench/peers/node_modules \
 	  $(addprefix client-examples/*/,node_modules build dist .venv opsrun_client src/gql)
 

@@ -4,6 +4,11 @@ A command imports its modules only when it runs. So every command starts fast, a
 process imports `opsrun.dev`.
 """
 
+from opsrun.own_files import require_own_files
+
+# The imports below fail, without saying why, if another package has replaced their modules.
+require_own_files()
+
 import gc
 import logging
 from datetime import timedelta
@@ -182,7 +187,7 @@ def schema(*, check: bool) -> None:
     text = built.as_str() + "\n"
     if check:
         if not SCHEMA_FILE.exists() or SCHEMA_FILE.read_text(encoding="utf-8") != text:
-            raise click.ClickException("schema.graphql is out of date: run `make schema`.")
+            raise click.ClickException("schema.graphql is out of date: run `opsrun schema`.")
         return
     SCHEMA_FILE.write_text(text, encoding="utf-8")
 

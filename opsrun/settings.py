@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     ] = []
     """Origins whose pages may call the API, separated by commas; `*` allows all."""
     hub_folder: Annotated[Path, AfterValidator(_built_hub)] | None = None
-    """Folder of the built hub, with its index.html; by default the checkout's."""
+    """Folder of the built hub, with its index.html; by default this version's."""
 
     oidc_issuer: str | None = None
     """Issuer (`iss`) of accepted tokens."""

@@ -10,14 +10,14 @@ from starlette.types import ASGIApp, Scope
 from gql.transport.page_files import PageFiles
 from opsrun.settings import Settings
 
-SOURCES = Path(__file__).parents[2] / "client-examples" / "web-hub"
-BUILD = SOURCES / "build"
+# The wheel's copy of the built hub; in a checkout, a link to the build.
+FILES = Path(__file__).with_name("hub_files")
 
 
 def hub_folder(settings: Settings) -> Path | None:
-    """Return the folder of the built hub, by default in this checkout; None if it is not built."""
-    if settings.hub_folder is None and (BUILD / "index.html").is_file():
-        return BUILD
+    """Return the folder of the built hub, by default this version's; None if it is not built."""
+    if settings.hub_folder is None and (FILES / "index.html").is_file():
+        return FILES
     return settings.hub_folder
 
 

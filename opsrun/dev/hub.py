@@ -71,7 +71,7 @@ class DevHub:
             click.echo(f"The hub is not built; everything else works: {error}")
             self._show(_FAILED % escape(str(error)))
         else:
-            self._serve(hub.BUILD)
+            self._serve(hub.FILES)
             click.echo("The hub is built; its address now shows it.")
 
     def _show(self, body: str) -> None:

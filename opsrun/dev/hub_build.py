@@ -1,18 +1,24 @@
-"""Builds the hub from a checkout's sources, and again after they change."""
+"""Builds the hub from a checkout's sources, and again after they change.
 
+python -m opsrun.dev.hub_build LOG
+"""
+
+import asyncio
 import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from opsrun.api import hub
 from opsrun.dev.embedded import EmbeddedServerError
 from opsrun.dev.embedded.child import spawn
 from opsrun.settings import PREFIX
 
+SOURCES = Path(__file__).parents[2] / "client-examples" / "web-hub"
+BUILD = SOURCES / "build"
 # Vite requires this version.
 _OLDEST_NODE = "20.19"
 
@@ -30,31 +36,31 @@ async def build_hub(log: Path) -> None:
     Raises:
         EmbeddedServerError: the build failed; the message contains the end of the log.
     """
-    shutil.rmtree(hub.BUILD, ignore_errors=True)
+    shutil.rmtree(BUILD, ignore_errors=True)
     try:
-        if not _is_newer(hub.SOURCES / "node_modules" / ".package-lock.json", [_lock()]):
+        if not _is_newer(SOURCES / "node_modules" / ".package-lock.json", [_lock()]):
             await _npm(log, "ci", "--no-audit", "--no-fund")
         await _npm(log, "run", "build")
         _built().touch()
     finally:
         if not _built().exists():
-            shutil.rmtree(hub.BUILD, ignore_errors=True)
+            shutil.rmtree(BUILD, ignore_errors=True)
 
 
 def _lock() -> Path:
-    return hub.SOURCES / "package-lock.json"
+    return SOURCES / "package-lock.json"
 
 
 def _built() -> Path:
     """Return the marker file: a build creates it last, and the next build removes it first."""
-    return hub.BUILD / ".built"
+    return BUILD / ".built"
 
 
 def _sources() -> Iterator[Path]:
     """Yield all files and folders that a build depends on, except those that npm writes."""
-    yield hub.SOURCES.parents[1] / "schema.graphql"
-    for top in hub.SOURCES.iterdir():
-        if top.name not in ("node_modules", hub.BUILD.name):
+    yield SOURCES.parents[1] / "schema.graphql"
+    for top in SOURCES.iterdir():
+        if top.name not in ("node_modules", BUILD.name):
             yield top
             yield from top.rglob("*")
 
@@ -92,7 +98,7 @@ async def _npm(log: Path, *arguments: str) -> None:
     child = spawn(
         f"npm {' '.join(arguments[:2])}",
         ["npm", *arguments],
-        folder=hub.SOURCES,
+        folder=SOURCES,
         log=log,
         env=env,
     )
@@ -104,3 +110,21 @@ async def _npm(log: Path, *arguments: str) -> None:
             # npm starts further processes, which are all in its process group.
             os.killpg(child.process.pid, signal.SIGKILL)
             child.process.wait()
+
+
+def main(log: Path) -> None:
+    """Build the hub for `make wheel`, unless it is up to date; exit with a message on failure."""
+    if not must_be_built():
+        return
+    if (problem := lack_of_node()) is not None:
+        sys.exit(f"The wheel contains the hub, and the hub is not built: {problem}.")
+    print("Building the hub ...")  # noqa: T201
+    log.parent.mkdir(exist_ok=True)
+    try:
+        asyncio.run(build_hub(log))
+    except EmbeddedServerError as error:
+        sys.exit(f"The hub is not built: {error}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

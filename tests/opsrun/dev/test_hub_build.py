@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from opsrun.api import hub
+from opsrun.dev import hub_build
 from opsrun.dev.hub import DevHub
 from opsrun.settings import Settings
 from tests.opsrun.checkouts import FAILS, LASTS, Checkout
@@ -19,8 +20,9 @@ DONE = "The hub is built; its address now shows it.\n"
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
     made = Checkout.made(tmp_path)
-    monkeypatch.setattr(hub, "SOURCES", made.hub)
-    monkeypatch.setattr(hub, "BUILD", made.build)
+    monkeypatch.setattr(hub_build, "SOURCES", made.hub)
+    monkeypatch.setattr(hub_build, "BUILD", made.build)
+    monkeypatch.setattr(hub, "FILES", made.build)
     monkeypatch.setenv("PATH", str(made.programs))
     return made
 
