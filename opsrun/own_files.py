@@ -59,13 +59,13 @@ def _mixed(root: Path, sizes: Mapping[str, int]) -> str | None:
     """Return which other package has files among ours: its removal or upgrade takes ours away."""
     for name in _strangers(root, sizes):
         if (owner := _owner(root, name)) is not None:
-            return f"{owner} has the file {root}/{name} in a package of Opsrun: {_REMEDY}"
+            return f"{owner} has put {root}/{name} into a package of Opsrun: {_REMEDY}"
     return None
 
 
 def _strangers(root: Path, sizes: Mapping[str, int]) -> Iterator[str]:
     """Yield the modules and folders in our packages that are not ours."""
-    folders = {name.rpartition("/")[0] for name in sizes}
+    folders = {name.rpartition("/")[0]: None for name in sizes}
     for folder in folders:
         with os.scandir(f"{root}/{folder}") as entries:
             for entry in entries:

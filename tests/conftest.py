@@ -20,7 +20,7 @@ from tests.world import LOCAL_KEY, World
 # A superuser's URL of another Postgres to test on.
 OTHER_POSTGRES = "TEST_POSTGRES_URL"
 
-pytest_plugins = ["tests.valkey", "tests.installing", "tests.forecast"]
+pytest_plugins = ["tests.valkey", "tests.installing", "tests.forecast", "tests.wheel"]
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background job ignores Ctrl-C; the programs that tests start would inherit that.

@@ -9,6 +9,8 @@ export default defineConfig({
   plugins: [react(), persistedDocuments()],
   build: {
     outDir: "build",
+    // The build contains other people's code.
+    license: { fileName: "LICENSES.md" },
     rolldownOptions: {
       output: {
         // Chunks of packages keep their names when only the hub changes, so they stay in the

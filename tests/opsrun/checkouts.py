@@ -1,6 +1,7 @@
 """A checkout with the sources of a hub, and fake Node and npm programs."""
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +40,13 @@ class Checkout:
         (checkout.hub / "src" / "main.tsx").touch()
         (checkout.hub / "package-lock.json").touch()
         (folder / "schema.graphql").touch()
-        (folder / "opsrun").symlink_to(Path(opsrun.__file__).parent)
+        sources = Path(opsrun.__file__).parent
+        # A copy, because its link to the built hub is relative.
+        shutil.copytree(
+            sources, folder / "opsrun", symlinks=True, ignore=shutil.ignore_patterns("__pycache__")
+        )
+        for package in ("domain", "gql", "migrations", "workers"):
+            (folder / package).symlink_to(sources.parent / package)
         checkout.has_node("v20.19.0")
         checkout.has_npm()
         return checkout

@@ -67,7 +67,12 @@ def test_an_unusable_python_is_reported_in_a_sentence(
 
 def test_clean_removes_the_output_of_tools_and_keeps_the_rest(tmp_path: Path) -> None:
     hub = tmp_path / "client-examples" / "web-hub"
-    for made in (".venv", "client-examples/web-hub/node_modules", "client-examples/web-hub/build"):
+    for made in (
+        ".venv",
+        "dist",
+        "client-examples/web-hub/node_modules",
+        "client-examples/web-hub/build",
+    ):
         (tmp_path / made / "deep").mkdir(parents=True)
     for kept in (hub / "src", tmp_path / ".opsrun"):
         kept.mkdir()
