@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from opsrun.own_files import damage
 from tests.wheel import Environment
 
 REMEDY = "install Opsrun again, in an environment for itself."
@@ -26,25 +27,21 @@ def test_a_file_that_another_package_has_replaced_is_named(
     assert environment.opsrun(tmp_path, "--help")[0] == 0
 
 
-def test_a_file_that_differs_is_named_without_a_package(
-    environment: Environment, tmp_path: Path
-) -> None:
+def test_a_file_that_differs_is_named_without_a_package(environment: Environment) -> None:
     with environment.restored("migrations/env.py") as [path]:
         path.write_text("pass\n")
-        assert environment.opsrun(tmp_path) == refused(
+        assert damage(environment.site) == (
             f"Something has replaced the file {path} of Opsrun: {REMEDY}"
         )
 
 
 @pytest.mark.parametrize("name", ["gql/__init__.py", "workers/broker.py", "opsrun/schema.graphql"])
 def test_a_file_that_was_uninstalled_with_another_package_is_named(
-    environment: Environment, tmp_path: Path, name: str
+    environment: Environment, name: str
 ) -> None:
     with environment.restored(name) as [path]:
         path.unlink()
-        assert environment.opsrun(tmp_path) == refused(
-            f"The file {path} of Opsrun is missing: {REMEDY}"
-        )
+        assert damage(environment.site) == f"The file {path} of Opsrun is missing: {REMEDY}"
 
 
 @pytest.mark.parametrize(
@@ -52,10 +49,10 @@ def test_a_file_that_was_uninstalled_with_another_package_is_named(
     [("gql/client.py", "gql/client.py"), ("gql/utilities/parse.py", "gql/utilities")],
 )
 def test_a_package_that_was_installed_before_is_named(
-    environment: Environment, tmp_path: Path, name: str, stranger: str
+    environment: Environment, name: str, stranger: str
 ) -> None:
     with environment.other_package(name):
-        assert environment.opsrun(tmp_path) == refused(
+        assert damage(environment.site) == (
             f"The package gql 4.0.0 has put {environment.site / stranger}"
             f" into a package of Opsrun: {REMEDY}"
         )
