@@ -23,7 +23,7 @@ from crash.ledger import (
     RUNS,
     Ledger,
 )
-from crash.producer import Itemized
+from crash.producer import ITEMIZED
 from crash.sink import APPLIED
 from crash.witness import Promise, Witness
 
@@ -230,7 +230,7 @@ async def check_effects(ledger: Ledger, log: Path, witness: Witness) -> None:
     recorded = {
         (str(item["run_id"]), item["item_key"])
         for item in await ledger.rows(ITEMS)
-        if runs[item["run_id"]]["run_type"] == Itemized.run_type
+        if runs[item["run_id"]]["run_type"] == ITEMIZED
     }
     witness.counts["effects"] = applied.total()
     for effect, times in applied.items():

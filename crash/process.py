@@ -10,13 +10,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from crash import failpoints, mutants
-from crash.producer import Itemized, Poison, allow_starts
+from crash.producer import ITEMIZED, Itemized, declare_run_types
 from domain.runs import maintenance as run_maintenance
 from opsrun import processes
 from opsrun.__main__ import main as opsrun
 from workers import maintenance
-from workers.producers import PRODUCERS
-from workers.producers.producer import Producer
+from workers.producers import load_producers
 
 PREFIX = "CRASH_"
 RETRY_DELAY = timedelta(seconds=1)
@@ -27,15 +26,14 @@ def main(role: str) -> None:
     """Run one process until a signal or a failpoint ends it."""
     points = failpoints.Failpoints(Path(os.environ[f"{PREFIX}CONTROL"]), role)
     failpoints.install(points.hit)
-    allow_starts()
-    producers: tuple[Producer, ...] = (
-        *PRODUCERS,
-        Itemized(int(os.environ[f"{PREFIX}SINK_PORT"]), points.hit),
-        Poison(),
-    )
-    missing = os.environ[f"{PREFIX}WITHOUT"]
+    declare_run_types()
+    producers = {
+        **load_producers(),
+        ITEMIZED: Itemized(int(os.environ[f"{PREFIX}SINK_PORT"]), points.hit),
+    }
+    producers.pop(os.environ[f"{PREFIX}WITHOUT"], None)
     replacements = (
-        (processes, "PRODUCERS", tuple(p for p in producers if p.run_type != missing)),
+        (processes, "load_producers", lambda: producers),
         (run_maintenance, "_RETRY_DELAY", RETRY_DELAY),
         (maintenance, "_RESCUE_SECONDS", RESCUE_SECONDS),
     )

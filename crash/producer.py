@@ -4,26 +4,47 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
-from typing import ClassVar
 
 from crash.sink import REFUSED, SinkClient
+from domain.runs.contexts import Parameters
 from domain.runs.execution import Batch, LeaseLostError, RunExecution
 from domain.runs.failures import FailureReason, ProducerError
-from domain.tenancy.roles import LEAST_ROLE, TenantRole, start_permission
+from domain.runs.run_types import RunType, run_types
+from domain.tenancy.roles import TenantRole
 from workers.producers.batches import batches
 
 RESOURCE = "crash"
 ITEMS, POISON = "items", "poison"
+ITEMIZED = f"{RESOURCE}.{ITEMS}"
 CANARY = "c4naryX9q7Lw2Zk8Vt5"
 
 _BATCH = 4
 _ITEM_MESSAGE = f"Cannot reach postgresql://reader:{CANARY}@db.example:5432/policies."
 
 
-def allow_starts() -> None:
-    """Allow operators to start these run types."""
+class CrashParameters(Parameters):
+    """The parameters of a run of the crash tests; Poison takes none."""
+
+    items: int = 0
+    pause: float = 0.0
+    breaks: bool = False
+    key: str = ""
+
+
+def declare_run_types() -> None:
+    """Declare these run types to the process."""
     for action in (ITEMS, POISON):
-        LEAST_ROLE[start_permission(f"{RESOURCE}.{action}")] = TenantRole.OPERATOR
+        run_type = RunType(
+            name=f"{RESOURCE}.{action}",
+            title=f"Crash test: {action}",
+            description="Exists only in the crash tests.",
+            least_role=TenantRole.OPERATOR,
+            parameters=CrashParameters,
+            subject=lambda parameters: parameters.key,
+            # `crash.process` makes the producers, because they need its failpoints.
+            producer="crash.producer:Poison",
+        )
+        run_types().declare(run_type, "crash")
 
 
 class Itemized:
@@ -33,8 +54,6 @@ class Itemized:
     unexpected error. Even attempts go from the last item to the first, so that two concurrent
     attempts would work on different items.
     """
-
-    run_type: ClassVar[str] = f"{RESOURCE}.{ITEMS}"
 
     def __init__(self, sink_port: int, hit: Callable[[str], None]) -> None:
         self._sink_port = sink_port
@@ -76,8 +95,6 @@ def _record(batch: Batch, item: str) -> None:
 
 class Poison:
     """Kills its worker in every attempt."""
-
-    run_type: ClassVar[str] = f"{RESOURCE}.{POISON}"
 
     async def run(self, _: RunExecution) -> None:
         """Kill this process."""

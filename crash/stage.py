@@ -14,7 +14,7 @@ from crash.load import Load
 from crash.members import Member, sign_in_members
 from crash.mutants import SEQUENCE, Mutant
 from crash.process import PREFIX
-from crash.producer import CANARY, allow_starts
+from crash.producer import CANARY, declare_run_types
 from crash.servers import Servers, running_servers
 from crash.spawning import spawn_module
 from crash.subscribers import Subscribers
@@ -62,7 +62,7 @@ async def open_stage(
     folder: Path, plan: Plan, witness: Witness, random: Random
 ) -> AsyncIterator[Stage]:
     """Start servers, sink and processes; kill them when the context closes."""
-    allow_starts()
+    declare_run_types()
     async with AsyncExitStack() as stack:
         servers = await stack.enter_async_context(running_servers(folder / "servers"))
         database = await create_database(servers.postgres.direct_url)

@@ -4,10 +4,10 @@ Every error has a stable `code`, and a message that tells the user what to do. G
 command line each map the codes in one place.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from math import ceil
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 from uuid import UUID
 
 
@@ -148,6 +148,8 @@ class UserErrorCode(StrEnum):
     TOO_MANY_POLICIES = "TOO_MANY_POLICIES"
     INVALID_RETENTION = "INVALID_RETENTION"
     TOO_MANY_ACTIVE_RUNS = "TOO_MANY_ACTIVE_RUNS"
+    UNKNOWN_RUN_TYPE = "UNKNOWN_RUN_TYPE"
+    INVALID_CONTEXT = "INVALID_CONTEXT"
 
 
 class UserInputError(Exception):
@@ -158,3 +160,18 @@ class UserInputError(Exception):
         self.code = code
         self.message = message
         self.argument = argument
+
+
+class ContextProblem(NamedTuple):
+    """What is wrong with the value at a path of a context."""
+
+    path: tuple[str, ...]
+    message: str
+
+
+class InvalidContextError(Exception):
+    """The parameters of a start are not valid; the user can fix all `problems`."""
+
+    def __init__(self, problems: Sequence[ContextProblem]) -> None:
+        super().__init__("; ".join(problem.message for problem in problems))
+        self.problems = problems

@@ -12,12 +12,11 @@ import strawberry
 from strawberry.dataloader import DataLoader
 
 from domain.backups.service import Backups
-from domain.drift.service import Drift
 from domain.errors import BadInputError, UnauthenticatedError
-from domain.inventory.service import Inventory
 from domain.log_context import bind_log_ids
 from domain.notifications.service import Notifications
 from domain.runs.feed import TenantFeeds
+from domain.runs.operations import Operations
 from domain.runs.queries import RunQueries
 from domain.tenancy.claims import ClaimedUser
 from domain.tenancy.models import Principal, TenantAccess
@@ -57,8 +56,7 @@ class UseCases:
     tenancy: Tenancy
     runs: RunQueries
     feeds: TenantFeeds
-    inventory: Inventory
-    drift: Drift
+    operations: Operations
     backups: Backups
     notifications: Notifications
 

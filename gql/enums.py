@@ -9,7 +9,6 @@ from domain.drift.models import ChangeKind, DriftKind
 from domain.errors import UserErrorCode
 from domain.lifecycle import StatusBucket
 from domain.notifications.models import NotificationOutcome
-from domain.runs.failures import FailureReason
 from domain.runs.models import RunEventKind, StartOutcome
 from domain.tenancy.roles import TenantRole
 
@@ -54,32 +53,6 @@ _describe(
     SUCCEEDED="The run ended, and nothing failed.",
     PARTIALLY_SUCCEEDED="The run ended. Some items failed and some succeeded.",
     FAILED="The run ended without a success, or an error stopped it.",
-)
-_describe(
-    FailureReason,
-    "Why an item, or the run as a whole, failed. New values may be added.",
-    INVALID_JSON="The file is not JSON.",
-    INVALID_POLICY="The JSON is not a valid policy: a required part is missing or wrong.",
-    INCOMPLETE_POLICY="The document is marked as incomplete by its exporter.",
-    UNREADABLE_FILE="The file or folder could not be read.",
-    FILE_TOO_LARGE="The file exceeds the size or the number of values allowed for a policy.",
-    OUTSIDE_SCOPE="A symbolic link points outside the scope's folder.",
-    DUPLICATE_ID="Several policies share this id, so none of them was stored.",
-    CHANGED_WHILE_READING="The policy changed during the sync.",
-    SCOPE_NOT_FOUND="The provider has no scope with this key.",
-    SCOPE_AMBIGUOUS="Two folders have the scope's name in different Unicode forms.",
-    SCOPE_EMPTY="The scope had policies before and has none now. Set `allowEmpty` if that is"
-    " intended.",
-    INVALID_IGNORE_FILE="The export's ignore file cannot be used.",
-    PROVIDER_UNAVAILABLE="The provider did not respond.",
-    POLICY_NOT_FOUND="The current snapshot has no such policy.",
-    BASELINE_UNAVAILABLE="A snapshot needed for the comparison was deleted.",
-    BACKUP_SET_NOT_FOUND="The backup set was deleted.",
-    TIMEOUT="The run exceeded its time limit.",
-    QUEUE_TIMEOUT="No worker claimed the run in time.",
-    WORKER_LOST="The worker was lost, and the run has no attempts left.",
-    INTERNAL_ERROR="An unexpected error. Look up its `errorId` in the server's log.",
-    OTHER="A reason that this server does not know yet, for example during an upgrade.",
 )
 _describe(
     TenantRole,
@@ -145,6 +118,8 @@ _describe(
     INVALID_RETENTION="The number of days is out of range.",
     TOO_MANY_ACTIVE_RUNS="The tenant has reached its limit of queued and running runs. Try again"
     " later.",
+    UNKNOWN_RUN_TYPE="This installation has no such run type.",
+    INVALID_CONTEXT="A value of the context does not fit the run type's `contextSchema`.",
 )
 _describe(
     FeedChange,

@@ -12,6 +12,7 @@ from domain.drift import repository as drift
 from domain.errors import LimitExceededError
 from domain.inventory.repository import policies
 from domain.notifications import repository as notifications
+from domain.runs.failures import declared_reasons
 from domain.runs.repository import reading
 from gql.backups.queries import BackupSet
 from gql.context import Info
@@ -20,6 +21,7 @@ from gql.ids import GlobalId, Node
 from gql.inventory.queries import Policy, policy_key
 from gql.notifications.queries import Notification
 from gql.pages import MAX_PAGE
+from gql.runs.run_types import FailureReason
 from gql.runs.types import OperationRun
 from gql.tenant import Tenant, Viewer
 
@@ -70,6 +72,10 @@ class Query:
     ) -> Tenant:
         access, _ = await info.context.locate(id, "Tenant")
         return cast("Tenant", access)
+
+    @field(description="The reasons why runs and their items fail, sorted by code.")
+    def failure_reasons(self) -> list[FailureReason]:
+        return cast("list[FailureReason]", declared_reasons())
 
     @field(
         description="An object by its id. Null if it does not exist in the caller's tenants;"

@@ -13,6 +13,7 @@ from gql.inventory.mutations import InventoryMutations
 from gql.notifications.mutations import NotificationMutations
 from gql.notifications.subscriptions import NotificationSubscriptions
 from gql.queries import Query
+from gql.runs.mutations import RunMutations
 from gql.runs.subscriptions import RunSubscriptions
 from gql.scalars import DateTime
 from gql.tenant_settings import TenancyMutations
@@ -20,7 +21,12 @@ from gql.tenant_settings import TenancyMutations
 
 @strawberry.type(description="The root of all mutations.")
 class Mutation(
-    InventoryMutations, DriftMutations, BackupMutations, NotificationMutations, TenancyMutations
+    RunMutations,
+    InventoryMutations,
+    DriftMutations,
+    BackupMutations,
+    NotificationMutations,
+    TenancyMutations,
 ):
     """The root of all mutations."""
 

@@ -23,7 +23,7 @@ from opsrun.telemetry.tracing import open_tracer
 from workers.broker import RunBroker
 from workers.maintenance import Maintenance
 from workers.metrics import MaintenanceMetrics, RunMetrics, show_file_threads
-from workers.producers import PRODUCERS
+from workers.producers import load_producers
 from workers.providers.file_threads import FILE_THREADS
 from workers.runner import RunRunner
 from workers.sending import sender
@@ -66,6 +66,7 @@ async def _open_process(
 
 async def work(settings: Settings) -> None:
     """Execute runs until SIGTERM or SIGINT, then finish or hand back the runs in progress."""
+    producers = load_producers()
     broker = RunBroker(settings.require_redis_url())
     checks = {"listener": Check(broker.require_listener)}
     process = _open_process(settings, "worker", broker, checks, queue=broker)
@@ -79,13 +80,13 @@ async def work(settings: Settings) -> None:
                 send=sender(broker, tracer),
                 share=settings.tenant_concurrency,
             ),
-            PRODUCERS,
+            producers,
             lease=settings.lease,
             run_timeout=timedelta(seconds=settings.run_timeout_seconds),
             metrics=RunMetrics(monitor.registry),
             tracer=tracer,
         )
-        register_tasks(broker, PRODUCERS, runner)
+        register_tasks(broker, producers, runner)
         receiver = Receiver(
             broker,
             max_async_tasks=settings.worker_concurrency,

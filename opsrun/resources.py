@@ -9,11 +9,10 @@ from prometheus_client import Histogram
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.backups.service import Backups
-from domain.drift.service import Drift
-from domain.inventory.service import Inventory
 from domain.notifications.service import Notifications
 from domain.runs.dispatching import Send
 from domain.runs.feed import TenantFeeds
+from domain.runs.operations import Operations
 from domain.runs.queries import RunQueries
 from domain.runs.starting import RunStarter
 from domain.tenancy.service import Tenancy
@@ -94,8 +93,7 @@ def use_cases(
         tenancy=Tenancy(transactions),
         runs=RunQueries(transactions),
         feeds=TenantFeeds(transactions, wakeups),
-        inventory=Inventory(transactions, starter),
-        drift=Drift(transactions, starter),
-        backups=Backups(transactions, starter),
+        operations=Operations(transactions, starter),
+        backups=Backups(transactions),
         notifications=Notifications(transactions),
     )

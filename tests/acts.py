@@ -16,14 +16,19 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import insert
 
-from domain.backups.models import BackupSet
+from domain.backups.models import AddPolicies, BackupSet
+from domain.backups.run_type import ADD_POLICIES
+from domain.drift.run_type import DRIFT_GENERATE, DriftParameters
 from domain.inventory.maintenance import InventoryMaintenance
+from domain.inventory.models import SyncParameters
+from domain.inventory.run_type import INVENTORY_SYNC
 from domain.lifecycle import ACTIVE_STATUSES, RunStatus
 from domain.runs.dispatching import Send
 from domain.runs.execution import RunExecution
 from domain.runs.maintenance import RunMaintenance
 from domain.runs.models import Dispatch, OperationRun, StartedRun
 from domain.tables import operation_run
+from domain.tenancy.models import TenantAccess
 from domain.tenancy.roles import TenantRole
 from opsrun.postgres.engines import Login
 from tests.ledger import reload
@@ -74,7 +79,29 @@ async def start_sync(
     """Start a sync of a scope, which need not be known yet."""
     await save_scopes(world, scope_key)
     access = await world.access()
-    return await world.cases.inventory.start_sync(access, scope_key, allow_empty=allow_empty)
+    return await sync_as(world, access, scope_key, allow_empty=allow_empty)
+
+
+async def sync_as(
+    world: World, access: TenantAccess, scope_key: str, *, allow_empty: bool = False
+) -> StartedRun:
+    """Start a sync of a scope as this member."""
+    parameters = SyncParameters(scope_key=scope_key, allow_empty=allow_empty)
+    return await world.cases.operations.start_with(access, INVENTORY_SYNC, parameters)
+
+
+async def compare_as(world: World, access: TenantAccess, scope_key: str) -> StartedRun:
+    """Start drift generation of a scope as this member."""
+    parameters = DriftParameters(scope_key=scope_key)
+    return await world.cases.operations.start_with(access, DRIFT_GENERATE, parameters)
+
+
+async def add_as(
+    world: World, access: TenantAccess, set_id: UUID, policies: Sequence[tuple[str, str]]
+) -> StartedRun:
+    """Start to add policies to a backup set as this member."""
+    parameters = AddPolicies(backup_set_id=set_id, policies=policies)
+    return await world.cases.operations.start_with(access, ADD_POLICIES, parameters)
 
 
 async def complete(world: World, started: StartedRun) -> OperationRun:
@@ -97,8 +124,7 @@ async def sync(
 
 async def drift(world: World, scope_key: str = SCOPE) -> OperationRun:
     """Generate drift of a scope."""
-    starting = world.cases.drift.start_generation(await world.access(), scope_key)
-    return await complete(world, await starting)
+    return await complete(world, await compare_as(world, await world.access(), scope_key))
 
 
 async def backup_set(world: World, name: str = "Weekly") -> BackupSet:
@@ -112,7 +138,7 @@ async def back_up(
     """Add policies of one scope to a backup set."""
     chosen = [(scope_key, policy_id) for policy_id in policy_ids]
     access = await world.access()
-    return await complete(world, await world.cases.backups.start_adding(access, target.id, chosen))
+    return await complete(world, await add_as(world, access, target.id, chosen))
 
 
 async def insert_runs(world: World, runs: Sequence[Mapping[str, Any]]) -> list[UUID]:

@@ -26,7 +26,7 @@ from opsrun.postgres.engines import Login
 from opsrun.resources import Resources, use_cases
 from workers.maintenance import Maintenance, QueueAge
 from workers.metrics import MaintenanceMetrics
-from workers.producers import PRODUCERS
+from workers.producers import load_producers
 from workers.runner import RunRunner
 
 LOCAL_KEY = "a key for tests only, of at least 32 characters"
@@ -89,7 +89,7 @@ class World:
             use_cases(api, max_active_runs=MAX_ACTIVE_RUNS),
             RunStarter(api.transactions, api.wakeups, max_active_runs=MAX_ACTIVE_RUNS),
             claimer,
-            RunRunner(claimer, PRODUCERS, lease=LEASE, run_timeout=timedelta(minutes=1)),
+            RunRunner(claimer, load_producers(), lease=LEASE, run_timeout=timedelta(minutes=1)),
         )
 
     @property

@@ -10,8 +10,8 @@ from prometheus_client.registry import Collector
 
 from domain.lifecycle import BUCKET_RULES, TRANSITIONS
 from domain.runs.models import Backlog, OperationRun
+from domain.runs.run_types import run_types
 from workers.bounded_threads import BoundedThreads
-from workers.producers import PRODUCERS
 
 # Seconds for which a measurement of the queues is reported.
 FRESH_SECONDS = 60.0
@@ -37,7 +37,7 @@ class RunMetrics:
         )
         # Create each series now, because a rate ignores the first value of a series.
         ends = {rule.bucket.value for rule in BUCKET_RULES if not TRANSITIONS[rule.status]}
-        for run_type, bucket in product((one.run_type for one in PRODUCERS), sorted(ends)):
+        for run_type, bucket in product(run_types(), sorted(ends)):
             self._ended.labels(run_type, bucket)
             self._seconds.labels(run_type, bucket)
 

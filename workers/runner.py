@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import timedelta
 from itertools import count
 from uuid import UUID, uuid4
@@ -13,6 +13,7 @@ from domain.log_context import log_context
 from domain.outages import backoff
 from domain.runs.execution import LeaseLostError, RunClaimer, RunExecution
 from domain.runs.failures import FailureReason, ProducerError
+from domain.runs.run_types import run_types
 from domain.tenancy.session import DatabaseUnavailableError
 from workers.metrics import RunMetrics
 from workers.producers.producer import Producer
@@ -29,7 +30,7 @@ class RunRunner:
     def __init__(
         self,
         claimer: RunClaimer,
-        producers: Iterable[Producer],
+        producers: Mapping[str, Producer],
         *,
         lease: timedelta,
         run_timeout: timedelta,
@@ -37,7 +38,7 @@ class RunRunner:
         tracer: Tracer | None = None,
     ) -> None:
         self._claimer = claimer
-        self._producers = {producer.run_type: producer for producer in producers}
+        self._producers = producers
         self._lease = lease
         self._run_timeout = run_timeout
         self._metrics = metrics or RunMetrics(None)
@@ -89,7 +90,8 @@ class RunRunner:
 
     async def _work(self, producer: Producer, execution: RunExecution) -> None:
         run_id = execution.run.id
-        logger.info("Run %s (%s) began", run_id, producer.run_type)
+        run_type = execution.run.run_type
+        logger.info("Run %s (%s) began", run_id, run_type)
         try:
             await self._produce(producer, execution)
             self._metrics.ended(await execution.finish())
@@ -111,15 +113,16 @@ class RunRunner:
             message = f"Unexpected {type(error).__name__}; see the server's log."
             await self._fail(execution, FailureReason.INTERNAL_ERROR, message, error_id)
         else:
-            logger.info("Run %s (%s) ended", run_id, producer.run_type)
+            logger.info("Run %s (%s) ended", run_id, run_type)
 
     async def _produce(self, producer: Producer, execution: RunExecution) -> None:
+        timeout = run_types()[execution.run.run_type].timeout or self._run_timeout
         work = asyncio.create_task(producer.run(execution))
         beat = asyncio.create_task(self._keep_alive(execution))
         try:
             await asyncio.wait(
                 [work, beat],
-                timeout=self._run_timeout.total_seconds(),
+                timeout=timeout.total_seconds(),
                 return_when=asyncio.FIRST_COMPLETED,
             )
             if work.done():
@@ -127,9 +130,7 @@ class RunRunner:
             elif beat.done():
                 beat.result()
             else:
-                raise ProducerError(
-                    FailureReason.TIMEOUT, f"The run took longer than {self._run_timeout}."
-                )
+                raise ProducerError(FailureReason.TIMEOUT, f"The run took longer than {timeout}.")
         finally:
             work.cancel()
             beat.cancel()
@@ -148,7 +149,7 @@ class RunRunner:
     async def _fail(
         self,
         execution: RunExecution,
-        reason: FailureReason,
+        reason: str,
         message: str,
         error_id: str | None = None,
     ) -> None:

@@ -6,15 +6,14 @@ from uuid import UUID
 
 from taskiq import AsyncBroker, Context, TaskiqDepends
 
-from workers.producers.producer import Producer
 from workers.runner import RunRunner
 from workers.tracing import continued
 
 
-def register_tasks(broker: AsyncBroker, producers: Iterable[Producer], runner: RunRunner) -> None:
-    """Register a task for each producer under its run type."""
-    for producer in producers:
-        broker.register_task(_task(producer.run_type, runner), task_name=producer.run_type)
+def register_tasks(broker: AsyncBroker, run_types: Iterable[str], runner: RunRunner) -> None:
+    """Register a task for each run type under its name."""
+    for run_type in run_types:
+        broker.register_task(_task(run_type, runner), task_name=run_type)
 
 
 def _task(run_type: str, runner: RunRunner):  # type: ignore[no-untyped-def]

@@ -1,10 +1,14 @@
 """Backup sets, which keep copies of policies (P3)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+from pydantic import Field
+
+from domain.runs.contexts import Parameters
 
 RESOURCE = "backup_set"
 ACTION = "add_policies"
@@ -36,18 +40,13 @@ class BackedUpPolicy:
     added_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class AddPolicies:
-    """The parameters of `backup_set.add_policies`; policies are (scope key, policy id)."""
+class AddPolicies(Parameters):
+    """The parameters of `backup_set.add_policies`."""
 
-    backup_set_id: UUID
-    policies: Sequence[tuple[str, str]]
-
-    @classmethod
-    def of_context(cls, context: Mapping[str, Any]) -> "AddPolicies":
-        """Read the parameters from a run's context."""
-        policies = [(scope_key, policy_id) for scope_key, policy_id in context["policies"]]
-        return cls(UUID(context["backupSetId"]), policies)
+    backup_set_id: UUID = Field(description="The backup set that receives the policies.")
+    policies: Sequence[tuple[str, str]] = Field(
+        description="The policies, each as its scope's key and its id."
+    )
 
     @property
     def context(self) -> dict[str, Any]:

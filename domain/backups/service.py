@@ -1,29 +1,20 @@
 """The use cases of backup sets (P3)."""
 
-from collections.abc import Sequence
-from uuid import UUID
-
 from domain.backups import repository
-from domain.backups.models import ACTION, RESOURCE, RUN_TYPE, AddPolicies, BackupSet
-from domain.errors import BadInputError, UserErrorCode, UserInputError
-from domain.inventory.policies import MAX_ID_LENGTH
-from domain.inventory.scopes import valid_scope_key
-from domain.runs.models import StartedRun
-from domain.runs.starting import RunStarter
+from domain.backups.models import BackupSet
+from domain.errors import UserErrorCode, UserInputError
 from domain.tenancy.models import TenantAccess
-from domain.tenancy.roles import CREATE_BACKUP_SET, start_permission
+from domain.tenancy.roles import CREATE_BACKUP_SET
 from domain.tenancy.transactions import Transactions
 
 MAX_NAME_LENGTH = 100
-MAX_POLICIES = 1000
 
 
 class Backups:
-    """Creates backup sets and fills them."""
+    """Creates backup sets."""
 
-    def __init__(self, transactions: Transactions, starter: RunStarter) -> None:
+    def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
-        self._starter = starter
 
     async def create_set(self, access: TenantAccess, name: str) -> BackupSet:
         """Create an empty backup set.
@@ -48,46 +39,3 @@ class Backups:
                     "name",
                 )
             return (await repository.by_ids(session, [set_id]))[set_id]
-
-    async def start_adding(
-        self, access: TenantAccess, backup_set_id: UUID, policies: Sequence[tuple[str, str]]
-    ) -> StartedRun:
-        """Start `backup_set.add_policies` with policies as (scope key, policy id).
-
-        Raises:
-            ForbiddenError, UserInputError (NO_POLICIES, TOO_MANY_POLICIES, BACKUP_SET_NOT_FOUND),
-            BadInputError (a scope key or policy id is not valid): no run was started.
-        """
-        access.require(start_permission(RUN_TYPE))
-        if not policies:
-            raise UserInputError(
-                UserErrorCode.NO_POLICIES, "Choose at least one policy.", "policies"
-            )
-        if len(policies) > MAX_POLICIES:
-            raise UserInputError(
-                UserErrorCode.TOO_MANY_POLICIES,
-                f"Add at most {MAX_POLICIES} policies at a time.",
-                "policies",
-            )
-        # A longer text could not be stored as the key of an item.
-        if not all(
-            valid_scope_key(scope_key) and len(policy_id) <= MAX_ID_LENGTH
-            for scope_key, policy_id in policies
-        ):
-            raise BadInputError("A policy id is not valid. Send ids back as received.")
-        backup_set = (
-            await self._transactions.read(repository.by_ids, access, [backup_set_id])
-        ).get(backup_set_id)
-        if backup_set is None:
-            raise UserInputError(
-                UserErrorCode.BACKUP_SET_NOT_FOUND,
-                "This backup set does not exist. Create it first.",
-                "backup_set_id",
-            )
-        return await self._starter.start(
-            access,
-            resource=RESOURCE,
-            action=ACTION,
-            subject=backup_set.name,
-            context=AddPolicies(backup_set_id, policies).context,
-        )

@@ -1,10 +1,13 @@
 """Scopes, and the policies in their snapshots."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+from pydantic import Field
+
+from domain.runs.contexts import Parameters
 
 RESOURCE = "inventory"
 ACTION = "sync"
@@ -24,23 +27,18 @@ class InventoryScope:
     last_snapshot_run_id: UUID | None
 
 
-@dataclass(frozen=True, slots=True)
-class SyncParameters:
-    """The parameters of a sync. `allow_empty` accepts that a scope has lost all its policies."""
+class SyncParameters(Parameters):
+    """The parameters of a sync."""
 
-    scope_key: str
-    allow_empty: bool = False
-
-    @classmethod
-    def of_context(cls, context: Mapping[str, Any]) -> "SyncParameters":
-        """Read the parameters from a run's context."""
-        return cls(context["scopeKey"], context.get("allowEmpty", False))
+    scope_key: str = Field(description="The key of the scope to sync.")
+    allow_empty: bool = Field(
+        default=False, description="Accept that the scope has lost all its policies."
+    )
 
     @property
     def context(self) -> dict[str, Any]:
         """The parameters as a run's context."""
-        permission = {"allowEmpty": True} if self.allow_empty else {}
-        return {"scopeKey": self.scope_key, **permission}
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from domain.redaction.sanitizer import sanitize
 from domain.runs.dispatching import Dispatcher, Send
-from domain.runs.failures import FailureReason, ProducerError
+from domain.runs.failures import ProducerError
 from domain.runs.models import ItemOutcome, Lease, OperationRun
 from domain.runs.repository import items, reading, transitions
 from domain.runs.repository.items import ItemResult
@@ -121,11 +121,9 @@ class RunExecution:
         """End the run with the status that follows from its counts; return the ended run."""
         return await self._end(None)
 
-    async def fail(
-        self, reason: FailureReason, message: str, *, error_id: str | None = None
-    ) -> OperationRun:
+    async def fail(self, reason: str, message: str, *, error_id: str | None = None) -> OperationRun:
         """End the run as FAILED; return the ended run."""
-        message = _safe_message(ProducerError(reason, message))
+        message = sanitize(message, max_length=MESSAGE_LENGTH)
         return await self._end(Failure(reason, message, error_id))
 
     async def _end(self, failure: Failure | None) -> OperationRun:

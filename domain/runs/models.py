@@ -9,7 +9,7 @@ from uuid import UUID
 
 from domain.lifecycle import BucketRule, RunStatus, StatusBucket, bucket_rule
 from domain.open_enum import OpenEnum
-from domain.runs.failures import FailureReason
+from domain.runs.failures import Reason, reason_of
 from domain.tenancy.models import Initiator
 
 
@@ -199,10 +199,19 @@ class SkippedItem:
 class FailureGroup:
     """The number of failures of a run with the same reason, and one of their messages."""
 
-    reason: FailureReason
+    reason: str
     count: int
-    retryable: bool
     example_message: str
+
+    @property
+    def meaning(self) -> Reason:
+        """What the reason's code means."""
+        return reason_of(self.reason)
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the next try may succeed."""
+        return self.meaning.retryable
 
 
 @dataclass(frozen=True, slots=True)

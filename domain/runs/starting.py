@@ -10,8 +10,8 @@ from domain.runs.idempotency import idempotency_key
 from domain.runs.models import StartedRun, StartOutcome
 from domain.runs.repository import transitions
 from domain.runs.repository.transitions import Created
+from domain.runs.run_types import run_types
 from domain.tenancy.models import TenantAccess
-from domain.tenancy.roles import start_permission
 from domain.tenancy.session import RefusedError
 from domain.tenancy.transactions import Transactions
 from domain.wakeups import WakeUps
@@ -68,9 +68,9 @@ class RunStarter:
             ForbiddenError: the role may not start this type.
             UserInputError: TOO_MANY_ACTIVE_RUNS, unless such a run is active already.
         """
-        run_type = f"{resource}.{action}"
-        access.require(start_permission(run_type))
-        key = idempotency_key(run_type, context)
+        name = f"{resource}.{action}"
+        run_type = run_types().for_start(access, name)
+        key = idempotency_key(name, context)
         insert = partial(
             transitions.insert_pending,
             resource=resource,
@@ -78,6 +78,7 @@ class RunStarter:
             key=key,
             subject=subject,
             context=context,
+            attempts=run_type.attempts,
             initiator=access.initiator,
             traceparent=self._traceparent(),
             share=self._dispatcher.share,
@@ -88,12 +89,10 @@ class RunStarter:
                 run, entry = created
                 await self._dispatcher.announce(access.tenant_id, entry)
                 return StartedRun(run, StartOutcome.CREATED)
-            active = await self._transactions.read(
-                transitions.active_with_key, access, run_type, key
-            )
+            active = await self._transactions.read(transitions.active_with_key, access, name, key)
             if active is not None:
                 return StartedRun(active, StartOutcome.REUSED_ACTIVE)
-        raise StartContentionError(f"{_TRIES} tries met a {run_type} that had just ended")
+        raise StartContentionError(f"{_TRIES} tries met a {name} that had just ended")
 
     async def _create(
         self, access: TenantAccess, insert: Callable[..., Awaitable[Created | None]]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from uuid import UUID, uuid5
 
 from domain.errors import ForbiddenError
-from domain.tenancy.roles import TenantRole, refusal
+from domain.tenancy.roles import LEAST_ROLE, TenantRole, refusal
 
 SLUG = re.compile("[a-z0-9]+(-[a-z0-9]+)*")
 """The form of a tenant's name in URLs and claims."""
@@ -96,7 +96,11 @@ class TenantAccess:
 
     def require(self, permission: str) -> None:
         """Raise ForbiddenError with the required role unless the role has the permission."""
-        if reason := refusal(self.role, permission):
+        self.require_role(LEAST_ROLE[permission])
+
+    def require_role(self, least: TenantRole) -> None:
+        """Raise ForbiddenError with the required role unless the role is `least` or above."""
+        if reason := refusal(self.role, least):
             raise ForbiddenError(reason, tenant_id=self.tenant_id)
 
 

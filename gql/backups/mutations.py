@@ -5,6 +5,8 @@ from typing import Annotated
 import strawberry
 from strawberry import argument, field
 
+from domain.backups.models import AddPolicies
+from domain.backups.run_type import ADD_POLICIES
 from domain.errors import UserInputError
 from gql.audit import audit
 from gql.backups.queries import BackupSet
@@ -71,5 +73,5 @@ class BackupMutations:
         for policy_id in input.policy_ids:
             _, policy = await info.context.locate(policy_id, "Policy", within=access)
             policies.append(policy_key(policy))
-        start = info.context.cases.backups.start_adding
-        return await start_run(info, access, start, backup_set.uuid_key(), policies)
+        parameters = AddPolicies(backup_set_id=backup_set.uuid_key(), policies=policies)
+        return await start_run(info, access, ADD_POLICIES, parameters)

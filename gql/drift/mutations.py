@@ -5,6 +5,7 @@ from typing import Annotated
 import strawberry
 from strawberry import argument, field
 
+from domain.drift.run_type import DRIFT_GENERATE, DriftParameters
 from gql.completion import completes
 from gql.context import Info
 from gql.runs.mutations import StartRunPayload, start_run
@@ -28,5 +29,5 @@ class DriftMutations:
         input: Annotated[StartDriftGenerationInput, argument(description="The scope to compare.")],  # noqa: A002
     ) -> StartRunPayload:
         access, _ = await info.context.locate(input.tenant_id, "Tenant")
-        start = info.context.cases.drift.start_generation
-        return await start_run(info, access, start, input.scope_key)
+        parameters = DriftParameters(scope_key=input.scope_key)
+        return await start_run(info, access, DRIFT_GENERATE, parameters)

@@ -5,6 +5,8 @@ from typing import Annotated
 import strawberry
 from strawberry import argument, field
 
+from domain.inventory.models import SyncParameters
+from domain.inventory.run_type import INVENTORY_SYNC
 from gql.completion import completes
 from gql.context import Info
 from gql.runs.mutations import StartRunPayload, start_run
@@ -33,5 +35,5 @@ class InventoryMutations:
         input: Annotated[StartInventorySyncInput, argument(description="The scope to sync.")],  # noqa: A002
     ) -> StartRunPayload:
         access, _ = await info.context.locate(input.tenant_id, "Tenant")
-        start = info.context.cases.inventory.start_sync
-        return await start_run(info, access, start, input.scope_key, allow_empty=input.allow_empty)
+        parameters = SyncParameters(scope_key=input.scope_key, allow_empty=input.allow_empty)
+        return await start_run(info, access, INVENTORY_SYNC, parameters)

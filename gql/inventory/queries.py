@@ -77,7 +77,7 @@ class InventorySnapshot:
     @classmethod
     def of(cls, run: OperationRun, policy_count: int) -> "InventorySnapshot":
         return cls(
-            scope_key=models.SyncParameters.of_context(run.context).scope_key,
+            scope_key=models.SyncParameters.model_validate(run.context).scope_key,
             policy_count=policy_count,
             is_whole=run.status_bucket == "SUCCEEDED",
         )

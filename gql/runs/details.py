@@ -13,11 +13,11 @@ from strawberry import field
 
 from domain.lifecycle import StatusBucket
 from domain.runs import models
-from domain.runs.failures import FailureReason
 from domain.runs.models import RunEventKind
 from domain.tenancy import models as tenancy
 from gql.enums import InitiatorKind
 from gql.ids import encode_id
+from gql.runs.run_types import FailureReason
 from gql.selection import reads_from
 
 
@@ -62,7 +62,10 @@ class RunFailure:
     item_key: str | None = field(
         description="The key of the item; null if the run failed as a whole."
     )
-    reason: FailureReason = field(name="reasonCode", description="A stable code to switch on.")
+    reason: str = field(
+        name="reasonCode", description="A stable code to switch on; see `failureReasons`."
+    )
+    meaning: FailureReason = field(name="reason", description="What the code means.")
     message: str = field(
         description="What went wrong. Contains no secrets and can be shown to users."
     )
@@ -74,7 +77,10 @@ class RunFailure:
 
 @strawberry.type(description="The number of a run's failures with one reason.")
 class RunFailureGroup:
-    reason: FailureReason = field(name="reasonCode", description="The reason.")
+    reason: str = field(
+        name="reasonCode", description="The reason's stable code; see `failureReasons`."
+    )
+    meaning: FailureReason = field(name="reason", description="What the code means.")
     count: int = field(description="The number of failures with this reason.")
     retryable: bool = field(description="Whether starting the run again may help.")
     example_message: str = field(description="The message of one of these failures.")

@@ -1,20 +1,23 @@
-"""The steps and the payload that all start mutations share."""
+"""Starting runs of any type, and the payload that all start mutations share."""
 
-from collections.abc import Awaitable, Callable
-from typing import Concatenate, ParamSpec
+from typing import Annotated, TypeVar
 
 import strawberry
-from strawberry import field
+from strawberry import argument, field
+from strawberry.scalars import JSON
 
-from domain.errors import UserInputError
+from domain.errors import InvalidContextError, UserInputError
+from domain.runs.contexts import Parameters
 from domain.runs.models import StartedRun, StartOutcome
+from domain.runs.run_types import RunType, run_types
 from domain.tenancy.models import TenantAccess
 from gql.audit import audit, audit_refused_start
+from gql.completion import completes
 from gql.context import Info
 from gql.runs.types import OperationRun
 from gql.user_errors import UserError
 
-P = ParamSpec("P")
+P = TypeVar("P", bound=Parameters)
 
 
 @strawberry.type(description="The result of a start: a run, or user errors.")
@@ -29,21 +32,62 @@ class StartRunPayload:
 async def start_run(
     info: Info,
     access: TenantAccess,
-    start: Callable[Concatenate[TenantAccess, P], Awaitable[StartedRun]],
-    *args: P.args,
-    **kwargs: P.kwargs,
+    run_type: RunType[P],
+    parameters: P,
 ) -> StartRunPayload:
-    """Call the use case `start` for a member, audit the start, and return the payload.
+    """Start a run for a member, audit the start, and return the payload.
 
-    start = info.context.cases.drift.start_generation
-    return await start_run(info, access, start, input.scope_key)
+    parameters = DriftParameters(scope_key=input.scope_key)
+    return await start_run(info, access, DRIFT_GENERATE, parameters)
     """
     try:
-        started = await start(access, *args, **kwargs)
+        started = await info.context.cases.operations.start_with(access, run_type, parameters)
     except UserInputError as error:
         audit_refused_start(error, access)
-        return StartRunPayload(run=None, outcome=None, user_errors=[UserError.of(error)])
+        return _refused(UserError.of(error))
+    return _started(info, access, started)
+
+
+def _started(info: Info, access: TenantAccess, started: StartedRun) -> StartRunPayload:
     event = "run.start" if started.outcome is StartOutcome.CREATED else "run.reuse"
     audit(event, access, run_id=started.run.id, run_type=started.run.run_type)
     run = OperationRun.of(started.run, access, info)
     return StartRunPayload(run=run, outcome=started.outcome, user_errors=[])
+
+
+def _refused(*errors: UserError) -> StartRunPayload:
+    return StartRunPayload(run=None, outcome=None, user_errors=list(errors))
+
+
+@strawberry.input(description="The run to start.")
+class StartOperationInput:
+    tenant_id: strawberry.ID = field(description="The id of the tenant.")
+    run_type: str = field(description="The name of the run type, from `runTypes`.")
+    context: JSON = field(
+        description="The parameters, an object that fits the run type's `contextSchema`. Every"
+        " member of the tenant can read them."
+    )
+
+
+@strawberry.type
+class RunMutations:
+    @strawberry.mutation(description="Start a run of any type.")
+    @completes
+    async def start_operation(
+        self,
+        info: Info,
+        input: Annotated[StartOperationInput, argument(description="The run to start.")],  # noqa: A002
+    ) -> StartRunPayload:
+        access, _ = await info.context.locate(input.tenant_id, "Tenant")
+        try:
+            run_type = run_types().for_start(access, input.run_type)
+        except UserInputError as error:
+            return _refused(UserError.of(error))
+        try:
+            started = await info.context.cases.operations.start(access, run_type, input.context)
+        except UserInputError as error:
+            audit_refused_start(error, access)
+            return _refused(UserError.of_context(error))
+        except InvalidContextError as error:
+            return _refused(*map(UserError.of_problem, error.problems))
+        return _started(info, access, started)

@@ -13,14 +13,15 @@ from domain.runs.models import OperationRun as Run
 from domain.runs.repository import reading
 from domain.runs.repository.facets import INITIATOR_LIMIT, facets
 from domain.runs.repository.reading import Keyset
+from domain.runs.run_types import run_types
 from domain.tenancy.models import TenantAccess
-from domain.tenancy.roles import refusal, start_permission
 from gql.arguments import After, First
 from gql.context import Info
 from gql.limits.cost import COST, MEMBERS
 from gql.pages import DEFAULT_PAGE, Connection, CursorKind, cursor_parts, page_of, page_size
 from gql.runs.details import Initiator
 from gql.runs.filters import OperationRunFilter, run_filter
+from gql.runs.run_types import RunTypeDeclaration, StartPermission, start_permission
 from gql.runs.types import OperationRun, run_columns
 from gql.scalars import moment
 
@@ -74,12 +75,6 @@ class OperationRunFacets:
     )
     def truncated(self) -> bool:
         return False
-
-
-@strawberry.type(description="Whether the caller may start runs of a type.")
-class StartPermission:
-    allowed: bool = field(description="Whether the caller may start runs of this type.")
-    reason: str | None = field(description="Why not, as text; null if allowed.")
 
 
 @strawberry.type
@@ -165,5 +160,8 @@ class TenantRuns:
             str, argument(description="The run type, for example `inventory.sync`.")
         ],
     ) -> StartPermission:
-        reason = refusal(root.role, start_permission(run_type))
-        return StartPermission(allowed=reason is None, reason=reason)
+        return start_permission(root, run_type)
+
+    @field(description="The run types of this installation, sorted by name.")
+    def run_types(self, root: strawberry.Parent[TenantAccess]) -> list[RunTypeDeclaration]:
+        return [RunTypeDeclaration.of(run_type, root) for run_type in run_types().values()]

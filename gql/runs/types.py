@@ -9,10 +9,10 @@ from strawberry.scalars import JSON
 
 from domain.lifecycle import StatusBucket
 from domain.runs import failures, models
-from domain.runs.failures import FailureReason
+from domain.runs.foreign import context_to_show, links_of
 from domain.runs.repository import reading
 from domain.tenancy.models import TenantAccess
-from gql.arguments import After, First
+from gql.arguments import After, First, plain_text
 from gql.context import HubLinks, Info
 from gql.ids import Node, encode_id
 from gql.pages import DEFAULT_PAGE, Connection, CursorKind, PageRequest, cursor_number, cursor_text
@@ -110,13 +110,13 @@ class OperationRun(Node):
         first: First = DEFAULT_PAGE,
         after: After = UNSET,
         reason_codes: Annotated[
-            list[FailureReason] | None,
+            list[str] | None,
             argument(description="Return only failures with these reasons."),
         ] = UNSET,
     ) -> Connection[RunFailure]:
         request = PageRequest(info.context, self.access, FAILURES.of(self.model.id), first, after)
         return await request.load(
-            reading.failures, self.model.id, reasons=frozenset(reason_codes or ())
+            reading.failures, self.model.id, reasons=frozenset(map(plain_text, reason_codes or ()))
         )
 
     @field(description="The skipped items with the reason, sorted by item.")
@@ -143,7 +143,9 @@ class OperationRun(Node):
         self, info: Info
     ) -> list[Annotated["RelatedResource", strawberry.lazy("gql.related")]]:
         find = RELATED.get(self.run_type)
-        resource = await find(self.model, self.access, info) if find else None
+        if find is None:
+            return cast("list[RelatedResource]", links_of(self.model))
+        resource = await find(self.model, self.access, info)
         return [cast("RelatedResource", resource)] if resource else []
 
 
@@ -167,6 +169,10 @@ class _Run(OperationRun):
         return Initiator.of(self.model.initiator, self.model.tenant_id)
 
     @property
+    def context(self) -> JSON:  # type: ignore[override]
+        return cast("JSON", context_to_show(self.model))
+
+    @property
     def url(self) -> str:  # type: ignore[override]
         return self._links.run(self.access.tenant.slug, self.id)
 
@@ -186,7 +192,7 @@ _COLUMNS = {
     "progress": _COUNTS,
     "initiator": frozenset({"initiator_id", "initiator_name"}),
     "subject": frozenset({"subject"}),
-    "context": frozenset({"context"}),
+    "context": frozenset({"context", "resource", "action"}),
     "attempt": frozenset({"attempt"}),
     "version": frozenset({"version"}),
     "startedAt": frozenset({"started_at"}),

@@ -17,14 +17,20 @@ from uuid import UUID
 import click
 from sqlalchemy import text
 
+from domain.backups.models import AddPolicies
+from domain.backups.run_type import ADD_POLICIES
 from domain.backups.service import Backups
-from domain.drift.service import Drift
+from domain.drift.run_type import DRIFT_GENERATE, DriftParameters
+from domain.inventory.models import SyncParameters
 from domain.inventory.repository.policies import current_page
-from domain.inventory.service import Inventory
+from domain.inventory.run_type import INVENTORY_SYNC
+from domain.runs.contexts import Parameters
 from domain.runs.execution import RunClaimer
 from domain.runs.failures import ProducerError
 from domain.runs.models import OperationRun, StartedRun
+from domain.runs.operations import Operations
 from domain.runs.repository import feed
+from domain.runs.run_types import RunType
 from domain.runs.starting import RunStarter
 from domain.tenancy import repository as tenancy
 from domain.tenancy.models import TenantAccess
@@ -34,15 +40,15 @@ from domain.wakeups import WakeUps
 from opsrun.dev import demo
 from opsrun.dev.demo_history_times import move_into_past
 from opsrun.dev.demo_policies import Version, write_export
-from workers.producers import PRODUCERS
+from workers.producers import load_producers
 
 T = TypeVar("T")
+P = TypeVar("P", bound=Parameters)
 
 DAYS = 28
 # By days ago: the version that the export became. The demo starts with version 1.
 _EDITIONS: dict[int, Version] = {27: "january", 18: "february", 9: "march", 0: 1}
 _LEASE = timedelta(minutes=5)
-_PRODUCERS = {producer.run_type: producer for producer in PRODUCERS}
 
 
 async def write_history(transactions: Transactions, wakeups: WakeUps) -> None:
@@ -120,9 +126,9 @@ class _History:
         transactions = _OneTransaction(session)
         starter = RunStarter(transactions, wakeups, max_active_runs=1)
         self._claimer = RunClaimer(transactions, wakeups, owner="demo")
-        self._inventory = Inventory(transactions, starter)
-        self._drift = Drift(transactions, starter)
-        self._backups = Backups(transactions, starter)
+        self._operations = Operations(transactions, starter)
+        self._backups = Backups(transactions)
+        self._producers = load_producers()
 
     def export(self, version: Version) -> None:
         """Replace the tenant's exports by this version."""
@@ -133,14 +139,14 @@ class _History:
         self, days: float, subject: str, scope: str = demo.SCOPE, *, interrupted: bool = False
     ) -> None:
         """Sync a scope `days` ago; an `interrupted` sync needs two attempts."""
-        access = await self._access(subject)
-        started = await self._inventory.start_sync(access, scope)
+        parameters = SyncParameters(scope_key=scope)
+        started = await self._start(subject, INVENTORY_SYNC, parameters)
         await self._work(days, started, interrupted=interrupted)
 
     async def drift(self, days: float, subject: str) -> None:
         """Compare the last two snapshots `days` ago."""
-        access = await self._access(subject)
-        await self._work(days, await self._drift.start_generation(access, demo.SCOPE))
+        parameters = DriftParameters(scope_key=demo.SCOPE)
+        await self._work(days, await self._start(subject, DRIFT_GENERATE, parameters))
 
     async def policies(self, *words: str) -> list[tuple[str, str]]:
         """Return the keys of the current policies whose names contain one of these words."""
@@ -158,8 +164,12 @@ class _History:
         self, days: float, subject: str, set_id: UUID, policies: list[tuple[str, str]]
     ) -> None:
         """Add policies to a backup set `days` ago."""
+        parameters = AddPolicies(backup_set_id=set_id, policies=policies)
+        await self._work(days, await self._start(subject, ADD_POLICIES, parameters))
+
+    async def _start(self, subject: str, run_type: RunType[P], parameters: P) -> StartedRun:
         access = await self._access(subject)
-        await self._work(days, await self._backups.start_adding(access, set_id, policies))
+        return await self._operations.start_with(access, run_type, parameters)
 
     async def _access(self, subject: str) -> TenantAccess:
         principal = await tenancy.principal(self._session, demo.USERS[subject].id)
@@ -174,7 +184,7 @@ class _History:
         execution = await self._claimer.claim(self._session.tenant_id, started.run.id, _LEASE)
         assert execution is not None
         try:
-            await _PRODUCERS[started.run.run_type].run(execution)
+            await self._producers[started.run.run_type].run(execution)
         except ProducerError as error:
             ended = await execution.fail(error.reason, error.message)
         else:

@@ -15,7 +15,7 @@ from crash.checker import check_canaries, check_effects, check_ledger
 from crash.folds import Fold
 from crash.ledger import ITEMS, Ledger, open_ledger
 from crash.members import Member, sign_in_members
-from crash.producer import CANARY, allow_starts
+from crash.producer import CANARY, declare_run_types
 from crash.sink import ALREADY, APPLIED
 from crash.witness import Acknowledged, Promise, Witness
 from domain.runs.execution import RunClaimer
@@ -30,7 +30,7 @@ from opsrun.resources import open_resources
 from tests.conftest import settings_for
 from tests.databases import SECRET, new_database
 from tests.world import MAX_ACTIVE_RUNS
-from workers.producers import PRODUCERS
+from workers.producers import load_producers
 from workers.runner import RunRunner
 
 _RUNS = 2
@@ -62,7 +62,7 @@ async def sample(
     servers: EmbeddedServers, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Sample]:
     """A new database with two syncs that were queued together."""
-    allow_starts()
+    declare_run_types()
     folder = tmp_path_factory.mktemp("checker")
     database = await new_database(servers.postgres_url, "crash_checker")
     logins = await provision(database, SECRET)
@@ -82,7 +82,7 @@ async def sample(
         )
         claimer = RunClaimer(worker_resources.transactions, worker_resources.wakeups, owner="test")
         runner = RunRunner(
-            claimer, PRODUCERS, lease=timedelta(minutes=1), run_timeout=timedelta(minutes=1)
+            claimer, load_producers(), lease=timedelta(minutes=1), run_timeout=timedelta(minutes=1)
         )
         runs = [
             (

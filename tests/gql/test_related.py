@@ -84,7 +84,7 @@ async def test_a_run_without_results_relates_to_nothing(api: RunningApi, world: 
         resource="backup_set",
         action="add_policies",
         subject="s",
-        context=AddPolicies(uuid4(), [("s", "a")]).context,
+        context=AddPolicies(backup_set_id=uuid4(), policies=[("s", "a")]).context,
     )
     early = await world.starter.start(
         access,

@@ -11,6 +11,7 @@ from tests.gql.furnished import Furnished, furnish
 from tests.gql.tables import contents
 
 LEAST = {
+    "startOperation": TenantRole.OPERATOR,
     "startInventorySync": TenantRole.OPERATOR,
     "startDriftGeneration": TenantRole.OPERATOR,
     "addPoliciesToBackupSet": TenantRole.OPERATOR,

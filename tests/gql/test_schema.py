@@ -23,7 +23,6 @@ from graphql import (
 
 from domain.drift.models import DriftKind
 from domain.lifecycle import StatusBucket
-from domain.runs.failures import FailureReason
 from domain.runs.models import StartOutcome
 from domain.tenancy.roles import TenantRole
 from gql.schema import schema
@@ -164,7 +163,6 @@ def test_a_list_in_an_input_contains_no_null() -> None:
     ("name", "enum"),
     [
         ("StatusBucket", StatusBucket),
-        ("FailureReason", FailureReason),
         ("TenantRole", TenantRole),
         ("DriftKind", DriftKind),
         ("StartOutcome", StartOutcome),

@@ -143,7 +143,7 @@ async def test_runs_fail_at_the_deadline_and_readiness_shows_it(
         await wait_for(place, runs, "FAILED")
         for run in await states(place, runs):
             (failure,) = (await failures(place, run)).values()
-            assert failure.reason is FailureReason.PROVIDER_UNAVAILABLE
+            assert failure.reason == FailureReason.PROVIDER_UNAVAILABLE
             assert failure.retryable
             assert "Check that its mount works" in failure.message
         assert await worker.hung_threads() == THREADS_PER_GROUP

@@ -65,7 +65,7 @@ def runner_of(
     """Return a worker with this producer alone."""
     return RunRunner(
         claimer or world.claimer,
-        [producer],
+        {producer.run_type: producer},
         lease=lease,
         run_timeout=run_timeout,
         metrics=metrics,

@@ -24,7 +24,7 @@ SLOTS, SHARE = 4, 3
 async def worker_and_maintenance(world: World, url: str, producer: Scripted) -> AsyncIterator[None]:
     """Run maintenance, and a worker with four slots; a tenant gets three at most."""
     async with new_broker(url) as broker:
-        register_tasks(broker, [producer], runner := runner_of(world, producer))
+        register_tasks(broker, [producer.run_type], runner := runner_of(world, producer))
         maintenance = world.maintenance(
             sender(broker), broker.age, redispatch_after=timedelta(0), tenant_concurrency=SHARE
         )

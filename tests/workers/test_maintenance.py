@@ -254,7 +254,7 @@ async def test_a_run_that_no_worker_claims_is_aborted_with_a_notification(world:
     run = await reload(world, started.run.id)
     assert (run.status, run.status_bucket) == (RunStatus.ABORTED, StatusBucket.FAILED)
     failure = await only_failure(world, run)
-    assert failure.reason is FailureReason.QUEUE_TIMEOUT
+    assert failure.reason == FailureReason.QUEUE_TIMEOUT
     assert await outcomes(world) == [
         NotificationOutcome.FAILED,
         NotificationOutcome.QUEUED,

@@ -9,13 +9,22 @@ from redis.asyncio import Redis
 from domain.lifecycle import RunStatus, StatusBucket
 from domain.runs.dispatching import DispatchUnavailableError
 from domain.runs.models import Dispatch, StartedRun
-from tests.acts import backup_set, export, policy, relay, run_maintenance, start_sync, wait_for_end
+from domain.runs.run_types import run_types
+from tests.acts import (
+    add_as,
+    backup_set,
+    export,
+    policy,
+    relay,
+    run_maintenance,
+    start_sync,
+    wait_for_end,
+)
 from tests.ledger import ledger_faults, reload
 from tests.valkey import Valkey
 from tests.workers.brokers import new_broker, receiving, silent_server
 from tests.world import World
 from workers import broker as broker_module
-from workers.producers import PRODUCERS
 from workers.sending import sender
 from workers.tasks import register_tasks
 
@@ -27,7 +36,7 @@ async def start_export_sync(world: World) -> StartedRun:
 
 async def test_a_started_run_ends(world: World, redis_url: str) -> None:
     async with new_broker(redis_url) as broker:
-        register_tasks(broker, PRODUCERS, world.runner)
+        register_tasks(broker, run_types(), world.runner)
         started = await start_export_sync(world)
         async with receiving(broker, 2):
             await relay(world, sender(broker))
@@ -41,7 +50,7 @@ async def test_a_started_run_ends(world: World, redis_url: str) -> None:
 
 async def test_a_message_that_redis_lost_is_dispatched_again(world: World, valkey: Valkey) -> None:
     async with new_broker(valkey.url) as broker:
-        register_tasks(broker, PRODUCERS, world.runner)
+        register_tasks(broker, run_types(), world.runner)
         started = await start_export_sync(world)
         await relay(world, sender(broker))
         async with Redis.from_url(valkey.url) as redis:
@@ -56,7 +65,7 @@ async def test_a_message_that_redis_lost_is_dispatched_again(world: World, valke
 
 async def test_a_message_that_was_sent_twice_runs_once(world: World, redis_url: str) -> None:
     async with new_broker(redis_url) as broker:
-        register_tasks(broker, PRODUCERS, world.runner)
+        register_tasks(broker, run_types(), world.runner)
         started, later = await start_export_sync(world), await world.start()
         await relay(world, sender(broker))
         for _ in range(3):
@@ -74,10 +83,9 @@ async def test_a_run_of_an_unknown_type_is_left_to_other_workers(
     world: World, redis_url: str
 ) -> None:
     async with new_broker(redis_url) as broker:
-        known = [producer for producer in PRODUCERS if producer.run_type == "inventory.sync"]
-        register_tasks(broker, known, world.runner)
+        register_tasks(broker, ["inventory.sync"], world.runner)
         target, access = await backup_set(world), await world.access()
-        unknown = await world.cases.backups.start_adding(access, target.id, [("prod", "a")])
+        unknown = await add_as(world, access, target.id, [("prod", "a")])
         started = await start_export_sync(world)
         await relay(world, sender(broker))
         async with receiving(broker, 2):
@@ -108,7 +116,7 @@ class TestSending:
     async def test_that_fails_keeps_the_outbox_entry(self, world: World, valkey: Valkey) -> None:
         started = await start_export_sync(world)
         async with new_broker(valkey.url) as broker:
-            register_tasks(broker, PRODUCERS, world.runner)
+            register_tasks(broker, run_types(), world.runner)
             await valkey.kill()
             with pytest.raises(DispatchUnavailableError):
                 await relay(world, sender(broker))

@@ -1,8 +1,6 @@
 """`backup_set.add_policies`: copy policies of the current snapshots into a set (P3)."""
 
-from typing import ClassVar
-
-from domain.backups.models import RUN_TYPE, AddPolicies
+from domain.backups.models import AddPolicies
 from domain.backups.repository import by_ids, copy_policies
 from domain.inventory.repository.scopes import snapshot_runs
 from domain.runs.execution import Batch, RunExecution
@@ -16,11 +14,9 @@ _PRESENT = "The backup set has this policy already."
 class BackupSetAddPolicies:
     """One item per policy: a copy succeeds, a present policy is skipped, an unknown one fails."""
 
-    run_type: ClassVar[str] = RUN_TYPE
-
     async def run(self, execution: RunExecution) -> None:
         """Copy the policies that are not recorded yet, scope by scope."""
-        parameters = AddPolicies.of_context(execution.context)
+        parameters = AddPolicies.model_validate(execution.context)
         done = await execution.finished_items()
         await execution.set_total(len(parameters.policies))
         by_scope: dict[str, list[str]] = {}

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import ClassVar
 
 import orjson
 
 from domain.drift.compare import changes, contents
-from domain.drift.models import RUN_TYPE, ChangeKind, Comparison, DriftKind, NewFinding
+from domain.drift.models import ChangeKind, Comparison, DriftKind, NewFinding
 from domain.drift.repository import add
 from domain.inventory.content import normalize
 from domain.inventory.models import PolicyDifference
@@ -29,8 +28,6 @@ _SAME = "The two exports write the same settings differently."
 
 class DriftGenerate:
     """One item per policy whose content differs; without a new finding it is skipped."""
-
-    run_type: ClassVar[str] = RUN_TYPE
 
     async def run(self, execution: RunExecution) -> None:
         """Compare content hashes in SQL, then the settings of the policies that differ."""

@@ -3,11 +3,10 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import ClassVar
 from uuid import UUID
 
 from domain.inventory.duplicates import duplicates
-from domain.inventory.models import RUN_TYPE, PolicyRecord, SyncParameters
+from domain.inventory.models import PolicyRecord, SyncParameters
 from domain.inventory.provider import InventoryProvider, NotTaken
 from domain.inventory.records import prepare
 from domain.inventory.repository import policies
@@ -27,11 +26,9 @@ _Item = PolicyRecord | NotTaken
 class InventorySync:
     """One item per policy; a policy that cannot be stored fails alone."""
 
-    run_type: ClassVar[str] = RUN_TYPE
-
     async def run(self, execution: RunExecution) -> None:
         """Read the scope and store its documents, then record the policies."""
-        parameters = SyncParameters.of_context(execution.context)
+        parameters = SyncParameters.model_validate(execution.context)
         async with execution.reading() as session:
             provider = provider_of(await export_folder(session))
             had = await policies.current_policy_count(session, parameters.scope_key)
@@ -64,7 +61,7 @@ async def _read_scope(
                 async with execution.batch() as batch:
                     await policies.store_documents(batch.session, documents)
     except ProducerError as error:
-        if error.reason is not FailureReason.SCOPE_NOT_FOUND or not parameters.allow_empty:
+        if error.reason != FailureReason.SCOPE_NOT_FOUND or not parameters.allow_empty:
             raise
     failures = duplicates(item for item in items if isinstance(item, PolicyRecord))
     return [

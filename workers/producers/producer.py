@@ -1,6 +1,6 @@
 """The seam to the work of a run type (P5)."""
 
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from domain.runs.execution import RunExecution
 
@@ -9,8 +9,6 @@ class Producer(Protocol):
     """Does the work of runs of one type; one instance serves many runs at the same time.
 
     class Greet:
-        run_type = "greeting.send"
-
         async def run(self, execution: RunExecution) -> None:
             done = await execution.finished_items()
             await execution.set_total(1)
@@ -18,8 +16,6 @@ class Producer(Protocol):
                 async with execution.batch() as batch:
                     batch.succeeded("world")
     """
-
-    run_type: ClassVar[str]
 
     async def run(self, execution: RunExecution) -> None:
         """Do the work, and write only through the execution's batches.

@@ -8,7 +8,6 @@ from sqlalchemy import Integer, Uuid, bindparam, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.lifecycle import RunStatus
-from domain.runs.failures import FailureReason
 from domain.runs.models import ItemOutcome, Lease, RunEventKind
 from domain.runs.repository.recording import NEXT_VERSION, recorded
 from domain.runs.repository.transitions import FENCED, held
@@ -23,7 +22,7 @@ class ItemResult:
 
     key: str
     outcome: ItemOutcome
-    reason: FailureReason | None = None
+    reason: str | None = None
     message: str = ""
 
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from domain.lifecycle import StatusBucket
-from domain.runs.failures import RETRYABLE, FailureReason, RunFailure
+from domain.runs.failures import RunFailure
 from domain.runs.models import COLUMNS, FailureGroup, OperationRun, RunEvent, RunFilter, SkippedItem
 from domain.runs.repository.rows import event_of, select_events, select_runs
 from domain.tables import operation_run, run_event, run_failure, run_item
@@ -174,13 +174,11 @@ def _grouped(rows: Sequence[AnyRow], build: Callable[[AnyRow], T]) -> Mapping[UU
 
 
 def _failure(row: AnyRow) -> RunFailure:
-    reason = FailureReason(row.reason)
     return RunFailure(
         run_id=row.run_id,
         item_key=row.item_key or None,
-        reason=reason,
+        reason=row.reason,
         message=row.message,
-        retryable=reason in RETRYABLE,
         error_id=row.error_id,
         attempt=row.attempt,
         occurred_at=row.occurred_at,
@@ -203,7 +201,7 @@ async def failures(
     run_ids: Sequence[UUID],
     *,
     after: str | None,
-    reasons: frozenset[FailureReason],
+    reasons: frozenset[str],
     limit: int,
 ) -> Mapping[UUID, Sequence[RunFailure]]:
     """Return the first failures of each run by item; the failure of a whole run comes first."""
@@ -240,8 +238,7 @@ async def failure_groups(
     """Return each run's failures by reason, the most frequent reason first."""
 
     def group(row: AnyRow) -> FailureGroup:
-        reason = FailureReason(row.reason)
-        return FailureGroup(reason, row.failures, reason in RETRYABLE, row.example)
+        return FailureGroup(row.reason, row.failures, row.example)
 
     return _grouped(await session.rows(_FAILURE_GROUPS, {"run_ids": run_ids}), group)
 

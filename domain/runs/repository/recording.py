@@ -34,7 +34,6 @@ from sqlalchemy import (
 
 from domain.lifecycle import RunStatus, bucket_rule
 from domain.notifications.repository import notifying
-from domain.runs.failures import FailureReason
 from domain.runs.models import CHANGING_COLUMNS, Dispatch, RunEventKind
 from domain.runs.repository.entries import entry_again, events_since, new_entry, next_entry
 from domain.runs.repository.rows import select_runs
@@ -52,7 +51,7 @@ NEXT_VERSION = {"version": operation_run.c.version + 1}
 class Failure(NamedTuple):
     """Why a run failed as a whole: the parameters of `failing`. The message is sanitized."""
 
-    reason: FailureReason
+    reason: str
     message: str
     error_id: str | None = None
 

@@ -57,7 +57,7 @@ _INSERT = recorded(
             name: bindparam(name, type_=operation_run.c[name].type)
             for name in (
                 *("id", "resource", "action", "idempotency_key", "subject", "context"),
-                *("initiator_id", "initiator_name", "traceparent"),
+                *("max_attempts", "initiator_id", "initiator_name", "traceparent"),
             )
         },
     )
@@ -81,6 +81,7 @@ async def insert_pending(
     key: bytes,
     subject: str,
     context: Mapping[str, Any],
+    attempts: int,
     initiator: Initiator,
     traceparent: str | None,
     share: int,
@@ -102,6 +103,7 @@ async def insert_pending(
             "idempotency_key": key,
             "subject": subject,
             "context": context,
+            "max_attempts": attempts,
             "initiator_id": initiator.id,
             "initiator_name": initiator.name,
             "traceparent": traceparent,

@@ -8,11 +8,12 @@ import pytest
 
 from domain.backups import repository as backups_repository
 from domain.backups.models import BackedUpPolicy
-from domain.backups.service import MAX_NAME_LENGTH, MAX_POLICIES
+from domain.backups.run_type import MAX_POLICIES
+from domain.backups.service import MAX_NAME_LENGTH
 from domain.errors import BadInputError, ForbiddenError, UserErrorCode, UserInputError
 from domain.runs.models import StartOutcome
 from domain.tenancy.roles import TenantRole
-from tests.acts import back_up, backup_set, policy, sync
+from tests.acts import add_as, back_up, backup_set, policy, sync
 from tests.ledger import count_rows, failures
 from tests.world import World
 
@@ -68,8 +69,8 @@ class TestStartingToAdd:
     async def test_the_same_policies_in_any_order_are_one_run(self, world: World) -> None:
         target, access = await backup_set(world), await world.access()
         chosen = [("prod", "b"), ("prod", "a"), ("prod", "b")]
-        first = await world.cases.backups.start_adding(access, target.id, chosen)
-        again = await world.cases.backups.start_adding(access, target.id, sorted(set(chosen)))
+        first = await add_as(world, access, target.id, chosen)
+        again = await add_as(world, access, target.id, sorted(set(chosen)))
         assert (again.outcome, again.run.id) == (StartOutcome.REUSED_ACTIVE, first.run.id)
         assert first.run.context == {
             "backupSetId": str(target.id),
@@ -80,7 +81,7 @@ class TestStartingToAdd:
         target = await backup_set(world)
         access = await world.access(TenantRole.READONLY)
         with pytest.raises(ForbiddenError):
-            await world.cases.backups.start_adding(access, target.id, [("prod", "a")])
+            await add_as(world, access, target.id, [("prod", "a")])
         assert (await count_rows(world))["operation_run"] == 0
 
     @pytest.mark.parametrize(
@@ -98,7 +99,7 @@ class TestStartingToAdd:
     ) -> None:
         target = await backup_set(world)
         with pytest.raises(UserInputError) as refused:
-            await world.cases.backups.start_adding(await world.access(), target.id, policies)
+            await add_as(world, await world.access(), target.id, policies)
         assert refused.value.code is code
         assert (await count_rows(world))["operation_run"] == 0
 
@@ -110,9 +111,7 @@ class TestStartingToAdd:
         other = await World.create(world.resources, world.exports)
         for set_id in (uuid4(), (await backup_set(other)).id):
             with pytest.raises(UserInputError) as refused:
-                await world.cases.backups.start_adding(
-                    await world.access(), set_id, [("prod", "a")]
-                )
+                await add_as(world, await world.access(), set_id, [("prod", "a")])
             assert refused.value.code is UserErrorCode.BACKUP_SET_NOT_FOUND
             assert refused.value.argument == "backup_set_id"
         assert (await count_rows(world))["operation_run"] == 0
@@ -125,7 +124,7 @@ class TestStartingToAdd:
     ) -> None:
         target = await backup_set(world)
         with pytest.raises(BadInputError):
-            await world.cases.backups.start_adding(await world.access(), target.id, [policy_key])
+            await add_as(world, await world.access(), target.id, [policy_key])
         assert (await count_rows(world))["operation_run"] == 0
 
     async def test_the_longest_valid_keys_are_accepted(self, world: World) -> None:

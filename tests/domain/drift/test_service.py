@@ -8,7 +8,7 @@ from domain.drift import repository as drift_repository
 from domain.drift.models import Comparison, DriftKind
 from domain.errors import ForbiddenError, UserErrorCode, UserInputError
 from domain.tenancy.roles import TenantRole
-from tests.acts import drift, policy, sync
+from tests.acts import compare_as, drift, policy, sync
 from tests.world import World
 
 
@@ -26,7 +26,7 @@ class TestStarting:
         for _ in range(syncs):
             await sync(world, policy("a"))
         with pytest.raises(UserInputError) as refused:
-            await world.cases.drift.start_generation(await world.access(), "prod")
+            await compare_as(world, await world.access(), "prod")
         assert refused.value.code is UserErrorCode.NOT_ENOUGH_SNAPSHOTS
         assert refused.value.argument == "scope_key"
         assert f"'prod' has {syncs}" in refused.value.message
@@ -38,25 +38,23 @@ class TestStarting:
         await sync(world, policy("a"), scope_key="test")
         await sync(other, policy("a"))
         with pytest.raises(UserInputError):
-            await world.cases.drift.start_generation(await world.access(), "prod")
+            await compare_as(world, await world.access(), "prod")
 
     async def test_a_path_is_not_a_scope_key(self, world: World) -> None:
         with pytest.raises(UserInputError) as refused:
-            await world.cases.drift.start_generation(await world.access(), "../prod")
+            await compare_as(world, await world.access(), "../prod")
         assert refused.value.code is UserErrorCode.INVALID_SCOPE_KEY
 
     async def test_a_reader_starts_nothing(self, world: World) -> None:
         for _ in range(2):
             await sync(world, policy("a"))
         with pytest.raises(ForbiddenError):
-            await world.cases.drift.start_generation(
-                await world.access(TenantRole.READONLY), "prod"
-            )
+            await compare_as(world, await world.access(TenantRole.READONLY), "prod")
         assert await drift_run_count(world) == 0
 
     async def test_the_older_of_the_last_two_is_the_baseline(self, world: World) -> None:
         _, baseline, current = [await sync(world, policy("a")) for _ in range(3)]
-        started = await world.cases.drift.start_generation(await world.access(), "prod")
+        started = await compare_as(world, await world.access(), "prod")
         assert started.run.context == {
             "scopeKey": "prod",
             "baselineRunId": str(baseline.id),

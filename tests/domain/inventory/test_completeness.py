@@ -28,7 +28,7 @@ NEXT = "https://graph.microsoft.com/beta/deviceManagement/configurationPolicies?
 def test_the_error_names_the_missing_part(body: dict[str, Any], missing: str) -> None:
     with pytest.raises(ProducerError) as caught:
         require_complete(body)
-    assert caught.value.reason is FailureReason.INCOMPLETE_POLICY
+    assert caught.value.reason == FailureReason.INCOMPLETE_POLICY
     assert caught.value.message == (
         f"The document is incomplete: it holds {missing}. Export the policy again."
     )

@@ -57,7 +57,7 @@ def test_big_endian_with_a_bom_is_read() -> None:
 )
 def test_invalid_json_is_reported_with_its_place(raw: bytes, message: str) -> None:
     failure = error_of(raw)
-    assert failure.reason is FailureReason.INVALID_JSON
+    assert failure.reason == FailureReason.INVALID_JSON
     assert failure.message == message
 
 
@@ -83,7 +83,7 @@ def test_invalid_json_is_reported_with_its_place(raw: bytes, message: str) -> No
 )
 def test_a_value_that_cannot_be_stored_is_reported_with_its_place(raw: bytes, message: str) -> None:
     failure = error_of(raw)
-    assert failure.reason is FailureReason.INVALID_POLICY
+    assert failure.reason == FailureReason.INVALID_POLICY
     assert failure.message == message
 
 
@@ -124,7 +124,7 @@ def test_a_policy_is_identified() -> None:
 def test_the_error_names_the_missing_field(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ProducerError) as caught:
         identify({**POLICY, **change})
-    assert caught.value.reason is FailureReason.INVALID_POLICY
+    assert caught.value.reason == FailureReason.INVALID_POLICY
     assert caught.value.message.startswith(message)
 
 
@@ -138,7 +138,7 @@ def test_the_error_names_the_missing_field(change: dict[str, Any], message: str)
 )
 def test_a_key_that_occurs_twice_is_named(raw: bytes, key: str) -> None:
     failure = error_of(raw)
-    assert failure.reason is FailureReason.INVALID_JSON
+    assert failure.reason == FailureReason.INVALID_JSON
     assert failure.message == f"The key {key!r} occurs twice in one object; keep one."
 
 
@@ -153,7 +153,7 @@ def test_a_key_that_occurs_twice_is_named(raw: bytes, key: str) -> None:
 )
 def test_swapped_bytes_are_named(mark: bytes, announced: str, written: str) -> None:
     failure = error_of(mark + json.dumps(POLICY).encode(written))
-    assert failure.reason is FailureReason.INVALID_JSON
+    assert failure.reason == FailureReason.INVALID_JSON
     assert failure.message == (
         f"The byte order mark says {announced}, but the bytes are {written};"
         " save the file as UTF-8."
@@ -168,7 +168,7 @@ def with_values(count: int) -> bytes:
 def test_a_document_has_at_most_200_000_values() -> None:
     assert len(parse(with_values(200_000))["v"]) > 199_000
     error = error_of(with_values(200_001))
-    assert error.reason is FailureReason.FILE_TOO_LARGE
+    assert error.reason == FailureReason.FILE_TOO_LARGE
     assert error.message == "The document has more than 200,000 values."
 
 

@@ -11,7 +11,7 @@ from domain.inventory.repository.scopes import scopes
 from domain.runs.models import StartOutcome
 from domain.tenancy.roles import TenantRole
 from opsrun.postgres.engines import Login
-from tests.acts import export, policy, save_scopes, sync
+from tests.acts import export, policy, save_scopes, sync, sync_as
 from tests.ledger import policies
 from tests.statements import recorded_queries
 from tests.world import World
@@ -23,7 +23,7 @@ class TestStartingASync:
     )
     async def test_a_path_is_not_a_scope_key(self, world: World, key: str) -> None:
         with pytest.raises(UserInputError) as refused:
-            await world.cases.inventory.start_sync(await world.access(), key)
+            await sync_as(world, await world.access(), key)
         assert refused.value.code is UserErrorCode.INVALID_SCOPE_KEY
         assert refused.value.argument == "scope_key"
 
@@ -31,7 +31,7 @@ class TestStartingASync:
         await save_scopes(world, "prod")
         access = await world.access()
         with pytest.raises(UserInputError) as refused:
-            await world.cases.inventory.start_sync(access, "prd")
+            await sync_as(world, access, "prd")
         assert refused.value.code is UserErrorCode.UNKNOWN_SCOPE
         assert refused.value.argument == "scope_key"
         assert not await world.rows(
@@ -42,7 +42,7 @@ class TestStartingASync:
         composed, decomposed = (unicodedata.normalize(form, "Zürich") for form in ("NFC", "NFD"))
         run = await sync(world, policy("a"), scope_key=composed)
         access = await world.access()
-        started = await world.cases.inventory.start_sync(access, decomposed)
+        started = await sync_as(world, access, decomposed)
         assert started.run.context == run.context == {"scopeKey": composed}
         assert [p.policy_id for p in await policies(world, decomposed)] == ["a"]
 
@@ -51,7 +51,7 @@ class TestStartingASync:
         # The role is checked first, so that a reader learns nothing about keys.
         for key in ("prod", "../prod"):
             with pytest.raises(ForbiddenError):
-                await world.cases.inventory.start_sync(access, key)
+                await sync_as(world, access, key)
         for table in ("operation_run", "outbox", "run_event", "notification"):
             rows = await world.rows(f"SELECT 1 FROM opsrun.{table} WHERE tenant_id = :tenant_id")
             assert rows == []
@@ -60,11 +60,11 @@ class TestStartingASync:
         export(world, policy("a"))
         await save_scopes(world, "prod")
         access = await world.access()
-        first = await world.cases.inventory.start_sync(access, "prod")
-        again = await world.cases.inventory.start_sync(access, "prod")
+        first = await sync_as(world, access, "prod")
+        again = await sync_as(world, access, "prod")
         assert (again.outcome, again.run.id) == (StartOutcome.REUSED_ACTIVE, first.run.id)
         await world.work(first)
-        later = await world.cases.inventory.start_sync(access, "prod")
+        later = await sync_as(world, access, "prod")
         assert later.outcome is StartOutcome.CREATED
 
 

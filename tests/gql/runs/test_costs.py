@@ -52,7 +52,11 @@ async def busy(
         for resource, action, context in (
             ("inventory", "sync", {"scopeKey": f"scope {number}"}),
             ("drift", "generate", Comparison("servers", uuid4(), uuid4()).context),
-            ("backup_set", "add_policies", AddPolicies(set_id, [("s", str(number))]).context),
+            (
+                "backup_set",
+                "add_policies",
+                AddPolicies(backup_set_id=set_id, policies=[("s", str(number))]).context,
+            ),
         ):
             started = await world.starter.start(
                 access, resource=resource, action=action, subject="s", context=context

@@ -8,7 +8,8 @@ from uuid import uuid4
 import pytest
 
 from domain.drift.models import Comparison
-from domain.tenancy.roles import LEAST_ROLE, TenantRole
+from domain.runs.run_types import run_types
+from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
 from tests.client import Client
 from tests.gql.api import RunningApi
@@ -345,7 +346,8 @@ async def test_the_caller_sees_which_types_they_may_start_and_why_not(
     client = api.member(ours.world, role)
     data = await client.data(query, tenant=ours.ids["Tenant"], type=run_type)
     permission = data["tenant"]["viewerCanStart"]
-    least = LEAST_ROLE.get(f"start:{run_type}")
+    declared = run_types().get(run_type)
+    least = declared.least_role if declared else None
     assert permission["allowed"] == (least is not None and role.rank >= least.rank)
     assert bool(permission["reason"]) != permission["allowed"]
     if least is None:

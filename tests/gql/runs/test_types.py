@@ -21,7 +21,7 @@ RUN = """query ($id: ID!) { node(id: $id) { ... on OperationRun {
   initiator { actorId kind name } createdAt startedAt finishedAt expiresAt
   queuedSeconds runningSeconds url failureCount tenant { id slug name viewerRole retentionDays }
 } } }"""
-FAILURES = """query ($id: ID!, $first: Int, $after: String, $reasons: [FailureReason!]) {
+FAILURES = """query ($id: ID!, $first: Int, $after: String, $reasons: [String!]) {
   node(id: $id) { ... on OperationRun {
     failures(first: $first, after: $after, reasonCodes: $reasons) {
       edges { cursor }

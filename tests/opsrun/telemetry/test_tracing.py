@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -35,7 +35,7 @@ from tests.opsrun.telemetry.collector import Collected, Collector, collector
 from tests.workers.scripted import Scripted
 from tests.world import LEASE, TENANT_CONCURRENCY, World
 from workers.broker import RunBroker
-from workers.producers import PRODUCERS
+from workers.producers import load_producers
 from workers.runner import RunRunner
 from workers.sending import sender
 from workers.tasks import register_tasks
@@ -96,7 +96,7 @@ async def send_and_work(
 ) -> None:
     """Relay the run over a real stream to a worker, and wait for its end."""
     broker = RunBroker(redis_url, queue_name=f"test-{uuid4()}", block=0.05)
-    register_tasks(broker, PRODUCERS, runner)
+    register_tasks(broker, load_producers(), runner)
     send = sender(broker, relay)
 
     async def send_own(dispatches: Sequence[Dispatch]) -> None:
@@ -121,7 +121,10 @@ async def send_and_work(
         await broker.shutdown()
 
 
-def runner_of(world: World, tracer: Tracer, producers: Sequence[Any] = PRODUCERS) -> RunRunner:
+def runner_of(
+    world: World, tracer: Tracer, producers: Mapping[str, Any] | None = None
+) -> RunRunner:
+    producers = producers or load_producers()
     return RunRunner(
         world.claimer, producers, lease=LEASE, run_timeout=timedelta(minutes=1), tracer=tracer
     )
@@ -203,7 +206,7 @@ async def test_the_text_of_an_exception_is_not_exported(
 
     async with open_tracer(settings, "worker") as tracer:
         started = await world.start()
-        runner = runner_of(world, tracer, [Scripted(fail)])
+        runner = runner_of(world, tracer, {Scripted.run_type: Scripted(fail)})
         await runner.execute("inventory.sync", world.tenant_id, started.run.id)
     (one,) = collected.spans
     assert one.span.status.message == "INTERNAL_ERROR"

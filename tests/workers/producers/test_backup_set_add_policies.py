@@ -13,7 +13,7 @@ from domain.runs.failures import FailureReason
 from domain.runs.models import RunCounts
 from domain.runs.repository import reading
 from domain.tenancy.roles import TenantRole
-from tests.acts import age, back_up, backup_set, complete, export, lose_worker, policy, sync
+from tests.acts import add_as, age, back_up, backup_set, complete, export, lose_worker, policy, sync
 from tests.ledger import failures, only_failure, reload
 from tests.world import World
 from workers.producers import backup_set_add_policies
@@ -85,7 +85,7 @@ async def test_one_run_copies_policies_of_several_scopes(world: World) -> None:
     await sync(world, policy("a", minutes=2), scope_key="test")
     target = await backup_set(world)
     chosen = [("prod", "a"), ("test", "a"), ("never-synced", "a")]
-    starting = world.cases.backups.start_adding(await world.access(), target.id, chosen)
+    starting = add_as(world, await world.access(), target.id, chosen)
     run = await complete(world, await starting)
     assert run.counts == RunCounts(total=3, succeeded=2, failed=1, skipped=0)
     assert set(await failures(world, run)) == {"never-synced/a"}
@@ -104,7 +104,7 @@ async def test_a_run_that_copies_nothing_fails(world: World) -> None:
 async def test_a_deleted_set_fails_the_run(world: World) -> None:
     await sync(world, policy("a"))
     target = await backup_set(world)
-    starting = world.cases.backups.start_adding(await world.access(), target.id, [("prod", "a")])
+    starting = add_as(world, await world.access(), target.id, [("prod", "a")])
     started = await starting
     await world.write("DELETE FROM opsrun.backup_set WHERE tenant_id = :tenant_id")
     run = await complete(world, started)
@@ -118,7 +118,7 @@ async def test_a_second_attempt_continues(world: World, monkeypatch: pytest.Monk
     await sync(world, *(policy(policy_id) for policy_id in ids))
     target = await backup_set(world)
     chosen = [("prod", policy_id) for policy_id in [*ids, "p000-missing"]]
-    started = await world.cases.backups.start_adding(await world.access(), target.id, chosen)
+    started = await add_as(world, await world.access(), target.id, chosen)
     copied: list[list[str]] = []
 
     async def lost_in_the_second_batch(*arguments: Any, **options: Any) -> Any:

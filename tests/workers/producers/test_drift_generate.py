@@ -16,7 +16,7 @@ from domain.runs.models import OperationRun, RunCounts, StartOutcome
 from domain.runs.repository import reading
 from domain.tenancy.roles import TenantRole
 from opsrun.dev.demo_policies import write_export
-from tests.acts import age, complete, drift, export, lose_worker, policy, sync
+from tests.acts import age, compare_as, complete, drift, export, lose_worker, policy, sync
 from tests.ledger import findings, only_failure, reload, skipped
 from tests.world import World
 from workers.producers import drift_generate
@@ -168,8 +168,8 @@ class TestARepeatedComparison:
         for minutes in (1, 2):
             await sync(world, policy("a", minutes=minutes))
         access = await world.access()
-        first = await world.cases.drift.start_generation(access, "prod")
-        again = await world.cases.drift.start_generation(access, "prod")
+        first = await compare_as(world, access, "prod")
+        again = await compare_as(world, access, "prod")
         assert (again.outcome, again.run.id) == (StartOutcome.REUSED_ACTIVE, first.run.id)
 
     async def test_is_another_comparison_after_a_later_snapshot(self, world: World) -> None:
@@ -187,12 +187,12 @@ class TestAPurgedSnapshot:
     async def test_fails_the_run(self, world: World) -> None:
         old = await sync(world, policy("a", minutes=1))
         await sync(world, policy("a", minutes=2))
-        started = await world.cases.drift.start_generation(await world.access(), "prod")
+        started = await compare_as(world, await world.access(), "prod")
         await purge(world, old)
         run = await complete(world, started)
         assert (run.status, run.status_bucket) == (RunStatus.FAILED, StatusBucket.FAILED)
         failure = await only_failure(world, run)
-        assert failure.reason is FailureReason.BASELINE_UNAVAILABLE
+        assert failure.reason == FailureReason.BASELINE_UNAVAILABLE
         assert await findings(world, run) == {}
 
     @pytest.mark.parametrize("step", ["differences", "documents"])
@@ -201,7 +201,7 @@ class TestAPurgedSnapshot:
     ) -> None:
         old = await sync(world, policy("a", minutes=1))
         await sync(world, policy("a", minutes=2))
-        started = await world.cases.drift.start_generation(await world.access(), "prod")
+        started = await compare_as(world, await world.access(), "prod")
         read = getattr(inventory, step)
 
         async def purge_before(*arguments: Any, **more: Any) -> Any:
@@ -219,7 +219,7 @@ class TestAPurgedSnapshot:
 
         monkeypatch.setattr(inventory, step, purge_before)
         run = await complete(world, started)
-        assert (await only_failure(world, run)).reason is FailureReason.BASELINE_UNAVAILABLE
+        assert (await only_failure(world, run)).reason == FailureReason.BASELINE_UNAVAILABLE
         assert await findings(world, run) == {}
 
 
@@ -227,7 +227,7 @@ async def test_a_second_attempt_continues(world: World, monkeypatch: pytest.Monk
     await sync(world, policy("kept"))
     export(world, policy("kept"), *(policy(f"p{number:02}") for number in range(BATCH + 3)))
     await sync(world)
-    started = await world.cases.drift.start_generation(await world.access(), "prod")
+    started = await compare_as(world, await world.access(), "prod")
     added: list[list[str]] = []
 
     async def lost_in_the_second_batch(*arguments: Any) -> frozenset[str]:

@@ -22,6 +22,7 @@ from tests.acts import (
     back_up,
     backup_set,
     claim,
+    compare_as,
     complete,
     export,
     lose_worker,
@@ -191,7 +192,7 @@ class TestAPartlyBrokenFolder:
     ) -> None:
         access = await world.access()
         with pytest.raises(UserInputError) as refused:
-            await world.cases.drift.start_generation(access, "prod")
+            await compare_as(world, access, "prod")
         assert refused.value.code is UserErrorCode.NOT_ENOUGH_SNAPSHOTS
         repaired = await sync(world, policy("a", minutes=3), policy("old"))
         run = await generate_drift(world)
@@ -207,7 +208,7 @@ class TestAPartlyBrokenFolder:
         run = await sync(world)
         assert run.status is RunStatus.COMPLETED_WITH_ERRORS
         assert run.status_bucket is StatusBucket.FAILED
-        assert (await failures(world, run))["broken.json"].reason is FailureReason.INVALID_POLICY
+        assert (await failures(world, run))["broken.json"].reason == FailureReason.INVALID_POLICY
 
 
 class TestAMissingFolder:
@@ -222,7 +223,7 @@ class TestAMissingFolder:
         await world.write("UPDATE opsrun.tenant SET export_folder = NULL WHERE id = :tenant_id")
         run = await sync(world)
         failure = await only_failure(world, run)
-        assert failure.reason is FailureReason.PROVIDER_UNAVAILABLE
+        assert failure.reason == FailureReason.PROVIDER_UNAVAILABLE
         assert "opsrun tenant" in failure.message
         assert failure.retryable
 
@@ -233,7 +234,7 @@ class TestAMissingFolder:
         )
         run = await sync(world)
         failure = await only_failure(world, run)
-        assert failure.reason is FailureReason.PROVIDER_UNAVAILABLE
+        assert failure.reason == FailureReason.PROVIDER_UNAVAILABLE
         assert "secret-mount" not in failure.message
 
 
@@ -261,7 +262,7 @@ class TestAnEmptyExport:
         failure = await only_failure(world, run)
         gone = left is None
         assert failure.item_key is None
-        assert failure.reason is (
+        assert failure.reason == (
             FailureReason.SCOPE_NOT_FOUND if gone else FailureReason.SCOPE_EMPTY
         )
         assert gone or "The scope had 2 policies" in failure.message
@@ -296,7 +297,7 @@ class TestAnEmptyExport:
         await lose_worker(world, started.run.id)
         run = await complete(world, started)
         assert run.status_bucket is StatusBucket.FAILED
-        assert (await failures(world, run))[None].reason is FailureReason.SCOPE_EMPTY
+        assert (await failures(world, run))[None].reason == FailureReason.SCOPE_EMPTY
         assert {policy.run_id for policy in await policies(world)} == {whole.id}
 
 
@@ -399,7 +400,7 @@ class TestASecondAttempt:
         # Ten were stored; 14 of the 15 others are left, and one of the ten has a new name.
         assert run.counts == RunCounts(total=25, succeeded=24, failed=1, skipped=0)
         by_file = await failures(world, run)
-        assert by_file["renamed.json"].reason is FailureReason.DUPLICATE_ID
+        assert by_file["renamed.json"].reason == FailureReason.DUPLICATE_ID
 
     async def test_is_not_disturbed_by_the_first_worker(
         self, world: World, monkeypatch: pytest.MonkeyPatch

@@ -1,25 +1,25 @@
 """A new producer needs a file and its registration; ledger and hub then support it (P5)."""
 
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar
 
 import pytest
 
 from domain.errors import ForbiddenError
 from domain.lifecycle import StatusBucket
 from domain.notifications.models import NotificationOutcome
+from domain.runs.contexts import Parameters
 from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.runs.models import RunCounts, RunFilter, StartedRun
 from domain.runs.repository import reading
 from domain.runs.repository.facets import facets
 from domain.runs.repository.reading import Keyset
-from domain.tenancy.roles import LEAST_ROLE, TenantRole, start_permission
+from domain.runs.run_types import RunType, run_types
+from domain.tenancy.roles import TenantRole
 from tests.acts import complete
 from tests.ledger import failures, ledger_faults, outcomes
 from tests.world import LEASE, World
-from workers.producers import PRODUCERS
-from workers.producers.producer import Producer
+from workers.producers import load_producers
 from workers.runner import RunRunner
 
 REPORTS = RunFilter(
@@ -29,8 +29,6 @@ REPORTS = RunFilter(
 
 class ReportRender:
     """Renders chapters; a chapter without words fails."""
-
-    run_type: ClassVar[str] = "report.render"
 
     async def run(self, execution: RunExecution) -> None:
         chapters: dict[str, str] = execution.context["chapters"]
@@ -43,23 +41,33 @@ class ReportRender:
                     batch.failed(name, ProducerError(FailureReason.INVALID_POLICY, "No words."))
 
 
+class ReportParameters(Parameters):
+    chapters: dict[str, str]
+
+
+REPORT_RENDER = RunType(
+    name="report.render",
+    title="Render a report",
+    description="Renders the chapters of a report.",
+    least_role=TenantRole.MANAGER,
+    parameters=ReportParameters,
+    subject=lambda _: "weekly",
+    producer="tests.workers.producers.test_producer:ReportRender",
+)
+
+
 @pytest.fixture(autouse=True)
 def register(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    producers: list[Producer] = [*PRODUCERS, ReportRender()]
-    monkeypatch.setitem(LEAST_ROLE, start_permission("report.render"), TenantRole.MANAGER)
+    monkeypatch.setitem(run_types()._declared, "report.render", (REPORT_RENDER, "tests"))
+    producers = load_producers()
     world.runner = RunRunner(
         world.claimer, producers, lease=LEASE, run_timeout=timedelta(minutes=1)
     )
 
 
 async def start(world: World, role: TenantRole) -> StartedRun:
-    return await world.starter.start(
-        await world.access(role),
-        resource="report",
-        action="render",
-        subject="weekly",
-        context={"chapters": {"one": "Once", "two": ""}},
-    )
+    context = {"chapters": {"one": "Once", "two": ""}}
+    return await world.cases.operations.start(await world.access(role), REPORT_RENDER, context)
 
 
 async def test_its_run_ends_and_is_listed(world: World) -> None:
@@ -87,10 +95,3 @@ async def test_its_least_role_is_enforced(world: World) -> None:
         await start(world, TenantRole.OPERATOR)
     reader = await world.access(TenantRole.READONLY)
     assert await world.read(reading.page, reader, REPORTS, Keyset(10)) == []
-
-
-def test_every_producer_of_the_product_has_a_distinct_type_and_a_least_role() -> None:
-    run_types = [producer.run_type for producer in PRODUCERS]
-    assert len(set(run_types)) == len(run_types)
-    for run_type in run_types:
-        assert start_permission(run_type) in LEAST_ROLE

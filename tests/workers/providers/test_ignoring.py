@@ -74,7 +74,7 @@ def test_an_unusable_file_reports_the_reason(tmp_path: Path, content: bytes, why
     (tmp_path / IGNORE_FILE).write_bytes(content)
     with pytest.raises(ProducerError) as caught:
         read_ignore_rules(tmp_path)
-    assert caught.value.reason is FailureReason.INVALID_IGNORE_FILE
+    assert caught.value.reason == FailureReason.INVALID_IGNORE_FILE
     assert why in caught.value.message
 
 
@@ -82,4 +82,4 @@ def test_an_ignore_file_that_is_a_folder_is_invalid(tmp_path: Path) -> None:
     (tmp_path / IGNORE_FILE).mkdir()
     with pytest.raises(ProducerError) as caught:
         read_ignore_rules(tmp_path)
-    assert caught.value.reason is FailureReason.INVALID_IGNORE_FILE
+    assert caught.value.reason == FailureReason.INVALID_IGNORE_FILE

@@ -2,7 +2,6 @@ import { useQuery } from "@apollo/client/react";
 import { Accordion, Alert, Badge, Card, Code, Group, Table, Text, Title } from "@mantine/core";
 import { type ReactNode, useState } from "react";
 import { type FragmentType, getFragmentData, graphql } from "../gql";
-import type { FailureReason } from "../gql/graphql";
 import { LoadMore } from "../ui/LoadMore";
 import { DataTable } from "../ui/DataTable";
 import { Failure, Loading } from "../ui/states";
@@ -22,7 +21,7 @@ const RunFailuresFragment = graphql(`
 `);
 
 const FailuresOfReason = graphql(`
-  query FailuresOfReason($run: ID!, $reasons: [FailureReason!]!, $after: String) {
+  query FailuresOfReason($run: ID!, $reasons: [String!]!, $after: String) {
     node(id: $run) {
       id
       __typename
@@ -82,7 +81,7 @@ export function RunFailures({ run }: { run: FragmentType<typeof RunFailuresFragm
 
 interface FailuresProps {
   run: string;
-  reason: FailureReason;
+  reason: string;
   /** The current number; if it grows, the items are loaded again. */
   count: number;
 }

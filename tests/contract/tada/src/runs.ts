@@ -33,6 +33,7 @@ const Run = graphql(`
       ... on InventorySnapshot {
         isWhole
       }
+      ... on RelatedLink { title }
     }
   }
 `);
@@ -149,5 +150,7 @@ function name(resource: ResultOf<typeof Run>["related"][number]): string {
       return resource.name;
     case "InventorySnapshot":
       return resource.isWhole ? "whole" : "in part";
+    case "RelatedLink":
+      return resource.title;
   }
 }
