@@ -169,6 +169,10 @@ class ContextProblem(NamedTuple):
     message: str
 
 
+class DeclarationError(Exception):
+    """What an installed package declares is not valid; the message names the package."""
+
+
 class InvalidContextError(Exception):
     """The parameters of a start are not valid; the user can fix all `problems`."""
 

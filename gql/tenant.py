@@ -12,21 +12,12 @@ from gql.drift.queries import TenantDrift
 from gql.ids import GlobalId, Node
 from gql.inventory.queries import TenantInventory
 from gql.notifications.queries import TenantNotifications
+from gql.parts import added_types
 from gql.runs.queries import TenantRuns
 
 
-@strawberry.type(
-    description="A customer of the product, as the caller sees it. Every other object belongs to"
-    " one tenant."
-)
-class Tenant(Node, TenantRuns, TenantInventory, TenantDrift, TenantBackups, TenantNotifications):
-    """The root value is a TenantAccess, which proves that the membership was checked."""
-
-    @classmethod
-    def is_type_of(cls, value: Any, _info: Any) -> bool:
-        """Return whether GraphQL should resolve the value as a tenant."""
-        return isinstance(value, TenantAccess)
-
+@strawberry.type
+class TenantFacts(Node):
     @field(description="The opaque, globally unique id.")  # type: ignore[misc]
     def id(self, root: strawberry.Parent[TenantAccess]) -> strawberry.ID:
         return GlobalId("Tenant", root.tenant_id).encode()
@@ -46,6 +37,25 @@ class Tenant(Node, TenantRuns, TenantInventory, TenantDrift, TenantBackups, Tena
     @field(description="The number of days for which finished runs are kept.")
     def retention_days(self, root: strawberry.Parent[TenantAccess]) -> int:
         return root.tenant.retention_days
+
+
+_OWN = (
+    TenantFacts,
+    *(TenantRuns, TenantInventory, TenantDrift, TenantBackups, TenantNotifications),
+)
+
+
+@strawberry.type(
+    description="A customer of the product, as the caller sees it. Every other object belongs to"
+    " one tenant."
+)
+class Tenant(*_OWN, *added_types("Tenant", *_OWN)):  # type: ignore[misc]
+    """The root value is a TenantAccess, which proves that the membership was checked."""
+
+    @classmethod
+    def is_type_of(cls, value: Any, _info: Any) -> bool:
+        """Return whether GraphQL should resolve the value as a tenant."""
+        return isinstance(value, TenantAccess)
 
 
 @strawberry.type(description="The caller's membership in a tenant.")

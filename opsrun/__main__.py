@@ -13,9 +13,11 @@ import gc
 import logging
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 
+from domain.errors import DeclarationError
 from opsrun.commands import load_command_settings, run_command
 from opsrun.document_commands import documents
 from opsrun.settings import SettingsError
@@ -27,7 +29,16 @@ SCHEMA_FILE = Path("schema.graphql")
 logger = logging.getLogger(__name__)
 
 
-@click.group(context_settings={"max_content_width": 100})
+class _Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; print the error of an installed package without a traceback."""
+        try:
+            return super().invoke(ctx)
+        except DeclarationError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Commands, context_settings={"max_content_width": 100})
 def main() -> None:
     """One record for every background operation, and one live GraphQL API to watch it.
 

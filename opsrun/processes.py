@@ -14,6 +14,7 @@ from taskiq.acks import AcknowledgeType
 from taskiq.receiver import Receiver
 
 from domain.runs.execution import RunClaimer
+from domain.runs.run_types import run_types
 from opsrun.api.health import Check, file_checks, open_database_check
 from opsrun.api.monitoring import Monitor, RedisUse, serve_monitoring
 from opsrun.postgres.engines import Login
@@ -114,6 +115,7 @@ async def _hand_back(runner: RunRunner) -> None:
 
 async def maintain(settings: Settings) -> None:
     """Run the maintenance loops until SIGTERM or SIGINT."""
+    run_types()  # fail now if a package declares one wrongly
     broker = RunBroker(settings.require_redis_url())
     checks = {"relay": Check(lambda: maintenance.steps.require("relay"))}
     process = _open_process(settings, "maintenance", broker, checks)

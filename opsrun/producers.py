@@ -1,4 +1,4 @@
-"""What a package imports to announce operations of its own product (P5, docs/producers.md).
+"""What a package imports to announce the operations of another product (P5, docs/producers.md).
 
 The smallest run type and its producer, in a module `greeting` of such a package:
 
@@ -39,6 +39,7 @@ from domain.errors import UserErrorCode, UserInputError
 from domain.runs.contexts import Parameters
 from domain.runs.execution import Batch, LeaseLostError, RunExecution
 from domain.runs.failures import ProducerError, Reason
+from domain.runs.models import OperationRun
 from domain.runs.run_types import Link, RunType, Work
 from domain.tenancy.roles import TenantRole
 from domain.tenancy.session import TenantSession
@@ -47,6 +48,7 @@ __all__ = [
     "Batch",
     "LeaseLostError",
     "Link",
+    "OperationRun",
     "Parameters",
     "ProducerError",
     "Reason",

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -19,6 +20,10 @@ from tests.world import LOCAL_KEY, World
 
 # A superuser's URL of another Postgres to test on.
 OTHER_POSTGRES = "TEST_POSTGRES_URL"
+
+# A package beside Opsrun, with a run type and fields of the schema. Every test of the whole schema
+# or of all run types therefore covers what another package adds.
+sys.path.insert(0, str(Path(__file__).parent / "package"))
 
 pytest_plugins = ["tests.valkey", "tests.installing", "tests.forecast", "tests.wheel"]
 

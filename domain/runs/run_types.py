@@ -7,17 +7,17 @@ A package announces each of its run types by an entry point of the group `opsrun
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
 import orjson
 from pydantic.errors import PydanticUserError
 
-from domain.errors import UserErrorCode, UserInputError
+from domain.announcements import OWN_PACKAGE, announced
+from domain.errors import DeclarationError, UserErrorCode, UserInputError
 from domain.runs.contexts import Parameters
 from domain.runs.failures import Reason, declare_reason
 from domain.runs.models import OperationRun
@@ -26,7 +26,6 @@ from domain.tenancy.roles import TenantRole
 from domain.tenancy.session import TenantSession
 
 GROUP = "opsrun.producers"
-OWN_PACKAGE = "opsrun"
 MAX_ATTEMPTS = 100
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,49}\.[a-z][a-z0-9_]{0,49}")
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
@@ -34,10 +33,6 @@ _PRODUCER = re.compile(r"\w+(\.\w+)*:\w+")
 
 
 P = TypeVar("P", bound=Parameters)
-
-
-class DeclarationError(Exception):
-    """An installed package declares a run type wrongly; the message names the package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,30 +173,9 @@ def run_types() -> RunTypes:
         DeclarationError: one of them is not valid.
     """
     declared = RunTypes()
-    for entry in _sorted(entry_points(group=GROUP)):
-        declared.declare(_load(entry), _package(entry))
+    for run_type, package in announced(GROUP):
+        declared.declare(run_type, package)
     return declared
-
-
-def _sorted(entries: Iterable[EntryPoint]) -> list[EntryPoint]:
-    # A folder that is on the path twice announces its entries twice.
-    unique = {(_package(entry), entry.name, entry.value): entry for entry in entries}
-    # Opsrun itself comes first, so that a clash names the other package second.
-    return [unique[key] for key in sorted(unique, key=lambda key: (key[0] != OWN_PACKAGE, *key))]
-
-
-def _package(entry: EntryPoint) -> str:
-    return entry.dist.name if entry.dist else entry.module
-
-
-def _load(entry: EntryPoint) -> object:
-    try:
-        return entry.load()
-    except Exception as error:
-        raise DeclarationError(
-            f"The package {_package(entry)} announces a run type at {entry.value!r}, which cannot"
-            f" be loaded: {type(error).__name__}: {error}"
-        ) from error
 
 
 def _require_valid(run_type: object) -> None:

@@ -213,6 +213,12 @@ def _numbers(values: Iterable[object]) -> list[int]:
     return [count for count in counts if isinstance(count, int)]
 
 
+def is_bounded(field: GraphQLField) -> bool:
+    """Return whether an argument or its metadata bounds the length of a field's list."""
+    metadata = getattr(field.extensions.get("strawberry-definition"), "metadata", {})
+    return MEMBERS in metadata or any(name in field.args for name in _SIZING)
+
+
 def _rule(type_name: str, field: GraphQLField, *, is_action: bool) -> _Rule:
     metadata = getattr(field.extensions.get("strawberry-definition"), "metadata", {})
     weight = metadata.get(COST, 0) + (ACTION if is_action else 0)

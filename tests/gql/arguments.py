@@ -42,7 +42,7 @@ _REACH = {
 }
 _CURSORS = {"after", "before"}
 # Texts that are neither an id nor a cursor.
-_PLAIN = {"name", "reasonCodes", "runType", "runTypes", "scopeKey"}
+_PLAIN = {"name", "reasonCodes", "runType", "runTypes", "scopeKey", "title"}
 _WITHOUT_TEXT = {"Int", "Float", "Boolean", "DateTime"}
 
 
@@ -119,6 +119,7 @@ class Argument:
             "initiatorIds": [tenant.ids["Initiator"]],
             "scopeKey": SCOPE,
             "name": "Another set",
+            "title": "A report",
             "runType": "inventory.sync",
             "runTypes": ["inventory.sync"],
             "reasonCodes": ["INVALID_JSON"],

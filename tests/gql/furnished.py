@@ -36,6 +36,11 @@ ADD_POLICIES = """mutation ($input: AddPoliciesToBackupSetInput!) {
     outcome run { id runType } userErrors { code message field }
   }
 }"""
+START_OPERATION = """mutation ($input: StartOperationInput!) {
+  startOperation(input: $input) {
+    outcome run { id runType } userErrors { code message field }
+  }
+}"""
 POLICIES = """query ($tenant: ID!, $scope: String!) {
   tenant(id: $tenant) { policies(scopeKey: $scope) { nodes { id name } } }
 }"""
@@ -117,6 +122,14 @@ async def add_policies(world: World, client: Client, set_id: str, policies: list
     return await _done(world, await client.data(ADD_POLICIES, input=input_))
 
 
+async def export_report(world: World, client: Client, mark: str = "") -> str:
+    """Run the operation of the package in tests/package, and return the run's id."""
+    chapters = [{"title": f"One{mark}", "words": 7}, {"title": f"Two{mark}", "words": 9}]
+    context = {"report": f"weekly{mark}", "chapters": chapters}
+    input_ = {"tenantId": world.global_id, "runType": "report.export", "context": context}
+    return await _done(world, await client.data(START_OPERATION, input=input_))
+
+
 def break_scope(world: World, broken: int, mark: str = "") -> None:
     """Create a scope with one valid policy and some that are not JSON."""
     write_policy(world, BROKEN_SCOPE + mark, "good" + mark)
@@ -141,6 +154,7 @@ async def furnish(
     mark = world.slug if marked else ""
     client = api.member(world, TenantRole.MANAGER)
     drift_run = await drifted(world, client, mark)
+    await export_report(world, client, mark)
     break_scope(world, 5, mark)
     ignore_file(world, BROKEN_SCOPE + mark, f"side{mark}.json")
     broken_run = await sync(world, client, BROKEN_SCOPE + mark)

@@ -12,6 +12,7 @@ from tests.gql.tables import contents
 
 LEAST = {
     "startOperation": TenantRole.OPERATOR,
+    "archiveReport": TenantRole.OPERATOR,
     "startInventorySync": TenantRole.OPERATOR,
     "startDriftGeneration": TenantRole.OPERATOR,
     "addPoliciesToBackupSet": TenantRole.OPERATOR,

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from importlib import import_module
 
-from domain.runs.run_types import DeclarationError, run_types
+from domain.errors import DeclarationError
+from domain.runs.run_types import run_types
 from workers.producers.producer import Producer
 
 

@@ -130,7 +130,7 @@ async def test_an_equal_start_reuses_the_run_until_its_end(world: World, succeed
 async def test_a_reader_starts_nothing_and_leaves_no_trace(world: World, run_type: str) -> None:
     before = await count_rows(world)
     resource, action = run_type.split(".")
-    with pytest.raises(ForbiddenError, match="requires OPERATOR or above"):
+    with pytest.raises(ForbiddenError, match=r"requires (OPERATOR|MANAGER) or above"):
         await world.starter.start(
             await world.access(TenantRole.READONLY),
             resource=resource,

@@ -7,7 +7,8 @@ from domain.tenancy.roles import LEAST_ROLE, TenantRole, refusal
 
 READ = {"view"}
 WORK = READ | {"inventory.sync", "drift.generate", "backup_set.add_policies"}
-MANAGE = WORK | {"create:backup_set"}
+# `report.export` belongs to tests/package.
+MANAGE = WORK | {"create:backup_set", "report.export"}
 OWN = MANAGE | {"change:settings"}
 
 
