@@ -74,6 +74,7 @@ tenant = Table(
     CheckConstraint("retention_days BETWEEN 1 AND 3650", name="retention_days"),
 )
 
+# The id is derived from issuer, subject and kind, so it needs no unique constraint.
 app_user = Table(
     "app_user",
     metadata,
@@ -82,7 +83,6 @@ app_user = Table(
     Column("subject", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("email", Text),
-    UniqueConstraint("issuer", "subject"),
 )
 
 membership = Table(

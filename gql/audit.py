@@ -10,7 +10,7 @@ from time import monotonic
 from uuid import UUID
 
 from domain.errors import ErrorCode, UserErrorCode, UserInputError
-from domain.tenancy.models import TenantAccess
+from domain.tenancy.models import TenantAccess, kind_of
 from gql.errors import PublicError
 from gql.request import current_request
 
@@ -56,8 +56,10 @@ def audit_refusals(errors: Iterable[PublicError]) -> None:
 
 def _caller(tenant_id: UUID | None) -> dict[str, object]:
     request = current_request()
+    actor = request.actor_id
     return {
-        "actor_id": request.actor_id,
+        "actor_id": actor,
+        "actor_kind": None if actor is None else kind_of(actor),
         "request_id": request.id or None,
         "transport": request.transport,
         "tenant_id": tenant_id,

@@ -19,7 +19,7 @@ from domain.runs.feed import TenantFeeds
 from domain.runs.operations import Operations
 from domain.runs.queries import RunQueries
 from domain.tenancy.claims import ClaimedUser
-from domain.tenancy.models import Principal, TenantAccess
+from domain.tenancy.models import Principal, TenantAccess, kind_of
 from domain.tenancy.service import Tenancy
 from domain.tenancy.session import DatabaseUnavailableError, TenantSession
 from domain.tenancy.transactions import Transactions
@@ -134,7 +134,8 @@ class Context:
         if datetime.now(UTC) >= identity.expires_at:
             raise UnauthenticatedError("The token has expired. Sign in again.")
         if self._principal is None:
-            raise UnauthenticatedError("This user is not known here. Ask an owner for access.")
+            kind = kind_of(identity.user_id).lower()
+            raise UnauthenticatedError(f"This {kind} is not known here. Ask an owner for access.")
         return self._principal
 
     async def begin_stream(self) -> Principal:
@@ -222,10 +223,8 @@ class Context:
         if identity is None or now - self._verified_at > VERIFY_SECONDS:
             identity = await self.identify()
         if identity.claimed is None:
-            watchers = self.cases.tenancy.watchers
-            access = await watchers.access(
-                tenant_id, identity.user_id, max_age=PRINCIPAL_SECONDS / 2
-            )
+            read = self.cases.tenancy.watchers.access
+            access = await read(tenant_id, identity.user_id, max_age=PRINCIPAL_SECONDS / 2)
             if access is not None:
                 self._principal = replace(known, accesses={tenant_id: access})
                 self._read_at = now

@@ -10,6 +10,7 @@ from domain.errors import UserErrorCode
 from domain.lifecycle import StatusBucket
 from domain.notifications.models import NotificationOutcome
 from domain.runs.models import RunEventKind, StartOutcome
+from domain.tenancy.models import InitiatorKind
 from domain.tenancy.roles import TenantRole
 
 
@@ -36,13 +37,6 @@ class FeedResetReason(StrEnum):
     SUBSCRIBED = "SUBSCRIBED"
     CURSOR_EXPIRED = "CURSOR_EXPIRED"
     CURSOR_FOREIGN = "CURSOR_FOREIGN"
-
-
-class InitiatorKind(StrEnum):
-    """Who started a run."""
-
-    USER = "USER"
-    SYSTEM = "SYSTEM"
 
 
 _describe(
@@ -138,7 +132,8 @@ _describe(
 )
 _describe(
     InitiatorKind,
-    "Who started a run.",
+    "Who started a run, or who is calling. New values may be added.",
     USER="A person.",
+    SERVICE="A program that signs in as itself, not for a person.",
     SYSTEM="The system.",
 )

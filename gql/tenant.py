@@ -5,7 +5,7 @@ from typing import Any
 import strawberry
 from strawberry import field
 
-from domain.tenancy.models import Principal, TenantAccess
+from domain.tenancy.models import InitiatorKind, Principal, TenantAccess, kind_of
 from domain.tenancy.roles import TenantRole
 from gql.backups.queries import TenantBackups
 from gql.drift.queries import TenantDrift
@@ -66,6 +66,7 @@ class Membership:
 
 @strawberry.type(description="The caller.")
 class Viewer:
+    kind: InitiatorKind = field(description="Whether the caller is a person or a service.")
     name: str = field(description="The display name.")
     email: str | None = field(description="The e-mail address, if known.")
     memberships: list[Membership] = field(
@@ -77,6 +78,7 @@ class Viewer:
     def of(cls, principal: Principal) -> "Viewer":
         """Return the caller as they see themselves."""
         return cls(
+            kind=kind_of(principal.user_id),
             name=principal.name,
             email=principal.email,
             memberships=[

@@ -172,7 +172,10 @@ def seed(exports: Path | None) -> None:
     metavar="SLUG:ROLE",
     help="A membership to claim; only with OPSRUN_MEMBERSHIPS=claim. May be repeated.",
 )
-def token(subject: str, name: str | None, hours: int, memberships: tuple[str, ...]) -> None:
+@click.option("--service", is_flag=True, help="For a service instead of a person.")
+def token(
+    subject: str, *, name: str | None, hours: int, memberships: tuple[str, ...], service: bool
+) -> None:
     """Print a locally signed token for SUBJECT, for example `opsrun token olivia`."""
     from opsrun.auth.tokens import local_tokens
 
@@ -185,7 +188,13 @@ def token(subject: str, name: str | None, hours: int, memberships: tuple[str, ..
         raise click.ClickException(str(error)) from error
     lifetime = timedelta(hours=hours)
     click.echo(
-        tokens.mint(subject, name=name or subject, lifetime=lifetime, memberships=memberships)
+        tokens.mint(
+            subject,
+            name=name or subject,
+            lifetime=lifetime,
+            memberships=memberships,
+            is_service=service,
+        )
     )
 
 

@@ -37,6 +37,7 @@ def tenant(slug: str, name: str, export_folder: str | None) -> None:
 @click.argument("subject")
 @click.option("--role", type=click.Choice([role.value for role in TenantRole]))
 @click.option("--remove", is_flag=True, help="Remove the role.")
+@click.option("--service", is_flag=True, help="SUBJECT is a service, not a person.")
 @click.option("--issuer", help="The token's issuer; defaults to the trusted one.")
 @click.option("--name", help="The display name; a new user's defaults to the subject.")
 @click.option("--email", help="The e-mail address.")
@@ -46,31 +47,39 @@ def member(
     *,
     role: str | None,
     remove: bool,
+    service: bool,
     issuer: str | None,
     name: str | None,
     email: str | None,
 ) -> None:
-    """Set or remove the role of SUBJECT in TENANT; needs the login opsrun_maintenance."""
+    """Set or remove the role of SUBJECT in TENANT; needs the login opsrun_maintenance.
+
+    SUBJECT is the claim `sub` of the tokens of a person or, with --service, of a service. The first
+    token may come later.
+    """
     from domain.tenancy import administration
     from opsrun.administration import administer
     from opsrun.auth.tokens import trusted_issuer
 
     if (role is None) != remove:
         raise click.UsageError("Use either --role or --remove.")
+    if service and email is not None:
+        raise click.UsageError("A service has no e-mail address.")
     settings = load_command_settings()
     trusted = issuer or trusted_issuer(settings)
+    who = f"The service {subject}" if service else subject
 
     async def save(transactions: "Transactions") -> None:
-        user = await administration.find_user(transactions, trusted, subject, name, email)
+        user = await administration.find_user(
+            transactions, trusted, subject, name, email, is_service=service
+        )
         if role is not None:
             await administration.save_member(transactions, tenant, user, TenantRole(role))
         elif not await administration.remove_member(transactions, tenant, user):
-            raise click.ClickException(
-                f"{subject} of the issuer {trusted} has no role in {tenant}."
-            )
+            raise click.ClickException(f"{who} of the issuer {trusted} has no role in {tenant}.")
 
     administer(settings, save)
-    click.echo(f"{subject} has {role or 'no role'} in {tenant} now.")
+    click.echo(f"{who} has {role or 'no role'} in {tenant} now.")
     _warn_of_claims(settings)
 
 
@@ -88,7 +97,7 @@ def list_tenants() -> None:
 @click.command("members")
 @click.argument("tenant", callback=require_slug)
 def list_members(tenant: str) -> None:
-    """List the members of TENANT: role, subject, name, issuer; needs opsrun_maintenance."""
+    """List the members of TENANT: role, kind, subject, name, issuer; needs opsrun_maintenance."""
     from domain.tenancy import administration
     from opsrun.administration import administer
 
@@ -98,7 +107,10 @@ def list_members(tenant: str) -> None:
     )
     for member in members:
         user = member.user
-        click.echo(f"{member.role:<8}  {user.subject:<30}  {user.name:<30}  {user.issuer}")
+        kind = "service" if user.is_service else "user"
+        click.echo(
+            f"{member.role:<8}  {kind:<7}  {user.subject:<30}  {user.name:<30}  {user.issuer}"
+        )
     _warn_of_claims(settings)
 
 

@@ -5,6 +5,7 @@ The functions for members raise UnknownTenantError if no tenant has the slug.
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from uuid import UUID
 
 from domain.tenancy import repository
@@ -38,18 +39,24 @@ async def save_tenant(
 
 
 async def find_user(
-    transactions: Transactions, issuer: str, subject: str, name: str | None, email: str | None
+    transactions: Transactions,
+    issuer: str,
+    subject: str,
+    name: str | None,
+    email: str | None,
+    *,
+    is_service: bool = False,
 ) -> User:
     """Return the user with this name and e-mail; None keeps the stored value.
 
     The name of a new user defaults to the subject.
     """
-    user = User(issuer, subject, name or subject, email)
+    user = User(issuer, subject, name or subject, email, is_service)
     async with transactions.installation() as session:
         known = await repository.principal(session, user.id)
     if known is None:
         return user
-    return User(issuer, subject, name or known.name, email or known.email)
+    return replace(user, name=name or known.name, email=email or known.email)
 
 
 async def members(transactions: Transactions, slug: str) -> Sequence[Member]:

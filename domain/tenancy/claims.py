@@ -11,7 +11,7 @@ _ROLES = frozenset(TenantRole)
 
 @dataclass(frozen=True, slots=True)
 class ClaimedUser:
-    """The user that a trusted token describes.
+    """The user that a trusted token describes: a person or a service.
 
     Name and e-mail are None if the token does not carry them. Memberships are pairs of a tenant's
     slug and a role's name, as in the token; Opsrun may know neither.
@@ -22,10 +22,11 @@ class ClaimedUser:
     name: str | None
     email: str | None
     memberships: tuple[tuple[str, str], ...]
+    is_service: bool = False
 
     @property
     def id(self) -> UUID:
-        return user_id(self.issuer, self.subject)
+        return user_id(self.issuer, self.subject, is_service=self.is_service)
 
     @property
     def roles(self) -> dict[str, TenantRole]:

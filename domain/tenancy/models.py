@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
@@ -16,9 +17,38 @@ SYSTEM_INITIATOR_ID = UUID(int=0)
 _USER_NAMESPACE = UUID("6e1f6b5a-9d6c-4f43-8c5c-3f2f0d8f1a77")
 
 
-def user_id(issuer: str, subject: str) -> UUID:
-    """Return the id of an identity. It is derived, so it can never belong to another identity."""
-    return uuid5(_USER_NAMESPACE, f"{issuer}\n{subject}")
+# The version of the UUIDs of services. RFC 9562 leaves its contents to applications.
+_SERVICE_VERSION = 8
+# Where the four bits of a UUID's version are.
+_VERSION_SHIFT = 76
+
+
+class InitiatorKind(StrEnum):
+    """Who started a run."""
+
+    USER = "USER"
+    SERVICE = "SERVICE"
+    SYSTEM = "SYSTEM"
+
+
+def user_id(issuer: str, subject: str, *, is_service: bool = False) -> UUID:
+    """Return the id of an identity. It is derived, so it can never belong to another identity.
+
+    The id of a person is a UUID of version 5, that of a service of version 8. So a service and a
+    person are never the same user, even with the same subject, and each id tells its kind.
+    """
+    derived = uuid5(_USER_NAMESPACE, f"{issuer}\n{subject}")
+    if not is_service:
+        return derived
+    without_version = derived.int & ~(0xF << _VERSION_SHIFT)
+    return UUID(int=without_version | _SERVICE_VERSION << _VERSION_SHIFT)
+
+
+def kind_of(id_: UUID) -> InitiatorKind:
+    """Return whether an id is that of a person, a service or the system."""
+    if id_ == SYSTEM_INITIATOR_ID:
+        return InitiatorKind.SYSTEM
+    return InitiatorKind.SERVICE if id_.version == _SERVICE_VERSION else InitiatorKind.USER
 
 
 class Initiator(NamedTuple):
@@ -28,9 +58,8 @@ class Initiator(NamedTuple):
     name: str
 
     @property
-    def is_system(self) -> bool:
-        """Whether no person started the run."""
-        return self.id == SYSTEM_INITIATOR_ID
+    def kind(self) -> InitiatorKind:
+        return kind_of(self.id)
 
 
 SYSTEM = Initiator(SYSTEM_INITIATOR_ID, "System")
@@ -57,16 +86,17 @@ class TenantFolder:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user of the identity provider."""
+    """A user of the identity provider: a person or a service."""
 
     issuer: str
     subject: str
     name: str
     email: str | None = None
+    is_service: bool = False
 
     @property
     def id(self) -> UUID:
-        return user_id(self.issuer, self.subject)
+        return user_id(self.issuer, self.subject, is_service=self.is_service)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,16 @@ from sqlalchemy.dialects.postgresql import insert
 
 from domain.tables import app_user, membership, tenant, tenant_feed
 from domain.tenancy.claims import ClaimedUser
-from domain.tenancy.models import Member, Principal, Tenant, TenantAccess, TenantFolder, User
+from domain.tenancy.models import (
+    InitiatorKind,
+    Member,
+    Principal,
+    Tenant,
+    TenantAccess,
+    TenantFolder,
+    User,
+    kind_of,
+)
 from domain.tenancy.roles import TenantRole
 from domain.tenancy.session import AnyRow, InstallationSession, Session, TenantSession
 from domain.tenancy.statements import TENANT, Statement, any_of
@@ -146,7 +155,7 @@ async def save_user(session: InstallationSession, user: User) -> None:
 
 async def add_claimed_user(session: InstallationSession, user: ClaimedUser) -> bool:
     """Add the session's user; False if another transaction was faster."""
-    new = User(user.issuer, user.subject, user.name or user.subject, user.email)
+    new = User(user.issuer, user.subject, user.name or user.subject, user.email, user.is_service)
     return await session.execute(_ADD_USER, {"id": new.id, **asdict(new)}) > 0
 
 
@@ -218,9 +227,7 @@ async def tenant_folders(session: InstallationSession) -> Sequence[TenantFolder]
 
 
 _MEMBERS = Statement(
-    select(
-        app_user.c.issuer, app_user.c.subject, app_user.c.name, app_user.c.email, membership.c.role
-    )
+    select(app_user, membership.c.role)
     .join(membership, membership.c.user_id == app_user.c.id)
     .where(membership.c.tenant_id == TENANT)
     .order_by(app_user.c.subject, app_user.c.issuer)
@@ -230,7 +237,13 @@ _MEMBERS = Statement(
 async def members(session: TenantSession) -> Sequence[Member]:
     """Return the tenant's members by subject."""
     return [
-        Member(User(row.issuer, row.subject, row.name, row.email), TenantRole(row.role))
+        Member(
+            User(
+                *(row.issuer, row.subject, row.name, row.email),
+                is_service=kind_of(row.id) is InitiatorKind.SERVICE,
+            ),
+            TenantRole(row.role),
+        )
         for row in await session.rows(_MEMBERS)
     ]
 

@@ -66,7 +66,7 @@ class NotificationSubscriptions:
                             if len(fresh) == _BATCH:
                                 continue
                             cursor, event = await anext(events)
-                            # Only the person who started a run is notified of it.
+                            # Only the user who started a run is notified of it.
                             while not event or event.run.initiator.id != access.user_id:
                                 cursor, event = await anext(events)
                 except FeedGapError:

@@ -15,7 +15,7 @@ from domain.lifecycle import StatusBucket
 from domain.runs import models
 from domain.runs.models import RunEventKind
 from domain.tenancy import models as tenancy
-from gql.enums import InitiatorKind
+from domain.tenancy.models import InitiatorKind
 from gql.ids import encode_id
 from gql.runs.run_types import FailureReason
 from gql.selection import reads_from
@@ -33,7 +33,7 @@ class RunCounts:
 @strawberry.type(description="Who started a run, with the name they had at that time.")
 class Initiator:
     actor_id: strawberry.ID = field(description="Pass it in the filter's `initiatorIds`.")
-    kind: InitiatorKind = field(description="Whether a person or the system started it.")
+    kind: InitiatorKind = field(description="Whether a person, a service or the system started it.")
     name: str = field(description="The display name.")
 
     @staticmethod
@@ -51,10 +51,6 @@ class _Initiator(Initiator):
     @property
     def actor_id(self) -> strawberry.ID:  # type: ignore[override]  # GraphQL only reads it
         return encode_id("Initiator", self._tenant_id, self.model.id.hex)
-
-    @property
-    def kind(self) -> InitiatorKind:  # type: ignore[override]
-        return InitiatorKind.SYSTEM if self.model.is_system else InitiatorKind.USER
 
 
 @strawberry.type(description="The failure of an item, or of the run as a whole.")

@@ -10,6 +10,7 @@ import jwt
 from domain.errors import UnauthenticatedError
 from domain.tenancy.claims import ClaimedUser, memberships_of
 from domain.tenancy.models import user_id
+from opsrun.auth.services import service_client
 from opsrun.settings import LEEWAY_SECONDS, OIDC_ALGORITHMS
 
 if TYPE_CHECKING:
@@ -61,21 +62,24 @@ class TokenRules:
                 raise ValueError("sub")
             times = {name: _moment(claims[name]) for name in _TIMES if name in claims}
             expires_at = times["exp"] + self.leeway
-            return Identity(user_id(self.issuer, subject), expires_at, self._claimed(claims))
+            client = service_client(claims)
+            id_ = user_id(self.issuer, subject, is_service=client is not None)
+            return Identity(id_, expires_at, self._claimed(claims, client))
         except jwt.ExpiredSignatureError as error:
             raise UnauthenticatedError("The token has expired. Sign in again.") from error
         except FAULTS as error:
             raise UnauthenticatedError(BAD_TOKEN) from error
 
-    def _claimed(self, claims: dict[str, Any]) -> ClaimedUser | None:
+    def _claimed(self, claims: dict[str, Any], client: str | None) -> ClaimedUser | None:
         if self.memberships_claim is None:
             return None
         return ClaimedUser(
             self.issuer,
             claims["sub"],
-            _text(claims.get("name")),
-            _text(claims.get("email")),
+            _text(claims.get("name")) or _text(client),
+            _text(claims.get("email")) if client is None else None,
             memberships_of(claims.get(self.memberships_claim)),
+            is_service=client is not None,
         )
 
 

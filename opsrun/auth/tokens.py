@@ -46,9 +46,15 @@ class LocalTokens:
         )
 
     def mint(
-        self, subject: str, *, name: str, lifetime: timedelta, memberships: Sequence[str] = ()
+        self,
+        subject: str,
+        *,
+        name: str,
+        lifetime: timedelta,
+        memberships: Sequence[str] = (),
+        is_service: bool = False,
     ) -> str:
-        """Return a token for a user of the local issuer.
+        """Return a token for a user of the local issuer; that of a service has a `client_id`.
 
         It claims the `memberships`, each as `slug:ROLE`, if the installation reads that claim.
         """
@@ -61,6 +67,8 @@ class LocalTokens:
             "iat": now,
             "exp": now + lifetime,
         }
+        if is_service:
+            claims["client_id"] = subject
         if self._rules.memberships_claim is not None:
             claims[self._rules.memberships_claim] = [*memberships]
         return jwt.encode(claims, self._key, algorithm=_LOCAL_ALGORITHM)

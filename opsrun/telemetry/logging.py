@@ -23,7 +23,7 @@ IDS = ("error_id", "run_id", "tenant_id", "request_id", "trace_id")
 """The fields of `extra` and `log_ids` that are logged; others are ignored."""
 
 AUDIT = (
-    *("event", "outcome", "actor_id", "run_type"),
+    *("event", "outcome", "actor_id", "actor_kind", "run_type"),
     *("error_code", "transport", "reason", "repeated"),
 )
 """More fields of the logger `audit`; they are logged at every level, and not sanitized."""
