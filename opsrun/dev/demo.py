@@ -61,6 +61,9 @@ TENANTS = (
     ),
 )
 
+SERVICE = User(LOCAL_ISSUER, "nightly-sync", "Nightly sync", is_service=True)
+"""An operator of the first tenant: `opsrun token nightly-sync --service` prints its token."""
+
 OWN = DemoTenant("own-exports", "Own exports", TENANTS[0].roles)
 """The tenant of `opsrun dev --exports`; the demo never writes to its folder."""
 
@@ -109,7 +112,7 @@ async def save_demo_tenant(transactions: Transactions, tenant: DemoTenant, folde
 
 
 async def seed(transactions: Transactions, exports: Path) -> None:
-    """Add the demo's tenants, members and exports; an existing export stays."""
+    """Add the demo's tenants, members, service and exports; an existing export stays."""
     for tenant in TENANTS:
         folder = exports / tenant.slug
         folder.mkdir(parents=True, exist_ok=True)
@@ -117,6 +120,7 @@ async def seed(transactions: Transactions, exports: Path) -> None:
             write_export(folder / SCOPE, 1)
             write_export(folder / BROKEN_SCOPE, 1, broken=True)
         await save_demo_tenant(transactions, tenant, folder)
+    await save_member(transactions, TENANTS[0].slug, SERVICE, TenantRole.OPERATOR)
 
 
 def may_change(slug: str, run: OperationRun) -> bool:

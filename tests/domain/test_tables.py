@@ -14,7 +14,6 @@ GLOBAL_KEYS = {
     "pk_tenant": "the tenant itself",
     "uq_tenant_slug": "part of links; only operators choose it",
     "pk_app_user": "a user may belong to several tenants",
-    "uq_app_user_issuer_subject": "from the identity provider; the user's id is derived from it",
     "pk_trusted_document": "the hash of a text, which belongs to no tenant",
     "pk_outbox": "counted by the database; no client can choose or see it",
 }

@@ -51,6 +51,7 @@ def done(event: str, world: World, role: TenantRole, **more: str) -> Fields:
         "event": event,
         "outcome": "done",
         "actor_id": str(world.members[role].id),
+        "actor_kind": "USER",
         "tenant_id": str(world.tenant_id),
         "transport": "http",
         **more,
@@ -118,7 +119,7 @@ async def test_an_operation_that_changes_nothing_is_not_audited(
 def refused(
     code: str, reason: str, *, actor: UUID | None = None, tenant: UUID | None = None
 ) -> Fields:
-    ids = {"actor_id": actor, "tenant_id": tenant}
+    ids = {"actor_id": actor, "actor_kind": actor and "USER", "tenant_id": tenant}
     events = {"UNAUTHENTICATED": "token.refused", "TOO_MANY_ACTIVE_RUNS": "run.refused"}
     return {
         "event": events.get(code, "access.refused"),

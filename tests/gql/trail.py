@@ -6,8 +6,8 @@ import logging
 import pytest
 
 FIELDS = (
-    *("event", "outcome", "actor_id", "tenant_id", "run_id", "run_type", "error_code"),
-    *("transport", "reason", "repeated"),
+    *("event", "outcome", "actor_id", "actor_kind", "tenant_id", "run_id", "run_type"),
+    *("error_code", "transport", "reason", "repeated"),
 )
 
 

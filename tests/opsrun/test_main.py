@@ -17,13 +17,14 @@ from domain.documents.models import sha256_of
 from domain.tenancy.models import user_id
 from gql.schema import schema
 from opsrun import __main__ as command_line
-from opsrun.auth.tokens import LOCAL_ISSUER
+from opsrun.auth.tokens import LOCAL_ISSUER, LocalTokens
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login
 from opsrun.settings import PREFIX, Settings
 from tests.databases import new_database, url_of
 from tests.opsrun.commands import running
 from tests.opsrun.conftest import Installation
+from tests.world import LOCAL_KEY
 
 REPOSITORY = Path(__file__).parents[2]
 COMMANDS = sorted(n for n, command in command_line.main.commands.items() if not command.hidden)
@@ -274,6 +275,13 @@ def test_no_local_token_is_printed_with_an_oidc_issuer(opsrun: Opsrun) -> None:
     assert "OPSRUN_OIDC_ISSUER" in failed(opsrun("token", "ada", environment=environment))
 
 
+async def test_a_token_for_a_service_is_printed(opsrun: Opsrun) -> None:
+    environment = {f"{PREFIX}LOCAL_KEY": LOCAL_KEY}
+    printed = succeeded(opsrun("token", "sync", "--service", environment=environment)).strip()
+    identity = await LocalTokens(LOCAL_KEY).verify(printed)
+    assert identity.user_id == user_id(LOCAL_ISSUER, "sync", is_service=True)
+
+
 def test_a_token_claims_memberships_where_claims_count(opsrun: Opsrun) -> None:
     arguments = ("token", "ada", "--membership", "aurora:OWNER", "--membership", "b:READONLY")
     assert "use `opsrun member`" in failed(opsrun(*arguments), 2)
@@ -366,8 +374,8 @@ def test_members_are_listed_with_their_roles(
         succeeded(opsrun(*arguments, environment=operator))
     listed = succeeded(opsrun("members", tenant, environment=operator)).splitlines()
     assert [line.split() for line in listed] == [
-        ["READONLY", "ada", "Ada", LOCAL_ISSUER],
-        ["OWNER", "zoe", "Zoe", LOCAL_ISSUER],
+        ["READONLY", "user", "ada", "Ada", LOCAL_ISSUER],
+        ["OWNER", "user", "zoe", "Zoe", LOCAL_ISSUER],
     ]
     claiming = opsrun("members", tenant, environment={**operator, f"{PREFIX}MEMBERSHIPS": "claim"})
     assert "stored roles have no effect" in claiming.stderr
@@ -420,6 +428,37 @@ def test_a_member_is_added_changed_and_removed(
     assert rows.member(tenant, subject) is None
     again = failed(opsrun("member", tenant, subject, "--remove", environment=operator))
     assert "has no role" in again
+
+
+def test_a_service_is_a_member_before_its_first_token(
+    opsrun: Opsrun, operator: dict[str, str], tenant: str, rows: Rows
+) -> None:
+    def member(*arguments: str) -> str:
+        return succeeded(opsrun("member", tenant, "sync", *arguments, environment=operator))
+
+    assert member("--role", "OPERATOR", "--service") == (
+        f"The service sync has OPERATOR in {tenant} now.\n"
+    )
+    service = user_id(LOCAL_ISSUER, "sync", is_service=True)
+    query = "SELECT subject, name, email FROM opsrun.app_user WHERE id = $1"
+    assert rows(query, service) == [("sync", "sync", None)]
+    # A person with the same subject is another member.
+    assert rows.member(tenant, "sync") is None
+    member("--role", "OWNER", "--name", "Ada")
+    listed = succeeded(opsrun("members", tenant, environment=operator)).splitlines()
+    assert sorted(line.split() for line in listed) == [
+        ["OPERATOR", "service", "sync", "sync", LOCAL_ISSUER],
+        ["OWNER", "user", "sync", "Ada", LOCAL_ISSUER],
+    ]
+    assert member("--remove", "--service") == f"The service sync has no role in {tenant} now.\n"
+    assert rows.member(tenant, "sync") == ("OWNER", "Ada", None)
+    again = ("member", tenant, "sync", "--remove", "--service")
+    assert "The service sync" in failed(opsrun(*again, environment=operator))
+
+
+def test_a_service_has_no_email_address(opsrun: Opsrun, operator: dict[str, str]) -> None:
+    arguments = ("member", "any", "sync", "--role", "OWNER", "--service", "--email", "a@b.example")
+    assert "no e-mail" in failed(opsrun(*arguments, environment=operator), 2)
 
 
 def test_members_belong_to_the_issuer_that_is_trusted(

@@ -47,6 +47,13 @@ async def test_every_member_has_the_rights_of_their_role(aurora: World) -> None:
         assert access.user_name == demo.USERS[subject].name
 
 
+async def test_a_service_may_start_runs_but_is_not_offered_to_people(aurora: World) -> None:
+    principal = await aurora.cases.tenancy.principal(demo.SERVICE.id)
+    assert principal is not None
+    assert principal.enter(aurora.tenant_id).role is TenantRole.OPERATOR
+    assert demo.SERVICE.subject not in demo.USERS
+
+
 async def test_seeding_again_changes_no_export(
     aurora: World, resources: dict[Login, Resources], tmp_path: Path
 ) -> None:

@@ -120,7 +120,8 @@ def test_the_audit_log_is_written_at_every_level(
     configure_logging(level, log_format)
     reason = "Your role may not do this."
     ids = {name: str(uuid4()) for name in ("actor_id", "tenant_id", "run_id", "request_id")}
-    logged = {"event": "run.start", "outcome": "done", **ids, "reason": reason, "repeated": "7"}
+    event = {"event": "run.start", "outcome": "done", "actor_kind": "SERVICE"}
+    logged = {**event, **ids, "reason": reason, "repeated": "7"}
     logging.getLogger("audit").info("Audited", extra=logged)
 
     (line,) = capsys.readouterr().err.splitlines()

@@ -4,7 +4,7 @@ import { IconFilter } from "@tabler/icons-react";
 import { memo, type ReactNode } from "react";
 import type { StatusBucket } from "../gql/graphql";
 import { BUCKET_NAMES, BUCKETS } from "../ui/StatusBadge";
-import { count, runTypeName, zone } from "../ui/words";
+import { count, initiatorName, runTypeName, zone } from "../ui/words";
 import { type Filters, RANGES, type Range } from "./filters";
 import type { Choices } from "./useChoices";
 import type { Facets } from "./useFacets";
@@ -48,8 +48,11 @@ function Fields(props: RunFiltersProps): ReactNode {
   const { filters, change, clear, active, facets, choices } = props;
   const counts = new Map(facets?.byStatusBucket.map((entry) => [entry.statusBucket, entry.count]));
   const types = new Map(choices.types.map((entry) => [entry.runType, entry.count]));
-  const people = new Map(
-    choices.initiators.map(({ initiator: { actorId, name }, count: runs }) => [actorId, `${name} (${count(runs)})`]),
+  const initiators = new Map(
+    choices.initiators.map(({ initiator, count: runs }) => [
+      initiator.actorId,
+      `${initiatorName(initiator)} (${count(runs)})`,
+    ]),
   );
   return (
     <Stack component="section" aria-label="Filter" gap="sm">
@@ -83,9 +86,9 @@ function Fields(props: RunFiltersProps): ReactNode {
         <MultiSelect
           className="filter"
           clearable
-          data={[...new Set([...people.keys(), ...filters.initiators])].map((id) => ({
+          data={[...new Set([...initiators.keys(), ...filters.initiators])].map((id) => ({
             value: id,
-            label: people.get(id) ?? "Somebody else (0)",
+            label: initiators.get(id) ?? "Somebody else (0)",
           }))}
           label="Started by"
           onChange={(chosen) => change({ initiators: chosen })}

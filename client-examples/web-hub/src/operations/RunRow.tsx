@@ -7,7 +7,7 @@ import { runPath } from "../shell/paths";
 import { Ago, Elapsed } from "../ui/Ago";
 import { type Findings, findingsText, outcomeText } from "../ui/outcome";
 import { BUCKETS, StatusBadge } from "../ui/StatusBadge";
-import { runTypeName } from "../ui/words";
+import { initiatorName, runTypeName } from "../ui/words";
 
 /** All fields that an event may change, in one fragment, so that every page has the same ones. */
 export const RunLive = graphql(`
@@ -31,7 +31,7 @@ export const RunRowFragment = graphql(`
     runType
     subject
     createdAt
-    initiator { name }
+    initiator { kind name }
     ...RunLive
   }
 `);
@@ -74,7 +74,7 @@ export const RunRow = memo(function RunRow({ run, slug, findings }: RunRowProps)
         <Items findings={findings} isDrift={runType === "drift.generate"} live={live} />
       </Table.Td>
       <Table.Td className="value" visibleFrom="md">
-        {initiator.name}
+        {initiatorName(initiator)}
       </Table.Td>
       <Table.Td visibleFrom="sm">
         <Ago at={createdAt} />

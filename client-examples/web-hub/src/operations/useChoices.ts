@@ -10,7 +10,7 @@ const Choices = graphql(`
         byRunType { runType count }
       }
       initiators: operationRunFacets(filter: $initiators) {
-        byInitiator { initiator { actorId name } count }
+        byInitiator { initiator { actorId kind name } count }
       }
     }
   }

@@ -2,14 +2,14 @@ import { Card, Code, DataList, Title } from "@mantine/core";
 import type { ReactNode } from "react";
 import type { RunLiveFragment } from "../gql/graphql";
 import { Elapsed } from "../ui/Ago";
-import { duration, moment } from "../ui/words";
+import { duration, initiatorName, moment } from "../ui/words";
 import type { Run } from "./useLiveRun";
 
 /** Who, what and when. */
 export function RunFacts({ run, live }: { run: Run; live: RunLiveFragment }): ReactNode {
   const facts: [string, ReactNode][] = [
     ["Works on", run.subject],
-    ["Started by", run.initiator.name],
+    ["Started by", initiatorName(run.initiator)],
     ["Created", moment(run.createdAt)],
     ["Waited", duration(live.queuedSeconds)],
     ["Took", <Elapsed from={live.startedAt} key="took" until={live.finishedAt} />],

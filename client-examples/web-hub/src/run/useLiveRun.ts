@@ -17,7 +17,7 @@ const RunPageDocument = graphql(`
         context
         createdAt
         url
-        initiator { name }
+        initiator { kind name }
         tenant { id }
         ...RunLive
         ...RunTimeline

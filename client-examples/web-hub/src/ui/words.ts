@@ -75,6 +75,11 @@ export function runTypeName(runType: string): string {
   return `${words(resource)}: ${words(action).toLowerCase()}`;
 }
 
+/** `Olivia Owner`, or `Nightly sync (service)`, so that a program does not pass for a person. */
+export function initiatorName({ kind, name }: { kind: string; name: string }): string {
+  return kind === "SERVICE" ? `${name} (service)` : name;
+}
+
 /** `Inventory: sync (servers)` */
 export function runTitle({ runType, subject }: { runType: string; subject: string }): string {
   return `${runTypeName(runType)} (${subject})`;
