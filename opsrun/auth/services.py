@@ -1,16 +1,15 @@
 """Tells the token of a service from that of a person.
 
 A service gets its token with the client credentials grant: as itself, not for a person. No claim
-that all providers share says so, so each rule here is a provider's, or the standard's. A person
-cannot gain anything by a false one: a user's id is derived from the token's subject and kind, so
-the other kind is a user without memberships.
+that all providers share says so, so each rule is a provider's or the standard's. No role depends
+on them: an operator gives roles to a subject of one kind, and claimed roles are in the token.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-# The claims that name the client: RFC 9068, OpenID Connect, version 1 of Entra ID's tokens.
-_CLIENT = ("client_id", "azp", "appid")
+# The claims that name the client: RFC 9068, OpenID Connect, version 1 of Entra ID's tokens, Okta.
+_CLIENT = ("client_id", "azp", "appid", "cid")
 
 
 def service_client(claims: Mapping[str, Any]) -> str | None:
@@ -18,7 +17,7 @@ def service_client(claims: Mapping[str, Any]) -> str | None:
 
     | provider | rule |
     |---|---|
-    | RFC 9068 (section 2.2), `opsrun token --service` | the subject is the client |
+    | RFC 9068 (section 2.2), Okta, `opsrun token --service` | the subject is the client |
     | Auth0 | the subject is the client with the suffix `@clients`, in both of its profiles |
     | Entra ID | `idtyp` is `app`; the claim is optional and must be switched on |
     | Keycloak | `preferred_username` is `service-account-` and the client, in lowercase |

@@ -1,4 +1,4 @@
-"""A service starts runs and watches them with a token of its own, and is never a person."""
+"""A service starts runs and watches them with its own token, and is never a person."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator

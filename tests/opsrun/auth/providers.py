@@ -36,6 +36,10 @@ def keycloak_service(client: str) -> Claims:
     }
 
 
+def okta_service(client: str) -> Claims:
+    return {"sub": client, "cid": client, "scp": ["runs"]}
+
+
 def standard_service(client: str) -> Claims:
     return {"sub": client, "client_id": client}
 
@@ -46,6 +50,7 @@ SERVICES: tuple[Callable[[str], Claims], ...] = (
     entra_service,
     entra_service_in_version_1,
     keycloak_service,
+    okta_service,
     standard_service,
 )
 
