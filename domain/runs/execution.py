@@ -92,7 +92,7 @@ class RunExecution:
     async def set_total(self, total: int) -> None:
         """Record how many items the run has, including those of earlier attempts."""
         _require(
-            await self._transactions.write(
+            await self._transactions.record(
                 self.tenant_id, lambda session: transitions.set_total(session, self.lease, total)
             )
         )
@@ -129,7 +129,7 @@ class RunExecution:
     async def _end(self, failure: Failure | None) -> OperationRun:
         share = self._dispatcher.share
         ended, next_entry = _require(
-            await self._transactions.write(
+            await self._transactions.record(
                 self.tenant_id,
                 lambda session: transitions.finish(session, self.lease, failure, share=share),
             )
@@ -140,7 +140,7 @@ class RunExecution:
     async def release(self, delay: timedelta) -> None:
         """Return the run to the queue, due after `delay`; the attempt does not count."""
         _require(
-            await self._transactions.write(
+            await self._transactions.record(
                 self.tenant_id, lambda session: transitions.release(session, self.lease, delay)
             )
         )
@@ -177,7 +177,7 @@ class RunClaimer:
 
     async def claim(self, tenant_id: UUID, run_id: UUID, lease: timedelta) -> RunExecution | None:
         """Claim the run; return None if the message is a duplicate or too late."""
-        claimed = await self._transactions.write(
+        claimed = await self._transactions.record(
             tenant_id,
             lambda session: transitions.claim(session, run_id, owner=self._owner, lease=lease),
         )

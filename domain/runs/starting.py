@@ -99,7 +99,7 @@ class RunStarter:
     ) -> Created | None:
         limit = self._max_active_runs
         try:
-            return await self._transactions.write(
+            return await self._transactions.record(
                 access.tenant_id,
                 lambda session: insert(session, active_limit=limit),
                 access.user_id,

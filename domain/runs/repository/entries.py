@@ -99,14 +99,17 @@ def _row(run: FromClause) -> dict[str, Any]:
 
 
 def claiming(run: FromClause) -> Update:
-    """Return the mark on the run's sent entry, which then no longer takes a place."""
-    entry = (
-        select(outbox.c.id)
-        .join(run, and_(outbox.c.tenant_id == run.c.tenant_id, outbox.c.run_id == run.c.id))
-        .where(_SENT)
-        .with_for_update(of=outbox, skip_locked=True)
+    """Return the mark on the run's sent entry, which then no longer takes a place.
+
+    It waits for an end that holds the entry: one that began before the entry was marked as sent
+    tries to take it, and keeps it locked until its commit. If the claim skipped a locked entry,
+    the place would stay taken until maintenance finds it.
+    """
+    return (
+        update(outbox)
+        .where(outbox.c.tenant_id == run.c.tenant_id, outbox.c.run_id == run.c.id, _SENT)
+        .values(is_claimed=True)
     )
-    return update(outbox).where(outbox.c.id == entry.scalar_subquery()).values(is_claimed=True)
 
 
 def next_entry(ended: FromClause) -> CTE:

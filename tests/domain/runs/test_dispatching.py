@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from domain.runs.dispatching import DispatchUnavailableError, Send
 from domain.runs.execution import RunClaimer, RunExecution
@@ -126,6 +127,24 @@ async def test_an_end_without_a_waiting_message_leaves_room_for_the_next_start(
     sender = Sender(world, share=1)
     (first,) = await start(world, 1)
     await (await sender.claim(first)).finish()
+    (second,) = await start(world, 1)
+    assert sender.sent == [first, second]
+
+
+async def test_a_claim_gives_up_the_place_of_an_entry_that_an_end_still_holds(
+    world: World,
+) -> None:
+    sender = Sender(world, share=1)
+    (first,) = await start(world, 1)
+    # An end that began before the entry was marked as sent, and wanted to send it too.
+    async with world.resources[Login.MAINTENANCE].transactions.installation() as session:
+        await session.execute(
+            text("SELECT FROM opsrun.outbox WHERE run_id = :id FOR UPDATE"), {"id": first}
+        )
+        claim = asyncio.create_task(sender.claim(first))
+        await asyncio.wait([claim], timeout=0.1)
+    async with asyncio.timeout(5):
+        await (await claim).finish()
     (second,) = await start(world, 1)
     assert sender.sent == [first, second]
 

@@ -15,6 +15,7 @@ from domain.lifecycle import RunStatus, StatusBucket
 from domain.runs.execution import MESSAGE_LENGTH, Batch, LeaseLostError, RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.runs.models import ItemOutcome, RunCounts, RunEventKind
+from domain.tenancy import transactions
 from tests.acts import claim, expire_lease, relay, rescue, take_over
 from tests.ledger import count_rows, ledger_faults, only_failure, reload, tables_with, timeline
 from tests.runs import changed
@@ -364,3 +365,18 @@ async def test_a_producer_reads_only_its_tenant(world: World) -> None:
     async with execution.reading() as session:
         assert await session.scalar(text("SELECT count(*) FROM opsrun.operation_run")) == 1
     assert execution.context == execution.run.context
+
+
+async def test_a_heartbeat_that_waits_for_its_batch_does_not_delay_other_runs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transactions, "TURN_PATIENCE", 60.0)
+    busy, other = await world.start_and_claim(), await world.start_and_claim()
+    async with busy.batch() as batch:
+        batch.succeeded("a")
+        beat = asyncio.create_task(busy.heartbeat(LEASE))
+        await asyncio.wait([beat], timeout=0.1)
+        async with asyncio.timeout(5):
+            await other.finish()
+        assert not beat.done()
+    await beat

@@ -4,7 +4,7 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from asyncpg import IntegrityConstraintViolationError, InternalClientError, PostgresError
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from domain.errors import ForbiddenError
 from domain.tenancy import transactions
 from domain.tenancy.roles import CHANGE_SETTINGS, VIEW, TenantRole
-from domain.tenancy.session import AnyRow, DatabaseUnavailableError, Session
+from domain.tenancy.session import AnyRow, DatabaseUnavailableError, Session, TenantSession
 from domain.tenancy.transactions import PoolBusyError, Transactions
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login, open_engine
@@ -407,3 +407,48 @@ async def test_one_users_many_requests_leave_the_pool_to_others(
             async with asyncio.timeout(SOON), pool.tenant(world.tenant_id, other) as session:
                 await session.execute(COUNT_RUNS)
             done.set()
+
+
+async def test_changes_of_a_tenant_take_turns_and_leave_the_pool_to_others(
+    logins: dict[Login, str], neighbours: tuple[World, World]
+) -> None:
+    first, other = neighbours
+    async with open_engine(logins[Login.WORKER], pool_size=3) as three:
+        pool, go_on, other_began = Transactions(three), asyncio.Event(), asyncio.Event()
+        began: list[UUID] = []
+
+        async def change(session: TenantSession) -> None:
+            began.append(session.tenant_id)
+            if session.tenant_id == other.tenant_id:
+                other_began.set()
+            await go_on.wait()
+
+        async with asyncio.timeout(SOON), asyncio.TaskGroup() as tasks:
+            for _ in range(5):
+                tasks.create_task(pool.record(first.tenant_id, change))
+            tasks.create_task(pool.record(other.tenant_id, change))
+            await other_began.wait()
+            assert began.count(first.tenant_id) == 1
+            go_on.set()
+        assert len(began) == 6
+
+
+async def test_a_change_that_hangs_delays_others_of_its_tenant_only_briefly(
+    logins: dict[Login, str], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transactions, "TURN_PATIENCE", 0.05)
+
+    async def hang(_: Session) -> None:
+        await asyncio.Event().wait()
+
+    async with open_engine(logins[Login.WORKER], pool_size=3) as three:
+        pool = Transactions(three)
+        hanging = asyncio.create_task(pool.record(world.tenant_id, hang))
+        await asyncio.sleep(0)
+        async with asyncio.timeout(SOON):
+            await pool.record(world.tenant_id, end_well)
+            hanging.cancel()
+            await asyncio.wait([hanging])
+            # The turn was given back, so that no one waits any more.
+            monkeypatch.setattr(transactions, "TURN_PATIENCE", 60.0)
+            await pool.record(world.tenant_id, end_well)
