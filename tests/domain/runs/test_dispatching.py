@@ -143,6 +143,11 @@ async def test_a_claim_gives_up_the_place_of_an_entry_that_an_end_still_holds(
         )
         claim = asyncio.create_task(sender.claim(first))
         await asyncio.wait([claim], timeout=0.1)
+        # The end locks the feed's counter next, so the claim must not hold that while it waits.
+        await session.execute(
+            text("SELECT FROM opsrun.tenant_feed WHERE tenant_id = :id FOR UPDATE NOWAIT"),
+            {"id": world.tenant_id},
+        )
     async with asyncio.timeout(5):
         await (await claim).finish()
     (second,) = await start(world, 1)
