@@ -13,6 +13,7 @@ import codecs
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from domain.redaction.sanitizer import sanitize
@@ -53,6 +54,10 @@ _ELEMENT = re.compile(
 # Longer texts are hidden without a search, which takes up to 8 ms per 1,000 characters.
 _MAX_TEXT = 32_000
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]{16,}={0,2}\s*")
+
+
+# Characters of texts that are worth remembering.
+_REPEATED = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,7 @@ def _is_encrypted(value: Mapping[str, Any]) -> bool:
 def _value(value: Any, key: str, name: str, label: str) -> Any:
     if value is None or isinstance(value, bool) or key.endswith(_CONTROL):
         return value
-    if _names_secret(name) or (isinstance(value, str) and _holds_secret(key, value)):
+    if _names_secret(name) or (isinstance(value, str) and _text_holds_secret(key, value)):
         return Hidden(value)
     if isinstance(value, dict):
         return _members(value, "" if key in _CHOICES else label)
@@ -115,10 +120,15 @@ def _value(value: Any, key: str, name: str, label: str) -> Any:
     return value
 
 
+@lru_cache(maxsize=1000)
 def _names_secret(name: str) -> bool:
     # The last part of a path or qualified name counts, as in an OMA-URI.
     last = re.split(r"[/.~]", name.rstrip("/"))[-1]
     return any((_GRAPH.fullmatch(last), _LAST_WORDS.search(last), _JOINED.search(last)))
+
+
+def _text_holds_secret(key: str, text: str) -> bool:
+    return (_seen_before if len(text) <= _REPEATED else _holds_secret)(key, text)
 
 
 def _holds_secret(key: str, text: str) -> bool:
@@ -128,6 +138,10 @@ def _holds_secret(key: str, text: str) -> bool:
     # The name helps the redaction to distinguish a thumbprint from a key.
     labelled = readable if key in _VALUES else f"{key}={readable}"
     return sanitize(labelled).count(_REDACTED) > labelled.count(_REDACTED)
+
+
+# Policies of a type repeat the names of their settings and values.
+_seen_before = lru_cache(maxsize=5000)(_holds_secret)
 
 
 def _decoded(text: str) -> str | None:
