@@ -6,7 +6,6 @@ from sqlalchemy import text
 from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
 
-
 _DELETE_SOME = text(
     "DELETE FROM opsrun.operation_run WHERE (tenant_id, id) IN"
     " (SELECT tenant_id, id FROM opsrun.operation_run LIMIT 5000)"
