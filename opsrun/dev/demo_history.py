@@ -113,6 +113,9 @@ class _OneTransaction(Transactions):
         async with self.tenant(tenant_id, user_id) as session:
             return await change(session)
 
+    # The changes of one transaction need no turns.
+    record = write
+
 
 class _History:
     """A tenant's runs, one after the other, with the time that each one gets."""
