@@ -46,7 +46,7 @@ async def main(address: str, folder: Path) -> None:
 
         await go(page, "Drift")
         await start(page, f"Compare {SCOPE}")
-        await page.get_by_role("link", name="Drift: generate").first.click()
+        await page.get_by_role("link", name="Generate drift").first.click()
         await page.get_by_role("button", name=re.compile("^Modified .*Firewall")).click()
         await expect(page.get_by_role("figure").first).to_be_visible()
         await page.get_by_role("figure").last.scroll_into_view_if_needed()
@@ -54,11 +54,11 @@ async def main(address: str, folder: Path) -> None:
 
         await go(page, "Operations")
         # At first the list shows its cached state.
-        await expect(page.locator("tr[data-run]").first).to_contain_text("Drift: generate")
+        await expect(page.locator("tr[data-run]").first).to_contain_text("Generate drift")
         await expect(page.locator("tr[data-run]").nth(10)).to_be_visible()
         await take(page, folder, "operations")
         await page.get_by_role("row", name=BROKEN).first.get_by_role("link").click()
-        await page.get_by_role("button", name=re.compile("Duplicate id")).click()
+        await page.get_by_role("button", name=re.compile("Several policies have the same id")).click()
         await expect(page.get_by_role("table")).to_be_visible()
         await take(page, folder, "failures")
         path = page.url.removeprefix(base)

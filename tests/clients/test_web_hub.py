@@ -132,12 +132,12 @@ async def test_two_syncs_and_a_comparison_lead_to_findings(page: Page, place: Wo
     await expect(compared).to_have_count(2)
     await go(page, "Operations")
     await expect(rows(page)).to_have_count(3)
-    await expect(rows(page, "Drift")).to_contain_text("1 modified, 1 added, 1 removed")
+    await expect(rows(page, "Generate drift")).to_contain_text("1 modified, 1 added, 1 removed")
     await expect(page.get_by_role("status").filter(has_text="3 operations")).to_be_visible()
     await expect(page.get_by_role("group", name="Status")).to_contain_text("Succeeded 3")
 
-    await page.get_by_role("link", name="Drift: generate").click()
-    await expect(page.get_by_role("heading", level=1)).to_have_text(f"Drift: generate ({SCOPE})")
+    await page.get_by_role("link", name="Generate drift").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text(f"Generate drift ({SCOPE})")
     for kind, name in (("Added", "new"), ("Removed", "gone"), ("Modified", "a")):
         button = page.get_by_role("button", name=re.compile(f"^{kind} Policy {name} "))
         await expect(button).to_be_visible()
@@ -226,8 +226,9 @@ async def test_a_failure_is_followed_from_its_notification(page: Page, place: Wo
     await toast.get_by_role("link", name="View run").click()
 
     await expect(page.get_by_role("heading", name="25 failures")).to_be_visible()
-    group = page.get_by_role("button", name=re.compile("^25 Invalid policy"))
-    await expect(group).to_contain_text("Starting again will not help.")
+    group = page.get_by_role("button", name=re.compile("^25 A required part of the policy is missing"))
+    await expect(group).to_contain_text("Export the policies again, then sync again.")
+    await expect(group).to_contain_text("Before that, starting again will not help.")
     await group.click()
     failures = page.get_by_role("table").locator("tbody tr")
     await expect(failures).to_have_count(20)
@@ -398,7 +399,7 @@ async def test_a_backup_set_is_created_and_filled(visitor: Visitor, place: World
     await expect(rows(page, "0 of 1 succeeded, 1 skipped")).to_have_count(1)
     await rows(page, "1 skipped").get_by_role("link").click()
     await expect(page.get_by_role("link", name="Before the move")).to_be_visible()
-    title = "Backup set: add policies (Before the move)"
+    title = "Add policies to a backup set (Before the move)"
     await expect(page.get_by_role("heading", level=1)).to_have_text(title)
     skipped = page.get_by_role("table", name="Skipped items").get_by_role("row").last
     await expect(skipped).to_contain_text(re.compile(f"{SCOPE}/a.*already", re.IGNORECASE))
@@ -413,7 +414,7 @@ async def test_a_filter_is_in_the_address(visitor: Visitor, page: Page, place: W
     await expect(page.get_by_text("No operation matches the filter")).to_be_visible()
     await page.get_by_role("button", name="Clear filters").click()
     await page.get_by_role("combobox", name="Type").click()
-    await page.get_by_role("option", name="Inventory: sync (1)").click()
+    await page.get_by_role("option", name="Sync an inventory (1)").click()
     await page.keyboard.press("Escape")
     await page.get_by_label("Created").select_option("Last hour")
     await page.get_by_role("combobox", name="Started by").click()
@@ -523,7 +524,7 @@ async def test_it_works_with_the_keyboard_alone(page: Page, place: World) -> Non
     while not await link.evaluate("link => link === document.activeElement"):
         await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
-    await expect(page.get_by_role("heading", name=f"Inventory: sync ({SCOPE})")).to_be_visible()
+    await expect(page.get_by_role("heading", name=f"Sync an inventory ({SCOPE})")).to_be_visible()
 
 
 async def test_on_a_phone_a_button_opens_the_navigation(
@@ -555,7 +556,7 @@ async def test_on_a_phone_nothing_is_wider_than_the_screen(
             await page.goto(visitor.base + path)
             await expect(page.get_by_role("heading", level=1)).to_be_visible()
         await page.goto(f"{visitor.base}{run}")
-        await page.get_by_role("button", name=re.compile("Invalid policy")).click()
+        await page.get_by_role("button", name=re.compile("A required part of the policy")).click()
         await expect(page.get_by_role("cell", name=f"broken-{long}")).to_be_visible()
         await page.get_by_text("Parameters").click()
         await fits(page)
@@ -600,7 +601,7 @@ async def test_axe_reports_no_serious_problem(
         await page.get_by_role("button", name=SYNC).click()
         await expect(rows(page, "Partially succeeded")).to_have_count(1)
         await rows(page, "Partially succeeded").get_by_role("link").click()
-        await page.get_by_role("button", name=re.compile("Invalid policy")).click()
+        await page.get_by_role("button", name=re.compile("A required part of the policy")).click()
         await expect(page.get_by_role("cell", name="broken.json")).to_be_visible()
         assert await faults(page, axe) == []
         await page.get_by_role("button", name=re.compile("^Notifications")).click()

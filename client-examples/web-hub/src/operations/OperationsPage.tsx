@@ -12,7 +12,7 @@ import { type Facets, useFacets } from "./useFacets";
 import { useLiveRuns } from "./useLiveRuns";
 
 export function OperationsPage(): ReactNode {
-  const { id, name } = useTenant();
+  const { id, name, titleOf } = useTenant();
   const { filters, apiFilter, active, change, clear } = useFilters();
   const live = useLiveRuns(id, apiFilter);
   const facets = useFacets(id, { ...apiFilter, statusBuckets: [] });
@@ -26,6 +26,7 @@ export function OperationsPage(): ReactNode {
         clear={clear}
         facets={facets}
         filters={filters}
+        titleOf={titleOf}
       />
       <Text c="dimmed" role="status" size="sm">
         {!live.loading && totalText(live.runs.length, facets, filters.buckets)}
@@ -37,7 +38,7 @@ export function OperationsPage(): ReactNode {
             <Empty title="No operation matches the filter" />
           ) : (
             <Empty title="Nothing ran in the last 30 days">
-              Operations that you start under Inventory, Drift or Backup sets appear here at once.
+              Operations that you start under Features appear here at once.
             </Empty>
           )
         }

@@ -3,8 +3,9 @@ import { useDisclosure, useMediaQuery } from "@mantine/hooks";
 import { IconFilter } from "@tabler/icons-react";
 import { memo, type ReactNode } from "react";
 import type { StatusBucket } from "../gql/graphql";
+import type { TitleOf } from "../shell/runTypes";
 import { BUCKET_NAMES, BUCKETS } from "../ui/StatusBadge";
-import { count, initiatorName, runTypeName, zone } from "../ui/words";
+import { count, initiatorName, zone } from "../ui/words";
 import { type Filters, RANGES, type Range } from "./filters";
 import type { Choices } from "./useChoices";
 import type { Facets } from "./useFacets";
@@ -17,6 +18,7 @@ interface RunFiltersProps {
   active: number;
   facets: Facets | undefined;
   choices: Choices;
+  titleOf: TitleOf;
 }
 
 /** The filter of the list; on a phone it folds into a button. */
@@ -45,7 +47,7 @@ export const RunFilters = memo(function RunFilters(props: RunFiltersProps): Reac
 });
 
 function Fields(props: RunFiltersProps): ReactNode {
-  const { filters, change, clear, active, facets, choices } = props;
+  const { filters, change, clear, active, facets, choices, titleOf } = props;
   const counts = new Map(facets?.byStatusBucket.map((entry) => [entry.statusBucket, entry.count]));
   const types = new Map(choices.types.map((entry) => [entry.runType, entry.count]));
   const initiators = new Map(
@@ -75,7 +77,7 @@ function Fields(props: RunFiltersProps): ReactNode {
           clearable
           data={[...new Set([...types.keys(), ...filters.runTypes])].map((runType) => ({
             value: runType,
-            label: `${runTypeName(runType)} (${count(types.get(runType) ?? 0)})`,
+            label: `${titleOf(runType)} (${count(types.get(runType) ?? 0)})`,
           }))}
           label="Type"
           onChange={(runTypes) => change({ runTypes })}

@@ -4,10 +4,11 @@ import { Link, useLocation } from "react-router";
 import { type FragmentType, getFragmentData, graphql } from "../gql";
 import type { RunLiveFragment } from "../gql/graphql";
 import { runPath } from "../shell/paths";
+import type { TitleOf } from "../shell/runTypes";
 import { Ago, Elapsed } from "../ui/Ago";
 import { type Findings, findingsText, outcomeText } from "../ui/outcome";
 import { BUCKETS, StatusBadge } from "../ui/StatusBadge";
-import { initiatorName, runTypeName } from "../ui/words";
+import { initiatorName } from "../ui/words";
 
 /** All fields that an event may change, in one fragment, so that every page has the same ones. */
 export const RunLive = graphql(`
@@ -45,11 +46,13 @@ const NEW_MS = 5_000;
 interface RunRowProps {
   run: FragmentType<typeof RunRowFragment>;
   slug: string;
+  titleOf: TitleOf;
   /** The findings of a comparison, once they are loaded. */
   findings: Findings | undefined;
 }
 
-export const RunRow = memo(function RunRow({ run, slug, findings }: RunRowProps): ReactNode {
+export const RunRow = memo(function RunRow(props: RunRowProps): ReactNode {
+  const { run, slug, titleOf, findings } = props;
   const { id, runType, subject, createdAt, initiator, ...rest } = getFragmentData(
     RunRowFragment,
     run,
@@ -63,7 +66,7 @@ export const RunRow = memo(function RunRow({ run, slug, findings }: RunRowProps)
       <Table.Td visibleFrom="sm">{badge}</Table.Td>
       <Table.Th className="value" fw={400} scope="row">
         <Anchor component={Link} fw={500} inherit state={{ search }} to={runPath(slug, id)}>
-          {runTypeName(runType)}
+          {titleOf(runType)}
         </Anchor>
         <Text c="dimmed" size="sm">
           {subject}

@@ -16,7 +16,7 @@ interface RunsTableProps {
 }
 
 export function RunsTable({ live, caption, empty }: RunsTableProps): ReactNode {
-  const { slug } = useTenant();
+  const { slug, titleOf } = useTenant();
   const { runs, hasMore, loadMore, loading, error, retry } = live;
   const findings = useFindings(runs);
   if (loading) {
@@ -48,7 +48,13 @@ export function RunsTable({ live, caption, empty }: RunsTableProps): ReactNode {
           </Table.Thead>
           <Table.Tbody>
             {runs.map((run) => (
-              <RunRow findings={findings.get(run.id)} key={run.id} run={run} slug={slug} />
+              <RunRow
+                findings={findings.get(run.id)}
+                key={run.id}
+                run={run}
+                slug={slug}
+                titleOf={titleOf}
+              />
             ))}
           </Table.Tbody>
         </DataTable>

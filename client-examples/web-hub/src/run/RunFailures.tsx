@@ -5,7 +5,7 @@ import { type FragmentType, getFragmentData, graphql } from "../gql";
 import { LoadMore } from "../ui/LoadMore";
 import { DataTable } from "../ui/DataTable";
 import { Failure, Loading } from "../ui/states";
-import { count, counted, words } from "../ui/words";
+import { count, counted } from "../ui/words";
 
 const RunFailuresFragment = graphql(`
   fragment RunFailures on OperationRun {
@@ -13,6 +13,7 @@ const RunFailuresFragment = graphql(`
     failureCount
     failureGroups {
       reasonCode
+      reason { title action }
       count
       retryable
       exampleMessage
@@ -58,11 +59,12 @@ export function RunFailures({ run }: { run: FragmentType<typeof RunFailuresFragm
                 <Badge color="red" variant="light">
                   {count(group.count)}
                 </Badge>
-                <Text fw={600}>{words(group.reasonCode)}</Text>
-                <Text c="dimmed" size="sm">
-                  {group.retryable ? "Starting again may help." : "Starting again will not help."}
-                </Text>
+                <Text fw={600}>{group.reason.title}</Text>
               </Group>
+              <Text mt={4} size="sm">
+                {group.reason.action}{" "}
+                {group.retryable ? "Starting again may help." : "Before that, starting again will not help."}
+              </Text>
               <Text c="dimmed" lineClamp={1} mt={4} size="sm">
                 {group.exampleMessage}
               </Text>

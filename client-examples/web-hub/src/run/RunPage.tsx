@@ -57,6 +57,7 @@ export function RunPage(): ReactNode {
 }
 
 function Detail({ run }: { run: Run }): ReactNode {
+  const { titleOf } = useTenant();
   const live = getFragmentData(RunLive, run);
   // For a comparison, the report shows the result, not the number of compared policies.
   const verb = run.runType === "drift.generate" ? "compared" : undefined;
@@ -69,7 +70,7 @@ function Detail({ run }: { run: Run }): ReactNode {
           {live.statusExplanation}
         </Group>
       }
-      title={runTitle(run)}
+      title={runTitle(run, titleOf)}
     >
       <Grid gap="lg">
         <Grid.Col span={{ base: 12, md: 8 }}>

@@ -1,4 +1,5 @@
 import { Anchor, Card, Text, Title } from "@mantine/core";
+import { IconExternalLink } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 import { Link } from "react-router";
 import { DriftReport } from "../drift/DriftReport";
@@ -15,6 +16,7 @@ const RunRelatedFragmentDocument = graphql(`
       __typename
       ... on BackupSet { id name policyCount }
       ... on InventorySnapshot { scopeKey policyCount isWhole }
+      ... on RelatedLink { title url }
       ...DriftReport
     }
   }
@@ -31,10 +33,39 @@ export function RunRelated({
   hasEnded: boolean;
 }): ReactNode {
   const { id, related } = getFragmentData(RunRelatedFragmentDocument, run);
-  return related.map((resource, position) => (
-    // Their order never changes, and not all of them have an id.
-    <Resource hasEnded={hasEnded} key={position} resource={resource} runId={id} />
-  ));
+  const links = related.filter((resource) => resource.__typename === "RelatedLink");
+  return (
+    <>
+      {related.map((resource, position) => (
+        // Their order never changes, and not all of them have an id.
+        <Resource hasEnded={hasEnded} key={position} resource={resource} runId={id} />
+      ))}
+      {links.length > 0 && <Links links={links} />}
+    </>
+  );
+}
+
+type ForeignPage = Extract<Related, { __typename: "RelatedLink" }>;
+
+/** Pages of other products. */
+function Links({ links }: { links: ForeignPage[] }): ReactNode {
+  return (
+    <Card component="section" withBorder>
+      <Title order={2} size="h4">
+        Related
+      </Title>
+      <ul className="plain">
+        {links.map(({ title, url }, position) => (
+          <li className="value" key={position}>
+            <Anchor href={url} inherit rel="noopener noreferrer" target="_blank">
+              {title} <IconExternalLink aria-hidden size={14} />
+              <span className="hidden">(opens in a new tab)</span>
+            </Anchor>
+          </li>
+        ))}
+      </ul>
+    </Card>
+  );
 }
 
 interface ResourceProps {
@@ -64,7 +95,7 @@ function Resource({ resource, runId, hasEnded }: ResourceProps): ReactNode {
         </Linked>
       );
     default:
-      // The API may add members to this union; an older hub omits them.
+      // Links have a card together. The API may add members to this union; an older hub omits them.
       return null;
   }
 }

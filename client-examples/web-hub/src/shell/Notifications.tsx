@@ -119,7 +119,7 @@ export function Notifications({ place }: { place: TenantPlace }): ReactNode {
             ) : (
               <ul className="plain">
                 {newestPerRun(loaded).map((node) => (
-                  <Item item={node} key={node.id} onOpen={close} slug={place.slug} />
+                  <Item item={node} key={node.id} onOpen={close} place={place} />
                 ))}
               </ul>
             )}
@@ -132,16 +132,16 @@ export function Notifications({ place }: { place: TenantPlace }): ReactNode {
 
 interface ItemProps {
   item: FragmentType<typeof NotificationItem>;
-  slug: string;
+  place: TenantPlace;
   onOpen: () => void;
 }
 
-function Item({ item, slug, onOpen }: ItemProps): ReactNode {
+function Item({ item, place, onOpen }: ItemProps): ReactNode {
   const { outcome, createdAt, readAt, run } = getFragmentData(NotificationItem, item);
   return (
     <Text className="value" component="li" fw={readAt ? 400 : 600} mb="xs" size="sm">
-      {runTitle(run)} {VERBS[outcome]}{" "}
-      <Anchor component={Link} inherit onClick={onOpen} to={runPath(slug, run.id)}>
+      {runTitle(run, place.titleOf)} {VERBS[outcome]}{" "}
+      <Anchor component={Link} inherit onClick={onOpen} to={runPath(place.slug, run.id)}>
         View run
       </Anchor>
       <Text c="dimmed" component="div" size="xs">
@@ -169,7 +169,7 @@ function Toasts({ place, after, onNew }: ToastsProps): ReactNode {
         // One toast per run: its end replaces its start.
         const toast = {
           id: run.id,
-          title: `${runTitle(run)} ${VERBS[outcome]}`,
+          title: `${runTitle(run, place.titleOf)} ${VERBS[outcome]}`,
           message: (
             <Anchor
               component={Link}

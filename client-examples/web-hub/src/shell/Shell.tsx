@@ -14,6 +14,7 @@ import { Failure, Loading, NotFound } from "../ui/states";
 import { ColorScheme } from "./ColorScheme";
 import { ConnectionBanner, ConnectionStatus } from "./ConnectionStatus";
 import { Notifications } from "./Notifications";
+import { useTitleOf } from "./runTypes";
 import { TenantSwitch } from "./TenantSwitch";
 import type { TenantPlace } from "./tenant";
 import { UserMenu } from "./UserMenu";
@@ -40,7 +41,8 @@ export function Shell(): ReactNode {
   const [opened, { toggle, close }] = useDisclosure();
   const { data, error, refetch } = useQuery(ViewerQuery);
   const membership = data?.viewer.memberships.find(({ tenant }) => tenant.slug === slug);
-  const place = membership && { ...membership.tenant, role: membership.role };
+  const titleOf = useTitleOf(membership?.tenant.id);
+  const place = membership && { ...membership.tenant, role: membership.role, titleOf };
   return (
     <AppShell
       header={{ height: HEADER_HEIGHT }}

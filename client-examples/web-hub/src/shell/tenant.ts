@@ -1,5 +1,6 @@
 import { useOutletContext } from "react-router";
 import type { TenantRole } from "../gql/graphql";
+import type { TitleOf } from "./runTypes";
 
 /** The tenant of the address, as seen by its member. */
 export interface TenantPlace {
@@ -7,6 +8,7 @@ export interface TenantPlace {
   slug: string;
   name: string;
   role: TenantRole;
+  titleOf: TitleOf;
 }
 
 export function useTenant(): TenantPlace {

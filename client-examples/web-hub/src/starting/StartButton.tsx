@@ -33,7 +33,7 @@ export interface StartButtonProps {
  */
 export function StartButton(props: StartButtonProps): ReactNode {
   const { label, permission, obstacle, variant = "filled", start, onStarted } = props;
-  const { slug } = useTenant();
+  const { slug, titleOf } = useTenant();
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState("");
   const reason = useId();
@@ -50,7 +50,7 @@ export function StartButton(props: StartButtonProps): ReactNode {
       if (payload.outcome === "REUSED_ACTIVE") {
         toasts.show({
           closeButtonProps: { "aria-label": "Dismiss" },
-          title: `${runTitle(payload.run)} is already under way`,
+          title: `${runTitle(payload.run, titleOf)} is already under way`,
           message: (
             <Anchor component={Link} inherit to={runPath(slug, payload.run.id)}>
               View run

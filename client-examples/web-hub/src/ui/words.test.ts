@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { initiatorName, moment, runTitle, zone } from "./words";
+import { initiatorName, moment, runTitle, runTypeName, zone } from "./words";
 
 test("a time shows its zone", () => {
   expect(moment("2026-11-28T02:13:23Z")).toContain("2026");
@@ -14,7 +14,7 @@ test("a service is marked, and a person is not", () => {
 });
 
 test("a run is named after its type and subject", () => {
-  expect(runTitle({ runType: "backup_set.add_policies", subject: "Weekly" })).toBe(
-    "Backup set: add policies (Weekly)",
-  );
+  const run = { runType: "backup_set.add_policies", subject: "Weekly" };
+  expect(runTitle(run, () => "Add policies")).toBe("Add policies (Weekly)");
+  expect(runTitle(run, runTypeName)).toBe("Backup set: add policies (Weekly)");
 });

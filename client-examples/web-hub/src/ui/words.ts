@@ -69,7 +69,7 @@ export function words(name: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** `backup_set.add_policies` as `Backup set: add policies`; works for new types too. */
+/** `backup_set.add_policies` as `Backup set: add policies`. */
 export function runTypeName(runType: string): string {
   const [resource = "", action = ""] = runType.split(".");
   return `${words(resource)}: ${words(action).toLowerCase()}`;
@@ -80,7 +80,10 @@ export function initiatorName({ kind, name }: { kind: string; name: string }): s
   return kind === "SERVICE" ? `${name} (service)` : name;
 }
 
-/** `Inventory: sync (servers)` */
-export function runTitle({ runType, subject }: { runType: string; subject: string }): string {
-  return `${runTypeName(runType)} (${subject})`;
+/** `Sync an inventory (servers)` */
+export function runTitle(
+  { runType, subject }: { runType: string; subject: string },
+  titleOf: (runType: string) => string,
+): string {
+  return `${titleOf(runType)} (${subject})`;
 }
