@@ -25,7 +25,12 @@ class Parameters(BaseModel):
     """Base of the parameters of a run type: unknown names are refused, and JSON uses camelCase."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        # Forms show the titles in the JSON Schema; pydantic makes `Scopekey` of `scopeKey`.
+        field_title_generator=lambda name, _: name.replace("_", " ").capitalize(),
     )
 
 

@@ -58,7 +58,9 @@ async def main(address: str, folder: Path) -> None:
         await expect(page.locator("tr[data-run]").nth(10)).to_be_visible()
         await take(page, folder, "operations")
         await page.get_by_role("row", name=BROKEN).first.get_by_role("link").click()
-        await page.get_by_role("button", name=re.compile("Several policies have the same id")).click()
+        await page.get_by_role(
+            "button", name=re.compile("Several policies have the same id")
+        ).click()
         await expect(page.get_by_role("table")).to_be_visible()
         await take(page, folder, "failures")
         path = page.url.removeprefix(base)

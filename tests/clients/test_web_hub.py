@@ -226,7 +226,9 @@ async def test_a_failure_is_followed_from_its_notification(page: Page, place: Wo
     await toast.get_by_role("link", name="View run").click()
 
     await expect(page.get_by_role("heading", name="25 failures")).to_be_visible()
-    group = page.get_by_role("button", name=re.compile("^25 A required part of the policy is missing"))
+    group = page.get_by_role(
+        "button", name=re.compile("^25 A required part of the policy is missing")
+    )
     await expect(group).to_contain_text("Export the policies again, then sync again.")
     await expect(group).to_contain_text("Before that, starting again will not help.")
     await group.click()

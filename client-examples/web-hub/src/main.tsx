@@ -43,6 +43,8 @@ const router = createBrowserRouter([
               { path: "drift", lazy: async () => ({ Component: (await import("./drift/DriftPage")).DriftPage }) },
               { path: "backup-sets", lazy: async () => ({ Component: (await import("./backup-sets/BackupSetsPage")).BackupSetsPage }) },
               { path: "backup-sets/:setId", lazy: async () => ({ Component: (await import("./backup-sets/BackupSetPage")).BackupSetPage }) },
+              { path: "start", lazy: async () => ({ Component: (await import("./start/StartPage")).StartPage }) },
+              { path: "start/:runType", lazy: async () => ({ Component: (await import("./start/StartRunPage")).StartRunPage }) },
               { path: "*", element: <NoSuchPage /> },
             ],
           },

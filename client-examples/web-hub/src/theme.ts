@@ -8,17 +8,21 @@ export const theme = createTheme({
   components: { Anchor: Anchor.extend({ defaultProps: { underline: "always" } }) },
 });
 
-function faint(color: string): Record<string, string> {
-  return { "--mantine-color-dimmed": color, "--mantine-color-placeholder": color };
+function readable(faint: string): Record<string, string> {
+  return {
+    "--mantine-color-dimmed": faint,
+    "--mantine-color-error": "var(--hub-red)",
+    "--mantine-color-placeholder": faint,
+  };
 }
 
 /** Replaces Mantine's colors that have too little contrast. */
 export const readableColors: CSSVariablesResolver = () => ({
   variables: {},
   light: {
-    ...faint("#5c636a"),
+    ...readable("#5c636a"),
     "--mantine-color-green-light-color": "#1f6b30",
     "--mantine-color-orange-light-color": "#9c3606",
   },
-  dark: faint("#a6adb5"),
+  dark: readable("#a6adb5"),
 });

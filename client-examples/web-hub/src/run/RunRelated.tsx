@@ -58,7 +58,8 @@ function Links({ links }: { links: ForeignPage[] }): ReactNode {
         {links.map(({ title, url }, position) => (
           <li className="value" key={position}>
             <Anchor href={url} inherit rel="noopener noreferrer" target="_blank">
-              {title} <IconExternalLink aria-hidden size={14} />
+              {title}
+              <IconExternalLink aria-hidden size={14} style={{ marginInlineStart: 4 }} />
               <span className="hidden">(opens in a new tab)</span>
             </Anchor>
           </li>

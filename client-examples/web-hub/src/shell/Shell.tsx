@@ -5,6 +5,7 @@ import {
   IconActivityHeartbeat,
   IconArchive,
   IconArrowsDiff,
+  IconPlayerPlay,
   IconServer,
 } from "@tabler/icons-react";
 import type { ReactNode } from "react";
@@ -31,6 +32,7 @@ const SECTIONS = [
       { path: "inventory", label: "Inventory", Icon: IconServer },
       { path: "drift", label: "Drift", Icon: IconArrowsDiff },
       { path: "backup-sets", label: "Backup sets", Icon: IconArchive },
+      { path: "start", label: "Start an operation", Icon: IconPlayerPlay },
     ],
   },
 ];

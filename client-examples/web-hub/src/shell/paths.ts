@@ -12,6 +12,11 @@ export function inventoryPath(slug: string, scopeKey: string): string {
   return `/t/${slug}/inventory?${new URLSearchParams({ scope: scopeKey })}`;
 }
 
+/** All run types, or one of them. */
+export function startPath(slug: string, runType?: string): string {
+  return [`/t/${slug}/start`, ...(runType ? [encodeURIComponent(runType)] : [])].join("/");
+}
+
 export function backupSetPath(slug: string, setId: string): string {
   return `/t/${slug}/backup-sets/${encodeURIComponent(setId)}`;
 }
