@@ -60,6 +60,7 @@ STATUS_BUCKET_SQL = f"CASE {' '.join(map(_when, BUCKET_RULES))} END"
 ACTIVE_SQL = f"status IN ({_quoted(ACTIVE_STATUSES)})"
 DISPATCHED_SQL = f"{ACTIVE_SQL} AND last_dispatched_at IS NOT NULL"
 SENT_SQL = "sent_at IS NOT NULL AND NOT is_claimed"
+PARKED_SQL = "not_before = 'infinity'"
 
 
 tenant = Table(
@@ -293,6 +294,7 @@ outbox = Table(
     Column("tenant_id", Uuid, nullable=False),
     Column("run_id", Uuid, nullable=False),
     Column("run_type", Text, nullable=False),
+    # Infinity if no worker knows the run type.
     Column("not_before", _timestamp, nullable=False, server_default=_now),
     # Set if the process that started the run, or made room for it, sends the message itself.
     Column("sent_at", _timestamp),
@@ -303,6 +305,15 @@ outbox = Table(
     Index(None, "tenant_id", "not_before", "id"),
     Index("ix_outbox_sent", "tenant_id", postgresql_where=text(SENT_SQL)),
     Index("ix_outbox_claimed", "id", postgresql_where=text("is_claimed")),
+    Index("ix_outbox_parked", "run_type", postgresql_where=text(PARKED_SQL)),
+)
+
+# The run types that workers know, and when one of them was last running. They belong to no tenant.
+worker_run_type = Table(
+    "worker_run_type",
+    metadata,
+    Column("run_type", Text, primary_key=True),
+    Column("seen_at", _timestamp, nullable=False),
 )
 
 notification = Table(

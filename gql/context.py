@@ -59,6 +59,8 @@ class UseCases:
     operations: Operations
     backups: Backups
     notifications: Notifications
+    share: int
+    """The most runs of a tenant that are dispatched or running at a time; 0 if not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from taskiq.receiver import Receiver
 
 from domain.runs.execution import RunClaimer
 from domain.runs.run_types import run_types
+from domain.runs.serving import ServedRunTypes
 from opsrun.api.health import Check, file_checks, open_database_check
 from opsrun.api.monitoring import Monitor, RedisUse, serve_monitoring
 from opsrun.postgres.engines import Login
@@ -28,7 +29,8 @@ from workers.producers import load_producers
 from workers.providers.file_threads import FILE_THREADS
 from workers.runner import RunRunner
 from workers.sending import sender
-from workers.tasks import register_tasks
+from workers.serving import keep_serving
+from workers.tasks import register_task
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +89,7 @@ async def work(settings: Settings) -> None:
             metrics=RunMetrics(monitor.registry),
             tracer=tracer,
         )
-        register_tasks(broker, producers, runner)
+        register_task(broker, runner)
         receiver = Receiver(
             broker,
             max_async_tasks=settings.worker_concurrency,
@@ -98,8 +100,9 @@ async def work(settings: Settings) -> None:
         )
         _set_on_signal(monitor.stopping)
         logger.info("Executing runs, %d at a time", settings.worker_concurrency)
+        served = ServedRunTypes(resources.transactions, resources.wakeups, producers)
         try:
-            async with serve_monitoring(settings, monitor):
+            async with serve_monitoring(settings, monitor), keep_serving(served, monitor.stopping):
                 await receiver.listen(monitor.stopping)
         finally:
             await _hand_back(runner)

@@ -96,4 +96,5 @@ def use_cases(
         operations=Operations(transactions, starter),
         backups=Backups(transactions),
         notifications=Notifications(transactions),
+        share=share,
     )

@@ -13,6 +13,8 @@ from domain.runs.dispatching import Send
 from domain.runs.execution import RunClaimer, RunExecution
 from domain.runs.models import Dispatch, FeedCursor, StartedRun
 from domain.runs.repository import feed
+from domain.runs.run_types import run_types
+from domain.runs.serving import ServedRunTypes
 from domain.runs.starting import RunStarter
 from domain.tenancy.administration import save_member, save_tenant
 from domain.tenancy.models import TenantAccess, User
@@ -80,6 +82,7 @@ class World:
             await save_member(transactions, slug, members[role], role)
         api, worker = resources[Login.API], resources[Login.WORKER]
         claimer = RunClaimer(worker.transactions, worker.wakeups, owner="test")
+        await ServedRunTypes(worker.transactions, worker.wakeups, run_types()).record()
         return cls(
             resources,
             exports,

@@ -15,7 +15,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
-from taskiq import AckableMessage, AsyncBroker
+from taskiq import AckableMessage, AsyncBroker, AsyncTaskiqDecoratedTask
 from taskiq.message import BrokerMessage
 from taskiq_redis import RedisStreamBroker
 
@@ -28,6 +28,9 @@ STREAM_MAXLEN = 100_000
 COMMAND_TIMEOUT = 5.0
 # A consumer without pending entries counts as dead after this many seconds of silence.
 CONSUMER_LIFETIME = 3600.0
+
+ANY_NAME = "*"
+"""The name of the task that gets the messages whose name no task has."""
 
 _START = b"0-0"
 # uvloop raises RuntimeError if the peer has reset a connection.
@@ -96,6 +99,10 @@ class RunBroker(RedisStreamBroker):
     def outages(self) -> int:
         """The number of times that the listener lost its queue."""
         return self._outage.count
+
+    def find_task(self, task_name: str) -> AsyncTaskiqDecoratedTask[Any, Any] | None:
+        """Return the task of this name, or that of `ANY_NAME`: a receiver drops unknown names."""
+        return super().find_task(task_name) or super().find_task(ANY_NAME)
 
     async def startup(self) -> None:
         """Start, even without Redis: `listen` creates the group later."""

@@ -104,6 +104,10 @@ class _Queues(Collector):
             "opsrun_oldest_queued_run_seconds",
             "The longest time that a due run has been waiting for a worker.",
         )
+        unserved = GaugeMetricFamily(
+            "opsrun_unserved_runs",
+            "Queued runs of types that no running worker knows; counted up to 100,000.",
+        )
         active = GaugeMetricFamily(
             "opsrun_active_runs",
             "Queued and running runs; counted up to 100,000 of each status.",
@@ -112,6 +116,7 @@ class _Queues(Collector):
         if self.read is not None and monotonic() - self.read_at < FRESH_SECONDS:
             entries.add_metric([], self.read.outbox_entries)
             oldest.add_metric([], self.read.oldest_wait.total_seconds())
+            unserved.add_metric([], self.read.unserved)
             for (run_type, bucket), runs in self.read.active.items():
                 active.add_metric([run_type, bucket.value], runs)
-        yield from (entries, oldest, active)
+        yield from (entries, oldest, unserved, active)

@@ -49,12 +49,12 @@ class RunRunner:
         """Work on the run that a message names; a duplicate message does nothing.
 
         Raises only when cancelled; the outcome is recorded in the ledger. A run of an unknown
-        type is left to a worker that knows it.
+        type is given back to the outbox, for a worker that knows it.
         """
         with log_context(tenant_id=tenant_id, run_id=run_id):
             producer = self._producers.get(run_type)
             if producer is None:
-                logger.warning("Run %s has an unknown type: %s", run_id, run_type)
+                await self._give_back(run_type, tenant_id, run_id)
             elif (execution := await self._claim(tenant_id, run_id)) is not None:
                 task = asyncio.create_task(self._attempt(producer, execution))
                 self._active.add(task)
@@ -69,6 +69,15 @@ class RunRunner:
         except Exception:
             logger.exception("Run %s was not claimed", run_id, extra={"error_id": uuid4().hex})
         return None
+
+    async def _give_back(self, run_type: str, tenant_id: UUID, run_id: UUID) -> None:
+        logger.info("Run %s is given back: this worker does not know %s", run_id, run_type)
+        try:
+            await self._claimer.give_back(tenant_id, run_id)
+        except DatabaseUnavailableError as error:
+            logger.warning("Run %s waits for its redispatch: %s", run_id, error)
+        except Exception:
+            logger.exception("Run %s was not given back", run_id, extra={"error_id": uuid4().hex})
 
     async def hand_back(self) -> None:
         """Stop all work, and return the runs to the queue without counting the attempts."""

@@ -1,26 +1,22 @@
-"""The Taskiq tasks, one per run type. A message is a hint; the ledger decides."""
+"""The Taskiq task of all run types. A message is a hint; the ledger decides."""
 
-from collections.abc import Iterable
 from typing import Annotated
 from uuid import UUID
 
-from taskiq import AsyncBroker, Context, TaskiqDepends
+from taskiq import Context, TaskiqDepends
 
+from workers.broker import ANY_NAME, RunBroker
 from workers.runner import RunRunner
 from workers.tracing import continued
 
 
-def register_tasks(broker: AsyncBroker, run_types: Iterable[str], runner: RunRunner) -> None:
-    """Register a task for each run type under its name."""
-    for run_type in run_types:
-        broker.register_task(_task(run_type, runner), task_name=run_type)
+def register_task(broker: RunBroker, runner: RunRunner) -> None:
+    """Let the runner have every message; it gives those of unknown types back."""
 
-
-def _task(run_type: str, runner: RunRunner):  # type: ignore[no-untyped-def]
     async def execute(
         tenant_id: str, run_id: str, context: Annotated[Context, TaskiqDepends()]
     ) -> None:
         with continued(context.message.labels):
-            await runner.execute(run_type, UUID(tenant_id), UUID(run_id))
+            await runner.execute(context.message.task_name, UUID(tenant_id), UUID(run_id))
 
-    return execute
+    broker.register_task(execute, ANY_NAME)

@@ -11,6 +11,7 @@ from domain.runs.dispatching import Dispatcher, Send
 from domain.runs.failures import ProducerError
 from domain.runs.models import ItemOutcome, Lease, OperationRun
 from domain.runs.repository import items, reading, transitions
+from domain.runs.repository.giving_back import give_back
 from domain.runs.repository.items import ItemResult
 from domain.runs.repository.recording import Failure
 from domain.tenancy.session import TenantSession
@@ -20,6 +21,8 @@ from domain.wakeups import OUTBOX_TOPIC, WakeUps, feed_topic
 T = TypeVar("T")
 
 MESSAGE_LENGTH = 500
+# How soon another worker may get a run that a worker gave back.
+_GIVE_BACK_DELAY = timedelta(seconds=1)
 
 
 class LeaseLostError(Exception):
@@ -185,3 +188,8 @@ class RunClaimer:
             return None
         self._wakeups.nudge(feed_topic(tenant_id))
         return RunExecution(self._transactions, self._wakeups, self._dispatcher, *claimed)
+
+    async def give_back(self, tenant_id: UUID, run_id: UUID) -> None:
+        """Leave a run, whose type this worker does not know, to another worker."""
+        async with self._transactions.tenant(tenant_id) as session:
+            await give_back(session, run_id, delay=_GIVE_BACK_DELAY)

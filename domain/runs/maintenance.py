@@ -10,7 +10,7 @@ from datetime import timedelta
 from domain.runs.dispatching import Send
 from domain.runs.failures import FailureReason
 from domain.runs.models import Backlog, OperationRun
-from domain.runs.repository import maintenance
+from domain.runs.repository import maintenance, relay
 from domain.runs.repository.backlog import is_idle, read_backlog
 from domain.runs.repository.recording import Failure
 from domain.tenancy.transactions import Transactions
@@ -18,10 +18,8 @@ from domain.wakeups import OUTBOX_TOPIC, WakeUps, feed_topic
 
 BATCH = 100
 _RETRY_DELAY = timedelta(seconds=2)
-_FORGOTTEN = Failure(
-    FailureReason.QUEUE_TIMEOUT,
-    "No worker took the run in time. Start it again when workers are available.",
-)
+_FORGOTTEN = "No worker took the run in time. Start it again when workers are available."
+_UNSERVED = "No worker that knows `{}` was running. Start it again when one is."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +37,26 @@ class RunMaintenance:
         self._wakeups = wakeups
 
     async def relay(self, send: Send, *, tenant_concurrency: int) -> int:
-        """Dispatch due outbox entries; return how many.
+        """Dispatch due outbox entries; return how many were read.
 
-        At most `tenant_concurrency` runs of a tenant are dispatched or running at a time.
+        At most `tenant_concurrency` runs of a tenant are dispatched or running at a time. Entries
+        whose type no running worker knows wait in the outbox until one does.
 
         Raises:
             DispatchUnavailableError: the broker refused a message. All of them are sent again,
                 and a duplicate does nothing.
         """
         async with self._transactions.installation() as session:
-            dispatches = await maintenance.take_dispatches(
+            dispatches, parked = await relay.take_dispatches(
                 session, limit=BATCH, tenant_concurrency=tenant_concurrency
             )
             if dispatches:
                 await send(dispatches)
-                await maintenance.delete_dispatches(session, dispatches)
-        return len(dispatches)
+                await relay.delete_dispatches(session, dispatches)
+        if parked:
+            # Their places are free for others.
+            self._wakeups.nudge(OUTBOX_TOPIC)
+        return len(dispatches) + parked
 
     async def redispatch(self, *, stale: timedelta) -> int:
         """Let the relay send runs again that are pending `stale` after their dispatch.
@@ -62,8 +64,8 @@ class RunMaintenance:
         Returns how many. Also deletes sent entries of claimed runs.
         """
         async with self._transactions.installation() as session:
-            count = await maintenance.redispatch(session, stale=stale, limit=BATCH)
-            count += await maintenance.review_sent_entries(session, stale=stale)
+            count = await relay.redispatch(session, stale=stale, limit=BATCH)
+            count += await relay.review_sent_entries(session, stale=stale)
         if count:
             self._wakeups.nudge(OUTBOX_TOPIC)
         return count
@@ -94,7 +96,9 @@ class RunMaintenance:
             run = await maintenance.take_forgotten(session, limit=limit)
             if run is None:
                 return None
-            ended = await maintenance.abort(session.within(run.tenant_id), run.run_id, _FORGOTTEN)
+            message = _FORGOTTEN if run.is_served else _UNSERVED.format(run.run_type)
+            failure = Failure(FailureReason.QUEUE_TIMEOUT, message)
+            ended = await maintenance.abort(session.within(run.tenant_id), run.run_id, failure)
         self._wakeups.nudge(OUTBOX_TOPIC, feed_topic(run.tenant_id))
         return ended
 

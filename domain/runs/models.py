@@ -243,6 +243,8 @@ class Backlog:
     """The longest time that a due run has been waiting for a worker."""
     active: Mapping[tuple[str, StatusBucket], int]
     """Queued and running runs by type and bucket."""
+    unserved: int
+    """Queued runs of types that no running worker knows."""
 
 
 @dataclass(frozen=True, slots=True)

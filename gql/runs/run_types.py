@@ -8,8 +8,10 @@ from strawberry.scalars import JSON
 
 from domain.errors import ForbiddenError, UserInputError
 from domain.runs import run_types as declared
+from domain.runs.repository.serving import served
 from domain.tenancy.models import TenantAccess
 from domain.tenancy.roles import TenantRole
+from gql.context import Info
 
 
 @strawberry.type(description="Whether the caller may start runs of a type.")
@@ -39,6 +41,7 @@ class FailureReason:
 
 @strawberry.type(description="A type of runs that this installation can start.")
 class RunTypeDeclaration:
+    access: strawberry.Private[TenantAccess]
     name: str = field(description="The run type, `resource.action`.")
     title: str = field(description="What a run does, in a few words.")
     description: str = field(description="What a run does.")
@@ -51,10 +54,15 @@ class RunTypeDeclaration:
     )
     start_permission: StartPermission = field(description="Whether the caller may start a run.")
 
+    @field(description="Whether a running worker knows the type. Otherwise its runs wait for one.")
+    async def is_served(self, info: Info) -> bool:
+        return bool(await info.context.load(served, self.access, self.name))
+
     @classmethod
     def of(cls, run_type: declared.RunType[Any], access: TenantAccess) -> "RunTypeDeclaration":
         """Return the run type as a member sees it."""
         return cls(
+            access=access,
             name=run_type.name,
             title=run_type.title,
             description=run_type.description,

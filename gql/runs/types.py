@@ -7,10 +7,11 @@ import strawberry
 from strawberry import UNSET, argument, field
 from strawberry.scalars import JSON
 
-from domain.lifecycle import StatusBucket
+from domain.lifecycle import RunStatus, StatusBucket
 from domain.runs import failures, models
 from domain.runs.foreign import context_to_show, links_of
 from domain.runs.repository import reading
+from domain.runs.repository.waiting import waiting_reasons
 from domain.tenancy.models import TenantAccess
 from gql.arguments import After, First, plain_text
 from gql.context import HubLinks, Info
@@ -86,6 +87,14 @@ class OperationRun(Node):
         " null before the first claim."
     )
     url: str = field(description="The URL of the run's page in the hub.")
+
+    @field(description="Why the run still waits, if something is missing; null otherwise.")
+    async def waiting_reason(self, info: Info) -> str | None:
+        if self.model.status is not RunStatus.PENDING:
+            return None
+        return await info.context.load(
+            waiting_reasons, self.access, self.model.id, share=info.context.cases.share
+        )
 
     @staticmethod
     def of(run: models.OperationRun, access: TenantAccess, info: Info) -> "OperationRun":
@@ -186,6 +195,7 @@ _COLUMNS = {
     "resource": frozenset({"resource"}),
     "action": frozenset({"action"}),
     "status": frozenset({"status"}),
+    "waitingReason": frozenset({"status"}),
     "statusBucket": _BUCKET,
     "statusExplanation": _BUCKET,
     "counts": _COUNTS,

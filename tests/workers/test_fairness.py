@@ -14,7 +14,7 @@ from tests.workers.scripted import Scripted, runner_of
 from tests.workers.test_maintenance import running
 from tests.world import World
 from workers.sending import sender
-from workers.tasks import register_tasks
+from workers.tasks import register_task
 
 QUEUE = 10_000
 SLOTS, SHARE = 4, 3
@@ -24,7 +24,7 @@ SLOTS, SHARE = 4, 3
 async def worker_and_maintenance(world: World, url: str, producer: Scripted) -> AsyncIterator[None]:
     """Run maintenance, and a worker with four slots; a tenant gets three at most."""
     async with new_broker(url) as broker:
-        register_tasks(broker, [producer.run_type], runner := runner_of(world, producer))
+        register_task(broker, runner := runner_of(world, producer))
         maintenance = world.maintenance(
             sender(broker), broker.age, redispatch_after=timedelta(0), tenant_concurrency=SHARE
         )

@@ -17,6 +17,7 @@ from sqlalchemy import (
 
 from domain.lifecycle import ACTIVE_STATUSES, RunStatus, StatusBucket
 from domain.runs.models import Backlog
+from domain.runs.repository.serving import all_served
 from domain.tables import operation_run, outbox
 from domain.tenancy.session import InstallationSession
 from domain.tenancy.statements import Statement
@@ -76,11 +77,15 @@ async def is_idle(session: InstallationSession) -> bool:
 async def read_backlog(session: InstallationSession) -> Backlog:
     """Count outbox entries and active runs, up to `MOST` entries and runs of each status."""
     oldest: timedelta | None = await session.scalar(_OLDEST)
+    served = await all_served(session)
+    active = await session.rows(_ACTIVE, {"most": MOST})
     return Backlog(
         await session.scalar(_ENTRIES, {"most": MOST}),
         max(oldest or timedelta(0), timedelta(0)),
-        {
-            (row.run_type, StatusBucket(row.status_bucket)): row.runs
-            for row in await session.rows(_ACTIVE, {"most": MOST})
-        },
+        {(row.run_type, StatusBucket(row.status_bucket)): row.runs for row in active},
+        sum(
+            row.runs
+            for row in active
+            if row.status_bucket == StatusBucket.QUEUED and row.run_type not in served
+        ),
     )

@@ -5,8 +5,12 @@ or marked it, right after the commit. The claim of its run marks it too, and mai
 then. If the message was lost, the entry is unmarked after a while, and left to the relay.
 
 A sent entry takes a place of its tenant's share, as a dispatched run does.
+
+An entry is parked while no running worker knows its run type: it is never due, so it costs nothing
+and delays no other entry. The relay parks entries, and restores them when a worker appears.
 """
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +19,8 @@ from sqlalchemy import (
     BindParameter,
     Boolean,
     ColumnElement,
+    DateTime,
+    Delete,
     FromClause,
     Insert,
     Integer,
@@ -23,6 +29,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    delete,
     exists,
     func,
     literal_column,
@@ -33,6 +40,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.lifecycle import RunStatus
+from domain.runs.repository.serving import is_served
 from domain.tables import DISPATCHED_SQL, operation_run, outbox, tenant_feed
 from domain.tenancy.session import TenantSession
 from domain.tenancy.statements import TENANT, entering
@@ -41,8 +49,10 @@ SHARE: BindParameter[int] = bindparam("share", type_=Integer(), required=True)
 """The most runs of a tenant that are dispatched or running at a time."""
 
 _now = func.clock_timestamp()
-_UNSENT = outbox.c.sent_at.is_(None)
+UNSENT = outbox.c.sent_at.is_(None)
 _SENT = and_(outbox.c.sent_at.is_not(None), ~outbox.c.is_claimed)
+NEVER: ColumnElement[datetime] = literal_column("'infinity'", DateTime(timezone=True))
+"""When a parked entry is due. A literal lets Postgres use the index of parked entries."""
 
 
 def places_taken(tenant_id: ColumnElement[UUID]) -> ColumnElement[int]:
@@ -70,11 +80,15 @@ def new_entry(run: FromClause, counter: FromClause) -> Insert:
 
     The places are counted before the feed's counter is locked. Each place that was taken in
     between has an event, and the events are numbered, so the share stays exact. If other entries
-    wait, the relay might be about to send them.
+    wait, the relay might be about to send them. The entry is parked if no worker knows its type.
     """
-    others_wait = exists().where(outbox.c.tenant_id == TENANT, _UNSENT)
-    has_room = and_(places_taken(TENANT) + events_since(counter) < SHARE, ~others_wait)
-    row = _row(run) | {"sent_at": case((has_room, _now))}
+    served = is_served(run.c.run_type)
+    others_wait = exists().where(outbox.c.tenant_id == TENANT, UNSENT, outbox.c.not_before < NEVER)
+    has_room = and_(served, places_taken(TENANT) + events_since(counter) < SHARE, ~others_wait)
+    row = _row(run) | {
+        "not_before": case((served, run.c.not_before), else_=NEVER),
+        "sent_at": case((has_room, _now)),
+    }
     return upsert(outbox).from_select(
         list(row), select(*row.values()).select_from(run.join(counter, true()))
     )
@@ -112,6 +126,16 @@ def claiming(run: FromClause) -> Update:
     )
 
 
+def dropping(run: FromClause) -> Delete:
+    """Return the deletion of the run's entry; one that the relay is about to send stays."""
+    entry = (
+        select(outbox.c.id)
+        .join(run, and_(outbox.c.tenant_id == run.c.tenant_id, outbox.c.run_id == run.c.id))
+        .with_for_update(of=outbox, skip_locked=True)
+    )
+    return delete(outbox).where(outbox.c.id == entry.scalar_subquery())
+
+
 def next_entry(ended: FromClause) -> CTE:
     """Return the mark on the oldest due entry of the tenant, which gets the ended run's place.
 
@@ -126,7 +150,7 @@ def next_entry(ended: FromClause) -> CTE:
     oldest = (
         select(outbox.c.id)
         .join(ended, outbox.c.tenant_id == ended.c.tenant_id)
-        .where(_UNSENT, outbox.c.not_before <= _now, places_taken(TENANT) <= SHARE, waiting)
+        .where(UNSENT, outbox.c.not_before <= _now, places_taken(TENANT) <= SHARE, waiting)
         .order_by(outbox.c.not_before, outbox.c.id)
         .limit(1)
         .with_for_update(of=outbox, skip_locked=True)

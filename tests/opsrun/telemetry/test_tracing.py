@@ -38,7 +38,7 @@ from workers.broker import RunBroker
 from workers.producers import load_producers
 from workers.runner import RunRunner
 from workers.sending import sender
-from workers.tasks import register_tasks
+from workers.tasks import register_task
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SECRET = "Dragon#471"
@@ -96,7 +96,7 @@ async def send_and_work(
 ) -> None:
     """Relay the run over a real stream to a worker, and wait for its end."""
     broker = RunBroker(redis_url, queue_name=f"test-{uuid4()}", block=0.05)
-    register_tasks(broker, load_producers(), runner)
+    register_task(broker, runner)
     send = sender(broker, relay)
 
     async def send_own(dispatches: Sequence[Dispatch]) -> None:
