@@ -90,7 +90,7 @@ class OperationRun(Node):
 
     @field(description="Why the run still waits, if something is missing; null otherwise.")
     async def waiting_reason(self, info: Info) -> str | None:
-        if self.model.status is not RunStatus.PENDING:
+        if self.model.row["status"] != RunStatus.PENDING:
             return None
         return await info.context.load(
             waiting_reasons, self.access, self.model.id, share=info.context.cases.share
