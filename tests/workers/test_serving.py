@@ -51,19 +51,21 @@ async def test_it_records_again_and_again_and_stops_with_the_worker(
         return served.records >= times
 
     stopping = asyncio.Event()
-    async with world.resources[Login.MAINTENANCE].wakeups.subscribe(OUTBOX_TOPIC) as waiter:
-        async with keep_serving(served, stopping):
-            await until(has_recorded)
-            assert await waiter.wait(10)
-            age = await seen(world)
-            assert age is not None
-            assert age < timedelta(seconds=10)
-            # While the last runs end, the worker reads no messages.
-            stopping.set()
-            await asyncio.sleep(0)
-            records = served.records
-            await asyncio.sleep(0.2)
-            assert served.records <= records + 1
+    async with (
+        world.resources[Login.MAINTENANCE].wakeups.subscribe(OUTBOX_TOPIC) as waiter,
+        keep_serving(served, stopping),
+    ):
+        await until(has_recorded)
+        assert await waiter.wait(10)
+        age = await seen(world)
+        assert age is not None
+        assert age < timedelta(seconds=10)
+        # While the last runs end, the worker reads no messages.
+        stopping.set()
+        await asyncio.sleep(0)
+        records = served.records
+        await asyncio.sleep(0.2)
+        assert served.records <= records + 1
 
 
 @pytest.mark.parametrize("error", [DatabaseUnavailableError("away"), RuntimeError("a bug")])

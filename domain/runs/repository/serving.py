@@ -1,13 +1,14 @@
 """Which run types are served: those that a running worker knows.
 
 The workers record their types regularly. All times are the database's. The table belongs to no
-tenant.
+tenant. It is empty until a worker of this release has run: workers of the previous release record
+nothing, and get every run.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Text, func, select
+from sqlalchemy import ColumnElement, Text, func, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.tables import worker_run_type
@@ -24,13 +25,15 @@ _is_recent = _type.seen_at > _now - SERVED_FOR
 
 def is_served(run_type: ColumnElement[str]) -> ColumnElement[bool]:
     """Return the condition that a running worker knows a run type."""
-    rows = select(_type.run_type).where(_type.run_type == run_type, _is_recent)
+    return or_(_some(_type.run_type == run_type, _is_recent), ~_some())
+
+
+def _some(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    rows = select(_type.run_type).where(*conditions)
     return rows.correlate_except(worker_run_type).exists()
 
 
-any_worker_runs: ColumnElement[bool] = (
-    select(_type.run_type).where(_is_recent).correlate_except(worker_run_type).exists()
-)
+any_worker_runs = _some(_is_recent)
 """The condition that a worker is running."""
 
 

@@ -7,20 +7,24 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import literal, select, text
 
 from domain.inventory.run_type import INVENTORY_SYNC
 from domain.lifecycle import RunStatus
 from domain.runs.models import Dispatch, RunEventKind
 from domain.runs.repository.backlog import read_backlog
-from domain.runs.repository.serving import record, served
+from domain.runs.repository.serving import is_served, record, served
 from domain.runs.repository.waiting import waiting_reasons
 from domain.runs.run_types import run_types
 from domain.runs.serving import ServedRunTypes
+from domain.tenancy.statements import Statement
 from domain.wakeups import OUTBOX_TOPIC
+from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login
 from tests.acts import claim, relay, run_maintenance, until
+from tests.databases import url_of
 from tests.domain.runs.test_dispatching import Sender
 from tests.ledger import ledger_faults, only_failure, reload, timeline
 from tests.world import World
@@ -125,6 +129,22 @@ async def test_a_type_is_served_for_90_seconds(world: World, action: str) -> Non
     assert await world.read(served, access, [name]) == {name: True}
     await stop_worker_of(world, name)
     assert await world.read(served, access, [name]) == {name: False}
+
+
+async def test_every_type_is_served_until_a_worker_has_recorded_one(
+    servers: EmbeddedServers, world: World
+) -> None:
+    query = Statement(select(is_served(literal("no.such"))))
+    connection = await asyncpg.connect(url_of(servers.postgres_url, "main"))
+    try:
+        before = await connection.fetchval(query.text, *query.arguments({}))
+        await connection.execute("BEGIN")
+        await connection.execute("DELETE FROM opsrun.worker_run_type")
+        empty = await connection.fetchval(query.text, *query.arguments({}))
+        await connection.execute("ROLLBACK")
+    finally:
+        await connection.close()
+    assert (before, empty) == (False, True)
 
 
 async def test_queued_runs_without_a_worker_are_counted(world: World, action: str) -> None:

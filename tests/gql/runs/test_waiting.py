@@ -101,5 +101,5 @@ async def test_a_subscription_says_why_runs_wait(
     await world.start(action=unserved.partition(".")[2])
     client = api.member(world)
     async with client.subscribe(WEBSOCKET, WATCH, {"tenant": world.global_id}) as stream:
-        (run,) = (await stream.next())["operationRuns"]["runs"]
+        (run,) = (await stream.next())["runs"]
     assert run["waitingReason"] == f"No worker that knows `{unserved}` is running."
