@@ -25,7 +25,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from domain.lifecycle import RunStatus
 from domain.runs.models import Dispatch
 from domain.runs.repository.entries import NEVER, SHARE, places_taken
-from domain.runs.repository.serving import is_served
+from domain.runs.repository.serving import is_served, served_types
 from domain.tables import operation_run, outbox
 from domain.tenancy.session import InstallationSession
 from domain.tenancy.statements import Statement, any_of, each
@@ -94,9 +94,10 @@ _restored = (
     .where(operation_run.c.tenant_id == outbox.c.tenant_id, operation_run.c.id == outbox.c.run_id)
     .scalar_subquery()
 )
+# One step of the index of parked entries for each type that is served.
 _RESTORE = Statement(
     update(outbox)
-    .where(outbox.c.not_before == NEVER, is_served(outbox.c.run_type))
+    .where(outbox.c.not_before == NEVER, outbox.c.run_type.in_(served_types))
     .values(not_before=_restored)
 )
 _PARK = Statement(update(outbox).where(any_of(outbox.c.id, "ids")).values(not_before=NEVER))

@@ -33,6 +33,8 @@ def _some(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     return rows.correlate_except(worker_run_type).exists()
 
 
+served_types = select(_type.run_type).where(_is_recent)
+"""The run types that running workers know."""
 any_worker_runs = _some(_is_recent)
 """The condition that a worker is running."""
 
@@ -54,8 +56,8 @@ async def record(session: InstallationSession, run_types: Collection[str]) -> No
     await session.execute(_RECORD, {"run_type": sorted(run_types)})
 
 
-_SERVED = Statement(select(_type.run_type).where(_is_recent, any_of(_type.run_type, "names")))
-_ALL_SERVED = Statement(select(_type.run_type).where(_is_recent))
+_SERVED = Statement(served_types.where(any_of(_type.run_type, "names")))
+_ALL_SERVED = Statement(served_types)
 
 
 async def served(session: TenantSession, names: Sequence[str]) -> Mapping[str, bool]:
