@@ -11,7 +11,7 @@ import pytest
 from domain.lifecycle import RunStatus
 from tests.client import User
 from tests.ledger import ledger_faults
-from tests.opsrun import report_package
+from tests.opsrun import rolling_package
 from tests.opsrun.api.test_serving import api
 from tests.opsrun.commands import until
 from tests.opsrun.conftest import Installation
@@ -19,7 +19,7 @@ from tests.opsrun.test_processes import KEEPING, WORKING, maintenance, worker
 from tests.world import World
 
 START = """mutation ($tenant: ID!, $report: String!) { startOperation(input: {
-  tenantId: $tenant, runType: "report.export", context: {report: $report}
+  tenantId: $tenant, runType: "rolling.export", context: {report: $report}
 }) { run { id waitingReason } userErrors { message } } }"""
 RUN = """query ($id: ID!) { node(id: $id) { ... on OperationRun {
   status waitingReason attempt counts { total succeeded }
@@ -30,7 +30,7 @@ ONCE = {
     "attempt": 1,
     "counts": {"total": 1, "succeeded": 1},
 }
-UNKNOWN = "No worker that knows `report.export` is running."
+UNKNOWN = "No worker that knows `rolling.export` is running."
 
 
 Open = Callable[[AbstractAsyncContextManager[Any]], Awaitable[Any]]
@@ -39,7 +39,7 @@ Open = Callable[[AbstractAsyncContextManager[Any]], Awaitable[Any]]
 @pytest.fixture
 async def open_newer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Open]:
     """Start a process with the package, which ends with the test."""
-    report_package.install(tmp_path)
+    rolling_package.install(tmp_path)
     async with AsyncExitStack() as stack:
 
         async def start(process: AbstractAsyncContextManager[Any]) -> Any:

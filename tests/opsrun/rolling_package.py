@@ -3,9 +3,7 @@
 from pathlib import Path
 
 _MODULE = """
-from domain.runs.contexts import Parameters
-from domain.runs.run_types import RunType
-from domain.tenancy.roles import TenantRole
+from opsrun.producers import Parameters, RunType, TenantRole
 
 
 class ExportParameters(Parameters):
@@ -20,22 +18,22 @@ class ReportExport:
 
 
 REPORT_EXPORT = RunType(
-    name="report.export",
+    name="rolling.export",
     title="Export a report",
     description="Exports nothing.",
     least_role=TenantRole.OPERATOR,
     parameters=ExportParameters,
     subject=lambda parameters: parameters.report,
-    producer="report_export:ReportExport",
+    producer="rolling_export:ReportExport",
 )
 """
 _FILES = {
-    "report_export.py": _MODULE,
-    "report_export-1.0.dist-info/METADATA": (
-        "Metadata-Version: 2.1\nName: report-export\nVersion: 1.0\n"
+    "rolling_export.py": _MODULE,
+    "rolling_export-1.0.dist-info/METADATA": (
+        "Metadata-Version: 2.1\nName: rolling-export\nVersion: 1.0\n"
     ),
-    "report_export-1.0.dist-info/entry_points.txt": (
-        "[opsrun.producers]\nreport.export = report_export:REPORT_EXPORT\n"
+    "rolling_export-1.0.dist-info/entry_points.txt": (
+        "[opsrun.producers]\nrolling.export = rolling_export:REPORT_EXPORT\n"
     ),
 }
 
