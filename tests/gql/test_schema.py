@@ -54,6 +54,7 @@ NULLABLE_FIELDS = {
     "OperationRun.progress": "the total is unknown at first",
     "OperationRun.runningSeconds": "not started yet",
     "OperationRun.startedAt": "not started yet",
+    "OperationRun.waitingReason": "nothing is missing, or the run does not wait",
     "OperationRunEvent.kind": "a snapshot is not an event",
     "PageInfo.endCursor": "an empty page",
     "PageInfo.startCursor": "an empty page",
