@@ -1,5 +1,6 @@
-"""A run type of another package; tests install this file beside Opsrun."""
+"""Run types of another package; tests install this file beside Opsrun."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Literal
 
@@ -60,3 +61,5 @@ ARCHIVE_EXPORT = RunType(
     reasons=[EMPTY],
     links=lambda run: [Link("The finished archive", f"https://archives.example/{run.subject}")],
 )
+
+ARCHIVE_SHRED = replace(ARCHIVE_EXPORT, name="archive.shred", title="Shred an archive")

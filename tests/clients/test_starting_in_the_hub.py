@@ -26,6 +26,8 @@ from tests.clients.test_web_hub import (
     rows,
     visitor,
 )
+from tests.opsrun.api.test_serving import api
+from tests.opsrun.conftest import Installation
 from tests.opsrun.test_processes import no_policy_can_be_stored
 from tests.world import SCOPE, World
 
@@ -35,18 +37,24 @@ START = "Start an operation"
 EXPORT = "Export an archive"
 
 
-@pytest.fixture(scope="session")
-def other_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the package `archive_export` is installed."""
-    folder = tmp_path_factory.mktemp("packages")
+def install(folder: Path, action: str) -> Path:
+    """Install the run type `archive.<action>` in a folder."""
     shutil.copy(archive_export.__file__, folder)
-    about = folder / "archive_export-1.0.dist-info"
+    about = folder / f"archive_{action}-1.0.dist-info"
     about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: archive-export\nVersion: 1.0\n")
+    (about / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: archive-{action}\nVersion: 1.0\n"
+    )
     (about / "entry_points.txt").write_text(
-        "[opsrun.producers]\narchive.export = archive_export:ARCHIVE_EXPORT\n"
+        f"[opsrun.producers]\narchive.{action} = archive_export:ARCHIVE_{action.upper()}\n"
     )
     return folder
+
+
+@pytest.fixture(scope="session")
+def other_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which another package is installed."""
+    return install(tmp_path_factory.mktemp("packages"), "export")
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +182,32 @@ async def test_a_built_in_type_starts_with_a_form_too(
         await expect(status).to_contain_text("is already under way.")
         await expect(rows(page)).to_have_count(1)
     await expect(rows(page, "Succeeded")).to_contain_text("1 of 1")
+
+
+async def test_a_run_that_no_worker_knows_says_why_it_waits(
+    browser: Browser,
+    installation: Installation,
+    product: Product,
+    api_settings: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(install(tmp_path, "shred")))
+    place = product.place
+    async with (
+        api(installation, **api_settings) as (_, url),
+        Visitor.comes(browser, url) as visitor,
+    ):
+        page = await visitor.open("/", place.token())
+        await open_form(page, "Shred an archive")
+        note = page.get_by_role("status").filter(has_text="No running worker knows this operation")
+        await expect(note).to_be_visible()
+        await fill(page, "old", "sales")
+        await start(page)
+        await page.get_by_role("link", name="View run").first.click()
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Shred an archive (old)")
+        reason = "No worker that knows `archive.shred` is running."
+        await expect(page.get_by_text(reason)).to_be_visible()
 
 
 async def test_a_reader_sees_why_it_cannot_start_anything(visitor: Visitor, place: World) -> None:

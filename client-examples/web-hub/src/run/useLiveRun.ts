@@ -1,10 +1,12 @@
 import { useQuery, useSubscription } from "@apollo/client/react";
 import { useThrottledCallback } from "@mantine/hooks";
-import { useState } from "react";
-import { graphql } from "../gql";
+import { useEffect, useState } from "react";
+import { getFragmentData, graphql } from "../gql";
 import type { RunPageQuery } from "../gql/graphql";
+import { RunLive } from "../operations/RunRow";
 
 const AT_MOST_EVERY_MS = 1_000;
+const WAITING_MS = 5_000;
 
 const RunPageDocument = graphql(`
   query RunPage($run: ID!) {
@@ -17,6 +19,7 @@ const RunPageDocument = graphql(`
         context
         createdAt
         url
+        waitingReason
         initiator { kind name }
         tenant { id }
         ...RunLive
@@ -49,10 +52,20 @@ interface LiveRun {
 
 /** A run with its details. Its counts follow each event; the details are loaded again. */
 export function useLiveRun(id: string): LiveRun {
-  const { data, error, refetch } = useQuery(RunPageDocument, { variables: { run: id } });
+  const { data, error, refetch, startPolling, stopPolling } = useQuery(RunPageDocument, {
+    variables: { run: id },
+  });
   const reread = useThrottledCallback(() => void refetch(), AT_MOST_EVERY_MS);
   const { node } = data ?? {};
   const run = node?.__typename === "OperationRun" ? node : data && null;
+  const waits = run ? getFragmentData(RunLive, run).statusBucket === "QUEUED" : false;
+  useEffect(() => {
+    // Why a run waits can change without an event of the run.
+    if (waits) {
+      startPolling(WAITING_MS);
+    }
+    return stopPolling;
+  }, [waits, startPolling, stopPolling]);
   // The subscription begins with a snapshot and, on a run that has ended, completes with it.
   const [refusal, setRefusal] = useState<Error>();
   const followed = useSubscription(FollowRun, {

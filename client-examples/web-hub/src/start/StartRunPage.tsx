@@ -1,5 +1,6 @@
 import { useMutation } from "@apollo/client/react";
-import { Anchor, Card, Stack, Text, Title } from "@mantine/core";
+import { Alert, Anchor, Card, Stack, Text, Title } from "@mantine/core";
+import { IconClock } from "@tabler/icons-react";
 import { type ReactNode, useState } from "react";
 import { Link, useParams } from "react-router";
 import { graphql } from "../gql";
@@ -55,7 +56,7 @@ export function StartRunPage(): ReactNode {
 }
 
 function Start({ runType }: { runType: RunType }): ReactNode {
-  const { name, title, description, contextSchema, startPermission } = runType;
+  const { name, title, description, contextSchema, isServed, startPermission } = runType;
   const { id } = useTenant();
   const runs = useLiveRuns(id, { runTypes: [name] }, 5);
   const [startOperation] = useMutation(StartOperation);
@@ -72,6 +73,11 @@ function Start({ runType }: { runType: RunType }): ReactNode {
   return (
     <Page lead={description} title={title}>
       <StartNote permission={startPermission} />
+      {!isServed && (
+        <Alert color="orange" icon={<IconClock aria-hidden />} role="status" title="No worker is ready">
+          No running worker knows this operation. It waits until one starts.
+        </Alert>
+      )}
       {startPermission.allowed && (
         <Card component="section" aria-label="Parameters" withBorder>
           <Stack gap="sm" maw={640}>

@@ -11,6 +11,7 @@ const RunTypes = graphql(`
         title
         description
         contextSchema
+        isServed
         startPermission { allowed reason }
       }
     }
