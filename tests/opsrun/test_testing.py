@@ -28,7 +28,7 @@ def install(folder: Path, module: str, name: str, value: str) -> None:
 def run_tests(folder: Path, *arguments: str) -> str:
     """Run the folder's tests with its packages; return the report."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    # Other plugins of our own tests are not there for the author of a package.
+    # The author of a package may not have these plugins.
     only = ("-p", "no:asyncio", "-p", "no:xdist", "-p", "no:cacheprovider")
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-m", "pytest", "-rA", *only, *arguments],

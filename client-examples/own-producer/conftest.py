@@ -1,0 +1,3 @@
+"""Loads the fixture `opsrun_tenant`."""
+
+pytest_plugins = ["opsrun.testing"]

@@ -1,0 +1,1 @@
+"""Exports monthly usage reports, as an operation that Opsrun runs and records."""

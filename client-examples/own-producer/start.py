@@ -1,0 +1,95 @@
+"""Start an export and watch it until it ends."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+URL, TOKEN, TENANT = (os.environ[f"OPSRUN_{name}"] for name in ("URL", "TOKEN", "TENANT"))
+
+MEMBERSHIPS = "{ viewer { memberships { tenant { id slug } } } }"
+START = """
+mutation Start($input: StartOperationInput!) {
+  startOperation(input: $input) {
+    run { id }
+    userErrors { message field }
+  }
+}
+"""
+WATCH = """
+subscription Watch($run: ID!) {
+  operationRun(id: $run) {
+    run { statusBucket counts { total processed failed } finishedAt }
+  }
+}
+"""
+RESULT = """
+query Result($run: ID!) {
+  node(id: $run) {
+    ... on OperationRun {
+      failures { nodes { itemKey message reason { code action } } }
+      skippedItems { nodes { itemKey reason } }
+      related { ... on RelatedLink { title url } }
+    }
+  }
+}
+"""
+
+
+def data(result: Any) -> Any:
+    """Return the data of a GraphQL result; exit with the messages of its errors."""
+    if result.get("errors"):
+        sys.exit("\n".join(error["message"] for error in result["errors"]))
+    return result["data"]
+
+
+def ask(http: httpx.Client, query: str, **variables: Any) -> Any:
+    """Run a query or mutation."""
+    return data(http.post(URL, json={"query": query, "variables": variables}).json())
+
+
+def events(http: httpx.Client, query: str, **variables: Any) -> Iterator[Any]:
+    """Run a subscription over server-sent events."""
+    body = {"query": query, "variables": variables}
+    accept = {"accept": "text/event-stream"}
+    with http.stream("POST", URL, json=body, headers=accept, timeout=30) as response:
+        if "text/event-stream" not in response.headers["content-type"]:
+            data(json.loads(response.read()))
+        for line in response.iter_lines():
+            if line.startswith("data: {"):
+                yield data(json.loads(line.removeprefix("data: ")))
+
+
+def main(month: str, *departments: str) -> int:
+    """Return 0 if all reports were written, and 1 if some were not."""
+    with httpx.Client(headers={"authorization": f"Bearer {TOKEN}"}) as http:
+        memberships = ask(http, MEMBERSHIPS)["viewer"]["memberships"]
+        tenants = {one["tenant"]["slug"]: one["tenant"]["id"] for one in memberships}
+        context = {"month": month, "departments": departments}
+        operation = {"tenantId": tenants[TENANT], "runType": "report.export", "context": context}
+        started = ask(http, START, input=operation)["startOperation"]
+        if started["run"] is None:
+            sys.exit("\n".join(f"{e['field']}: {e['message']}" for e in started["userErrors"]))
+        run_id, run = started["run"]["id"], None
+        for event in events(http, WATCH, run=run_id):
+            run = event["operationRun"]["run"]
+            counts = run["counts"]
+            print(run["statusBucket"], f"{counts['processed']}/{counts['total']}", flush=True)
+        if run is None or run["finishedAt"] is None:
+            sys.exit("The connection was cut; client-examples/python-client shows how to go on.")
+        result = ask(http, RESULT, run=run_id)["node"]
+    for failure in result["failures"]["nodes"]:
+        reason = failure["reason"]
+        print(f"{failure['itemKey']}: {failure['message']} {reason['action']} ({reason['code']})")
+    for item in result["skippedItems"]["nodes"]:
+        print(f"{item['itemKey']}: {item['reason']}")
+    for link in result["related"]:
+        print(f"{link['title']}: {link['url']}")
+    return 0 if run["statusBucket"] == "SUCCEEDED" else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
