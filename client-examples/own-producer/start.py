@@ -4,11 +4,9 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
-
-URL, TOKEN, TENANT = (os.environ[f"OPSRUN_{name}"] for name in ("URL", "TOKEN", "TENANT"))
 
 MEMBERSHIPS = "{ viewer { memberships { tenant { id slug } } } }"
 START = """
@@ -39,10 +37,24 @@ query Result($run: ID!) {
 """
 
 
+def stop(*messages: str) -> NoReturn:
+    """Exit with code 2: the user has to correct something."""
+    print(*messages, sep="\n", file=sys.stderr)
+    sys.exit(2)
+
+
+def setting(name: str) -> str:
+    """Return an environment variable."""
+    return os.environ.get(name) or stop(f"Set {name}.")
+
+
+URL, TOKEN, TENANT = map(setting, ("OPSRUN_URL", "OPSRUN_TOKEN", "OPSRUN_TENANT"))
+
+
 def data(result: Any) -> Any:
-    """Return the data of a GraphQL result; exit with the messages of its errors."""
+    """Return the data of a GraphQL result; stop with the messages of its errors."""
     if result.get("errors"):
-        sys.exit("\n".join(error["message"] for error in result["errors"]))
+        stop(*(error["message"] for error in result["errors"]))
     return result["data"]
 
 
@@ -69,17 +81,22 @@ def main(month: str, *departments: str) -> int:
         memberships = ask(http, MEMBERSHIPS)["viewer"]["memberships"]
         tenants = {one["tenant"]["slug"]: one["tenant"]["id"] for one in memberships}
         context = {"month": month, "departments": departments}
-        operation = {"tenantId": tenants[TENANT], "runType": "report.export", "context": context}
+        operation = {
+            "tenantId": tenants.get(TENANT, TENANT),
+            "runType": "report.export",
+            "context": context,
+        }
         started = ask(http, START, input=operation)["startOperation"]
         if started["run"] is None:
-            sys.exit("\n".join(f"{e['field']}: {e['message']}" for e in started["userErrors"]))
+            stop(*(f"{'.'.join(e['field'])}: {e['message']}" for e in started["userErrors"]))
         run_id, run = started["run"]["id"], None
         for event in events(http, WATCH, run=run_id):
             run = event["operationRun"]["run"]
             counts = run["counts"]
-            print(run["statusBucket"], f"{counts['processed']}/{counts['total']}", flush=True)
+            total = "?" if counts["total"] is None else counts["total"]
+            print(run["statusBucket"], f"{counts['processed']}/{total}", flush=True)
         if run is None or run["finishedAt"] is None:
-            sys.exit("The connection was cut; client-examples/python-client shows how to go on.")
+            stop("The connection was cut; client-examples/python-client shows how to go on.")
         result = ask(http, RESULT, run=run_id)["node"]
     for failure in result["failures"]["nodes"]:
         reason = failure["reason"]
@@ -92,4 +109,7 @@ def main(month: str, *departments: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    try:
+        sys.exit(main(*sys.argv[1:]))
+    except httpx.HTTPError as error:
+        stop(f"No connection to {URL}: {error}")

@@ -119,7 +119,7 @@ async function main(month?: string, ...departments: string[]): Promise<number> {
   let run: Run | undefined;
   for await (const event of events<{ operationRun: { run: Run } }>(WATCH, { run: id })) {
     run = event.operationRun.run;
-    console.log(run.statusBucket, `${run.counts.processed}/${run.counts.total}`);
+    console.log(run.statusBucket, `${run.counts.processed}/${run.counts.total ?? "?"}`);
   }
   if (!run?.finishedAt) {
     throw new Error("The connection was cut; client-examples/typescript-client shows how to go on.");

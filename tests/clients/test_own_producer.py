@@ -3,7 +3,7 @@
 import re
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ from domain.tenancy.roles import TenantRole
 from opsrun.postgres.engines import Login
 from tests.client import User
 from tests.clients.conftest import Product
-from tests.installing import copied
+from tests.installing import call, copied
 from tests.nodejs import needs_node
-from tests.opsrun.commands import running
+from tests.opsrun.commands import Command, running
 from tests.opsrun.conftest import Installation
 from tests.wheel import Environment, made_environment
 from tests.world import World
@@ -87,6 +87,17 @@ def links(product: Product) -> list[str]:
     return [f"Reports: https://reports.example/{product.place.tenant_id}/{MONTH}/"]
 
 
+def start_py(
+    example: Example, product: Product, *arguments: str
+) -> AbstractAsyncContextManager[Command]:
+    return running(
+        *("start.py", *arguments),
+        environment=product.environment(),
+        folder=example.folder,
+        program=(str(example.environment.folder / "bin" / "python"),),
+    )
+
+
 def test_its_tests_pass_in_its_environment(example: Example) -> None:
     code, output, errors = example.environment.python(example.folder, "-m", "pytest", "-q")
     assert code == 0, output + errors
@@ -99,13 +110,7 @@ def test_it_is_strictly_typed(example: Example) -> None:
 
 
 async def test_python_starts_it_and_watches_it_live(example: Example, product: Product) -> None:
-    async with running(
-        "start.py",
-        MONTH,
-        environment=product.environment(),
-        folder=example.folder,
-        program=(str(example.environment.folder / "bin" / "python"),),
-    ) as script:
+    async with start_py(example, product, MONTH) as script:
         assert await script.ends() == 1, script.output
     assert script.lines[0].split()[0] in ("QUEUED", "RUNNING"), script.output
     assert script.lines[-4:] == ["PARTIALLY_SUCCEEDED 3/3", *OUTCOMES, *links(product)]
@@ -113,22 +118,37 @@ async def test_python_starts_it_and_watches_it_live(example: Example, product: P
 
 @needs_node
 async def test_typescript_starts_it_and_watches_it_live(
-    example: Example, product: Product, typescript_client: Path
+    example: Example, product: Product, typescript_client: Path, tmp_path: Path
 ) -> None:
-    # It needs only the compiler of that example.
-    shutil.copy(example.folder / "start.ts", typescript_client / "src")
-    compiler = ("node", "node_modules/typescript/bin/tsc")
-    async with running(environment={}, folder=typescript_client, program=compiler) as command:
-        assert await command.ends() == 0, command.output
+    # Only the compiler comes from the other example.
+    (tmp_path / "node_modules").symlink_to(typescript_client / "node_modules")
+    for name in ("package.json", "tsconfig.json"):
+        shutil.copy(typescript_client / name, tmp_path)
+    (tmp_path / "src").mkdir()
+    shutil.copy(example.folder / "start.ts", tmp_path / "src")
+    call(tmp_path, "node", "node_modules/typescript/bin/tsc")
     async with running(
         MONTH,
         environment=product.environment(),
-        folder=typescript_client,
+        folder=tmp_path,
         program=("node", "build/start.js"),
     ) as script:
         assert await script.ends() == 1, script.output
     assert script.lines[0].split()[0] in ("QUEUED", "RUNNING"), script.output
     assert script.lines[-4:] == ["PARTIALLY_SUCCEEDED 3/3", *OUTCOMES, *links(product)]
+
+
+@pytest.mark.parametrize(
+    ("context", "message"),
+    [(("2026-13",), "month"), ((MONTH, "../other"), "departments")],
+)
+async def test_python_shows_what_to_correct(
+    example: Example, product: Product, context: tuple[str, ...], message: str
+) -> None:
+    async with start_py(example, product, *context) as script:
+        assert await script.ends() == 2, script.output
+    assert message in script.output
+    assert "Traceback" not in script.output
 
 
 async def test_its_runs_are_found_by_filter_and_facet(product: Product) -> None:
