@@ -112,3 +112,20 @@ def test_the_smallest_run_type_of_the_documentation_runs(tmp_path: Path) -> None
 
 def test_the_public_names_are_what_the_documentation_promises() -> None:
     assert {name for name in vars(producers) if not name.startswith("_")} == set(producers.__all__)
+
+
+def test_the_package_of_the_documentation_passes_its_tests(tmp_path: Path) -> None:
+    page = (HERE.parents[1] / "docs" / "producers.md").read_text()
+    files = dict(re.findall(r"^`([\w/]+\.(?:py|toml))`.*?\n```\w+\n(.*?)^```$", page, re.M | re.S))
+    assert set(files) == {
+        *("pyproject.toml", "letters/run_type.py", "letters/producer.py"),
+        *("conftest.py", "tests/test_letters.py"),
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    match = re.search('"(.*)" = "(.*)"', files["pyproject.toml"])
+    assert match is not None
+    install(tmp_path, "letters", *match.groups())
+    report = run_tests(tmp_path)
+    assert "2 passed" in report, report

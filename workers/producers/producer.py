@@ -8,6 +8,8 @@ from domain.runs.execution import RunExecution
 class Producer(Protocol):
     """Does the work of runs of one type; one instance serves many runs at the same time.
 
+    docs/producers.md has the rules. The smallest one:
+
     class Greet:
         async def run(self, execution: RunExecution) -> None:
             done = await execution.finished_items()
