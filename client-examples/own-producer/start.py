@@ -48,7 +48,22 @@ def setting(name: str) -> str:
     return os.environ.get(name) or stop(f"Set {name}.")
 
 
-URL, TOKEN, TENANT = map(setting, ("OPSRUN_URL", "OPSRUN_TOKEN", "OPSRUN_TENANT"))
+URL, TENANT = setting("OPSRUN_URL"), setting("OPSRUN_TENANT")
+
+
+def token() -> str:
+    """Return the token of a person; a service gets one from its issuer (RFC 6749, 4.4)."""
+    if (issuer := os.environ.get("OPSRUN_TOKEN_URL")) is None:
+        return setting("OPSRUN_TOKEN")
+    form = {"grant_type": "client_credentials"}
+    for name in ("audience", "scope"):  # some issuers need one of them
+        if value := os.environ.get(f"OPSRUN_{name.upper()}"):
+            form[name] = value
+    client = (setting("OPSRUN_CLIENT_ID"), setting("OPSRUN_CLIENT_SECRET"))
+    response = httpx.post(issuer, data=form, auth=client)
+    if response.status_code != 200:
+        stop(f"{issuer} gives no token: {response.text}")
+    return str(response.json()["access_token"])
 
 
 def data(result: Any) -> Any:
@@ -77,7 +92,7 @@ def events(http: httpx.Client, query: str, **variables: Any) -> Iterator[Any]:
 
 def main(month: str, *departments: str) -> int:
     """Return 0 if all reports were written, and 1 if some were not."""
-    with httpx.Client(headers={"authorization": f"Bearer {TOKEN}"}) as http:
+    with httpx.Client(headers={"authorization": f"Bearer {token()}"}) as http:
         memberships = ask(http, MEMBERSHIPS)["viewer"]["memberships"]
         tenants = {one["tenant"]["slug"]: one["tenant"]["id"] for one in memberships}
         context = {"month": month, "departments": departments}
@@ -111,5 +126,5 @@ def main(month: str, *departments: str) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main(*sys.argv[1:]))
-    except httpx.HTTPError as error:
-        stop(f"No connection to {URL}: {error}")
+    except httpx.RequestError as error:
+        stop(f"No connection to {error.request.url}: {error}")

@@ -65,14 +65,35 @@ function dataOf<Data>(result: { data?: Data; errors?: { message: string }[] }): 
   return result.data;
 }
 
-function send(query: string, variables: object, accept: string): Promise<Response> {
+/** Return the token of a person; a service gets one from its issuer (RFC 6749, 4.4). */
+async function token(): Promise<string> {
+  const issuer = process.env["OPSRUN_TOKEN_URL"];
+  if (!issuer) {
+    return setting("OPSRUN_TOKEN");
+  }
+  const form = new URLSearchParams({ grant_type: "client_credentials" });
+  for (const name of ["audience", "scope"]) {
+    const value = process.env[`OPSRUN_${name.toUpperCase()}`];
+    if (value) {
+      form.set(name, value); // some issuers need one of them
+    }
+  }
+  const client = Buffer.from(`${setting("OPSRUN_CLIENT_ID")}:${setting("OPSRUN_CLIENT_SECRET")}`);
+  const authorization = `Basic ${client.toString("base64")}`;
+  const response = await fetch(issuer, { method: "POST", headers: { authorization }, body: form });
+  if (!response.ok) {
+    throw new Error(`${issuer} gives no token: ${await response.text()}`);
+  }
+  return ((await response.json()) as { access_token: string }).access_token;
+}
+
+let authorization: string | undefined;
+
+async function send(query: string, variables: object, accept: string): Promise<Response> {
+  authorization ??= `Bearer ${await token()}`;
   return fetch(setting("OPSRUN_URL"), {
     method: "POST",
-    headers: {
-      accept,
-      authorization: `Bearer ${setting("OPSRUN_TOKEN")}`,
-      "content-type": "application/json",
-    },
+    headers: { accept, authorization, "content-type": "application/json" },
     body: JSON.stringify({ query, variables }),
   });
 }

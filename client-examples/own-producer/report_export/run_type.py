@@ -4,9 +4,8 @@ import os
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated
-from uuid import UUID
 
-from opsrun.producers import Link, Parameters, Reason, RunType, TenantRole
+from opsrun.producers import Link, OperationRun, Parameters, Reason, RunType, TenantRole
 from pydantic import Field, StringConstraints
 
 USAGE_UNAVAILABLE = Reason(
@@ -46,10 +45,10 @@ class ExportParameters(Parameters):
     )
 
 
-def _links(tenant_id: UUID, month: str) -> Sequence[Link]:
+def _links(run: OperationRun) -> Sequence[Link]:
     """Link to the folder with the reports, if a web server shows it."""
     url = os.environ.get("REPORT_URL")
-    return [] if url is None else [Link("Reports", f"{url}/{tenant_id}/{month}/")]
+    return [] if url is None else [Link("Reports", f"{url}/{run.tenant_id}/{run.subject}/")]
 
 
 REPORT_EXPORT = RunType(
@@ -63,5 +62,5 @@ REPORT_EXPORT = RunType(
     reasons=[USAGE_UNAVAILABLE, USAGE_INVALID, UNKNOWN_DEPARTMENT],
     attempts=5,
     timeout=timedelta(minutes=10),
-    links=lambda run: _links(run.tenant_id, run.subject),
+    links=_links,
 )
