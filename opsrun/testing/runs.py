@@ -27,9 +27,13 @@ from opsrun.settings import PREFIX
 from opsrun.testing.installation import Installation
 
 _MOST_ITEMS = 100_000
+_EXPIRE_LEASE = text(
+    "UPDATE opsrun.operation_run SET lease_expires_at = clock_timestamp() - interval '1 hour'"
+    " WHERE tenant_id = :tenant_id AND id = :run_id AND status = 'running'"
+)
 _END_DELAY = text(
     "UPDATE opsrun.operation_run SET not_before = clock_timestamp()"
-    " WHERE tenant_id = :tenant_id AND id = :run_id"
+    " WHERE tenant_id = :tenant_id AND id = :run_id AND status = 'pending'"
 )
 
 
@@ -128,11 +132,13 @@ class Run:
     async def _let_lease_expire(self) -> None:
         resources = self._installation.resources[Login.MAINTENANCE]
         maintenance = RunMaintenance(resources.transactions, resources.wakeups)
-        # No worker runs between two calls: a lease that exists belongs to a killed one.
-        while await maintenance.rescue(grace=timedelta(days=-1)):
+        ids = {"tenant_id": self._tenant.id, "run_id": self.id}
+        async with resources.transactions.installation() as session:
+            # Waits until Postgres has dropped the worker's locks, because `rescue` skips them.
+            await session.execute(_EXPIRE_LEASE, ids)
+        while await maintenance.rescue(grace=timedelta(0)):
             pass
         async with resources.transactions.installation() as session:
-            ids = {"tenant_id": self._tenant.id, "run_id": self.id}
             await session.execute(_END_DELAY, ids)
 
     async def _read(self) -> None:
