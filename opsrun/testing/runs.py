@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -122,7 +122,7 @@ class Run:
         )
         return self
 
-    def _wait_for(self, work: Any) -> None:
+    def _wait_for(self, work: Awaitable[None]) -> None:
         async def do_and_read() -> None:
             await work
             await self._read()
@@ -184,11 +184,10 @@ class Tenant:
         """Start a run as `startOperation` does, with the least role; no worker executes it yet.
 
         Raises:
-            KeyError: no installed package declares the run type.
             InvalidContextError: the context does not fit the run type's parameters.
-            UserInputError: as the run type's `prepare` says.
+            UserInputError: no installed package declares the run type, or as its `prepare` says.
         """
-        declared = run_types()[run_type]
+        declared = run_types().for_start(self.access(TenantRole.OWNER), run_type)
         access = self.access(declared.least_role)
         started = self.installation.wait(
             self.installation.operations.start(access, declared, context)

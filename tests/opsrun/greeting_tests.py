@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from opsrun.producers import UserInputError
 from opsrun.testing import Failure, InvalidContextError, Tenant
 
 
@@ -43,6 +44,11 @@ def test_a_wrong_context_is_refused(opsrun_tenant: Tenant) -> None:
     with pytest.raises(InvalidContextError) as refused:
         opsrun_tenant.start("greeting.send", {"names": [], "who": 1})
     assert [problem.path for problem in refused.value.problems] == [("who",)]
+
+
+def test_a_run_type_that_is_not_installed_is_refused(opsrun_tenant: Tenant) -> None:
+    with pytest.raises(UserInputError, match=r"Unknown run type 'greeting\.read'"):
+        opsrun_tenant.start("greeting.read", {})
 
 
 def test_the_next_attempt_finishes_what_a_killed_worker_left(
