@@ -114,8 +114,8 @@ def main(month: str, *departments: str) -> int:
             stop("The connection was cut; client-examples/python-client shows how to go on.")
         result = ask(http, RESULT, run=run_id)["node"]
     for failure in result["failures"]["nodes"]:
-        reason = failure["reason"]
-        print(f"{failure['itemKey']}: {failure['message']} {reason['action']} ({reason['code']})")
+        item, reason = failure["itemKey"] or "The export", failure["reason"]
+        print(f"{item}: {failure['message']} {reason['action']} ({reason['code']})")
     for item in result["skippedItems"]["nodes"]:
         print(f"{item['itemKey']}: {item['reason']}")
     for link in result["related"]:

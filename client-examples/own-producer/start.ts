@@ -147,7 +147,7 @@ async function main(month?: string, ...departments: string[]): Promise<number> {
   }
   const { node } = await ask<{ node: Result }>(RESULT, { run: id });
   for (const { itemKey, message, reason } of node.failures.nodes) {
-    console.log(`${itemKey}: ${message} ${reason.action} (${reason.code})`);
+    console.log(`${itemKey ?? "The export"}: ${message} ${reason.action} (${reason.code})`);
   }
   for (const { itemKey, reason } of node.skippedItems.nodes) {
     console.log(`${itemKey}: ${reason}`);
