@@ -97,7 +97,12 @@ class RunType(Generic[P]):
 
     def json_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the parameters."""
-        return self.parameters.model_json_schema()
+        return _json_schema(self.parameters)
+
+
+@cache
+def _json_schema(model: type[Parameters]) -> dict[str, Any]:
+    return model.model_json_schema()
 
 
 class RunTypes(Mapping[str, RunType[Any]]):

@@ -229,7 +229,8 @@ async def test_only_one_relay_dispatches_at_a_time(world: World) -> None:
 
     async with asyncio.timeout(10):
         await run_maintenance(world).relay(send, tenant_concurrency=3)
-    assert broker.sent == run_ids[:3]
+    # Entries of other tests may have become due.
+    assert [run_id for run_id in broker.sent if run_id in run_ids] == run_ids[:3]
 
 
 async def test_a_tenant_has_at_most_its_share_of_runs_dispatched(world: World) -> None:
