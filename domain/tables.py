@@ -370,6 +370,7 @@ inventory_policy = Table(
     Column("policy_type", Text, nullable=False),
     Column("content_hash", LargeBinary, nullable=False),
     Column("document_hash", LargeBinary, nullable=False),
+    Column("format", Text, nullable=False, server_default="GRAPH_OBJECT"),
     PrimaryKeyConstraint("tenant_id", "run_id", "policy_id"),
     Index(None, "tenant_id", "document_hash"),
     _of_run(),

@@ -7,6 +7,7 @@ from strawberry.types.enum import StrawberryEnumDefinition
 
 from domain.drift.models import ChangeKind, DriftKind
 from domain.errors import UserErrorCode
+from domain.inventory.models import PolicyFormat
 from domain.lifecycle import StatusBucket
 from domain.notifications.models import NotificationOutcome
 from domain.runs.models import RunEventKind, StartOutcome
@@ -47,6 +48,15 @@ _describe(
     SUCCEEDED="The run ended, and nothing failed.",
     PARTIALLY_SUCCEEDED="The run ended. Some items failed and some succeeded.",
     FAILED="The run ended without a success, or an error stopped it.",
+)
+_describe(
+    PolicyFormat,
+    "The format in which a policy was exported.",
+    GRAPH_OBJECT="An object of Graph with its id and type, as IntuneManagement writes it.",
+    PORTAL="An answer of Graph whose context names the type, as the portal exports it.",
+    INTUNE_CD_JSON="An object of Graph without its id, as IntuneCD writes it.",
+    INTUNE_CD_YAML="A YAML file, as IntuneCD writes it.",
+    CIPP="A template of CIPP.",
 )
 _describe(
     TenantRole,

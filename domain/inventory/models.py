@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,16 @@ from domain.runs.contexts import Parameters
 RESOURCE = "inventory"
 ACTION = "sync"
 RUN_TYPE = f"{RESOURCE}.{ACTION}"
+
+
+class PolicyFormat(StrEnum):
+    """The formats of exported documents (docs/exports.md)."""
+
+    GRAPH_OBJECT = "GRAPH_OBJECT"
+    PORTAL = "PORTAL"
+    INTUNE_CD_JSON = "INTUNE_CD_JSON"
+    INTUNE_CD_YAML = "INTUNE_CD_YAML"
+    CIPP = "CIPP"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +65,7 @@ class PolicyRecord:
     name: str
     policy_type: str
     hashes: bytes
+    format: PolicyFormat = PolicyFormat.GRAPH_OBJECT
 
     @property
     def content_hash(self) -> bytes:

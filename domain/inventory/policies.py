@@ -76,7 +76,7 @@ def parse_json(raw: bytes) -> Any:
         text = raw.decode(encoding)
         _require_few_values(text)
         return json.loads(
-            text, parse_int=_integer, parse_constant=_refuse_constant, object_pairs_hook=_object
+            text, parse_int=integer, parse_constant=_refuse_constant, object_pairs_hook=_object
         )
     except (UnicodeDecodeError, JSONDecodeError) as error:
         raise _invalid_json(_swapped(raw) or _where(error, encoding)) from None
@@ -91,8 +91,8 @@ def identify(body: Mapping[str, Any]) -> tuple[str, str, str]:
         ProducerError: INVALID_POLICY, with the missing one.
     """
     policy_id = _text(body, "id", MAX_ID_LENGTH)
-    name = _text(body, "displayName", MAX_NAME_LENGTH) or _text(body, "name", MAX_NAME_LENGTH)
-    policy_type = _short_type(_text(body, "@odata.type", MAX_ID_LENGTH))
+    name = policy_name(body)
+    policy_type = short_type(_text(body, "@odata.type", MAX_ID_LENGTH))
     for value, what in (
         (policy_id, "`id`"),
         (name, "`displayName` or `name`"),
@@ -103,9 +103,36 @@ def identify(body: Mapping[str, Any]) -> tuple[str, str, str]:
     return policy_id, name, policy_type
 
 
+def policy_name(body: Mapping[str, Any]) -> str:
+    """Return the policy's `displayName` or `name`; an empty text without one.
+
+    Raises:
+        ProducerError: INVALID_POLICY for a name of more than 1,000 characters.
+    """
+    return _text(body, "displayName", MAX_NAME_LENGTH) or _text(body, "name", MAX_NAME_LENGTH)
+
+
 def is_exact(number: float) -> bool:
     """Return whether `jsonb` and every JSON writer keep the number exactly."""
     return not isinstance(number, int) or number in INTEGERS
+
+
+def integer(text: str) -> float:
+    """Return an integer in a document; infinity for one that is too long to be stored."""
+    # `storable` rejects longer ones with their place, which int() would not name.
+    return int(text) if len(text) <= _MAX_INTEGER_TEXT else math.inf
+
+
+def quoted(place: list[object]) -> str:
+    """Return a place in a document for a message, shortened."""
+    path = "/".join(map(str, place)) or "the top level"
+    return path if len(path) <= _MAX_QUOTED else f"{path[:_MAX_QUOTED]}…"
+
+
+def short_type(name: str) -> str:
+    """Return a type's name without `#microsoft.graph.`."""
+    plain = name.removeprefix("#")
+    return plain[len(_GRAPH) :] if plain.lower().startswith(_GRAPH) else name
 
 
 def _parse_usual(raw: bytes) -> dict[str, Any] | None:
@@ -140,11 +167,6 @@ def _is_shallow(body: dict[str, Any]) -> bool:
     return False
 
 
-def _short_type(name: str) -> str:
-    plain = name.removeprefix("#")
-    return plain[len(_GRAPH) :] if plain.lower().startswith(_GRAPH) else name
-
-
 def _require_few_values(text: str) -> None:
     # A list or object has one more value than commas; an empty one counts one too many.
     if _count_values(text) > MAX_VALUES and _count_values(_STRING.sub("", text)) > MAX_VALUES:
@@ -161,7 +183,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
         ((key, _),) = Counter(key for key, _ in pairs).most_common(1)
-        raise _invalid_json(f"The key {_quoted([key])!r} occurs twice in one object; keep one.")
+        raise _invalid_json(f"The key {quoted([key])!r} occurs twice in one object; keep one.")
     return members
 
 
@@ -187,11 +209,6 @@ def _where(error: UnicodeDecodeError | JSONDecodeError, encoding: str) -> str:
     return f"{what} at {place} (read as {encoding})."
 
 
-def _integer(text: str) -> float:
-    # `storable` rejects longer ones with their place, which int() would not name.
-    return int(text) if len(text) <= _MAX_INTEGER_TEXT else math.inf
-
-
 def _refuse_constant(name: str) -> None:
     raise _invalid_json(f"{name} is not a JSON value; use a number or null.")
 
@@ -207,11 +224,11 @@ def _check_storable(value: Any, place: list[object]) -> None:
                 _check_storable(member, place)
                 place.pop()
         case str() if "\0" in value:
-            raise _invalid(f"The text at {_quoted(place)} holds a NUL character (\\u0000).")
+            raise _invalid(f"The text at {quoted(place)} holds a NUL character (\\u0000).")
         case str() if not _is_unicode(value):
-            raise _invalid(f"The text at {_quoted(place)} holds half of a surrogate pair.")
+            raise _invalid(f"The text at {quoted(place)} holds half of a surrogate pair.")
         case int() | float() if math.isinf(value) or not is_exact(value):
-            raise _invalid(f"The number at {_quoted(place)} is too large to be stored.")
+            raise _invalid(f"The number at {quoted(place)} is too large to be stored.")
 
 
 def _is_unicode(text: str) -> bool:
@@ -220,11 +237,6 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _quoted(place: list[object]) -> str:
-    path = "/".join(map(str, place)) or "the top level"
-    return path if len(path) <= _MAX_QUOTED else f"{path[:_MAX_QUOTED]}…"
 
 
 def _text(body: Mapping[str, Any], key: str, limit: int) -> str:

@@ -23,10 +23,15 @@ class NotTaken:
 
 @dataclass(frozen=True, slots=True)
 class PolicyDocument:
-    """A policy as the provider returned it: JSON that is not checked yet."""
+    """A policy as the provider returned it: JSON or YAML that is not checked yet.
+
+    Some tools say only by the folder what a document is: by the scope, or by a part of the key.
+    """
 
     key: str
     content: bytes
+    scope_key: str = ""
+    is_yaml: bool = False
 
 
 class InventoryProvider(Protocol):

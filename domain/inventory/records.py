@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from domain.inventory.completeness import require_complete
 from domain.inventory.content import content_hash, normalize, stored_form
+from domain.inventory.formats import ReadPolicy, read_policy
 from domain.inventory.models import PolicyRecord
-from domain.inventory.policies import identify, parse_policy
 from domain.inventory.provider import NotTaken, PolicyDocument
 from domain.runs.failures import ProducerError
 
@@ -25,7 +25,11 @@ def prepare(
             items.append(item)
             continue
         try:
-            record, text = _record_of(item)
+            policy = read_policy(item)
+            if isinstance(policy, str):
+                items.append(NotTaken(item.key, ignored=policy))
+                continue
+            record, text = _record_of(item.key, policy)
         except ProducerError as failure:
             items.append(NotTaken.failed(item.key, failure))
         else:
@@ -34,17 +38,16 @@ def prepare(
     return items, documents
 
 
-def _record_of(document: PolicyDocument) -> tuple[PolicyRecord, str]:
-    body = parse_policy(document.content)
-    require_complete(body)
-    policy_id, name, policy_type = identify(body)
-    document_hash, text = stored_form(body)
+def _record_of(key: str, policy: ReadPolicy) -> tuple[PolicyRecord, str]:
+    require_complete(policy.body)
+    document_hash, text = stored_form(policy.body)
     record = PolicyRecord(
-        key=document.key,
-        policy_id=policy_id,
-        name=name,
+        key=key,
+        policy_id=policy.policy_id,
+        name=policy.name,
         # A scope has few types, so records share their names.
-        policy_type=sys.intern(policy_type),
-        hashes=content_hash(normalize(body)) + document_hash,
+        policy_type=sys.intern(policy.policy_type),
+        hashes=content_hash(normalize(policy.body)) + document_hash,
+        format=policy.format,
     )
     return record, text

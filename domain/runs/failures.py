@@ -25,6 +25,7 @@ class FailureReason(StrEnum):
     """The codes of the built-in reasons."""
 
     INVALID_JSON = "INVALID_JSON"
+    INVALID_YAML = "INVALID_YAML"
     INVALID_POLICY = "INVALID_POLICY"
     INCOMPLETE_POLICY = "INCOMPLETE_POLICY"
     UNREADABLE_FILE = "UNREADABLE_FILE"
@@ -52,6 +53,7 @@ _START_AGAIN = "Start the run again."
 
 BUILT_IN_REASONS = (
     Reason(FailureReason.INVALID_JSON, "The file is not JSON", _EXPORT_AGAIN),
+    Reason(FailureReason.INVALID_YAML, "The file is not YAML of a policy", _EXPORT_AGAIN),
     Reason(
         FailureReason.INVALID_POLICY,
         "A required part of the policy is missing or wrong",

@@ -16,6 +16,7 @@ from domain.tenancy.models import TenantAccess
 from gql.arguments import After, First, plain_text
 from gql.context import Info
 from gql.ids import GlobalId, Node, quoted
+from gql.limits.cost import MEMBERS
 from gql.pages import DEFAULT_PAGE, Connection, CursorKind, PageRequest, cursor_parts
 
 POLICIES = CursorKind[models.Policy, tuple[str, str]](
@@ -23,25 +24,46 @@ POLICIES = CursorKind[models.Policy, tuple[str, str]](
 )
 
 
+@strawberry.type(description="How many policies were exported in one format.")
+class PolicyFormatCount:
+    format: models.PolicyFormat = field(description="The format.")
+    policy_count: int = field(description="The number of policies in it.")
+
+
 @strawberry.type(description="A part of the tenant's inventory that is synced as a unit.")
 class InventoryScope:
     key: str = field(description="The unique key. Pass it to `startInventorySync`.")
     last_seen_at: datetime = field(description="When the provider last listed it.")
+    access: strawberry.Private[TenantAccess]
+    model: strawberry.Private[models.InventoryScope]
     last_snapshot_run_id: strawberry.ID | None = field(
         description="The newest sync that succeeded completely. Its snapshot is the scope's current"
         " state."
     )
 
     @classmethod
-    def of(cls, scope: models.InventoryScope) -> "InventoryScope":
+    def of(cls, scope: models.InventoryScope, access: TenantAccess) -> "InventoryScope":
         run_id = scope.last_snapshot_run_id
         return cls(
+            access=access,
+            model=scope,
             key=scope.key,
             last_seen_at=scope.last_seen_at,
             last_snapshot_run_id=GlobalId("OperationRun", scope.tenant_id, run_id.hex).encode()
             if run_id
             else None,
         )
+
+    @field(
+        description="The formats of the current snapshot's policies; empty without a snapshot.",
+        metadata={MEMBERS: len(models.PolicyFormat)},
+    )
+    async def formats(self, info: Info) -> list[PolicyFormatCount]:
+        run_id = self.model.last_snapshot_run_id
+        if run_id is None:
+            return []
+        counts = await info.context.load(policies.format_counts, self.access, run_id)
+        return [PolicyFormatCount(format=key, policy_count=n) for key, n in (counts or {}).items()]
 
 
 @strawberry.type(description="A policy in the current snapshot of its scope.")
@@ -89,7 +111,8 @@ class TenantInventory:
     async def inventory_scopes(
         self, root: strawberry.Parent[TenantAccess], info: Info
     ) -> list[InventoryScope]:
-        return [InventoryScope.of(s) for s in await info.context.read(scopes.scopes, root)]
+        listed = await info.context.read(scopes.scopes, root)
+        return [InventoryScope.of(scope, root) for scope in listed]
 
     @field(description="The policies of a scope's current snapshot, sorted by name.")
     async def policies(

@@ -1,4 +1,4 @@
-"""Read policies from a folder of exported JSON files, one object per file (P1)."""
+"""Read policies from a folder of exported JSON and YAML files, one policy per file (P1, P8)."""
 
 import errno
 import hashlib
@@ -15,7 +15,7 @@ from domain.inventory.scopes import normal_scope_key, valid_scope_key
 from domain.runs.failures import FailureReason, ProducerError
 from workers.bounded_threads import BoundedThreads
 from workers.providers.file_threads import FILE_THREADS, in_file_thread, in_slices
-from workers.providers.folders import Entry, json_files, read_file
+from workers.providers.folders import Entry, is_yaml, policy_files, read_file
 from workers.providers.ignoring import read_ignore_rules
 
 T = TypeVar("T")
@@ -31,9 +31,9 @@ _SETTINGS_FILE = "_settings.json"
 class DirectoryProvider:
     """An `InventoryProvider` over `root`, whose subfolders are the scopes.
 
-    Every `*.json` at any depth of a scope is a policy, unless the ignore file of `root` names it;
-    the path in the scope is its key. Links that leave the scope or `root` are not followed.
-    Messages contain no path of the server.
+    Every `*.json`, `*.yaml` and `*.yml` at any depth of a scope is a policy, unless the ignore file
+    of `root` names it; the path in the scope is its key. Links that leave the scope or `root` are
+    not followed. Messages contain no path of the server.
     """
 
     def __init__(self, root: Path, threads: BoundedThreads = FILE_THREADS) -> None:
@@ -62,7 +62,7 @@ class DirectoryProvider:
         files: dict[str, Entry | None] = {}
         async for listed in in_slices(self._threads, self._root, _entries(root, folder, scope_key)):
             files.update(listed)
-        reading = _read_all(root, folder, files)
+        reading = _read_all(root, folder, scope_key, files)
         async for batch in in_slices(self._threads, self._root, reading, _weight):
             yield batch
 
@@ -107,7 +107,7 @@ def _entries(
         return rules.why_ignored((scope_key, *path), is_folder=is_folder)
 
     try:
-        for file in json_files(root, folder, why_ignored):
+        for file in policy_files(root, folder, why_ignored):
             key = _key(file)
             # A usual file is its key, because a sync holds all of them.
             yield key, None if file == _usual(key) else file
@@ -116,14 +116,16 @@ def _entries(
 
 
 def _read_all(
-    root: Path, folder: Sequence[str], files: dict[str, Entry | None]
+    root: Path, folder: Sequence[str], scope_key: str, files: dict[str, Entry | None]
 ) -> Iterator[PolicyDocument | NotTaken]:
     """Read the files in the order of their keys."""
     for key in sorted(files):
-        yield _read(root, folder, key, files.pop(key) or _usual(key))
+        yield _read(root, folder, scope_key, key, files.pop(key) or _usual(key))
 
 
-def _read(root: Path, folder: Sequence[str], key: str, file: Entry) -> PolicyDocument | NotTaken:
+def _read(
+    root: Path, folder: Sequence[str], scope_key: str, key: str, file: Entry
+) -> PolicyDocument | NotTaken:
     if file.ignored:
         return NotTaken(key, ignored=file.ignored)
     try:
@@ -134,7 +136,7 @@ def _read(root: Path, folder: Sequence[str], key: str, file: Entry) -> PolicyDoc
             return NotTaken(key, ignored="Ignored by default: a policy's settings beside it.")
     except ProducerError as failure:
         return NotTaken.failed(key, failure)
-    return PolicyDocument(key, content)
+    return PolicyDocument(key, content, scope_key, is_yaml(file.path[-1]))
 
 
 def _usual(key: str) -> Entry:

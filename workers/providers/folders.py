@@ -23,7 +23,7 @@ _VANISHED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A JSON file below a folder, or the reason why it is not read.
+    """A JSON or YAML file below a folder, or the reason why it is not read.
 
     `ignored` is the reason to skip it; such an entry may be a whole folder.
     """
@@ -90,8 +90,8 @@ def _content(descriptor: int) -> bytes:
     return b"".join(pieces)
 
 
-def json_files(root: Path, path: Sequence[str], why_ignored: WhyIgnored) -> Iterator[Entry]:
-    """Yield every `*.json` at any depth below the folder `path` of `root`, in any order.
+def policy_files(root: Path, path: Sequence[str], why_ignored: WhyIgnored) -> Iterator[Entry]:
+    """Yield every JSON or YAML file at any depth below the folder `path` of `root`, in any order.
 
     A link to a file inside the folder is skipped, because the file is listed by its name. An
     ignored folder is one entry. `root` must not contain links.
@@ -113,13 +113,13 @@ def _listed(
         try:
             is_folder = entry.is_dir(follow_symlinks=False)
             if ignored := why_ignored(here, is_folder):
-                if is_folder or _is_json(entry.name):
+                if is_folder or _is_policy(entry.name):
                     yield Entry(here, ignored=ignored)
             elif entry.is_symlink():
                 yield from _link(top, here)
             elif is_folder:
                 yield from _inner(folder, top, here, why_ignored)
-            elif _is_json(entry.name):
+            elif _is_policy(entry.name):
                 regular = entry.is_file(follow_symlinks=False)
                 yield Entry(here, None if regular else _special())
         except OSError as error:
@@ -146,19 +146,24 @@ def _link(top: Path, here: tuple[str, ...]) -> Iterator[Entry]:
         mode = link.stat().st_mode
     except OSError:
         mode = 0
-    named_json, to_folder = _is_json(link.name), stat.S_ISDIR(mode)
+    named_policy, to_folder = _is_policy(link.name), stat.S_ISDIR(mode)
     if not target.is_relative_to(top):
-        if named_json or to_folder or not mode:
+        if named_policy or to_folder or not mode:
             yield Entry(
                 here,
                 ProducerError(FailureReason.OUTSIDE_SCOPE, "It is a link that leaves the scope."),
             )
-    elif named_json and not to_folder and not (stat.S_ISREG(mode) and _is_json(target.name)):
-        yield Entry(here, _unreadable("It is a link, but not to a JSON file."))
+    elif named_policy and not to_folder and not (stat.S_ISREG(mode) and _is_policy(target.name)):
+        yield Entry(here, _unreadable("It is a link, but not to a JSON or YAML file."))
 
 
-def _is_json(name: str) -> bool:
-    return name.lower().endswith(".json")
+def is_yaml(name: str) -> bool:
+    """Return whether a file's name says that it holds YAML."""
+    return name.lower().endswith((".yaml", ".yml"))
+
+
+def _is_policy(name: str) -> bool:
+    return name.lower().endswith(".json") or is_yaml(name)
 
 
 def _failure(error: OSError) -> ProducerError:

@@ -15,8 +15,19 @@ IGNORE_FILE = ".opsrunignore"
 MAX_PATTERNS = 1000
 
 # Hidden files and folders, such as those of editors and macOS, and files that export tools and
-# Office add.
-_DEFAULTS = (".*", "MigrationTable.json", "~$*.json", "node_modules/", "__MACOSX/")
+# Office add; IntuneCD's report, its old files, and its lists of devices and their secret codes.
+_DEFAULTS = (
+    ".*",
+    "MigrationTable.json",
+    "~$*.json",
+    "node_modules/",
+    "__MACOSX/",
+    "Assignment Report/",
+    "__archive__/",
+    "Activation Lock Bypass Codes/",
+    "Autopilot Devices/",
+    "azure-pipelines*.yml",
+)
 
 
 class IgnoreRules:

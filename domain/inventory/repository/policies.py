@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from domain.inventory.models import Policy, PolicyDifference, PolicyRecord
+from domain.inventory.models import Policy, PolicyDifference, PolicyFormat, PolicyRecord
 from domain.inventory.repository.scopes import select_snapshots, snapshot_runs
 from domain.inventory.scopes import normal_scope_key
 from domain.tables import inventory_policy, operation_run, policy_document
@@ -67,6 +67,7 @@ _record = each(
     _policy_columns.policy_type,
     _policy_columns.content_hash,
     _policy_columns.document_hash,
+    _policy_columns.format,
 )
 _STORE = Statement(
     insert(inventory_policy)
@@ -93,6 +94,7 @@ async def store(
         "policy_type": [record.policy_type for record in records],
         "content_hash": [record.content_hash for record in records],
         "document_hash": [record.document_hash for record in records],
+        "format": [record.format for record in records],
     }
     return frozenset(await session.scalars(_STORE, values))
 
@@ -174,6 +176,27 @@ async def policy_counts(session: TenantSession, run_ids: Sequence[UUID]) -> Mapp
     """Return the number of policies in the snapshot of each run that has any."""
     rows = await session.rows(_COUNTS, {"run_ids": run_ids})
     return {row.run_id: row.policies for row in rows}
+
+
+_FORMATS = Statement(
+    select(inventory_policy.c.run_id, inventory_policy.c.format, func.count().label("policies"))
+    .where(
+        inventory_policy.c.tenant_id == TENANT,
+        any_of(inventory_policy.c.run_id, "run_ids"),
+    )
+    .group_by(inventory_policy.c.run_id, inventory_policy.c.format)
+    .order_by(inventory_policy.c.run_id, inventory_policy.c.format)
+)
+
+
+async def format_counts(
+    session: TenantSession, run_ids: Sequence[UUID]
+) -> Mapping[UUID, Mapping[PolicyFormat, int]]:
+    """Return the number of policies by format in the snapshot of each run that has any."""
+    counts: dict[UUID, dict[PolicyFormat, int]] = {}
+    for row in await session.rows(_FORMATS, {"run_ids": run_ids}):
+        counts.setdefault(row.run_id, {})[PolicyFormat(row.format)] = row.policies
+    return counts
 
 
 def _snapshot(run_id: str) -> Select[Any]:
