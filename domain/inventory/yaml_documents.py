@@ -21,9 +21,9 @@ _TRUE, _FALSE = (
     frozenset(form(word) for word in words for form in (str.lower, str.title, str.upper))
     for words in (("true", "yes", "on"), ("false", "no", "off"))
 )
-# Of the numbers of YAML 1.1 only those of JSON: `010` and `17:30:00` are texts in a policy.
+# The numbers that are the same in YAML 1.1 and JSON: `010`, `17:30:00` and `1e5` are texts.
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
-_FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+_FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+(?:[eE][-+][0-9]+)?")
 
 
 def parse_yaml(raw: bytes) -> Any:
