@@ -172,11 +172,12 @@ def _names(key: str) -> Iterator[Callable[[list[Any]], list[str] | None]]:
 
 
 def _target(assignment: Any) -> str | None:
-    """Return an assignment's target: the id of a group, or `allDevicesAssignmentTarget`."""
+    """Return an assignment's target: a group's id or name, or `allDevicesAssignmentTarget`."""
     target = assignment.get("target") if isinstance(assignment, Mapping) else None
     if not isinstance(target, Mapping):
         return None
-    names = [target.get("groupId"), target.get("collectionId")]
+    # IntuneCD writes the group's name instead of its id.
+    names = [target.get("groupId"), target.get("collectionId"), target.get("groupName")]
     # Exporters write the first letter of a type in either case.
     type_ = str(target.get(TYPE, "")).rpartition(".")[2]
     names.append(type_[:1].lower() + type_[1:] or None)

@@ -19,10 +19,10 @@ def error_of(text: str | bytes) -> ProducerError:
 
 def doubling(levels: int) -> str:
     """Return lists of ten aliases each, which are 10 ** `levels` values written out."""
-    lines = ["l0: &l0 [x, x, x, x, x, x, x, x, x, x]"]
-    for level in range(1, levels):
-        lines.append(f"l{level}: &l{level} [{', '.join([f'*l{level - 1}'] * 10)}]")
-    return "\n".join(lines)
+    members = ["x", *(f"*l{level}" for level in range(levels - 1))]
+    return "\n".join(
+        f"l{level}: &l{level} [{', '.join([member] * 10)}]" for level, member in enumerate(members)
+    )
 
 
 @pytest.mark.parametrize(

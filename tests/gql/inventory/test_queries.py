@@ -51,6 +51,33 @@ async def test_a_scope_refers_to_its_newest_complete_sync(world: World, client: 
     assert await scopes(client, world) == {SCOPE: newest, BROKEN_SCOPE: None}
 
 
+async def test_a_scope_says_the_formats_of_its_current_snapshot(
+    world: World, client: Client
+) -> None:
+    async def formats() -> Any:
+        query = """query ($tenant: ID!) { tenant(id: $tenant) {
+          inventoryScopes { key formats { format policyCount } } } }"""
+        data = await client.data(query, tenant=world.global_id)
+        return {s["key"]: s["formats"] for s in data["tenant"]["inventoryScopes"]}
+
+    for policy_id in ("a", "b"):
+        write_policy(world, SCOPE, policy_id)
+    await world.maintenance().find_scopes()
+    assert await formats() == {SCOPE: []}
+    (world.exports / SCOPE / "c.yaml").write_text(
+        "displayName: Password\n'@odata.type': '#microsoft.graph.windows10CompliancePolicy'\n"
+    )
+    await sync(world, client)
+    expected = [
+        {"format": "GRAPH_OBJECT", "policyCount": 2},
+        {"format": "INTUNE_CD_YAML", "policyCount": 1},
+    ]
+    assert await formats() == {SCOPE: expected}
+    (world.exports / SCOPE / "d.yaml").write_text("{")
+    await sync(world, client)
+    assert await formats() == {SCOPE: expected}
+
+
 async def test_scopes_are_known_before_their_first_sync(world: World, client: Client) -> None:
     write_policy(world, SCOPE, "a")
     await world.maintenance().find_scopes()
