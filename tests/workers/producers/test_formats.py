@@ -179,7 +179,7 @@ CASES = [
         "Excluded.yaml",
         COMPLIANCE,
         exclude,
-        'assignments["All laptops"].target.@odata.type',
+        "assignments[All laptops].target.@odata.type",
         write=to_yaml,
     ),
     case(CIPP, "a.IntuneTemplate.json", CATALOG, relax, VALUE, write=template("Catalog")),
@@ -225,7 +225,7 @@ async def test_one_changed_setting_is_the_only_change_even_in_a_renamed_file(
     put(world, f"{Path(example.file).parent}/renamed{before.suffix}", example.after)
     run = await succeeded(world)
     assert await formats(world, run) == {example.format: 1}
-    assert [found.policy_id for found in await policies(world)] == [policy.policy_id]
+    assert [listed.policy_id for listed in await policies(world)] == [policy.policy_id]
     by_policy = await findings(world, await drift(world))
     assert {
         key: [(finding.kind, change.path, change.change) for change in finding.changes]
