@@ -74,6 +74,7 @@ WORDS = {
     "run_count.run_type",
     "run_count.status_bucket",
     "notification.outcome",
+    "inventory_policy.format",
     "inventory_policy.policy_type",
     "drift_finding.policy_type",
     "drift_finding.kind",
