@@ -91,7 +91,8 @@ def _no_policy(body: Mapping[str, Any], folders: Sequence[str]) -> str | None:
         if members == body.keys() or (len(members) > 1 and members <= body.keys()):
             return what
     folder = next((name for name in folders if name in _NO_POLICIES), None)
-    return f"IntuneCD's folder {folder}" if folder and "@odata.type" not in body else None
+    is_typed = "@odata.type" in body or type_of(body) is not None
+    return f"IntuneCD's folder {folder}" if folder and not is_typed else None
 
 
 def _identified(body: Mapping[str, Any]) -> tuple[str, str, str]:

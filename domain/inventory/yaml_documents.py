@@ -11,8 +11,10 @@ import yaml  # type: ignore[import-untyped]
 from domain.inventory.policies import MAX_DEPTH, MAX_VALUES, integer, quoted
 from domain.runs.failures import FailureReason, ProducerError
 
-# Aliases repeat a long text without another byte in the file.
 MAX_CHARACTERS = 16 * 1024 * 1024
+# Aliases make a document longer than its file. Batches are bounded by the files' bytes, so many
+# small files must not become many large documents.
+MAX_GROWTH = 10
 
 _TEXT_TAGS = ("!", "tag:yaml.org,2002:str")
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
@@ -34,11 +36,13 @@ def parse_yaml(raw: bytes) -> Any:
     Raises:
         ProducerError: INVALID_YAML with the place, also for a duplicate key, a tag, a merge key or
             several documents; INVALID_POLICY for a document that is nested too deeply;
-            FILE_TOO_LARGE above 200,000 values or 16 MiB of text, aliases included.
+            FILE_TOO_LARGE above 200,000 values, 16 MiB of text or ten times the file, aliases included.
     """
     encoding = json.detect_encoding(raw)
     try:
-        return _Builder().build(yaml.parse(raw.decode(encoding), Loader=yaml.CSafeLoader))
+        return _Builder(MAX_GROWTH * len(raw)).build(
+            yaml.parse(raw.decode(encoding), Loader=yaml.CSafeLoader)
+        )
     except UnicodeDecodeError as error:
         raise _invalid(
             f"Byte {error.start + 1} is not valid {encoding}; save the file as UTF-8."
@@ -74,7 +78,9 @@ class _Open:
 class _Builder:
     """Builds a value from events, so that a limit stops the parser at the place that exceeds it."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int) -> None:
+        self._max_values = min(MAX_VALUES, longest)
+        self._max_characters = min(MAX_CHARACTERS, longest)
         self._open: list[_Open] = []
         self._anchors: dict[str, _Anchored] = {}
         self._values = self._characters = self._documents = 0
@@ -148,11 +154,11 @@ class _Builder:
     def _count(self, values: int, characters: int, height: int) -> None:
         self._values += values
         self._characters += characters
-        if self._values > MAX_VALUES or self._characters > MAX_CHARACTERS:
+        if self._values > self._max_values or self._characters > self._max_characters:
             raise ProducerError(
                 FailureReason.FILE_TOO_LARGE,
-                f"The document has more than {MAX_VALUES:,} values or"
-                f" {MAX_CHARACTERS // 1024**2} MiB of text, with its aliases written out.",
+                f"With its aliases written out, the document has more than {MAX_VALUES:,} values,"
+                f" {MAX_CHARACTERS // 1024**2} MiB of text or {MAX_GROWTH} times its file.",
             )
         if len(self._open) + height > MAX_DEPTH:
             raise ProducerError(

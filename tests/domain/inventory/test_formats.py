@@ -162,7 +162,8 @@ def test_files_of_tools_without_a_policy_are_ignored_with_a_reason(
 
 def test_a_policy_is_read_from_a_folder_that_usually_holds_none() -> None:
     assert policy({**FIREWALL, "id": "p"}, "Entra/a.json").policy_id == "p"
-    assert policy(FIREWALL, "Entra/a.json").name == "Firewall"
+    for body in (FIREWALL, CATALOG):
+        assert policy(body, "Entra/a.json").format == PolicyFormat.INTUNE_CD_JSON
 
 
 class TestATemplateOfCipp:

@@ -120,11 +120,21 @@ def test_a_broken_or_hostile_file_is_refused_with_the_place(
 
 
 def test_a_repeated_text_counts_as_often_as_it_occurs() -> None:
-    text = "x" * 1024**2
-    assert len(parse_yaml(f"a: &a {text}\nb: [{', '.join(['*a'] * 14)}]".encode())["b"]) == 14
-    failure = error_of(f"a: &a {text}\nb: [{', '.join(['*a'] * 15)}]")
+    text = "x" * 4 * 1024**2
+    assert len(parse_yaml(f"a: &a {text}\nb: [*a, *a]".encode())["b"]) == 2
+    failure = error_of(f"a: &a {text}\nb: [*a, *a, *a]")
     assert failure.reason == FailureReason.FILE_TOO_LARGE
     assert "16 MiB of text" in failure.message
+
+
+def test_aliases_make_a_document_at_most_ten_times_as_long_as_its_file() -> None:
+    text = "x" * 1000
+    assert len(parse_yaml(f"a: &a {text}\nb: [{', '.join(['*a'] * 9)}]".encode())["b"]) == 9
+    values = f"a: &a [{'x, ' * 1000}]\nb: [{', '.join(['*a'] * 40)}]"
+    for longer in (f"a: &a {text}\nb: [{', '.join(['*a'] * 12)}]", values):
+        failure = error_of(longer)
+        assert failure.reason == FailureReason.FILE_TOO_LARGE
+        assert "10 times its file" in failure.message
 
 
 def test_aliases_cannot_nest_deeper_than_a_document() -> None:
