@@ -36,7 +36,8 @@ def parse_yaml(raw: bytes) -> Any:
     Raises:
         ProducerError: INVALID_YAML with the place, also for a duplicate key, a tag, a merge key or
             several documents; INVALID_POLICY for a document that is nested too deeply;
-            FILE_TOO_LARGE above 200,000 values, 16 MiB of text or ten times the file, aliases included.
+            FILE_TOO_LARGE above 200,000 values, 16 MiB of text or ten times the file, with
+            aliases written out.
     """
     encoding = json.detect_encoding(raw)
     try:
