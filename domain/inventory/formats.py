@@ -108,10 +108,11 @@ def _identified(body: Mapping[str, Any]) -> tuple[str, str, str]:
 def _template(body: Mapping[str, Any]) -> ReadPolicy | str | None:
     """Return the policy in a CIPP template, which may be a row of CIPP's table."""
     if {"PartitionKey", "RowKey", "JSON"} <= body.keys():
-        kind, row = body["PartitionKey"], _object(body, "JSON")
+        kind = body["PartitionKey"]
         if kind == "IntuneTemplate":
-            return _intune_template({"GUID": body["RowKey"], **row})
+            return _intune_template({"GUID": body["RowKey"], **_object(body, "JSON")})
         if kind == "CATemplate":
+            row = _object(body, "JSON")
             return _of_template(row, body["RowKey"], None, type_of(row))
         return (
             f"Ignored by default: a CIPP template of the kind {str(kind)[:100]!r} holds no policy."

@@ -145,7 +145,7 @@ def test_the_tenants_settings_are_named_by_their_folder() -> None:
         ({"appleIdentifier": "a"}, "Apple Push Notification/a.json", "Apple Push Notification"),
         ({"isEnabled": True}, "Entra/Security Defaults/s.json", "Entra"),
         (
-            {"PartitionKey": "StandardsTemplateV2", "RowKey": "1", "JSON": "{}"},
+            {"PartitionKey": "StandardsTemplateV2", "RowKey": "1", "JSON": "[]"},
             "s.json",
             "'StandardsTemplateV2'",
         ),
