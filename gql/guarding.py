@@ -19,13 +19,19 @@ from gql.audit import audit
 from gql.completion import run_to_completion
 from gql.context import Context
 from gql.ids import GlobalId
+from gql.limits.cost import sizes
 
-_Parts = Mapping[str, GraphQLArgument] | Mapping[str, GraphQLInputField]
+_Inputs = Mapping[str, GraphQLArgument] | Mapping[str, GraphQLInputField]
 
 
-def has_id(field: GraphQLField) -> bool:
-    """Return whether the arguments of a field require an id."""
+def requires_id(field: GraphQLField) -> bool:
+    """Return whether the arguments of a field require an id; a list of ids may be empty."""
     return _requires_id(field.args)
+
+
+def takes_id(field: GraphQLField) -> bool:
+    """Return whether an argument of a field may hold an id."""
+    return _takes_id(field.args, set())
 
 
 def guard(name: str, field: GraphQLField, least_role: TenantRole, *, is_mutation: bool) -> None:
@@ -37,6 +43,7 @@ def guard(name: str, field: GraphQLField, least_role: TenantRole, *, is_mutation
     assert resolve is not None
 
     async def query(source: Any, info: Any, **arguments: Any) -> Any:
+        _require_sizes(field, arguments)
         await _enter(info.context, field, arguments, source)
         result = resolve(source, info, **arguments)
         return await result if isawaitable(result) else result
@@ -74,10 +81,10 @@ async def _enter(
     return within
 
 
-def _ids(parts: _Parts, values: Mapping[str, Any]) -> Iterator[str]:
-    for name, part in parts.items():
-        value = values.get(part.out_name or name)
-        type_ = get_named_type(part.type)
+def _ids(inputs: _Inputs, values: Mapping[str, Any]) -> Iterator[str]:
+    for name, input_ in inputs.items():
+        value = values.get(input_.out_name or name)
+        type_ = get_named_type(input_.type)
         for each in value if isinstance(value, list) else [value]:
             if each is None:
                 continue
@@ -87,12 +94,32 @@ def _ids(parts: _Parts, values: Mapping[str, Any]) -> Iterator[str]:
                 yield each
 
 
-def _requires_id(parts: _Parts) -> bool:
-    for part in parts.values():
-        type_ = get_named_type(part.type)
-        if str(part.type).endswith("!") and (
+def _requires_id(inputs: _Inputs) -> bool:
+    for each in inputs.values():
+        type_ = get_named_type(each.type)
+        if str(each.type) == f"{type_.name}!" and (
             type_.name == "ID"
             or (isinstance(type_, GraphQLInputObjectType) and _requires_id(type_.fields))
         ):
             return True
     return False
+
+
+def _takes_id(inputs: _Inputs, seen: set[str]) -> bool:
+    for each in inputs.values():
+        type_ = get_named_type(each.type)
+        if type_.name == "ID":
+            return True
+        if isinstance(type_, GraphQLInputObjectType) and type_.name not in seen:
+            seen.add(type_.name)
+            if _takes_id(type_.fields, seen):
+                return True
+    return False
+
+
+def _require_sizes(field: GraphQLField, arguments: Mapping[str, Any]) -> None:
+    """Raise BadInputError unless the sizes of a list are what its cost stands for."""
+    for name in sizes(field) & arguments.keys():
+        size = arguments[name]
+        if size is None or (isinstance(size, int) and size < 0):
+            raise BadInputError(f"`{name}` must not be negative or null.")

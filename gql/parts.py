@@ -13,10 +13,12 @@ from typing import Any
 
 from graphql import (
     GraphQLField,
+    GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLSchema,
     get_named_type,
     get_nullable_type,
+    is_abstract_type,
     is_leaf_type,
     is_list_type,
 )
@@ -25,8 +27,8 @@ from strawberry.schema.name_converter import NameConverter
 from domain.announcements import announced
 from domain.errors import DeclarationError
 from domain.tenancy.roles import TenantRole
-from gql.guarding import guard, has_id
-from gql.limits.cost import is_bounded
+from gql.guarding import guard, requires_id, takes_id
+from gql.limits.cost import has_members, sizes
 
 GROUP = "opsrun.schema"
 # By root type of the schema: the part's attribute with the class that adds fields to it.
@@ -85,24 +87,30 @@ def added_types(root: str, *ours: type) -> tuple[type, ...]:
         DeclarationError: a field would replace another one.
     """
     taken = {
-        _graphql_name(field): "Opsrun"
+        name: "Opsrun"
         for each in ours
         for field in each.__strawberry_definition__.fields  # type: ignore[attr-defined]
+        for name in _names(field)
     }
     added = []
     for part in _parts():
         for field in part.fields(root):
-            name = _graphql_name(field)
-            if name in taken:
-                raise part.error(f"the field `{root}.{name}` exists; {taken[name]} has it.")
-            taken[name] = part.package
+            for name in _names(field):
+                if name in taken:
+                    raise part.error(f"the field `{root}.{name}` exists; {taken[name]} has it.")
+            taken |= dict.fromkeys(_names(field), part.package)
         added.append(getattr(part.part, _ROOTS[root]))
     return tuple(each for each in added if each is not None)
 
 
+def _names(field: Any) -> frozenset[str]:
+    # Strawberry merges fields by their names in Python.
+    return frozenset({_graphql_name(field), field.python_name})
+
+
 def packages() -> str:
     """Return the names of the packages that add to the schema, for an error message."""
-    return ", ".join(part.package for part in _parts())
+    return ", ".join(dict.fromkeys(part.package for part in _parts()))
 
 
 def guard_parts(schema: GraphQLSchema) -> None:
@@ -119,8 +127,9 @@ def guard_parts(schema: GraphQLSchema) -> None:
             for field in part.fields(root):
                 name = _graphql_name(field)
                 coordinate = f"{root}.{name}"
-                _require_valid(part, coordinate, type_.fields[name], set())
-                if root == "Mutation" and not has_id(type_.fields[name]):
+                _require_valid(part, coordinate, type_.fields[name], is_root=True)
+                _require_valid_below(part, schema, type_.fields[name], set())
+                if root == "Mutation" and not requires_id(type_.fields[name]):
                     raise part.error(
                         f"`{coordinate}` takes no `ID`, such as `tenantId: ID!`, so it has no"
                         " tenant."
@@ -130,24 +139,43 @@ def guard_parts(schema: GraphQLSchema) -> None:
                 )
 
 
-def _require_valid(part: _Announced, coordinate: str, field: GraphQLField, seen: set[str]) -> None:
-    """Check a field and those below it, as far as the package's types reach."""
+def _require_valid(
+    part: _Announced, coordinate: str, field: GraphQLField, *, is_root: bool
+) -> None:
     if not field.description:
         raise part.error(f"`{coordinate}` has no description.")
-    type_ = get_named_type(field.type)
     is_list = is_list_type(get_nullable_type(field.type))
-    if is_list and not is_leaf_type(type_) and not is_bounded(field):
+    is_bounded = has_members(field) or (is_root and sizes(field))
+    if is_list and not is_leaf_type(get_named_type(field.type)) and not is_bounded:
         raise part.error(
-            f"`{coordinate}` is a list without a bound. Give it an argument `first`, or the"
-            " metadata `{MEMBERS: n}` with the largest number of its members."
+            f"`{coordinate}` is a list without a bound. Give it the metadata `{{MEMBERS: n}}`"
+            " with the largest number of its members, or an argument `first` if it is a field"
+            " of the tenant."
         )
-    if type_.name in seen or not isinstance(type_, GraphQLObjectType) or _is_ours(type_):
-        return
-    seen.add(type_.name)
-    for name, below in type_.fields.items():
-        _require_valid(part, f"{type_.name}.{name}", below, seen)
+    if not is_root and takes_id(field):
+        raise part.error(
+            f"`{coordinate}` takes an `ID`. Only a field of the tenant, or a mutation, can: there"
+            " Opsrun checks the id's tenant."
+        )
 
 
-def _is_ours(type_: GraphQLObjectType) -> bool:
+def _require_valid_below(
+    part: _Announced, schema: GraphQLSchema, field: GraphQLField, seen: set[str]
+) -> None:
+    """Check all fields below a field, as far as the package's types reach."""
+    type_ = get_named_type(field.type)
+    types = [type_, *schema.get_possible_types(type_)] if is_abstract_type(type_) else [type_]
+    for each in types:
+        if not isinstance(each, GraphQLObjectType | GraphQLInterfaceType):
+            continue
+        if each.name in seen or _is_ours(each):
+            continue
+        seen.add(each.name)
+        for name, below in each.fields.items():
+            _require_valid(part, f"{each.name}.{name}", below, is_root=False)
+            _require_valid_below(part, schema, below, seen)
+
+
+def _is_ours(type_: GraphQLObjectType | GraphQLInterfaceType) -> bool:
     origin = type_.extensions["strawberry-definition"].origin
     return str(origin.__module__).partition(".")[0] in ("gql", "domain")

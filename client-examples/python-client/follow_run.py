@@ -104,7 +104,7 @@ async def print_failures(client: OpsrunClient, run_id: str) -> None:
         raise TroubleError("The run is gone.")
     for failure in run.failures.nodes:
         item = failure.item_key or "the whole run"
-        print(f"  {item}: {failure.message} ({failure.reason_code.value})")
+        print(f"  {item}: {failure.message} ({failure.reason_code})")
     if run.failures.page_info.has_next_page:
         print(f"  … and {run.failure_count - len(run.failures.nodes)} more")
 

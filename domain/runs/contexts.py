@@ -1,8 +1,7 @@
 """The parameters of a run type, and how they are read from JSON that a client sent."""
 
-import math
 from collections.abc import Iterator, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -17,6 +16,7 @@ _MAX_PROBLEMS = 20
 _MESSAGE_LENGTH = 300
 # What orjson writes, and what JSON Schema's validators can hold.
 _INTEGERS = range(-(2**63), 2**63)
+_LARGEST = 2.0**63
 # Pydantic puts this in front of the message of a ValueError.
 _VALUE_ERROR = "Value error, "
 
@@ -45,9 +45,7 @@ def read_context(model: type[P], context: object) -> P:
     """
     if not isinstance(context, Mapping):
         raise InvalidContextError([ContextProblem((), "The context is not an object.")])
-    problem = next(_unstorable(context, ()), None)
-    if problem is not None:
-        raise InvalidContextError([problem])
+    require_storable(context)
     text = orjson.dumps(context)
     if len(text) > MAX_BYTES:
         message = f"The context has {len(text):,} bytes; at most {MAX_BYTES:,} are allowed."
@@ -67,6 +65,13 @@ def read_context(model: type[P], context: object) -> P:
         ) from None
 
 
+def require_storable(context: Mapping[str, Any]) -> None:
+    """Raise InvalidContextError unless the database stores, and the API returns, the context."""
+    problem = next(_unstorable(context, ()), None)
+    if problem is not None:
+        raise InvalidContextError([problem])
+
+
 def _unstorable(value: object, path: tuple[str, ...]) -> Iterator[ContextProblem]:
     if len(path) > MAX_DEPTH:
         yield ContextProblem(path, f"Values are nested deeper than {MAX_DEPTH} levels.")
@@ -79,10 +84,11 @@ def _unstorable(value: object, path: tuple[str, ...]) -> Iterator[ContextProblem
                 yield ContextProblem(path, "A key contains a character that cannot be stored.")
             else:
                 yield from _unstorable(member, (*path, key))
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         for index, member in enumerate(value):
             yield from _unstorable(member, (*path, str(index)))
-    elif isinstance(value, float) and not math.isfinite(value):
+    elif isinstance(value, float) and not abs(value) < _LARGEST:
+        # `jsonb` would return a whole number with all its digits.
         yield ContextProblem(path, "The number is too large.")
     elif isinstance(value, int) and value not in _INTEGERS:
         yield ContextProblem(path, "The number is too large: an integer has at most 64 bits.")

@@ -45,7 +45,7 @@ def links_of(run: OperationRun) -> Sequence[Link]:
             Link(sanitize(link.title, max_length=_TITLE_LENGTH), link.url)
             for link in links
             # A URL of another scheme, such as `javascript:`, could run code in a browser.
-            if urlsplit(link.url).scheme in ("https", "http")
+            if urlsplit(link.url).scheme in ("https", "http") and len(link.url) <= _TEXT_LENGTH
         ]
     except Exception:
         logger.exception("The links of %s failed", run.run_type)

@@ -132,6 +132,12 @@ class RunTypes(Mapping[str, RunType[Any]]):
             raise DeclarationError(
                 f"The package {package} declares a run type wrongly: {error}"
             ) from error
+        except Exception as error:
+            name = getattr(run_type, "name", run_type)
+            raise DeclarationError(
+                f"The package {package} declares the run type {name!r} with a value of a wrong"
+                f" type: {type(error).__name__}: {error}"
+            ) from error
         assert isinstance(run_type, RunType)
         if run_type.name in self._declared:
             other = self._declared[run_type.name][1]
@@ -204,7 +210,7 @@ def _require_valid(run_type: object) -> None:
         raise ValueError(
             f"the producer of {name} is {run_type.producer!r}, not `package.module:Class`."
         )
-    if not 1 <= run_type.attempts <= MAX_ATTEMPTS:
+    if not isinstance(run_type.attempts, int) or not 1 <= run_type.attempts <= MAX_ATTEMPTS:
         raise ValueError(f"the attempts of {name} are not between 1 and {MAX_ATTEMPTS}.")
     if run_type.timeout is not None and run_type.timeout <= timedelta(0):
         raise ValueError(f"the timeout of {name} is not positive.")
@@ -224,6 +230,11 @@ def _require_parameters(run_type: RunType[Any]) -> None:
         schema = orjson.dumps(run_type.json_schema())
     except PydanticUserError as error:
         raise ValueError(f"the parameters of {name} have no JSON Schema: {error}") from error
+    if b'"uniqueItems":true' in schema:
+        raise ValueError(
+            f"the parameters of {name} contain a set, whose order changes from process to process."
+            " Use a tuple."
+        )
     if b'"format":"password"' in schema:
         raise ValueError(
             f"the parameters of {name} contain a secret. Every member can read a run's context:"

@@ -213,10 +213,14 @@ def _numbers(values: Iterable[object]) -> list[int]:
     return [count for count in counts if isinstance(count, int)]
 
 
-def is_bounded(field: GraphQLField) -> bool:
-    """Return whether an argument or its metadata bounds the length of a field's list."""
-    metadata = getattr(field.extensions.get("strawberry-definition"), "metadata", {})
-    return MEMBERS in metadata or any(name in field.args for name in _SIZING)
+def has_members(field: GraphQLField) -> bool:
+    """Return whether a field's metadata bounds the length of its list."""
+    return MEMBERS in getattr(field.extensions.get("strawberry-definition"), "metadata", {})
+
+
+def sizes(field: GraphQLField) -> frozenset[str]:
+    """Return the arguments that bound the length of a field's list."""
+    return frozenset(_SIZING).intersection(field.args)
 
 
 def _rule(type_name: str, field: GraphQLField, *, is_action: bool) -> _Rule:
@@ -229,5 +233,5 @@ def _rule(type_name: str, field: GraphQLField, *, is_action: bool) -> _Rule:
     members: int | None = 1
     if is_list_type(get_nullable_type(field.type)):
         paged = sizing or type_name.endswith("Connection")
-        members = None if paged else metadata.get(MEMBERS, LIST)
+        members = metadata.get(MEMBERS, None if paged else LIST)
     return _Rule(weight, type_.name, members, sizing)

@@ -39,7 +39,7 @@ class _Execution(RunExecution):
 
 
 class _Killed:
-    """A producer whose attempts end so."""
+    """A producer whose process is killed at the end of a batch."""
 
     def __init__(self, producer: Producer, batch: int) -> None:
         self._producer = producer

@@ -27,6 +27,7 @@ from opsrun.settings import PREFIX
 from opsrun.testing.installation import Installation
 
 _MOST_ITEMS = 100_000
+_KILL_SECONDS = 120
 _EXPIRE_LEASE = text(
     "UPDATE opsrun.operation_run SET lease_expires_at = clock_timestamp() - interval '1 hour'"
     " WHERE tenant_id = :tenant_id AND id = :run_id AND status = 'running'"
@@ -108,14 +109,21 @@ class Run:
         """
         kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         arguments = (str(self._tenant.id), str(self.id), self._run.run_type, str(batch))
-        done = subprocess.run(  # noqa: S603 - our own program
-            [sys.executable, "-m", "opsrun.testing.killed_worker", *arguments],
-            env={**kept, **self._installation.worker_variables()},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+        try:
+            done = subprocess.run(  # noqa: S603 - our own program
+                [sys.executable, "-m", "opsrun.testing.killed_worker", *arguments],
+                env={**kept, **self._installation.worker_variables()},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=_KILL_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            log = (error.stdout or b"").decode(errors="replace")
+            raise AssertionError(
+                f"Batch {batch} did not end within {_KILL_SECONDS} s:\n{log}"
+            ) from None
         self._wait_for(self._let_lease_expire())
         assert done.returncode == -signal.SIGKILL, (
             f"The attempt ended before the end of batch {batch}:\n{done.stdout}"

@@ -145,11 +145,18 @@ async def test_every_operation_works(curl: Curl, product: Product) -> None:
     (backup,) = (await curl.ask("backup-sets", tenant))["backupSets"]["nodes"]
     assert (backup["name"], backup["policyCount"]) == ("Two of them", 2)
 
+    types = (await curl.ask("run-types", tenant))["runTypes"]
+    assert {one["name"] for one in types} >= {"inventory.sync", "drift.generate"}
+    scope = json.dumps({"scopeKey": SCOPE})
+    sync = await curl.done("start", tenant, "runType=inventory.sync", f"context:={scope}")
+    reasons = await curl.ask("failure-reasons")
+    assert "INVALID_JSON" in {one["code"] for one in reasons}
+
     newest = await curl.ask("runs", tenant, "first:=1", 'filter:={"runTypes": ["inventory.sync"]}')
     assert newest["operationRuns"]["nodes"][0]["id"] == sync
     assert newest["operationRuns"]["pageInfo"]["hasNextPage"]
     facets = (await curl.ask("facets", tenant))["operationRunFacets"]
-    assert {"runType": "inventory.sync", "count": 2} in facets["byRunType"]
+    assert {"runType": "inventory.sync", "count": 3} in facets["byRunType"]
     run = await curl.ask("run", f"id={drift}")
     assert run["related"] == [{"scopeKey": SCOPE, "added": 0, "removed": 0, "modified": 1}]
     both = await curl.ask("nodes", f"ids:={json.dumps([sync, created['id']])}")

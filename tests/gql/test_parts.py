@@ -130,6 +130,46 @@ class WithoutTenant:
         return name
 
 
+@strawberry.type(description="A box of cakes.")
+class Box:
+    @field(description="A cake by its id.")
+    def cake(self, id: strawberry.ID) -> Cake | None:  # noqa: A002
+        return None
+
+
+@strawberry.type(description="A pile of cakes.")
+class Pile:
+    cakes: list[Cake] = field(description="The cakes.")
+
+
+@strawberry.type
+class TenantBox:
+    @field(description="A box.")
+    def box(self) -> Box | None:
+        return None
+
+
+@strawberry.type
+class TenantPile:
+    @field(description="A cake or a pile.")
+    def heap(self) -> Annotated[Cake | Pile, strawberry.union("Heap")] | None:
+        return None
+
+
+@strawberry.type
+class OtherSlug:
+    @field(name="cakeSlug", description="Its name in Python is one of ours.")
+    def slug(self) -> str:
+        return ""
+
+
+@strawberry.type
+class MayHaveNoTenant:
+    @strawberry.mutation(description="Eat cakes.")
+    def eat(self, ids: list[strawberry.ID]) -> bool:
+        return bool(ids)
+
+
 @pytest.fixture
 def announce(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Let a package announce a value, and nothing else be announced."""
@@ -177,6 +217,10 @@ def build(part: SchemaPart) -> None:
         (SchemaPart(tenant=cakes(metadata={"members": 3})), "`Tenant.cakes` has no description"),
         (SchemaPart(tenant=cakes(description="Cakes.")), "is a list without a bound"),
         (SchemaPart(mutation=WithoutTenant), "`Mutation.eat` takes no `ID`"),
+        (SchemaPart(mutation=MayHaveNoTenant), "`Mutation.eat` takes no `ID`"),
+        (SchemaPart(tenant=TenantBox), "`Box.cake` takes an `ID`"),
+        (SchemaPart(tenant=TenantPile), "is a list without a bound"),
+        (SchemaPart(tenant=OtherSlug), "the field `Tenant.slug` exists; Opsrun has it"),
     ],
 )
 def test_a_wrong_part_names_the_package_and_what_is_wrong(

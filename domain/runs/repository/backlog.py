@@ -86,6 +86,6 @@ async def read_backlog(session: InstallationSession) -> Backlog:
         sum(
             row.runs
             for row in active
-            if row.status_bucket == StatusBucket.QUEUED and row.run_type not in served
+            if served and row.status_bucket == StatusBucket.QUEUED and row.run_type not in served
         ),
     )

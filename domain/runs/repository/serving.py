@@ -25,7 +25,7 @@ _is_recent = _type.seen_at > _now - SERVED_FOR
 
 def is_served(run_type: ColumnElement[str]) -> ColumnElement[bool]:
     """Return the condition that a running worker knows a run type."""
-    return or_(_some(_type.run_type == run_type, _is_recent), ~_some())
+    return or_(_some(_type.run_type == run_type, _is_recent), ~any_worker_runs)
 
 
 def _some(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:

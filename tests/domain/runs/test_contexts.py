@@ -30,8 +30,8 @@ def test_an_integer_of_more_than_64_bits_is_refused(number: int) -> None:
     assert "at most 64 bits" in message
 
 
-@pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
-def test_a_number_that_is_not_finite_is_refused(number: float) -> None:
+@pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan"), 1e20, -1e20])
+def test_a_number_that_the_database_would_return_as_a_longer_one_is_refused(number: float) -> None:
     assert problems({"eggsPerCake": number}) == [(("eggsPerCake",), "The number is too large.")]
 
 

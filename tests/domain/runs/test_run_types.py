@@ -27,6 +27,10 @@ class SecretParameters(Parameters):
     password: SecretStr
 
 
+class SetParameters(Parameters):
+    flavours: frozenset[str]
+
+
 class NoParameters:
     pass
 
@@ -64,6 +68,7 @@ def declared(*run_types: object) -> RunTypes:
         (replace(CAKE, least_role="OPERATOR"), "the least role of cake.bake is not a TenantRole"),  # type: ignore[arg-type]
         (replace(CAKE, parameters=NoParameters), "are not a subclass of Parameters"),  # type: ignore[arg-type]
         (replace(CAKE, parameters=SecretParameters), "contain a secret"),  # type: ignore[arg-type]
+        (replace(CAKE, parameters=SetParameters), "contain a set"),  # type: ignore[arg-type]
         (replace(CAKE, subject=None), "cake.bake needs either `subject` or `prepare`"),
         (replace(CAKE, prepare=prepare), "cake.bake needs either `subject` or `prepare`"),
         (replace(CAKE, producer="bakery.producer.Bake"), "not `package.module:Class`"),
@@ -86,6 +91,14 @@ def test_a_wrong_declaration_names_the_package_and_what_is_wrong(
         declared(run_type)
     assert str(raised.value).startswith("The package bakery declares a run type wrongly: ")
     assert why in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"timeout": 600}, {"reasons": ["BURNT"]}, {"title": None}, {"attempts": "3"}]
+)
+def test_a_value_of_a_wrong_type_names_the_package_and_the_run_type(wrong: Any) -> None:
+    with pytest.raises(DeclarationError, match=r"The package bakery .*cake\.bake"):
+        declared(replace(CAKE, **wrong))
 
 
 def test_two_packages_with_the_same_run_type_are_both_named() -> None:
