@@ -176,7 +176,7 @@ async def test_every_operation_works(curl: Curl, product: Product) -> None:
 
     async with curl.run("watch-runs", tenant) as stream:
         await stream.prints("FeedReset")
-        assert len(events(stream)[0]["runs"]) == 5
+        assert len(events(stream)[0]["runs"]) == 6
     assert curl.ran == set(DOCUMENTS)
 
 
