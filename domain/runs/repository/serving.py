@@ -1,8 +1,8 @@
 """Which run types are served: those that a running worker knows.
 
 The workers record their types regularly. All times are the database's. The table belongs to no
-tenant. It is empty until a worker of this release has run: workers of the previous release record
-nothing, and get every run.
+tenant. If no worker has recorded anything lately, every type counts as served: workers of the
+previous release record nothing. Messages then wait in the stream.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -24,7 +24,7 @@ _is_recent = _type.seen_at > _now - SERVED_FOR
 
 
 def is_served(run_type: ColumnElement[str]) -> ColumnElement[bool]:
-    """Return the condition that a running worker knows a run type."""
+    """Return the condition that a run type counts as served."""
     return or_(_some(_type.run_type == run_type, _is_recent), ~any_worker_runs)
 
 
