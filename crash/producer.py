@@ -32,7 +32,9 @@ class CrashParameters(Parameters):
 
 
 def declare_run_types() -> None:
-    """Declare these run types to the process."""
+    """Declare these run types to the process, once."""
+    if ITEMIZED in run_types():
+        return
     for action in (ITEMS, POISON):
         run_type = RunType(
             name=f"{RESOURCE}.{action}",
