@@ -9,6 +9,7 @@ import strawberry
 from strawberry import field
 
 from domain.errors import BadInputError
+from domain.texts import is_storable
 
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
@@ -79,9 +80,8 @@ def decode_base64(text: str) -> str:
 
 def storable(text: str) -> str:
     """Return the text; ValueError if Postgres cannot store it: a NUL or a lone surrogate."""
-    if "\x00" in text:
-        raise ValueError("NUL")
-    text.encode()
+    if not is_storable(text):
+        raise ValueError("It has a NUL or a lone surrogate.")
     return text
 
 

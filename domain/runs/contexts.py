@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from domain.errors import ContextProblem, InvalidContextError
 from domain.redaction.sanitizer import sanitize
+from domain.texts import is_storable
 
 MAX_BYTES = 32 * 1024
 MAX_DEPTH = 16
@@ -76,11 +77,11 @@ def _unstorable(value: object, path: tuple[str, ...]) -> Iterator[ContextProblem
     if len(path) > MAX_DEPTH:
         yield ContextProblem(path, f"Values are nested deeper than {MAX_DEPTH} levels.")
     elif isinstance(value, str):
-        if not _is_text(value):
+        if not is_storable(value):
             yield ContextProblem(path, "The text contains a character that cannot be stored.")
     elif isinstance(value, Mapping):
         for key, member in value.items():
-            if not _is_text(key):
+            if not is_storable(key):
                 yield ContextProblem(path, "A key contains a character that cannot be stored.")
             else:
                 yield from _unstorable(member, (*path, key))
@@ -92,8 +93,3 @@ def _unstorable(value: object, path: tuple[str, ...]) -> Iterator[ContextProblem
         yield ContextProblem(path, "The number is too large.")
     elif isinstance(value, int) and value not in _INTEGERS:
         yield ContextProblem(path, "The number is too large: an integer has at most 64 bits.")
-
-
-def _is_text(value: str) -> bool:
-    # Postgres stores neither a NUL nor half of a surrogate pair.
-    return "\x00" not in value and not any("\ud800" <= char <= "\udfff" for char in value)
