@@ -69,10 +69,13 @@ tenant = Table(
     Column("id", Uuid, primary_key=True),
     Column("slug", Text, nullable=False, unique=True),
     Column("name", Text, nullable=False),
+    # Where its policies are read from; neither if the operator has not set it.
     Column("export_folder", Text),
+    Column("graph", JSONB(none_as_null=True)),
     Column("retention_days", Integer, nullable=False, server_default=text("90")),
     Column("created_at", _timestamp, nullable=False, server_default=_now),
     CheckConstraint("retention_days BETWEEN 1 AND 3650", name="retention_days"),
+    CheckConstraint("export_folder IS NULL OR graph IS NULL", name="one_provider"),
 )
 
 # The id is derived from issuer, subject and kind, so it needs no unique constraint.
@@ -147,6 +150,7 @@ operation_run = Table(
     Column("started_at", _timestamp),
     Column("finished_at", _timestamp),
     Column("traceparent", Text),  # the trace that the run continues (W3C)
+    Column("waiting_reason", Text),  # null unless a running run waits
     PrimaryKeyConstraint("tenant_id", "id"),
     CheckConstraint(f"status IN ({_quoted(RunStatus)})", name="status"),
     CheckConstraint("attempt <= max_attempts", name="attempts"),

@@ -12,6 +12,7 @@ from domain.lifecycle import StatusBucket
 from domain.notifications.models import NotificationOutcome
 from domain.runs.models import RunEventKind, StartOutcome
 from domain.tenancy.models import InitiatorKind
+from domain.tenancy.providers import ProviderKind
 from domain.tenancy.roles import TenantRole
 
 
@@ -48,6 +49,12 @@ _describe(
     SUCCEEDED="The run ended, and nothing failed.",
     PARTIALLY_SUCCEEDED="The run ended. Some items failed and some succeeded.",
     FAILED="The run ended without a success, or an error stopped it.",
+)
+_describe(
+    ProviderKind,
+    "Where a tenant's policies are read from. New values may be added.",
+    DIRECTORY="A folder of exported files.",
+    GRAPH="Microsoft Graph.",
 )
 _describe(
     PolicyFormat,

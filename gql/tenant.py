@@ -6,6 +6,7 @@ import strawberry
 from strawberry import field
 
 from domain.tenancy.models import InitiatorKind, Principal, TenantAccess, kind_of
+from domain.tenancy.providers import ProviderKind
 from domain.tenancy.roles import TenantRole
 from gql.backups.queries import TenantBackups
 from gql.drift.queries import TenantDrift
@@ -33,6 +34,10 @@ class TenantFacts(Node):
     @field(description="The caller's role in this tenant.")
     def viewer_role(self, root: strawberry.Parent[TenantAccess]) -> TenantRole:
         return root.role
+
+    @field(description="Where its policies are read from; null if the operator has not set that.")
+    def provider(self, root: strawberry.Parent[TenantAccess]) -> ProviderKind | None:
+        return root.tenant.provider
 
     @field(description="The number of days for which finished runs are kept.")
     def retention_days(self, root: strawberry.Parent[TenantAccess]) -> int:

@@ -74,6 +74,7 @@ async def work(settings: Settings) -> None:
     checks = {"listener": Check(broker.require_listener)}
     process = _open_process(settings, "worker", broker, checks, queue=broker)
     async with process as (resources, tracer, monitor):
+        slots = asyncio.Semaphore(settings.worker_concurrency)
         owner = f"{socket.gethostname()}:{os.getpid()}"
         runner = RunRunner(
             RunClaimer(
@@ -86,6 +87,7 @@ async def work(settings: Settings) -> None:
             producers,
             lease=settings.lease,
             run_timeout=timedelta(seconds=settings.run_timeout_seconds),
+            slots=slots,
             metrics=RunMetrics(monitor.registry),
             tracer=tracer,
         )
@@ -98,6 +100,8 @@ async def work(settings: Settings) -> None:
             run_startup=False,
             wait_tasks_timeout=settings.shutdown_grace_seconds,
         )
+        # Shared, so that a run can leave its slot while it waits.
+        receiver.sem = slots
         _set_on_signal(monitor.stopping)
         logger.info("Executing runs, %d at a time", settings.worker_concurrency)
         served = ServedRunTypes(resources.transactions, resources.wakeups, producers)

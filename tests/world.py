@@ -18,6 +18,7 @@ from domain.runs.serving import ServedRunTypes
 from domain.runs.starting import RunStarter
 from domain.tenancy.administration import save_member, save_tenant
 from domain.tenancy.models import TenantAccess, User
+from domain.tenancy.providers import DirectorySettings
 from domain.tenancy.roles import TenantRole
 from domain.tenancy.session import TenantSession
 from domain.tenancy.transactions import Transactions
@@ -73,7 +74,9 @@ class World:
         """Add a tenant with a member of every role."""
         slug = f"t-{uuid4().hex}"
         transactions = resources[Login.MAINTENANCE].transactions
-        tenant_id = await save_tenant(transactions, slug, f"Tenant {slug}", str(exports))
+        tenant_id = await save_tenant(
+            transactions, slug, f"Tenant {slug}", DirectorySettings(str(exports))
+        )
         members = {}
         for role in TenantRole:
             members[role] = User(

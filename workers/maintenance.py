@@ -7,9 +7,11 @@ from datetime import timedelta
 from uuid import UUID
 
 from domain.inventory.maintenance import InventoryMaintenance
+from domain.inventory.provider import ProviderCall
 from domain.runs.dispatching import Send
 from domain.runs.failures import ProducerError
 from domain.runs.maintenance import BATCH, RunMaintenance
+from domain.tenancy.providers import ProviderSettings
 from domain.tenancy.transactions import Transactions
 from domain.wakeups import OUTBOX_TOPIC, WakeUps
 from workers.metrics import MaintenanceMetrics
@@ -115,23 +117,23 @@ class Maintenance:
 
     async def find_scopes(self) -> None:
         """Record the scopes that the tenants' providers have now."""
-        folders = await self._inventory.export_folders()
-        for some in batches(folders, _SCOPES_AT_A_TIME):
-            # Concurrent searches, so that all folders that hang cause one delay.
+        providers = await self._inventory.providers()
+        for some in batches(providers, _SCOPES_AT_A_TIME):
+            # Concurrent searches, so that all providers that hang cause one delay.
             async with asyncio.TaskGroup() as group:
                 searches = [
-                    (tenant_id, group.create_task(_scopes(tenant_id, folder)))
-                    for tenant_id, folder in some
+                    (tenant_id, group.create_task(_scopes(tenant_id, settings)))
+                    for tenant_id, settings in some
                 ]
             for tenant_id, search in searches:
                 if scopes := search.result():
                     await self._inventory.save_scopes(tenant_id, scopes)
 
 
-async def _scopes(tenant_id: UUID, folder: str) -> Sequence[str]:
-    """Return the scopes in the folder; none if it cannot be read."""
+async def _scopes(tenant_id: UUID, settings: ProviderSettings) -> Sequence[str]:
+    """Return the scopes that the provider has; none if it cannot be read."""
     try:
-        return await provider_of(folder).scopes()
+        return await provider_of(settings, ProviderCall.without_run(tenant_id)).scopes()
     except ProducerError as error:
         logger.warning("The scopes of tenant %s are unknown: %s", tenant_id, error)
         return ()

@@ -17,6 +17,7 @@ from domain.runs.run_types import run_types
 from domain.tenancy.session import DatabaseUnavailableError
 from workers.metrics import RunMetrics
 from workers.producers.producer import Producer
+from workers.slots import Slot
 from workers.tracing import attempt
 
 logger = logging.getLogger(__name__)
@@ -34,10 +35,13 @@ class RunRunner:
         *,
         lease: timedelta,
         run_timeout: timedelta,
+        slots: asyncio.Semaphore | None = None,
         metrics: RunMetrics | None = None,
         tracer: Tracer | None = None,
     ) -> None:
+        """Execute runs of these producers; `slots` are those of the receiver, if it has a bound."""
         self._claimer = claimer
+        self._slots = slots
         self._producers = producers
         self._lease = lease
         self._run_timeout = run_timeout
@@ -48,6 +52,7 @@ class RunRunner:
     async def execute(self, run_type: str, tenant_id: UUID, run_id: UUID) -> None:
         """Work on the run that a message names; a duplicate message does nothing.
 
+        Returns when the run ends, or when it leaves its slot; then it goes on by itself.
         Raises only when cancelled; the outcome is recorded in the ledger. A run of an unknown
         type is given back to the outbox, for a worker that knows it.
         """
@@ -56,10 +61,23 @@ class RunRunner:
             if producer is None:
                 await self._give_back(run_type, tenant_id, run_id)
             elif (execution := await self._claim(tenant_id, run_id)) is not None:
-                task = asyncio.create_task(self._attempt(producer, execution))
-                self._active.add(task)
-                task.add_done_callback(self._active.discard)
-                await asyncio.wait([task])
+                await self._start(producer, execution)
+
+    async def _start(self, producer: Producer, execution: RunExecution) -> None:
+        task = asyncio.create_task(self._attempt(producer, execution))
+        self._active.add(task)
+        task.add_done_callback(self._active.discard)
+        if self._slots is None:
+            await asyncio.wait([task])
+            return
+        slot = Slot(self._slots)
+        execution.outside_slot = slot.outside
+        task.add_done_callback(lambda _: slot.free())
+        leaving = asyncio.create_task(slot.left.wait())
+        try:
+            await asyncio.wait([task, leaving], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leaving.cancel()
 
     async def _claim(self, tenant_id: UUID, run_id: UUID) -> RunExecution | None:
         try:

@@ -17,6 +17,7 @@ from bench.work.executions import Executor, Took
 from bench.work.exports import change_export, write_export
 from domain.inventory.maintenance import InventoryMaintenance
 from domain.tenancy.administration import save_tenant
+from domain.tenancy.providers import DirectorySettings
 from tests.client import DRIFT, SYNC, Client, open_http
 
 FILES = "limit: files read, parsed and hashed"
@@ -100,7 +101,9 @@ class _Turn:
 
     async def _add_scope(self) -> None:
         maintenance = self.stage.servers.maintenance
-        tenant = await save_tenant(maintenance, self.slug, self.slug, str(self.folder))
+        tenant = await save_tenant(
+            maintenance, self.slug, self.slug, DirectorySettings(str(self.folder))
+        )
         await InventoryMaintenance(maintenance).save_scopes(tenant, [_SCOPE])
 
     async def _sync(self, executor: Executor) -> Took:

@@ -10,6 +10,7 @@ from domain.log_context import log_context
 from domain.runs.repository import feed
 from domain.runs.repository.maintenance import delete_runs
 from domain.tenancy import repository as tenancy
+from domain.tenancy.providers import ProviderSettings
 from domain.tenancy.transactions import Transactions
 
 BATCH = 100
@@ -26,10 +27,10 @@ class InventoryMaintenance:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    async def export_folders(self) -> Sequence[tuple[UUID, str]]:
-        """Return the id and the export folder of each tenant that has one."""
+    async def providers(self) -> Sequence[tuple[UUID, ProviderSettings]]:
+        """Return the id and the provider's settings of each tenant that has a provider."""
         async with self._transactions.installation() as session:
-            return await tenancy.export_folders(session)
+            return await tenancy.providers(session)
 
     async def save_scopes(self, tenant_id: UUID, scope_keys: Sequence[str]) -> None:
         """Record the scopes that the tenant's provider has now."""

@@ -1,9 +1,12 @@
 """The seam through which `inventory.sync` reads policies (P1)."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import UUID, uuid4
 
+from domain.runs.execution import RunExecution
 from domain.runs.failures import ProducerError
 
 
@@ -32,6 +35,33 @@ class PolicyDocument:
     content: bytes
     scope_key: str = ""
     is_yaml: bool = False
+
+
+async def _sleep(seconds: float, _reason: str) -> None:
+    await asyncio.sleep(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderCall:
+    """On whose behalf a provider reads.
+
+    `request_id` is the run's id; the provider's service gets it with each request. `wait` waits for
+    a number of seconds and the reason given, a sentence (see `RunExecution.wait`).
+    """
+
+    tenant_id: UUID
+    request_id: UUID
+    wait: Callable[[float, str], Awaitable[None]]
+
+    @classmethod
+    def of_run(cls, execution: RunExecution) -> "ProviderCall":
+        """Return the call for a run."""
+        return cls(execution.tenant_id, execution.run.id, execution.wait)
+
+    @classmethod
+    def without_run(cls, tenant_id: UUID) -> "ProviderCall":
+        """Return a call of maintenance, which waits unseen."""
+        return cls(tenant_id, uuid4(), _sleep)
 
 
 class InventoryProvider(Protocol):

@@ -1,7 +1,8 @@
 """A worker's lease on a run: claim it, send heartbeats, write under the fence, finish."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from asyncio import sleep
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
@@ -21,6 +22,8 @@ from domain.wakeups import OUTBOX_TOPIC, WakeUps, feed_topic
 T = TypeVar("T")
 
 MESSAGE_LENGTH = 500
+# Users see only longer waits.
+NOTABLE_SECONDS = 2.0
 # How soon another worker may get a run that a worker gave back.
 _GIVE_BACK_DELAY = timedelta(seconds=1)
 
@@ -73,6 +76,9 @@ class RunExecution:
         self._dispatcher = dispatcher
         self.run = run
         self.lease = lease
+        self.outside_slot: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+        """Leaves the worker's slot for the time of a block; the worker sets it."""
+        self._waits = 0
 
     @property
     def tenant_id(self) -> UUID:
@@ -119,6 +125,34 @@ class RunExecution:
                 self.tenant_id, lambda session: transitions.heartbeat(session, self.lease, duration)
             )
         )
+
+    async def wait(self, seconds: float, reason: str) -> None:
+        """Wait for something outside of Opsrun, such as a service that limits requests.
+
+        The run keeps its lease, shows the reason (a sentence), and leaves its worker's slot to
+        other runs. Several tasks of a run may wait at the same time.
+        """
+        if seconds < NOTABLE_SECONDS:
+            await sleep(seconds)
+            return
+        async with self.outside_slot():
+            self._waits += 1
+            if self._waits == 1:
+                await self._set_waiting(sanitize(reason, max_length=MESSAGE_LENGTH))
+            try:
+                await sleep(seconds)
+            finally:
+                self._waits -= 1
+        if not self._waits:
+            await self._set_waiting(None)
+
+    async def _set_waiting(self, reason: str | None) -> None:
+        _require(
+            await self._transactions.record(
+                self.tenant_id, lambda session: transitions.set_waiting(session, self.lease, reason)
+            )
+        )
+        self._wakeups.nudge(feed_topic(self.tenant_id))
 
     async def finish(self) -> OperationRun:
         """End the run with the status that follows from its counts; return the ended run."""

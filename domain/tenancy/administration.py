@@ -9,7 +9,8 @@ from dataclasses import replace
 from uuid import UUID
 
 from domain.tenancy import repository
-from domain.tenancy.models import Member, TenantFolder, User
+from domain.tenancy.models import ConfiguredTenant, Member, User
+from domain.tenancy.providers import ProviderSettings
 from domain.tenancy.roles import TenantRole
 from domain.tenancy.session import InstallationSession, TenantSession
 from domain.tenancy.transactions import Transactions
@@ -22,20 +23,18 @@ class UnknownTenantError(Exception):
         super().__init__(f"Unknown tenant {slug!r}. Add it with `opsrun tenant`.")
 
 
-async def tenants(transactions: Transactions) -> Sequence[TenantFolder]:
-    """Return all tenants by slug, each with its export folder."""
+async def tenants(transactions: Transactions) -> Sequence[ConfiguredTenant]:
+    """Return all tenants by slug, each with its provider."""
     async with transactions.installation() as session:
-        return await repository.tenant_folders(session)
+        return await repository.configured_tenants(session)
 
 
 async def save_tenant(
-    transactions: Transactions, slug: str, name: str, export_folder: str | None
+    transactions: Transactions, slug: str, name: str, provider: ProviderSettings | None
 ) -> UUID:
-    """Add a tenant, or change the one with this slug; return its id."""
+    """Add a tenant, or change the one with this slug; return its id. None keeps its provider."""
     async with transactions.installation() as session:
-        return await repository.save_tenant(
-            session, slug=slug, name=name, export_folder=export_folder
-        )
+        return await repository.save_tenant(session, slug=slug, name=name, provider=provider)
 
 
 async def find_user(

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from uuid import UUID, uuid5
 
 from domain.errors import ForbiddenError
+from domain.tenancy.providers import ProviderKind, ProviderSettings
 from domain.tenancy.roles import LEAST_ROLE, TenantRole, refusal
 
 SLUG = re.compile("[a-z0-9]+(-[a-z0-9]+)*")
@@ -73,15 +74,16 @@ class Tenant:
     slug: str
     name: str
     retention_days: int
+    provider: ProviderKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class TenantFolder:
+class ConfiguredTenant:
     """A tenant as the operator configured it."""
 
     slug: str
     name: str
-    export_folder: str | None
+    provider: ProviderSettings | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,20 +4,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, Text, any_, bindparam, delete, func, select, text, update
+from sqlalchemy import ARRAY, Text, any_, bindparam, case, delete, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from domain.tables import app_user, membership, tenant, tenant_feed
 from domain.tenancy.claims import ClaimedUser
 from domain.tenancy.models import (
+    ConfiguredTenant,
     InitiatorKind,
     Member,
     Principal,
     Tenant,
     TenantAccess,
-    TenantFolder,
     User,
     kind_of,
+)
+from domain.tenancy.providers import (
+    DirectorySettings,
+    GraphSettings,
+    ProviderKind,
+    ProviderSettings,
 )
 from domain.tenancy.roles import TenantRole
 from domain.tenancy.session import AnyRow, InstallationSession, Session, TenantSession
@@ -28,7 +34,8 @@ _SHOW_CLAIMED = Statement(text("SELECT set_config('opsrun.claimed_slugs', :slugs
 
 
 def _tenant(row: AnyRow) -> Tenant:
-    return Tenant(row.tenant_id, row.slug, row.tenant_name, row.retention_days)
+    kind = row.provider and ProviderKind(row.provider)
+    return Tenant(row.tenant_id, row.slug, row.tenant_name, row.retention_days, kind)
 
 
 _PRINCIPAL = (
@@ -38,6 +45,10 @@ _PRINCIPAL = (
     tenant.c.slug,
     tenant.c.name.label("tenant_name"),
     tenant.c.retention_days,
+    case(
+        (tenant.c.graph.is_not(None), ProviderKind.GRAPH.value),
+        (tenant.c.export_folder.is_not(None), ProviderKind.DIRECTORY.value),
+    ).label("provider"),
 )
 
 
@@ -112,15 +123,23 @@ async def accesses(session: TenantSession, user_ids: Sequence[UUID]) -> dict[UUI
     }
 
 
+_PROVIDER = (tenant.c.export_folder, tenant.c.graph)
 _saving = insert(tenant).values(
-    {name: bindparam(name) for name in ("id", "slug", "name", "export_folder")}
+    {
+        column.name: bindparam(column.name, type_=column.type)
+        for column in (tenant.c.id, tenant.c.slug, tenant.c.name, *_PROVIDER)
+    }
 )
+_names_provider = or_(*(_saving.excluded[column.name].is_not(None) for column in _PROVIDER))
 _SAVE_TENANT = Statement(
     _saving.on_conflict_do_update(
         index_elements=[tenant.c.slug],
         set_={
             "name": _saving.excluded.name,
-            "export_folder": func.coalesce(_saving.excluded.export_folder, tenant.c.export_folder),
+            **{
+                column.name: case((_names_provider, _saving.excluded[column.name]), else_=column)
+                for column in _PROVIDER
+            },
         },
     ).returning(tenant.c.id)
 )
@@ -129,9 +148,20 @@ _ADD_FEED = Statement(
 )
 
 
-async def save_tenant(session: Session, *, slug: str, name: str, export_folder: str | None) -> UUID:
-    """Add the tenant with its feed, or change the one with this slug; return its id."""
-    values = {"id": uuid4(), "slug": slug, "name": name, "export_folder": export_folder}
+async def save_tenant(
+    session: Session, *, slug: str, name: str, provider: ProviderSettings | None
+) -> UUID:
+    """Add the tenant with its feed, or change the one with this slug; return its id.
+
+    Without a provider, an existing tenant keeps the one that it has.
+    """
+    values = {
+        "id": uuid4(),
+        "slug": slug,
+        "name": name,
+        "export_folder": provider.folder if isinstance(provider, DirectorySettings) else None,
+        "graph": provider.model_dump(mode="json") if isinstance(provider, GraphSettings) else None,
+    }
     tenant_id: UUID = await session.scalar(_SAVE_TENANT, values)
     await session.execute(_ADD_FEED, {"tenant_id": tenant_id})
     return tenant_id
@@ -205,9 +235,7 @@ async def remove_membership(session: TenantSession, user_id: UUID) -> bool:
 
 _ID_OF = Statement(select(tenant.c.id).where(tenant.c.slug == bindparam("slug")))
 _SLUGS = Statement(select(tenant.c.id, tenant.c.slug))
-_FOLDERS = Statement(
-    select(tenant.c.slug, tenant.c.name, tenant.c.export_folder).order_by(tenant.c.slug)
-)
+_CONFIGURED = Statement(select(tenant.c.slug, tenant.c.name, *_PROVIDER).order_by(tenant.c.slug))
 
 
 async def tenant_id_of(session: Session, slug: str) -> UUID | None:
@@ -220,10 +248,10 @@ async def tenant_slugs(session: InstallationSession) -> dict[UUID, str]:
     return {row.id: row.slug for row in await session.rows(_SLUGS)}
 
 
-async def tenant_folders(session: InstallationSession) -> Sequence[TenantFolder]:
-    """Return all tenants by slug, each with its export folder."""
-    rows = await session.rows(_FOLDERS)
-    return [TenantFolder(row.slug, row.name, row.export_folder) for row in rows]
+async def configured_tenants(session: InstallationSession) -> Sequence[ConfiguredTenant]:
+    """Return all tenants by slug, each with its provider."""
+    rows = await session.rows(_CONFIGURED)
+    return [ConfiguredTenant(row.slug, row.name, _provider(row)) for row in rows]
 
 
 _MEMBERS = Statement(
@@ -251,9 +279,9 @@ async def members(session: TenantSession) -> Sequence[Member]:
 _SET_RETENTION = Statement(
     update(tenant).where(tenant.c.id == TENANT).values(retention_days=bindparam("days"))
 )
-_EXPORT_FOLDER = Statement(select(tenant.c.export_folder).where(tenant.c.id == TENANT))
-_EXPORT_FOLDERS = Statement(
-    select(tenant.c.id, tenant.c.export_folder).where(tenant.c.export_folder.is_not(None))
+_PROVIDER_OF_TENANT = Statement(select(*_PROVIDER).where(tenant.c.id == TENANT))
+_PROVIDERS = Statement(
+    select(tenant.c.id, *_PROVIDER).where(or_(*(column.is_not(None) for column in _PROVIDER)))
 )
 
 
@@ -262,11 +290,19 @@ async def set_retention(session: TenantSession, days: int) -> None:
     await session.execute(_SET_RETENTION, {"days": days})
 
 
-async def export_folder(session: TenantSession) -> str | None:
-    """Return the tenant's export folder, if the operator set one."""
-    return await session.scalar_or_none(_EXPORT_FOLDER)
+async def provider(session: TenantSession) -> ProviderSettings | None:
+    """Return the settings of the tenant's provider, if the operator set one."""
+    row = await session.one_or_none(_PROVIDER_OF_TENANT)
+    return row and _provider(row)
 
 
-async def export_folders(session: InstallationSession) -> Sequence[tuple[UUID, str]]:
-    """Return the id and the export folder of each tenant that has one."""
-    return [(row.id, row.export_folder) for row in await session.rows(_EXPORT_FOLDERS)]
+async def providers(session: InstallationSession) -> Sequence[tuple[UUID, ProviderSettings]]:
+    """Return the id and the provider's settings of each tenant that has a provider."""
+    rows = await session.rows(_PROVIDERS)
+    return [(row.id, settings) for row in rows if (settings := _provider(row)) is not None]
+
+
+def _provider(row: AnyRow) -> ProviderSettings | None:
+    if row.graph is not None:
+        return GraphSettings.model_validate(row.graph)
+    return None if row.export_folder is None else DirectorySettings(row.export_folder)

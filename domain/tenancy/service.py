@@ -1,6 +1,7 @@
 """The use cases of tenants: who is calling, and the tenant's settings."""
 
 import logging
+from dataclasses import replace
 from uuid import UUID
 
 from domain.concurrency.shared_reads import SharedReads
@@ -92,4 +93,4 @@ class Tenancy:
             )
         async with self._transactions.member(access, CHANGE_SETTINGS) as session:
             await repository.set_retention(session, days)
-        return Tenant(access.tenant_id, access.tenant.slug, access.tenant.name, days)
+        return replace(access.tenant, retention_days=days)

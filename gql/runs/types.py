@@ -7,7 +7,7 @@ import strawberry
 from strawberry import UNSET, argument, field
 from strawberry.scalars import JSON
 
-from domain.lifecycle import RunStatus, StatusBucket
+from domain.lifecycle import ACTIVE_STATUSES, StatusBucket
 from domain.runs import failures, models
 from domain.runs.foreign import context_to_show, links_of
 from domain.runs.repository import reading
@@ -88,9 +88,12 @@ class OperationRun(Node):
     )
     url: str = field(description="The URL of the run's page in the hub.")
 
-    @field(description="Why the run still waits, if something is missing; null otherwise.")
+    @field(
+        description="Why the run waits, if something is missing: a worker, or an answer of another"
+        " service. Null otherwise."
+    )
     async def waiting_reason(self, info: Info) -> str | None:
-        if self.model.row["status"] != RunStatus.PENDING:
+        if self.model.row["status"] not in ACTIVE_STATUSES:
             return None
         return await info.context.load(
             waiting_reasons, self.access, self.model.id, share=info.context.cases.share

@@ -10,6 +10,7 @@ from domain.runs.failures import ProducerError
 from domain.runs.models import OperationRun
 from domain.tenancy.administration import save_member, save_tenant
 from domain.tenancy.models import User
+from domain.tenancy.providers import DirectorySettings
 from domain.tenancy.roles import TenantRole
 from domain.tenancy.transactions import Transactions
 from opsrun.auth.tokens import LOCAL_ISSUER
@@ -103,7 +104,9 @@ def _real(folder: Path) -> Path:
 
 async def save_demo_tenant(transactions: Transactions, tenant: DemoTenant, folder: Path) -> None:
     """Add a tenant with its members and the scopes of its export folder."""
-    tenant_id = await save_tenant(transactions, tenant.slug, tenant.name, str(_real(folder)))
+    tenant_id = await save_tenant(
+        transactions, tenant.slug, tenant.name, DirectorySettings(str(_real(folder)))
+    )
     # Maintenance would add the scopes too, but a user may start a sync before it does.
     scopes = await DirectoryProvider(folder).scopes()
     await InventoryMaintenance(transactions).save_scopes(tenant_id, scopes)

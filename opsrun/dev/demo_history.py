@@ -34,6 +34,7 @@ from domain.runs.run_types import RunType
 from domain.runs.starting import RunStarter
 from domain.tenancy import repository as tenancy
 from domain.tenancy.models import TenantAccess
+from domain.tenancy.providers import DirectorySettings, ProviderSettings
 from domain.tenancy.session import TenantSession
 from domain.tenancy.transactions import Transactions
 from domain.wakeups import WakeUps
@@ -64,17 +65,19 @@ async def write_history(transactions: Transactions, wakeups: WakeUps) -> None:
             if not await _is_untouched(session):
                 continue
             click.echo(f"Writing four weeks of history for {tenant.name} ...")
-            exports = await tenancy.export_folder(session)
+            exports = await tenancy.provider(session)
             with TemporaryDirectory(prefix="opsrun-demo-") as folder:
                 history = _History(session, wakeups, Path(folder) / "exports")
-                await _use_exports(session, tenant, str(history.exports))
+                await _use_exports(session, tenant, DirectorySettings(str(history.exports)))
                 await (_busy_weeks if tenant is demo.TENANTS[0] else _quiet_weeks)(history)
             await _use_exports(session, tenant, exports)
             await move_into_past(session, history.moments)
 
 
-async def _use_exports(session: TenantSession, tenant: demo.DemoTenant, folder: str | None) -> None:
-    await tenancy.save_tenant(session, slug=tenant.slug, name=tenant.name, export_folder=folder)
+async def _use_exports(
+    session: TenantSession, tenant: demo.DemoTenant, provider: ProviderSettings | None
+) -> None:
+    await tenancy.save_tenant(session, slug=tenant.slug, name=tenant.name, provider=provider)
 
 
 async def _is_untouched(session: TenantSession) -> bool:

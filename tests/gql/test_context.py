@@ -13,6 +13,7 @@ from domain.errors import BadInputError, ForbiddenError, UnauthenticatedError
 from domain.tables import tenant
 from domain.tenancy.administration import remove_member, save_member, save_tenant
 from domain.tenancy.models import TenantAccess
+from domain.tenancy.providers import DirectorySettings
 from domain.tenancy.roles import TenantRole
 from domain.tenancy.session import TenantSession
 from gql import context as context_module
@@ -104,7 +105,9 @@ async def test_a_role_that_was_not_read_again_is_not_relied_on(
 ) -> None:
     transactions = world.resources[Login.MAINTENANCE].transactions
     member, other = world.members[TenantRole.OPERATOR], f"{world.slug}-other"
-    other_id = await save_tenant(transactions, other, "Other", str(world.exports))
+    other_id = await save_tenant(
+        transactions, other, "Other", DirectorySettings(str(world.exports))
+    )
     await save_member(transactions, other, member, TenantRole.OWNER)
     context = context_of(world)
     await context.enter(world.tenant_id)

@@ -6,7 +6,7 @@ from domain.tenancy.roles import TenantRole
 from tests.gql.api import RunningApi
 from tests.world import World
 
-TENANT = "query ($id: ID!) { tenant(id: $id) { id slug name viewerRole retentionDays } }"
+TENANT = "query ($id: ID!) { tenant(id: $id) { id slug name viewerRole retentionDays provider } }"
 
 
 @pytest.mark.parametrize("role", TenantRole)
@@ -20,6 +20,7 @@ async def test_every_role_sees_the_tenant_and_its_own_role(
         "name": f"Tenant {world.slug}",
         "viewerRole": role.value,
         "retentionDays": 90,
+        "provider": "DIRECTORY",
     }
 
 

@@ -350,6 +350,72 @@ def test_a_tenant_is_added_and_changed(
     assert rows(query, tenant) == [("Again", str(tmp_path))]
 
 
+GRAPH = (
+    *(
+        "--graph-tenant",
+        "contoso.example",
+        "--graph-client",
+        "0f1e2d3c-app",
+    ),
+    *("--graph-secret", "env:GRAPH_SECRET"),
+)
+
+
+def test_a_tenant_has_one_provider(
+    opsrun: Opsrun, operator: dict[str, str], tenant: str, rows: Rows, tmp_path: Path
+) -> None:
+    query = "SELECT export_folder, graph->>'reference' FROM opsrun.tenant WHERE slug = $1"
+    change = ("tenant", tenant, "--name", "Test")
+    for provider, expected in (
+        (GRAPH, (None, "env:GRAPH_SECRET")),
+        ((), (None, "env:GRAPH_SECRET")),
+        (("--export-folder", "."), (str(tmp_path), None)),
+        (GRAPH, (None, "env:GRAPH_SECRET")),
+    ):
+        succeeded(opsrun(*change, *provider, environment=operator))
+        assert rows(query, tenant) == [expected]
+    [line] = [
+        line
+        for line in succeeded(opsrun("tenants", environment=operator)).splitlines()
+        if line.startswith(tenant)
+    ]
+    assert line.endswith(
+        "Microsoft Graph (global): tenant contoso.example, app 0f1e2d3c-app,"
+        " secret in env:GRAPH_SECRET, scopes: all"
+    )
+
+
+SECRET = "hunter2~of~the~app"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((*GRAPH, "--export-folder", "."), "Use either --export-folder or the options of Graph."),
+        (GRAPH[:4], "Microsoft Graph needs --graph-tenant, --graph-client, and one of"),
+        (GRAPH[2:], "Microsoft Graph needs --graph-tenant, --graph-client, and one of"),
+        ((*GRAPH, "--graph-certificate", "file:/c.pem"), "and one of --graph-secret"),
+        ((*GRAPH[:4], "--graph-secret", SECRET), "It must be env:NAME or file:/PATH"),
+        ((*GRAPH[:4], "--graph-certificate", "file:c.pem"), "It must be env:NAME or file:/PATH"),
+        (("--graph-tenant", "a/b", *GRAPH[2:]), "It must be an id or a domain name."),
+        ((*GRAPH, "--graph-cloud", "mars"), "'mars' is not one of"),
+        ((*GRAPH, "--graph-scopes", "none"), "'none' is not one of"),
+    ],
+)
+def test_options_of_graph_that_do_not_fit_change_nothing(
+    opsrun: Opsrun,
+    operator: dict[str, str],
+    tenant: str,
+    rows: Rows,
+    options: tuple[str, ...],
+    message: str,
+) -> None:
+    output = failed(opsrun("tenant", tenant, "--name", "No", *options, environment=operator), 2)
+    assert message in " ".join(output.replace("│", "").split())
+    assert SECRET not in output
+    assert rows("SELECT name, graph FROM opsrun.tenant WHERE slug = $1", tenant) == [("Test", None)]
+
+
 def test_tenants_are_listed_with_their_export_folders(
     opsrun: Opsrun, operator: dict[str, str], tenant: str, tmp_path: Path
 ) -> None:
@@ -359,7 +425,7 @@ def test_tenants_are_listed_with_their_export_folders(
         [match] = [line for line in listed if line.startswith(tenant)]
         return " ".join(match.split())
 
-    assert line() == f"{tenant} Test (no export folder)"
+    assert line() == f"{tenant} Test (no provider)"
     arguments = ("tenant", tenant, "--name", "Renamed", "--export-folder", ".")
     succeeded(opsrun(*arguments, environment=operator))
     assert line() == f"{tenant} Renamed {tmp_path}"

@@ -29,14 +29,17 @@ async def new_broker(url: str) -> AsyncIterator[RunBroker]:
 
 
 @asynccontextmanager
-async def receiving(broker: RunBroker, max_async_tasks: int) -> AsyncIterator[None]:
-    """Execute tasks as `opsrun worker` does."""
+async def receiving(
+    broker: RunBroker, max_async_tasks: int, slots: asyncio.Semaphore | None = None
+) -> AsyncIterator[None]:
+    """Execute tasks as `opsrun worker` does; the slots may be those of its runner."""
     receiver = Receiver(
         broker,
         ack_type=AcknowledgeType.WHEN_RECEIVED,
         max_async_tasks=max_async_tasks,
         run_startup=False,
     )
+    receiver.sem = slots or receiver.sem
     finish = asyncio.Event()
     task = asyncio.create_task(receiver.listen(finish))
     try:

@@ -61,6 +61,7 @@ def runner_of(
     claimer: RunClaimer | None = None,
     metrics: RunMetrics | None = None,
     tracer: Tracer | None = None,
+    slots: asyncio.Semaphore | None = None,
 ) -> RunRunner:
     """Return a worker with this producer alone."""
     return RunRunner(
@@ -70,6 +71,7 @@ def runner_of(
         run_timeout=run_timeout,
         metrics=metrics,
         tracer=tracer,
+        slots=slots,
     )
 
 

@@ -7,13 +7,13 @@ from uuid import UUID
 
 from domain.inventory.duplicates import duplicates
 from domain.inventory.models import PolicyRecord, SyncParameters
-from domain.inventory.provider import InventoryProvider, NotTaken
+from domain.inventory.provider import InventoryProvider, NotTaken, ProviderCall
 from domain.inventory.records import prepare
 from domain.inventory.repository import policies
 from domain.inventory.repository.scopes import save_scopes
 from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
-from domain.tenancy.repository import export_folder
+from domain.tenancy.repository import provider as provider_settings
 from workers.producers.batches import one_ahead, timed_batches
 from workers.producers.compute_threads import COMPUTE_THREADS
 from workers.providers import provider_of
@@ -30,8 +30,9 @@ class InventorySync:
         """Read the scope and store its documents, then record the policies."""
         parameters = SyncParameters.model_validate(execution.context)
         async with execution.reading() as session:
-            provider = provider_of(await export_folder(session))
+            settings = await provider_settings(session)
             had = await policies.current_policy_count(session, parameters.scope_key)
+        provider = provider_of(settings, ProviderCall.of_run(execution))
         items = await _read_scope(execution, provider, parameters)
         if had and not parameters.allow_empty:
             _require_policies(items, had)

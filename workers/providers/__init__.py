@@ -2,22 +2,28 @@
 
 from pathlib import Path
 
-from domain.inventory.provider import InventoryProvider
+from domain.inventory.provider import InventoryProvider, ProviderCall
 from domain.runs.failures import FailureReason, ProducerError
+from domain.tenancy.providers import DirectorySettings, ProviderSettings
 
 
-def provider_of(export_folder: str | None) -> InventoryProvider:
-    """Return a new provider for the tenant's export folder.
+def provider_of(settings: ProviderSettings | None, call: ProviderCall) -> InventoryProvider:
+    """Return a new provider with the tenant's settings.
 
     Raises:
-        ProducerError: PROVIDER_UNAVAILABLE without a folder.
+        ProducerError: PROVIDER_UNAVAILABLE without settings.
     """
-    if export_folder is None:
+    if isinstance(settings, DirectorySettings):
+        # Imported here, so that maintenance starts without it.
+        from workers.providers.directory import DirectoryProvider
+
+        return DirectoryProvider(Path(settings.folder))
+    if settings is not None:
         raise ProducerError(
             FailureReason.PROVIDER_UNAVAILABLE,
-            "No export folder is set for this tenant. The operator sets it with `opsrun tenant`.",
+            "These workers cannot read Microsoft Graph. The operator upgrades them.",
         )
-    # Imported here, so that maintenance starts without it.
-    from workers.providers.directory import DirectoryProvider
-
-    return DirectoryProvider(Path(export_folder))
+    raise ProducerError(
+        FailureReason.PROVIDER_UNAVAILABLE,
+        "No provider is set for this tenant. The operator sets it with `opsrun tenant`.",
+    )

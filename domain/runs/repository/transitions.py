@@ -43,7 +43,10 @@ from domain.tenancy.session import TenantSession
 from domain.tenancy.statements import TENANT, Statement, entering
 
 _now = func.clock_timestamp()
-NO_LEASE = {"lease_token": None, "lease_owner": None, "lease_expires_at": None}
+NO_LEASE = {
+    **dict.fromkeys(("lease_token", "lease_owner", "lease_expires_at")),
+    "waiting_reason": None,
+}
 WAITING = {**NO_LEASE, "status": RunStatus.PENDING, "last_dispatched_at": None}
 
 DELAY: BindParameter[timedelta] = bindparam("delay", type_=Interval())
@@ -199,6 +202,11 @@ _SET_TOTAL = recorded(
     RunEventKind.PROGRESSED,
     left=RunStatus.RUNNING,
 )
+_SET_WAITING = recorded(
+    FENCED.values(waiting_reason=bindparam("new_reason", type_=Text()), **NEXT_VERSION),
+    RunEventKind.PROGRESSED,
+    left=RunStatus.RUNNING,
+)
 
 
 async def heartbeat(session: TenantSession, lease: Lease, duration: timedelta) -> bool:
@@ -218,6 +226,13 @@ async def lock(session: TenantSession, lease: Lease) -> bool:
 async def set_total(session: TenantSession, lease: Lease, total: int) -> OperationRun | None:
     """Set the number of items, including those of earlier attempts; None without the lease."""
     return await _run_of(session, _SET_TOTAL, held(lease, new_total=total))
+
+
+async def set_waiting(
+    session: TenantSession, lease: Lease, reason: str | None
+) -> OperationRun | None:
+    """Set why the running run waits; None if it goes on. None is returned without the lease."""
+    return await _run_of(session, _SET_WAITING, held(lease, new_reason=reason))
 
 
 def _end(status: Any, **effects: Any) -> Statement:

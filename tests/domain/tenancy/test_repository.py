@@ -6,6 +6,7 @@ from uuid import uuid4
 from domain.tenancy import repository
 from domain.tenancy.administration import remove_member, save_member, save_tenant
 from domain.tenancy.models import User
+from domain.tenancy.providers import DirectorySettings
 from domain.tenancy.roles import TenantRole
 from opsrun.auth.tokens import LOCAL_ISSUER
 from opsrun.postgres.engines import Login
@@ -18,7 +19,9 @@ async def test_a_tenant_is_added_once_and_then_changed(world: World) -> None:
     assert await save_tenant(transactions, world.slug, "New name", None) == world.tenant_id
     async with transactions.installation() as session:
         # None keeps the folder.
-        assert await repository.export_folder(session.within(world.tenant_id)) == str(world.exports)
+        assert await repository.provider(session.within(world.tenant_id)) == DirectorySettings(
+            str(world.exports)
+        )
         assert (await repository.tenant_slugs(session))[world.tenant_id] == world.slug
         assert await repository.tenant_id_of(session, world.slug) == world.tenant_id
         assert await repository.tenant_id_of(session, "unknown") is None
@@ -26,9 +29,11 @@ async def test_a_tenant_is_added_once_and_then_changed(world: World) -> None:
     position = await world.cursor(await world.access())
     assert position.seq == 1
 
-    await save_tenant(transactions, world.slug, "New name", "/elsewhere")
+    await save_tenant(transactions, world.slug, "New name", DirectorySettings("/elsewhere"))
     async with transactions.installation() as session:
-        assert (world.tenant_id, "/elsewhere") in await repository.export_folders(session)
+        assert (world.tenant_id, DirectorySettings("/elsewhere")) in await repository.providers(
+            session
+        )
 
 
 async def test_a_member_has_one_role_until_it_is_removed(world: World) -> None:

@@ -1,5 +1,6 @@
-"""Clients see why a queued run waits, and which run types a worker knows."""
+"""Clients see why a run waits, and which run types a worker knows."""
 
+import asyncio
 from dataclasses import replace
 from uuid import uuid4
 
@@ -7,6 +8,7 @@ import pytest
 
 from domain.inventory.run_type import INVENTORY_SYNC
 from domain.runs.run_types import run_types
+from tests.acts import claim, until
 from tests.client import WEBSOCKET
 from tests.gql.api import RunningApi
 from tests.world import World
@@ -44,6 +46,23 @@ async def test_a_list_says_why_its_runs_wait_with_one_statement(
     served = {"runType": "inventory.sync", "waitingReason": None}
     assert data["tenant"]["operationRuns"]["nodes"] == [*[expected] * 3, served, served]
     assert len([text for text in statements if "worker_run_type" in text]) == 1
+
+
+async def test_a_running_run_says_why_it_waits(api: RunningApi, world: World) -> None:
+    reason = "Microsoft Graph limits requests."
+    execution = await claim(world, (await world.start()).run.id)
+    query = RUNS.replace("waitingReason", "statusBucket waitingReason version")
+    waiting = asyncio.create_task(execution.wait(600, reason))
+    client = api.member(world)
+
+    async def is_shown() -> bool:
+        (run,) = (await client.data(query, tenant=world.global_id))["tenant"]["operationRuns"][
+            "nodes"
+        ]
+        return bool(run["statusBucket"] == "RUNNING" and run["waitingReason"] == reason)
+
+    await until(is_shown)
+    waiting.cancel()
 
 
 async def test_a_list_without_the_reason_does_not_read_it(api: RunningApi, world: World) -> None:

@@ -92,7 +92,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def provide(monkeypatch: pytest.MonkeyPatch, provider: InventoryProvider) -> None:
-    monkeypatch.setattr(inventory_sync, "provider_of", lambda _: provider)
+    monkeypatch.setattr(inventory_sync, "provider_of", lambda *_: provider)
 
 
 async def stored_ids(world: World, run_id: object) -> list[str]:
