@@ -17,7 +17,7 @@ from gql.ids import GlobalId
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login
 from opsrun.resources import Resources
-from tests.acts import export, policy
+from tests.acts import claim, export, policy
 from tests.clients.browser import Visitor, chromium, faults, go
 from tests.clients.conftest import Line, Product
 from tests.nodejs import CHROMIUM, needs_node
@@ -119,6 +119,8 @@ async def test_two_syncs_and_a_comparison_lead_to_findings(page: Page, place: Wo
     await offer(place, policy("a", passwordRequired=False), policy("gone"))
     await expect(page.get_by_text("Nothing ran in the last 30 days")).to_be_visible()
     await sync(page, ended=1)
+    await expect(page.get_by_text("Policies are read from a folder of exports.")).to_be_visible()
+    await expect(page.get_by_role("region", name=SCOPE)).to_contain_text("2 policies")
     await offer(place, policy("a", passwordRequired=True), policy("new"))
     await sync(page, ended=2)
 
@@ -148,6 +150,17 @@ async def test_two_syncs_and_a_comparison_lead_to_findings(page: Page, place: Wo
 
     await page.locator("label", has_text="Removed").click()
     await expect(page.get_by_role("button", name=re.compile("Policy "))).to_have_count(1)
+
+
+async def test_a_running_run_says_why_it_waits(visitor: Visitor, place: World) -> None:
+    reason = "Microsoft Graph limits requests."
+    execution = await claim(place, (await place.start()).run.id)
+    run_id = GlobalId("OperationRun", place.tenant_id, execution.run.id.hex).encode()
+    page = await visitor.open(f"/t/{place.slug}/operations/{run_id}", place.token())
+    await expect(page.get_by_text("A worker is on it.")).to_be_visible()
+    waiting = asyncio.create_task(execution.wait(600, reason))
+    await expect(page.get_by_text(reason)).to_be_visible()
+    waiting.cancel()
 
 
 async def test_its_registered_documents_run_where_only_registered_ones_may(

@@ -9,6 +9,7 @@ import { StartNote } from "../starting/StartNote";
 import { useStartPermission } from "../starting/permission";
 import { Page } from "../ui/Page";
 import { Empty, Failure, Loading } from "../ui/states";
+import { providerText } from "./formats";
 import { PolicyTable } from "./PolicyTable";
 import { SyncCard } from "./SyncCard";
 import { SYNC, useScopeStates } from "./scopeStates";
@@ -17,7 +18,7 @@ import { useScopes } from "./scopes";
 export function InventoryPage(): ReactNode {
   const { id } = useTenant();
   const [params] = useSearchParams();
-  const { scopes, error, refetch } = useScopes(id);
+  const { scopes, provider, error, refetch } = useScopes(id);
   const stateOf = useScopeStates(id);
   const permission = useStartPermission(id, SYNC);
   const syncs = useLiveRuns(id, { runTypes: [SYNC] }, 5);
@@ -30,7 +31,7 @@ export function InventoryPage(): ReactNode {
 
   return (
     <Page
-      lead="Read the policies of a scope into a snapshot. Two complete snapshots show what drifted."
+      lead={`${provider === undefined ? "" : providerText(provider)} A sync stores the policies of a scope as a snapshot. Two complete snapshots show what drifted.`}
       title="Inventory"
     >
       <StartNote permission={permission} />

@@ -10,6 +10,7 @@ import { StartButton } from "../starting/StartButton";
 import type { Permission } from "../starting/permission";
 import { Ago } from "../ui/Ago";
 import { outcomeText } from "../ui/outcome";
+import { formatsText } from "./formats";
 import { RunBrief, ScopeCard } from "./ScopeCard";
 import { SyncAsEmpty } from "./SyncAsEmpty";
 import type { ScopeState } from "./scopeStates";
@@ -30,7 +31,7 @@ interface SyncCardProps {
 export function SyncCard({ scope, state, permission }: SyncCardProps): ReactNode {
   const { id, slug } = useTenant();
   const [startSync] = useMutation(StartSync);
-  const { key, lastSeenAt, lastSnapshotRunId } = scope;
+  const { key, lastSeenAt, lastSnapshotRunId, formats } = scope;
   const { lastSync, wholeSyncs } = state;
   const start = async (allowEmpty: boolean) => {
     const input = { tenantId: id, scopeKey: key, allowEmpty };
@@ -55,6 +56,7 @@ export function SyncCard({ scope, state, permission }: SyncCardProps): ReactNode
             "Never"
           ),
         ],
+        ...(formats.length ? ([["Holds", formatsText(formats)]] as const) : []),
       ]}
       link={
         <Anchor component={Link} size="sm" to={inventoryPath(slug, key)}>

@@ -9,13 +9,21 @@ const Scopes = graphql(`
   query Scopes($tenant: ID!) {
     tenant(id: $tenant) {
       id
-      inventoryScopes { key lastSeenAt lastSnapshotRunId }
+      provider
+      inventoryScopes {
+        key
+        lastSeenAt
+        lastSnapshotRunId
+        formats { format policyCount }
+      }
     }
   }
 `);
 
 interface UsedScopes {
   scopes: ScopesQuery["tenant"]["inventoryScopes"] | undefined;
+  /** Undefined while it is loaded; null if the tenant has none. */
+  provider: ScopesQuery["tenant"]["provider"] | undefined;
   error: Error | undefined;
   refetch: () => void;
 }
@@ -26,5 +34,10 @@ export function useScopes(tenant: string): UsedScopes {
     fetchPolicy: "cache-and-network",
     pollInterval: POLL_MS,
   });
-  return { scopes: data?.tenant.inventoryScopes, error, refetch: () => void refetch() };
+  return {
+    scopes: data?.tenant.inventoryScopes,
+    provider: data?.tenant.provider,
+    error,
+    refetch: () => void refetch(),
+  };
 }

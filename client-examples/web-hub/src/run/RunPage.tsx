@@ -67,7 +67,7 @@ function Detail({ run }: { run: Run }): ReactNode {
       lead={
         <Group gap="xs">
           <StatusBadge bucket={live.statusBucket} />
-          {live.statusExplanation} {live.statusBucket === "QUEUED" && run.waitingReason}
+          {live.statusExplanation} {live.finishedAt === null && run.waitingReason}
         </Group>
       }
       title={runTitle(run, titleOf)}
