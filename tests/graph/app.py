@@ -10,11 +10,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tests.graph.calls import GraphError, Reply
+from tests.graph.calls import Reply
+from tests.graph.errors import EntraError, GraphError
 from tests.graph.faults import Answered, Cut, Faults, Slow
 from tests.graph.options import read_options
 from tests.graph.service import VERSIONS, Service, make_call
-from tests.graph.tokens import Cloud, EntraError, Tokens
+from tests.graph.tokens import Cloud, Tokens
 
 _TRANSPORT = "graph.transport"
 TOKEN_PATH = "/token"

@@ -20,7 +20,7 @@ async def open_http(double: Double) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def request_token(
-    http: httpx.AsyncClient, double: Double, cloud: Cloud | None = None, **form: str
+    http: httpx.AsyncClient, double: Double, cloud: Cloud | None = None, /, **form: str
 ) -> httpx.Response:
     """Ask the cloud's token endpoint, with the secret unless the form says otherwise."""
     cloud = cloud or double.clouds["global"]

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from secrets import token_urlsafe
 from typing import Any
 
-from tests.graph.calls import Call, GraphError, Reply
+from tests.graph.calls import Call, Reply
+from tests.graph.errors import GraphError
 from tests.graph.groups import Group, Groups, Presence
 from tests.graph.options import require_known, selected
 

@@ -13,7 +13,7 @@ from email.utils import format_datetime
 from fnmatch import fnmatchcase
 from typing import Literal, TypeVar
 
-from tests.graph.calls import GraphError
+from tests.graph.errors import GraphError
 
 F = TypeVar("F", bound="Fault")
 

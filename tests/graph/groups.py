@@ -6,7 +6,8 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from tests.graph.calls import Call, GraphError, Reply, no_segment
+from tests.graph.calls import Call, Reply
+from tests.graph.errors import GraphError, no_segment
 from tests.graph.options import matches, require_known, selected, top
 from tests.graph.pages import page, resume
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from tests.graph.calls import GraphError, bad_request
+from tests.graph.errors import GraphError, bad_request
 
 _COMPARISON = re.compile(
     r"\s*(?P<name>\w+)\s+(?P<operator>eq|ne)\s+(?P<value>'(?:[^']|'')*'|\w+)\s*"

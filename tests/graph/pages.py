@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tests.graph.calls import Call, bad_request
+from tests.graph.calls import Call
+from tests.graph.errors import bad_request
 
 SKIP = "$skiptoken"
 

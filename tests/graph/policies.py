@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from tests.graph.calls import Call, Reply, bad_request, intune_error, no_segment
+from tests.graph.calls import Call, Reply
+from tests.graph.errors import bad_request, intune_error, no_segment
 from tests.graph.exports import Document
 from tests.graph.faults import Faults, NoAssignments, OtherOrder
 from tests.graph.metadata import level_of, reduced
@@ -119,7 +120,8 @@ class _Reading:
         """Return a page of the list."""
         call = self._call
         require_known(call.options, _OPTIONS)
-        is_match, size = matches(call.options), top(call.options, most)
+        self._require_expandable(self._collection.links)
+        is_match, size = matches(call.options), top(call.options, self._list_page(most))
         listed = [one for one in policies.values() if self.has(one) and is_match(one.full)]
         some, next_link = page(call.url, call.options, listed, offset, size)
         items = [
@@ -131,6 +133,16 @@ class _Reading:
             # The number on this page, not of all.
             body["@odata.count"] = len(items)
         return _list_reply(body, next_link)
+
+    def _require_expandable(self, links: Mapping[str, Navigation]) -> None:
+        """Refuse what a list cannot expand, also where the list is empty."""
+        for name in expansions(self._call.options):
+            _of(links, name, True)
+
+    def _list_page(self, most: int) -> int:
+        links = self._collection.links
+        pages = [links[name].list_page for name in expansions(self._call.options) if name in links]
+        return min([most, *(page for page in pages if page is not None)])
 
     def below(self, policy: Policy, offset: int) -> Reply:
         """Return the policy, or what the path names below it."""
@@ -157,6 +169,7 @@ class _Reading:
         if navigation.single:
             body = self._entity(entity[name], navigation.links, call.options, True)
             return Reply(200, {"@odata.context": self._context(), **body})
+        self._require_expandable(navigation.links)
         items = self._related(entity, name)
         size = top(call.options, navigation.page)
         some, next_link = page(call.url, call.options, items, offset, size)
@@ -247,8 +260,9 @@ def _list_reply(body: Document, next_link: str | None) -> Reply:
 
 
 def _least_details(policy: Document, collection: Collection) -> int:
+    # A list that expands settings has one policy on a page, so it saves nothing.
     itself = bool(collection.hidden) or any(
-        link.of_one and not link.in_lists for link in collection.links.values()
+        link.of_one and not _is_free(link) for link in collection.links.values()
     )
     return itself + sum(
         _least_pages(policy, name, link, itself) for name, link in collection.links.items()
@@ -261,8 +275,12 @@ def _least_pages(entity: Mapping[str, Any], name: str, link: Navigation, itself:
     items = entity.get(name) or _NONE
     pages = math.ceil(len(items) / link.page)
     # The first page comes with the list, or with the entity itself.
-    is_free = link.in_lists or (itself and link.of_one)
+    is_free = _is_free(link) or (itself and link.of_one)
     below = sum(
         _least_pages(item, inner, one, False) for item in items for inner, one in link.links.items()
     )
     return max(pages, 1) - is_free + below
+
+
+def _is_free(link: Navigation) -> bool:
+    return link.in_lists and link.list_page is None

@@ -1,7 +1,7 @@
 """The collections of policies that the double serves: one row each.
 
-Paths and versions are those of graph-provider.md. What may be expanded is what Graph's users do:
-a collection's assignments in its list, a policy's settings only where the policy itself is read.
+Paths and versions are those of graph-provider.md. What may be expanded is what public tools do:
+assignments in lists, settings at the price of small pages, and nothing below definition values.
 """
 
 from collections.abc import Mapping
@@ -12,8 +12,8 @@ from tests.graph.counting import Area
 BETA = frozenset({"beta"})
 BOTH = frozenset({"beta", "v1.0"})
 SETTINGS_PAGE = 25
-_CONFIGURATION = "DeviceManagementConfiguration.Read.All"
-_SERVICE = "DeviceManagementServiceConfig.Read.All"
+_CONFIGURATION = frozenset({"DeviceManagementConfiguration.Read.All"})
+_SERVICE = frozenset({"DeviceManagementServiceConfig.Read.All"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class Navigation:
     page: int = 100
     in_lists: bool = True
     """Whether a list may expand it."""
+    list_page: int | None = None
+    """The most members of a list that expands it."""
     of_one: bool = True
     """Whether the entity itself may expand it."""
     single: bool = False
@@ -39,13 +41,15 @@ class Collection:
     versions: frozenset[str] = BETA
     hidden: frozenset[str] = frozenset()
     """Properties that are null in a list."""
-    role: str = _CONFIGURATION
+    roles: frozenset[str] = _CONFIGURATION
+    """Any of these permissions is enough."""
     on_select: frozenset[str] = frozenset()
     """Computed properties that only `$select` returns."""
 
 
 _ASSIGNMENTS = {"assignments": Navigation()}
-_NESTED_SETTINGS = Navigation(page=SETTINGS_PAGE, in_lists=False)
+# Graph's pages shrink to one or two policies in a list that expands settings.
+_SETTINGS = Navigation(page=SETTINGS_PAGE, list_page=1)
 _ACTIONS = Navigation(links={"scheduledActionConfigurations": Navigation()})
 _SCRIPT = frozenset({"scriptContent"})
 _PRESENTATIONS = Navigation(
@@ -59,7 +63,8 @@ _DEFINITION_VALUES = Navigation(
 
 
 def _scripts(type_name: str, hidden: frozenset[str] = _SCRIPT) -> Collection:
-    return Collection(Area.SCRIPTS, type_name, _ASSIGNMENTS, hidden=hidden)
+    roles = _CONFIGURATION | {"DeviceManagementScripts.Read.All"}
+    return Collection(Area.SCRIPTS, type_name, _ASSIGNMENTS, hidden=hidden, roles=roles)
 
 
 def _profiles(type_name: str) -> Collection:
@@ -70,7 +75,7 @@ COLLECTIONS: Mapping[str, Collection] = {
     "configurationPolicies": Collection(
         Area.CATALOG,
         "deviceManagementConfigurationPolicy",
-        {"settings": _NESTED_SETTINGS, **_ASSIGNMENTS},
+        {"settings": _SETTINGS, **_ASSIGNMENTS},
         on_select=frozenset({"isAssigned"}),
     ),
     "deviceConfigurations": Collection(
@@ -85,14 +90,14 @@ COLLECTIONS: Mapping[str, Collection] = {
     "compliancePolicies": Collection(
         Area.CONFIGURATION,
         "deviceManagementCompliancePolicy",
-        {"settings": _NESTED_SETTINGS, "scheduledActionsForRule": _ACTIONS, **_ASSIGNMENTS},
+        {"settings": _SETTINGS, "scheduledActionsForRule": _ACTIONS, **_ASSIGNMENTS},
         on_select=frozenset({"isAssigned"}),
     ),
     "deviceEnrollmentConfigurations": Collection(
-        Area.ENROLLMENT, "deviceEnrollmentConfiguration", _ASSIGNMENTS, BOTH, role=_SERVICE
+        Area.ENROLLMENT, "deviceEnrollmentConfiguration", _ASSIGNMENTS, BOTH, roles=_SERVICE
     ),
     "windowsAutopilotDeploymentProfiles": Collection(
-        Area.ENROLLMENT, "windowsAutopilotDeploymentProfile", _ASSIGNMENTS, role=_SERVICE
+        Area.ENROLLMENT, "windowsAutopilotDeploymentProfile", _ASSIGNMENTS, roles=_SERVICE
     ),
     "groupPolicyConfigurations": Collection(
         Area.OTHER,
@@ -113,7 +118,7 @@ COLLECTIONS: Mapping[str, Collection] = {
         "deviceManagementIntent",
         {
             "settings": Navigation(page=SETTINGS_PAGE, in_lists=False, of_one=False),
-            "assignments": Navigation(in_lists=False, of_one=False),
+            **_ASSIGNMENTS,
         },
     ),
     "notificationMessageTemplates": Collection(
@@ -121,10 +126,10 @@ COLLECTIONS: Mapping[str, Collection] = {
         "notificationMessageTemplate",
         {"localizedNotificationMessages": Navigation(in_lists=False)},
         BOTH,
-        role=_SERVICE,
+        roles=_SERVICE,
     ),
     "roleScopeTags": Collection(
-        Area.OTHER, "roleScopeTag", _ASSIGNMENTS, role="DeviceManagementRBAC.Read.All"
+        Area.OTHER, "roleScopeTag", _ASSIGNMENTS, roles=frozenset({"DeviceManagementRBAC.Read.All"})
     ),
     "assignmentFilters": Collection(Area.OTHER, "deviceAndAppManagementAssignmentFilter", {}),
 }

@@ -8,9 +8,10 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
-from tests.graph.calls import Call, GraphError, Reply, bad_request, no_segment
+from tests.graph.calls import Call, Reply
 from tests.graph.counting import Area, Counted, Requests
 from tests.graph.deltas import Deltas
+from tests.graph.errors import GraphError, bad_request, no_segment
 from tests.graph.faults import Answered, Cut, Faults, ForeignLink, RepeatingLink, Slow
 from tests.graph.groups import Groups
 from tests.graph.options import read_options
@@ -21,6 +22,7 @@ from tests.graph.tokens import Cloud, Tokens
 BATCH = ("$batch",)
 MOST_PARTS = 20
 VERSIONS = frozenset({"v1.0", "beta"})
+_DIRECTORY = frozenset({"Directory.Read.All", "Group.Read.All", "GroupMember.Read.All"})
 # A segment with its key in brackets, such as `intents('ID')`.
 _KEYED = re.compile(r"([^/()]+)\('([^/()]*)'\)")
 
@@ -76,7 +78,7 @@ class Service:
 
     def _checked(self, cloud: Cloud, call: Call) -> Reply:
         path, original = call.plain_path, dict(call.options)
-        self._tokens.require(cloud, call.headers.get("authorization", ""), _role(call.path))
+        self._tokens.require(cloud, call.headers.get("authorization", ""), _roles(call.path))
         if fault := self._faults.take(path, Answered):
             raise fault.error()
         if call.method != "GET":
@@ -164,6 +166,6 @@ def _area(path: Sequence[str]) -> Area:
     return collection.area if collection else Area.OTHER
 
 
-def _role(path: Sequence[str]) -> str:
+def _roles(path: Sequence[str]) -> frozenset[str]:
     collection = COLLECTIONS.get(path[1]) if path[:1] == (ROOT,) and len(path) > 1 else None
-    return collection.role if collection else "Group.Read.All"
+    return collection.roles if collection else _DIRECTORY

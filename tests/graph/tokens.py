@@ -3,12 +3,12 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from secrets import token_urlsafe
-from typing import Any
 from uuid import uuid4
 
-from tests.graph.calls import GraphError, Reply
+from tests.graph.calls import Reply
+from tests.graph.credentials import Credentials
+from tests.graph.errors import EntraError, GraphError
 
 ALL_ROLES = frozenset(
     {
@@ -37,33 +37,6 @@ class _Issued:
     roles: frozenset[str]
 
 
-class EntraError(Exception):
-    """An error of the token endpoint; `code` is the number after `AADSTS`."""
-
-    def __init__(self, status: int, error: str, code: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.error = error
-        self.code = code
-        self.message = message
-
-    def reply(self) -> Reply:
-        """Return the error in Entra's form."""
-        trace, correlation = str(uuid4()), str(uuid4())
-        moment = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-        body = {
-            "error": self.error,
-            "error_description": f"AADSTS{self.code}: {self.message} Trace ID: {trace}"
-            f" Correlation ID: {correlation} Timestamp: {moment}",
-            "error_codes": [self.code],
-            "timestamp": moment,
-            "trace_id": trace,
-            "correlation_id": correlation,
-            "error_uri": f"https://login.microsoftonline.com/error?code={self.code}",
-        }
-        return Reply(self.status, body)
-
-
 @dataclass(slots=True)
 class Tokens:
     """Issues tokens to one app of one tenant, and checks them."""
@@ -71,8 +44,7 @@ class Tokens:
     tenant_id: str = field(default_factory=lambda: str(uuid4()))
     domain: str = "contoso.example"
     client_id: str = field(default_factory=lambda: str(uuid4()))
-    secret: str = field(default_factory=lambda: token_urlsafe(30))
-    secret_expired: bool = False
+    credentials: Credentials = field(default_factory=Credentials)
     lifetime: float = 3599
     """Seconds for which a new token is valid."""
     consent: bool = True
@@ -82,6 +54,11 @@ class Tokens:
     issued: list[str] = field(default_factory=list)
     """All tokens, in the order of their issue."""
     _valid: dict[str, _Issued] = field(default_factory=dict)
+
+    @property
+    def secret(self) -> str:
+        """The app's secret."""
+        return self.credentials.secret
 
     def revoke(self) -> None:
         """Make all tokens invalid."""
@@ -128,7 +105,8 @@ class Tokens:
                 f" directory '{self.domain}'.",
             )
         self._require_scope(cloud, form.get("scope", ""))
-        self._require_credential(form)
+        endpoint = f"{cloud.url}/{tenant}/oauth2/v2.0/token"
+        self.credentials.require(form, self.client_id, endpoint)
         if not self.consent:
             raise EntraError(
                 400,
@@ -152,11 +130,11 @@ class Tokens:
             },
         )
 
-    def require(self, cloud: Cloud, authorization: str, role: str) -> None:
+    def require(self, cloud: Cloud, authorization: str, roles: frozenset[str]) -> None:
         """Check the token of a request to Graph.
 
         Raises:
-            GraphError: 401 for the token, 403 for the role that it lacks.
+            GraphError: 401 for the token, 403 if it holds none of these roles.
         """
         issued = self._valid.get(authorization.removeprefix("Bearer "))
         if issued is None or issued.cloud != cloud or time.monotonic() >= issued.expires_at:
@@ -170,12 +148,12 @@ class Tokens:
                 else "Access token is empty or invalid.",
                 {"WWW-Authenticate": 'Bearer realm="", error="invalid_token"'},
             )
-        if role not in issued.roles:
+        if not roles & issued.roles:
             raise GraphError(
                 403,
-                "Authorization_RequestDenied" if role.startswith("Group") else "Forbidden",
+                "Forbidden",
                 "Application is not authorized to perform this operation. Application must have"
-                f" one of the following scopes: {role}",
+                f" one of the following scopes: {', '.join(sorted(roles))}",
             )
 
     def _require_tenant(self, tenant: str) -> None:
@@ -205,30 +183,4 @@ class Tokens:
                 500011,
                 f"The resource principal named {resource} was not found in the tenant named"
                 f" {self.domain}.",
-            )
-
-    def _require_credential(self, form: Mapping[str, Any]) -> None:
-        if "client_secret" not in form:
-            raise EntraError(
-                401,
-                "invalid_client",
-                7000218,
-                "The request body must contain the following parameter: 'client_assertion' or"
-                " 'client_secret'.",
-            )
-        if form["client_secret"] != self.secret:
-            raise EntraError(
-                401,
-                "invalid_client",
-                7000215,
-                "Invalid client secret provided. Ensure the secret being sent in the request is"
-                " the client secret value, not the client secret ID, for a secret added to app"
-                f" '{self.client_id}'.",
-            )
-        if self.secret_expired:
-            raise EntraError(
-                401,
-                "invalid_client",
-                7000222,
-                f"The provided client secret keys for app '{self.client_id}' are expired.",
             )
