@@ -8,6 +8,7 @@ It prints one line of JSON and serves until its standard input closes or SIGTERM
 import argparse
 import asyncio
 import json
+import os
 import signal
 import sys
 import threading
@@ -15,29 +16,47 @@ from pathlib import Path
 
 from tests.graph.double import Double, graph_double
 from tests.graph.histories import new_groups
+from tests.graph.samples import sample_policies
 
 GROUPS = 40
+SAMPLES = 60
 
 
 def main() -> None:
     """Read the arguments and serve."""
     parser = argparse.ArgumentParser(prog="python -m tests.graph", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free port")
-    parser.add_argument("--exports", type=Path, nargs="*", default=[], metavar="FOLDER")
+    parser.add_argument("--exports", type=Path, nargs="+", default=[], metavar="FOLDER")
+    parser.add_argument(
+        "--samples", type=int, metavar="NUMBER", help=f"made policies; without exports, {SAMPLES}"
+    )
     parser.add_argument("--groups", type=int, default=GROUPS, metavar="NUMBER")
     options = parser.parse_args()
-    asyncio.run(serve(options.exports, options.port, options.groups))
+    samples = options.samples
+    if samples is None:
+        samples = 0 if options.exports else SAMPLES
+    try:
+        asyncio.run(serve(options.exports, samples, options.groups, options.port))
+    except ValueError as error:
+        parser.error(str(error))
 
 
-async def serve(exports: list[Path], port: int, groups: int) -> None:
-    """Serve the exports and this many groups; say where on standard output."""
+async def serve(exports: list[Path], samples: int, groups: int, port: int) -> None:
+    """Serve exports, samples and groups; write where to standard output."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    threading.Thread(
-        target=lambda: (sys.stdin.buffer.read(), loop.call_soon_threadsafe(stop.set)), daemon=True
-    ).start()
+
+    def stop_at_end_of_input() -> None:
+        # A read of `sys.stdin` would hold its lock while the interpreter ends.
+        while os.read(0, 1024):
+            pass
+        loop.call_soon_threadsafe(stop.set)
+
+    threading.Thread(target=stop_at_end_of_input, daemon=True).start()
     async with graph_double(*exports, port=port) as double:
         new_groups(double.groups, groups)
+        for name, some in sample_policies(samples, groups=[*double.groups.by_id]).items():
+            double.policies.put(name, some)
         sys.stdout.write(json.dumps(described(double)) + "\n")
         sys.stdout.flush()
         await stop.wait()

@@ -61,7 +61,7 @@ def graph_app(
         call = make_call(request.method, cloud.url, target, request.headers, body)
         if call.version not in VERSIONS:
             error = GraphError(400, "BadRequest", "Invalid version.")
-            return _response(error.reply("none", None))
+            return _response(error.reply("none", "none"))
         return await _sent(service.answer(cloud, call))
 
     app = Starlette(

@@ -20,7 +20,7 @@ class GraphError(Exception):
         self.message = message
         self.headers = dict(headers or {})
 
-    def reply(self, request_id: str, client_request_id: str | None) -> Reply:
+    def reply(self, request_id: str, client_request_id: str) -> Reply:
         """Return the error in Graph's form."""
         error = {
             "code": self.code,
@@ -28,7 +28,7 @@ class GraphError(Exception):
             "innerError": {
                 "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
                 "request-id": request_id,
-                "client-request-id": client_request_id or request_id,
+                "client-request-id": client_request_id,
             },
         }
         return Reply(self.status, {"error": error}, self.headers)

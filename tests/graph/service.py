@@ -3,7 +3,7 @@
 import random
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
@@ -46,41 +46,36 @@ class Service:
         if call.path != BATCH:
             return self._one(cloud, call)
         self.requests.batches += 1
-        reply = self._guarded(call, lambda: self._batch(cloud, call))
-        return self._with_ids(call, reply)
+        return self._faulty(call, lambda: self._batch(cloud, call))
 
     def _one(self, cloud: Cloud, call: Call) -> Reply:
-        # Answering changes the options and the path stays.
-        path, at = call.plain_path, time.monotonic()
-        cut, slow = self._faults.take(path, Cut), self._faults.take(path, Slow)
-        reply = self._with_ids(call, self._guarded(call, lambda: self._checked(cloud, call)))
-        reply.cut = cut.when if cut else None
-        reply.delay = slow.seconds if slow else 0.0
+        at = time.monotonic()
+        reply = self._faulty(call, lambda: self._checked(cloud, call))
         request_id = call.headers.get("client-request-id")
+        area = _area(call.path)
         self.requests.log.append(
-            Counted(call.method, call.version, path, _area(call.path), at, reply.status, request_id)
+            Counted(call.method, call.version, call.plain_path, area, at, reply.status, request_id)
         )
         return reply
 
-    def _guarded(self, call: Call, work: Any) -> Reply:
+    def _faulty(self, call: Call, work: Callable[[], Reply]) -> Reply:
+        """Answer with the faults of this path, and with ids."""
+        cut = self._faults.take(call.plain_path, Cut)
+        slow = self._faults.take(call.plain_path, Slow)
+        request_id = str(uuid4())
+        client_request_id = call.headers.get("client-request-id", request_id)
         try:
-            reply: Reply = work()
+            reply = work()
         except GraphError as error:
-            request_id = str(uuid4())
-            reply = error.reply(request_id, call.headers.get("client-request-id"))
-            reply.headers["request-id"] = request_id
-        return reply
-
-    def _with_ids(self, call: Call, reply: Reply) -> Reply:
-        request_id = reply.headers.setdefault("request-id", str(uuid4()))
-        reply.headers["client-request-id"] = call.headers.get("client-request-id", request_id)
+            reply = error.reply(request_id, client_request_id)
+        reply.headers |= {"request-id": request_id, "client-request-id": client_request_id}
+        reply.cut = cut.when if cut else reply.cut
+        reply.delay += slow.seconds if slow else 0.0
         return reply
 
     def _checked(self, cloud: Cloud, call: Call) -> Reply:
         path, original = call.plain_path, dict(call.options)
-        self._tokens.require(cloud, call.headers.get("authorization", ""), _roles(call.path))
-        if fault := self._faults.take(path, Answered):
-            raise fault.error()
+        self._admit(cloud, call, _roles(call.path))
         if call.method != "GET":
             raise GraphError(405, "MethodNotAllowed", f"{call.method} is not supported here.")
         reply = self._routed(call)
@@ -90,6 +85,19 @@ class Service:
             query = "&".join(f"{key}={value}" for key, value in original.items())
             reply.body["@odata.nextLink"] = f"{call.url}?{query}" if query else call.url
         return reply
+
+    def _admit(self, cloud: Cloud, call: Call, needed: frozenset[str] | None = None) -> None:
+        """Check the token, then let an error happen."""
+        roles = self._tokens.roles_of(cloud, call.headers.get("authorization", ""))
+        if needed is not None and not needed & roles:
+            raise GraphError(
+                403,
+                "Forbidden",
+                "Application is not authorized to perform this operation. Application must have"
+                f" one of the following scopes: {', '.join(sorted(needed))}",
+            )
+        if fault := self._faults.take(call.plain_path, Answered):
+            raise fault.error()
 
     def _routed(self, call: Call) -> Reply:
         if call.path[0] == ROOT:
@@ -101,6 +109,7 @@ class Service:
         raise no_segment(call.path[0])
 
     def _batch(self, cloud: Cloud, call: Call) -> Reply:
+        self._admit(cloud, call)
         if call.method != "POST" or not isinstance(call.body, dict):
             raise bad_request("Invalid batch payload format.")
         parts = call.body.get("requests")
@@ -111,7 +120,7 @@ class Service:
                 f"Number of batch request steps exceeds the maximum value of {MOST_PARTS}."
             )
         ids = [part.get("id") for part in parts]
-        if len({*ids}) < len(ids) or not all(isinstance(one, str) and one for one in ids):
+        if not all(isinstance(one, str) and one for one in ids) or len({*ids}) < len(ids):
             raise bad_request("Invalid batch payload format.")
         replies: dict[str, Reply] = {}
         for part in parts:
@@ -141,9 +150,13 @@ class Service:
             part.get("body"),
         )
         if any(before[key].status >= 400 for key in needed):
-            failed = GraphError(424, "FailedDependency", "A request that this one needs failed.")
-            return failed.reply(str(uuid4()), one.headers.get("client-request-id"))
+            # It is not sent, so it does not count.
+            return self._faulty(one, _fail_dependency)
         return self._one(cloud, one)
+
+
+def _fail_dependency() -> Reply:
+    raise GraphError(424, "FailedDependency", "A request that this one needs failed.")
 
 
 def make_call(method: str, base: str, target: str, headers: Mapping[str, str], body: Any) -> Call:

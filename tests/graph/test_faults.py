@@ -161,6 +161,9 @@ async def test_a_part_of_a_batch_has_its_faults(double: Double, http: httpx.Asyn
     assert {key: part["status"] for key, part in by_id.items()} == {"a": 200, "b": 429, "c": 200}
     assert by_id["b"]["headers"]["Retry-After"] == "9"
     assert by_id["b"]["body"]["error"]["code"] == "TooManyRequests"
-    double.faults.add(f"{CATALOG}/b", Cut())
-    with pytest.raises(httpx.RemoteProtocolError):
-        await http.post("/beta/$batch", json={"requests": parts})
+    double.faults.add("/$batch", error(503))
+    assert (await http.post("/beta/$batch", json={"requests": parts})).status_code == 503
+    for path in (f"{CATALOG}/b", "/$batch"):
+        double.faults.add(path, Cut())
+        with pytest.raises(httpx.RemoteProtocolError):
+            await http.post("/beta/$batch", json={"requests": parts})

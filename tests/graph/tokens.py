@@ -130,31 +130,20 @@ class Tokens:
             },
         )
 
-    def require(self, cloud: Cloud, authorization: str, roles: frozenset[str]) -> None:
-        """Check the token of a request to Graph.
+    def roles_of(self, cloud: Cloud, authorization: str) -> frozenset[str]:
+        """Return the permissions of the token of a request to Graph.
 
         Raises:
-            GraphError: 401 for the token, 403 if it holds none of these roles.
+            GraphError: 401, the token is not valid here and now.
         """
         issued = self._valid.get(authorization.removeprefix("Bearer "))
-        if issued is None or issued.cloud != cloud or time.monotonic() >= issued.expires_at:
-            raise GraphError(
-                401,
-                "InvalidAuthenticationToken",
-                "Lifetime validation failed, the token is expired."
-                if issued is not None and issued.cloud == cloud
-                else "Access token validation failure. Invalid audience."
-                if issued is not None
-                else "Access token is empty or invalid.",
-                {"WWW-Authenticate": 'Bearer realm="", error="invalid_token"'},
-            )
-        if not roles & issued.roles:
-            raise GraphError(
-                403,
-                "Forbidden",
-                "Application is not authorized to perform this operation. Application must have"
-                f" one of the following scopes: {', '.join(sorted(roles))}",
-            )
+        if issued is None:
+            raise _unauthorized("Access token is empty or invalid.")
+        if issued.cloud != cloud:
+            raise _unauthorized("Access token validation failure. Invalid audience.")
+        if time.monotonic() >= issued.expires_at:
+            raise _unauthorized("Lifetime validation failed, the token is expired.")
+        return issued.roles
 
     def _require_tenant(self, tenant: str) -> None:
         if tenant not in (self.tenant_id, self.domain):
@@ -184,3 +173,8 @@ class Tokens:
                 f"The resource principal named {resource} was not found in the tenant named"
                 f" {self.domain}.",
             )
+
+
+def _unauthorized(message: str) -> GraphError:
+    headers = {"WWW-Authenticate": 'Bearer realm="", error="invalid_token"'}
+    return GraphError(401, "InvalidAuthenticationToken", message, headers)
