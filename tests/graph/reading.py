@@ -1,11 +1,12 @@
-"""Reads all policies with the least number of requests, to test that the double has them."""
+"""Reads all policies with the least number of requests, and compares what was read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
 
 from tests.graph.client import read_all
+from tests.graph.metadata import reduced
 from tests.graph.policy_collections import COLLECTIONS, Collection
 
 _ROOT = "/beta/deviceManagement"
@@ -48,3 +49,21 @@ async def _details(
             value["presentationValues"] = await read_all(http, f"{below}?$expand=presentation")
         policy["definitionValues"] = values
     return policy
+
+
+def by_id(policies: Mapping[str, Sequence[Any]]) -> dict[str, dict[str, Any]]:
+    """Return policies by collection and id, for a comparison.
+
+    They get the types that Graph sends by default, and the empty lists that exports leave out.
+    """
+    return {
+        name: {
+            policy["id"]: {
+                **{link: [] for link in COLLECTIONS[name].links},
+                **reduced(policy, "minimal", COLLECTIONS[name].type_name),
+            }
+            for policy in some
+        }
+        for name, some in policies.items()
+        if some
+    }

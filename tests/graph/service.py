@@ -23,8 +23,8 @@ BATCH = ("$batch",)
 MOST_PARTS = 20
 VERSIONS = frozenset({"v1.0", "beta"})
 _DIRECTORY = frozenset({"Directory.Read.All", "Group.Read.All", "GroupMember.Read.All"})
-# A segment with its key in brackets, such as `intents('ID')`.
-_KEYED = re.compile(r"([^/()]+)\('([^/()]*)'\)")
+# A segment with its key in brackets, such as `intents('ID')`, or a function, such as `delta()`.
+_KEYED = re.compile(r"\('([^/()]*)'\)|\(\)")
 
 
 class Service:
@@ -162,7 +162,7 @@ def _fail_dependency() -> Reply:
 def make_call(method: str, base: str, target: str, headers: Mapping[str, str], body: Any) -> Call:
     """Return the call of a path with its query, such as `/beta/groups?$top=5`."""
     parts = urlsplit(target)
-    path = _KEYED.sub(r"\1/\2", unquote(parts.path)).strip("/")
+    path = _KEYED.sub(r"/\1", unquote(parts.path)).strip("/")
     version, *segments = path.split("/")
     return Call(method, base, version, tuple(segments), read_options(parts.query), headers, body)
 

@@ -1,7 +1,7 @@
 """The double gives back every policy as the files have it, in the ways of Graph."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,8 @@ import pytest
 from tests.graph import Double, graph_double
 from tests.graph.client import read_all, signed_in
 from tests.graph.exports import read_exports
-from tests.graph.metadata import reduced
 from tests.graph.policy_collections import COLLECTIONS
-from tests.graph.reading import read_policies
+from tests.graph.reading import by_id, read_policies
 from tests.graph.samples import sample_policies
 
 EXPORTS = Path(__file__).parents[3] / "shared" / "data" / "policy-exports"
@@ -51,21 +50,6 @@ async def http(double: Double) -> AsyncIterator[httpx.AsyncClient]:
         yield http
 
 
-def without_metadata(policies: Mapping[str, Sequence[Any]]) -> dict[str, dict[str, Any]]:
-    """Return the policies by collection and id; an export may leave out an empty list."""
-    return {
-        name: {
-            policy["id"]: {
-                **{link: [] for link in COLLECTIONS[name].links},
-                **reduced(policy, "none"),
-            }
-            for policy in some
-        }
-        for name, some in policies.items()
-        if some
-    }
-
-
 @pytest.mark.skipif(not EXPORTS.is_dir(), reason="the real exports are not here")
 @pytest.mark.parametrize(
     ("release", "policies", "settings"), [("3.3", 65, 625), ("3.4", 64, 634), ("3.5", 65, 650)]
@@ -76,7 +60,7 @@ async def test_a_complete_read_equals_the_real_exports(
     folder = EXPORTS / f"windows-v{release}"
     async with graph_double(folder) as double, signed_in(double) as http:
         read = await read_policies(http)
-    assert without_metadata(read) == without_metadata(read_exports([folder]))
+    assert by_id(read) == by_id(read_exports([folder]))
     assert sum(map(len, read.values())) == policies
     assert sum(len(policy.get("settings", ())) for policy in read["configurationPolicies"]) == (
         settings
@@ -88,7 +72,7 @@ async def test_a_complete_read_equals_samples_of_every_collection() -> None:
     assert samples.keys() == COLLECTIONS.keys() - {"windowsQualityUpdatePolicies"}
     async with graph_double(policies=samples) as double, signed_in(double) as http:
         read = await read_policies(http)
-        assert without_metadata(read) == without_metadata(samples)
+        assert by_id(read) == by_id(samples)
         assert len(double.requests) == double.policies.least_requests()
         sent = Counter(one.path.split("/")[2] for one in double.requests.log)
         assert sent == {name: double.policies.least_requests([name]) for name in COLLECTIONS}
