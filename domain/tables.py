@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -318,6 +319,19 @@ worker_run_type = Table(
     metadata,
     Column("run_type", Text, primary_key=True),
     Column("seen_at", _timestamp, nullable=False),
+)
+
+# The requests to other services by second, as arrays, for all processes together. It belongs to no
+# tenant, because tenants may share an app.
+request_budget = Table(
+    "request_budget",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("area", Text, primary_key=True),
+    Column("seconds", ARRAY(BigInteger), nullable=False, server_default=text("'{}'")),
+    Column("counts", ARRAY(Integer), nullable=False, server_default=text("'{}'")),
+    Column("is_taken", Boolean, nullable=False, server_default=text("false")),
+    Column("closed_until", _timestamp, nullable=False, server_default=text("'-infinity'")),
 )
 
 notification = Table(

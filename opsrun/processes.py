@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 
 from opentelemetry.trace import Tracer
@@ -27,6 +27,8 @@ from workers.maintenance import Maintenance
 from workers.metrics import MaintenanceMetrics, RunMetrics, show_file_threads
 from workers.producers import load_producers
 from workers.providers.file_threads import FILE_THREADS
+from workers.providers.graph.clouds import Endpoints
+from workers.providers.graph.connections import GRAPH
 from workers.runner import RunRunner
 from workers.sending import sender
 from workers.serving import keep_serving
@@ -49,7 +51,9 @@ async def _open_process(
 ) -> AsyncIterator[tuple[Resources, Tracer, Monitor]]:
     """Open the resources that workers and maintenance share, then start the broker."""
     FILE_THREADS.seconds = settings.file_timeout_seconds
+    GRAPH.configure(_emulator(settings), settings.graph_ca_file)
     async with (
+        aclosing(GRAPH),
         open_tracer(settings, kind) as tracer,
         open_resources(settings, Login(f"opsrun_{kind}")) as resources,
         open_database_check(settings) as database,
@@ -65,6 +69,14 @@ async def _open_process(
             yield resources, tracer, monitor
         finally:
             await broker.shutdown()
+
+
+def _emulator(settings: Settings) -> Endpoints | None:
+    if settings.graph_url is None:
+        return None
+    graph = str(settings.graph_url).rstrip("/")
+    authority = str(settings.graph_authority or graph).rstrip("/")
+    return Endpoints(authority, graph)
 
 
 async def work(settings: Settings) -> None:

@@ -120,6 +120,12 @@ class Settings(BaseSettings):
     """Maximum number of a tenant's queued and running runs."""
     file_timeout_seconds: int = Field(30, ge=1, le=600)
     """Maximum duration of a file operation in an export folder."""
+    graph_url: AnyHttpUrl | None = None
+    """Emulator of Microsoft Graph that replaces every cloud, for tests: https://host:port."""
+    graph_authority: AnyHttpUrl | None = None
+    """Where apps sign in to that emulator; by default the emulator's address."""
+    graph_ca_file: Path | None = None
+    """CA certificates to trust for Microsoft Graph, besides the system's."""
     shutdown_grace_seconds: int = Field(20, ge=0, le=3600)
     """Maximum time to finish work in progress after SIGTERM."""
     drain_seconds: int = Field(10, ge=0, le=3600)

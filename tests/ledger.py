@@ -14,7 +14,7 @@ from domain.notifications.models import NotificationOutcome
 from domain.runs.failures import RunFailure
 from domain.runs.models import OperationRun, RunEventKind
 from domain.runs.repository import reading
-from domain.tables import metadata, tenant, trusted_document, worker_run_type
+from domain.tables import metadata, request_budget, tenant, trusted_document, worker_run_type
 from domain.tenancy.roles import TenantRole
 from opsrun.postgres.engines import Login
 from tests.world import SCOPE, World
@@ -27,7 +27,7 @@ TENANT_COLUMNS = {
 }
 
 # Tables of the installation, with rows of no tenant or user.
-INSTALLATION_TABLES = {trusted_document, worker_run_type}
+INSTALLATION_TABLES = {request_budget, trusted_document, worker_run_type}
 PROTECTED_TABLES = [table for table in metadata.sorted_tables if table not in INSTALLATION_TABLES]
 
 

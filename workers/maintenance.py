@@ -52,6 +52,7 @@ class Maintenance:
         tenant_concurrency: int,
         metrics: MaintenanceMetrics | None = None,
     ) -> None:
+        self._transactions = transactions
         self._wakeups = wakeups
         self._runs = RunMaintenance(transactions, wakeups)
         self._inventory = InventoryMaintenance(transactions)
@@ -122,18 +123,18 @@ class Maintenance:
             # Concurrent searches, so that all providers that hang cause one delay.
             async with asyncio.TaskGroup() as group:
                 searches = [
-                    (tenant_id, group.create_task(_scopes(tenant_id, settings)))
+                    (tenant_id, group.create_task(self._scopes(tenant_id, settings)))
                     for tenant_id, settings in some
                 ]
             for tenant_id, search in searches:
                 if scopes := search.result():
                     await self._inventory.save_scopes(tenant_id, scopes)
 
-
-async def _scopes(tenant_id: UUID, settings: ProviderSettings) -> Sequence[str]:
-    """Return the scopes that the provider has; none if it cannot be read."""
-    try:
-        return await provider_of(settings, ProviderCall.without_run(tenant_id)).scopes()
-    except ProducerError as error:
-        logger.warning("The scopes of tenant %s are unknown: %s", tenant_id, error)
-        return ()
+    async def _scopes(self, tenant_id: UUID, settings: ProviderSettings) -> Sequence[str]:
+        """Return the scopes that the provider has; none if it cannot be read."""
+        call = ProviderCall.without_run(self._transactions, tenant_id)
+        try:
+            return await provider_of(settings, call).scopes()
+        except ProducerError as error:
+            logger.warning("The scopes of tenant %s are unknown: %s", tenant_id, error)
+            return ()

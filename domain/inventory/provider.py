@@ -1,13 +1,14 @@
 """The seam through which `inventory.sync` reads policies (P1)."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID, uuid4
 
+from domain.budgets.service import RequestBudgets
 from domain.runs.execution import RunExecution
-from domain.runs.failures import ProducerError
+from domain.runs.failures import FailureReason, ProducerError
+from domain.tenancy.transactions import Transactions
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,8 @@ class PolicyDocument:
     is_yaml: bool = False
 
 
-async def _sleep(seconds: float, _reason: str) -> None:
-    await asyncio.sleep(seconds)
+async def _refuse_to_wait(_seconds: float, reason: str) -> None:
+    raise ProducerError(FailureReason.PROVIDER_UNAVAILABLE, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +53,17 @@ class ProviderCall:
     tenant_id: UUID
     request_id: UUID
     wait: Callable[[float, str], Awaitable[None]]
+    budgets: RequestBudgets
 
     @classmethod
     def of_run(cls, execution: RunExecution) -> "ProviderCall":
         """Return the call for a run."""
-        return cls(execution.tenant_id, execution.run.id, execution.wait)
+        return cls(execution.tenant_id, execution.run.id, execution.wait, execution.budgets)
 
     @classmethod
-    def without_run(cls, tenant_id: UUID) -> "ProviderCall":
-        """Return a call of maintenance, which waits unseen."""
-        return cls(tenant_id, uuid4(), _sleep)
+    def without_run(cls, transactions: Transactions, tenant_id: UUID) -> "ProviderCall":
+        """Return a call of maintenance, which comes back later instead of waiting."""
+        return cls(tenant_id, uuid4(), _refuse_to_wait, RequestBudgets(transactions, tenant_id))
 
 
 class InventoryProvider(Protocol):

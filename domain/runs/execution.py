@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
+from domain.budgets.service import RequestBudgets
 from domain.redaction.sanitizer import sanitize
 from domain.runs.dispatching import Dispatcher, Send
 from domain.runs.failures import ProducerError
@@ -92,6 +93,11 @@ class RunExecution:
     def reading(self) -> AbstractAsyncContextManager[TenantSession]:
         """Open a session for reads in the run's tenant; each statement sees its own moment."""
         return self._transactions.reading(self.tenant_id)
+
+    @property
+    def budgets(self) -> RequestBudgets:
+        """The budgets of requests to other services."""
+        return RequestBudgets(self._transactions, self.tenant_id)
 
     async def finished_items(self) -> frozenset[str]:
         """Return the keys of the items that this or an earlier attempt recorded."""

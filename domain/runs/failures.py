@@ -38,6 +38,9 @@ class FailureReason(StrEnum):
     SCOPE_EMPTY = "SCOPE_EMPTY"
     INVALID_IGNORE_FILE = "INVALID_IGNORE_FILE"
     PROVIDER_UNAVAILABLE = "PROVIDER_UNAVAILABLE"
+    PROVIDER_UNAUTHORIZED = "PROVIDER_UNAUTHORIZED"
+    PROVIDER_NOT_CONFIGURED = "PROVIDER_NOT_CONFIGURED"
+    PROVIDER_REFUSED = "PROVIDER_REFUSED"
     POLICY_NOT_FOUND = "POLICY_NOT_FOUND"
     BASELINE_UNAVAILABLE = "BASELINE_UNAVAILABLE"
     BACKUP_SET_NOT_FOUND = "BACKUP_SET_NOT_FOUND"
@@ -106,6 +109,21 @@ BUILT_IN_REASONS = (
         "Correct the file.",
     ),
     Reason(FailureReason.PROVIDER_UNAVAILABLE, "The provider did not respond", _START_AGAIN, True),
+    Reason(
+        FailureReason.PROVIDER_UNAUTHORIZED,
+        "The provider refused the credential or a permission is missing",
+        "Ask the operator to renew the credential, or to give the app the permission.",
+    ),
+    Reason(
+        FailureReason.PROVIDER_NOT_CONFIGURED,
+        "The provider's settings or its credential cannot be used",
+        "Ask the operator to correct them.",
+    ),
+    Reason(
+        FailureReason.PROVIDER_REFUSED,
+        "The provider refused to return this",
+        "Look it up at the provider, then sync again.",
+    ),
     Reason(FailureReason.POLICY_NOT_FOUND, "The current snapshot has no such policy", _SYNC_AGAIN),
     Reason(
         FailureReason.BASELINE_UNAVAILABLE,

@@ -28,6 +28,8 @@ AUDIT = (
 )
 """More fields of the logger `audit`; they are logged at every level, and not sanitized."""
 
+# They log URLs, headers and tokens below this level.
+_QUIET = ("httpcore", "httpx", "msal")
 _LIBRARIES = ("alembic", "asyncio", "sqlalchemy", "strawberry", "taskiq", "uvicorn")
 
 logger = logging.getLogger(__name__)
@@ -48,6 +50,8 @@ def configure_logging(level: str, log_format: Literal["text", "json"]) -> None:
             library = logging.getLogger(name)
             library.handlers.clear()
             library.propagate = True
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("audit").setLevel(logging.INFO)
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught

@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-import msal
+import msal  # type: ignore[import-untyped]
 from azure.identity.aio import (
     CertificateCredential,
     ClientAssertionCredential,
