@@ -15,6 +15,7 @@ GLOBAL_KEYS = {
     "uq_tenant_slug": "part of links; only operators choose it",
     "pk_app_user": "a user may belong to several tenants",
     "pk_trusted_document": "the hash of a text, which belongs to no tenant",
+    "pk_request_budget": "the hash of an app, which tenants may share; only workers read it",
     "pk_worker_run_type": "the name of a run type, which belongs to no tenant",
     "pk_outbox": "counted by the database; no client can choose or see it",
 }

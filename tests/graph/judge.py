@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-import msal  # type: ignore[import-untyped]
+import msal
 from azure.identity.aio import (
     CertificateCredential,
     ClientAssertionCredential,

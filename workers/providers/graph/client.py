@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 import orjson
@@ -84,14 +84,14 @@ class GraphClient:
                 next page leads to another host, or to a page that was read.
         """
         page = first if first is not None else await self.get(path, area)
-        seen: set[bytes] = set()
+        seen = {_digest(self._url(path))}
         while True:
             yield members(page, path)
             link = page.get(NEXT_LINK)
             if link is None:
                 return
             url = self.own_link(link, path)
-            digest = hashlib.sha256(url.encode()).digest()
+            digest = _digest(url)
             if digest in seen:
                 raise unexpected(path, "links to a page that was read already")
             seen.add(digest)
@@ -103,7 +103,7 @@ class GraphClient:
         The token must not travel to another host.
         """
         base = self._url(path)
-        url = urljoin(base, link) if isinstance(link, str) else ""
+        url = link if isinstance(link, str) else ""
         root = "/".join(base.split("/")[:4])
         parts = urlsplit(url)
         if not url.startswith(f"{root}/") or "@" in parts.netloc or "\\" in url:
@@ -202,6 +202,10 @@ class GraphClient:
                 raise unexpected(path, "is not JSON") from None
             parsed = None
         return Answer(response.status_code, names, parsed, request_id)
+
+
+def _digest(url: str) -> bytes:
+    return hashlib.sha256(url.encode()).digest()
 
 
 async def _content(response: httpx.Response, path: str) -> bytes:

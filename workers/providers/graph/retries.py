@@ -20,10 +20,10 @@ def seconds_to_wait(headers: Mapping[str, str], tries: int) -> float:
     As long as `Retry-After` says, in seconds or as a date, at most 5 minutes. Without a usable
     value, a second, and twice as long each time, with jitter.
     """
-    asked = _retry_after(headers)
-    if asked is not None:
+    seconds = _retry_after(headers)
+    if seconds is not None:
         # Requests that were refused together do not come back together.
-        return min(asked, _LONGEST) + random.uniform(0, 0.5)  # noqa: S311 - not for security
+        return min(seconds, _LONGEST) + random.uniform(0, 0.5)  # noqa: S311 - not for security
     longest = min(_FIRST * 2 ** (tries - 1), _LONGEST_GUESS)
     return random.uniform(longest / 2, longest)  # noqa: S311
 

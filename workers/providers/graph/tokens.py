@@ -97,7 +97,7 @@ class Tokens:
             http = _Http(client)
             try:
                 # Imported here, so that only workers that use it take the time.
-                import msal  # type: ignore[import-untyped]
+                import msal
 
                 # A new app each time, because msal repeats errors of an app from memory.
                 app = msal.ConfidentialClientApplication(
@@ -147,7 +147,12 @@ class _Http:
     def post(
         self, url: str, *, params: Any = None, data: Any = None, headers: Any = None, **_: Any
     ) -> httpx.Response:
-        return self._seen(self._client.post(url, params=params, data=data, headers=headers))
+        # httpx would write `b'…'` for the bytes of an assertion.
+        form = {
+            name: value.decode() if isinstance(value, bytes) else value
+            for name, value in (data or {}).items()
+        }
+        return self._seen(self._client.post(url, params=params, data=form, headers=headers))
 
     def close(self) -> None:
         """Leave the client to its owner."""
