@@ -1,12 +1,13 @@
 """An embedded Postgres."""
 
 import asyncio
+import os
 import re
 import shutil
 import signal
 import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from opsrun.dev.embedded import programs
@@ -32,6 +33,8 @@ SETTINGS = {
 }
 # The same order of texts on every system; older versions take it from the C library.
 _BUILTIN_LOCALE = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+# Postgres 15 returns to the folder it was started in, so the servers' account must reach that.
+_ANY_FOLDER = Path("/")
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -64,15 +67,15 @@ async def running_postgres(
             "Postgres",
             [
                 program,
-                *("-D", _as_argument(cluster, folder)),
+                *("-D", path),
                 *("-p", str(port)),
                 *(f"--{name}={value}" for name, value in settings.items()),
             ],
             account=folder.account,
-            folder=cluster,
+            folder=_ANY_FOLDER,
             log=folder.path / "postgres.log",
             stop_signal=signal.SIGINT,  # fast shutdown: ends the sessions, writes everything
-            inherit=[folder.servers_lock],
+            inherit=descriptors,
         )
 
     def is_ready(child: Child) -> bool:
@@ -83,11 +86,11 @@ async def running_postgres(
             return False
         return lines[:1] == [str(child.process.pid)] and lines[7:8] == ["ready   "]
 
-    async with listening(launch, is_ready, bind_complaint="could not bind") as (child, port):
-        yield (
-            child,
-            f"postgresql://postgres:{folder.postgres_password}@127.0.0.1:{port}/postgres",
-        )
+    with _reachable(cluster, folder) as (path, descriptors):
+        running = listening(launch, is_ready, bind_complaint="could not bind")
+        async with running as (child, port):
+            password = folder.postgres_password
+            yield child, f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
 
 
 async def _create(cluster: Path, folder: DataFolder, program: Path, *, durable: bool) -> None:
@@ -98,26 +101,27 @@ async def _create(cluster: Path, folder: DataFolder, program: Path, *, durable: 
     unfinished.mkdir(mode=0o700)
     if folder.account is not None:
         shutil.chown(unfinished, folder.account.uid, folder.account.gid)
-    child = spawn(
-        "initdb",
-        [
-            program.with_name("initdb"),
-            *("-D", _as_argument(unfinished, folder)),
-            "--username=postgres",
-            "--auth=scram-sha-256",
-            "--pwfile=/dev/stdin",
-            "--encoding=UTF8",
-            *(_BUILTIN_LOCALE if major_version(program) >= 17 else ["--locale=C.UTF-8"]),
-            "--no-instructions",
-            *([] if durable else ["--no-sync"]),
-        ],
-        account=folder.account,
-        folder=unfinished,
-        log=folder.path / "postgres.log",
-        stop_signal=signal.SIGKILL,
-        stdin=f"{folder.postgres_password}\n",
-        inherit=[folder.servers_lock],
-    )
+    with _reachable(unfinished, folder) as (path, descriptors):
+        child = spawn(
+            "initdb",
+            [
+                program.with_name("initdb"),
+                *("-D", path),
+                "--username=postgres",
+                "--auth=scram-sha-256",
+                "--pwfile=/dev/stdin",
+                "--encoding=UTF8",
+                *(_BUILTIN_LOCALE if major_version(program) >= 17 else ["--locale=C.UTF-8"]),
+                "--no-instructions",
+                *([] if durable else ["--no-sync"]),
+            ],
+            account=folder.account,
+            folder=_ANY_FOLDER,
+            log=folder.path / "postgres.log",
+            stop_signal=signal.SIGKILL,
+            stdin=f"{folder.postgres_password}\n",
+            inherit=descriptors,
+        )
     try:
         async with asyncio.timeout(INITDB_SECONDS):
             code = await child.wait()
@@ -161,9 +165,17 @@ def _check_version(cluster: Path, program: Path) -> None:
         )
 
 
-def _as_argument(cluster: Path, folder: DataFolder) -> Path:
-    """Return a path of the cluster that the servers' account can use.
+@contextmanager
+def _reachable(cluster: Path, folder: DataFolder) -> Iterator[tuple[Path, list[int]]]:
+    """Yield a path of the cluster that the servers' account can use, and descriptors to inherit.
 
-    Below a closed folder such as /root, only the server's working directory is one.
+    Below a closed folder such as /root, only an open descriptor leads to it.
     """
-    return cluster if can_reach(folder.account, folder.path) else Path("/proc/self/cwd")
+    if can_reach(folder.account, folder.path):
+        yield cluster, [folder.servers_lock]
+        return
+    descriptor = os.open(cluster, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield Path(f"/proc/self/fd/{descriptor}"), [folder.servers_lock, descriptor]
+    finally:
+        os.close(descriptor)
