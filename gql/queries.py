@@ -1,6 +1,6 @@
 """The root of all queries: the viewer, a tenant, and any node by its id."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Annotated, Any, cast
 from uuid import UUID
 
@@ -33,14 +33,33 @@ _NODES: dict[str, tuple[Any, Callable[[GlobalId], Hashable], Callable[..., Any]]
     "BackupSet": (backups.by_ids, GlobalId.uuid_key, lambda m, access, _: BackupSet.of(m, access)),
     "DriftFinding": (drift.by_ids, GlobalId.uuid_key, lambda model, *_: DriftFinding.of(model)),
 }
+# The types that `read_nodes` reads.
+NODE_TYPES = frozenset({"Tenant", *_NODES})
 
 
-async def _nodes(info: Info, ids: list[strawberry.ID]) -> list[Any]:
-    decoded = [GlobalId.decode(id_) for id_ in ids]
+def require_key(id_: GlobalId) -> None:
+    """Raise BadInputError if the key of an id cannot belong to its type."""
+    if id_.type_name in _NODES:
+        _, key_of, _ = _NODES[id_.type_name]
+        key_of(id_)
+
+
+async def read_nodes(info: Info, ids: Sequence[GlobalId]) -> list[Any]:
+    """Return the objects of these ids in their order; None for one that does not exist.
+
+    One statement reads all of a type and tenant.
+
+    Raises:
+        ForbiddenError: the caller is not a member of an id's tenant.
+        BadInputError: a key cannot belong to its type.
+        LimitExceededError: there are more than `MAX_PAGE`.
+    """
+    if len(ids) > MAX_PAGE:
+        raise LimitExceededError(f"Ask for at most {MAX_PAGE} nodes at a time.")
     # Every tenant is checked before the first row is read.
-    accesses = {id_.tenant_id: await info.context.enter(id_.tenant_id) for id_ in decoded}
+    accesses = {id_.tenant_id: await info.context.enter(id_.tenant_id) for id_ in ids}
     groups: dict[tuple[str, UUID], list[GlobalId]] = {}
-    for id_ in decoded:
+    for id_ in ids:
         groups.setdefault((id_.type_name, id_.tenant_id), []).append(id_)
     nodes: dict[GlobalId, Any] = {}
     for (type_name, tenant_id), members in groups.items():
@@ -52,7 +71,7 @@ async def _nodes(info: Info, ids: list[strawberry.ID]) -> list[Any]:
             keys = {key_of(id_): id_ for id_ in members}
             models = await info.context.read(query, access, list(keys))
             nodes |= {keys[key]: node_of(model, access, info) for key, model in models.items()}
-    return [nodes.get(id_) for id_ in decoded]
+    return [nodes.get(id_) for id_ in ids]
 
 
 @strawberry.type(description="The root of all queries.")
@@ -86,7 +105,7 @@ class Query:
         info: Info,
         id: Annotated[strawberry.ID, argument(description="The id.")],  # noqa: A002
     ) -> Node | None:
-        (node,) = await _nodes(info, [id])
+        (node,) = await read_nodes(info, [GlobalId.decode(id)])
         return cast("Node | None", node)
 
     @field(description="Several objects by their ids, in the order of the ids.")
@@ -95,6 +114,4 @@ class Query:
         info: Info,
         ids: Annotated[list[strawberry.ID], argument(description="The ids, at most 100.")],
     ) -> list[Node | None]:
-        if len(ids) > MAX_PAGE:
-            raise LimitExceededError(f"Ask for at most {MAX_PAGE} nodes at a time.")
-        return await _nodes(info, ids)
+        return await read_nodes(info, [GlobalId.decode(id_) for id_ in ids])

@@ -34,6 +34,8 @@ class Request:
     last_event_id: str | None = None
     # The payload of a WebSocket's `connection_init`; Strawberry sets it. It holds the token.
     connection_params: Mapping[str, object] = field(default_factory=dict, repr=False)
+    # The header of a WebSocket's handshake. A router sends the token here.
+    authorization: str | None = field(default=None, repr=False)
     telemetry: Telemetry = NO_TELEMETRY
     # When a WebSocket began to open, by the monotonic clock.
     opened_at: float = float("-inf")

@@ -1,9 +1,11 @@
 """The whole schema, composed of the subjects' types."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
+from strawberry.types.scalar import ScalarDefinition
 
 import gql.enums  # gives the domain's enums their descriptions
 import gql.related  # noqa: F401 - adds what each run type relates to
@@ -37,13 +39,18 @@ class Subscription(RunSubscriptions, NotificationSubscriptions):
     """The root of all subscriptions."""
 
 
-def _build() -> strawberry.Schema:
+def build(query: type, scalars: Mapping[object, ScalarDefinition]) -> strawberry.Schema:
+    """Return a schema with this root of queries, and the scalars by the types that stand for them.
+
+    Raises:
+        DeclarationError: a package adds to the schema what does not fit.
+    """
     try:
         built = strawberry.Schema(
-            query=Query,
+            query=query,
             mutation=Mutation,
             subscription=Subscription,
-            config=StrawberryConfig(scalar_map={datetime: DateTime}),
+            config=StrawberryConfig(scalar_map=scalars),
         )
     except Exception as error:
         if not packages():
@@ -57,6 +64,7 @@ def _build() -> strawberry.Schema:
     return built
 
 
-schema = _build()
+SCALARS: Mapping[object, ScalarDefinition] = {datetime: DateTime}
+schema = build(Query, SCALARS)
 # The same schema as graphql-core knows it.
 core_schema = schema._schema

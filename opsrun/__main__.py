@@ -200,10 +200,17 @@ def token(
 
 @main.command()
 @click.option("--check", is_flag=True, help="Only check that schema.graphql is up to date.")
-def schema(*, check: bool) -> None:
+@click.option("--subgraph", is_flag=True, help="Print it for Apollo Federation 2 instead.")
+def schema(*, check: bool, subgraph: bool) -> None:
     """Write schema.graphql from the code."""
+    from gql.federation import subgraph_sdl
     from gql.schema import schema as built
 
+    if subgraph:
+        if check:
+            raise click.UsageError("Use either --check or --subgraph.")
+        click.echo(subgraph_sdl(built), nl=False)
+        return
     text = built.as_str() + "\n"
     if check:
         if not SCHEMA_FILE.exists() or SCHEMA_FILE.read_text(encoding="utf-8") != text:

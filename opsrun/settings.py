@@ -175,6 +175,8 @@ class Settings(BaseSettings):
     """Whether clients may query the schema."""
     suggestions: bool = _LIMITS.suggestions
     """Whether error messages suggest names of the schema."""
+    federation: bool = False
+    """Whether the API is a subgraph, for a router of Apollo Federation 2."""
     trusted_documents: Literal["optional", "required"] = "optional"
     """`required` refuses documents that were not registered with `opsrun documents`."""
 
@@ -199,6 +201,16 @@ class Settings(BaseSettings):
             )
         if all(oidc) and self.local_key is not None:
             raise ValueError("Set OPSRUN_LOCAL_KEY or the OPSRUN_OIDC_… settings, not both")
+        return self
+
+    @model_validator(mode="after")
+    def _require_a_routers_documents(self) -> "Settings":
+        if self.federation and self.trusted_documents == "required":
+            raise ValueError(
+                "OPSRUN_FEDERATION and OPSRUN_TRUSTED_DOCUMENTS=required exclude each other:"
+                " a router writes its documents itself. Register the clients' documents with the"
+                " router"
+            )
         return self
 
     @property

@@ -45,8 +45,8 @@ LIST = 10
 INTROSPECTED = 50
 # Keys in a field's metadata: its cost besides its objects, and the length of its list.
 COST, MEMBERS = "cost", "members"
-# Arguments that bound a list: a number of members, or their ids.
-_SIZING = ("first", "last", "ids")
+# Arguments that bound a list: a number of members, or their ids, as a router sends them too.
+_SIZING = ("first", "last", "ids", "representations")
 
 Variables = Mapping[str, Any]
 

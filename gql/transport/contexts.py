@@ -20,6 +20,8 @@ class Contexts:
     budgets: Budgets
     links: HubLinks
     default_window: timedelta
+    # Whether a WebSocket's token may also be in the header of its handshake.
+    token_in_handshake: bool = False
 
     async def for_http(self, request: Request, authorization: str | None) -> Context:
         """Return the context of an HTTP request, without reading the database.
@@ -35,13 +37,17 @@ class Contexts:
     async def for_websocket(self, request: Request) -> Context:
         """Return the context of one operation on a WebSocket, or of its `connection_init`.
 
-        The token is in the payload of `connection_init`: `{authorization: "Bearer …"}`.
+        The token is in the payload of `connection_init`: `{authorization: "Bearer …"}`. A router
+        sends it in the handshake instead, and its payload has another form.
 
         Raises:
             UnauthenticatedError: the token is missing or not valid.
         """
         params = {name.lower(): value for name, value in request.connection_params.items()}
-        context = self._context(request, str(params.get("authorization") or ""))
+        token = params.get("authorization")
+        if not token and self.token_in_handshake:
+            token = request.authorization
+        context = self._context(request, str(token or ""))
         await context.identify()
         return context
 

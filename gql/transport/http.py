@@ -108,8 +108,15 @@ class GraphQLView(GraphQL[Request, None]):
         """Serve one HTTP request or one WebSocket."""
         if scope["type"] == "websocket":
             websocket = WebSocket(scope, receive, send)
-            slot, id_ = self.slots.new(), request_id(websocket.headers)
-            with serve(Request(id_, "websocket", telemetry=self._telemetry, slot=slot)):
+            slot, headers = self.slots.new(), websocket.headers
+            request = Request(
+                request_id(headers),
+                "websocket",
+                telemetry=self._telemetry,
+                slot=slot,
+                authorization=headers.get("authorization"),
+            )
+            with serve(request):
                 await self._connections.serve(self._serve_websocket(websocket, slot))
             return
         http = HttpRequest(scope, receive)

@@ -3,13 +3,14 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from graphql import GraphQLSchema
+
 from domain.documents.service import TrustedDocuments
 from domain.tenancy.transactions import Transactions
 from gql.admission import Admission
 from gql.documents.reader import DocumentReader
 from gql.limits.cost import CostModel
 from gql.limits.limits import Limits
-from gql.schema import core_schema
 from opsrun.settings import Settings
 from opsrun.valkey.budgets import open_budgets
 
@@ -31,15 +32,15 @@ def limits(settings: Settings) -> Limits:
 
 @asynccontextmanager
 async def open_admission(
-    settings: Settings, transactions: Transactions
+    settings: Settings, transactions: Transactions, schema: GraphQLSchema
 ) -> AsyncIterator[Admission]:
-    """Open the users' budgets and the registered documents."""
+    """Open the users' budgets and the registered documents, for operations on a schema."""
     bounds = limits(settings)
     async with open_budgets(settings.require_redis_url(), settings.cost_per_minute) as budgets:
         yield Admission(
             bounds,
-            DocumentReader(core_schema, bounds, budgets),
-            CostModel(core_schema),
+            DocumentReader(schema, bounds, budgets),
+            CostModel(schema),
             budgets,
             TrustedDocuments(transactions).find,
             only_trusted=settings.trusted_documents == "required",

@@ -12,9 +12,10 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from gql.completion import wait_for_mutations
 from gql.context import HubLinks
 from gql.execution import Operations
+from gql.federation import subgraph
 from gql.limits.slots import Slots
 from gql.metrics import ApiMetrics, Telemetry
-from gql.schema import schema
+from gql.schema import schema as plain_schema
 from gql.transport.contexts import Contexts
 from gql.transport.cors import cross_origin
 from gql.transport.graphiql import GRAPHIQL_PATH, graphiql_routes
@@ -59,11 +60,12 @@ async def open_api(
     settings: Settings, public_url: str, more_routes: Sequence[BaseRoute] = ()
 ) -> AsyncIterator[Api]:
     """Open the API's resources, and compose the application with `more_routes`."""
+    schema = subgraph() if settings.federation else plain_schema
     async with (
         open_tracer(settings, "api") as tracer,
         open_resources(settings, Login.API) as resources,
         open_database_check(settings) as database,
-        open_admission(settings, resources.transactions) as admission,
+        open_admission(settings, resources.transactions, schema._schema) as admission,
         open_sender(settings.require_redis_url(), tracer) as send,
     ):
         verifier = tokens(settings)
@@ -81,6 +83,7 @@ async def open_api(
             admission.budgets,
             HubLinks(public_url),
             timedelta(days=settings.default_window_days),
+            token_in_handshake=settings.federation,
         )
         view = GraphQLView(
             Operations(schema, admission),
