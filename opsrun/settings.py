@@ -207,8 +207,8 @@ class Settings(BaseSettings):
     def _require_a_routers_documents(self) -> "Settings":
         if self.federation and self.trusted_documents == "required":
             raise ValueError(
-                "OPSRUN_FEDERATION and OPSRUN_TRUSTED_DOCUMENTS=required exclude each other:"
-                " a router writes its documents itself. Register the clients' documents with the"
+                "OPSRUN_FEDERATION and OPSRUN_TRUSTED_DOCUMENTS exclude each other, because a"
+                " router writes its documents itself. Register the clients' documents with the"
                 " router"
             )
         return self

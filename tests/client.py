@@ -165,9 +165,11 @@ class WebSocket:
 
 @asynccontextmanager
 async def open_websocket(
-    base_url: str, headers: Mapping[str, str], **options: Any
+    base_url: str, payload: Mapping[str, object], **options: Any
 ) -> AsyncIterator[WebSocket]:
-    """Open a WebSocket and wait for its acknowledgement; `options` are those of `connect`.
+    """Open a WebSocket with this `connection_init`, and wait for its acknowledgement.
+
+    `options` are those of `connect`.
 
     Raises:
         ConnectionClosed: the server refused it.
@@ -179,7 +181,7 @@ async def open_websocket(
         **options,
     ) as connection:
         websocket = WebSocket(connection)
-        await websocket.send(type="connection_init", payload=headers)
+        await websocket.send(type="connection_init", payload=payload)
         assert (await websocket.receive())["type"] == "connection_ack"
         yield websocket
 

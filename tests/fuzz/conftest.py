@@ -24,6 +24,7 @@ TALLY = "tally"
 # The settings of both servers. A budget would refuse cases before they are tested.
 COMMON = {"LOG_FORMAT": "json", "COST_PER_MINUTE": "1000000000"}
 ROOM = {
+    "FEDERATION": "true",
     "LIMIT_TOKENS": "100000",
     "LIMIT_FIELDS": "20000",
     "LIMIT_DEPTH": "40",
@@ -103,7 +104,7 @@ def strict(
 def roomy(
     fuzzed: Installation, tally: Counter[str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    """An API whose limits admit large documents."""
+    """A subgraph whose limits admit large documents."""
     environment = fuzzed.environment(Login.API, **COMMON, **ROOM)
     with serving(environment, tmp_path_factory.mktemp("roomy"), tally) as server:
         yield server

@@ -24,6 +24,8 @@ FEED = """subscription ($tenant: ID!, $filter: OperationRunFilter, $after: Strin
 SETTINGS = """mutation ($tenant: ID!, $days: Int!) {
   updateTenantSettings(input: {tenantId: $tenant, retentionDays: $days}) {
     tenant { retentionDays } userErrors { code field } } }"""
+ENTITIES = """query ($all: [_Any!]!) { _entities(representations: $all) {
+  __typename ... on Node { id } ... on OperationRun { status tenant { slug } } } }"""
 
 
 def value_of(argument: Argument, pool: Pool) -> st.SearchStrategy[Any]:
@@ -73,6 +75,20 @@ def test_feeds_of_a_filter(roomy: Server, pool: Pool, data: st.DataObject) -> No
     tenant = st.one_of(ours, ours, ours, pool.ids)
     variables = data.draw(st.fixed_dictionaries({"tenant": tenant}, optional=optional))
     roomy.ask(pool.token(), FEED, variables, Accept=EVENTS)
+
+
+@given(data=st.data())
+@cases(150)
+def test_representations(roomy: Server, pool: Pool, data: st.DataObject) -> None:
+    types = st.sampled_from([*pool.ours.ids, "Node", "_Service", "Nonsense"])
+    one = st.fixed_dictionaries(
+        {"__typename": st.one_of(types, types, types, pool.texts, JSON)},
+        optional={"id": st.one_of(pool.ids, pool.ids, pool.ids, JSON), "cost": JSON},
+    )
+    some = st.lists(st.one_of(one, one, one, JSON), max_size=6)
+    many = st.lists(one, min_size=99, max_size=102)
+    all_ = data.draw(st.one_of(some, some, many, JSON))
+    roomy.ask(pool.token(), ENTITIES, {"all": all_})
 
 
 @given(days=NUMBERS | st.integers() | JSON)

@@ -46,6 +46,21 @@ async def api(serving: Serving) -> AsyncIterator[RunningApi]:
         yield running
 
 
+@pytest.fixture(scope="session")
+async def subgraph(serving: Serving) -> AsyncIterator[RunningApi]:
+    """The API as a subgraph, with room for large documents, and without introspection."""
+    async with serving(
+        federation=True,
+        introspection=False,
+        limit_tokens=100_000,
+        limit_fields=100_000,
+        limit_aliases=100_000,
+        limit_cost=10_000_000,
+        cost_per_minute=1_000_000_000,
+    ) as running:
+        yield running
+
+
 @pytest.fixture(params=TRANSPORTS)
 def transport(request: pytest.FixtureRequest) -> str:
     """Each transport of subscriptions."""

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from domain.documents.models import sha256_of
 from domain.tenancy.models import user_id
+from gql.federation import subgraph_sdl
 from gql.schema import schema
 from opsrun import __main__ as command_line
 from opsrun.auth.tokens import LOCAL_ISSUER, LocalTokens
@@ -624,6 +625,13 @@ def test_a_schema_that_is_missing_or_old_fails_the_check(opsrun: Opsrun, tmp_pat
     succeeded(opsrun("schema", "--check"))
     written.write_text(written.read_text() + "type Old { id: ID! }\n")
     assert "run `opsrun schema`" in failed(opsrun("schema", "--check"))
+
+
+def test_the_subgraph_is_printed_without_a_server(opsrun: Opsrun, tmp_path: Path) -> None:
+    printed = succeeded(opsrun("schema", "--subgraph"))
+    assert printed == subgraph_sdl(schema)
+    assert [*tmp_path.iterdir()] == []
+    assert "either --check or --subgraph" in failed(opsrun("schema", "--check", "--subgraph"))
 
 
 # Inherited sockets and parents

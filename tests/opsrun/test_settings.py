@@ -147,6 +147,13 @@ def test_an_issuer_with_all_three_variables_is_accepted(read_settings: ReadSetti
     assert read_settings(**OIDC).oidc_issuer == OIDC["OIDC_ISSUER"]
 
 
+def test_a_subgraph_cannot_require_registered_documents(read_settings: ReadSettings) -> None:
+    message = read_settings.error(FEDERATION="true", TRUSTED_DOCUMENTS="required")
+    assert "OPSRUN_FEDERATION and OPSRUN_TRUSTED_DOCUMENTS exclude each other" in message
+    assert read_settings(FEDERATION="true", TRUSTED_DOCUMENTS="optional").federation
+    assert not read_settings(FEDERATION="false", TRUSTED_DOCUMENTS="required").federation
+
+
 def test_origins_are_separated_by_commas(read_settings: ReadSettings) -> None:
     origins = read_settings(
         ALLOWED_ORIGINS="https://a.example, http://localhost:5173"
