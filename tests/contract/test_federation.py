@@ -1,6 +1,7 @@
 """Opsrun composes with another subgraph, and gateways resolve fields of both."""
 
 import json
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,11 @@ from tests.acts import save_scopes
 from tests.contract.npm_clients import Scenario, program
 from tests.contract.test_http_clients import host
 from tests.gql.api import RunningApi
-from tests.gql.conftest import serving, subgraph
+from tests.gql.conftest import Serving, serving
 from tests.nodejs import needs_node
 from tests.world import World
 
-__all__ = ["serving", "subgraph"]
+__all__ = ["serving"]
 
 pytestmark = needs_node
 
@@ -52,6 +53,13 @@ async def report(tools: Path, api: RunningApi, world: World, *arguments: str) ->
     """Run a scenario and return its only report."""
     async with scenario(tools, api, world, *arguments) as running:
         return await running.facts()
+
+
+@pytest.fixture(scope="session")
+async def subgraph(serving: Serving) -> AsyncIterator[RunningApi]:
+    """The API as a subgraph, with the default limits."""
+    async with serving(federation=True) as running:
+        yield running
 
 
 @pytest.fixture
@@ -93,8 +101,8 @@ async def test_a_gateway_resolves_the_runs_that_another_subgraph_refers_to(
     unknown = GlobalId("OperationRun", world.tenant_id, uuid4().hex).encode()
     foreign = GlobalId("OperationRun", uuid4(), uuid4().hex).encode()
     ids = [id_of(run), unknown, foreign, "garbage"]
-    asked = ("asking", tool, INVOICES, json.dumps({"ids": ids}))
-    seen = await report(tools, subgraph, world, *asked)
+    variables = json.dumps({"ids": ids})
+    seen = await report(tools, subgraph, world, "asking", tool, INVOICES, variables)
     invoices = seen["data"]["invoices"]["nodes"]
     assert [invoice["id"] for invoice in invoices] == ids
     assert invoices[0]["run"] == {
