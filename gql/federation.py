@@ -29,7 +29,7 @@ from gql.schema import SCALARS, build, schema
 # 2.4 is the first version with subscriptions.
 _LINK = """extend schema
   @link(url: "https://specs.apollo.dev/federation/v2.4", import: ["@key", "@shareable"])"""
-# Every Relay API has a type of this name, which composition would refuse twice.
+# Every Relay API has this type, and two subgraphs may have it only if both share it.
 _SHARED = "PageInfo"
 
 Any_ = NewType("Any_", object)
@@ -40,8 +40,8 @@ _ANY = scalar(name="_Any", description="A representation: an object with `__type
 def subgraph_sdl(plain: strawberry.Schema) -> str:
     """Return the SDL of a schema for composition: `@key` on each Node, `@shareable` on `PageInfo`.
 
-    The key of a type that `nodes` does not read is not resolvable. The interface has no key:
-    composition would demand that no other subgraph has a Node.
+    The key of a type that `nodes` does not read is not resolvable. The interface has no key, since
+    every subgraph would then need all types that implement it.
     """
     document = parse(plain.as_str())
     definitions = tuple(map(_with_directive, document.definitions))
@@ -72,7 +72,7 @@ class Service:
         return subgraph_sdl(schema)
 
 
-async def _locate(info: Info, representation: object) -> GlobalId | Exception:
+async def _locate(info: Info, representation: object) -> GlobalId | BadInputError | ForbiddenError:
     """Return the id of a representation, or the error that answers it.
 
     A router collects the representations of many objects, so a wrong one must not fail the others.
@@ -87,7 +87,7 @@ async def _locate(info: Info, representation: object) -> GlobalId | Exception:
 
 
 def _parts(representation: object) -> tuple[str, str]:
-    if isinstance(representation, Mapping):
+    if isinstance(representation, dict):
         type_name, id_ = representation.get("__typename"), representation.get("id")
         if isinstance(type_name, str) and isinstance(id_, str):
             if type_name not in _entity_types():
