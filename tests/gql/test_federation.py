@@ -6,16 +6,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import strawberry
 from graphql import ObjectTypeDefinitionNode, parse, print_ast
-from strawberry import field
 from websockets.exceptions import ConnectionClosed
 
 from domain.documents.models import TrustedDocument
 from domain.documents.service import register
 from domain.tenancy.roles import TenantRole
 from gql.federation import subgraph_sdl
-from gql.ids import GlobalId, Node
+from gql.ids import GlobalId
 from gql.schema import schema
 from opsrun.postgres.engines import Login
 from tests.client import RESPONSE_JSON, Answer, Client, open_websocket
@@ -98,22 +96,6 @@ def test_the_sdl_is_the_schema_with_keys_and_a_shared_page_info() -> None:
     assert {*re.findall(r'"(@\w+)"', link)} == used
     unmarked = re.sub(r' @(key\(fields: "id"\)|shareable)', "", rest)
     assert parse(unmarked, no_location=True) == parse(schema.as_str(), no_location=True)
-
-
-@strawberry.type(description="A cake of another package.")
-class Cake(Node):
-    name: str = field(description="The name.")
-
-
-def test_a_key_that_nodes_does_not_read_is_not_resolvable() -> None:
-    @strawberry.type
-    class Query:
-        @field(description="A cake.")
-        def cake(self) -> Cake | None:
-            return None
-
-    sdl = subgraph_sdl(strawberry.Schema(query=Query))
-    assert 'type Cake implements Node @key(fields: "id", resolvable: false) {' in sdl
 
 
 # Entities

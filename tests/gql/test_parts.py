@@ -17,7 +17,8 @@ from strawberry import argument, field
 from domain.errors import DeclarationError
 from domain.tenancy.roles import TenantRole
 from gql import parts
-from gql.ids import GlobalId
+from gql.federation import subgraph_sdl
+from gql.ids import GlobalId, Node
 from gql.limits.cost import ACTION, BASE, CostModel
 from gql.parts import SchemaPart, added_types, guard_parts
 from gql.schema import core_schema
@@ -185,7 +186,7 @@ def announce(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     parts._parts.cache_clear()
 
 
-def build(part: SchemaPart) -> None:
+def build(part: SchemaPart) -> strawberry.Schema:
     """Build a small schema with the part, as `gql.schema` builds the large one."""
 
     @strawberry.type(name="Tenant", description="A tenant.")
@@ -205,7 +206,9 @@ def build(part: SchemaPart) -> None:
             return None
 
     assert part
-    guard_parts(strawberry.Schema(query=Query, mutation=Mutation)._schema)
+    built = strawberry.Schema(query=Query, mutation=Mutation)
+    guard_parts(built._schema)
+    return built
 
 
 @pytest.mark.parametrize(
@@ -244,3 +247,23 @@ def test_a_right_part_is_accepted(announce: Any) -> None:
     part = SchemaPart(tenant=cakes(description="Cakes.", metadata={"members": 3}))
     announce(part)
     build(part)
+
+
+@strawberry.type(description="A cake that can be refetched.")
+class StoredCake(Node):
+    name: str = field(description="The name.")
+
+
+@strawberry.type
+class TenantStoredCake:
+    @field(description="The newest cake.")
+    def newest_cake(self) -> StoredCake | None:
+        return None
+
+
+def test_a_node_of_a_package_has_a_key_that_is_not_resolvable(announce: Any) -> None:
+    part = SchemaPart(tenant=TenantStoredCake)
+    announce(part)
+    sdl = subgraph_sdl(build(part))
+    assert 'type StoredCake implements Node @key(fields: "id", resolvable: false) {' in sdl
+    assert 'type Tenant implements Node @key(fields: "id") {' in sdl

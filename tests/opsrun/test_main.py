@@ -631,7 +631,7 @@ def test_the_subgraph_is_printed_without_a_server(opsrun: Opsrun, tmp_path: Path
     printed = succeeded(opsrun("schema", "--subgraph"))
     assert printed == subgraph_sdl(schema)
     assert [*tmp_path.iterdir()] == []
-    assert "either --check or --subgraph" in failed(opsrun("schema", "--check", "--subgraph"))
+    assert "either --check or --subgraph" in failed(opsrun("schema", "--check", "--subgraph"), 2)
 
 
 # Inherited sockets and parents
