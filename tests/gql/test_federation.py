@@ -145,13 +145,8 @@ async def test_wrong_representations_are_null_with_an_error_and_fail_no_other(
     subgraph: RunningApi, ours: Furnished
 ) -> None:
     run, tenant_id = ours.drift_run, ours.world.tenant_id
-    wrong: list[Any] = [
-        {},
-        [],
-        "OperationRun",
-        7,
-        {"id": run},
-        {"__typename": "OperationRun"},
+    wrong: list[Any] = [{}, [], "OperationRun", 7, {"id": run}, {"__typename": "OperationRun"}]
+    wrong += [
         {"__typename": None, "id": run},
         {"__typename": ["OperationRun"], "id": run},
         {"__typename": "OperationRun", "id": 7},
