@@ -60,7 +60,7 @@ async def test_a_budget_is_refused_when_it_is_used_up(budget: Budget) -> None:
     assert [await budget.take(4), await budget.take(6)] == [0.0, 0.0]
     seconds = await budget.take(1)
     assert SPAN - 2 <= seconds <= SPAN
-    # Another area, and another owner, have budgets of their own.
+    # Another area, and another owner, have other budgets.
     assert await budget.take(10, "another") == 0.0
     assert await Budget(budget.world).take(10) == 0.0
 

@@ -302,7 +302,7 @@ async def test_no_more_requests_than_the_budget_has_are_sent(reader: Reader) -> 
 
 
 @pytest.mark.parametrize("fault", [None, error(401), error(403), error(500), Cut(), ForeignLink()])
-async def test_no_token_secret_or_link_is_logged_or_told_to_users(
+async def test_no_token_secret_or_link_is_logged_or_shown_to_users(
     reader: Reader, caplog: pytest.LogCaptureFixture, fault: Fault | None
 ) -> None:
     caplog.set_level(logging.DEBUG)
