@@ -6,8 +6,7 @@ from typing import Any
 
 from domain.inventory.policies import short_type
 
-# By Graph's collection: the type of its members, of which some have a more precise one.
-_COLLECTIONS = {
+COLLECTIONS = {
     "androidManagedAppProtections": "androidManagedAppProtection",
     "assignmentFilters": "deviceAndAppManagementAssignmentFilter",
     "compliancePolicies": "deviceManagementCompliancePolicy",
@@ -46,6 +45,7 @@ _COLLECTIONS = {
     "windowsQualityUpdatePolicies": "windowsQualityUpdatePolicy",
     "windowsQualityUpdateProfiles": "windowsQualityUpdateProfile",
 }
+"""By Graph's collection: the type of its members, of which some have a more precise one."""
 # CIPP's own names of collections; its others are Graph's, in any case.
 _CIPP = {
     "admin": "groupPolicyConfigurations",
@@ -53,7 +53,7 @@ _CIPP = {
     "appprotection": "managedAppPolicies",
     "catalog": "configurationPolicies",
     "device": "deviceConfigurations",
-} | {name.casefold(): name for name in _COLLECTIONS}
+} | {name.casefold(): name for name in COLLECTIONS}
 # IntuneCD's folders; the documents in its others have an `@odata.type`.
 _FOLDERS = {
     "Compliance Policies/Message Templates": "notificationMessageTemplates",
@@ -90,14 +90,14 @@ def type_of(body: Mapping[str, Any], folders: Sequence[str] = ()) -> str | None:
     """
     collection = _of_members(body) or _of_folders(folders)
     return _of_context(body.get("@odata.context")) or (
-        _COLLECTIONS[collection] if collection else None
+        COLLECTIONS[collection] if collection else None
     )
 
 
 def type_of_template(name: Any) -> str | None:
     """Return the type of the policy in a CIPP template by the template's `Type`."""
     collection = _CIPP.get(name.casefold()) if isinstance(name, str) else None
-    return _COLLECTIONS[collection] if collection else None
+    return COLLECTIONS[collection] if collection else None
 
 
 def _of_context(context: Any) -> str | None:
@@ -116,7 +116,7 @@ def _of_context(context: Any) -> str | None:
         return None
     if parts[-1].startswith(_GRAPH):
         return short_type(parts[-1])
-    return _COLLECTIONS.get("/".join(parts[-2:])) or _COLLECTIONS.get(parts[-1])
+    return COLLECTIONS.get("/".join(parts[-2:])) or COLLECTIONS.get(parts[-1])
 
 
 def _of_members(body: Mapping[str, Any]) -> str | None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from domain.inventory.provider import InventoryProvider, ProviderCall
 from domain.runs.failures import FailureReason, ProducerError
-from domain.tenancy.providers import DirectorySettings, ProviderSettings
+from domain.tenancy.providers import DirectorySettings, GraphSettings, ProviderSettings
 
 
 def provider_of(settings: ProviderSettings | None, call: ProviderCall) -> InventoryProvider:
@@ -18,11 +18,10 @@ def provider_of(settings: ProviderSettings | None, call: ProviderCall) -> Invent
         from workers.providers.directory import DirectoryProvider
 
         return DirectoryProvider(Path(settings.folder))
-    if settings is not None:
-        raise ProducerError(
-            FailureReason.PROVIDER_UNAVAILABLE,
-            "These workers cannot read Microsoft Graph. The operator upgrades them.",
-        )
+    if isinstance(settings, GraphSettings):
+        from workers.providers.graph.provider import GraphProvider
+
+        return GraphProvider(settings, call)
     raise ProducerError(
         FailureReason.PROVIDER_UNAVAILABLE,
         "No provider is set for this tenant. The operator sets it with `opsrun tenant`.",

@@ -1,0 +1,185 @@
+"""Read the policies of one type from Microsoft Graph: the list, then what it leaves out."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from domain.inventory.policies import MAX_ID_LENGTH
+from domain.inventory.provider import NotTaken, PolicyDocument
+from domain.runs.failures import FailureReason, ProducerError
+from workers.producers.batches import batches, one_ahead, weighed_batches
+from workers.providers.graph.client import BatchRequest, GraphClient
+from workers.providers.graph.failures import Refusal
+from workers.providers.graph.policy_types import Detail, PolicyType
+
+# Policies whose details are read at the same time.
+GROUP = 100
+_HEAVIEST = 8 * 1024 * 1024
+_NEXT = "@odata.nextLink"
+_NO_ID = "Graph returned a policy without an id."
+_ASSIGNMENTS = Detail("assignments")
+
+Body = dict[str, Any]
+Item = PolicyDocument | NotTaken
+
+
+@dataclass(slots=True)
+class _Policy:
+    """A policy that is read: its key, its path, and either its body or why it failed."""
+
+    key: str
+    path: str
+    body: Body
+    failure: ProducerError | None = None
+
+    def item(self) -> Item:
+        if self.failure is not None:
+            return NotTaken.failed(self.key, self.failure)
+        return PolicyDocument(self.key, orjson.dumps(self.body))
+
+
+async def read_policies(
+    client: GraphClient, row: PolicyType, is_in_scope: Callable[[Body], bool]
+) -> AsyncIterator[Sequence[Item]]:
+    """Yield the type's policies that are in the scope, each once, in batches of bounded size.
+
+    Raises:
+        ProducerError: PROVIDER_UNAUTHORIZED if Graph refuses the list; a failure of the client.
+    """
+    reading = _Reading(client, row)
+    async with aclosing(one_ahead(reading.pages())) as pages:
+        async for page in pages:
+            if isinstance(page, NotTaken):
+                yield [page]
+                continue
+            listed = [policy for policy in page if is_in_scope(policy.body)]
+            for some in batches(listed, GROUP):
+                await reading.complete(some)
+                items = [policy.item() for policy in some]
+                for batch in weighed_batches(items, _weight, heaviest=_HEAVIEST, most=GROUP):
+                    yield batch
+
+
+class _Reading:
+    """One read of a type."""
+
+    def __init__(self, client: GraphClient, row: PolicyType) -> None:
+        self._client = client
+        self._row = row
+        self._seen: set[str] = set()
+        self._assigned: set[str] = set()
+
+    async def pages(self) -> AsyncIterator[Sequence[_Policy] | NotTaken]:
+        """Yield the pages of the list; a list that the tenant has no licence for is ignored."""
+        row, is_first = self._row, True
+        try:
+            if row.selects_assigned:
+                await self._find_assigned()
+            async for page in self._client.pages(row.list_path, area=row.area):
+                is_first = False
+                yield [policy for member in page if (policy := self._policy(member))]
+        except Refusal as refusal:
+            if not (row.needs_licence and is_first):
+                raise _unauthorized(row, refusal) from None
+            yield NotTaken(
+                row.collection,
+                ignored=f"Graph refuses this list, as it does without a licence: {refusal}",
+            )
+
+    async def _find_assigned(self) -> None:
+        """Read the ids of the policies that have assignments."""
+        path = f"{self._row.path}?$select=id,isAssigned&$top={self._row.page}"
+        async for page in self._client.pages(path, area=self._row.area):
+            self._assigned |= {member["id"] for member in page if member.get("isAssigned") is True}
+
+    def _policy(self, member: Body) -> _Policy | None:
+        """Return a policy of the list; None if it was listed before, as when others are deleted."""
+        row, policy_id = self._row, member.get("id")
+        if not isinstance(policy_id, str) or not 0 < len(policy_id) <= MAX_ID_LENGTH:
+            key = f"{row.collection}/without id {len(self._seen) + 1}"
+            self._seen.add(key)
+            failure = ProducerError(FailureReason.INVALID_POLICY, _NO_ID)
+            return _Policy(key, "", member, failure)
+        if policy_id in self._seen:
+            return None
+        self._seen.add(policy_id)
+        body = {"@odata.type": row.odata_type, **member}
+        path = f"{row.path}/{quote(policy_id, safe='')}"
+        return _Policy(f"{row.collection}/{policy_id}", path, body)
+
+    async def complete(self, policies: Sequence[_Policy]) -> None:
+        """Add to the policies what the list leaves out."""
+        for detail in self._row.details:
+            await self._add([(policy, policy.body, policy.path) for policy in policies], detail)
+        for member in {name for policy in policies for name in _cut_short(policy.body)}:
+            cut = [policy for policy in policies if member in _cut_short(policy.body)]
+            await self._add([(policy, policy.body, policy.path) for policy in cut], Detail(member))
+        await self._read_assignments_again([one for one in policies if self._lacks_assignments(one)])
+
+    async def _add(self, entities: Sequence[tuple[_Policy, Body, str]], detail: Detail) -> None:
+        """Read a detail of each entity, which is a policy or a member of one."""
+        left = [entity for entity in entities if entity[0].failure is None]
+        paths = [f"{path}{detail.suffix}" for _, _, path in left]
+        below = []
+        for (policy, body, path), answer in zip(left, await self._batch(paths), strict=True):
+            if isinstance(answer, ProducerError):
+                policy.failure = policy.failure or _failed_detail(answer)
+            elif detail.member is None:
+                body |= {key: value for key, value in answer.items() if key != "@odata.context"}
+            else:
+                body.pop(f"{detail.member}{_NEXT}", None)
+                body[detail.member] = answer["value"]
+                members = ((one, f"{path}/{detail.member}") for one in answer["value"])
+                below += [(policy, one, f"{at}/{quote(one['id'], safe='')}") for one, at in members]
+        if detail.below is not None:
+            await self._add(below, detail.below)
+
+    async def _batch(self, paths: Sequence[str]) -> Sequence[Body | ProducerError]:
+        requests = [BatchRequest(path, self._row.area) for path in paths]
+        return await self._client.batch(requests) if requests else ()
+
+    def _lacks_assignments(self, policy: _Policy) -> bool:
+        body = policy.body
+        is_assigned = body.get("isAssigned") is True or body.get("id") in self._assigned
+        return policy.failure is None and is_assigned and not body.get("assignments")
+
+    async def _read_assignments_again(self, policies: Sequence[_Policy]) -> None:
+        """Now and then Graph returns no assignments of a policy that has some."""
+        await self._add([(one, one.body, one.path) for one in policies], _ASSIGNMENTS)
+        for policy in policies:
+            if self._lacks_assignments(policy):
+                policy.failure = ProducerError(
+                    FailureReason.INCOMPLETE_POLICY,
+                    "Graph says that the policy is assigned, but twice returned no assignments."
+                    " Sync again.",
+                )
+
+
+def _cut_short(body: Mapping[str, Any]) -> set[str]:
+    """Return the members that are lists of which there are more pages."""
+    return {key.removesuffix(_NEXT) for key in body if key.endswith(_NEXT)}
+
+
+def _failed_detail(error: ProducerError) -> ProducerError:
+    if isinstance(error, Refusal) and error.status == 404:  # noqa: PLR2004 - HTTP
+        return ProducerError(
+            FailureReason.CHANGED_WHILE_READING,
+            f"The policy was deleted after it was listed, or a part of it is missing: {error}",
+        )
+    return error
+
+
+def _unauthorized(row: PolicyType, refusal: Refusal) -> ProducerError:
+    return ProducerError(
+        FailureReason.PROVIDER_UNAUTHORIZED,
+        f"Graph refuses to list `{row.collection}`. The app needs the application permission"
+        f" {row.permission}, with an administrator's consent. {refusal}",
+    )
+
+
+def _weight(item: Item) -> int:
+    return len(item.content) if isinstance(item, PolicyDocument) else 0
