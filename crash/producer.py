@@ -11,7 +11,7 @@ from domain.runs.execution import Batch, LeaseLostError, RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.runs.run_types import RunType, run_types
 from domain.tenancy.roles import TenantRole
-from workers.producers.batches import batches
+from workers.batches import batches
 
 RESOURCE = "crash"
 ITEMS, POISON = "items", "poison"

@@ -11,11 +11,11 @@ from domain.inventory.provider import ProviderCall
 from domain.runs.dispatching import Send
 from domain.runs.failures import ProducerError
 from domain.runs.maintenance import BATCH, RunMaintenance
-from domain.tenancy.providers import ProviderSettings
+from domain.tenancy.providers import GraphScopes, GraphSettings, ProviderSettings
 from domain.tenancy.transactions import Transactions
 from domain.wakeups import OUTBOX_TOPIC, WakeUps
+from workers.batches import batches
 from workers.metrics import MaintenanceMetrics
-from workers.producers.batches import batches
 from workers.providers import provider_of
 from workers.steps import Steps
 
@@ -29,6 +29,7 @@ _RESCUE_SECONDS = 3.0
 _MOST_GRACE = timedelta(seconds=5)
 _PURGE_SECONDS = 60.0
 _SCOPES_SECONDS = 10.0
+_SCOPE_TAGS_SECONDS = 300.0
 _SCOPES_AT_A_TIME = 8
 _MEASURE_SECONDS = 15.0
 
@@ -72,6 +73,7 @@ class Maintenance:
             for step, seconds in (
                 (self.rescue, _RESCUE_SECONDS),
                 (self.find_scopes, _SCOPES_SECONDS),
+                (self.find_scope_tags, _SCOPE_TAGS_SECONDS),
                 (self.purge, _PURGE_SECONDS),
                 (self.measure, _MEASURE_SECONDS),
             ):
@@ -117,8 +119,18 @@ class Maintenance:
         await self._inventory.purge()
 
     async def find_scopes(self) -> None:
-        """Record the scopes that the tenants' providers have now."""
-        providers = await self._inventory.providers()
+        """Record the scopes of the tenants whose provider knows them without a request."""
+        await self._find(lambda settings: not _asks(settings))
+
+    async def find_scope_tags(self) -> None:
+        """Record the scopes of the tenants whose provider asks a service for them.
+
+        It is a separate step, so that a service that hangs delays no other tenant.
+        """
+        await self._find(_asks)
+
+    async def _find(self, is_chosen: Callable[[ProviderSettings], bool]) -> None:
+        providers = [one for one in await self._inventory.providers() if is_chosen(one[1])]
         for some in batches(providers, _SCOPES_AT_A_TIME):
             # Concurrent searches, so that all providers that hang cause one delay.
             async with asyncio.TaskGroup() as group:
@@ -138,3 +150,7 @@ class Maintenance:
         except ProducerError as error:
             logger.warning("The scopes of tenant %s are unknown: %s", tenant_id, error)
             return ()
+
+
+def _asks(settings: ProviderSettings) -> bool:
+    return isinstance(settings, GraphSettings) and settings.scopes is GraphScopes.SCOPE_TAG

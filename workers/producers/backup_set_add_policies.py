@@ -5,7 +5,7 @@ from domain.backups.repository import by_ids, copy_policies
 from domain.inventory.repository.scopes import snapshot_runs
 from domain.runs.execution import Batch, RunExecution
 from domain.runs.failures import FailureReason, ProducerError
-from workers.producers.batches import batches
+from workers.batches import batches
 
 BATCH = 50
 _PRESENT = "The backup set has this policy already."

@@ -14,7 +14,7 @@ from domain.inventory.repository import policies
 from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.runs.repository.reading import by_ids
-from workers.producers.batches import weighed_batches
+from workers.batches import weighed_batches
 from workers.producers.compute_threads import COMPUTE_THREADS
 
 # A few MB of memory: differences in a page, and in a batch with their documents, whose size counts

@@ -14,7 +14,7 @@ from domain.inventory.repository.scopes import save_scopes
 from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.tenancy.repository import provider as provider_settings
-from workers.producers.batches import one_ahead, timed_batches
+from workers.batches import one_ahead, timed_batches
 from workers.producers.compute_threads import COMPUTE_THREADS
 from workers.providers import provider_of
 

@@ -1,5 +1,6 @@
 """The `InventoryProvider` that reads Microsoft Graph."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from workers.providers.graph.reading import read_policies
 from workers.providers.graph.scopes import has_tag, tag_keys
 
 ALL = "all"
+TAGS_SECONDS = 30
 _TAGS = f"{ROOT}/roleScopeTags?$top=999"
 
 
@@ -30,11 +32,20 @@ class GraphProvider:
         """Return the keys of all scopes, sorted; only scope tags are asked for.
 
         Raises:
-            ProducerError: a failure of the client.
+            ProducerError: PROVIDER_UNAVAILABLE if Graph hangs; a failure of the client.
         """
         if self._scopes is GraphScopes.ALL:
             return [ALL]
-        return sorted(POLICY_TYPES if self._scopes is GraphScopes.TYPE else await self._tags())
+        if self._scopes is GraphScopes.TYPE:
+            return sorted(POLICY_TYPES)
+        try:
+            async with asyncio.timeout(TAGS_SECONDS):
+                return sorted(await self._tags())
+        except TimeoutError:
+            raise ProducerError(
+                FailureReason.PROVIDER_UNAVAILABLE,
+                f"Graph did not list the scope tags within {TAGS_SECONDS} seconds.",
+            ) from None
 
     async def policies(self, scope_key: str) -> AsyncIterator[Sequence[PolicyDocument | NotTaken]]:
         """Read one type after the other.

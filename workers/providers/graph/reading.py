@@ -11,9 +11,9 @@ import orjson
 from domain.inventory.policies import MAX_ID_LENGTH
 from domain.inventory.provider import NotTaken, PolicyDocument
 from domain.runs.failures import FailureReason, ProducerError
-from workers.producers.batches import batches, one_ahead, weighed_batches
+from workers.batches import batches, one_ahead, weighed_batches
 from workers.providers.graph.client import BatchRequest, GraphClient
-from workers.providers.graph.failures import Refusal
+from workers.providers.graph.failures import RefusedError
 from workers.providers.graph.policy_types import Detail, PolicyType
 
 # Policies whose details are read at the same time.
@@ -82,7 +82,7 @@ class _Reading:
             async for page in self._client.pages(row.list_path, area=row.area):
                 is_first = False
                 yield [policy for member in page if (policy := self._policy(member))]
-        except Refusal as refusal:
+        except RefusedError as refusal:
             if not (row.needs_licence and is_first):
                 raise _unauthorized(row, refusal) from None
             yield NotTaken(
@@ -118,7 +118,9 @@ class _Reading:
         for member in {name for policy in policies for name in _cut_short(policy.body)}:
             cut = [policy for policy in policies if member in _cut_short(policy.body)]
             await self._add([(policy, policy.body, policy.path) for policy in cut], Detail(member))
-        await self._read_assignments_again([one for one in policies if self._lacks_assignments(one)])
+        await self._read_assignments_again(
+            [one for one in policies if self._lacks_assignments(one)]
+        )
 
     async def _add(self, entities: Sequence[tuple[_Policy, Body, str]], detail: Detail) -> None:
         """Read a detail of each entity, which is a policy or a member of one."""
@@ -165,7 +167,7 @@ def _cut_short(body: Mapping[str, Any]) -> set[str]:
 
 
 def _failed_detail(error: ProducerError) -> ProducerError:
-    if isinstance(error, Refusal) and error.status == 404:  # noqa: PLR2004 - HTTP
+    if isinstance(error, RefusedError) and error.status == 404:
         return ProducerError(
             FailureReason.CHANGED_WHILE_READING,
             f"The policy was deleted after it was listed, or a part of it is missing: {error}",
@@ -173,7 +175,7 @@ def _failed_detail(error: ProducerError) -> ProducerError:
     return error
 
 
-def _unauthorized(row: PolicyType, refusal: Refusal) -> ProducerError:
+def _unauthorized(row: PolicyType, refusal: RefusedError) -> ProducerError:
     return ProducerError(
         FailureReason.PROVIDER_UNAUTHORIZED,
         f"Graph refuses to list `{row.collection}`. The app needs the application permission"

@@ -31,7 +31,7 @@ def tag_keys(tags: Iterable[Mapping[str, Any]]) -> Mapping[str, str]:
 
 def _free_key(taken: Container[str], tag_id: str, name: str) -> str:
     plain_id, plain = (_plain(normal_scope_key(text)) for text in (tag_id, name))
-    key, tries = f"{plain}-{plain_id}", 1
+    key, tries = f"{plain or 'tag'}-{plain_id}", 1
     while key in taken or not valid_scope_key(key):
         key, tries = f"tag-{plain_id}-{tries}", tries + 1
     return key

@@ -6,8 +6,8 @@ from contextlib import aclosing
 
 import pytest
 
-from workers.producers import batches
-from workers.producers.batches import one_ahead, timed_batches, weighed_batches
+from workers import batches
+from workers.batches import one_ahead, timed_batches, weighed_batches
 
 
 class Clock:

@@ -1,0 +1,53 @@
+"""Tenants that are read from the double of Microsoft Graph."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from domain.tenancy.administration import save_tenant
+from domain.tenancy.providers import CredentialKind, GraphScopes, GraphSettings
+from opsrun.postgres.engines import Login
+from tests.graph import Double, graph_double
+from tests.world import World
+from workers.providers.graph.client import close_clients
+
+SECRET = "A_SECRET_OF_THE_DOUBLE"
+
+
+@asynccontextmanager
+async def emulated(
+    monkeypatch: pytest.MonkeyPatch,
+    policies: Mapping[str, Iterable[dict[str, Any]]] | None = None,
+    **options: Any,
+) -> AsyncIterator[Double]:
+    """Run a double that providers read instead of Microsoft Graph."""
+    async with graph_double(policies=policies, **options) as double:
+        monkeypatch.setenv("OPSRUN_GRAPH_URL", double.url)
+        monkeypatch.setenv("OPSRUN_GRAPH_AUTHORITY", double.authority)
+        monkeypatch.setenv("OPSRUN_GRAPH_CA_FILE", str(double.ca_file))
+        monkeypatch.setenv(SECRET, double.tokens.secret)
+        try:
+            yield double
+        finally:
+            await close_clients()
+
+
+def settings_of(double: Double, scopes: GraphScopes = GraphScopes.ALL) -> GraphSettings:
+    """Return the settings of a tenant that reads the double."""
+    return GraphSettings(
+        tenant=double.tokens.tenant_id,
+        client=double.tokens.client_id,
+        credential=CredentialKind.SECRET,
+        reference=f"env:{SECRET}",
+        scopes=scopes,
+    )
+
+
+async def read_from_graph(
+    world: World, double: Double, scopes: GraphScopes = GraphScopes.ALL
+) -> None:
+    """Let the tenant's policies be read from the double."""
+    transactions = world.resources[Login.MAINTENANCE].transactions
+    await save_tenant(transactions, world.slug, "On Graph", settings_of(double, scopes))
