@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from domain.inventory.policy_types import COLLECTIONS
 from workers.providers.graph.areas import Area
 
-ROOT = "beta/deviceManagement"
+VERSION = "beta"
+ROOT = "deviceManagement"
 _CONFIGURATION = "DeviceManagementConfiguration.Read.All"
 _RBAC = "DeviceManagementRBAC.Read.All"
 _SCRIPTS = "DeviceManagementScripts.Read.All"
@@ -57,7 +58,7 @@ class PolicyType:
 
     @property
     def path(self) -> str:
-        """The path of the collection."""
+        """The path of the collection, without the version."""
         return f"{ROOT}/{self.collection}"
 
     @property

@@ -9,13 +9,13 @@ from domain.runs.failures import FailureReason, ProducerError
 from domain.tenancy.providers import GraphScopes, GraphSettings
 from workers.providers.graph.areas import Area
 from workers.providers.graph.client import GraphClient
-from workers.providers.graph.policy_types import POLICY_TYPES, ROOT, PolicyType
+from workers.providers.graph.policy_types import POLICY_TYPES, ROOT, VERSION, PolicyType
 from workers.providers.graph.reading import read_policies
 from workers.providers.graph.scopes import has_tag, tag_keys
 
 ALL = "all"
 TAGS_SECONDS = 30
-_TAGS = f"{ROOT}/roleScopeTags?$top=999"
+_TAGS = f"{VERSION}/{ROOT}/roleScopeTags?$top=999"
 
 
 class GraphProvider:
@@ -74,7 +74,7 @@ class GraphProvider:
         raise ProducerError(FailureReason.SCOPE_NOT_FOUND, "The scope does not exist.")
 
     async def _tags(self) -> Mapping[str, str]:
-        pages = self._client.pages(_TAGS, area=Area.OTHER)
+        pages = self._client.pages(_TAGS, Area.OTHER)
         return tag_keys([tag async for page in pages for tag in page])
 
 

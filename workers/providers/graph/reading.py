@@ -1,10 +1,10 @@
 """Read the policies of one type from Microsoft Graph: the list, then what it leaves out."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 import orjson
 
@@ -12,14 +12,15 @@ from domain.inventory.policies import MAX_ID_LENGTH
 from domain.inventory.provider import NotTaken, PolicyDocument
 from domain.runs.failures import FailureReason, ProducerError
 from workers.batches import batches, one_ahead, weighed_batches
-from workers.providers.graph.client import BatchRequest, GraphClient
-from workers.providers.graph.failures import RefusedError
-from workers.providers.graph.policy_types import Detail, PolicyType
+from workers.providers.graph.batches import MAX_PARTS, read_batch
+from workers.providers.graph.client import NEXT_LINK, GraphClient, key_in_path, members
+from workers.providers.graph.failures import GraphError
+from workers.providers.graph.policy_types import VERSION, Detail, PolicyType
 
 # Policies whose details are read at the same time.
 GROUP = 100
+_CONTEXT = "@odata.context"
 _HEAVIEST = 8 * 1024 * 1024
-_NEXT = "@odata.nextLink"
 _NO_ID = "Graph returned a policy without an id."
 _ASSIGNMENTS = Detail("assignments")
 
@@ -79,10 +80,12 @@ class _Reading:
         try:
             if row.selects_assigned:
                 await self._find_assigned()
-            async for page in self._client.pages(row.list_path, area=row.area):
+            async for page in self._client.pages(f"{VERSION}/{row.list_path}", row.area):
                 is_first = False
                 yield [policy for member in page if (policy := self._policy(member))]
-        except RefusedError as refusal:
+        except GraphError as refusal:
+            if refusal.status == 401:
+                raise
             if not (row.needs_licence and is_first):
                 raise _unauthorized(row, refusal) from None
             yield NotTaken(
@@ -92,9 +95,9 @@ class _Reading:
 
     async def _find_assigned(self) -> None:
         """Read the ids of the policies that have assignments."""
-        path = f"{self._row.path}?$select=id,isAssigned&$top={self._row.page}"
-        async for page in self._client.pages(path, area=self._row.area):
-            self._assigned |= {member["id"] for member in page if member.get("isAssigned") is True}
+        path = f"{VERSION}/{self._row.path}?$select=id,isAssigned&$top={self._row.page}"
+        async for page in self._client.pages(path, self._row.area):
+            self._assigned |= {str(one.get("id")) for one in page if one.get("isAssigned") is True}
 
     def _policy(self, member: Body) -> _Policy | None:
         """Return a policy of the list; None if it was listed before, as when others are deleted."""
@@ -108,7 +111,7 @@ class _Reading:
             return None
         self._seen.add(policy_id)
         body = {"@odata.type": row.odata_type, **member}
-        path = f"{row.path}/{quote(policy_id, safe='')}"
+        path = f"{row.path}/{key_in_path(policy_id)}"
         return _Policy(f"{row.collection}/{policy_id}", path, body)
 
     async def complete(self, policies: Sequence[_Policy]) -> None:
@@ -127,22 +130,49 @@ class _Reading:
         left = [entity for entity in entities if entity[0].failure is None]
         paths = [f"{path}{detail.suffix}" for _, _, path in left]
         below = []
-        for (policy, body, path), answer in zip(left, await self._batch(paths), strict=True):
-            if isinstance(answer, ProducerError):
-                policy.failure = policy.failure or _failed_detail(answer)
-            elif detail.member is None:
-                body |= {key: value for key, value in answer.items() if key != "@odata.context"}
-            else:
-                body.pop(f"{detail.member}{_NEXT}", None)
-                body[detail.member] = answer["value"]
-                members = ((one, f"{path}/{detail.member}") for one in answer["value"])
-                below += [(policy, one, f"{at}/{quote(one['id'], safe='')}") for one, at in members]
+        for (policy, body, path), answer in zip(left, await self._read(paths), strict=True):
+            try:
+                if isinstance(answer, ProducerError):
+                    raise answer
+                if detail.member is None:
+                    body |= {key: value for key, value in answer.items() if key != _CONTEXT}
+                    continue
+                listed = body[detail.member] = members(answer, path)
+            except ProducerError as error:
+                policy.failure = policy.failure or _failed_detail(error)
+                continue
+            body.pop(f"{detail.member}{NEXT_LINK}", None)
+            at = f"{path}/{detail.member}"
+            below += [(policy, one, f"{at}/{key_in_path(str(one.get('id')))}") for one in listed]
         if detail.below is not None:
             await self._add(below, detail.below)
 
+    async def _read(self, paths: Sequence[str]) -> Sequence[Body | ProducerError]:
+        """Return what is at the paths, lists with all their pages, or why there is nothing."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                parts = [group.create_task(self._batch(some)) for some in batches(paths, MAX_PARTS)]
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        return [answer for part in parts for answer in part.result()]
+
     async def _batch(self, paths: Sequence[str]) -> Sequence[Body | ProducerError]:
-        requests = [BatchRequest(path, self._row.area) for path in paths]
-        return await self._client.batch(requests) if requests else ()
+        answers = await read_batch(self._client, VERSION, paths, self._row.area)
+        pairs = zip(paths, answers, strict=True)
+        return [await self._whole(f"{VERSION}/{path}", answer) for path, answer in pairs]
+
+    async def _whole(self, path: str, answer: Body | ProducerError) -> Body | ProducerError:
+        """Return an answer with the pages that follow it; the client may renew its token."""
+        area = self._row.area
+        if isinstance(answer, GraphError) and answer.status == 401:
+            answer = await self._client.get(path, area)
+        if isinstance(answer, ProducerError) or NEXT_LINK not in answer:
+            return answer
+        try:
+            pages = self._client.pages(path, area, first=answer)
+            return {"value": [member async for page in pages for member in page]}
+        except ProducerError as error:
+            return error
 
     def _lacks_assignments(self, policy: _Policy) -> bool:
         body = policy.body
@@ -163,11 +193,11 @@ class _Reading:
 
 def _cut_short(body: Mapping[str, Any]) -> set[str]:
     """Return the members that are lists of which there are more pages."""
-    return {key.removesuffix(_NEXT) for key in body if key.endswith(_NEXT)}
+    return {key.removesuffix(NEXT_LINK) for key in body if key.endswith(NEXT_LINK)}
 
 
 def _failed_detail(error: ProducerError) -> ProducerError:
-    if isinstance(error, RefusedError) and error.status == 404:
+    if isinstance(error, GraphError) and error.status == 404:
         return ProducerError(
             FailureReason.CHANGED_WHILE_READING,
             f"The policy was deleted after it was listed, or a part of it is missing: {error}",
@@ -175,7 +205,7 @@ def _failed_detail(error: ProducerError) -> ProducerError:
     return error
 
 
-def _unauthorized(row: PolicyType, refusal: RefusedError) -> ProducerError:
+def _unauthorized(row: PolicyType, refusal: GraphError) -> ProducerError:
     return ProducerError(
         FailureReason.PROVIDER_UNAUTHORIZED,
         f"Graph refuses to list `{row.collection}`. The app needs the application permission"

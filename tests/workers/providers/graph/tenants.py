@@ -11,7 +11,9 @@ from domain.tenancy.providers import CredentialKind, GraphScopes, GraphSettings
 from opsrun.postgres.engines import Login
 from tests.graph import Double, graph_double
 from tests.world import World
-from workers.providers.graph.client import close_clients
+from workers.providers.graph import retries
+from workers.providers.graph.clouds import Endpoints
+from workers.providers.graph.connections import GRAPH
 
 SECRET = "A_SECRET_OF_THE_DOUBLE"
 
@@ -24,14 +26,17 @@ async def emulated(
 ) -> AsyncIterator[Double]:
     """Run a double that providers read instead of Microsoft Graph."""
     async with graph_double(policies=policies, **options) as double:
-        monkeypatch.setenv("OPSRUN_GRAPH_URL", double.url)
-        monkeypatch.setenv("OPSRUN_GRAPH_AUTHORITY", double.authority)
-        monkeypatch.setenv("OPSRUN_GRAPH_CA_FILE", str(double.ca_file))
         monkeypatch.setenv(SECRET, double.tokens.secret)
+        # Short waits; `Retry-After` is at most half a second.
+        monkeypatch.setattr(retries, "_FIRST", 0.01)
+        monkeypatch.setattr(retries, "_LONGEST", 0.05)
+        GRAPH.configure(Endpoints(double.authority, double.url), double.ca_file)
         try:
             yield double
         finally:
-            await close_clients()
+            await GRAPH.aclose()
+            vars(GRAPH).clear()
+            GRAPH.configure(None, None)
 
 
 def settings_of(double: Double, scopes: GraphScopes = GraphScopes.ALL) -> GraphSettings:

@@ -116,7 +116,7 @@ async def test_a_policy_whose_detail_fails_is_one_failed_item(
     assert failure.item_key == key
     assert str(status) in failure.message
     reasons = {
-        403: FailureReason.PROVIDER_REFUSED,
+        403: FailureReason.PROVIDER_UNAUTHORIZED,
         404: FailureReason.CHANGED_WHILE_READING,
         500: FailureReason.PROVIDER_UNAVAILABLE,
     }

@@ -1,10 +1,9 @@
 """The provider returns every policy of Microsoft Graph, completely and with few requests."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import orjson
 import pytest
@@ -14,13 +13,15 @@ from domain.inventory.scopes import valid_scope_key
 from domain.lifecycle import StatusBucket
 from domain.runs.models import RunCounts
 from domain.tenancy.providers import GraphScopes
+from opsrun.postgres.engines import Login
 from tests.acts import drift, sync
 from tests.graph import Double
 from tests.graph.exports import read_exports
 from tests.graph.faults import OtherOrder
 from tests.graph.policy_collections import COLLECTIONS
+from tests.graph.reading import by_id
 from tests.graph.samples import sample_policies
-from tests.graph.test_policies import catalog_policy, without_metadata
+from tests.graph.test_policies import catalog_policy
 from tests.ledger import findings, policies
 from tests.workers.providers.graph.tenants import emulated, read_from_graph, settings_of
 from tests.world import World
@@ -34,8 +35,19 @@ RELEASES = ["3.3", "3.4", "3.5"]
 needs_exports = pytest.mark.skipif(not EXPORTS.is_dir(), reason="the real exports are not here")
 
 
-def provider_of(double: Double, scopes: GraphScopes = GraphScopes.ALL) -> GraphProvider:
-    return GraphProvider(settings_of(double, scopes), ProviderCall.without_run(uuid4()))
+Provide = Callable[..., GraphProvider]
+
+
+@pytest.fixture
+def provider_of(world: World) -> Provide:
+    """Return a provider over a double."""
+    transactions = world.resources[Login.MAINTENANCE].transactions
+
+    def provide(double: Double, scopes: GraphScopes = GraphScopes.ALL) -> GraphProvider:
+        call = ProviderCall.without_run(transactions, world.tenant_id)
+        return GraphProvider(settings_of(double, scopes), call)
+
+    return provide
 
 
 async def read(
@@ -69,29 +81,31 @@ def test_every_collection_has_a_row() -> None:
 @needs_exports
 @pytest.mark.parametrize("release", RELEASES)
 async def test_every_policy_of_the_real_exports_is_read_completely(
-    monkeypatch: pytest.MonkeyPatch, release: str
+    monkeypatch: pytest.MonkeyPatch, provider_of: Provide, release: str
 ) -> None:
     exports = read_exports([EXPORTS / f"windows-v{release}"])
     async with emulated(monkeypatch, exports) as double:
         items = by_collection(await read(provider_of(double)))
-        assert without_metadata(items) == without_metadata(exports)
+        assert by_id(items) == by_id(exports)
         types = {one["id"]: one["@odata.type"] for some in exports.values() for one in some}
         assert types == {one["id"]: one["@odata.type"] for some in items.values() for one in some}
 
 
 async def test_every_policy_of_each_collection_is_read_with_few_requests(
     monkeypatch: pytest.MonkeyPatch,
+    provider_of: Provide,
 ) -> None:
     samples = sample_policies(400, groups=["g1", "g2", "g3"], tags=["0", "7"])
     async with emulated(monkeypatch, samples) as double:
         items = by_collection(await read(provider_of(double)))
-        assert without_metadata(items) == without_metadata(samples)
+        assert by_id(items) == by_id(samples)
         assert len(double.requests) <= 1.2 * double.policies.least_requests()
         assert {one.version for one in double.requests.log} == {"beta"}
 
 
 async def test_long_lists_below_a_policy_are_read_to_the_end(
     monkeypatch: pytest.MonkeyPatch,
+    provider_of: Provide,
 ) -> None:
     assignments = [
         {"id": f"a{number}", "target": {"groupId": str(number)}} for number in range(230)
@@ -125,7 +139,9 @@ async def test_a_tenant_moves_from_a_folder_to_graph_without_drift(
     assert await findings(world, compared) == {}
 
 
-async def test_scopes_by_type_need_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_scopes_by_type_need_no_request(
+    monkeypatch: pytest.MonkeyPatch, provider_of: Provide
+) -> None:
     async with emulated(monkeypatch, sample_policies(60)) as double:
         assert await provider_of(double).scopes() == [ALL]
         provider = provider_of(double, GraphScopes.TYPE)
@@ -139,6 +155,7 @@ async def test_scopes_by_type_need_no_request(monkeypatch: pytest.MonkeyPatch) -
 
 async def test_scopes_by_scope_tag_hold_the_policies_of_the_tag(
     monkeypatch: pytest.MonkeyPatch,
+    provider_of: Provide,
 ) -> None:
     catalog = [
         catalog_policy("none", 1),
