@@ -53,9 +53,11 @@ async def _send(
     client: GraphClient, version: str, paths: Mapping[int, str], area: Area
 ) -> dict[int, Answer]:
     """Send the parts, and return the answers by number."""
+    # A part has none of the batch's headers.
+    headers = {"client-request-id": str(client.call.request_id)}
     body = {
         "requests": [
-            {"id": str(number), "method": "GET", "url": f"/{path}"}
+            {"id": str(number), "method": "GET", "url": f"/{path}", "headers": headers}
             for number, path in paths.items()
         ]
     }

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from domain.inventory.provider import NotTaken, ProviderCall
+from domain.inventory.provider import NotTaken, PolicyDocument, ProviderCall
 from domain.inventory.scopes import valid_scope_key
 from domain.lifecycle import StatusBucket
 from domain.runs.models import RunCounts
@@ -25,6 +25,7 @@ from tests.graph.test_policies import catalog_policy
 from tests.ledger import findings, policies
 from tests.workers.providers.graph.tenants import emulated, read_from_graph, settings_of
 from tests.world import World
+from workers.providers.graph.areas import Area
 from workers.providers.graph.policy_types import POLICY_TYPES
 from workers.providers.graph.provider import ALL, GraphProvider
 from workers.providers.graph.reading import GROUP
@@ -223,3 +224,25 @@ def test_the_keys_of_scope_tags_are_valid_and_different() -> None:
         "9": "hidden-9",
         "10": "Default-10",
     }
+
+
+async def test_5000_policies_take_few_requests_and_little_memory(
+    monkeypatch: pytest.MonkeyPatch, provider_of: Provide
+) -> None:
+    samples = sample_policies(5000, groups=["g1", "g2", "g3"], tags=["0", "7"])
+    read_keys: set[str] = set()
+    largest = 0
+    async with emulated(monkeypatch, samples, page_size=100) as double:
+        # The budgets would make this take minutes; test_budgets.py has them.
+        monkeypatch.setattr(Area, "limit", 1_000_000)
+        provider = provider_of(double)
+        async for batch in provider.policies(ALL):
+            documents = [item for item in batch if isinstance(item, PolicyDocument)]
+            assert len(documents) == len(batch)
+            largest = max(largest, sum(len(document.content) for document in documents))
+            read_keys |= {document.key for document in documents}
+        least = double.policies.least_requests()
+        assert len(double.requests) <= 1.2 * least
+        assert double.requests.batches <= len(double.requests) / 15
+    assert len(read_keys) == sum(map(len, samples.values()))
+    assert largest < 8 * 1024 * 1024
