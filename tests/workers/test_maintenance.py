@@ -17,6 +17,7 @@ from domain.runs.execution import LeaseLostError
 from domain.runs.failures import FailureReason
 from domain.runs.models import Dispatch, RunEventKind, StartedRun
 from domain.runs.repository import reading
+from domain.tenancy.providers import GraphScopes
 from domain.tenancy.roles import TenantRole
 from opsrun.postgres.engines import Login
 from tests.acts import (
@@ -31,11 +32,14 @@ from tests.acts import (
     sync,
     until,
 )
+from tests.graph.faults import Slow
 from tests.ledger import ledger_faults, only_failure, outcomes, reload, timeline
 from tests.workers.outages import Fragile
+from tests.workers.providers.graph.tenants import emulated, read_from_graph
 from tests.world import LEASE, World
 from workers import maintenance as maintenance_module
 from workers.maintenance import Maintenance
+from workers.providers.graph import provider as graph_provider
 
 ZERO = timedelta(0)
 
@@ -319,6 +323,51 @@ class TestFindingScopes:
             r.getMessage() for r in caplog.records if str(world.tenant_id) in r.getMessage()
         ]
         assert "The export folder cannot be read" in message
+
+
+class TestFindingScopesOnGraph:
+    async def test_scopes_that_are_known_need_no_request(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async with emulated(monkeypatch) as double:
+            for kind, key in ((GraphScopes.ALL, "all"), (GraphScopes.TYPE, "intents")):
+                await read_from_graph(world, double, kind)
+                await world.maintenance().find_scope_tags()
+                before = await world.read(scopes, await world.access())
+                await world.maintenance().find_scopes()
+                after = await world.read(scopes, await world.access())
+                assert key in {scope.key for scope in after} - {scope.key for scope in before}
+            assert len(double.requests) == 0
+
+    async def test_scope_tags_are_found_by_a_step_for_them_alone(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tags = [{"id": "0", "displayName": "Default"}, {"id": "1", "displayName": "Sales"}]
+        async with emulated(monkeypatch, {"roleScopeTags": tags}) as double:
+            await read_from_graph(world, double, GraphScopes.SCOPE_TAG)
+            await world.maintenance().find_scopes()
+            assert len(double.requests) == 0
+            await world.maintenance().find_scope_tags()
+            listed = await world.read(scopes, await world.access())
+            assert [scope.key for scope in listed] == ["Default", "Sales"]
+            assert len(double.requests) == 1
+
+    async def test_a_graph_that_hangs_delays_no_other_tenant(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        other = await World.create(world.resources, world.exports)
+        (world.exports / "prod").mkdir()
+        monkeypatch.setattr(graph_provider, "TAGS_SECONDS", 0.3)
+        async with emulated(monkeypatch) as double:
+            await read_from_graph(world, double, GraphScopes.SCOPE_TAG)
+            double.faults.add("*/roleScopeTags", Slow(5), times=None)
+            searching = asyncio.create_task(world.maintenance().find_scope_tags())
+            await world.maintenance().find_scopes()
+            assert not searching.done()
+            (scope,) = await other.read(scopes, await other.access())
+            assert scope.key == "prod"
+            await searching
+        assert "Graph did not list the scope tags within 0.3 seconds" in caplog.text
 
 
 class TestPurging:

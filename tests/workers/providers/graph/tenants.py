@@ -39,13 +39,15 @@ async def emulated(
             GRAPH.configure(None, None)
 
 
-def settings_of(double: Double, scopes: GraphScopes = GraphScopes.ALL) -> GraphSettings:
+def settings_of(
+    double: Double, scopes: GraphScopes = GraphScopes.ALL, reference: str = f"env:{SECRET}"
+) -> GraphSettings:
     """Return the settings of a tenant that reads the double."""
     return GraphSettings(
         tenant=double.tokens.tenant_id,
         client=double.tokens.client_id,
         credential=CredentialKind.SECRET,
-        reference=f"env:{SECRET}",
+        reference=reference,
         scopes=scopes,
     )
 
