@@ -129,7 +129,10 @@ COLLECTIONS: Mapping[str, Collection] = {
         roles=_SERVICE,
     ),
     "roleScopeTags": Collection(
-        Area.OTHER, "roleScopeTag", _ASSIGNMENTS, roles=frozenset({"DeviceManagementRBAC.Read.All"})
+        Area.OTHER,
+        "roleScopeTag",
+        _ASSIGNMENTS,
+        roles=_CONFIGURATION | {"DeviceManagementRBAC.Read.All"},
     ),
     "assignmentFilters": Collection(Area.OTHER, "deviceAndAppManagementAssignmentFilter", {}),
 }

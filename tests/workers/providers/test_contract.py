@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -62,7 +62,7 @@ class Graph:
 
     def put(self, policy_id: str, name: str | None = "A policy", *, copy: bool = False) -> None:
         collection = "deviceConfigurations" if copy else "deviceEnrollmentConfigurations"
-        body = {"id": policy_id, "displayName": name, "assignments": []}
+        body: dict[str, Any] = {"id": policy_id, "displayName": name, "assignments": []}
         self._double.policies.put(collection, [body])
 
     def take_away(self) -> None:

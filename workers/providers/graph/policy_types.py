@@ -13,7 +13,6 @@ from workers.providers.graph.areas import Area
 VERSION = "beta"
 ROOT = "deviceManagement"
 _CONFIGURATION = "DeviceManagementConfiguration.Read.All"
-_RBAC = "DeviceManagementRBAC.Read.All"
 _SCRIPTS = "DeviceManagementScripts.Read.All"
 _SERVICE = "DeviceManagementServiceConfig.Read.All"
 _ACTIONS = "scheduledActionsForRule($expand=scheduledActionConfigurations)"
@@ -120,7 +119,7 @@ POLICY_TYPES: Mapping[str, PolicyType] = {
             expand=None,
             details=[Detail(expand="localizedNotificationMessages")],
         ),
-        PolicyType("roleScopeTags", Area.OTHER, _RBAC),
+        PolicyType("roleScopeTags", Area.OTHER),
         PolicyType("windowsAutopilotDeploymentProfiles", Area.ENROLLMENT, _SERVICE),
         _update_profiles("windowsDriverUpdateProfiles"),
         _update_profiles("windowsFeatureUpdateProfiles"),
