@@ -16,7 +16,7 @@ from tests.graph.test_policies import catalog_policy
 from tests.ledger import ledger_faults, reload
 from tests.opsrun.conftest import Installation
 from tests.opsrun.test_processes import maintenance, worker
-from tests.workers.providers.graph.tenants import settings_of
+from tests.workers.providers.graph.reading import settings_for
 from tests.world import SCOPE, World
 
 # Enough for a sync of some seconds; `make bench` syncs 50,000.
@@ -52,7 +52,7 @@ async def test_every_policy_of_graph_is_stored_once(
     collections = {"configurationPolicies": catalog, "deviceConfigurations": plain}
     async with graph_double(policies=collections, page_size=999) as double:
         (secret := tmp_path / "secret").write_text(double.tokens.secret)
-        settings = settings_of(double, reference=f"file:{secret}")
+        settings = settings_for(double, reference=f"file:{secret}")
         transactions = place.resources[Login.MAINTENANCE].transactions
         await save_tenant(transactions, place.slug, "On Graph", settings)
         started = await start_sync(place, "all")

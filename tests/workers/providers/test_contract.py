@@ -17,7 +17,8 @@ from domain.tenancy.providers import DirectorySettings, ProviderSettings
 from opsrun.postgres.engines import Login
 from tests.graph import Double
 from tests.graph.faults import error
-from tests.workers.providers.graph.tenants import emulated, settings_of
+from tests.workers.providers.graph.reading import settings_for
+from tests.workers.providers.graph.tenants import emulated
 from tests.world import World
 from workers.providers import provider_of
 
@@ -57,7 +58,7 @@ class Folder:
 
 class Graph:
     def __init__(self, double: Double) -> None:
-        self.settings: ProviderSettings = settings_of(double)
+        self.settings: ProviderSettings = settings_for(double)
         self._double = double
 
     def put(self, policy_id: str, name: str | None = "A policy", *, copy: bool = False) -> None:

@@ -7,15 +7,14 @@ from typing import Any
 import pytest
 
 from domain.tenancy.administration import save_tenant
-from domain.tenancy.providers import CredentialKind, GraphScopes, GraphSettings
+from domain.tenancy.providers import GraphScopes
 from opsrun.postgres.engines import Login
 from tests.graph import Double, graph_double
+from tests.workers.providers.graph.reading import settings_for
 from tests.world import World
 from workers.providers.graph import retries
 from workers.providers.graph.clouds import Endpoints
 from workers.providers.graph.connections import GRAPH
-
-SECRET = "A_SECRET_OF_THE_DOUBLE"
 
 
 @asynccontextmanager
@@ -26,7 +25,6 @@ async def emulated(
 ) -> AsyncIterator[Double]:
     """Run a double that providers read instead of Microsoft Graph."""
     async with graph_double(policies=policies, **options) as double:
-        monkeypatch.setenv(SECRET, double.tokens.secret)
         # Short waits; `Retry-After` is at most half a second.
         monkeypatch.setattr(retries, "_FIRST", 0.01)
         monkeypatch.setattr(retries, "_LONGEST", 0.05)
@@ -39,22 +37,9 @@ async def emulated(
             GRAPH.configure(None, None)
 
 
-def settings_of(
-    double: Double, scopes: GraphScopes = GraphScopes.ALL, reference: str = f"env:{SECRET}"
-) -> GraphSettings:
-    """Return the settings of a tenant that reads the double."""
-    return GraphSettings(
-        tenant=double.tokens.tenant_id,
-        client=double.tokens.client_id,
-        credential=CredentialKind.SECRET,
-        reference=reference,
-        scopes=scopes,
-    )
-
-
 async def read_from_graph(
     world: World, double: Double, scopes: GraphScopes = GraphScopes.ALL
 ) -> None:
     """Let the tenant's policies be read from the double."""
     transactions = world.resources[Login.MAINTENANCE].transactions
-    await save_tenant(transactions, world.slug, "On Graph", settings_of(double, scopes))
+    await save_tenant(transactions, world.slug, "On Graph", settings_for(double, scopes=scopes))

@@ -23,7 +23,8 @@ from tests.graph.reading import by_id
 from tests.graph.samples import sample_policies
 from tests.graph.test_policies import catalog_policy
 from tests.ledger import findings, policies
-from tests.workers.providers.graph.tenants import emulated, read_from_graph, settings_of
+from tests.workers.providers.graph.reading import settings_for
+from tests.workers.providers.graph.tenants import emulated, read_from_graph
 from tests.world import World
 from workers.providers.graph.areas import Area
 from workers.providers.graph.policy_types import POLICY_TYPES
@@ -46,7 +47,7 @@ def provider_of(world: World) -> Provide:
 
     def provide(double: Double, scopes: GraphScopes = GraphScopes.ALL) -> GraphProvider:
         call = ProviderCall.without_run(transactions, world.tenant_id)
-        return GraphProvider(settings_of(double, scopes), call)
+        return GraphProvider(settings_for(double, scopes=scopes), call)
 
     return provide
 
