@@ -1,6 +1,7 @@
 """Each fault of Graph leads to a complete snapshot, or to a failure that says what to do."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,9 @@ from domain.runs.models import OperationRun, RunCounts
 from domain.tenancy.providers import GraphScopes
 from tests.acts import sync
 from tests.graph import Double
+from tests.graph import policies as double_policies
+from tests.graph.calls import Reply
+from tests.graph.exports import Document
 from tests.graph.faults import (
     Cut,
     Fault,
@@ -20,6 +24,8 @@ from tests.graph.faults import (
     error,
     throttled,
 )
+from tests.graph.pages import page
+from tests.graph.policies import _Reading
 from tests.graph.samples import sample_policies
 from tests.graph.test_policies import catalog_policy
 from tests.ledger import failures, only_failure, policies, skipped
@@ -257,3 +263,48 @@ async def test_an_unknown_scope_fails_the_run(
     run = await sync(world, scope_key="unknown")
     failure = await only_failure(world, run)
     assert (run.status, failure.reason) == (RunStatus.FAILED, FailureReason.SCOPE_NOT_FOUND)
+
+
+@pytest.mark.parametrize("collection", ["configurationPolicies", "windowsDriverUpdateProfiles"])
+async def test_a_token_that_is_refused_for_good_ends_the_run(
+    world: World, double: Double, collection: str
+) -> None:
+    double.faults.add(f"{ROOT}/{collection}", error(401), times=None)
+    run = await sync(world, scope_key=ALL)
+    failure = await only_failure(world, run)
+    assert (failure.item_key, failure.reason) == (None, FailureReason.PROVIDER_UNAUTHORIZED)
+
+
+async def test_a_page_without_its_list_fails_the_policy(
+    world: World, double: Double, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer_oddly(reading: _Reading, entity: Document, *rest: Any) -> Reply:
+        reply = navigation(reading, entity, *rest)
+        return Reply(200, {"value": "odd"}) if entity["id"] == "a" else reply
+
+    navigation = _Reading._navigation
+    monkeypatch.setattr(_Reading, "_navigation", answer_oddly)
+    failure = await only_failure(world, await sync(world, scope_key=ALL))
+    assert failure.item_key == "configurationPolicies/a"
+    assert "is not a list of objects" in failure.message
+
+
+async def test_a_policy_that_is_listed_twice_is_one_item(
+    world: World, double: Double, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Pages overlap when a policy is added while they are read.
+    def overlap(url: str, options: Any, items: Any, offset: int, size: int) -> Any:
+        return page(url, options, items, offset, size + 1)[0], page(
+            url, options, items, offset, size
+        )[1]
+
+    monkeypatch.setattr(double_policies, "page", overlap)
+    run = await sync(world, scope_key=ALL)
+    assert await complete_ids(world, run) == {"a", "b", "c", "g"}
+    assert run.counts == RunCounts(GOOD, GOOD, 0, 0)
+
+
+async def test_batches_that_fail_as_a_whole_end_the_run(world: World, double: Double) -> None:
+    double.faults.add("/$batch", error(503), times=None)
+    failure = await only_failure(world, await sync(world, scope_key=ALL))
+    assert (failure.item_key, failure.reason) == (None, FailureReason.PROVIDER_UNAVAILABLE)
