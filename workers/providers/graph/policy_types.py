@@ -82,6 +82,8 @@ def _update_profiles(collection: str) -> PolicyType:
 
 
 _SETTINGS = Detail("settings")
+# Without the explanation and other texts that are Microsoft's and change with its updates.
+_DEFINITION = "definition($select=id,classType,displayName,categoryPath,policyType)"
 _PRESENTATIONS = Detail("presentationValues", "presentation")
 
 POLICY_TYPES: Mapping[str, PolicyType] = {
@@ -109,7 +111,7 @@ POLICY_TYPES: Mapping[str, PolicyType] = {
         PolicyType(
             "groupPolicyConfigurations",
             Area.OTHER,
-            details=[Detail("definitionValues", "definition", below=_PRESENTATIONS)],
+            details=[Detail("definitionValues", _DEFINITION, below=_PRESENTATIONS)],
         ),
         PolicyType("intents", Area.OTHER, details=[_SETTINGS]),
         PolicyType(
