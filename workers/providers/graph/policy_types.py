@@ -23,7 +23,7 @@ class Detail:
     """What a list of policies leaves out.
 
     It is the list `member` below a policy, or the policy itself without a `member`. `below` is what
-    the list leaves out of its own members.
+    the list leaves out of its members.
     """
 
     member: str | None = None

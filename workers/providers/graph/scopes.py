@@ -14,7 +14,7 @@ _MAX_PLAIN_LENGTH = 40
 def tag_keys(tags: Iterable[Mapping[str, Any]]) -> Mapping[str, str]:
     """Return the ids of scope tags by the scope's key: the tag's name.
 
-    A name that is no valid key, or another tag's key, gets other characters and the tag's id.
+    A name that is not a valid key, or another tag's key, gets other characters and the tag's id.
     """
     names = sorted((_order(tag["id"]), tag["id"], str(tag.get("displayName"))) for tag in tags)
     ids: dict[str, str] = {}
