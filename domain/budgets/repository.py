@@ -47,8 +47,14 @@ _TAKE = Statement(
             FROM entries
         )
         RETURNING is_taken, extract(epoch FROM greatest(
-            budget.closed_until,
-            to_timestamp(coalesce(budget.seconds[1], 0) + CAST(:span AS bigint))
+            clock_timestamp(), budget.closed_until, to_timestamp((
+                SELECT min(second) + CAST(:span AS bigint) FROM (
+                    SELECT second, sum(requests) OVER (ORDER BY second) AS freed,
+                           sum(requests) OVER () + CAST(:requests AS integer)
+                               - CAST(:limit AS integer) AS excess
+                    FROM unnest(budget.seconds, budget.counts) AS used (second, requests)
+                ) AS entries WHERE excess > 0 AND freed >= excess
+            ))
         ) - clock_timestamp())::float8 AS wait
         """
     )

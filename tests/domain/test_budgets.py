@@ -93,6 +93,20 @@ async def test_a_closed_budget_is_closed_for_everybody(budget: Budget) -> None:
     assert await budget.take(1) > 3
 
 
+async def test_a_closed_budget_opens_as_soon_as_it_may(budget: Budget) -> None:
+    await budget.take(1)
+    await budget.budgets.close(budget.owner, "a", 3)
+    assert 2 < await budget.take(1) <= 3
+
+
+async def test_a_refusal_says_when_enough_is_free(budget: Budget) -> None:
+    await budget.take(6)
+    await budget.pass_time(10)
+    await budget.take(4)
+    assert SPAN - 12 <= await budget.take(6) <= SPAN - 10
+    assert SPAN - 2 <= await budget.take(7) <= SPAN
+
+
 async def test_takes_at_the_same_time_never_exceed_the_limit(budget: Budget) -> None:
     answers = await asyncio.gather(*(budget.take(1) for _ in range(40)))
     assert answers.count(0.0) == 10

@@ -5,9 +5,9 @@ from typing import Any
 
 from domain.runs.failures import ProducerError
 from workers.providers.graph.areas import Area
-from workers.providers.graph.client import Answer, GraphClient, short_path
+from workers.providers.graph.client import MAX_REQUEST_ID, Answer, GraphClient, short_path
 from workers.providers.graph.failures import unexpected
-from workers.providers.graph.retries import seconds_to_wait
+from workers.providers.graph.retries import is_limited, seconds_to_wait
 
 MAX_PARTS = 20
 # A part without an answer is tried again.
@@ -37,14 +37,21 @@ async def read_batch(
                 results[number] = answer.body if is_object else unexpected(path, "is no object")
                 continue
             try:
-                client.require_retry(answer, path, tries)
+                if answer.status == 401 and tries == 1:
+                    client.renew_token()
+                else:
+                    client.require_retry(answer, path, tries)
                 again[number] = answer
             except ProducerError as error:
                 results[number] = error
         left = [*again]
         if again:
-            # The part that waits longest decides; the others can wait with it.
-            slowest = max(again.values(), key=lambda one: seconds_to_wait(one.headers, tries))
+            # One part decides, and the others wait with it: of those that Graph limits, which other
+            # workers have to know, the one that waits longest.
+            slowest = max(
+                again.values(),
+                key=lambda one: (is_limited(one.status), seconds_to_wait(one.headers, tries)),
+            )
             await client.wait(slowest, area, tries)
     return [results[number] for number in range(len(paths))]
 
@@ -83,5 +90,5 @@ def _answer(response: Mapping[str, Any]) -> Answer:
         status if isinstance(status, int) else 0,
         names,
         response.get("body"),
-        names.get("request-id", "unknown"),
+        names.get("request-id", "unknown")[:MAX_REQUEST_ID],
     )

@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 import orjson
@@ -22,8 +22,11 @@ logger = logging.getLogger(__name__)
 
 NEXT_LINK = "@odata.nextLink"
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
+MAX_REQUEST_ID = 100
 # Requests of one call at a time: enough for the limits, and a bound on memory.
 _AT_A_TIME = 8
+# Seconds for a whole answer, however slowly its parts arrive.
+_LONGEST_ANSWER = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class GraphClient:
         self._owner = hashlib.sha256(app.encode()).hexdigest()
         self._turns = {area: asyncio.Lock() for area in Area}
         self._sending = asyncio.Semaphore(_AT_A_TIME)
+        self._token: str | None = None
+        self._rejected: str | None = None
 
     async def get(self, path: str, area: Area) -> dict[str, Any]:
         """Return the object at a path that begins with the version, such as `beta/…`.
@@ -93,7 +98,7 @@ class GraphClient:
             url = self.own_link(link, path)
             digest = _digest(url)
             if digest in seen:
-                raise unexpected(path, "links to a page that was read already")
+                raise unexpected(short_path(path), "links to a page that was read already")
             seen.add(digest)
             page = await self._read("GET", url, path, area)
 
@@ -102,13 +107,20 @@ class GraphClient:
 
         The token must not travel to another host.
         """
-        base = self._url(path)
+        root = f"{self._endpoints.graph}/{path.partition('/')[0]}/"
         url = link if isinstance(link, str) else ""
-        root = "/".join(base.split("/")[:4])
-        parts = urlsplit(url)
-        if not url.startswith(f"{root}/") or "@" in parts.netloc or "\\" in url:
-            raise unexpected(path, "links to a page of another host")
+        try:
+            # As httpx sends it, without `/../`.
+            sent = str(httpx.URL(url))
+        except (httpx.InvalidURL, ValueError):
+            sent = ""
+        if not url.startswith(root) or not sent.startswith(root):
+            raise unexpected(short_path(path), "links to a page of another host")
         return url
+
+    def renew_token(self) -> None:
+        """Use another token from now on, because Graph rejected this one."""
+        self._rejected = self._token
 
     def _url(self, path: str) -> str:
         return f"{self._endpoints.graph}/{path}"
@@ -155,17 +167,18 @@ class GraphClient:
 
         A token that Graph rejects is renewed once.
         """
-        rejected = None
+        is_renewed = False
         while True:
-            token = await self._connections.tokens.token(
-                self._settings, self._endpoints, self.call, rejected=rejected
+            self._token = token = await self._connections.tokens.token(
+                self._settings, self._endpoints, self.call, rejected=self._rejected
             )
-            await self._take(area, requests)
+            # It takes from the budget last, because what it takes must be sent at once.
             async with self._sending:
+                await self._take(area, requests)
                 answer = await self._exchange(method, url, body, token, path)
-            if answer.status != 401 or rejected is not None:
+            if answer.status != 401 or is_renewed:
                 return answer
-            rejected = token
+            self._rejected, is_renewed = token, True
 
     async def _take(self, area: Area, requests: int) -> None:
         # One at a time, so that requests go on in the order in which they came.
@@ -184,17 +197,16 @@ class GraphClient:
             "Accept": "application/json",
         }
         try:
-            request = self._connections.http.build_request(method, url, json=body, headers=headers)
-            response = await self._connections.http.send(request, stream=True)
-            try:
+            async with (
+                asyncio.timeout(_LONGEST_ANSWER),
+                self._connections.http.stream(method, url, json=body, headers=headers) as response,
+            ):
                 content = await _content(response, path)
-            finally:
-                await response.aclose()
-        except (httpx.TransportError, httpx.DecodingError):
+        except (httpx.TransportError, httpx.DecodingError, TimeoutError):
             # Its text may hold the URL, which may be signed.
             return Answer(0, {}, None)
         names = {name.lower(): value for name, value in response.headers.items()}
-        request_id = names.get("request-id", "unknown")[:100]
+        request_id = names.get("request-id", "unknown")[:MAX_REQUEST_ID]
         try:
             parsed = orjson.loads(content) if content else None
         except orjson.JSONDecodeError:

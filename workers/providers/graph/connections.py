@@ -71,9 +71,12 @@ class GraphConnections:
         return context
 
     async def aclose(self) -> None:
-        """Close all connections."""
-        if "http" in vars(self):
-            await self.http.aclose()
+        """Close all connections, and forget the tokens; later reads open new ones."""
+        client = vars(self).pop("http", None)
+        for name in ("tokens", "_trust"):
+            vars(self).pop(name, None)
+        if client is not None:
+            await client.aclose()
 
 
 GRAPH = GraphConnections()

@@ -42,7 +42,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         try:
             moment = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         # A date without a zone is in UTC, like all dates of HTTP.
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

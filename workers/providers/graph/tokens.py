@@ -67,19 +67,17 @@ class Tokens:
             ProducerError: PROVIDER_NOT_CONFIGURED without the credential, PROVIDER_UNAUTHORIZED if
                 Entra refuses it, PROVIDER_UNAVAILABLE if Entra does not answer.
         """
-        async with self._locks.setdefault(settings, asyncio.Lock()):
-            known = self._tokens.get(settings)
-            if known is None or known.text == rejected or known.renewed_at <= monotonic():
-                known = self._tokens[settings] = await self._acquired(settings, endpoints, call)
-            return known.text
-
-    async def _acquired(
-        self, settings: GraphSettings, endpoints: Endpoints, call: ProviderCall
-    ) -> _Token:
         for tries in range(1, _MAX_TRIES + 1):
-            answer = await self._in_thread(settings, endpoints)
-            if isinstance(answer, _Token):
-                return answer
+            async with self._locks.setdefault(settings, asyncio.Lock()):
+                known = self._tokens.get(settings)
+                if known and known.text != rejected and known.renewed_at > monotonic():
+                    return known.text
+                answer = await self._in_thread(settings, endpoints)
+                if isinstance(answer, _Token):
+                    self._tokens[settings] = answer
+                    return answer.text
+            # Without the lock: a run that waits leaves its slot, and the run that takes the slot
+            # may need this lock.
             if tries < _MAX_TRIES:
                 seconds = seconds_to_wait(answer.headers, tries)
                 await call.wait(seconds, "Microsoft Entra does not issue a token at the moment.")

@@ -1,7 +1,8 @@
 """The client reads every page, survives what Graph does, and takes its token nowhere else."""
 
+import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -58,21 +59,26 @@ class TestPages:
             assert len(settings) == len(document["settings"])
 
     async def test_of_another_host_are_refused_and_not_requested(self, reader: Reader) -> None:
-        for url in (
+        urls = (
             "https://graph.example.com/beta/stolen",
             f"https://user@{reader.double.url.removeprefix('https://')}/beta/x",
             f"{reader.double.url}.example.com/beta/x",
             f"{reader.double.url}/v1.0/another-version",
+            f"{reader.double.url}/beta/../v1.0/another-version",
+            f"{reader.double.url}/beta/\x00",
+            f"{reader.double.url}/beta/{'x' * 70_000}",
+            "https://[",
             reader.double.url.replace("https", "http") + "/beta/x",
             "//graph.example.com/beta/x",
             "",
-        ):
+        )
+        for url in urls:
             reader.double.faults.add(CATALOG, ForeignLink(url))
             refused = await failure(reader)
             assert refused.reason == FailureReason.PROVIDER_UNAVAILABLE
             assert "another host" in refused.message
             assert "stolen" not in refused.message
-        assert len(reader.double.requests) == 7
+        assert len(reader.double.requests) == len(urls)
 
     async def test_that_repeat_are_refused(self, reader: Reader) -> None:
         reader.double.faults.add(CATALOG, RepeatingLink(), times=None)
@@ -93,6 +99,7 @@ class TestARetry:
             (throttled("soon"), 0.5, 1),
             (throttled(-5), 0.5, 1),
             (throttled("nan"), 0.5, 1),
+            (throttled(f"Mon, {'9' * 20} Jan 2026 00:00:00 GMT"), 0.5, 1),
             (throttled(10**9), 300, 300.5),
             (throttled(7, status=503), 7, 7.5),
             (error(500), 0.5, 1),
@@ -209,6 +216,29 @@ class TestAnAnswer:
         assert (await failure(reader)).reason == FailureReason.PROVIDER_REFUSED
         assert set(seen) == {"127.0.0.1"}
 
+    async def test_that_takes_too_long_as_a_whole_is_requested_again(
+        self, reader: Reader, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+
+        # Each byte comes in time.
+        async def drip() -> AsyncIterator[bytes]:
+            while True:
+                yield b" "
+                await asyncio.sleep(0.001)
+
+        monkeypatch.setattr(client_module, "_LONGEST_ANSWER", 0.02)
+        answer_with(reader, lambda _: httpx.Response(200, content=drip()))
+        refused = await failure(reader)
+        assert refused.reason == FailureReason.PROVIDER_UNAVAILABLE
+        assert f"after {MAX_TRIES} tries" in refused.message
+
+    async def test_after_the_connections_were_closed_comes_through_new_ones(
+        self, reader: Reader
+    ) -> None:
+        await read_list(reader)
+        await reader.connections.aclose()
+        assert sorted(await read_list(reader)) == sorted(stored(reader))
+
 
 def answer_with(reader: Reader, answer: Callable[[httpx.Request], httpx.Response]) -> None:
     """Replace Graph, but not its token endpoint."""
@@ -236,6 +266,23 @@ class TestABatch:
         assert self.ids(await self.read(reader)) == stored(reader)[:20]
         assert len(reader.double.requests) == 25 == reader.budgets.taken
         assert reader.waits.seconds[0] >= 3
+
+    async def test_with_a_limited_part_stops_all_workers(self, reader: Reader) -> None:
+        reader.double.faults.add(f"{CATALOG}/*", error(504), times=10)
+        reader.double.faults.add(f"{CATALOG}/*", throttled(0.001))
+        assert self.ids(await self.read(reader)) == stored(reader)[:20]
+        assert [area for area, _ in reader.budgets.closed] == ["settings catalog"]
+
+    async def test_renews_the_token_once_if_a_part_is_rejected(self, reader: Reader) -> None:
+        reader.double.faults.add(f"{CATALOG}/*", error(401), times=3)
+        assert self.ids(await self.read(reader)) == stored(reader)[:20]
+        assert len(reader.double.tokens.issued) == 2
+        reader.double.faults.add(f"{CATALOG}/{stored(reader)[0]}", error(401), times=None)
+        rejected, *others = await self.read(reader)
+        assert isinstance(rejected, GraphError)
+        assert rejected.reason == FailureReason.PROVIDER_UNAUTHORIZED
+        assert self.ids(others) == stored(reader)[1:20]
+        assert len(reader.double.tokens.issued) == 3
 
     async def test_with_a_refused_part_returns_the_others(self, reader: Reader) -> None:
         reader.double.faults.add(f"{CATALOG}/{stored(reader)[3]}", error(404))
@@ -277,6 +324,26 @@ class TestABatch:
         except ProducerError as failed:
             results = [failed]
         assert all(isinstance(one, ProducerError) for one in results)
+
+
+async def test_what_is_taken_from_a_budget_is_sent_at_once(reader: Reader) -> None:
+    arrived, go_on = asyncio.Semaphore(0), asyncio.Event()
+
+    async def answer(_request: httpx.Request) -> httpx.Response:
+        arrived.release()
+        await go_on.wait()
+        return httpx.Response(200, json={})
+
+    reader.connections.http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    async with asyncio.TaskGroup() as group:
+        for _ in range(20):
+            group.create_task(reader.client.get(LIST, Area.CATALOG))
+        for _ in range(8):
+            await arrived.acquire()
+        await asyncio.sleep(0)
+        assert reader.budgets.taken == 8
+        go_on.set()
+    assert reader.budgets.taken == 20
 
 
 async def test_no_more_requests_than_the_budget_has_are_sent(reader: Reader) -> None:

@@ -1,6 +1,7 @@
 """An app signs in with each kind of credential, and says what is wrong with it."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,21 @@ async def test_a_token_endpoint_that_is_out_of_order_is_tried_again(
         await token(reader, rejected=await token(reader))
     assert caught.value.reason == FailureReason.PROVIDER_UNAVAILABLE
     assert len(reader.waits.seconds) == 4
+
+
+async def test_a_run_that_waits_for_a_token_does_not_stop_others(reader: Reader) -> None:
+    """The run that gets the slot of a waiting run may need a token of the same app."""
+    reader.double.faults.add("/token", throttled(5))
+    others = []
+
+    async def wait(_seconds: float, _reason: str) -> None:
+        async with asyncio.timeout(5):
+            others.append(await token(reader))
+
+    endpoints = reader.connections.endpoints(reader.settings)
+    call = replace(reader.client.call, wait=wait)
+    mine = await reader.connections.tokens.token(reader.settings, endpoints, call)
+    assert [mine] == others == reader.double.tokens.issued
 
 
 async def test_an_authority_that_is_away_is_unavailable(double: Double) -> None:
