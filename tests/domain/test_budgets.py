@@ -3,6 +3,7 @@
 import asyncio
 import random
 from datetime import timedelta
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -111,6 +112,30 @@ async def test_takes_at_the_same_time_never_exceed_the_limit(budget: Budget) -> 
     answers = await asyncio.gather(*(budget.take(1) for _ in range(40)))
     assert answers.count(0.0) == 10
     assert sum((await budget.row()).counts) == 10
+
+
+async def test_processes_never_exceed_the_limit_in_any_window(budget: Budget) -> None:
+    """The takes of two engines, in real time, against a window that slides over each of them."""
+    window, limit, takes = timedelta(0), 20, list[tuple[float, int]]()
+
+    async def work(login: Login, seed: int) -> None:
+        chance = random.Random(seed)  # noqa: S311 - no secret
+        budgets = RequestBudgets(budget.world.resources[login].transactions, budget.world.tenant_id)
+        while sum(requests for _, requests in takes) <= limit:
+            requests = chance.randint(1, 5)
+            seconds = await budgets.take(budget.owner, "a", requests, limit=limit, window=window)
+            if seconds:
+                await asyncio.sleep(seconds)
+            else:
+                takes.append((monotonic(), requests))
+
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        for seed in range(12):
+            group.create_task(work((Login.WORKER, Login.MAINTENANCE)[seed % 2], seed))
+    # A request may travel for as long as TRAVEL, or for no time.
+    longest = (window + TRAVEL).total_seconds()
+    for end, _ in takes:
+        assert sum(requests for at, requests in takes if end - longest < at <= end) <= limit
 
 
 async def test_random_takes_agree_with_a_sliding_window(budget: Budget) -> None:

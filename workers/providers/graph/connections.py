@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from domain.tenancy.providers import GraphSettings
 from workers.providers.graph.clouds import CLOUDS, Endpoints
+from workers.providers.graph.failures import not_configured
 
 # Imported when they are needed, because most installations read no Graph.
 if TYPE_CHECKING:
@@ -67,7 +68,12 @@ class GraphConnections:
 
         context = httpx.create_ssl_context()
         if self._ca_file is not None:
-            context.load_verify_locations(self._ca_file)
+            try:
+                context.load_verify_locations(self._ca_file)
+            except OSError as error:
+                raise not_configured(
+                    f"This worker cannot use the certificates in OPSRUN_GRAPH_CA_FILE: {error}."
+                ) from None
         return context
 
     async def aclose(self) -> None:

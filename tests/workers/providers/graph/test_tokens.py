@@ -11,7 +11,7 @@ from domain.tenancy.providers import Cloud, CredentialKind
 from tests.graph import Double
 from tests.graph.faults import Cut, error, throttled
 from tests.workers.providers.graph.reading import SECRET_VARIABLE, Reader, reading
-from workers.providers.graph.clouds import CLOUDS
+from workers.providers.graph.clouds import CLOUDS, Endpoints
 from workers.providers.graph.connections import GraphConnections
 
 
@@ -173,6 +173,18 @@ async def test_a_run_that_waits_for_a_token_does_not_stop_others(reader: Reader)
     call = replace(reader.client.call, wait=wait)
     mine = await reader.connections.tokens.token(reader.settings, endpoints, call)
     assert [mine] == others == reader.double.tokens.issued
+
+
+async def test_authorities_that_cannot_be_read_are_the_operators_task(
+    double: Double, tmp_path: Path
+) -> None:
+    (tmp_path / "text.pem").write_text("no certificate")
+    for name in ("absent.pem", "text.pem"):
+        async with reading(double) as reader:
+            reader.connections.configure(Endpoints(double.authority, double.url), tmp_path / name)
+            refused = await failure(reader)
+        assert refused.reason == FailureReason.PROVIDER_NOT_CONFIGURED
+        assert "OPSRUN_GRAPH_CA_FILE" in refused.message
 
 
 async def test_an_authority_that_is_away_is_unavailable(double: Double) -> None:
