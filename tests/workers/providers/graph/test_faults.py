@@ -21,6 +21,7 @@ from tests.graph.faults import (
     NoAssignments,
     OtherOrder,
     RepeatingLink,
+    Slow,
     error,
     throttled,
 )
@@ -87,6 +88,7 @@ async def complete_ids(world: World, run: OperationRun) -> set[str]:
         error(504),
         Cut(),
         Cut("within"),
+        Slow(0.2),
     ],
     ids=str,
 )
