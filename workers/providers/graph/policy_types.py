@@ -37,6 +37,9 @@ class Detail:
         return f"{path}?$expand={self.expand}" if self.expand else path
 
 
+ASSIGNMENTS = Detail("assignments")
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyType:
     """How the policies of a collection are read.
@@ -78,7 +81,15 @@ def _scripts(collection: str) -> PolicyType:
 
 
 def _update_profiles(collection: str) -> PolicyType:
-    return PolicyType(collection, Area.OTHER, page=200, needs_licence=True)
+    # Some tools report a 400 for lists that expand assignments, and for pages above 200.
+    return PolicyType(
+        collection,
+        Area.OTHER,
+        expand=None,
+        details=[ASSIGNMENTS],
+        page=200,
+        needs_licence=True,
+    )
 
 
 _SETTINGS = Detail("settings")
@@ -121,7 +132,7 @@ POLICY_TYPES: Mapping[str, PolicyType] = {
             expand=None,
             details=[Detail(expand="localizedNotificationMessages")],
         ),
-        PolicyType("roleScopeTags", Area.OTHER),
+        PolicyType("roleScopeTags", Area.OTHER, expand=None, details=[ASSIGNMENTS]),
         PolicyType("windowsAutopilotDeploymentProfiles", Area.ENROLLMENT, _SERVICE),
         _update_profiles("windowsDriverUpdateProfiles"),
         _update_profiles("windowsFeatureUpdateProfiles"),

@@ -15,14 +15,13 @@ from workers.batches import batches, one_ahead, weighed_batches
 from workers.providers.graph.batches import MAX_PARTS, read_batch
 from workers.providers.graph.client import NEXT_LINK, GraphClient, key_in_path, members
 from workers.providers.graph.failures import GraphError
-from workers.providers.graph.policy_types import VERSION, Detail, PolicyType
+from workers.providers.graph.policy_types import ASSIGNMENTS, VERSION, Detail, PolicyType
 
 # Policies whose details are read at the same time.
 GROUP = 100
 _CONTEXT = "@odata.context"
 _HEAVIEST = 8 * 1024 * 1024
 _NO_ID = "Graph returned a policy without an id."
-_ASSIGNMENTS = Detail("assignments")
 
 Body = dict[str, Any]
 Item = PolicyDocument | NotTaken
@@ -86,7 +85,7 @@ class _Reading:
         except GraphError as refusal:
             if refusal.status == 401:
                 raise
-            if not (row.needs_licence and is_first):
+            if not (row.needs_licence and is_first and refusal.status == 403):
                 raise _unauthorized(row, refusal) from None
             yield NotTaken(
                 row.collection,
@@ -181,7 +180,7 @@ class _Reading:
 
     async def _read_assignments_again(self, policies: Sequence[_Policy]) -> None:
         """Now and then Graph returns no assignments of a policy that has some."""
-        await self._add([(one, one.body, one.path) for one in policies], _ASSIGNMENTS)
+        await self._add([(one, one.body, one.path) for one in policies], ASSIGNMENTS)
         for policy in policies:
             if self._lacks_assignments(policy):
                 policy.failure = ProducerError(

@@ -187,10 +187,14 @@ async def test_a_list_without_its_licence_is_a_skipped_item(world: World, double
     assert "licence" in why
 
 
-async def test_a_licensed_list_that_ends_early_fails_the_run(world: World, double: Double) -> None:
+@pytest.mark.parametrize(("status", "after"), [(400, 0), (403, 1)])
+async def test_a_licensed_list_that_is_wrong_or_ends_early_fails_the_run(
+    world: World, double: Double, status: int, after: int
+) -> None:
     profiles = [{"id": name, "displayName": name} for name in "wxyz"]
     double.policies.put("windowsDriverUpdateProfiles", profiles)
-    double.faults.add(f"{ROOT}/windowsDriverUpdateProfiles", error(403), times=None, after=1)
+    path = f"{ROOT}/windowsDriverUpdateProfiles"
+    double.faults.add(path, error(status), times=None, after=after)
     failure = await only_failure(world, await sync(world, scope_key=ALL))
     assert failure.reason == FailureReason.PROVIDER_UNAUTHORIZED
 
