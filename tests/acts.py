@@ -286,9 +286,9 @@ async def age(world: World, *run_ids: UUID, days: int) -> None:
     )
 
 
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until the condition holds; fail if it does not within 30 seconds."""
-    async with asyncio.timeout(30):
+async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 30) -> None:
+    """Wait until the condition holds; fail if it does not within `seconds`."""
+    async with asyncio.timeout(seconds):
         while True:
             if await condition():
                 return
