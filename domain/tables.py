@@ -419,6 +419,59 @@ drift_finding = Table(
     _of_run(),
 )
 
+# The position of a tenant's groups at the provider (`domain.groups.models.Position`), and the last
+# sync that reached the end. The position's path may be signed, so the API cannot read it.
+group_sync = Table(
+    "group_sync",
+    metadata,
+    Column("tenant_id", Uuid, ForeignKey(tenant.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("generation", BigInteger, nullable=False),
+    Column("path", Text),
+    Column("is_full", Boolean, nullable=False),
+    Column("has_gaps", Boolean, nullable=False),
+    Column("begun_by", Uuid, nullable=False),
+    Column("ended_by", Uuid),
+    Column("ended_at", _timestamp),
+)
+
+# What the provider no longer has is marked as removed, because only maintenance deletes.
+directory_group = Table(
+    "directory_group",
+    metadata,
+    Column("tenant_id", Uuid, ForeignKey(tenant.c.id, ondelete="CASCADE")),
+    Column("group_id", Text),
+    Column("name", Text, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("is_removed", Boolean, nullable=False, server_default=text("false")),
+    Column("synced_by", Uuid, nullable=False),
+    Column("synced_at", _timestamp, nullable=False, server_default=_now),
+    PrimaryKeyConstraint("tenant_id", "group_id"),
+    Index(
+        "ix_directory_group_list",
+        *("tenant_id", "name", "group_id"),
+        postgresql_where=text("NOT is_removed"),
+    ),
+    Index("ix_directory_group_removed", "tenant_id", postgresql_where=text("is_removed")),
+)
+
+group_member = Table(
+    "group_member",
+    metadata,
+    Column("tenant_id", Uuid),
+    Column("group_id", Text),
+    Column("member_id", Text),
+    Column("kind", Text, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("is_removed", Boolean, nullable=False, server_default=text("false")),
+    PrimaryKeyConstraint("tenant_id", "group_id", "member_id"),
+    Index("ix_group_member_removed", "tenant_id", postgresql_where=text("is_removed")),
+    ForeignKeyConstraint(
+        ["tenant_id", "group_id"],
+        [directory_group.c.tenant_id, directory_group.c.group_id],
+        ondelete="CASCADE",
+    ),
+)
+
 backup_set = Table(
     "backup_set",
     metadata,

@@ -7,6 +7,7 @@ from strawberry.types.enum import StrawberryEnumDefinition
 
 from domain.drift.models import ChangeKind, DriftKind
 from domain.errors import UserErrorCode
+from domain.groups.models import GroupMemberKind
 from domain.inventory.models import PolicyFormat
 from domain.lifecycle import StatusBucket
 from domain.notifications.models import NotificationOutcome
@@ -70,7 +71,7 @@ _describe(
     "A member's role in a tenant. Each role includes the permissions of the roles above it in this"
     " list.",
     READONLY="Can read everything and start nothing.",
-    OPERATOR="Can also start inventory syncs, drift generation and backups.",
+    OPERATOR="Can also start syncs of inventories and groups, drift generation and backups.",
     MANAGER="Can also create backup sets.",
     OWNER="Can also change the tenant's settings.",
 )
@@ -108,6 +109,16 @@ _describe(
     REORDERED="The list has the same elements in a different order.",
 )
 _describe(
+    GroupMemberKind,
+    "What a member of a group is. New values may be added.",
+    USER="A user.",
+    DEVICE="A device.",
+    GROUP="Another group.",
+    SERVICE_PRINCIPAL="An app.",
+    CONTACT="A contact of the organization.",
+    OTHER="Something else.",
+)
+_describe(
     NotificationOutcome,
     "What a notification reports.",
     QUEUED="The run waits for a worker.",
@@ -131,6 +142,7 @@ _describe(
     " later.",
     UNKNOWN_RUN_TYPE="This installation has no such run type.",
     INVALID_CONTEXT="A value of the context does not fit the run type's `contextSchema`.",
+    GRAPH_REQUIRED="The tenant's provider is not Microsoft Graph.",
 )
 _describe(
     FeedChange,

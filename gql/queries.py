@@ -10,6 +10,7 @@ from strawberry import argument, field
 from domain.backups import repository as backups
 from domain.drift import repository as drift
 from domain.errors import LimitExceededError
+from domain.groups.repository import reading as groups
 from domain.inventory.repository import policies
 from domain.notifications import repository as notifications
 from domain.runs.failures import declared_reasons
@@ -17,6 +18,7 @@ from domain.runs.repository import reading
 from gql.backups.queries import BackupSet
 from gql.context import Info
 from gql.drift.queries import DriftFinding
+from gql.groups.queries import Group
 from gql.ids import GlobalId, Node
 from gql.inventory.queries import Policy, policy_key
 from gql.notifications.queries import Notification
@@ -31,7 +33,12 @@ _NODES: dict[str, tuple[Any, Callable[[GlobalId], Hashable], Callable[..., Any]]
     "OperationRun": (reading.by_ids, GlobalId.uuid_key, OperationRun.of),
     "Notification": (notifications.by_ids, GlobalId.uuid_key, Notification.of),
     "BackupSet": (backups.by_ids, GlobalId.uuid_key, lambda m, access, _: BackupSet.of(m, access)),
-    "DriftFinding": (drift.by_ids, GlobalId.uuid_key, lambda model, *_: DriftFinding.of(model)),
+    "DriftFinding": (
+        drift.by_ids,
+        GlobalId.uuid_key,
+        lambda m, access, _: DriftFinding.of(m, access),
+    ),
+    "Group": (groups.by_ids, lambda id_: id_.key, lambda m, access, _: Group.of(m, access)),
 }
 # The types that `read_nodes` reads.
 NODE_TYPES = frozenset({"Tenant", *_NODES})

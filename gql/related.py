@@ -9,6 +9,7 @@ from domain.backups import models as backups
 from domain.backups import repository as backups_repository
 from domain.drift import models as drift
 from domain.drift import repository as drift_repository
+from domain.groups import models as groups
 from domain.inventory import models as inventory
 from domain.inventory.repository.policies import policy_counts
 from domain.runs.models import OperationRun
@@ -17,6 +18,7 @@ from domain.tenancy.models import TenantAccess
 from gql.backups.queries import BackupSet
 from gql.context import Info
 from gql.drift.queries import DriftReport
+from gql.groups.queries import GroupDirectory
 from gql.inventory.queries import InventorySnapshot
 from gql.runs.related import RELATED
 
@@ -33,7 +35,7 @@ class RelatedLink:
 
 
 RelatedResource = Annotated[
-    Union[DriftReport, BackupSet, InventorySnapshot, RelatedLink],  # noqa: UP007
+    Union[DriftReport, BackupSet, InventorySnapshot, GroupDirectory, RelatedLink],  # noqa: UP007
     strawberry.union(
         "RelatedResource",
         description="A resource that a run worked on or created. New members may be added.",
@@ -60,6 +62,15 @@ async def _snapshot(
     return InventorySnapshot.of(run, count) if count else None
 
 
+async def _groups(_: OperationRun, access: TenantAccess, info: Info) -> GroupDirectory | None:
+    return await GroupDirectory.load(info, access)
+
+
 RELATED.update(
-    {drift.RUN_TYPE: _drift_report, backups.RUN_TYPE: _backup_set, inventory.RUN_TYPE: _snapshot}
+    {
+        drift.RUN_TYPE: _drift_report,
+        backups.RUN_TYPE: _backup_set,
+        inventory.RUN_TYPE: _snapshot,
+        groups.RUN_TYPE: _groups,
+    }
 )

@@ -13,6 +13,7 @@ from domain.errors import DeclarationError
 from domain.runs.run_types import run_types
 from gql.backups.mutations import BackupMutations
 from gql.drift.mutations import DriftMutations
+from gql.groups.mutations import GroupMutations
 from gql.inventory.mutations import InventoryMutations
 from gql.notifications.mutations import NotificationMutations
 from gql.notifications.subscriptions import NotificationSubscriptions
@@ -25,7 +26,7 @@ from gql.tenant_settings import TenancyMutations
 
 _MUTATIONS = (
     *(RunMutations, InventoryMutations, DriftMutations, BackupMutations),
-    *(NotificationMutations, TenancyMutations),
+    *(GroupMutations, NotificationMutations, TenancyMutations),
 )
 
 

@@ -10,6 +10,7 @@ from domain.tenancy.providers import ProviderKind
 from domain.tenancy.roles import TenantRole
 from gql.backups.queries import TenantBackups
 from gql.drift.queries import TenantDrift
+from gql.groups.queries import TenantGroups
 from gql.ids import GlobalId, Node
 from gql.inventory.queries import TenantInventory
 from gql.notifications.queries import TenantNotifications
@@ -46,7 +47,7 @@ class TenantFacts(Node):
 
 _OWN = (
     TenantFacts,
-    *(TenantRuns, TenantInventory, TenantDrift, TenantBackups, TenantNotifications),
+    *(TenantRuns, TenantInventory, TenantDrift, TenantGroups, TenantBackups, TenantNotifications),
 )
 
 

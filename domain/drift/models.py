@@ -1,6 +1,7 @@
 """Comparisons, findings and changed settings (P2)."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -105,3 +106,12 @@ def fingerprint(comparison: Comparison, finding: NewFinding) -> bytes:
     """Return 32 bytes that are equal for the same finding of different runs."""
     content = orjson.dumps([comparison, finding], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(content).digest()
+
+
+_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-f])")
+
+
+def ids_in(changes: Sequence[SettingChange]) -> frozenset[str]:
+    """Return every id in the form of a UUID in the paths and values of changes, in lower case."""
+    content = str([(change.path, change.old, change.new) for change in changes])
+    return frozenset(_ID.findall(content.lower()))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
+from domain.groups.repository import changing as groups
 from domain.inventory.repository import retention
 from domain.inventory.repository.scopes import save_scopes
 from domain.log_context import log_context
@@ -14,6 +15,8 @@ from domain.tenancy.providers import ProviderSettings
 from domain.tenancy.transactions import Transactions
 
 BATCH = 100
+# Groups and members: their rows are small.
+GROUPS_BATCH = 10_000
 # Longer than any run: a sync stores documents before the snapshot refers to them.
 _UNUSED_DOCUMENTS = timedelta(days=8)
 
@@ -38,7 +41,7 @@ class InventoryMaintenance:
             await save_scopes(session, scope_keys)
 
     async def purge(self) -> None:
-        """Delete every tenant's runs past retention, then unused documents."""
+        """Delete every tenant's runs past retention, unused documents and removed groups."""
         async with self._transactions.installation() as session:
             tenant_ids = list(await tenancy.tenant_slugs(session))
         for tenant_id in tenant_ids:
@@ -46,6 +49,8 @@ class InventoryMaintenance:
                 while await self.purge_runs(tenant_id) == BATCH:
                     pass
                 while await self.collect_documents(tenant_id) == BATCH:
+                    pass
+                while await self.purge_groups(tenant_id) == GROUPS_BATCH:
                     pass
 
     async def purge_runs(self, tenant_id: UUID) -> int:
@@ -62,3 +67,8 @@ class InventoryMaintenance:
             return await retention.collect_documents(
                 session, unused_for=_UNUSED_DOCUMENTS, limit=BATCH
             )
+
+    async def purge_groups(self, tenant_id: UUID) -> int:
+        """Delete one batch of groups and members that the provider removed; return how many."""
+        async with self._transactions.tenant(tenant_id) as session:
+            return await groups.purge(session, limit=GROUPS_BATCH)

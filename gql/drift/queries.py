@@ -1,6 +1,6 @@
 """Drift findings and reports, as clients read them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, cast
 from uuid import UUID
@@ -10,14 +10,23 @@ from strawberry import UNSET, argument, field
 from strawberry.scalars import JSON
 
 from domain.drift import models, repository
-from domain.drift.models import RUN_TYPE, ChangeKind, Comparison, DriftKind
+from domain.drift.models import RUN_TYPE, ChangeKind, Comparison, DriftKind, ids_in
 from domain.errors import BadInputError
+from domain.groups.repository.reading import by_id_sets
 from domain.runs.repository import reading
 from domain.tenancy.models import TenantAccess
 from gql.arguments import After, First
 from gql.context import Info
 from gql.ids import GlobalId, Node
-from gql.pages import DEFAULT_PAGE, Connection, CursorKind, PageRequest, cursor_parts, page_of
+from gql.pages import (
+    DEFAULT_PAGE,
+    Connection,
+    CursorKind,
+    PageRequest,
+    as_is,
+    cursor_parts,
+    page_of,
+)
 from gql.runs.types import OperationRun
 
 FINDINGS = CursorKind[models.DriftFinding, tuple[str, UUID]](
@@ -40,8 +49,15 @@ class SettingChange:
     )
 
 
+@strawberry.type(description="A group that a finding names.")
+class NamedGroup:
+    group_id: str = field(description="The group's id at the provider.")
+    name: str = field(description="The group's display name.")
+
+
 @strawberry.type(description="One policy that differs between two snapshots.")
 class DriftFinding(Node):
+    access: strawberry.Private[TenantAccess]
     kind: DriftKind = field(description="What happened to the policy.")
     scope_key: str = field(description="The key of the scope that was compared.")
     policy_id: str = field(description="The policy's id at the provider.")
@@ -54,8 +70,9 @@ class DriftFinding(Node):
     found_at: datetime = field(description="When a drift run first found it.")
 
     @classmethod
-    def of(cls, finding: models.DriftFinding) -> "DriftFinding":
+    def of(cls, finding: models.DriftFinding, access: TenantAccess) -> "DriftFinding":
         return cls(
+            access=access,
             id=GlobalId("DriftFinding", finding.tenant_id, finding.id.hex).encode(),
             kind=finding.kind,
             scope_key=finding.comparison.scope_key,
@@ -65,6 +82,15 @@ class DriftFinding(Node):
             changes=cast("list[SettingChange]", finding.changes),
             found_at=finding.found_at,
         )
+
+    @field(
+        description="The groups whose ids occur in `changes`, as far as a sync of groups has stored"
+        " them, sorted by name."
+    )
+    async def groups(self, info: Info) -> list[NamedGroup]:
+        ids = ids_in(cast("Sequence[models.SettingChange]", self.changes))
+        known = await info.context.load(by_id_sets, self.access, ids) if ids else None
+        return [NamedGroup(group_id=group.group_id, name=group.name) for group in known or ()]
 
 
 Kinds = Annotated[
@@ -84,7 +110,10 @@ async def findings_page(
     findings = FINDINGS.of(comparison.baseline_run_id, comparison.current_run_id)
     request = PageRequest(info.context, access, findings, first, after)
     return await request.load(
-        repository.pages, comparison, kinds=frozenset(kinds or ()), node=DriftFinding.of
+        repository.pages,
+        comparison,
+        kinds=frozenset(kinds or ()),
+        node=lambda row: DriftFinding.of(row, access),
     )
 
 
@@ -154,7 +183,7 @@ class TenantDrift:
         key = decoded.uuid_key()
         run = (await info.context.read(reading.by_ids, root, [key])).get(key)
         if run is None:
-            return page_of([], 0, is_first=not after, node=DriftFinding.of, cursor=str)
+            return page_of([], 0, is_first=not after, node=as_is, cursor=str)
         if run.run_type != RUN_TYPE:
             raise BadInputError(f"A run of type {run.run_type} has no drift findings.")
         comparison = Comparison.of_context(run.context)

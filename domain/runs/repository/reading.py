@@ -25,7 +25,7 @@ from domain.lifecycle import StatusBucket
 from domain.runs.failures import RunFailure
 from domain.runs.models import COLUMNS, FailureGroup, OperationRun, RunEvent, RunFilter, SkippedItem
 from domain.runs.repository.rows import event_of, select_events, select_runs
-from domain.tables import operation_run, run_event, run_failure, run_item
+from domain.tables import ACTIVE_SQL, operation_run, run_event, run_failure, run_item
 from domain.tenancy.session import AnyRow, TenantSession
 from domain.tenancy.statements import TENANT, Statement, any_of, array_of, each, first_of_each
 
@@ -261,3 +261,20 @@ _ITEM_KEYS = Statement(
 async def item_keys(session: TenantSession, run_id: UUID) -> frozenset[str]:
     """Return the keys of the run's recorded items."""
     return frozenset(await session.scalars(_ITEM_KEYS, {"run_id": run_id}))
+
+
+_ACTIVE_CONTEXT = Statement(
+    select(operation_run.c.context)
+    .where(
+        operation_run.c.tenant_id == TENANT,
+        operation_run.c.run_type == bindparam("run_type", type_=Text()),
+        text(ACTIVE_SQL),
+    )
+    .order_by(operation_run.c.created_at)
+    .limit(1)
+)
+
+
+async def active_context(session: TenantSession, run_type: str) -> Mapping[str, Any] | None:
+    """Return the context of the oldest active run of a type; None without one."""
+    return await session.scalar_or_none(_ACTIVE_CONTEXT, {"run_type": run_type})

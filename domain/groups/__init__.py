@@ -1,0 +1,1 @@
+"""A tenant's groups and their members, as the provider has them (P7)."""
