@@ -36,13 +36,14 @@ _REACH = {
     "Tenant": "query ($tenant: ID!, %s) { tenant(id: $tenant) { %s } }",
     "OperationRun": "query ($tenant: ID!, %s) { tenant(id: $tenant) { operationRuns("
     "filter: {statusBuckets: PARTIALLY_SUCCEEDED}) { nodes { %s } } } }",
+    "Group": "query ($tenant: ID!, %s) { tenant(id: $tenant) { groups { nodes { %s } } } }",
     "BackupSet": "query ($tenant: ID!, %s) { tenant(id: $tenant) { backupSets { nodes { %s } } } }",
     "DriftReport": "query ($tenant: ID!, %s) { tenant(id: $tenant) { operationRuns("
     'filter: {runTypes: "drift.generate"}) { nodes { related { ... on DriftReport { %s } } } } } }',
 }
 _CURSORS = {"after", "before"}
 # Texts that are neither an id nor a cursor.
-_PLAIN = {"name", "reasonCodes", "runType", "runTypes", "scopeKey", "title"}
+_PLAIN = {"name", "reasonCodes", "runType", "runTypes", "scopeKey", "search", "title"}
 _WITHOUT_TEXT = {"Int", "Float", "Boolean", "DateTime"}
 
 
@@ -118,6 +119,7 @@ class Argument:
             "notificationIds": [tenant.ids["Notification"]],
             "initiatorIds": [tenant.ids["Initiator"]],
             "scopeKey": SCOPE,
+            "search": "Pilots",
             "name": "Another set",
             "title": "A report",
             "runType": "inventory.sync",

@@ -11,6 +11,7 @@ from opsrun.resources import Resources
 from tests.acts import save_scopes, write_policy
 from tests.client import WEBSOCKET, Client
 from tests.gql.api import RunningApi, work
+from tests.groups import store_groups
 from tests.world import World
 
 SCOPE = "servers"
@@ -52,6 +53,7 @@ _EVERYTHING = """query (
     policies(scopeKey: $scope) { edges { cursor node { id } } }
     driftFindings(runId: $drift) { edges { cursor node { id } } }
     backupSets { edges { cursor node { id } } }
+    groups { edges { cursor node { id members { edges { cursor } } } } }
     notifications { edges { cursor node { id } } }
   }
   run: node(id: $broken) { ... on OperationRun {
@@ -161,6 +163,7 @@ async def furnish(
     set_id = await backup_set(world, client, "Everything" + mark)
     policies = await policy_ids(world, client, SCOPE + mark)
     backup_run = await add_policies(world, client, set_id, list(policies.values()))
+    await store_groups(world, {f"g-1{mark}": (f"Pilots{mark}", {f"m-1{mark}": "USER"})})
     data = await client.data(
         _EVERYTHING,
         tenant=world.global_id,
@@ -174,6 +177,7 @@ async def furnish(
         "failures": data["run"]["failures"]["edges"][0]["cursor"],
         "skipped": data["run"]["skippedItems"]["edges"][0]["cursor"],
         "events": data["run"]["events"]["edges"][0]["cursor"],
+        "members": data["tenant"]["groups"]["edges"][0]["node"]["members"]["edges"][0]["cursor"],
         "copies": data["set"]["policies"]["edges"][0]["cursor"],
     }
     ids = {"Tenant": world.global_id, "OperationRun": drift_run}
@@ -181,6 +185,7 @@ async def furnish(
         ("policies", "Policy"),
         ("driftFindings", "DriftFinding"),
         ("backupSets", "BackupSet"),
+        ("groups", "Group"),
         ("notifications", "Notification"),
     ):
         edge = data["tenant"][field]["edges"][-1]

@@ -40,6 +40,8 @@ CURSORS = {
     "Tenant.policies": "policies",
     "Tenant.driftFindings": "driftFindings",
     "Tenant.backupSets": "backupSets",
+    "Tenant.groups": "groups",
+    "Group.members": "members",
     "Tenant.notifications": "notifications",
     "OperationRun.failures": "failures",
     "OperationRun.skippedItems": "skipped",
@@ -77,6 +79,7 @@ WORDS = {
     "inventory_policy.format",
     "inventory_policy.policy_type",
     "drift_finding.policy_type",
+    "group_member.kind",
     "drift_finding.kind",
     "backup_set_policy.policy_type",
 }

@@ -14,6 +14,7 @@ LEAST = {
     "startOperation": TenantRole.OPERATOR,
     "archiveReport": TenantRole.OPERATOR,
     "startInventorySync": TenantRole.OPERATOR,
+    "startGroupSync": TenantRole.OPERATOR,
     "startDriftGeneration": TenantRole.OPERATOR,
     "addPoliciesToBackupSet": TenantRole.OPERATOR,
     "createBackupSet": TenantRole.MANAGER,
