@@ -29,7 +29,6 @@ async def _prepare(session: TenantSession, parameters: GroupSyncParameters) -> W
             "Groups are read from Microsoft Graph, and the tenant has no such provider. The"
             " operator sets it with `opsrun tenant`: `--graph-tenant`, `--graph-client` and a"
             " credential.",
-            "tenant_id",
         )
     active = await active_context(session, RUN_TYPE)
     return Work("Groups", parameters.context if active is None else active)

@@ -31,6 +31,7 @@ WHOLE_PAGE = """query ($tenant: ID!, $first: Int, $filter: OperationRunFilter) {
           ... on DriftReport { added findings(first: 3) { nodes { policyName } } }
           ... on BackupSet { name policyCount policies(first: 3) { nodes { name } } }
           ... on InventorySnapshot { policyCount }
+          ... on GroupDirectory { groupCount }
         }
       }
       pageInfo { hasNextPage }
@@ -51,6 +52,7 @@ async def busy(
     for number in range(51):
         for resource, action, context in (
             ("inventory", "sync", {"scopeKey": f"scope {number}"}),
+            ("group", "sync", {"number": number}),
             ("drift", "generate", Comparison("servers", uuid4(), uuid4()).context),
             (
                 "backup_set",
@@ -68,7 +70,7 @@ async def busy(
 
 
 @pytest.mark.parametrize(
-    "run_type", ["inventory.sync", "drift.generate", "backup_set.add_policies", None]
+    "run_type", ["inventory.sync", "group.sync", "drift.generate", "backup_set.add_policies", None]
 )
 async def test_a_page_takes_the_same_number_of_statements_at_any_size(
     api: RunningApi, busy: World, run_type: str | None
