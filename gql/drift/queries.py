@@ -17,7 +17,6 @@ from domain.runs.repository import reading
 from domain.tenancy.models import TenantAccess
 from gql.arguments import After, First
 from gql.context import Info
-from gql.groups.queries import Group
 from gql.ids import GlobalId, Node
 from gql.pages import (
     DEFAULT_PAGE,
@@ -48,6 +47,12 @@ class SettingChange:
     is_secret: bool = field(
         description="Whether the setting is a secret. If so, `old` and `new` are null."
     )
+
+
+@strawberry.type(description="A group that a finding names. Its members are in `Tenant.groups`.")
+class NamedGroup:
+    group_id: str = field(description="The group's id at the provider.")
+    name: str = field(description="The group's display name.")
 
 
 @strawberry.type(description="One policy that differs between two snapshots.")
@@ -82,10 +87,10 @@ class DriftFinding(Node):
         description="The groups whose ids occur in `changes`, as far as a sync of groups has stored"
         " them, sorted by name."
     )
-    async def groups(self, info: Info) -> list[Group]:
+    async def groups(self, info: Info) -> list[NamedGroup]:
         ids = ids_in(cast("Sequence[models.SettingChange]", self.changes))
         known = await info.context.load(by_id_sets, self.access, ids) if ids else None
-        return [Group.of(group, self.access) for group in known or ()]
+        return [NamedGroup(group_id=group.group_id, name=group.name) for group in known or ()]
 
 
 Kinds = Annotated[

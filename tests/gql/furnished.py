@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from domain.tenancy.roles import TenantRole
 from opsrun.postgres.engines import Login
@@ -89,14 +90,15 @@ async def drift(world: World, client: Client, scope: str = SCOPE) -> str:
     return await _done(world, answer)
 
 
-async def drifted(world: World, client: Client, mark: str = "") -> str:
+async def drifted(world: World, client: Client, mark: str = "", group: str = "soon") -> str:
     """Sync two versions of an export, generate drift, and return the drift run's id.
 
-    Policy a is modified, b stays, c is removed and d is added. All names end with the mark.
+    Policy a is modified, b stays, c is removed and d is added. All names end with the mark. What a
+    and c lose is the text `group`.
     """
     scope = SCOPE + mark
     for policy_id in "abc":
-        write_policy(world, scope, policy_id + mark, minimum=10, **{"gone" + mark: "soon"})
+        write_policy(world, scope, policy_id + mark, minimum=10, **{"gone" + mark: group})
     await sync(world, client, scope)
     write_policy(world, scope, "a" + mark, minimum=12, fresh=True)
     (world.exports / scope / f"c{mark}.json").unlink()
@@ -155,7 +157,9 @@ async def furnish(
     world = await World.create(resources, folder)
     mark = world.slug if marked else ""
     client = api.member(world, TenantRole.MANAGER)
-    drift_run = await drifted(world, client, mark)
+    group = str(uuid4())
+    await store_groups(world, {group: (f"Pilots{mark}", {f"m-1{mark}": "USER"})})
+    drift_run = await drifted(world, client, mark, group)
     await export_report(world, client, mark)
     break_scope(world, 5, mark)
     ignore_file(world, BROKEN_SCOPE + mark, f"side{mark}.json")
@@ -163,7 +167,6 @@ async def furnish(
     set_id = await backup_set(world, client, "Everything" + mark)
     policies = await policy_ids(world, client, SCOPE + mark)
     backup_run = await add_policies(world, client, set_id, list(policies.values()))
-    await store_groups(world, {f"g-1{mark}": (f"Pilots{mark}", {f"m-1{mark}": "USER"})})
     data = await client.data(
         _EVERYTHING,
         tenant=world.global_id,

@@ -57,6 +57,7 @@ NULLABLE_FIELDS = {
     "OperationRun.waitingReason": "the run does not wait, or only for a free worker",
     "OperationRunEvent.kind": "a snapshot is not an event",
     "PageInfo.endCursor": "an empty page",
+    "Tenant.groupDirectory": "no sync of groups has ended yet",
     "Tenant.provider": "the operator has not set it",
     "PageInfo.startCursor": "an empty page",
     "Query.node": "nothing in the caller's tenants has this id",
@@ -85,6 +86,7 @@ OPTIONAL_INPUTS = {
     "last": "pages forward",
     "reasonCodes": "no restriction",
     "runTypes": "no restriction",
+    "search": "no restriction",
     "statusBuckets": "no restriction",
 }
 

@@ -6,7 +6,7 @@ from domain.runs.run_types import run_types
 from domain.tenancy.roles import LEAST_ROLE, TenantRole, refusal
 
 READ = {"view"}
-WORK = READ | {"inventory.sync", "drift.generate", "backup_set.add_policies"}
+WORK = READ | {"inventory.sync", "group.sync", "drift.generate", "backup_set.add_policies"}
 # `report.export` belongs to tests/package.
 MANAGE = WORK | {"create:backup_set", "report.export"}
 OWN = MANAGE | {"change:settings"}

@@ -51,16 +51,17 @@ async def test_findings_show_the_change_of_each_policy(client: Client, ours: Fur
 async def test_a_modified_policy_shows_each_setting_with_both_values(
     client: Client, ours: Furnished
 ) -> None:
+    group = GlobalId.decode(ours.ids["Group"]).key
     modified, *others = (await findings(client, ours))["nodes"]
     assert sorted(modified["changes"], key=lambda change: change["path"]) == [
         {"path": "fresh", "kind": "ADDED", "old": None, "new": True, "isSecret": False},
-        {"path": "gone", "kind": "REMOVED", "old": "soon", "new": None, "isSecret": False},
+        {"path": "gone", "kind": "REMOVED", "old": group, "new": None, "isSecret": False},
         {"path": "minimum", "kind": "CHANGED", "old": 10, "new": 12, "isSecret": False},
     ]
     removed, added = (finding["changes"] for finding in others)
     assert [(change["path"], change["kind"], change["old"]) for change in removed] == [
         ("displayName", "REMOVED", "Policy c"),
-        ("gone", "REMOVED", "soon"),
+        ("gone", "REMOVED", group),
         ("id", "REMOVED", "c"),
         ("minimum", "REMOVED", 10),
     ]
