@@ -24,6 +24,7 @@ from graphql import (
 from domain.tenancy.roles import TenantRole
 from tests.acts import export, policy
 from tests.clients.conftest import CLOSED_PORT, Product
+from tests.groups import store_groups
 from tests.opsrun.commands import Command, running
 from tests.world import SCOPE
 
@@ -136,6 +137,14 @@ async def test_every_operation_works(curl: Curl, product: Product) -> None:
     report = await curl.ask("drift-findings", tenant, f"runId={drift}")
     (finding,) = report["driftFindings"]["nodes"]
     assert (finding["kind"], finding["changes"][0]["new"]) == ("MODIFIED", 12)
+
+    await store_groups(place, {"g": ("Pilots", {"m": "USER"})})
+    (group,) = (await curl.ask("groups", tenant, "search=pilot"))["groups"]["nodes"]
+    assert (group["name"], group["memberCount"]) == ("Pilots", 1)
+    members = (await curl.ask("group-members", f"id={group['id']}"))["members"]["nodes"]
+    assert members == [{"memberId": "m", "kind": "USER"}]
+    (refused,) = (await curl.ask("start-group-sync", tenant))["userErrors"]
+    assert refused["code"] == "GRAPH_REQUIRED"
 
     policies = (await curl.ask("policies", tenant, f"scopeKey={SCOPE}"))["policies"]["nodes"]
     assert [one["name"] for one in policies] == ["Policy a", "Policy b"]
