@@ -27,7 +27,7 @@ TRICKY = st.sampled_from([
     "", " ", "\x00", "a\x00b", "..", "../servers", "/etc/passwd", "a/../../b", "%2e%2e", "~", "*",
     "%", "\u202e", "💥", "e\u0301", "ﬁ", "İ", "\u2028", "\ufeff", "'", '"', "\\", "$1",
     "a" * 10_000, "0", "-1", "null", "servers\n", "SERVERS", "{}", "inventory.sync",
-    "drift.generate",
+    "drift.generate", "group.sync",
 ])
 NUMBERS = st.sampled_from([0, 1, -1, 25, 100, 101, 2**31 - 1, 2**31, -(2**31) - 1, 2**63, 10**40])
 MOMENTS = st.datetimes(timezones=st.timezones()).map(lambda moment: moment.isoformat())
