@@ -160,6 +160,7 @@ async def test_every_id_in_a_response_leads_to_its_node(api: RunningApi, ours: F
         ... on DriftReport { baselineRunId currentRunId findings { nodes { id } } } } } }
       inventoryScopes { lastSnapshotRunId } policies(scopeKey: "servers") { nodes { id } }
       driftFindings(runId: $drift) { nodes { id } } backupSets { nodes { id } }
+      groups { nodes { id } }
       notifications { nodes { id run { id } } } } }"""
     client = manager(api, ours)
     data = await client.data(query, tenant=ours.ids["Tenant"], drift=ours.drift_run)

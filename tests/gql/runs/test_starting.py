@@ -264,6 +264,7 @@ async def test_run_types_describe_what_there_is_and_what_the_caller_may_start(
     assert list(declared) == [
         "backup_set.add_policies",
         "drift.generate",
+        "group.sync",
         "inventory.sync",
         "report.export",
     ]
