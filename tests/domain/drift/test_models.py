@@ -13,6 +13,7 @@ from domain.drift.models import (
     NewFinding,
     SettingChange,
     fingerprint,
+    ids_in,
 )
 
 COMPARISON = Comparison("prod", UUID(int=1), UUID(int=2))
@@ -49,3 +50,15 @@ def test_another_comparison_changes_the_fingerprint(other: dict[str, Any]) -> No
 )
 def test_every_part_of_a_finding_changes_the_fingerprint(other: dict[str, Any]) -> None:
     assert fingerprint(COMPARISON, replace(FINDING, **other)) != fingerprint(COMPARISON, FINDING)
+
+
+def test_ids_are_those_in_the_paths_and_values_of_changes() -> None:
+    one, two, three = (f"{number:08x}-0000-4000-8000-00000000000a" for number in range(3))
+    changes = [
+        SettingChange(f"assignments[{one}].filter", ChangeKind.CHANGED, None, two.upper()),
+        SettingChange("nested", ChangeKind.ADDED, None, [{"groups": {"ids": [three, 7]}}]),
+        SettingChange("other", ChangeKind.REMOVED, f"{one}0", "00000000-0000"),
+        SettingChange("secret", ChangeKind.CHANGED, None, None, is_secret=True),
+    ]
+    assert ids_in(changes) == {one, two, three}
+    assert ids_in(changes[2:]) == frozenset()
