@@ -85,7 +85,4 @@ def upgrade() -> None:
         op.execute(f"GRANT SELECT, INSERT, UPDATE ON opsrun.{table} TO opsrun_worker")
         op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON opsrun.{table} TO opsrun_maintenance")
     op.execute("GRANT SELECT ON opsrun.directory_group, opsrun.group_member TO opsrun_api")
-    op.execute(
-        "GRANT SELECT (tenant_id, generation, is_full, has_gaps, begun_by, ended_by, ended_at)"
-        " ON opsrun.group_sync TO opsrun_api"
-    )
+    op.execute("GRANT SELECT (tenant_id, ended_by, ended_at) ON opsrun.group_sync TO opsrun_api")

@@ -303,6 +303,7 @@ async def test_only_maintenance_deletes(neighbours: Neighbours, login: Login) ->
         "SET ROLE opsrun_maintenance",
         "CREATE TABLE opsrun.mine (id int)",
         "SELECT * FROM opsrun.alembic_version",
+        "SELECT path FROM opsrun.group_sync",
     ],
 )
 async def test_the_api_cannot_extend_its_rights(neighbours: Neighbours, statement: str) -> None:
