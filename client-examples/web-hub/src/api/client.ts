@@ -53,6 +53,7 @@ function newCache(): InMemoryCache {
           policies: relayStylePagination(["scopeKey"]),
           backupSets: relayStylePagination(),
           driftFindings: relayStylePagination(["runId", "kinds"]),
+          groups: relayStylePagination(["search"]),
           notifications: relayStylePagination(["unreadOnly"]),
         },
       },
@@ -64,6 +65,7 @@ function newCache(): InMemoryCache {
         },
       },
       BackupSet: { fields: { policies: relayStylePagination() } },
+      Group: { fields: { members: relayStylePagination() } },
       DriftReport: { keyFields: ["scopeKey", "baselineRunId", "currentRunId"] },
     },
   });

@@ -1,5 +1,5 @@
 import { useQuery } from "@apollo/client/react";
-import { Accordion, Badge, Card, Chip, Group, Text, Title } from "@mantine/core";
+import { Accordion, Badge, Card, Chip, DataList, Group, Text, Title } from "@mantine/core";
 import { type ReactNode, useState } from "react";
 import { type FragmentType, getFragmentData, graphql } from "../gql";
 import type { DriftKind } from "../gql/graphql";
@@ -35,6 +35,7 @@ const Findings = graphql(`
             policyName
             policyType
             changes { path ...SettingChange }
+            groups { groupId name }
           }
         }
         pageInfo { hasNextPage endCursor }
@@ -115,7 +116,7 @@ function FindingList({ runId, kinds, total }: FindingListProps): ReactNode {
   return (
     <>
       <Accordion multiple order={3} variant="contained">
-        {findings.edges.map(({ node: { id: finding, kind, policyName, policyType, changes } }) => (
+        {findings.edges.map(({ node: { id: finding, kind, policyName, policyType, changes, groups } }) => (
           <Accordion.Item key={finding} value={finding}>
             <Accordion.Control data-kind={kind}>
               <Group gap="xs">
@@ -133,6 +134,7 @@ function FindingList({ runId, kinds, total }: FindingListProps): ReactNode {
               {kind !== "MODIFIED" && (
                 <Text mb="sm">The whole policy is {kind === "ADDED" ? "new" : "gone"}.</Text>
               )}
+              {groups.length > 0 && <GroupNames groups={groups} />}
               {changes.map((change) => (
                 <SettingChange change={change} key={change.path} />
               ))}
@@ -146,5 +148,19 @@ function FindingList({ runId, kinds, total }: FindingListProps): ReactNode {
         load={() => fetchMore({ variables: { after: findings.pageInfo.endCursor } })}
       />
     </>
+  );
+}
+
+/** What the ids of groups in the changes stand for. */
+function GroupNames({ groups }: { groups: readonly { groupId: string; name: string }[] }): ReactNode {
+  return (
+    <DataList labelWidth={300} mb="sm">
+      {groups.map(({ groupId, name }) => (
+        <DataList.Item key={groupId}>
+          <DataList.ItemLabel>{groupId}</DataList.ItemLabel>
+          <DataList.ItemValue>{name}</DataList.ItemValue>
+        </DataList.Item>
+      ))}
+    </DataList>
   );
 }

@@ -16,9 +16,9 @@ import { SYNC, useScopeStates } from "./scopeStates";
 import { useScopes } from "./scopes";
 
 export function InventoryPage(): ReactNode {
-  const { id } = useTenant();
+  const { id, provider } = useTenant();
   const [params] = useSearchParams();
-  const { scopes, provider, error, refetch } = useScopes(id);
+  const { scopes, error, refetch } = useScopes(id);
   const stateOf = useScopeStates(id);
   const permission = useStartPermission(id, SYNC);
   const syncs = useLiveRuns(id, { runTypes: [SYNC] }, 5);
@@ -31,7 +31,7 @@ export function InventoryPage(): ReactNode {
 
   return (
     <Page
-      lead={`${provider === undefined ? "" : providerText(provider)} A sync stores the policies of a scope as a snapshot. Two complete snapshots show what drifted.`}
+      lead={`${providerText(provider)} A sync stores the policies of a scope as a snapshot. Two complete snapshots show what drifted.`}
       title="Inventory"
     >
       <StartNote permission={permission} />

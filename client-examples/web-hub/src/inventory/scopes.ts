@@ -9,7 +9,6 @@ const Scopes = graphql(`
   query Scopes($tenant: ID!) {
     tenant(id: $tenant) {
       id
-      provider
       inventoryScopes {
         key
         lastSeenAt
@@ -22,8 +21,6 @@ const Scopes = graphql(`
 
 interface UsedScopes {
   scopes: ScopesQuery["tenant"]["inventoryScopes"] | undefined;
-  /** Undefined while it is loaded; null if the tenant has none. */
-  provider: ScopesQuery["tenant"]["provider"] | undefined;
   error: Error | undefined;
   refetch: () => void;
 }
@@ -34,10 +31,5 @@ export function useScopes(tenant: string): UsedScopes {
     fetchPolicy: "cache-and-network",
     pollInterval: POLL_MS,
   });
-  return {
-    scopes: data?.tenant.inventoryScopes,
-    provider: data?.tenant.provider,
-    error,
-    refetch: () => void refetch(),
-  };
+  return { scopes: data?.tenant.inventoryScopes, error, refetch: () => void refetch() };
 }

@@ -5,9 +5,9 @@ import { Link } from "react-router";
 import { DriftReport } from "../drift/DriftReport";
 import { type FragmentType, getFragmentData, graphql } from "../gql";
 import type { RunRelatedFragment } from "../gql/graphql";
-import { backupSetPath, inventoryPath } from "../shell/paths";
+import { backupSetPath, groupsPath, inventoryPath } from "../shell/paths";
 import { useTenant } from "../shell/tenant";
-import { counted } from "../ui/words";
+import { counted, moment } from "../ui/words";
 
 const RunRelatedFragmentDocument = graphql(`
   fragment RunRelated on OperationRun {
@@ -16,6 +16,7 @@ const RunRelatedFragmentDocument = graphql(`
       __typename
       ... on BackupSet { id name policyCount }
       ... on InventorySnapshot { scopeKey policyCount isWhole }
+      ... on GroupDirectory { groupCount lastSyncedAt }
       ... on RelatedLink { title url }
       ...DriftReport
     }
@@ -93,6 +94,12 @@ function Resource({ resource, runId, hasEnded }: ResourceProps): ReactNode {
           {resource.isWhole
             ? "All policies could be read, so drift runs use it."
             : "Not all policies could be read, so drift runs do not use it."}
+        </Linked>
+      );
+    case "GroupDirectory":
+      return (
+        <Linked title="Groups" to={groupsPath(slug)} what={counted(resource.groupCount, "group")}>
+          as of {moment(resource.lastSyncedAt)}
         </Linked>
       );
     default:

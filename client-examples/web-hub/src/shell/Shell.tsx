@@ -7,9 +7,11 @@ import {
   IconArrowsDiff,
   IconPlayerPlay,
   IconServer,
+  IconUsersGroup,
 } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 import { Link, Outlet, useLocation, useParams } from "react-router";
+import type { ProviderKind } from "../gql/graphql";
 import { HEADER_HEIGHT } from "../ui/DataTable";
 import { Failure, Loading, NotFound } from "../ui/states";
 import { ColorScheme } from "./ColorScheme";
@@ -21,7 +23,15 @@ import type { TenantPlace } from "./tenant";
 import { UserMenu } from "./UserMenu";
 import { ViewerQuery } from "./viewer";
 
-const SECTIONS = [
+interface PageLink {
+  path: string;
+  label: string;
+  Icon: typeof IconServer;
+  /** The only provider of which the tenant has something to show here. */
+  provider?: ProviderKind;
+}
+
+const SECTIONS: { title: string; pages: PageLink[] }[] = [
   {
     title: "Monitoring",
     pages: [{ path: "operations", label: "Operations", Icon: IconActivityHeartbeat }],
@@ -31,6 +41,7 @@ const SECTIONS = [
     pages: [
       { path: "inventory", label: "Inventory", Icon: IconServer },
       { path: "drift", label: "Drift", Icon: IconArrowsDiff },
+      { path: "groups", label: "Groups", Icon: IconUsersGroup, provider: "GRAPH" },
       { path: "backup-sets", label: "Backup sets", Icon: IconArchive },
       { path: "start", label: "Start an operation", Icon: IconPlayerPlay },
     ],
@@ -116,7 +127,7 @@ function Pages({ place, onNavigate }: { place: TenantPlace; onNavigate: () => vo
       <Text c="dimmed" fw={600} mt="sm" px="sm" size="xs" tt="uppercase">
         {title}
       </Text>
-      {pages.map(({ path, label, Icon }) => {
+      {pages.filter(({ provider = place.provider }) => provider === place.provider).map(({ path, label, Icon }) => {
         const to = `/t/${place.slug}/${path}`;
         const active = pathname.startsWith(to);
         return (

@@ -12,6 +12,14 @@ export function inventoryPath(slug: string, scopeKey: string): string {
   return `/t/${slug}/inventory?${new URLSearchParams({ scope: scopeKey })}`;
 }
 
+export function groupsPath(slug: string): string {
+  return `/t/${slug}/groups`;
+}
+
+export function groupPath(slug: string, groupId: string): string {
+  return `${groupsPath(slug)}/${encodeURIComponent(groupId)}`;
+}
+
 /** All run types, or one of them. */
 export function startPath(slug: string, runType?: string): string {
   return [`/t/${slug}/start`, ...(runType ? [encodeURIComponent(runType)] : [])].join("/");

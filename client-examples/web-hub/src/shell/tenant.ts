@@ -1,5 +1,5 @@
 import { useOutletContext } from "react-router";
-import type { TenantRole } from "../gql/graphql";
+import type { ProviderKind, TenantRole } from "../gql/graphql";
 import type { TitleOf } from "./runTypes";
 
 /** The tenant of the address, as seen by its member. */
@@ -8,6 +8,8 @@ export interface TenantPlace {
   slug: string;
   name: string;
   role: TenantRole;
+  /** Where its policies are read from; null if that is not set. */
+  provider: ProviderKind | null;
   titleOf: TitleOf;
 }
 

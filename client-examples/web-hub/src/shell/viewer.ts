@@ -5,7 +5,7 @@ export const ViewerQuery = graphql(`
     viewer {
       memberships {
         role
-        tenant { id slug name }
+        tenant { id slug name provider }
       }
     }
   }
