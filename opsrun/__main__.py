@@ -58,7 +58,12 @@ def main() -> None:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Your own exports: each subfolder becomes a scope of an extra tenant. Read-only.",
 )
-def dev_command(stop_with_parent: int | None, exports: Path | None) -> None:
+@click.option(
+    "--graph-demo",
+    is_flag=True,
+    help="Add a tenant that is read from a double of Microsoft Graph; needs a checkout.",
+)
+def dev_command(stop_with_parent: int | None, exports: Path | None, *, graph_demo: bool) -> None:
     """Run all of Opsrun on this machine, with demo data."""
     from opsrun.dev import command as dev
 
@@ -68,7 +73,7 @@ def dev_command(stop_with_parent: int | None, exports: Path | None) -> None:
     if "log_level" not in settings.model_fields_set:
         # The terminal shows runs; the processes log to files.
         configure_logging("WARNING", settings.log_format)
-    run_command(dev.develop(settings, exports))
+    run_command(dev.develop(settings, exports, with_graph=graph_demo))
 
 
 @main.command()

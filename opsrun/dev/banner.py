@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from opsrun.dev import demo
+from opsrun.dev import demo, graph_demo
 from opsrun.dev.demo_sign_in import is_local_url
 from opsrun.dev.hub import DevHub
 from opsrun.settings import PREFIX, Settings
@@ -20,6 +20,8 @@ def banner(
     logs: Path,
     hub: DevHub,
     own_scopes: Sequence[str] = (),
+    *,
+    with_graph: bool = False,
 ) -> str:
     """Return the text for an API at the URL `base`, whose demo users sign in with `code`."""
     signs_in = is_local_url(base)
@@ -35,12 +37,16 @@ def banner(
         f"  Logs      {logs}",
         "",
     ]
-    tenants = demo.TENANTS if not own_scopes else (*demo.TENANTS, demo.OWN)
+    tenants = [*demo.TENANTS]
+    tenants += [demo.OWN] if own_scopes else []
+    tenants += [graph_demo.TENANT] if with_graph else []
     for tenant in tenants:
         roles = ", ".join(f"{subject} {role}" for subject, role in tenant.roles.items())
         lines.append(f"  {tenant.name:<17} {roles}")
     if own_scopes:
         lines += ["", f"  Scopes of {demo.OWN.name}: {_some(own_scopes)}"]
+    if with_graph:
+        lines += ["", f"  {graph_demo.TENANT.name} is read from a double of Microsoft Graph."]
     lines.append("")
     if not signs_in:
         lines.append("  Sign in, in a browser or any client, with the token that this prints:")

@@ -19,12 +19,13 @@ from domain.tenancy.transactions import Transactions
 from domain.wakeups import WakeUps
 from opsrun.api.listening import DEFAULT_PORT, address, listening_socket
 from opsrun.auth.tokens import kept_key, local_tokens
-from opsrun.dev import demo
+from opsrun.dev import demo, graph_demo
 from opsrun.dev.banner import banner
 from opsrun.dev.demo_history import write_history
 from opsrun.dev.demo_sign_in import sign_in_code
 from opsrun.dev.embedded import EmbeddedServerError, embedded_servers
 from opsrun.dev.embedded.child import PR_SET_PDEATHSIG, Child, first_exit, spawn
+from opsrun.dev.graph_demo import GraphDemo, running_graph
 from opsrun.dev.hub import DevHub
 from opsrun.dev.progress import all_events, findings_of, line
 from opsrun.dev.provision import create_database, provision, require_own_logins
@@ -38,10 +39,13 @@ _READY_SECONDS = 60.0
 _DEV_DEFAULTS = {"shutdown_grace_seconds": 2, "drain_seconds": 0}
 
 
-async def develop(settings: Settings, own_exports: Path | None = None) -> None:
+async def develop(
+    settings: Settings, own_exports: Path | None = None, *, with_graph: bool = False
+) -> None:
     """Run everything until Ctrl-C or SIGTERM, or until a process ends.
 
-    The subfolders of `own_exports` are the scopes of an extra tenant.
+    The subfolders of `own_exports` are the scopes of an extra tenant. `with_graph` adds a tenant
+    that is read from a double of Microsoft Graph.
 
     Raises:
         SettingsError, UnsafeLoginError: a setting or the database login is not usable.
@@ -59,15 +63,17 @@ async def develop(settings: Settings, own_exports: Path | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
     try:
-        await _develop(settings, own_exports)
+        await _develop(settings, own_exports, with_graph=with_graph)
     except asyncio.CancelledError:
         click.echo("Stopped. All data is kept for the next start.")
 
 
-async def _develop(settings: Settings, own_exports: Path | None) -> None:
+async def _develop(settings: Settings, own_exports: Path | None, *, with_graph: bool) -> None:
     folder = settings.data_folder.resolve()
     exports, logs = folder / demo.EXPORTS_FOLDER, folder / "logs"
     local_tokens(settings)  # fails early
+    if with_graph:
+        graph_demo.require_double()
     own = [] if own_exports is None else await demo.own_scopes(own_exports, exports)
     click.echo(f"Starting; all data is kept in {folder}.")
     async with AsyncExitStack() as stack:
@@ -83,32 +89,39 @@ async def _develop(settings: Settings, own_exports: Path | None) -> None:
         click.echo("Preparing the database ...")
         urls = await provision(database, _secret(folder))
         logs.mkdir(exist_ok=True)
+        running = running_graph(logs / "graph.log")
+        graph = await stack.enter_async_context(running) if with_graph else None
         hub = DevHub(settings, folder)
         engine = await stack.enter_async_context(open_engine(urls[Login.MAINTENANCE]))
         wakeups = await stack.enter_async_context(RedisWakeUps(redis_url))
         transactions = Transactions(engine)
         click.echo("Starting the API, a worker and maintenance ...")
         environment = _environment(settings, folder, redis_url, hub.folder)
+        environment |= graph.environment if graph else {}
         processes = await stack.enter_async_context(
             _processes(settings, folder, environment, urls, bound)
         )
-        children = [*processes, *server_children]
+        children = [*processes, *server_children, *([graph.child] if graph else [])]
 
         async def start() -> None:
             # The processes take longer to import than this takes.
             await demo.seed(transactions, exports)
             if own_exports is not None:
                 await demo.save_demo_tenant(transactions, demo.OWN, own_exports)
+            if graph is not None:
+                await graph.seed(transactions)
             await write_history(transactions, wakeups)
             await _until_ready(place, processes[0])
 
         async def live() -> None:
             await asyncio.gather(
-                _watch(transactions, wakeups, exports), hub.build(logs / "hub.log")
+                _watch(transactions, wakeups, exports, graph), hub.build(logs / "hub.log")
             )
 
         await _while_alive(start(), children)
-        click.echo(banner(settings, base, sign_in_code(settings), logs, hub, own))
+        click.echo(
+            banner(settings, base, sign_in_code(settings), logs, hub, own, with_graph=with_graph)
+        )
         await _while_alive(live(), children)
 
 
@@ -229,15 +242,19 @@ async def _is_ready(place: tuple[str, int]) -> bool:
         return False
 
 
-async def _watch(transactions: Transactions, wakeups: WakeUps, exports: Path) -> None:
+async def _watch(
+    transactions: Transactions, wakeups: WakeUps, exports: Path, graph: GraphDemo | None
+) -> None:
     async for slug, event in all_events(transactions, wakeups):
         click.echo(line(slug, event, await findings_of(transactions, event.run)))
-        if (
-            event.kind is RunEventKind.FINISHED
-            and demo.may_change(slug, event.run)
+        if event.kind is not RunEventKind.FINISHED:
+            continue
+        has_changed = (graph is not None and graph.change_after(slug, event.run)) or (
+            demo.may_change(slug, event.run)
             and await asyncio.to_thread(demo.change_export, exports, slug)
-        ):
-            click.echo(f"          {slug:<10}  (demo: somebody changed policies of this scope)")
+        )
+        if has_changed:
+            click.echo(f"          {slug:<10}  (demo: somebody changed what this sync reads)")
 
 
 def stop_with_parent(parent: int) -> None:

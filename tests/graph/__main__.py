@@ -2,24 +2,24 @@
 
     python -m tests.graph --port 0 --exports FOLDER...
 
-It prints one line of JSON and serves until its standard input closes or SIGTERM.
+It prints one line of JSON and serves until SIGTERM. SIGHUP changes some policies and groups.
 """
 
 import argparse
 import asyncio
 import json
-import os
+import random
 import signal
 import sys
-import threading
 from pathlib import Path
 
 from tests.graph.double import Double, graph_double
-from tests.graph.histories import new_groups
+from tests.graph.histories import History, change_policies, new_groups
 from tests.graph.samples import sample_policies
 
 GROUPS = 40
 SAMPLES = 60
+CHANGES = 4
 
 
 def main() -> None:
@@ -46,17 +46,17 @@ async def serve(exports: list[Path], samples: int, groups: int, port: int) -> No
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
 
-    def stop_at_end_of_input() -> None:
-        # A read of `sys.stdin` would hold its lock while the interpreter ends.
-        while os.read(0, 1024):
-            pass
-        loop.call_soon_threadsafe(stop.set)
-
-    threading.Thread(target=stop_at_end_of_input, daemon=True).start()
     async with graph_double(*exports, port=port) as double:
         new_groups(double.groups, groups)
         for name, some in sample_policies(samples, groups=[*double.groups.by_id]).items():
             double.policies.put(name, some)
+        history, chance = History(double.groups, seed=1), random.Random(1)  # noqa: S311
+
+        def change() -> None:
+            history.step(CHANGES)
+            change_policies(double.policies, CHANGES, chance)
+
+        loop.add_signal_handler(signal.SIGHUP, change)
         sys.stdout.write(json.dumps(described(double)) + "\n")
         sys.stdout.flush()
         await stop.wait()

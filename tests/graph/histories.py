@@ -3,6 +3,8 @@
 import random
 
 from tests.graph.groups import Groups, Member, Presence
+from tests.graph.policies import Policies
+from tests.graph.policy_collections import COLLECTIONS
 
 _KINDS = ("user", "user", "user", "device", "servicePrincipal")
 
@@ -12,6 +14,17 @@ def new_groups(groups: Groups, count: int, seed: int = 0) -> None:
     history = History(groups, seed)
     for _ in range(count):
         history.create()
+
+
+def change_policies(policies: Policies, changes: int, chance: random.Random) -> None:
+    """Let this many policies have another description and, where they have some, no assignment."""
+    for _ in range(changes):
+        name = chance.choice([name for name in COLLECTIONS if policies.documents(name)])
+        document = dict(chance.choice(policies.documents(name)))
+        document["description"] = f"Changed {chance.randrange(10_000)}"
+        if document.get("assignments"):
+            document["assignments"] = []
+        policies.put(name, [document])
 
 
 class History:
