@@ -249,12 +249,15 @@ async def _watch(
         click.echo(line(slug, event, await findings_of(transactions, event.run)))
         if event.kind is not RunEventKind.FINISHED:
             continue
-        has_changed = (graph is not None and graph.change_after(slug, event.run)) or (
-            demo.may_change(slug, event.run)
-            and await asyncio.to_thread(demo.change_export, exports, slug)
-        )
-        if has_changed:
-            click.echo(f"          {slug:<10}  (demo: somebody changed what this sync reads)")
+        what = None
+        if graph is not None and graph.change_after(slug, event.run):
+            what = "policies and groups"
+        elif demo.may_change(slug, event.run) and await asyncio.to_thread(
+            demo.change_export, exports, slug
+        ):
+            what = "policies of this scope"
+        if what is not None:
+            click.echo(f"          {slug:<10}  (demo: somebody changed {what})")
 
 
 def stop_with_parent(parent: int) -> None:

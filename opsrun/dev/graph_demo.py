@@ -50,7 +50,7 @@ class GraphDemo:
             await save_member(transactions, TENANT.slug, demo.USERS[subject], role)
 
     def change_after(self, slug: str, run: OperationRun) -> bool:
-        """After a sync of the tenant, let some policies and groups change; return whether it did."""
+        """Let policies and groups change after a sync of the tenant; return whether they do."""
         if slug != TENANT.slug or run.run_type not in (INVENTORY_SYNC, GROUP_SYNC):
             return False
         self.child.process.send_signal(signal.SIGHUP)
@@ -75,7 +75,8 @@ async def _said(child: Child) -> dict[str, str]:
     """Return what the double says in its first line."""
     try:
         async with asyncio.timeout(_READY_SECONDS):
-            while not (text := child.log_tail()).startswith("{") and not child.ended:
+            # A file has no event to wait for.
+            while not (text := child.log_tail()).startswith("{") and not child.ended:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
     except TimeoutError:
         problem = f"was not ready after {_READY_SECONDS:.0f} seconds"

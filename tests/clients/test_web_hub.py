@@ -11,7 +11,8 @@ from uuid import uuid4
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Route, expect
 
-from domain.tenancy.administration import save_member
+from domain.tenancy.administration import save_member, save_tenant
+from domain.tenancy.providers import CredentialKind, GraphSettings
 from domain.tenancy.roles import TenantRole
 from gql.ids import GlobalId
 from opsrun.dev.embedded import EmbeddedServers
@@ -20,6 +21,7 @@ from opsrun.resources import Resources
 from tests.acts import claim, export, policy
 from tests.clients.browser import Visitor, chromium, faults, go
 from tests.clients.conftest import Line, Product
+from tests.groups import store_groups
 from tests.nodejs import CHROMIUM, needs_node
 from tests.opsrun.api.test_serving import api
 from tests.opsrun.commands import running, until
@@ -161,6 +163,33 @@ async def test_a_running_run_says_why_it_waits(visitor: Visitor, place: World) -
     waiting = asyncio.create_task(execution.wait(600, reason))
     await expect(page.get_by_text(reason)).to_be_visible()
     waiting.cancel()
+
+
+async def test_groups_are_searched_and_show_their_members(visitor: Visitor, place: World) -> None:
+    settings = GraphSettings(
+        tenant="contoso.example",
+        client="an-app",
+        credential=CredentialKind.SECRET,
+        reference="env:NO_SUCH_VARIABLE",
+    )
+    transactions = place.resources[Login.MAINTENANCE].transactions
+    await save_tenant(transactions, place.slug, "Graph", settings)
+    await store_groups(place, {"1": ("Pilots", {"ada": "USER", "pc": "DEVICE"}), "2": ("All", {})})
+    page = await visitor.open("/", place.token())
+    await go(page, "Groups")
+    table = page.get_by_role("table", name="Groups")
+    await expect(table.get_by_role("row")).to_have_count(3)
+    await page.get_by_label("Name contains").fill("pil")
+    await expect(table.get_by_role("row")).to_have_count(2)
+    await table.get_by_role("link", name="Pilots").click()
+    await expect(page.get_by_role("heading", name="2 members")).to_be_visible()
+    await expect(page.get_by_role("table", name="Members")).to_contain_text("Device")
+
+    # This worker cannot sign in; the run says why, and the groups stay.
+    await go(page, "Groups")
+    await page.get_by_role("button", name="Sync groups").click()
+    await rows(page, "Failed").get_by_role("link").click()
+    await expect(page.get_by_text("env:NO_SUCH_VARIABLE").first).to_be_visible()
 
 
 async def test_its_registered_documents_run_where_only_registered_ones_may(

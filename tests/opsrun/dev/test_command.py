@@ -18,11 +18,11 @@ import asyncpg
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from opsrun.dev import demo
+from opsrun.dev import demo, graph_demo
 from opsrun.dev.command import own_metrics_port
 from opsrun.dev.embedded import EmbeddedServers
 from opsrun.postgres.engines import Login
-from opsrun.settings import PREFIX, Settings
+from opsrun.settings import PREFIX, Settings, SettingsError
 from tests.client import DRIFT, SYNC, User, open_http
 from tests.databases import url_of
 from tests.opsrun.checkouts import FAILS, LASTS, Checkout
@@ -255,6 +255,27 @@ async def test_the_users_exports_become_a_tenant_and_stay_unchanged(second_folde
                 await started.command.prints("own-exports  inventory.sync", times=number)
     assert {path: path.stat().st_mtime_ns for path in own.rglob("*")} == before
     assert "somebody changed policies" not in started.command.output
+
+
+async def test_a_tenant_is_read_from_the_double_of_graph(second_folder: Path) -> None:
+    async with dev(second_folder, "--graph-demo") as started:
+        assert "  Cumulus Energy is read from a double of Microsoft Graph." in started.command.lines
+        async with started.user(slug=graph_demo.TENANT.slug) as user:
+            for number in (1, 2):
+                run = await user.watch(await user.start(SYNC, "all"))
+                assert run["statusBucket"] == "SUCCEEDED"
+                assert run["counts"]["succeeded"] > 50
+                await started.command.prints("changed policies and groups", times=number)
+            drift = await user.watch(await user.start(DRIFT, "all"))
+            assert drift["counts"]["succeeded"] > 0
+
+
+async def test_the_double_of_graph_needs_a_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph_demo, "_CHECKOUT", tmp_path)
+    with pytest.raises(SettingsError, match="needs a checkout"):
+        graph_demo.require_double()
 
 
 async def test_exports_without_a_scope_are_refused_before_anything_starts(
