@@ -426,6 +426,7 @@ group_sync = Table(
     metadata,
     Column("tenant_id", Uuid, ForeignKey(tenant.c.id, ondelete="CASCADE"), primary_key=True),
     Column("generation", BigInteger, nullable=False),
+    Column("source", Text, nullable=False),
     Column("path", Text),
     Column("is_full", Boolean, nullable=False),
     Column("has_gaps", Boolean, nullable=False),

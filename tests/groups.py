@@ -78,7 +78,7 @@ async def store_groups(world: World, groups: Mapping[str, tuple[str, Mapping[str
     """Store these groups by id, with names and members' kinds, as a sync would."""
     run_id = uuid4()
     async with world.resources[Login.WORKER].transactions.tenant(world.tenant_id) as session:
-        await changing.begin(session, run_id, await changing.position(session))
+        await changing.begin(session, run_id, await changing.position(session), "test")
         position = await changing.position(session)
         assert position is not None
         changes = {

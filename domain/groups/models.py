@@ -73,7 +73,7 @@ class GroupSyncParameters(Parameters):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a tenant's next page of changes is.
+    """Where a tenant's next page of changes is, in the answers to one app: the `source`.
 
     Without a `path`, it is the first page of all groups. A `generation` begins with a full reading,
     and each row has that of the sync that saw it. While `is_full`, a full reading is under way: at
@@ -82,6 +82,7 @@ class Position:
     """
 
     generation: int
+    source: str
     path: str | None
     is_full: bool
     has_gaps: bool

@@ -23,6 +23,7 @@ def upgrade() -> None:
         "group_sync",
         sa.Column("tenant_id", sa.Uuid(), _of_tenant(), primary_key=True),
         sa.Column("generation", sa.BigInteger(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
         sa.Column("path", sa.Text()),
         sa.Column("is_full", sa.Boolean(), nullable=False),
         sa.Column("has_gaps", sa.Boolean(), nullable=False),

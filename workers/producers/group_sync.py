@@ -30,13 +30,13 @@ class GroupSync:
         async with execution.reading() as session:
             settings = await provider_settings(session)
         groups = groups_of(settings, ProviderCall.of_run(execution))
-        position = await _start(execution)
+        position = await _start(execution, groups.source)
         for _ in range(_MOST_RESTARTS):
             try:
                 position = await _read_all(execution, groups, position)
                 break
             except PositionLostError:
-                position = await _begin(execution, await _position(execution))
+                position = await _begin(execution, await _position(execution), groups.source)
         else:
             raise ProducerError(
                 FailureReason.PROVIDER_UNAVAILABLE,
@@ -49,23 +49,24 @@ class GroupSync:
         await execution.set_total(len(await execution.finished_items()))
 
 
-async def _start(execution: RunExecution) -> Position:
+async def _start(execution: RunExecution, source: str) -> Position:
     """Return where to begin: at the stored position, or at the first page of all groups."""
     parameters = GroupSyncParameters.model_validate(execution.context)
     async with execution.reading() as session:
         position = await changing.position(session)
     if position is None:
-        return await _begin(execution, None)
+        return await _begin(execution, None, source)
     # An earlier attempt of this run may have begun to read everything.
     is_own = position.begun_by == execution.run.id
-    if not is_own and (parameters.full or position.has_gaps):
-        return await _begin(execution, position)
+    wants_all = not is_own and (parameters.full or position.has_gaps)
+    if wants_all or position.source != source:
+        return await _begin(execution, position, source)
     return position
 
 
-async def _begin(execution: RunExecution, position: Position | None) -> Position:
+async def _begin(execution: RunExecution, position: Position | None, source: str) -> Position:
     async with execution.batch() as batch:
-        await changing.begin(batch.session, execution.run.id, position)
+        await changing.begin(batch.session, execution.run.id, position, source)
     return await _position(execution)
 
 

@@ -38,6 +38,7 @@ _stored_groups, _stored_members = _group.tenant_id == TENANT, _member.tenant_id 
 _POSITION = Statement(
     select(
         _position.generation,
+        _position.source,
         _position.path,
         _position.is_full,
         _position.has_gaps,
@@ -54,6 +55,7 @@ async def position(session: TenantSession) -> Position | None:
 
 _begun = {
     "generation": _generation + 1,
+    "source": bindparam("source", type_=Text()),
     "path": null(),
     "is_full": literal(True),
     "has_gaps": literal(False),
@@ -70,10 +72,13 @@ _BEGIN = Statement(
 )
 
 
-async def begin(session: TenantSession, run_id: UUID, position: Position | None) -> None:
-    """Begin to read everything, unless another run has begun since this position was read."""
+async def begin(
+    session: TenantSession, run_id: UUID, position: Position | None, source: str
+) -> None:
+    """Begin to read all of a source, unless another run has begun since the position was read."""
     generation = 0 if position is None else position.generation
-    await session.execute(_BEGIN, {"run_id": run_id, "generation": generation})
+    values = {"run_id": run_id, "generation": generation, "source": source}
+    await session.execute(_BEGIN, values)
 
 
 _here = (

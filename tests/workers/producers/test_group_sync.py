@@ -203,6 +203,23 @@ async def test_a_later_attempt_goes_on_at_the_page_of_a_killed_one(
     assert whole < len(double.requests) - read
 
 
+async def test_another_entra_tenant_is_read_from_its_beginning(
+    tenant: World, double: Double
+) -> None:
+    new_groups(double.groups, 30)
+    await sync_groups(tenant)
+    async with graph_double(group_page=10) as other:
+        other.groups.put("The only one")
+        async with graph_as_provider(other):
+            await use_graph(tenant, other)
+            await sync_groups(tenant)
+            assert await stored_groups(tenant) == groups_of_double(other)
+            # The next one goes on at its position.
+            other.requests.clear()
+            await sync_groups(tenant)
+            assert len(other.requests) == 1
+
+
 async def test_a_provider_that_forgets_every_position_fails_the_run(
     tenant: World, double: Double
 ) -> None:
@@ -282,7 +299,7 @@ async def test_a_page_is_not_stored_after_another_sync_moved_on(
     async def be_late(session: object, position: object, *rest: object, **more: object) -> bool:
         if not lost and position.path is not None:  # type: ignore[attr-defined]
             lost.append(position.path)  # type: ignore[attr-defined]
-            await changing.begin(session, started.run.id, position)  # type: ignore[arg-type]
+            await changing.begin(session, started.run.id, position, "test")  # type: ignore[arg-type]
         return await move(session, position, *rest, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(changing, "move", be_late)

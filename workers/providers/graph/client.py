@@ -60,7 +60,8 @@ class GraphClient:
         self._endpoints = connections.endpoints(settings)
         self.call = call
         app = f"{self._endpoints.graph}\n{settings.tenant}\n{settings.client}".lower()
-        self._owner = hashlib.sha256(app.encode()).hexdigest()
+        self.app = hashlib.sha256(app.encode()).hexdigest()
+        """Identifies the app and its Entra tenant."""
         self._turns = {area: asyncio.Lock() for area in Area}
         self._sending = asyncio.Semaphore(_AT_A_TIME)
         self._token: str | None = None
@@ -154,7 +155,7 @@ class GraphClient:
         """Wait until a request that failed `tries` times may be tried again."""
         seconds = seconds_to_wait(answer.headers, tries)
         if is_limited(answer.status):
-            await self.call.budgets.close(self._owner, area, seconds)
+            await self.call.budgets.close(self.app, area, seconds)
             reason = f"Microsoft Graph limits the requests for {area}."
         else:
             reason = "Microsoft Graph is tried again in a moment."
@@ -184,7 +185,7 @@ class GraphClient:
         # One at a time, so that requests go on in the order in which they came.
         async with self._turns[area]:
             while seconds := await self.call.budgets.take(
-                self._owner, area, requests, limit=area.limit, window=WINDOW
+                self.app, area, requests, limit=area.limit, window=WINDOW
             ):
                 await self.call.wait(
                     seconds, f"The budget of requests to Microsoft Graph for {area} is used up."

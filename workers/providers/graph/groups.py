@@ -36,6 +36,8 @@ class GraphGroups:
 
     def __init__(self, client: GraphClient) -> None:
         self._client = client
+        self.source = client.app
+        """Identifies the app and its Entra tenant, to which positions belong."""
         self._seen: set[bytes] = set()
 
     async def page(self, path: str | None) -> ChangePage:

@@ -22,6 +22,8 @@ class FakeClient:
         self.answers = [*answers]
         self.paths: list[str] = []
 
+    app = "an app"
+
     async def get(self, path: str, _area: object) -> Mapping[str, Any]:
         self.paths.append(path)
         answer = self.answers.pop(0)
