@@ -31,14 +31,15 @@ _KINDS = {"user": "USER", "device": "DEVICE", "servicePrincipal": "SERVICE_PRINC
 @asynccontextmanager
 async def graph_as_provider(double: Double) -> AsyncIterator[None]:
     """Let the worker of this process read the double instead of Microsoft's Graph."""
+    before = {**vars(GRAPH)}
+    vars(GRAPH).clear()
     GRAPH.configure(Endpoints(double.authority, double.url), double.ca_file)
     try:
         yield
     finally:
         await GRAPH.aclose()
-        # The next test has another double.
         vars(GRAPH).clear()
-        GRAPH.configure(None, None)
+        vars(GRAPH).update(before)
 
 
 async def use_graph(world: World, double: Double) -> None:

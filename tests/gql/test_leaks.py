@@ -57,6 +57,7 @@ CURSORS = {
 # Texts of the product and of operators, which belong to no tenant.
 WORDS = {
     "tenant.export_folder",
+    "group_sync.source",
     "membership.role",
     "operation_run.resource",
     "operation_run.action",

