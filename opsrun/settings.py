@@ -22,6 +22,7 @@ from opsrun.errors import OperatorError
 from opsrun.valkey.url import require_redis_url, url_parts
 
 PREFIX = "OPSRUN_"
+_FOLDER = f"{PREFIX}SETTINGS_FOLDER"
 # Only asymmetric algorithms, because the key that an issuer publishes must not be able to sign.
 OidcAlgorithm = Literal[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
@@ -73,6 +74,8 @@ class Settings(BaseSettings):
     """PostgreSQL 15 or newer: postgresql://login:password@host:port/database."""
     redis_url: Annotated[SecretStr, AfterValidator(require_redis_url)] | None = None
     """Redis 7 or Valkey: redis://:password@host:port/0, or rediss://… for TLS."""
+    settings_folder: Path | None = None
+    """Folder of files that are named like variables and hold their values, such as secrets."""
     data_folder: Path = Path(".opsrun")
     """Folder for the embedded servers and the local signing key."""
 
@@ -247,13 +250,21 @@ def _required(value: SecretStr | None, name: str) -> str:
 
 
 def load_settings() -> Settings:
-    """Read the environment.
+    """Read the environment, and the files in OPSRUN_SETTINGS_FOLDER for what is not set there.
 
     Raises:
         SettingsError: names each invalid variable, but never repeats a value.
     """
+    folder = os.environ.get(_FOLDER) or None
     try:
-        return Settings()
+        if folder is not None:
+            os.listdir(folder)
+        return Settings(_secrets_dir=folder)
+    except OSError as error:
+        reason = f"{Path(error.filename).name}: {error.strerror}"
+        raise SettingsError(
+            f"{_FOLDER}: {reason}. Expected: {_description('settings_folder')}"
+        ) from None
     except ValidationError as error:
         errors = error.errors(include_input=False, include_url=False, include_context=False)
         raise SettingsError("\n".join(map(_message, errors))) from None

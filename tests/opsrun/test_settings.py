@@ -61,6 +61,49 @@ def test_an_empty_variable_counts_as_not_set(read_settings: ReadSettings) -> Non
     assert read_settings(PORT="", DATABASE_URL="", LOCAL_KEY="").port is None
 
 
+def test_a_file_is_read_for_what_the_environment_does_not_have(
+    read_settings: ReadSettings, tmp_path: Path
+) -> None:
+    (tmp_path / "OPSRUN_DATABASE_URL").write_text("postgresql://login:päss@db/opsrun\n")
+    (tmp_path / "opsrun_local_key").write_text(LONG_ENOUGH)
+    (tmp_path / "OPSRUN_PORT").write_text("8001")
+    settings = read_settings(SETTINGS_FOLDER=str(tmp_path), PORT="8002")
+    assert settings.require_database_url() == "postgresql://login:päss@db/opsrun"
+    assert settings.local_key is not None
+    assert settings.local_key.get_secret_value() == LONG_ENOUGH
+    assert settings.port == 8002
+
+
+def test_files_may_be_links_as_in_the_secrets_of_kubernetes(
+    read_settings: ReadSettings, tmp_path: Path
+) -> None:
+    version = tmp_path / "..2026_11_28"
+    version.mkdir()
+    (version / "OPSRUN_PORT").write_text("8001")
+    (tmp_path / "..data").symlink_to(version.name)
+    (tmp_path / "OPSRUN_PORT").symlink_to("..data/OPSRUN_PORT")
+    assert read_settings(SETTINGS_FOLDER=str(tmp_path)).port == 8001
+
+
+def test_an_invalid_file_is_named_without_its_value(
+    read_settings: ReadSettings, tmp_path: Path
+) -> None:
+    (tmp_path / "OPSRUN_LOCAL_KEY").write_text(SECRET)
+    message = read_settings.error(SETTINGS_FOLDER=str(tmp_path))
+    assert message.startswith("OPSRUN_LOCAL_KEY: The key is too short")
+    assert SECRET not in message
+
+
+def test_a_folder_of_secrets_that_cannot_be_read_stops_the_process(
+    read_settings: ReadSettings, tmp_path: Path
+) -> None:
+    message = read_settings.error(SETTINGS_FOLDER=str(tmp_path / "absent"))
+    assert message.startswith("OPSRUN_SETTINGS_FOLDER: absent: No such file or directory.")
+    (tmp_path / "file").touch()
+    message = read_settings.error(SETTINGS_FOLDER=str(tmp_path / "file"))
+    assert message.startswith("OPSRUN_SETTINGS_FOLDER: file: Not a directory.")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
