@@ -17,7 +17,7 @@ CONTRACT_TOOLS := tests/contract/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
 .PHONY: help dev test coverage crash-test crash-check neighbour-check fuzz test-clients check check-contract contract-tools \
-  format migrate schema reference wheel bench lock clean
+  format migrate schema reference wheel image bench lock clean
 
 help: ## Explain the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -83,6 +83,9 @@ wheel: $(RUNTIME) ## Build the hub if necessary, and a wheel and an sdist in dis
 	  --wheel-dir dist dist/*.tar.gz
 	@ls dist/*
 
+image: wheel ## Build the container image without a registry; needs buildah, mmdebstrap and root
+	@deploy/build
+
 bench: $(DEVELOPMENT) ## Measure Opsrun beside limits and peers: make bench ARGS="--only list"
 	@$(BIN)/python -m bench $(ARGS)
 
@@ -94,6 +97,9 @@ lock: $(DEVELOPMENT) ## Pin the newest allowed dependencies, with hashes and no 
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-annotate --no-header --quiet --constraint requirements.lock \
 	  --extra embedded --extra install --extra dev pyproject.toml --output-file requirements-dev.lock
+	for lock in deploy/sbom tests/deploy/requirements; do $(BIN)/uv pip compile --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet \
+	  --constraint requirements-dev.lock $$lock.in --output-file $$lock.lock || exit 1; done
 
 clean: ## Remove the environment and the tools' files; keeps the data in .opsrun
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \

@@ -22,10 +22,11 @@ SECONDS = {
     "tests/workers": (15, 15),
     "tests/gql": (35, 35),
     "tests/domain": (55, 55),
+    "tests/deploy": (90, 90),
     "tests/bench": (5, 5),
     "tests/graph": (10, 10),
 }
-CLIENTS = {"tests/contract", "tests/clients"}
+CLIENTS = {"tests/contract", "tests/clients", "tests/deploy"}
 NOTE = "note"
 _NO_REGISTRY = pytest.StashKey[bool]()
 

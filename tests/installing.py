@@ -27,6 +27,7 @@ from tests.nodejs import CHROMIUM, LACK_OF_NODE
 ROOT = Path(__file__).parents[1]
 CONTRACT = ROOT / "tests" / "contract"
 PYTHON_PACKAGE = CONTRACT / "python-client"
+DEPLOY = ROOT / "tests" / "deploy"
 SIDE_BY_SIDE = 2
 _INSTALLER = pytest.StashKey["subprocess.Popen[bytes]"]()
 _GENERATED = shutil.ignore_patterns(
@@ -59,11 +60,18 @@ def _tools(_: Path) -> Path:
     return CONTRACT
 
 
-def _python_package(parent: Path) -> Path:
+def _locked_packages(lock: Path, parent: Path) -> Path:
     call(parent, sys.executable, "-m", "venv", parent / "venv")
     pip = ("venv/bin/python", "-m", "pip", "install", "--quiet", "--require-hashes")
-    call(parent, *pip, "-r", PYTHON_PACKAGE / "requirements.lock")
+    call(parent, *pip, "-r", lock)
     return parent / "venv"
+
+
+def _custom_resources(parent: Path) -> Path:
+    for name in ("package.json", "package-lock.json", ".npmrc", "custom_resources.mjs"):
+        shutil.copy(DEPLOY / name, parent)
+    call(parent, "npm", "ci")
+    return parent / "custom_resources.mjs"
 
 
 def _python_example(name: str, parent: Path) -> Path:
@@ -87,12 +95,14 @@ INSTALLATIONS: dict[str, Callable[[Path], Path]] = {
     "typescript_client": partial(
         _node_example, "typescript-client", ["ci", "run check", "run prestart"]
     ),
-    "python_package": _python_package,
+    "python_package": partial(_locked_packages, PYTHON_PACKAGE / "requirements.lock"),
     "python_client": partial(_python_example, "python-client"),
     "terminal_watch": partial(_python_example, "terminal-watch"),
+    "linters": partial(_locked_packages, DEPLOY / "requirements.lock"),
+    "custom_resources": _custom_resources,
 }
 # What comes from the npm registry.
-FROM_NPM = ("tools", "web_hub", "typescript_client")
+FROM_NPM = ("tools", "web_hub", "typescript_client", "custom_resources")
 
 
 def install(folder: Path, name: str) -> Path:
@@ -129,6 +139,8 @@ typescript_client = _installed("typescript_client")
 python_package = _installed("python_package")
 python_client = _installed("python_client")
 terminal_watch = _installed("terminal_watch")
+linters = _installed("linters")
+custom_resources = _installed("custom_resources")
 
 
 @pytest.fixture(scope="session")

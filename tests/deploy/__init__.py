@@ -1,0 +1,1 @@
+"""The image, the compose file, the manifests and the units in `deploy/`."""
