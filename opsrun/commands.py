@@ -52,7 +52,8 @@ def load_command_settings() -> Settings:
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
     configure_logging(settings.log_level, settings.log_format)
-    files = [] if (folder := settings.settings_folder) is None else os.listdir(folder)
+    folder = settings.settings_folder
+    files = [] if folder is None else [path.name for path in folder.iterdir()]
     for warning in unknown_variables([*os.environ, *files]):
         logger.warning(warning)
     return settings

@@ -258,7 +258,7 @@ def load_settings() -> Settings:
     folder = os.environ.get(_FOLDER) or None
     try:
         if folder is not None:
-            os.listdir(folder)
+            os.listdir(folder)  # noqa: PTH208 - fails here if the folder cannot be read
         return Settings(_secrets_dir=folder)
     except OSError as error:
         reason = f"{Path(error.filename).name}: {error.strerror}"

@@ -25,9 +25,9 @@ LACK = (
     if os.geteuid() != 0
     else None
 )
-# buildah's isolation `chroot` cannot make the root file system read-only, so this does. The arguments
-# are the root, what to mount on /run and on /srv, and the command.
-_CONTAINED = """set -e
+# buildah's isolation `chroot` cannot make the root file system read-only, so this does. The
+# arguments are the root, what to mount on /run and on /srv, and the command.
+_CONTAINED = r"""set -e
 root=$1 run=$2 srv=$3
 shift 3
 mount --make-rprivate /
@@ -36,7 +36,8 @@ mount -o remount,bind,ro "$root"
 mount --bind -o ro "$run" "$root/run"
 mount --bind -o ro "$srv" "$root/srv"
 mount --rbind /proc "$root/proc"
-exec setpriv --no-new-privs --bounding-set=-all chroot --userspec=65532:65532 "$root" "$@"
+exec /usr/sbin/chroot "$root" setpriv --reuid=65532 --regid=65532 --clear-groups --no-new-privs \
+  --bounding-set=-all "$@"
 """
 
 
@@ -96,7 +97,9 @@ def image(wheel: Path, request: pytest.FixtureRequest) -> Iterator[Image]:
     try:
         root = Path(call("buildah", "mount", container).strip())
         size = sum(path.lstat().st_size for path in root.rglob("*") if path.is_file())
-        yield Image(listed["names"][0], container, root, inspected["OCIv1"]["config"], size, seconds)
+        yield Image(
+            listed["names"][0], container, root, inspected["OCIv1"]["config"], size, seconds
+        )
     finally:
         call("buildah", "rm", container)
         call("buildah", "rmi", name)

@@ -27,8 +27,7 @@ from tests.world import LOCAL_KEY, SCOPE
 MIB = 1024 * 1024
 LARGEST = 340 * MIB
 COMPILERS = re.compile(r"(g?cc|[cg]\+\+|clang|ld|make|rustc|cargo|go)(-[\d.]+)?")
-SCOPES = """query($tenant: ID!) { tenant(id: $tenant) { inventoryScopes(first: 5) {
-  nodes { key } } } }"""
+SCOPES = "query($tenant: ID!) { tenant(id: $tenant) { inventoryScopes { key } } }"
 
 
 def test_the_linter_accepts_its_description(linters: Path) -> None:
@@ -66,12 +65,10 @@ def test_it_has_what_opsrun_needs_in_the_locked_versions(packages: dict[str, str
     # Python before 3.11.3 needs it, and this Python may be newer.
     assert packages.keys() - {"async-timeout"} == {*dependencies("opsrun")} - {"async-timeout"}
     for name, version in packages.items():
-        assert version == distribution(name).version or name == "async-timeout"
+        assert name == "async-timeout" or version == distribution(name).version
 
 
-def test_its_bill_of_materials_names_every_package(
-    image: Image, packages: dict[str, str]
-) -> None:
+def test_its_bill_of_materials_names_every_package(image: Image, packages: dict[str, str]) -> None:
     bill = json.loads((image.root / "opt" / "opsrun" / "sbom.cdx.json").read_text())
     assert bill["bomFormat"] == "CycloneDX"
     components = {canonicalize_name(one["name"]): one["version"] for one in bill["components"]}
@@ -155,7 +152,7 @@ async def test_nothing_can_be_written_in_it(image: Image, tmp_path: Path) -> Non
     async with image.run(*write, run=tmp_path, srv=tmp_path, entrypoint="sh") as command:
         await command.ends()
     assert command.lines[0] == "65532"
-    assert command.output.count("Read-only file system") == 4
+    assert command.output.count("cannot touch") == 4
 
 
 async def test_its_commands_migrate_serve_and_execute_a_run(
@@ -194,7 +191,7 @@ async def test_its_commands_migrate_serve_and_execute_a_run(
 
             async def scope_is_known() -> bool:
                 data = await user.data(SCOPES, tenant=user.tenant_id)
-                return {"key": SCOPE} in data["tenant"]["inventoryScopes"]["nodes"]
+                return {"key": SCOPE} in data["tenant"]["inventoryScopes"]
 
             await until(scope_is_known)
             run = await user.watch(await user.start(SYNC, SCOPE))

@@ -77,7 +77,9 @@ def test_passwords_are_credentials_and_settings_exist() -> None:
     text = "".join(path.read_text() for path in UNITS.rglob("*") if path.is_file())
     assert set(re.findall(r"OPSRUN_[A-Z_]+", text)) <= known
     for path in UNITS.glob("*.service"):
-        credentials = re.findall(r"^LoadCredential=(\w+):/etc/opsrun/(\w+)/\1$", path.read_text(), re.M)
+        credentials = re.findall(
+            r"^LoadCredential=(\w+):/etc/opsrun/(\w+)/\1$", path.read_text(), re.M
+        )
         kind = re.search(r"ExecStart=/opt/opsrun/bin/opsrun (\w+)", path.read_text())
         assert kind is not None
         names = {"OPSRUN_DATABASE_URL"} | ({"OPSRUN_REDIS_URL"} if kind[1] in PROCESSES else set())
