@@ -52,5 +52,6 @@ def call(*command: str | Path, **options: Any) -> str:
         check=False,
         **options,
     )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+    output: str = done.stdout
+    assert done.returncode == 0, output
+    return output
