@@ -86,8 +86,9 @@ def _require_policies(items: Sequence[_Item], had: int) -> None:
     holds = f"holds only files that are ignored ({ignored})" if ignored else "holds no policy"
     raise ProducerError(
         FailureReason.SCOPE_EMPTY,
-        f"The scope had {had} policies and {holds} now. If the export is broken, export again and"
-        " sync again; if the scope is meant to be empty, sync it with `allowEmpty: true`.",
+        f"The scope had {had} policies and {holds} now. If that is wrong, export again or"
+        " correct the provider, then sync again. If the scope is meant to be empty, sync it with"
+        " `allowEmpty: true`.",
     )
 
 
