@@ -17,7 +17,7 @@ CONTRACT_TOOLS := tests/contract/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
 .PHONY: help dev test coverage crash-test crash-check neighbour-check fuzz test-clients check check-contract contract-tools \
-  format migrate schema reference wheel image bench lock clean
+  format migrate schema reference docs wheel image bench lock clean
 
 help: ## Explain the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -72,6 +72,9 @@ schema: $(RUNTIME) ## Write schema.graphql from the code
 reference: $(CONTRACT_TOOLS) ## Write the API's reference as one page; needs Node
 	@made=$$(npm --prefix tests/contract run reference 2>&1) || { echo "$$made"; exit 1; }
 	@echo "The reference is in build/reference/index.html."
+
+docs: $(DEVELOPMENT) ## Build the documentation's site; after `make reference`, with the API's reference
+	@$(BIN)/python -m opsrun.dev.docs_site build/site
 
 wheel: $(RUNTIME) ## Build the hub if necessary, and a wheel and an sdist in dist/; needs Node
 	@$(BIN)/python -m opsrun.dev.hub_build build/hub.log

@@ -50,7 +50,7 @@ def _origin(value: str) -> str:
     return value
 
 
-def _built_hub(folder: Path) -> Path:
+def _built_pages(folder: Path) -> Path:
     if not os.path.isfile(folder / "index.html"):  # noqa: PTH113 - pathlib may raise
         raise ValueError("This folder has no index.html")
     # Not resolved, because `opsrun dev` changes a symbolic link after it has built the hub.
@@ -94,8 +94,10 @@ class Settings(BaseSettings):
         list[Annotated[str, AfterValidator(_origin)]], NoDecode, BeforeValidator(_split)
     ] = []
     """Origins whose pages may call the API, separated by commas; `*` allows all."""
-    hub_folder: Annotated[Path, AfterValidator(_built_hub)] | None = None
+    hub_folder: Annotated[Path, AfterValidator(_built_pages)] | None = None
     """Folder of the built hub, with its index.html; by default this version's."""
+    docs_folder: Annotated[Path, AfterValidator(_built_pages)] | None = None
+    """Folder of the documentation that `make docs` built; the API serves it at /docs/."""
 
     oidc_issuer: str | None = None
     """Issuer (`iss`) of accepted tokens."""

@@ -101,8 +101,8 @@ BUILT_IN_REASONS = (
     Reason(
         FailureReason.SCOPE_EMPTY,
         "The scope had policies before and has none now",
-        "Check the export or the provider, then sync again. If the scope is meant to be empty, sync it"
-        " with `allowEmpty`.",
+        "Check the export or the provider, then sync again. If the scope is meant to be empty,"
+        " sync it with `allowEmpty`.",
     ),
     Reason(
         FailureReason.INVALID_IGNORE_FILE,

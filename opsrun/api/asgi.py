@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from starlette.applications import Starlette
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import RedirectResponse
-from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from gql.completion import wait_for_mutations
 from gql.context import HubLinks
@@ -20,6 +21,7 @@ from gql.transport.contexts import Contexts
 from gql.transport.cors import cross_origin
 from gql.transport.graphiql import GRAPHIQL_PATH, graphiql_routes
 from gql.transport.http import GraphQLView
+from gql.transport.page_files import PageFiles
 from opsrun.api.admission_config import open_admission
 from opsrun.api.health import Check, open_database_check
 from opsrun.api.health_routes import health_routes
@@ -102,6 +104,8 @@ async def open_api(
             *health_routes(monitor.checks, monitor.stopping),
             *more_routes,
         ]
+        if settings.docs_folder is not None:
+            routes.append(Mount("/docs", GZipMiddleware(PageFiles(settings.docs_folder))))
         app = Starlette(routes=routes)
         if (hub := hub_folder(settings)) is not None:
             # Not a route, because it would match `/graphiql`, which must be redirected.
