@@ -20,6 +20,7 @@ from taskiq.message import BrokerMessage
 from taskiq_redis import RedisStreamBroker
 
 from domain.outages import Outage, reason
+from workers.names import ANY_NAME, QUEUE
 
 logger = logging.getLogger(__name__)
 
@@ -28,9 +29,6 @@ STREAM_MAXLEN = 100_000
 COMMAND_TIMEOUT = 5.0
 # A consumer without pending entries counts as dead after this many seconds of silence.
 CONSUMER_LIFETIME = 3600.0
-
-ANY_NAME = "*"
-"""The name of the task that gets the messages whose name no task has."""
 
 _START = b"0-0"
 # uvloop raises RuntimeError if the peer has reset a connection.
@@ -53,7 +51,7 @@ class RunBroker(RedisStreamBroker):
         self,
         url: str,
         *,
-        queue_name: str = "opsrun",
+        queue_name: str = QUEUE,
         idle_timeout: float = 30.0,
         reclaim_interval: float = 15.0,
         block: float = 2.0,

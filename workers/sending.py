@@ -19,7 +19,7 @@ def sender(broker: RunBroker, tracer: Tracer | None = None) -> Send:
     def message(dispatch: Dispatch, labels: dict[str, str]) -> BrokerMessage:
         return broker.formatter.dumps(
             TaskiqMessage(
-                task_id=broker.id_generator(),
+                task_id=str(dispatch.run_id),
                 task_name=dispatch.run_type,
                 labels=labels,
                 args=[str(dispatch.tenant_id), str(dispatch.run_id)],

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from taskiq import Context, TaskiqDepends
 
-from workers.broker import ANY_NAME, RunBroker
+from workers.broker import RunBroker
+from workers.names import ANY_NAME
 from workers.runner import RunRunner
 from workers.tracing import continued
 

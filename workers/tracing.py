@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from uuid import UUID
 
 from opentelemetry.context import attach, detach
 from opentelemetry.trace import SpanKind, Tracer, format_trace_id
@@ -10,9 +11,26 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from domain.log_context import log_context
 from domain.runs.execution import RunExecution
 from domain.runs.models import Dispatch
+from workers.names import QUEUE
 
 LABEL = "traceparent"
 _TRACES = TraceContextTextMapPropagator()
+
+
+def _messaging(operation: str, run_id: UUID) -> dict[str, str]:
+    """Return the attributes of a messaging span.
+
+    A message only names a run, so the run's id is that of each message about it. Source:
+    OpenTelemetry's semantic conventions for messaging spans.
+    """
+    return {
+        "messaging.system": "redis",
+        "messaging.operation.type": operation,
+        "messaging.operation.name": operation,
+        "messaging.destination.name": QUEUE,
+        "messaging.message.id": str(run_id),
+        "opsrun.run.id": str(run_id),
+    }
 
 
 @contextmanager
@@ -24,7 +42,7 @@ def sending(tracer: Tracer, dispatch: Dispatch) -> Iterator[dict[str, str]]:
         f"send {dispatch.run_type}",
         context=_TRACES.extract(carrier),
         kind=SpanKind.PRODUCER,
-        attributes={"opsrun.run.id": str(dispatch.run_id)},
+        attributes=_messaging("send", dispatch.run_id),
         # The text of an exception may hold secrets, which only the log redacts.
         record_exception=False,
         set_status_on_exception=False,
@@ -50,7 +68,10 @@ def attempt(tracer: Tracer, execution: RunExecution) -> Iterator[None]:
     with tracer.start_as_current_span(
         f"run {run.run_type}",
         kind=SpanKind.CONSUMER,
-        attributes={"opsrun.run.id": str(run.id), "opsrun.run.attempt": execution.lease.attempt},
+        attributes={
+            **_messaging("process", run.id),
+            "opsrun.run.attempt": execution.lease.attempt,
+        },
         record_exception=False,
         set_status_on_exception=False,
     ) as span:

@@ -153,9 +153,21 @@ async def test_one_trace_leads_from_the_request_to_the_producer(
     # No other attributes, in particular no documents and no variables.
     assert [one.attributes for one in spans] == [
         {"graphql.operation.type": "mutation", "graphql.operation.name": "StartOne"},
-        {"opsrun.run.id": str(run_id)},
-        {"opsrun.run.id": str(run_id), "opsrun.run.attempt": 1},
+        message_about(run_id, "send"),
+        {**message_about(run_id, "process"), "opsrun.run.attempt": 1},
     ]
+
+
+def message_about(run_id: UUID, operation: str) -> dict[str, str]:
+    """Return the attributes of a message by OpenTelemetry's conventions."""
+    return {
+        "messaging.system": "redis",
+        "messaging.operation.type": operation,
+        "messaging.operation.name": operation,
+        "messaging.destination.name": "opsrun",
+        "messaging.message.id": str(run_id),
+        "opsrun.run.id": str(run_id),
+    }
 
 
 @pytest.mark.parametrize(
