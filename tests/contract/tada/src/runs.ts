@@ -33,6 +33,7 @@ const Run = graphql(`
       ... on InventorySnapshot {
         isWhole
       }
+      ... on GroupDirectory { groupCount }
       ... on RelatedLink { title }
     }
   }
@@ -150,6 +151,8 @@ function name(resource: ResultOf<typeof Run>["related"][number]): string {
       return resource.name;
     case "InventorySnapshot":
       return resource.isWhole ? "whole" : "in part";
+    case "GroupDirectory":
+      return `${resource.groupCount} groups`;
     case "RelatedLink":
       return resource.title;
   }
