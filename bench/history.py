@@ -22,6 +22,8 @@ NEVER_PARTIAL_TYPE = "drift.generate"
 FEW_RUNS_INITIATOR = 198
 # Active for a day a month ago, and not since.
 DEPARTED_INITIATORS = (199, 200)
+# That of people: services have another one.
+_VERSION = "5"
 
 
 def run_id(tenant_id: UUID, number: int) -> UUID:
@@ -35,11 +37,13 @@ def initiator_id(tenant_id: UUID, number: int) -> UUID:
 
 
 def _id(kind: str, tenant_id: UUID, number: int) -> UUID:
-    return UUID(md5(f"{kind} {tenant_id} {number}".encode(), usedforsecurity=False).hexdigest())
+    digest = md5(f"{kind} {tenant_id} {number}".encode(), usedforsecurity=False).hexdigest()
+    return UUID(digest[:12] + _VERSION + digest[13:])
 
 
 def _id_sql(kind: str, number: str) -> str:
-    return f"md5('{kind} ' || CAST(:tenant AS text) || ' ' || ({number}))::uuid"
+    digest = f"md5('{kind} ' || CAST(:tenant AS text) || ' ' || ({number}))"
+    return f"overlay({digest} PLACING '{_VERSION}' FROM 13)::uuid"
 
 
 RUNS = f"""
