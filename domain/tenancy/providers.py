@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
@@ -80,3 +80,18 @@ class GraphSettings(BaseModel):
 
 
 ProviderSettings = DirectorySettings | GraphSettings
+
+
+def columns_of(settings: ProviderSettings | None) -> dict[str, Any]:
+    """Return the values of a tenant's columns that hold its provider; only one is not None."""
+    return {
+        "export_folder": settings.folder if isinstance(settings, DirectorySettings) else None,
+        "graph": settings.model_dump(mode="json") if isinstance(settings, GraphSettings) else None,
+    }
+
+
+def settings_in(export_folder: str | None, graph: Any) -> ProviderSettings | None:
+    """Return the settings that these columns of a tenant hold; the inverse of `columns_of`."""
+    if graph is not None:
+        return GraphSettings.model_validate(graph)
+    return None if export_folder is None else DirectorySettings(export_folder)

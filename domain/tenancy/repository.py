@@ -19,12 +19,7 @@ from domain.tenancy.models import (
     User,
     kind_of,
 )
-from domain.tenancy.providers import (
-    DirectorySettings,
-    GraphSettings,
-    ProviderKind,
-    ProviderSettings,
-)
+from domain.tenancy.providers import ProviderKind, ProviderSettings, columns_of, settings_in
 from domain.tenancy.roles import TenantRole
 from domain.tenancy.session import AnyRow, InstallationSession, Session, TenantSession
 from domain.tenancy.statements import TENANT, Statement, any_of
@@ -155,13 +150,7 @@ async def save_tenant(
 
     Without a provider, an existing tenant keeps the one that it has.
     """
-    values = {
-        "id": uuid4(),
-        "slug": slug,
-        "name": name,
-        "export_folder": provider.folder if isinstance(provider, DirectorySettings) else None,
-        "graph": provider.model_dump(mode="json") if isinstance(provider, GraphSettings) else None,
-    }
+    values = {"id": uuid4(), "slug": slug, "name": name, **columns_of(provider)}
     tenant_id: UUID = await session.scalar(_SAVE_TENANT, values)
     await session.execute(_ADD_FEED, {"tenant_id": tenant_id})
     return tenant_id
@@ -251,7 +240,10 @@ async def tenant_slugs(session: InstallationSession) -> dict[UUID, str]:
 async def configured_tenants(session: InstallationSession) -> Sequence[ConfiguredTenant]:
     """Return all tenants by slug, each with its provider."""
     rows = await session.rows(_CONFIGURED)
-    return [ConfiguredTenant(row.slug, row.name, _provider(row)) for row in rows]
+    return [
+        ConfiguredTenant(row.slug, row.name, settings_in(row.export_folder, row.graph))
+        for row in rows
+    ]
 
 
 _MEMBERS = Statement(
@@ -293,16 +285,11 @@ async def set_retention(session: TenantSession, days: int) -> None:
 async def provider(session: TenantSession) -> ProviderSettings | None:
     """Return the settings of the tenant's provider, if the operator set one."""
     row = await session.one_or_none(_PROVIDER_OF_TENANT)
-    return row and _provider(row)
+    return row and settings_in(row.export_folder, row.graph)
 
 
 async def providers(session: InstallationSession) -> Sequence[tuple[UUID, ProviderSettings]]:
     """Return the id and the provider's settings of each tenant that has a provider."""
     rows = await session.rows(_PROVIDERS)
-    return [(row.id, settings) for row in rows if (settings := _provider(row)) is not None]
-
-
-def _provider(row: AnyRow) -> ProviderSettings | None:
-    if row.graph is not None:
-        return GraphSettings.model_validate(row.graph)
-    return None if row.export_folder is None else DirectorySettings(row.export_folder)
+    configured = [(row.id, settings_in(row.export_folder, row.graph)) for row in rows]
+    return [(id_, settings) for id_, settings in configured if settings is not None]
