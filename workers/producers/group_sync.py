@@ -1,5 +1,7 @@
 """`group.sync`: keep a tenant's groups and their members current (P7)."""
 
+from dataclasses import replace
+
 from domain.groups.models import ChangePage, GroupSyncParameters, Position, PositionLostError
 from domain.groups.repository import changing
 from domain.groups.run_type import INVALID_GROUP
@@ -82,22 +84,20 @@ async def _read_all(execution: RunExecution, groups: GraphGroups, position: Posi
     while True:
         page = await groups.page(position.path)
         async with execution.batch() as batch:
-            has_moved = await _store(batch, execution, position, page)
-        position = await _position(execution)
-        if has_moved and page.is_last:
-            return position
+            moved = await _store(batch, execution, position, page)
+        if moved is not None and page.is_last:
+            return moved
+        position = moved or await _position(execution)
 
 
 async def _store(
     batch: Batch, execution: RunExecution, position: Position, page: ChangePage
-) -> bool:
-    """Store a page, unless another run has moved the position since it was read."""
+) -> Position | None:
+    """Store a page, and return the position after it; None if another run has moved it before."""
     failures = {key: change.failure for key, change in page.changes.items() if change.failure}
-    has_moved = await changing.move(
-        batch.session, position, page.next_path, has_gaps=bool(failures)
-    )
-    if not has_moved:
-        return False
+    has_gaps = bool(failures)
+    if not await changing.move(batch.session, position, page.next_path, has_gaps=has_gaps):
+        return None
     gone = await changing.apply(batch.session, execution.run.id, position.generation, page.changes)
     for key, change in page.changes.items():
         if key in failures:
@@ -106,7 +106,7 @@ async def _store(
             batch.succeeded(key)
         else:
             batch.skipped(key, _NOT_STORED)
-    return True
+    return replace(position, path=page.next_path, has_gaps=position.has_gaps or has_gaps)
 
 
 async def _remove_unseen(execution: RunExecution, position: Position) -> None:
