@@ -110,6 +110,11 @@ async def save_demo_tenant(transactions: Transactions, tenant: DemoTenant, folde
     # Maintenance would add the scopes too, but a user may start a sync before it does.
     scopes = await DirectoryProvider(folder).scopes()
     await InventoryMaintenance(transactions).save_scopes(tenant_id, scopes)
+    await save_members(transactions, tenant)
+
+
+async def save_members(transactions: Transactions, tenant: DemoTenant) -> None:
+    """Give the demo's users their roles in a tenant."""
     for subject, role in tenant.roles.items():
         await save_member(transactions, tenant.slug, USERS[subject], role)
 

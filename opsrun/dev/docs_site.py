@@ -91,17 +91,18 @@ def title_of(text: str) -> str:
 
 def on_the_site(name: str, text: str) -> str:
     """Return a page's text with links between pages; a link to code becomes its text."""
-    source = pages()[name].parent
+    here = pages()
+    source = here[name].parent
+    names = {file.resolve(): page for page, file in here.items()}
 
     def link(match: re.Match[str]) -> str:
         label, target, anchor = match[1], match[2], match[3] or ""
         if not target or "://" in target:
             return match[0]
         path = (source / target).resolve()
-        files = {file.resolve(): page for page, file in pages().items()}
-        if path in files:
+        if path in names:
             up = "../" * name.count("/")
-            return f"[{label}]({up}{files[path]}{anchor})"
+            return f"[{label}]({up}{names[path]}{anchor})"
         if path.is_relative_to(DOCS) and path.is_file():
             return f"[{label}]({target})"
         return label

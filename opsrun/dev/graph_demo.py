@@ -15,7 +15,7 @@ from pathlib import Path
 from domain.groups.models import RUN_TYPE as GROUP_SYNC
 from domain.inventory.models import RUN_TYPE as INVENTORY_SYNC
 from domain.runs.models import OperationRun
-from domain.tenancy.administration import save_member, save_tenant
+from domain.tenancy.administration import save_tenant
 from domain.tenancy.providers import CredentialKind, GraphScopes, GraphSettings
 from domain.tenancy.transactions import Transactions
 from opsrun.dev import demo
@@ -46,8 +46,7 @@ class GraphDemo:
     async def seed(self, transactions: Transactions) -> None:
         """Add the tenant and its members."""
         await save_tenant(transactions, TENANT.slug, TENANT.name, self.settings)
-        for subject, role in TENANT.roles.items():
-            await save_member(transactions, TENANT.slug, demo.USERS[subject], role)
+        await demo.save_members(transactions, TENANT)
 
     def change_after(self, slug: str, run: OperationRun) -> bool:
         """Let policies and groups change after a sync of the tenant; return whether they do."""

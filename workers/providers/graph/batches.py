@@ -32,11 +32,10 @@ async def read_batch(
         answers = await _send(client, version, {n: paths[n] for n in left}, area)
         for number in left:
             answer, path = answers.get(number, _NO_ANSWER), f"{version}/{short_path(paths[number])}"
-            if answer.status == 200:
-                is_object = isinstance(answer.body, dict)
-                results[number] = answer.body if is_object else unexpected(path, "is no object")
-                continue
             try:
+                if answer.status == 200:
+                    results[number] = answer.require_object(path)
+                    continue
                 if answer.status == 401 and tries == 1:
                     client.renew_token()
                 else:

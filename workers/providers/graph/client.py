@@ -44,6 +44,12 @@ class Answer:
         error = self.body.get("error") if isinstance(self.body, dict) else None
         return error.get("code") if isinstance(error, dict) else None
 
+    def require_object(self, path: str) -> dict[str, Any]:
+        """Return the body; raise PROVIDER_UNAVAILABLE unless it is an object."""
+        if not isinstance(self.body, dict):
+            raise unexpected(path, "is not a JSON object")
+        return self.body
+
 
 class GraphClient:
     """Reads Graph on behalf of one run, or of maintenance.
@@ -134,9 +140,7 @@ class GraphClient:
             tries += 1
             answer = await self._send(method, url, body, area, requests, short)
             if answer.status == 200:
-                if not isinstance(answer.body, dict):
-                    raise unexpected(short, "is not a JSON object")
-                return answer.body
+                return answer.require_object(short)
             self.require_retry(answer, short, tries)
             await self.wait(answer, area, tries)
 

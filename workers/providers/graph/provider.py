@@ -9,6 +9,7 @@ from domain.runs.failures import FailureReason, ProducerError
 from domain.tenancy.providers import GraphScopes, GraphSettings
 from workers.providers.graph.areas import Area
 from workers.providers.graph.client import GraphClient
+from workers.providers.graph.failures import unavailable
 from workers.providers.graph.policy_types import POLICY_TYPES, ROOT, VERSION, PolicyType
 from workers.providers.graph.reading import read_policies
 from workers.providers.graph.scopes import has_tag, tag_keys
@@ -42,9 +43,8 @@ class GraphProvider:
             async with asyncio.timeout(TAGS_SECONDS):
                 return sorted(await self._tags())
         except TimeoutError:
-            raise ProducerError(
-                FailureReason.PROVIDER_UNAVAILABLE,
-                f"Graph did not list the scope tags within {TAGS_SECONDS} seconds.",
+            raise unavailable(
+                f"Graph did not list the scope tags within {TAGS_SECONDS} seconds."
             ) from None
 
     async def policies(self, scope_key: str) -> AsyncIterator[Sequence[PolicyDocument | NotTaken]]:

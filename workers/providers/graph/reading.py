@@ -14,7 +14,7 @@ from domain.runs.failures import FailureReason, ProducerError
 from workers.batches import batches, one_ahead, weighed_batches
 from workers.providers.graph.batches import MAX_PARTS, read_batch
 from workers.providers.graph.client import NEXT_LINK, GraphClient, key_in_path, members
-from workers.providers.graph.failures import GraphError
+from workers.providers.graph.failures import GraphError, unauthorized
 from workers.providers.graph.policy_types import ASSIGNMENTS, VERSION, Detail, PolicyType
 
 # Policies whose details are read at the same time.
@@ -205,8 +205,7 @@ def _failed_detail(error: ProducerError) -> ProducerError:
 
 
 def _unauthorized(row: PolicyType, refusal: GraphError) -> ProducerError:
-    return ProducerError(
-        FailureReason.PROVIDER_UNAUTHORIZED,
+    return unauthorized(
         f"Graph refuses to list `{row.collection}`. The app needs the application permission"
         f" {row.permission}, with an administrator's consent. {refusal}",
     )
