@@ -1,7 +1,6 @@
 """What tests do with a tenant's groups: read them from the double of Graph, store, compare."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -9,14 +8,10 @@ from domain.groups.models import GroupChange, GroupMemberKind, GroupSyncParamete
 from domain.groups.repository import changing
 from domain.groups.run_type import GROUP_SYNC
 from domain.runs.models import OperationRun, StartedRun
-from domain.tenancy.administration import save_tenant
 from opsrun.postgres.engines import Login
 from tests.acts import complete
 from tests.graph import Double
-from tests.workers.providers.graph.reading import settings_for
 from tests.world import World
-from workers.providers.graph.clouds import Endpoints
-from workers.providers.graph.connections import GRAPH
 
 Stored = dict[str, tuple[str, frozenset[tuple[str, str]]]]
 _STORED = """
@@ -26,26 +21,6 @@ FROM opsrun.directory_group g LEFT JOIN opsrun.group_member m USING (tenant_id, 
 WHERE g.tenant_id = :tenant_id AND NOT g.is_removed GROUP BY g.group_id, g.name
 """
 _KINDS = {"user": "USER", "device": "DEVICE", "servicePrincipal": "SERVICE_PRINCIPAL"}
-
-
-@asynccontextmanager
-async def graph_as_provider(double: Double) -> AsyncIterator[None]:
-    """Let the worker of this process read the double instead of Microsoft's Graph."""
-    before = {**vars(GRAPH)}
-    vars(GRAPH).clear()
-    GRAPH.configure(Endpoints(double.authority, double.url), double.ca_file)
-    try:
-        yield
-    finally:
-        await GRAPH.aclose()
-        vars(GRAPH).clear()
-        vars(GRAPH).update(before)
-
-
-async def use_graph(world: World, double: Double) -> None:
-    """Let the tenant's provider be the double."""
-    transactions = world.resources[Login.MAINTENANCE].transactions
-    await save_tenant(transactions, world.slug, f"Tenant {world.slug}", settings_for(double))
 
 
 async def start_group_sync(world: World, *, full: bool = False) -> StartedRun:

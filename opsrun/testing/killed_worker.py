@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import UUID
@@ -22,12 +22,13 @@ from workers.producers.producer import Producer
 from workers.runner import RunRunner
 
 
-class _Execution(RunExecution):
-    """An attempt that ends with its process, right before the commit of a batch."""
+class DyingExecution(RunExecution):
+    """An attempt whose worker dies right before the commit of its n-th batch: `die` ends it."""
 
-    def __init__(self, execution: RunExecution, batch: int) -> None:
+    def __init__(self, execution: RunExecution, batch: int, die: Callable[[], None]) -> None:
         vars(self).update(vars(execution))
         self._batches_left = batch
+        self._die = die
 
     @asynccontextmanager
     async def batch(self) -> AsyncIterator[Batch]:
@@ -35,7 +36,11 @@ class _Execution(RunExecution):
             yield batch
             self._batches_left -= 1
             if self._batches_left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+                self._die()
+
+
+def _kill_process() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 class _Killed:
@@ -46,7 +51,7 @@ class _Killed:
         self._batch = batch
 
     async def run(self, execution: RunExecution) -> None:
-        await self._producer.run(_Execution(execution, self._batch))
+        await self._producer.run(DyingExecution(execution, self._batch, _kill_process))
 
 
 async def main(tenant_id: UUID, run_id: UUID, run_type: str, batch: int) -> None:

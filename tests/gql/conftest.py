@@ -33,16 +33,20 @@ def serving(
     return serve
 
 
+# Limits that admit documents that select the whole schema.
+ROOMY = {
+    "limit_tokens": 100_000,
+    "limit_fields": 100_000,
+    "limit_aliases": 100_000,
+    "limit_cost": 10_000_000,
+    "cost_per_minute": 1_000_000_000,
+}
+
+
 @pytest.fixture(scope="session")
 async def api(serving: Serving) -> AsyncIterator[RunningApi]:
     """The API, with limits that admit documents that select the whole schema."""
-    async with serving(
-        limit_tokens=100_000,
-        limit_fields=100_000,
-        limit_aliases=100_000,
-        limit_cost=10_000_000,
-        cost_per_minute=1_000_000_000,
-    ) as running:
+    async with serving(**ROOMY) as running:
         yield running
 
 
@@ -52,11 +56,7 @@ async def subgraph(serving: Serving) -> AsyncIterator[RunningApi]:
     async with serving(
         federation=True,
         introspection=False,
-        limit_tokens=100_000,
-        limit_fields=100_000,
-        limit_aliases=100_000,
-        limit_cost=10_000_000,
-        cost_per_minute=1_000_000_000,
+        **ROOMY,
     ) as running:
         yield running
 

@@ -4,10 +4,11 @@ from tests.acts import lose_worker, until
 from tests.graph import graph_double
 from tests.graph.faults import Slow
 from tests.graph.histories import new_groups
-from tests.groups import groups_of_double, start_group_sync, stored_groups, use_graph
+from tests.groups import groups_of_double, start_group_sync, stored_groups
 from tests.ledger import ledger_faults, reload
 from tests.opsrun.conftest import Installation
 from tests.opsrun.test_processes import maintenance, worker
+from tests.workers.providers.graph.tenants import read_from_graph
 from tests.world import World
 
 GROUPS = 60
@@ -19,7 +20,7 @@ async def test_a_later_worker_goes_on_at_the_stored_position(
 ) -> None:
     async with graph_double(group_page=10, member_page=10) as double:
         new_groups(double.groups, GROUPS)
-        await use_graph(place, double)
+        await read_from_graph(place, double)
         settings = {
             "GRAPH_URL": double.url,
             "GRAPH_AUTHORITY": double.authority,

@@ -8,7 +8,7 @@ from domain.tenancy.roles import TenantRole
 from tests.gql.api import RunningApi, work
 from tests.graph import Double, graph_double
 from tests.graph.histories import new_groups
-from tests.groups import graph_as_provider, use_graph
+from tests.workers.providers.graph.tenants import graph_as_provider, read_from_graph
 from tests.world import World
 
 START = """mutation ($input: StartGroupSyncInput!) {
@@ -29,7 +29,7 @@ async def double() -> AsyncIterator[Double]:
 async def test_a_sync_runs_and_relates_to_the_groups(
     api: RunningApi, world: World, double: Double
 ) -> None:
-    await use_graph(world, double)
+    await read_from_graph(world, double)
     new_groups(double.groups, 3)
     client = api.member(world, TenantRole.OPERATOR)
     started = await client.data(START, input={"tenantId": world.global_id})

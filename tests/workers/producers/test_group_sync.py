@@ -4,7 +4,6 @@ import logging
 import os
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
@@ -12,26 +11,25 @@ from domain.errors import UserErrorCode, UserInputError
 from domain.groups.repository import changing
 from domain.inventory.maintenance import GROUPS_BATCH
 from domain.lifecycle import RunStatus, StatusBucket
-from domain.runs.execution import Batch, RunExecution
 from domain.runs.failures import FailureReason
 from domain.runs.models import RunCounts, StartOutcome
 from domain.tenancy.administration import save_tenant
 from domain.tenancy.providers import DirectorySettings
 from opsrun.postgres.engines import Login
+from opsrun.testing.killed_worker import DyingExecution
 from tests.acts import claim, complete, inventory_maintenance, lose_worker
 from tests.graph import Double, graph_double
 from tests.graph.faults import error
 from tests.graph.groups import Group, Member
 from tests.graph.histories import History, new_groups
 from tests.groups import (
-    graph_as_provider,
     groups_of_double,
     start_group_sync,
     stored_groups,
     sync_groups,
-    use_graph,
 )
 from tests.ledger import failures, ledger_faults, only_failure, reload, skipped
+from tests.workers.providers.graph.tenants import graph_as_provider, read_from_graph
 from tests.world import World
 from workers.producers.group_sync import GroupSync
 
@@ -51,7 +49,7 @@ async def double() -> AsyncIterator[Double]:
 async def tenant(world: World, double: Double) -> World:
     """A tenant whose provider is the double, which has no groups."""
     double.groups.by_id.clear()
-    await use_graph(world, double)
+    await read_from_graph(world, double)
     return world
 
 
@@ -59,27 +57,15 @@ class KilledError(BaseException):
     """The worker is gone."""
 
 
-class _Dying(RunExecution):
-    """An attempt whose worker is killed right before a batch is committed."""
-
-    def __init__(self, execution: RunExecution, batch: int) -> None:
-        vars(self).update(vars(execution))
-        self._batches_left = batch
-
-    @asynccontextmanager
-    async def batch(self) -> AsyncIterator[Batch]:
-        async with super().batch() as batch:
-            yield batch
-            self._batches_left -= 1
-            if self._batches_left == 0:
-                raise KilledError
+def die() -> None:
+    raise KilledError
 
 
 async def kill(world: World, run_id: object, batch: int) -> bool:
     """Make an attempt whose worker dies before its n-th commit; return False if it has fewer."""
     execution = await claim(world, run_id)  # type: ignore[arg-type]
     try:
-        await GroupSync().run(_Dying(execution, batch))
+        await GroupSync().run(DyingExecution(execution, batch, die))
     except KilledError:
         await lose_worker(world, execution.run.id)
         return True
@@ -211,7 +197,7 @@ async def test_another_entra_tenant_is_read_from_its_beginning(
     async with graph_double(group_page=10) as other:
         other.groups.put("The only one")
         async with graph_as_provider(other):
-            await use_graph(tenant, other)
+            await read_from_graph(tenant, other)
             await sync_groups(tenant)
             assert await stored_groups(tenant) == groups_of_double(other)
             # The next one goes on at its position.
@@ -279,7 +265,7 @@ async def test_two_syncs_at_the_same_time_store_each_page_once(
     first = await claim(tenant, (await start_group_sync(tenant)).run.id)
     second = await claim(tenant, (await start_group_sync(tenant, full=True)).run.id)
     with pytest.raises(KilledError):
-        await GroupSync().run(_Dying(first, 3))
+        await GroupSync().run(DyingExecution(first, 3, die))
     await GroupSync().run(second)
     assert (await second.finish()).status is RunStatus.COMPLETED
     await lose_worker(tenant, first.run.id)

@@ -18,6 +18,20 @@ from workers.providers.graph.connections import GRAPH
 
 
 @asynccontextmanager
+async def graph_as_provider(double: Double) -> AsyncIterator[None]:
+    """Let the worker of this process read the double instead of Microsoft's Graph."""
+    before = {**vars(GRAPH)}
+    vars(GRAPH).clear()
+    GRAPH.configure(Endpoints(double.authority, double.url), double.ca_file)
+    try:
+        yield
+    finally:
+        await GRAPH.aclose()
+        vars(GRAPH).clear()
+        vars(GRAPH).update(before)
+
+
+@asynccontextmanager
 async def emulated(
     monkeypatch: pytest.MonkeyPatch,
     policies: Mapping[str, Iterable[dict[str, Any]]] | None = None,
@@ -28,13 +42,8 @@ async def emulated(
         # Short waits; `Retry-After` is at most half a second.
         monkeypatch.setattr(retries, "_FIRST", 0.01)
         monkeypatch.setattr(retries, "_LONGEST", 0.05)
-        GRAPH.configure(Endpoints(double.authority, double.url), double.ca_file)
-        try:
+        async with graph_as_provider(double):
             yield double
-        finally:
-            await GRAPH.aclose()
-            vars(GRAPH).clear()
-            GRAPH.configure(None, None)
 
 
 async def read_from_graph(
