@@ -77,6 +77,8 @@ async def test_nothing_secret_leaves_the_worker(
         await read_from_graph(world, double)
         secret = double.tokens.secret
         break_it(double)
+        # Other tests' syncs of groups keep the link at which they resume.
+        positions = await tables_with(world, "$skiptoken")
         started = await start_sync(world, ALL)
         with collected_logs("json") as logs:
             # The double's own server.
@@ -85,7 +87,10 @@ async def test_nothing_secret_leaves_the_worker(
         assert (await reload(world, started.run.id)).is_terminal
         spans = "".join(span.to_json() for span in exporter.get_finished_spans())
         assert "run inventory.sync" in spans
-        for canary in (secret, *double.tokens.issued, "link-canary", "$skiptoken"):
+        credentials = (secret, *double.tokens.issued, "link-canary")
+        for canary in (*credentials, "$skiptoken"):
             assert canary not in logs.getvalue()
             assert canary not in spans
+        for canary in credentials:
             assert await tables_with(world, canary) == set()
+        assert await tables_with(world, "$skiptoken") == positions
