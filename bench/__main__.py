@@ -18,6 +18,7 @@ from bench.groups.list import measure_list
 from bench.groups.live import measure_live
 from bench.groups.pages import measure_pages
 from bench.groups.start import measure_start
+from bench.groups.tenants import measure_tenants
 from bench.groups.work import measure_work
 from bench.report import Table
 from bench.servers import filled_servers
@@ -33,7 +34,12 @@ READING: dict[str, Measure] = {
     "growth": measure_growth,
 }
 # On new tenants, in a durable database.
-WORKING: dict[str, Measure] = {"work": measure_work, "start": measure_start}
+WORKING: dict[str, Measure] = {
+    "work": measure_work,
+    "start": measure_start,
+    # The last one, because its tenants stay.
+    "tenants": measure_tenants,
+}
 GROUPS = READING | WORKING
 
 

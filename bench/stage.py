@@ -28,6 +28,7 @@ class Scale:
     starts: int = 200
     policies: int = 50_000
     installation_seconds: float = 60.0
+    tenants: tuple[int, ...] = (100, 10_000, 1_000_000)
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -51,6 +52,7 @@ QUICK = Scale(
     starts=16,
     policies=200,
     installation_seconds=0.5,
+    tenants=(10, 100),
 )
 
 

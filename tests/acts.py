@@ -70,7 +70,7 @@ def export(world: World, *policies: dict[str, Any], scope_key: str = SCOPE) -> P
 
 async def save_scopes(world: World, *scope_keys: str) -> None:
     """Record scopes of the tenant, as maintenance does when it finds their folders."""
-    await inventory_maintenance(world).save_scopes(world.tenant_id, scope_keys)
+    await inventory_maintenance(world).save_scopes({world.tenant_id: scope_keys})
 
 
 async def start_sync(

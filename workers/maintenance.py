@@ -28,9 +28,10 @@ _RESCUE_SECONDS = 3.0
 # Short enough that another worker has a lost run within its lease and 15 seconds.
 _MOST_GRACE = timedelta(seconds=5)
 _PURGE_SECONDS = 60.0
+_COLLECT_SECONDS = 6 * 3600.0
 _SCOPES_SECONDS = 10.0
 _SCOPE_TAGS_SECONDS = 300.0
-_SCOPES_AT_A_TIME = 8
+_SCOPES_AT_A_TIME = 32
 _MEASURE_SECONDS = 15.0
 
 # Returns how long the oldest message has waited; None if the queue cannot be reached.
@@ -75,6 +76,7 @@ class Maintenance:
                 (self.find_scopes, _SCOPES_SECONDS),
                 (self.find_scope_tags, _SCOPE_TAGS_SECONDS),
                 (self.purge, _PURGE_SECONDS),
+                (self.collect_documents, _COLLECT_SECONDS),
                 (self.measure, _MEASURE_SECONDS),
             ):
                 group.create_task(self.steps.repeat(step, seconds))
@@ -115,8 +117,12 @@ class Maintenance:
         self._metrics.backlog(await self._runs.backlog())
 
     async def purge(self) -> None:
-        """Delete runs past retention and unused documents."""
+        """Delete runs past retention, the documents that they used, and removed groups."""
         await self._inventory.purge()
+
+    async def collect_documents(self) -> None:
+        """Delete all unused documents."""
+        await self._inventory.collect_all_documents()
 
     async def find_scopes(self) -> None:
         """Record the scopes of the tenants whose provider knows them without a request."""
@@ -138,9 +144,9 @@ class Maintenance:
                     (tenant_id, group.create_task(self._scopes(tenant_id, settings)))
                     for tenant_id, settings in some
                 ]
-            for tenant_id, search in searches:
-                if scopes := search.result():
-                    await self._inventory.save_scopes(tenant_id, scopes)
+            await self._inventory.save_scopes(
+                {tenant_id: search.result() for tenant_id, search in searches}
+            )
 
     async def _scopes(self, tenant_id: UUID, settings: ProviderSettings) -> Sequence[str]:
         """Return the scopes that the provider has; none if it cannot be read."""

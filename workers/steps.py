@@ -13,6 +13,8 @@ logger = logging.getLogger(__name__)
 
 # Seconds without a success after which a step counts as stalled.
 STALL_SECONDS = 30.0
+# Seconds until a step that failed is tried again.
+_MOST_PAUSE = 30.0
 
 
 class StalledError(Exception):
@@ -28,9 +30,10 @@ class Steps:
         self._failures: dict[str, Exception] = {}
 
     async def repeat(self, step: Callable[[], Awaitable[None]], seconds: float) -> None:
-        """Repeat the step every `seconds`, less often after failures; log each failure.
+        """Repeat the step every `seconds`, and log each failure.
 
-        A step that fails again is tried every 30 s, or every `seconds` if that is longer.
+        A step that failed is tried again after `seconds` and a second more for each failure in
+        succession, but after 30 s at the latest.
         """
         name, failures = step.__name__, 0
         # Create each series now, because a rate ignores the first value of a series.
@@ -52,7 +55,7 @@ class Steps:
                 self._failures.pop(name, None)
                 self._succeeded_at[name] = monotonic()
                 self._metrics.step_succeeded.labels(name).set_to_current_time()
-            await asyncio.sleep(min(seconds + failures, max(seconds, 30.0)))
+            await asyncio.sleep(min(seconds + failures, _MOST_PAUSE) if failures else seconds)
 
     def require(self, name: str) -> None:
         """Raise the step's last error if it has not succeeded for `STALL_SECONDS`."""

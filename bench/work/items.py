@@ -104,7 +104,7 @@ class _Turn:
         tenant = await save_tenant(
             maintenance, self.slug, self.slug, DirectorySettings(str(self.folder))
         )
-        await InventoryMaintenance(maintenance).save_scopes(tenant, [_SCOPE])
+        await InventoryMaintenance(maintenance).save_scopes({tenant: [_SCOPE]})
 
     async def _sync(self, executor: Executor) -> Took:
         took, counts = await executor.execute(SYNC, _SCOPE)

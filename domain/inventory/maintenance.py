@@ -1,6 +1,6 @@
 """The maintenance of scopes and retention. It needs the maintenance login."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -35,23 +35,41 @@ class InventoryMaintenance:
         async with self._transactions.installation() as session:
             return await tenancy.providers(session)
 
-    async def save_scopes(self, tenant_id: UUID, scope_keys: Sequence[str]) -> None:
-        """Record the scopes that the tenant's provider has now."""
-        async with self._transactions.tenant(tenant_id) as session:
-            await save_scopes(session, scope_keys)
+    async def save_scopes(self, keys_of: Mapping[UUID, Sequence[str]]) -> None:
+        """Record the scopes that the providers of some tenants have now."""
+        async with self._transactions.installation() as session:
+            await save_scopes(session, keys_of)
 
     async def purge(self) -> None:
-        """Delete every tenant's runs past retention, unused documents and removed groups."""
+        """Delete all runs past retention, the documents that they used, and removed groups.
+
+        With nothing to delete, it costs one step of an index for each tenant.
+        """
         async with self._transactions.installation() as session:
-            tenant_ids = list(await tenancy.tenant_slugs(session))
+            tenant_ids = await retention.tenants_to_purge(session)
         for tenant_id in tenant_ids:
             with log_context(tenant_id=tenant_id):
                 while await self.purge_runs(tenant_id) == BATCH:
                     pass
-                while await self.collect_documents(tenant_id) == BATCH:
-                    pass
+                await self._collect_documents_of(tenant_id)
                 while await self.purge_groups(tenant_id) == GROUPS_BATCH:
                     pass
+
+    async def collect_all_documents(self) -> None:
+        """Delete every tenant's unused documents.
+
+        It reads all documents of all tenants. It finds those that `purge` left because they were
+        too young, or that a killed sync stored.
+        """
+        async with self._transactions.installation() as session:
+            tenant_ids = list(await tenancy.tenant_slugs(session))
+        for tenant_id in tenant_ids:
+            with log_context(tenant_id=tenant_id):
+                await self._collect_documents_of(tenant_id)
+
+    async def _collect_documents_of(self, tenant_id: UUID) -> None:
+        while await self.collect_documents(tenant_id) == BATCH:
+            pass
 
     async def purge_runs(self, tenant_id: UUID) -> int:
         """Delete one batch of the tenant's finished runs past retention; return how many."""

@@ -33,7 +33,9 @@ class PolicyFormatCount:
 @strawberry.type(description="A part of the tenant's inventory that is synced as a unit.")
 class InventoryScope:
     key: str = field(description="The unique key. Pass it to `startInventorySync`.")
-    last_seen_at: datetime = field(description="When the provider last listed it.")
+    last_seen_at: datetime = field(
+        description="When the provider last listed it, to within a minute."
+    )
     access: strawberry.Private[TenantAccess]
     model: strawberry.Private[models.InventoryScope]
     last_snapshot_run_id: strawberry.ID | None = field(

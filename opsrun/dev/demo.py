@@ -109,7 +109,7 @@ async def save_demo_tenant(transactions: Transactions, tenant: DemoTenant, folde
     )
     # Maintenance would add the scopes too, but a user may start a sync before it does.
     scopes = await DirectoryProvider(folder).scopes()
-    await InventoryMaintenance(transactions).save_scopes(tenant_id, scopes)
+    await InventoryMaintenance(transactions).save_scopes({tenant_id: scopes})
     await save_members(transactions, tenant)
 
 

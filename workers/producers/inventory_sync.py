@@ -37,7 +37,7 @@ class InventorySync:
         if had and not parameters.allow_empty:
             _require_policies(items, had)
         async with execution.batch() as batch:
-            await save_scopes(batch.session, [parameters.scope_key])
+            await save_scopes(batch.session, {batch.session.tenant_id: [parameters.scope_key]})
         done = await execution.finished_items()
         left = [item for item in items if item.key not in done]
         await execution.set_total(len(done) + len(left))

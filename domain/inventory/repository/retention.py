@@ -9,52 +9,102 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Interval,
+    and_,
     bindparam,
     delete,
     exists,
     func,
+    literal,
     select,
     true,
+    tuple_,
 )
 
-from domain.inventory.repository.scopes import select_snapshots
+from domain.inventory.models import RUN_TYPE
+from domain.lifecycle import StatusBucket
 from domain.tables import (
     backup_set_policy,
+    directory_group,
+    group_member,
     inventory_policy,
     inventory_scope,
     operation_run,
     policy_document,
     tenant,
 )
-from domain.tenancy.session import TenantSession
+from domain.tenancy.session import InstallationSession, TenantSession
 from domain.tenancy.statements import TENANT, Statement, any_of
 
 _now = func.clock_timestamp()
 _limit = bindparam("limit", type_=Integer())
 
-# A scalar, not a column of a join, so that it bounds the index scan.
-_kept_from = (
-    select(_now - func.make_interval(0, 0, 0, tenant.c.retention_days))
-    .where(tenant.c.id == TENANT)
-    .scalar_subquery()
-)
-_newest = select_snapshots(inventory_scope.c.key, 2).lateral()
-_pinned = (
-    select(_newest.c.id)
-    .select_from(inventory_scope.join(_newest, true()))
-    .where(inventory_scope.c.tenant_id == TENANT)
-)
-_EXPIRED = Statement(
+# The current snapshot and its baseline.
+_PINNED = 2
+
+
+def _is_pinned() -> ColumnElement[bool]:
+    """Return the condition that a run is among the newest snapshots of a scope."""
+    run, newer = operation_run.c, operation_run.alias("newer").c
+    # A literal, because the index's predicate does not match a parameter.
+    succeeded = literal(StatusBucket.SUCCEEDED.value, literal_execute=True)
+    newer_ones = (
+        select(newer.id)
+        .where(
+            newer.tenant_id == run.tenant_id,
+            newer.run_type == run.run_type,
+            newer.subject == run.subject,
+            newer.status_bucket == succeeded,
+            tuple_(newer.created_at, newer.id) > tuple_(run.created_at, run.id),
+        )
+        .limit(_PINNED)
+        .correlate(operation_run)
+        .subquery()
+    )
+    return and_(
+        run.run_type == RUN_TYPE,
+        run.status_bucket == succeeded,
+        exists().where(
+            inventory_scope.c.tenant_id == run.tenant_id, inventory_scope.c.key == run.subject
+        ),
+        select(func.count()).select_from(newer_ones).scalar_subquery() < _PINNED,
+    )
+
+
+# The transaction's time, because a volatile one does not bound an index scan.
+_kept_from = func.now() - func.make_interval(0, 0, 0, tenant.c.retention_days)
+_expired = (
     select(operation_run.c.id)
     .where(
-        operation_run.c.tenant_id == TENANT,
+        operation_run.c.tenant_id == tenant.c.id,
         operation_run.c.finished_at < _kept_from,
-        operation_run.c.id.not_in(_pinned),
+        ~_is_pinned(),
     )
     .order_by(operation_run.c.finished_at)
-    .limit(_limit)
-    .with_for_update(skip_locked=True, of=operation_run)
 )
+_expired_of_tenant = (
+    _expired.limit(_limit).with_for_update(skip_locked=True, of=operation_run).lateral("expired")
+)
+_EXPIRED = Statement(
+    select(_expired_of_tenant.c.id)
+    .select_from(tenant.join(_expired_of_tenant, true()))
+    .where(tenant.c.id == TENANT)
+)
+_TO_PURGE = Statement(
+    # One index step for each tenant.
+    select(tenant.c.id)
+    .select_from(tenant.join(_expired.limit(1).lateral(), true()))
+    .union(
+        *(
+            select(table.c.tenant_id).where(table.c.is_removed)
+            for table in (directory_group, group_member)
+        )
+    )
+)
+
+
+async def tenants_to_purge(session: InstallationSession) -> Sequence[UUID]:
+    """Return the tenants that have runs past retention, or removed groups or members."""
+    return await session.scalars(_TO_PURGE)
 
 
 async def expired_runs(session: TenantSession, *, limit: int) -> Sequence[UUID]:

@@ -1,6 +1,7 @@
 """All SQL about scopes and their current snapshots."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from domain.inventory.models import RUN_TYPE, InventoryScope
 from domain.lifecycle import StatusBucket
 from domain.tables import inventory_scope, operation_run
-from domain.tenancy.session import TenantSession
+from domain.tenancy.session import Session, TenantSession
 from domain.tenancy.statements import TENANT, Statement, each
 
 # A literal, because the index's predicate does not match a parameter.
@@ -44,21 +45,28 @@ async def snapshot_runs(session: TenantSession, scope_key: str, limit: int) -> S
     return await session.scalars(_snapshots(limit), {"scope_key": scope_key})
 
 
-_scope = each(inventory_scope.c.key)
+# Maintenance finds the same scopes every few seconds, and each write costs a row version.
+_SEEN_AGAIN_AFTER = timedelta(minutes=1)
+_scope = each(inventory_scope.c.tenant_id, inventory_scope.c.key)
+_now = func.clock_timestamp()
 _SAVE = Statement(
     insert(inventory_scope)
-    .from_select(["tenant_id", "key"], select(TENANT, _scope.c.key))
+    .from_select(["tenant_id", "key"], select(*_scope.c))
     .on_conflict_do_update(
         index_elements=[inventory_scope.c.tenant_id, inventory_scope.c.key],
-        set_={"last_seen_at": func.clock_timestamp()},
+        set_={"last_seen_at": _now},
+        where=inventory_scope.c.last_seen_at < _now - _SEEN_AGAIN_AFTER,
     )
 )
 
 
-async def save_scopes(session: TenantSession, scope_keys: Sequence[str]) -> None:
-    """Record the scopes that the provider has now."""
-    if scope_keys:
-        await session.execute(_SAVE, {"key": sorted(scope_keys)})
+async def save_scopes(session: Session, keys_of: Mapping[UUID, Sequence[str]]) -> None:
+    """Record the scopes that the providers of some tenants have now."""
+    # In one order, so that two processes never wait for each other in a circle.
+    rows = sorted((tenant_id, key) for tenant_id, some in keys_of.items() for key in some)
+    if rows:
+        tenant_ids, keys = zip(*rows, strict=True)
+        await session.execute(_SAVE, {"tenant_id": tenant_ids, "key": keys})
 
 
 _SCOPES = Statement(

@@ -142,7 +142,7 @@ async def test_a_batch_is_atomic(world: World) -> None:
     rows = await count_rows(world)
     with pytest.raises(ZeroDivisionError):
         async with lost.batch() as batch:
-            await save_scopes(batch.session, ["prod"])
+            await save_scopes(batch.session, {world.tenant_id: ["prod"]})
             batch.succeeded("a")
             raise ZeroDivisionError
     assert await count_rows(world) == rows
@@ -151,12 +151,12 @@ async def test_a_batch_is_atomic(world: World) -> None:
     rows = await count_rows(world)
     with pytest.raises(LeaseLostError):
         async with lost.batch() as batch:
-            await save_scopes(batch.session, ["prod"])
+            await save_scopes(batch.session, {world.tenant_id: ["prod"]})
             batch.succeeded("a")
     assert await count_rows(world) == rows
 
     async with another.batch() as batch:
-        await save_scopes(batch.session, ["prod"])
+        await save_scopes(batch.session, {world.tenant_id: ["prod"]})
         batch.succeeded("a")
     assert [scope.key for scope in await world.read(scopes, await world.access())] == ["prod"]
     assert (await reload(world, lost.run.id)).counts == RunCounts(None, 1, 0, 0)
