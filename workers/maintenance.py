@@ -136,17 +136,18 @@ class Maintenance:
         await self._find(_asks)
 
     async def _find(self, is_chosen: Callable[[ProviderSettings], bool]) -> None:
-        providers = [one for one in await self._inventory.providers() if is_chosen(one[1])]
-        for some in batches(providers, _SCOPES_AT_A_TIME):
-            # Concurrent searches, so that all providers that hang cause one delay.
-            async with asyncio.TaskGroup() as group:
-                searches = [
-                    (tenant_id, group.create_task(self._scopes(tenant_id, settings)))
-                    for tenant_id, settings in some
-                ]
-            await self._inventory.save_scopes(
-                {tenant_id: search.result() for tenant_id, search in searches}
-            )
+        async for page in self._inventory.providers():
+            chosen = [one for one in page if is_chosen(one[1])]
+            for some in batches(chosen, _SCOPES_AT_A_TIME):
+                # Concurrent searches, so that providers that hang cause one delay.
+                async with asyncio.TaskGroup() as group:
+                    searches = [
+                        (tenant_id, group.create_task(self._scopes(tenant_id, settings)))
+                        for tenant_id, settings in some
+                    ]
+                await self._inventory.save_scopes(
+                    {tenant_id: search.result() for tenant_id, search in searches}
+                )
 
     async def _scopes(self, tenant_id: UUID, settings: ProviderSettings) -> Sequence[str]:
         """Return the scopes that the provider has; none if it cannot be read."""

@@ -23,7 +23,8 @@ from workers.maintenance import Maintenance
 SCOPES, PAGES = 2, 100
 # With more tenants, steps that visit each of them take minutes, and no less for each.
 MOST_VISITED = 10_000
-# Each scope of a tenant has a snapshot of last week.
+# Each scope of a tenant has a snapshot of last week. The rows are in the order of the tenants, with
+# which most indexes begin.
 _TENANTS = """
     INSERT INTO opsrun.tenant (id, slug, name, export_folder)
     SELECT gen_random_uuid(), 'many-' || number, 'Tenant ' || number, :folder
@@ -32,12 +33,12 @@ _TENANTS = """
 _OF_TENANTS = (
     """
     INSERT INTO opsrun.tenant_feed (tenant_id, seq)
-    SELECT id, 6 FROM opsrun.tenant WHERE slug LIKE 'many-%' ON CONFLICT DO NOTHING
+    SELECT id, 6 FROM opsrun.tenant WHERE slug LIKE 'many-%' ORDER BY id ON CONFLICT DO NOTHING
     """,
     f"""
     INSERT INTO opsrun.inventory_scope (tenant_id, key)
     SELECT id, 'scope-' || scope FROM opsrun.tenant, generate_series(1, {SCOPES}) AS scope
-    WHERE slug LIKE 'many-%' ON CONFLICT DO NOTHING
+    WHERE slug LIKE 'many-%' ORDER BY id ON CONFLICT DO NOTHING
     """,
     """
     INSERT INTO opsrun.operation_run (tenant_id, id, resource, action, idempotency_key, status,
@@ -47,7 +48,7 @@ _OF_TENANTS = (
         'completed', 0, tenant_id, 'Oscar', jsonb_build_object('scopeKey', key), key, 1,
         at, at, at, at, at
     FROM opsrun.inventory_scope, (SELECT now() - interval '7 days' AS at) AS last_week
-    WHERE key LIKE 'scope-%' ON CONFLICT DO NOTHING
+    WHERE key LIKE 'scope-%' ORDER BY tenant_id ON CONFLICT DO NOTHING
     """,
 )
 _SOME = f"SELECT id FROM opsrun.tenant WHERE slug LIKE 'many-%' LIMIT {PAGES}"

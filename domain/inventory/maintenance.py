@@ -1,7 +1,8 @@
 """The maintenance of scopes and retention. It needs the maintenance login."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 from domain.groups.repository import changing as groups
@@ -12,13 +13,25 @@ from domain.runs.repository import feed
 from domain.runs.repository.maintenance import delete_runs
 from domain.tenancy import repository as tenancy
 from domain.tenancy.providers import ProviderSettings
+from domain.tenancy.session import InstallationSession
 from domain.tenancy.transactions import Transactions
 
+T = TypeVar("T", covariant=True)
+
 BATCH = 100
+TENANTS = 1000
 # Groups and members: their rows are small.
 GROUPS_BATCH = 10_000
 # Longer than any run: a sync stores documents before the snapshot refers to them.
 _UNUSED_DOCUMENTS = timedelta(days=8)
+
+
+class ReadTenants(Protocol[T]):
+    """A read of the next tenants in the order of ids, each with something about it."""
+
+    async def __call__(
+        self, session: InstallationSession, *, after: UUID, limit: int
+    ) -> Sequence[tuple[UUID, T]]: ...
 
 
 class InventoryMaintenance:
@@ -30,10 +43,10 @@ class InventoryMaintenance:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    async def providers(self) -> Sequence[tuple[UUID, ProviderSettings]]:
-        """Return the id and the provider's settings of each tenant that has a provider."""
-        async with self._transactions.installation() as session:
-            return await tenancy.providers(session)
+    async def providers(self) -> AsyncIterator[Sequence[tuple[UUID, ProviderSettings]]]:
+        """Yield the id and the provider's settings of each tenant that has a provider."""
+        async for page in self._tenants(tenancy.providers):
+            yield [(id_, settings) for id_, settings in page if settings is not None]
 
     async def save_scopes(self, keys_of: Mapping[UUID, Sequence[str]]) -> None:
         """Record the scopes that the providers of some tenants have now."""
@@ -45,15 +58,14 @@ class InventoryMaintenance:
 
         With nothing to delete, it costs one step of an index for each tenant.
         """
-        async with self._transactions.installation() as session:
-            tenant_ids = await retention.tenants_to_purge(session)
-        for tenant_id in tenant_ids:
-            with log_context(tenant_id=tenant_id):
-                while await self.purge_runs(tenant_id) == BATCH:
-                    pass
-                await self._collect_documents_of(tenant_id)
-                while await self.purge_groups(tenant_id) == GROUPS_BATCH:
-                    pass
+        async for page in self._tenants(retention.next_to_purge):
+            for tenant_id in (id_ for id_, is_due in page if is_due):
+                with log_context(tenant_id=tenant_id):
+                    while await self.purge_runs(tenant_id) == BATCH:
+                        pass
+                    await self._collect_documents_of(tenant_id)
+                    while await self.purge_groups(tenant_id) == GROUPS_BATCH:
+                        pass
 
     async def collect_all_documents(self) -> None:
         """Delete every tenant's unused documents.
@@ -61,11 +73,21 @@ class InventoryMaintenance:
         It reads all documents of all tenants. It finds those that `purge` left because they were
         too young, or that a killed sync stored.
         """
-        async with self._transactions.installation() as session:
-            tenant_ids = list(await tenancy.tenant_slugs(session))
-        for tenant_id in tenant_ids:
-            with log_context(tenant_id=tenant_id):
-                await self._collect_documents_of(tenant_id)
+        async for page in self._tenants(retention.next_to_purge):
+            for tenant_id, _ in page:
+                with log_context(tenant_id=tenant_id):
+                    await self._collect_documents_of(tenant_id)
+
+    async def _tenants(self, read: ReadTenants[T]) -> AsyncIterator[Sequence[tuple[UUID, T]]]:
+        """Yield pages of all tenants, because there may be too many for one statement."""
+        after = UUID(int=0)
+        while True:
+            async with self._transactions.installation() as session:
+                page = await read(session, after=after, limit=TENANTS)
+            yield page
+            if len(page) < TENANTS:
+                return
+            after, _ = page[-1]
 
     async def _collect_documents_of(self, tenant_id: UUID) -> None:
         while await self.collect_documents(tenant_id) == BATCH:

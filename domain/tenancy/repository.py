@@ -2,9 +2,26 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, Text, any_, bindparam, case, delete, func, or_, select, text, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    Uuid,
+    any_,
+    bindparam,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from domain.tables import app_user, membership, tenant, tenant_feed
@@ -272,9 +289,15 @@ _SET_RETENTION = Statement(
     update(tenant).where(tenant.c.id == TENANT).values(retention_days=bindparam("days"))
 )
 _PROVIDER_OF_TENANT = Statement(select(*_PROVIDER).where(tenant.c.id == TENANT))
-_PROVIDERS = Statement(
-    select(tenant.c.id, *_PROVIDER).where(or_(*(column.is_not(None) for column in _PROVIDER)))
-)
+
+
+def next_tenants(*columns: ColumnElement[Any]) -> Select[Any]:
+    """Select columns of the next `limit` tenants `after` an id, in the order of ids."""
+    after, limit = bindparam("after", type_=Uuid()), bindparam("limit", type_=Integer())
+    return select(*columns).where(tenant.c.id > after).order_by(tenant.c.id).limit(limit)
+
+
+_PROVIDERS = Statement(next_tenants(tenant.c.id, *_PROVIDER))
 
 
 async def set_retention(session: TenantSession, days: int) -> None:
@@ -288,8 +311,9 @@ async def provider(session: TenantSession) -> ProviderSettings | None:
     return row and settings_in(row.export_folder, row.graph)
 
 
-async def providers(session: InstallationSession) -> Sequence[tuple[UUID, ProviderSettings]]:
-    """Return the id and the provider's settings of each tenant that has a provider."""
-    rows = await session.rows(_PROVIDERS)
-    configured = [(row.id, settings_in(row.export_folder, row.graph)) for row in rows]
-    return [(id_, settings) for id_, settings in configured if settings is not None]
+async def providers(
+    session: InstallationSession, *, after: UUID, limit: int
+) -> Sequence[tuple[UUID, ProviderSettings | None]]:
+    """Return the id and the provider's settings of the next tenants, in the order of ids."""
+    rows = await session.rows(_PROVIDERS, {"after": after, "limit": limit})
+    return [(row.id, settings_in(row.export_folder, row.graph)) for row in rows]

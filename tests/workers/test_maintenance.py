@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 
+from domain.inventory import maintenance as inventory_maintenance_module
 from domain.inventory.repository.scopes import scopes
 from domain.lifecycle import RunStatus, StatusBucket
 from domain.notifications.models import NotificationOutcome
@@ -417,6 +418,18 @@ class TestPurging:
         assert set(await other.read(reading.by_ids, await other.access(), [theirs.id])) == {
             theirs.id
         }
+
+    async def test_reaches_every_tenant_page_by_page(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(inventory_maintenance_module, "TENANTS", 1)
+        tenants = [world, await World.create(world.resources, world.exports)]
+        runs = [await sync(tenant, scope_key="nowhere") for tenant in tenants]
+        for tenant, run in zip(tenants, runs, strict=True):
+            await age(tenant, run.id, days=91)
+        await world.maintenance().purge()
+        for tenant, run in zip(tenants, runs, strict=True):
+            assert await tenant.read(reading.by_ids, await tenant.access(), [run.id]) == {}
 
     async def test_deletes_the_documents_that_only_purged_runs_used(self, world: World) -> None:
         old = [await sync(world, policy("a", minutes=minutes)) for minutes in range(3)]

@@ -15,6 +15,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    or_,
     select,
     true,
     tuple_,
@@ -32,6 +33,7 @@ from domain.tables import (
     policy_document,
     tenant,
 )
+from domain.tenancy.repository import next_tenants
 from domain.tenancy.session import InstallationSession, TenantSession
 from domain.tenancy.statements import TENANT, Statement, any_of
 
@@ -89,22 +91,30 @@ _EXPIRED = Statement(
     .select_from(tenant.join(_expired_of_tenant, true()))
     .where(tenant.c.id == TENANT)
 )
-_TO_PURGE = Statement(
-    # One index step for each tenant.
-    select(tenant.c.id)
-    .select_from(tenant.join(_expired.limit(1).lateral(), true()))
-    .union(
-        *(
-            select(table.c.tenant_id).where(table.c.is_removed)
-            for table in (directory_group, group_member)
-        )
+_NEXT_TENANTS = Statement(
+    # One step of each index for a tenant.
+    next_tenants(
+        tenant.c.id,
+        or_(
+            exists(_expired.limit(1)),
+            *(
+                exists().where(table.c.tenant_id == tenant.c.id, table.c.is_removed)
+                for table in (directory_group, group_member)
+            ),
+        ).label("is_due"),
     )
 )
 
 
-async def tenants_to_purge(session: InstallationSession) -> Sequence[UUID]:
-    """Return the tenants that have runs past retention, or removed groups or members."""
-    return await session.scalars(_TO_PURGE)
+async def next_to_purge(
+    session: InstallationSession, *, after: UUID, limit: int
+) -> Sequence[tuple[UUID, bool]]:
+    """Return the next tenants, in the order of ids.
+
+    Also returns whether each has runs past retention, or removed groups or members.
+    """
+    rows = await session.rows(_NEXT_TENANTS, {"after": after, "limit": limit})
+    return [(row.id, row.is_due) for row in rows]
 
 
 async def expired_runs(session: TenantSession, *, limit: int) -> Sequence[UUID]:
