@@ -2,22 +2,23 @@
 
 python -m opsrun.dev.docs_site build/site
 
-Each version has its folder, beside those that are there already. The pages request nothing from
-other hosts, and have no scripts in them, so they work under a strict content security policy.
+Each version has its folder, beside those that are there already, and a selector on its pages. The
+pages request nothing from other hosts, and have no scripts in them, so they work under a strict
+content security policy.
 """
 
 import hashlib
-import json
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import yaml  # type: ignore[import-untyped]
 
+from opsrun.dev.docs_versions import LATEST, publish
 from opsrun.errors import OperatorError
 
 CHECKOUT = Path(__file__).parents[2]
@@ -45,17 +46,6 @@ ELSEWHERE = {
 }
 _LINK = re.compile(r"\[([^\]]+)\]\(([^)\s#]*)(#[^)\s]*)?\)")
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
-_REDIRECT = """<!doctype html>
-<html lang="en">
-  <head>
-    <meta charset="utf-8">
-    <meta http-equiv="refresh" content="0; url={version}/">
-    <link rel="icon" href="data:,">
-    <title>Opsrun</title>
-  </head>
-  <body><a href="{version}/">Opsrun {version}</a></body>
-</html>
-"""
 
 
 class DocsError(OperatorError):
@@ -110,6 +100,11 @@ def on_the_site(name: str, text: str) -> str:
     return _LINK.sub(link, text)
 
 
+def has_reference() -> bool:
+    """Return whether `make reference` has written the API's reference."""
+    return (REFERENCE / "index.html").is_file()
+
+
 def build(target: Path) -> Path:
     """Build this version's site below `target`, and return its folder.
 
@@ -132,16 +127,17 @@ def build(target: Path) -> Path:
     (source / "mkdocs.yml").write_text(yaml.safe_dump(_configuration(texts), sort_keys=False))
     _zensical(source)
     built = source / "site"
-    if (REFERENCE / "index.html").exists():
-        shutil.copytree(REFERENCE, built / "reference")
+    # No server asks for it here: the page for a missing address lies in the root of a site.
+    (built / "404.html").unlink()
+    if has_reference():
+        _copy_reference(built / "reference")
     _move_scripts(built)
+    _write_sitemap(built, texts)
     _write_for_models(built, texts)
     shutil.rmtree(target / release, ignore_errors=True)
     shutil.move(built, target / release)
     shutil.rmtree(source)
-    releases = sorted(path.parent.name for path in target.glob("*/index.html"))
-    (target / "versions.json").write_text(json.dumps(releases))
-    (target / "index.html").write_text(_REDIRECT.format(version=release))
+    publish(target)
     return target / release
 
 
@@ -150,7 +146,7 @@ def _configuration(texts: Mapping[str, str]) -> Mapping[str, object]:
         {section: [{title_of(texts[name]): name} for name in names]}
         for section, names in sections().items()
     ]
-    if (REFERENCE / "index.html").exists():
+    if has_reference():
         menu.append({"API reference": "reference/index.html"})
     return {
         "site_name": NAME,
@@ -170,6 +166,8 @@ def _configuration(texts: Mapping[str, str]) -> Mapping[str, object]:
                 {"media": "(prefers-color-scheme: dark)", "scheme": "slate"},
             ],
         },
+        # The selector of the theme; it reads what docs_versions writes.
+        "extra": {"version": {"provider": "mike", "default": LATEST}},
         "markdown_extensions": [
             "admonition",
             "attr_list",
@@ -196,6 +194,15 @@ def _zensical(source: Path) -> None:
         raise DocsError(f"zensical refused the pages:\n{done.stdout}{done.stderr}")
 
 
+def _copy_reference(folder: Path) -> None:
+    """Copy the API's reference, whose introduction names a page that is beside it here."""
+    text = (REFERENCE / "index.html").read_text()
+    folder.mkdir()
+    (folder / "index.html").write_text(
+        text.replace("<code>docs/api.md</code>", '<a href="../api/">Using the API</a>')
+    )
+
+
 def _move_scripts(built: Path) -> None:
     """Move the scripts in pages into files."""
     for page in built.rglob("*.html"):
@@ -207,6 +214,17 @@ def _move_scripts(built: Path) -> None:
             return f'<script src="{up}assets/page-{digest}.js"></script>'
 
         page.write_text(_SCRIPT.sub(file_of, page.read_text()))
+
+
+def _write_sitemap(built: Path, names: Iterable[str]) -> None:
+    """Write the list of pages by which the selector finds the same page in this version.
+
+    A sitemap must name a host, which is not known here. The theme replaces it.
+    """
+    urls = "".join(f"<url><loc>https://docs.invalid/{_address(name)}</loc></url>" for name in names)
+    (built / "sitemap.xml").write_text(
+        f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{urls}</urlset>\n'
+    )
 
 
 def _write_for_models(built: Path, texts: Mapping[str, str]) -> None:
@@ -224,15 +242,22 @@ def _contents(texts: Mapping[str, str]) -> Iterator[str]:
             paragraphs = texts[name].split("\n\n")[1:]
             first = next((one for one in paragraphs if one[:1].isalnum()), "")
             sentence = re.split(r"(?<=\.)\s", " ".join(first.split()), maxsplit=1)[0]
-            yield f"- [{title_of(texts[name])}]({_address(name)}): {sentence}"
+            yield f"- [{title_of(texts[name])}](./{_address(name)}): {sentence}"
 
 
 def _address(name: str) -> str:
-    return "./" if name == "index.md" else f"{name.removesuffix('.md')}/"
+    return "" if name == "index.md" else f"{name.removesuffix('.md')}/"
+
+
+def main(target: Path) -> None:
+    """Build the site below `target`, and say where it is and what it lacks."""
+    if not has_reference():
+        print("The site lacks the API's reference, which `make reference` writes.")  # noqa: T201
+    print(f"The site is in {build(target)}.")  # noqa: T201
 
 
 if __name__ == "__main__":
     try:
-        print(f"The site is in {build(Path(sys.argv[1]).resolve())}.")  # noqa: T201
+        main(Path(sys.argv[1]).resolve())
     except DocsError as error:
         raise SystemExit(str(error)) from None

@@ -1,6 +1,5 @@
 """The documentation's site has every page, its links lead somewhere, and it needs no other host."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
@@ -20,6 +19,11 @@ _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _CODE = re.compile(r"```.*?```", re.DOTALL)
 # Of elements that the browser loads.
 _LOADED = {"script": "src", "link": "href", "img": "src", "iframe": "src"}
+# As `make reference` writes it: one file with its script, and the name of a page.
+REFERENCE = """<!doctype html>
+<html><head><title>Opsrun API</title><script>document.title = "ready"</script></head>
+<body><p>For more, see <code>docs/api.md</code>.</p></body></html>
+"""
 
 
 class Page(HTMLParser):
@@ -45,8 +49,13 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return docs_site.build(tmp_path_factory.mktemp("site"))
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The site with an API reference."""
+    reference = tmp_path_factory.mktemp("reference")
+    (reference / "index.html").write_text(REFERENCE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(docs_site, "REFERENCE", reference)
+        yield docs_site.build(tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +70,7 @@ def test_it_has_every_page(site: Path) -> None:
     assert (site / "search.json").stat().st_size > 100_000
 
 
-def resolved(site: Path, file: Path, link: str) -> Path:
+def resolved(file: Path, link: str) -> Path:
     path = unquote(urlsplit(link).path)
     target = (file.parent / path).resolve() if path else file
     return target / "index.html" if target.is_dir() else target
@@ -70,13 +79,11 @@ def resolved(site: Path, file: Path, link: str) -> Path:
 def test_every_link_leads_to_a_page_and_its_anchor(site: Path, built: Mapping[Path, Page]) -> None:
     broken = []
     for file, page in built.items():
-        if file.name == "404.html":
-            continue  # its links are those of the site's root
         for link in page.links:
             parts = urlsplit(link)
             if parts.scheme or parts.netloc:
                 continue
-            target = resolved(site, file, link)
+            target = resolved(file, link)
             if not target.is_file() or (
                 parts.fragment
                 and target in built
@@ -93,8 +100,7 @@ def test_it_loads_nothing_from_other_hosts_and_has_no_inline_script(
         assert page.inline_scripts == 0, file
         for loaded in page.loads:
             assert not urlsplit(loaded).netloc, (file, loaded)
-            if file.name != "404.html":
-                assert resolved(site, file, loaded).is_file(), (file, loaded)
+            assert resolved(file, loaded).is_file(), (file, loaded)
 
 
 def test_programs_get_the_pages_as_text(site: Path) -> None:
@@ -106,14 +112,25 @@ def test_programs_get_the_pages_as_text(site: Path) -> None:
         assert docs_site.title_of(file.read_text()) in everything, name
 
 
-def test_versions_stay_beside_each_other(site: Path) -> None:
-    target = site.parent
-    (target / "0.0.9").mkdir()
-    (target / "0.0.9" / "index.html").write_text("an older release")
-    assert docs_site.build(target) == site
-    assert json.loads((target / "versions.json").read_text()) == ["0.0.9", site.name]
-    assert f"url={site.name}/" in (target / "index.html").read_text()
-    assert (target / "0.0.9" / "index.html").read_text() == "an older release"
+def test_the_menu_leads_to_the_reference_and_the_reference_back(
+    site: Path, built: Mapping[Path, Page]
+) -> None:
+    reference = site / "reference" / "index.html"
+    for file, page in built.items():
+        if file != reference:
+            assert reference in [resolved(file, link) for link in page.links], file
+    assert [resolved(reference, link) for link in built[reference].links] == [
+        site / "api" / "index.html"
+    ]
+
+
+def test_it_says_that_the_reference_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(docs_site, "REFERENCE", tmp_path / "none")
+    docs_site.main(tmp_path)
+    assert "lacks the API's reference, which `make reference` writes" in capsys.readouterr().out
+    assert "API reference" not in (tmp_path / "latest" / "index.html").read_text()
 
 
 def test_a_page_in_no_section_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
