@@ -8,10 +8,17 @@ from pathlib import Path
 import pytest
 
 from opsrun.settings import PREFIX, Settings
-from tests.deploy.files import DEPLOY, PROCESSES, call, environment_file, seconds_to_stop
+from tests.deploy.files import (
+    DEPLOY,
+    PROCESSES,
+    REPOSITORY,
+    call,
+    environment_file,
+    seconds_to_stop,
+)
 
 UNITS = DEPLOY / "systemd"
-NAMES = [path.name.replace("@.", "@1.") for path in sorted(UNITS.glob("*.service"))]
+NAMES = [path.name.replace("@.", "@9501.") for path in sorted(UNITS.glob("*.service"))]
 ANALYZE = shutil.which("systemd-analyze")
 # `systemd-analyze security` counts from 0, contained, to 10.
 HIGHEST_EXPOSURE = 1.5
@@ -70,6 +77,21 @@ def test_systemd_waits_longer_than_the_process_needs_to_stop(process: str) -> No
     name = f"opsrun-{process}{'@' if process == 'worker' else ''}.service"
     variables = environment_file(UNITS / "opsrun.env")
     assert int(service(name)["TimeoutStopSec"]) > seconds_to_stop(process, variables)
+
+
+def test_every_process_of_the_guide_has_its_metrics_port() -> None:
+    guide = (REPOSITORY / "docs" / "deployment.md").read_text()
+    [started] = re.findall(r"^systemctl enable --now (.+)$", guide, re.MULTILINE)
+    [workers] = re.findall(r"opsrun-worker@\{(.+)\}", started)
+    option = "OPSRUN_METRICS_PORT="
+    assert service("opsrun-worker@.service")["Environment"] == f"{option}%i"
+    ports = [
+        service(f"opsrun-{process}.service")["Environment"].removeprefix(option)
+        for process in ("api", "maintenance")
+    ]
+    ports += workers.split(",")
+    assert len(ports) == len({*ports}) == 4
+    assert all(1024 <= int(port) <= 65535 for port in ports)
 
 
 def test_passwords_are_credentials_and_settings_exist() -> None:

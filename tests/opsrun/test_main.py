@@ -465,6 +465,33 @@ def test_a_misspelled_variable_is_reported_once(
     ]
 
 
+def test_a_misspelled_file_of_the_settings_folder_is_reported_without_its_value(
+    opsrun: Opsrun, operator: dict[str, str], caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    folder = tmp_path / "settings"
+    folder.mkdir()
+    url = operator[f"{PREFIX}DATABASE_URL"]
+    (folder / "OPSRUN_DATABASE_URL").write_text(url)
+    # Others' files, as Kubernetes' and systemd's own.
+    (folder / "..data").mkdir()
+    (folder / "tls.key").touch()
+    environment = {
+        **operator,
+        f"{PREFIX}DATABASE_URL": "",
+        f"{PREFIX}SETTINGS_FOLDER": str(folder),
+    }
+    succeeded(opsrun("tenants", environment=environment))
+    assert caplog.messages == []
+    (folder / "OPSRUN_REDIS_ULR").write_text("redis://:hunter2@valkey:6379/0")
+    result = opsrun("tenants", environment=environment)
+    succeeded(result)
+    assert caplog.messages == [
+        "OPSRUN_REDIS_ULR is not a setting of Opsrun and has no effect."
+        " Did you mean OPSRUN_REDIS_URL?"
+    ]
+    assert "hunter2" not in result.output
+
+
 @pytest.mark.parametrize("slug", ["", "With Space", "a/b", "UPPER", "-a", "a--b", "ä"])
 def test_a_tenants_slug_must_fit_into_urls(
     opsrun: Opsrun, operator: dict[str, str], slug: str
