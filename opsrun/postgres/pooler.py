@@ -35,7 +35,10 @@ async def require_session(arguments: dict[str, Any]) -> bool:
             shares = await _shares_sessions(first, await _connect(stack, arguments))
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         reason = str(error).partition("\n")[0] or "no answer"
-        raise SettingsError(f"OPSRUN_DATABASE_URL: Cannot connect: {reason}.") from error
+        # In this mode, PgBouncer refuses BEGIN.
+        shares = "statement pooling mode" in reason
+        if not shares:
+            raise SettingsError(f"OPSRUN_DATABASE_URL: Cannot connect: {reason}.") from error
     if shares:
         raise SettingsError(
             "OPSRUN_DATABASE_URL: A pooler shares the database's sessions between connections."
