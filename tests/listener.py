@@ -1,10 +1,12 @@
-"""A TCP server on a free port that stops when its context closes."""
+"""TCP servers on a free port that stop when their context closes."""
 
 import asyncio
 import ssl
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import Self
+
+_CHUNK = 65536
 
 
 class Listener:
@@ -32,3 +34,29 @@ class Listener:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         raise NotImplementedError
+
+
+class Forwarder(Listener):
+    """Forwards new connections to the port `target`, which may change."""
+
+    def __init__(self, target: int, *, context: ssl.SSLContext | None = None) -> None:
+        super().__init__(context=context)
+        self.target = target
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            await self._forward(reader, writer)
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        theirs, server = await asyncio.open_connection("127.0.0.1", self.target)
+        for end in (writer, server):
+            self._stack.callback(end.transport.abort)
+        await asyncio.gather(_pump(reader, server), _pump(theirs, writer))
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await reader.read(_CHUNK):
+            writer.write(data)
+            await writer.drain()
+    writer.close()

@@ -13,10 +13,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.listener import Listener
+from tests.listener import Forwarder
 
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
-_CHUNK = 65536
 
 
 class Authority:
@@ -78,13 +77,12 @@ def _builder(name: str, issuer: str, key: ec.EllipticCurvePublicKey) -> x509.Cer
     )
 
 
-class TlsProxy(Listener):
+class TlsProxy(Forwarder):
     """Accept only TLS on `port`, forward the content, and count the connections."""
 
     def __init__(self, target: int, context: ssl.SSLContext, *, postgres: bool = False) -> None:
         """With `postgres`, clients request TLS first, as in Postgres' protocol."""
-        super().__init__(context=None if postgres else context)
-        self._target = target
+        super().__init__(target, context=None if postgres else context)
         self._context = context
         self._postgres = postgres
         self.encrypted = 0
@@ -98,15 +96,4 @@ class TlsProxy(Listener):
                 writer.write(b"S")
                 await writer.start_tls(self._context)
             self.encrypted += 1
-            theirs, server = await asyncio.open_connection("127.0.0.1", self._target)
-            for end in (writer, server):
-                self._stack.callback(end.transport.abort)
-            await asyncio.gather(_pump(reader, server), _pump(theirs, writer))
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await reader.read(_CHUNK):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
+            await self._forward(reader, writer)

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 from taskiq import AckableMessage, AsyncBroker, AsyncTaskiqDecoratedTask
 from taskiq.message import BrokerMessage
 from taskiq_redis import RedisStreamBroker
@@ -129,18 +129,29 @@ class RunBroker(RedisStreamBroker):
             TimeoutError: Redis did not respond in time.
             redis.RedisError: Redis is down or refused a message.
         """
-        async with (
-            asyncio.timeout(COMMAND_TIMEOUT),
-            self._redis.pipeline(transaction=False) as pipeline,
-        ):
-            for message in messages:
-                pipeline.xadd(
-                    self.queue_name,
-                    {b"data": message.message},
-                    maxlen=self.maxlen,
-                    approximate=self.approximate,
-                )
-            await pipeline.execute()
+        try:
+            async with (
+                asyncio.timeout(COMMAND_TIMEOUT),
+                self._redis.pipeline(transaction=False) as pipeline,
+            ):
+                for message in messages:
+                    pipeline.xadd(
+                        self.queue_name,
+                        {b"data": message.message},
+                        maxlen=self.maxlen,
+                        approximate=self.approximate,
+                    )
+                await pipeline.execute()
+        except ReadOnlyError:
+            await self._leave_replica()
+            raise
+
+    async def _leave_replica(self) -> None:
+        """Close the connections to a server that is no longer the primary, which would stay open.
+
+        New ones lead to the primary, once the address does.
+        """
+        await self.connection_pool.disconnect(inuse_connections=False)
 
     async def require_listener(self) -> None:
         """Raise the reason if the listener cannot read its queue."""
@@ -212,6 +223,8 @@ class RunBroker(RedisStreamBroker):
                             reclaim_at = clock() + self.reclaim_interval
             except _OUTAGE as error:
                 self.fault = error
+                if isinstance(error, ReadOnlyError):
+                    await self._leave_replica()
                 # The group or the stream may be gone too.
                 group_exists, reclaim_from = False, _START
                 await asyncio.sleep(self._outage.failed(error))

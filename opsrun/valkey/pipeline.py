@@ -5,7 +5,7 @@ from typing import Any
 
 import hiredis
 from redis.asyncio import ConnectionPool
-from redis.exceptions import ResponseError
+from redis.exceptions import ReadOnlyError, ResponseError
 
 # Seconds in which Redis must answer all commands of one batch.
 ANSWER_SECONDS = 0.5
@@ -81,6 +81,9 @@ class Pipeline:
     async def _receive(self, reply: asyncio.Future[Any]) -> None:
         try:
             value = await self._connection.read_response()
+        except ReadOnlyError:
+            # After a failover, only a new connection leads to the primary.
+            raise
         except ResponseError as error:
             # Redis refused this command; the others have separate replies.
             _fail([((), reply)], error)

@@ -2,6 +2,10 @@
 
 Pub/sub does not deliver to clients that are not connected. So each time the server confirms a
 subscription, its waiters are nudged, because they may have missed a wake-up.
+
+A failover can leave connections to the old primary open, which is a replica then: it answers, but
+new connections lead to another server. So each process regularly checks that its server accepts
+writes, and that it receives what it publishes.
 """
 
 import asyncio
@@ -9,10 +13,12 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Self
+from uuid import uuid4
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ReadOnlyError
 
 from domain.outages import Outage
 from domain.wakeups import Waiter
@@ -22,10 +28,9 @@ logger = logging.getLogger(__name__)
 
 # Seconds that a nudge may take, and that a subscription waits for its confirmation.
 PATIENCE = 1.0
-# Seconds of silence before a ping, and after it before the connection is closed.
-PING_INTERVAL = 5.0
+# Seconds between two checks of the connections, in which the message of the first must arrive.
+CHECK_INTERVAL = 5.0
 
-# Always subscribed, because redis-py needs a subscription to read.
 _CHANNEL = b"opsrun:wakeups"
 
 
@@ -63,6 +68,8 @@ class RedisWakeUps:
         """Prepare for the Redis or Valkey server at `url`, without connecting."""
         # The pool must not reconnect silently: nudges in between would be lost.
         self._redis = Redis.from_pool(redis_pool(url))
+        # Always subscribed, for the checks, and because redis-py needs a subscription to read.
+        self._own_channel = _CHANNEL + b"/" + uuid4().hex.encode()
         # The topics of nudges that are not sent yet.
         self._nudged: set[str] = set()
         self._sending: asyncio.Task[None] | None = None
@@ -167,6 +174,8 @@ class RedisWakeUps:
                 async with self._redis.pubsub() as pubsub:
                     await self._read(pubsub)
             except Exception as error:  # noqa: BLE001 - the reader must never end
+                if isinstance(error, ReadOnlyError):
+                    await self._redis.connection_pool.disconnect(inuse_connections=False)
                 seconds = self._reading_outage.failed(
                     error, with_trace=not isinstance(error, OUTAGE)
                 )
@@ -175,23 +184,35 @@ class RedisWakeUps:
                 await asyncio.sleep(seconds)
 
     async def _read(self, pubsub: PubSub) -> None:
-        """Deliver messages until the connection breaks or is silent for too long."""
+        """Deliver messages until the connection breaks or a check fails."""
         clock = asyncio.get_running_loop().time
-        silent_since, pinged = clock(), False
+        await self._check()
+        check_at, has_heard = clock() + CHECK_INTERVAL, True
         subscribed: set[bytes] = set()
         self._topics_changed = True
         while True:
             await self._adjust(pubsub, subscribed)
-            if message := await self._receive(pubsub):
-                silent_since, pinged = clock(), False
+            if message := await self._receive(pubsub, check_at):
+                has_heard = has_heard or message["channel"] == self._own_channel
                 self._deliver(message)
-            # `>=`, because uvloop's clock counts whole milliseconds.
-            elif clock() - silent_since >= PING_INTERVAL:
-                if pinged:
+            if clock() >= check_at:
+                if not has_heard:
                     raise RedisConnectionError("The server no longer answers")
-                async with asyncio.timeout(PATIENCE):
-                    await pubsub.ping()
-                silent_since, pinged = clock(), True
+                await self._check()
+                check_at, has_heard = clock() + CHECK_INTERVAL, False
+
+    async def _check(self) -> None:
+        """Send a message to this process; raise ReadOnlyError if the server is a replica."""
+        async with (
+            asyncio.timeout(PATIENCE),
+            self._redis.pipeline(transaction=False) as pipeline,
+        ):
+            pipeline.publish(self._own_channel, b"")
+            # A replica refuses even a write that changes nothing.
+            pipeline.delete(self._own_channel)
+            _, written = await pipeline.execute(raise_on_error=False)
+        if isinstance(written, ReadOnlyError):
+            raise written
 
     async def _adjust(self, pubsub: PubSub, subscribed: set[bytes]) -> None:
         """Subscribe to exactly the topics that have waiters."""
@@ -200,7 +221,7 @@ class RedisWakeUps:
             self._topics = {
                 channel: topic for channel, topic in self._topics.items() if topic.waiters
             }
-            channels = {_CHANNEL, *self._topics}
+            channels = {self._own_channel, *self._topics}
             new, old = channels - subscribed, subscribed - channels
             subscribed ^= new | old
             async with asyncio.timeout(PATIENCE):
@@ -209,10 +230,10 @@ class RedisWakeUps:
                 if old:
                     await pubsub.unsubscribe(*old)
 
-    async def _receive(self, pubsub: PubSub) -> dict[str, Any] | None:
-        """Return the next message; None after `PING_INTERVAL` or a change of topics."""
+    async def _receive(self, pubsub: PubSub, until: float) -> dict[str, Any] | None:
+        """Return the next message; None at the time `until` or after a change of topics."""
         try:
-            async with asyncio.timeout(PING_INTERVAL) as self._reading:
+            async with asyncio.timeout_at(until) as self._reading:
                 message: dict[str, Any] | None = await pubsub.get_message(timeout=None)
         except TimeoutError:
             return None

@@ -159,7 +159,8 @@ class TestOutage:
     async def test_the_connection_to_a_silent_server_is_closed(
         self, valkey: Valkey, topic: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(wakeups_module, "PING_INTERVAL", 0.25)
+        monkeypatch.setattr(wakeups_module, "CHECK_INTERVAL", 0.25)
+        monkeypatch.setattr(wakeups_module, "PATIENCE", 0.5)
         async with (
             Redis.from_url(valkey.url) as redis,
             RedisWakeUps(valkey.url) as wakeups,
@@ -172,20 +173,20 @@ class TestOutage:
     async def test_a_quiet_server_is_kept(
         self, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(wakeups_module, "PING_INTERVAL", 0.02)
+        monkeypatch.setattr(wakeups_module, "CHECK_INTERVAL", 0.02)
 
-        async def be_pinged() -> int:
+        async def be_checked() -> int:
             async with Redis.from_url(valkey.url) as redis, RedisWakeUps(valkey.url) as wakeups:
 
                 async def often() -> bool:
                     commands = await redis.info("commandstats")
-                    return "cmdstat_ping" in commands and commands["cmdstat_ping"]["calls"] > 50
+                    return "cmdstat_del" in commands and commands["cmdstat_del"]["calls"] > 50
 
                 await until(often)
                 return wakeups.outages
 
         # On the event loop of `opsrun`, whose clock is coarser.
-        assert await asyncio.to_thread(uvloop.run, be_pinged()) == 0
+        assert await asyncio.to_thread(uvloop.run, be_checked()) == 0
 
     async def test_nudges_without_redis_cost_little_and_raise_nothing(
         self, valkey: Valkey, topic: str, caplog: pytest.LogCaptureFixture
