@@ -12,7 +12,14 @@ from time import perf_counter
 
 from graphql import FieldNode, OperationDefinitionNode
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, SpanKind, StatusCode, format_trace_id, use_span
+from opentelemetry.trace import (
+    Span,
+    SpanKind,
+    StatusCode,
+    format_span_id,
+    format_trace_id,
+    use_span,
+)
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import Gauge, Histogram
 
@@ -107,7 +114,7 @@ def _outcome(errors: Sequence[PublicError]) -> str:
 
 @contextmanager
 def observed(request: Request) -> Iterator[Observation]:
-    """Observe one operation of `request` within the block, and log its trace id."""
+    """Observe one operation of `request` within the block, and log its trace and span."""
     observation = request.observation = Observation(request)
     trace = observation.span.get_span_context()
     try:
@@ -115,7 +122,9 @@ def observed(request: Request) -> Iterator[Observation]:
             yield observation
             return
         with (
-            log_context(trace_id=format_trace_id(trace.trace_id)),
+            log_context(
+                trace_id=format_trace_id(trace.trace_id), span_id=format_span_id(trace.span_id)
+            ),
             use_span(observation.span, record_exception=False, set_status_on_exception=False),
         ):
             yield observation

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from opentelemetry.context import attach, detach
-from opentelemetry.trace import SpanKind, Tracer, format_trace_id
+from opentelemetry.trace import SpanKind, Tracer, format_span_id, format_trace_id
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from domain.log_context import log_context
@@ -63,7 +63,7 @@ def continued(labels: Mapping[str, object]) -> Iterator[None]:
 
 @contextmanager
 def attempt(tracer: Tracer, execution: RunExecution) -> Iterator[None]:
-    """Open the span of an attempt."""
+    """Open the span of an attempt, and log its trace and span."""
     run = execution.run
     with tracer.start_as_current_span(
         f"run {run.run_type}",
@@ -76,5 +76,10 @@ def attempt(tracer: Tracer, execution: RunExecution) -> Iterator[None]:
         set_status_on_exception=False,
     ) as span:
         trace = span.get_span_context()
-        with log_context(**{"trace_id": format_trace_id(trace.trace_id)} if trace.is_valid else {}):
+        if not trace.is_valid:  # tracing is off
+            yield
+            return
+        with log_context(
+            trace_id=format_trace_id(trace.trace_id), span_id=format_span_id(trace.span_id)
+        ):
             yield

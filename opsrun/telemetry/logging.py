@@ -19,7 +19,7 @@ import orjson
 from domain.log_context import log_ids
 from domain.redaction.sanitizer import sanitize
 
-IDS = ("error_id", "run_id", "tenant_id", "request_id", "trace_id")
+IDS = ("error_id", "run_id", "tenant_id", "request_id", "trace_id", "span_id")
 """The fields of `extra` and `log_ids` that are logged; others are ignored."""
 
 AUDIT = (

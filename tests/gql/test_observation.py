@@ -249,9 +249,11 @@ class TestLogLines:
                 'query Broken { mayFail(code: "INTERNAL") }',
                 **{"X-Request-Id": "mine-1", "traceparent": TRACEPARENT},
             )
+        (span,) = seen.spans
         assert log.ids_of("Unexpected error") == {
             "request_id": "mine-1",
             "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+            "span_id": f"{span.context.span_id:016x}",
         }
 
     async def test_carry_the_tenant(

@@ -1,4 +1,4 @@
-"""The spans of messages and attempts hide the text of exceptions."""
+"""The spans of messages and attempts hide the text of exceptions, and log lines name them."""
 
 from uuid import uuid4
 
@@ -8,6 +8,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
+from domain.log_context import log_ids
 from domain.runs.execution import RunExecution
 from domain.runs.failures import FailureReason, ProducerError
 from domain.runs.models import Dispatch
@@ -46,6 +47,15 @@ async def test_a_failed_attempt_hides_the_text(world: World) -> None:
     with pytest.raises(RuntimeError), attempt(traced.tracer, execution):
         raise RuntimeError(SECRET)
     assert SECRET not in traced.span.to_json()
+
+
+async def test_an_attempts_log_lines_name_its_span(world: World) -> None:
+    traced, execution = Traced(), await world.start_and_claim()
+    with attempt(traced.tracer, execution):
+        ids = log_ids()
+    context = traced.span.context
+    assert ids["trace_id"] == f"{context.trace_id:032x}"
+    assert ids["span_id"] == f"{context.span_id:016x}"
 
 
 @pytest.mark.parametrize("method", ["finish", "fail"])

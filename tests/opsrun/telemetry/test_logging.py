@@ -295,8 +295,12 @@ def test_unknown_level_is_refused() -> None:
 def test_json_is_one_object_a_line_with_the_given_ids(capsys: Captured) -> None:
     configure_logging("INFO", "json")
     run_id = UUID(int=7, version=4)
-    ids = {"error_id": "4bf92f3577b34da6a3ce929d0e0e4736", "run_id": run_id, "tenant_id": "acme"}
-    logger.info("first\nline", extra={**ids, "password": PASSWORD})
+    ids = {
+        "error_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+        "span_id": "00f067aa0ba902b7",
+        "tenant_id": "acme",
+    }
+    logger.info("first\nline", extra={**ids, "run_id": run_id, "password": PASSWORD})
     try:
         fail()
     except ConnectionError:
@@ -308,9 +312,8 @@ def test_json_is_one_object_a_line_with_the_given_ids(capsys: Captured) -> None:
         "level": "INFO",
         "logger": "tests.logging",
         "message": "first\nline",
-        "error_id": "4bf92f3577b34da6a3ce929d0e0e4736",
         "run_id": str(run_id),
-        "tenant_id": "acme",
+        **ids,
     }
     assert second["traceback"].startswith("Traceback (most recent call last):")
     assert TOKEN not in second["request_id"]
