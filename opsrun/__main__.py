@@ -20,6 +20,7 @@ import click
 from domain.errors import DeclarationError
 from opsrun.commands import load_command_settings, run_command
 from opsrun.document_commands import documents
+from opsrun.run_commands import reset_feeds, unpark
 from opsrun.settings import SettingsError
 from opsrun.telemetry.logging import configure_logging
 from opsrun.tenant_commands import list_members, list_tenants, member, tenant
@@ -224,7 +225,7 @@ def schema(*, check: bool, subgraph: bool) -> None:
     SCHEMA_FILE.write_text(text, encoding="utf-8")
 
 
-for command in (tenant, member, list_tenants, list_members, documents):
+for command in (tenant, member, list_tenants, list_members, documents, reset_feeds, unpark):
     main.add_command(command)
 
 

@@ -80,11 +80,13 @@ def test_the_commands_are_those_of_the_guide() -> None:
         "member",
         "members",
         "migrate",
+        "reset-feeds",
         "schema",
         "seed",
         "tenant",
         "tenants",
         "token",
+        "unpark",
         "worker",
     ]
 
@@ -674,3 +676,10 @@ def test_dev_does_not_start_after_its_parent_has_ended(
     monkeypatch.setattr("opsrun.dev.command.ctypes.CDLL", lambda _: Mock())
     assert "4194303" in failed(opsrun("dev", "--stop-with-parent", "4194303"))
     assert [*tmp_path.iterdir()] == []
+
+
+# Runs
+
+
+def test_parked_runs_are_counted(opsrun: Opsrun, operator: dict[str, str]) -> None:
+    assert succeeded(opsrun("unpark", environment=operator)) == "Made 0 parked runs due.\n"

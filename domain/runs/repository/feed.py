@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Integer, bindparam, func, select, update
 from domain.runs.models import FeedCursor, RunEvent
 from domain.runs.repository.rows import event_of, select_events
 from domain.tables import run_event, tenant_feed
-from domain.tenancy.session import TenantSession
+from domain.tenancy.session import InstallationSession, TenantSession
 from domain.tenancy.statements import TENANT, Statement
 
 
@@ -69,3 +69,11 @@ _RAISE_MIN_SEQ = Statement(
 async def raise_min_seq(session: TenantSession, seq: int) -> None:
     """Record that events up to `seq` may be gone, so that older cursors start over."""
     await session.execute(_RAISE_MIN_SEQ, {"up_to": seq})
+
+
+_RESET_ALL = Statement(update(tenant_feed).values(epoch=func.gen_random_uuid()))
+
+
+async def reset_all(session: InstallationSession) -> int:
+    """Give every tenant's feed a new epoch; return how many."""
+    return await session.execute(_RESET_ALL)

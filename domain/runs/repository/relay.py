@@ -94,12 +94,10 @@ _restored = (
     .where(operation_run.c.tenant_id == outbox.c.tenant_id, operation_run.c.id == outbox.c.run_id)
     .scalar_subquery()
 )
+_unparked = update(outbox).where(outbox.c.not_before == NEVER).values(not_before=_restored)
 # One step of the index of parked entries for each type that is served.
-_RESTORE = Statement(
-    update(outbox)
-    .where(outbox.c.not_before == NEVER, outbox.c.run_type.in_(served_types))
-    .values(not_before=_restored)
-)
+_RESTORE = Statement(_unparked.where(outbox.c.run_type.in_(served_types)))
+_UNPARK = Statement(_unparked)
 _PARK = Statement(update(outbox).where(any_of(outbox.c.id, "ids")).values(not_before=NEVER))
 
 
@@ -127,6 +125,11 @@ async def take_dispatches(
         for row in rows
         if row.is_served
     ], len(parked)
+
+
+async def unpark(session: InstallationSession) -> int:
+    """Make all parked entries due; return how many."""
+    return await session.execute(_UNPARK)
 
 
 _key = tuple_(operation_run.c.tenant_id, operation_run.c.id)
