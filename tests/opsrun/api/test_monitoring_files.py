@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from gql.metrics import ApiMetrics
 from opsrun.api.monitoring import Monitor
+from opsrun.postgres.engines import Login
 from opsrun.resources import pool_wait_histogram
 from opsrun.valkey.wakeups import RedisWakeUps
 from workers.metrics import MaintenanceMetrics, show_file_threads
@@ -116,3 +117,13 @@ def test_panels_use_existing_series_and_show_every_metric(
 def test_the_guide_explains_every_metric(series: set[str]) -> None:
     guide = (DOCS / "monitoring.md").read_text()
     assert set(re.findall(r"^\| `(opsrun_\w+)`", guide, re.MULTILINE)) == metrics(series)
+
+
+def test_troubleshooting_covers_every_alert_and_names_existing_metrics(
+    alerts: list[dict[str, Any]], series: set[str]
+) -> None:
+    page = (DOCS / "troubleshooting.md").read_text()
+    assert set(re.findall(r"`(Opsrun\w+)`", page)) == {alert["alert"] for alert in alerts}
+    named = metrics({*NAME.findall(page)} - {*Login})
+    assert len(named) > 5
+    assert named <= metrics(series)
