@@ -89,12 +89,20 @@ def _node_example(name: str, commands: Sequence[str], parent: Path) -> Path:
     return folder
 
 
+def _graphiql(parent: Path) -> Path:
+    folder = shutil.copytree(ROOT / "graphiql", parent / "graphiql", ignore=_GENERATED)
+    for command in ("ci", "run check", "run build"):
+        call(folder, "npm", *command.split())
+    return parent / "gql" / "transport" / "graphiql_files"
+
+
 INSTALLATIONS: dict[str, Callable[[Path], Path]] = {
     "tools": _tools,
     "web_hub": partial(_node_example, "web-hub", ["ci", "run check", "run test", "run build"]),
     "typescript_client": partial(
         _node_example, "typescript-client", ["ci", "run check", "run prestart"]
     ),
+    "graphiql_files": _graphiql,
     "python_package": partial(_locked_packages, PYTHON_PACKAGE / "requirements.lock"),
     "python_client": partial(_python_example, "python-client"),
     "terminal_watch": partial(_python_example, "terminal-watch"),
@@ -102,7 +110,7 @@ INSTALLATIONS: dict[str, Callable[[Path], Path]] = {
     "custom_resources": _custom_resources,
 }
 # What comes from the npm registry.
-FROM_NPM = ("tools", "web_hub", "typescript_client", "custom_resources")
+FROM_NPM = ("tools", "web_hub", "typescript_client", "graphiql_files", "custom_resources")
 
 
 def install(folder: Path, name: str) -> Path:
@@ -136,6 +144,7 @@ def _installed(name: str) -> Any:
 tools = _installed("tools")
 web_hub = _installed("web_hub")
 typescript_client = _installed("typescript_client")
+graphiql_files = _installed("graphiql_files")
 python_package = _installed("python_package")
 python_client = _installed("python_client")
 terminal_watch = _installed("terminal_watch")

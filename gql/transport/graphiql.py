@@ -1,7 +1,8 @@
-"""GraphiQL, served from local files: it requests nothing from a CDN or another host."""
+"""GraphiQL, as `make graphiql` builds it: it requests nothing from a CDN or another host."""
 
 from pathlib import Path
 
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount
 
 from gql.transport.page_files import PageFiles
@@ -12,5 +13,5 @@ GRAPHIQL_PATH = "/graphiql/"
 
 def graphiql_routes() -> list[Mount]:
     """Return the routes of the page; it sends operations to `../graphql`."""
-    files = PageFiles(Path(__file__).with_name("graphiql_files"))
+    files = GZipMiddleware(PageFiles(Path(__file__).with_name("graphiql_files")))
     return [Mount(GRAPHIQL_PATH.rstrip("/"), files, name="graphiql")]

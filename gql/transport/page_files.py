@@ -8,7 +8,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 HEADERS = {
-    # GraphiQL and the hub's components set style attributes, and their styles hold small images.
+    # GraphiQL's editor and the hub's components add style elements while they run, and a file has
+    # no nonce that would allow only those. Their styles hold small images.
     # 'self' allows WebSockets to the page's own host as well; in Safari since version 16.
     "Content-Security-Policy": "; ".join(
         (

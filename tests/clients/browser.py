@@ -15,6 +15,8 @@ expect.set_options(timeout=PATIENCE_MS)
 
 # Features that test machines lack or tests do not need.
 _ARGUMENTS = (
+    # The pages need nothing from elsewhere.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",

@@ -1,0 +1,1 @@
+import{n as e,t}from"./main.js";var n={jsonc:{parse:e=>e,astFormat:`jsonc`,locStart:()=>0,locEnd:e=>e.length}},r={jsonc:{print:({node:n})=>t(n,e(n,void 0,{insertSpaces:!0,tabSize:2}))}};export{n as parsers,r as printers};
