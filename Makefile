@@ -73,9 +73,9 @@ reference: $(CONTRACT_TOOLS) ## Write the API's reference as one page; needs Nod
 	@made=$$(npm --prefix tests/contract run reference 2>&1) || { echo "$$made"; exit 1; }
 	@echo "The reference is in build/reference/index.html."
 
-graphiql: ## Build the files of GraphiQL from graphiql/, to be committed; needs Node
-	@npm --prefix graphiql ci --loglevel error
-	@npm --prefix graphiql run build
+graphiql: ## Build the files of GraphiQL, to be committed; needs Node
+	@npm --prefix client-examples/graphiql ci --loglevel error
+	@npm --prefix client-examples/graphiql run build
 
 docs: $(DEVELOPMENT) ## Build the documentation's site; after `make reference`, with the API's reference
 	@$(BIN)/python -m opsrun.dev.docs_site build/site
@@ -110,7 +110,7 @@ lock: $(DEVELOPMENT) ## Pin the newest allowed dependencies, with hashes and no 
 
 clean: ## Remove the environment and the tools' files; keeps the data in .opsrun
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
-	  .import_linter_cache .coverage* graphiql/node_modules tests/contract/node_modules bench/peers/node_modules \
+	  .import_linter_cache .coverage* tests/contract/node_modules bench/peers/node_modules \
 	  $(addprefix client-examples/*/,node_modules build dist .venv opsrun_client src/gql)
 
 contract-tools: $(CONTRACT_TOOLS)

@@ -90,9 +90,7 @@ def _node_example(name: str, commands: Sequence[str], parent: Path) -> Path:
 
 
 def _graphiql(parent: Path) -> Path:
-    folder = shutil.copytree(ROOT / "graphiql", parent / "graphiql", ignore=_GENERATED)
-    for command in ("ci", "run check", "run build"):
-        call(folder, "npm", *command.split())
+    _node_example("graphiql", ["ci", "run check", "run build"], parent)
     return parent / "gql" / "transport" / "graphiql_files"
 
 

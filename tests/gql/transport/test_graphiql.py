@@ -14,7 +14,7 @@ from tests.gql.transport.demo import PATH, Demo, client
 
 FOLDER = Path(gql.transport.__file__).with_name("graphiql_files")
 FILES = sorted(path.name for path in FOLDER.iterdir())
-SOURCES = FOLDER.parents[2] / "graphiql"
+SOURCES = FOLDER.parents[2] / "client-examples" / "graphiql"
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ async def test_scripts_are_compressed_on_request(http: httpx.AsyncClient) -> Non
 
 
 def test_the_first_document_fits_the_schema() -> None:
-    schema = build_schema((SOURCES.parent / "schema.graphql").read_text())
+    schema = build_schema((FOLDER.parents[2] / "schema.graphql").read_text())
     assert validate(schema, parse((SOURCES / "src" / "welcome.graphql").read_text())) == []
 
 

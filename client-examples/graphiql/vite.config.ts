@@ -19,7 +19,7 @@ export default defineConfig({
     ],
   },
   build: {
-    outDir: "../gql/transport/graphiql_files",
+    outDir: "../../gql/transport/graphiql_files",
     emptyOutDir: true,
     // The page's policy allows fonts from files only.
     assetsInlineLimit: 0,
