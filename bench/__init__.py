@@ -5,5 +5,6 @@
 - `python -m bench.limits`: the cost of the limits on requests.
 - `python -m bench.telemetry`: the cost of metrics and traces.
 - `python -m bench.painting URL`: from a commit to the painted row, against a running `make dev`.
+- `python -m bench.partitions`: tables partitioned by time, beside today's.
 - `make neighbour-check` (`python -m bench.neighbour`): one tenant attacks, another one works.
 """

@@ -1,11 +1,12 @@
-"""Show how Postgres executes a case: EXPLAIN of its statements under the API's login."""
+"""Show how Postgres executes a read: EXPLAIN of its statements under the API's login."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bench.cases import Case
-from bench.tenants import BenchTenant
+from bench.timing import Work
+from domain.tenancy.models import TenantAccess
+from opsrun.resources import Resources
 from tests.statements import recorded_queries
 
 _EXPLAIN = "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) "
@@ -13,24 +14,34 @@ _EXPLAIN = "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) "
 _OMITTED = {"Result", "Materialize"}
 
 
-async def explain(case: Case, tenant: BenchTenant) -> list[str]:
-    """Return the plans of the case's SELECTs about runs, one line per step."""
-    read = await case.prepare(tenant)
-    with recorded_queries(tenant.api.engine) as queries:
+async def explain(read: Work, api: Resources, access: TenantAccess) -> list[str]:
+    """Return the plans of the SELECTs of a read about runs, one line per step."""
+    lines: list[str] = []
+    for plan in await plans(read, api, access):
+        lines.append(f"{plan['Execution Time']:.2f} ms, {buffers(plan)} buffers")
+        lines += _steps(plan["Plan"], 1)
+    return lines
+
+
+async def plans(read: Work, api: Resources, access: TenantAccess) -> list[Mapping[str, Any]]:
+    """Execute the SELECTs of a read once more; return what EXPLAIN says of each."""
+    with recorded_queries(api.engine) as queries:
         await read()
         # The driver reports a query in the next turn of the event loop.
         await asyncio.sleep(0)
-    lines: list[str] = []
+    explained = []
     for query in queries:
-        if not query.query.startswith(("SELECT", "WITH")):
-            continue
-        async with tenant.api.transactions.tenant(tenant.id, tenant.access.user_id) as session:
-            (plan,) = await session._driver.fetchval(_EXPLAIN + query.query, *query.args)
-        top = plan["Plan"]
-        buffers = top["Shared Hit Blocks"] + top["Shared Read Blocks"]
-        lines.append(f"{plan['Execution Time']:.2f} ms, {buffers} buffers")
-        lines += _steps(top, 1)
-    return lines
+        if query.query.startswith(("SELECT", "WITH")):
+            async with api.transactions.tenant(access.tenant_id, access.user_id) as session:
+                [plan] = await session._driver.fetchval(_EXPLAIN + query.query, *query.args)
+            explained.append(plan)
+    return explained
+
+
+def buffers(plan: Mapping[str, Any]) -> int:
+    """Return how many pages an explained statement read."""
+    top = plan["Plan"]
+    return int(top["Shared Hit Blocks"] + top["Shared Read Blocks"])
 
 
 def _steps(node: Mapping[str, Any], depth: int) -> Iterator[str]:

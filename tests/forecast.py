@@ -23,7 +23,7 @@ SECONDS = {
     "tests/gql": (35, 35),
     "tests/domain": (55, 55),
     "tests/deploy": (90, 90),
-    "tests/bench": (5, 5),
+    "tests/bench": (35, 35),
     "tests/graph": (10, 10),
 }
 CLIENTS = {"tests/contract", "tests/clients", "tests/deploy"}

@@ -38,7 +38,11 @@ async def measure_growth(stage: Stage) -> list[Table]:
             rows.append(_row(case.name, *await compare(reads, rounds)))
         on_large, on_small = await measure_writes((large, small), rounds)
         rows += [_row(step, on_large[step], on_small[step]) for step in on_large]
-        plans = {case.name: await explain(case, large) for case in READS if case.explained}
+        plans = {
+            case.name: await explain(await case.prepare(large), large.api, large.access)
+            for case in READS
+            if case.explained
+        }
     note = "\n".join(
         line for name, lines in plans.items() for line in ("\n" + name, "```text", *lines, "```")
     )

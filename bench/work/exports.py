@@ -27,10 +27,11 @@ def change_export(folder: Path, policies: int, version: int) -> int:
 
 
 def _write(folder: Path, number: int, version: int) -> None:
-    (folder / f"policy-{number}.json").write_text(json.dumps(_policy(number, version)))
+    (folder / f"policy-{number}.json").write_text(json.dumps(policy(number, version)))
 
 
-def _policy(number: int, version: int) -> dict[str, Any]:
+def policy(number: int, version: int) -> dict[str, Any]:
+    """Return a version of a policy, as an export has it."""
     return {
         "@odata.type": "#microsoft.graph.deviceManagementConfigurationPolicy",
         "id": f"00000000-0000-0000-0000-{number:012}",
