@@ -20,6 +20,7 @@ from domain.runs.operations import Operations
 from domain.runs.queries import RunQueries
 from domain.tenancy.claims import ClaimedUser
 from domain.tenancy.models import Principal, TenantAccess, kind_of
+from domain.tenancy.replica import ReplicaReads
 from domain.tenancy.service import Tenancy
 from domain.tenancy.session import DatabaseUnavailableError, TenantSession
 from domain.tenancy.transactions import Transactions
@@ -53,6 +54,7 @@ class UseCases:
     """The domain, as the composition root built it."""
 
     transactions: Transactions
+    reads: Transactions | ReplicaReads
     tenancy: Tenancy
     runs: RunQueries
     feeds: TenantFeeds
@@ -95,7 +97,6 @@ class Context:
     links: HubLinks
     default_window: timedelta
     request: Request
-    # The subscription that this is the context of.
     subscription: "Subscriber | None" = None
     # The tenant that it entered first. A foreign id or cursor makes it enter others to refuse it.
     _tenant_id: UUID | None = None
@@ -270,16 +271,16 @@ class Context:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Run a repository's query for a member, in a separate transaction."""
-        return await self.cases.transactions.read(query, access, *args, **kwargs)
+        """Run a query for a member; a replica would not yet have what a subscription reads."""
+        reads = self.cases.reads if self.subscription is None else self.cases.transactions
+        return await reads.read(query, access, *args, **kwargs)
 
     async def load(
         self, query: Fetch[K, V], access: TenantAccess, key: K, **arguments: Any
     ) -> V | None:
         """Read `key` together with all other keys that are loaded at the same moment.
 
-        One call of `query(session, keys, **arguments)` serves them all. Nothing is cached, so a
-        stream never sees an old result.
+        One call of `query(session, keys, **arguments)` serves them all, and nothing is cached.
         """
         name = (query, access.tenant_id, tuple(sorted(arguments.items())))
         if name not in self._loaders:

@@ -15,6 +15,7 @@ from domain.runs.feed import TenantFeeds
 from domain.runs.operations import Operations
 from domain.runs.queries import RunQueries
 from domain.runs.starting import RunStarter
+from domain.tenancy.replica import ReplicaReads
 from domain.tenancy.service import Tenancy
 from domain.tenancy.transactions import Transactions
 from opsrun.postgres.engines import Login, open_engine, require_login
@@ -73,7 +74,12 @@ def pool_wait_histogram() -> Histogram:
 
 
 def use_cases(
-    resources: Resources, *, max_active_runs: int, send: Send | None = None, share: int = 0
+    resources: Resources,
+    *,
+    max_active_runs: int,
+    send: Send | None = None,
+    share: int = 0,
+    replica: ReplicaReads | None = None,
 ) -> "UseCases":
     """Compose the use cases for the API; see `RunStarter` for the limits of a tenant."""
     # Imported here, so that workers and maintenance start without the GraphQL library.
@@ -90,6 +96,7 @@ def use_cases(
     )
     return UseCases(
         transactions=transactions,
+        reads=replica or transactions,
         tenancy=Tenancy(transactions),
         runs=RunQueries(transactions),
         feeds=TenantFeeds(transactions, wakeups),

@@ -25,7 +25,13 @@ OTHER_POSTGRES = "TEST_POSTGRES_URL"
 # or of all run types therefore covers what another package adds.
 sys.path.insert(0, str(Path(__file__).parent / "package"))
 
-pytest_plugins = ["tests.valkey", "tests.installing", "tests.forecast", "tests.wheel"]
+pytest_plugins = [
+    "tests.valkey",
+    "tests.installing",
+    "tests.forecast",
+    "tests.wheel",
+    "tests.standby",
+]
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background job ignores Ctrl-C; the programs that tests start would inherit that.

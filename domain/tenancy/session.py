@@ -14,7 +14,14 @@ from sqlalchemy import Executable, TextClause
 from sqlalchemy.exc import MultipleResultsFound, NoResultFound
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
-from domain.tenancy.statements import MEMBER, TENANT, Statement, confined
+from domain.tenancy.statements import (
+    MEMBER,
+    TENANT,
+    Statement,
+    TenantVersion,
+    confined,
+    confined_at,
+)
 
 T = TypeVar("T")
 AnyStatement = Statement | Executable
@@ -32,6 +39,10 @@ class DatabaseUnavailableError(Exception):
     One exception: if the connection broke during COMMIT, or during a change of one statement, the
     change may be committed. Every write of the ledger can therefore be repeated safely.
     """
+
+
+class OtherVersionError(Exception):
+    """A standby has another version of the tenant's runs than the primary had."""
 
 
 class RefusedError(Exception):
@@ -168,6 +179,30 @@ class TenantRead(TenantSession):
     ) -> tuple[str, Sequence[Any]]:
         text, arguments = TenantSession._prepared(self, statement, parameters)
         return confined(text, arguments, self.tenant_id, self.user_id)
+
+
+@dataclass(frozen=True, slots=True)
+class StandbyRead(TenantSession):
+    """Reads in one tenant on a standby, which all see the tenant's runs at one version.
+
+    Each statement raises OtherVersionError if the standby has another version.
+    """
+
+    version: TenantVersion = field(kw_only=True)
+
+    async def rows(
+        self, statement: AnyStatement, parameters: Parameters = _NOTHING
+    ) -> Sequence[AnyRow]:
+        rows = await TenantSession.rows(self, statement, parameters)
+        if not rows[0].has_version:
+            raise OtherVersionError
+        return rows if rows[0].is_row else ()
+
+    def _prepared(
+        self, statement: AnyStatement, parameters: Parameters
+    ) -> tuple[str, Sequence[Any]]:
+        text, arguments = TenantSession._prepared(self, statement, parameters)
+        return confined_at(text, arguments, self.tenant_id, self.user_id, self.version)
 
 
 @dataclass(frozen=True, slots=True)

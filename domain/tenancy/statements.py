@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -24,6 +24,7 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    text,
     true,
 )
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
@@ -159,4 +160,55 @@ def _confined_text(text: str, arguments: int) -> str:
         f" set_config('opsrun.user_id', ${arguments + 2}, true) AS member"
         f") AS setting CROSS JOIN LATERAL (SELECT query.* FROM ({text}) AS query"
         " WHERE setting.tenant IS NOT NULL AND setting.member IS NOT NULL OFFSET 0) AS answer"
+    )
+
+
+class TenantVersion(NamedTuple):
+    """The transactions that last wrote a tenant's row and its feed's row (`xmin`).
+
+    A standby has the same rows. Each change of a run writes the feed's row last, and keeps it
+    locked until the commit. Two servers with the same version therefore show the same runs.
+    """
+
+    feed: int
+    tenant: int
+
+
+_VERSION = (
+    "SELECT feed.xmin AS feed, tenant.xmin AS tenant FROM opsrun.tenant_feed AS feed"
+    " JOIN opsrun.tenant ON tenant.id = feed.tenant_id WHERE feed.tenant_id = "
+)
+VERSION = Statement(text(f"{_VERSION}:{TENANT.key}").bindparams(TENANT))
+"""Reads the `TenantVersion`; no row if the tenant is deleted."""
+
+
+def confined_at(
+    query: str,
+    arguments: Sequence[Any],
+    tenant_id: UUID,
+    user_id: UUID | None,
+    version: TenantVersion,
+) -> tuple[str, list[Any]]:
+    """Make a query run only on a standby with this version of the tenant; see `confined`.
+
+    Each row has two more columns: `has_version` and, if that is true, `is_row`. Without rows, the
+    answer is one row in which `is_row` is null.
+    """
+    user = "" if user_id is None else str(user_id)
+    return _text_at(query, len(arguments)), [*arguments, str(tenant_id), user, *version]
+
+
+@lru_cache(maxsize=1000)
+def _text_at(query: str, arguments: int) -> str:
+    # A server that was promoted has left the primary's history.
+    return (
+        "SELECT answer.*, standby.has_version FROM ("  # noqa: S608 - the text is that of a statement
+        f"SELECT set_config('opsrun.tenant_id', ${arguments + 1}, true) AS tenant,"
+        f" set_config('opsrun.user_id', ${arguments + 2}, true) AS member"
+        ") AS setting CROSS JOIN LATERAL (SELECT pg_is_in_recovery() AND EXISTS ("
+        f"SELECT FROM ({_VERSION} CAST(setting.tenant AS uuid)) AS version"
+        f" WHERE version.feed = ${arguments + 3} AND version.tenant = ${arguments + 4}"
+        ") AS has_version WHERE setting.member IS NOT NULL OFFSET 0) AS standby"
+        f" LEFT JOIN LATERAL (SELECT query.*, true AS is_row FROM ({query}) AS query"
+        " WHERE standby.has_version OFFSET 0) AS answer ON true"
     )

@@ -17,11 +17,13 @@ from domain.tenancy.session import (
     DatabaseUnavailableError,
     Driver,
     InstallationSession,
+    StandbyRead,
     TenantRead,
     TenantSession,
     UserRead,
     in_time,
 )
+from domain.tenancy.statements import TenantVersion
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -110,6 +112,14 @@ class Transactions:
         """Open a session for reads in a tenant, each statement in one round trip; see `read`."""
         async with self._connection(user_id or tenant_id) as driver:
             yield TenantRead(driver, tenant_id, user_id)
+
+    @asynccontextmanager
+    async def reading_at(
+        self, version: TenantVersion, access: TenantAccess
+    ) -> AsyncIterator[TenantSession]:
+        """Open a session for reads on a standby that has this version of the tenant's runs."""
+        async with self._connection(access.user_id) as driver:
+            yield StandbyRead(driver, access.tenant_id, access.user_id, version=version)
 
     async def write(
         self,
@@ -254,6 +264,11 @@ def _is_outage(error: BaseException, driver: Driver) -> bool:
     return isinstance(error, ConnectionError | asyncpg.InternalClientError) or (
         isinstance(error, asyncpg.InterfaceError) and driver.is_closed()
     )
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Return whether a standby ended only the statement, which stood in the way of its replay."""
+    return isinstance(error.__cause__, asyncpg.SerializationError)
 
 
 async def _roll_back(driver: Driver) -> None:

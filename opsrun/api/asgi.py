@@ -29,6 +29,7 @@ from opsrun.api.hub import hub_app, hub_folder
 from opsrun.api.monitoring import Monitor
 from opsrun.auth.tokens import OidcTokens, RecentTokens, Tokens, bearer, tokens
 from opsrun.postgres.engines import Login
+from opsrun.postgres.replica import ReplicaMetrics, open_replica
 from opsrun.resources import Resources, open_resources, use_cases
 from opsrun.settings import Settings
 from opsrun.telemetry.tracing import open_tracer
@@ -66,6 +67,7 @@ async def open_api(
     async with (
         open_tracer(settings, "api") as tracer,
         open_resources(settings, Login.API) as resources,
+        open_replica(settings, resources.transactions) as replica,
         open_database_check(settings) as database,
         open_admission(settings, resources.transactions, schema._schema) as admission,
         open_sender(settings.require_redis_url(), tracer) as send,
@@ -74,12 +76,15 @@ async def open_api(
         recent = RecentTokens(verifier)
         monitor = Monitor(checks(database, resources, verifier), wakeups=resources.wakeups)
         monitor.registry.register(resources.pool_wait)
+        if replica is not None:
+            monitor.registry.register(ReplicaMetrics(replica))
         contexts = Contexts(
             use_cases(
                 resources,
                 max_active_runs=settings.tenant_max_active_runs,
                 send=send,
                 share=settings.tenant_concurrency,
+                replica=replica,
             ),
             lambda authorization: recent.verify(bearer(authorization)),
             admission.budgets,

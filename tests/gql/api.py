@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 from prometheus_client import CollectorRegistry
 
+from domain.tenancy.replica import ReplicaReads
 from domain.tenancy.roles import TenantRole
 from gql.context import UseCases
 from gql.ids import GlobalId
@@ -61,10 +62,16 @@ async def running_api(settings: Settings) -> AsyncIterator[RunningApi]:
     opened: list[Resources] = []
     built: list[UseCases] = []
 
-    def note(resources: Resources, *, max_active_runs: int, **_: object) -> UseCases:
+    def note(
+        resources: Resources,
+        *,
+        max_active_runs: int,
+        replica: ReplicaReads | None = None,
+        **_: object,
+    ) -> UseCases:
         # Starts send no messages, so that tests decide when to relay a run.
         opened.append(resources)
-        built.append(use_cases(resources, max_active_runs=max_active_runs))
+        built.append(use_cases(resources, max_active_runs=max_active_runs, replica=replica))
         return built[-1]
 
     with pytest.MonkeyPatch.context() as patch:

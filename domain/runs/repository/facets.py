@@ -38,6 +38,7 @@ from domain.lifecycle import ACTIVE_STATUSES, BUCKET_RULES, StatusBucket
 from domain.runs.models import RunFacets, RunFilter
 from domain.tables import ACTIVE_SQL, operation_run, run_count
 from domain.tenancy.models import Initiator
+from domain.tenancy.replica import replicated
 from domain.tenancy.session import TenantSession
 from domain.tenancy.statements import TENANT, Statement
 
@@ -222,6 +223,7 @@ def _newest_name(top: Any, in_window: Sequence[ColumnElement[bool]]) -> ScalarSe
     )
 
 
+@replicated
 async def facets(session: TenantSession, run_filter: RunFilter) -> RunFacets:
     """Count the matching runs by bucket, by type and by initiator.
 

@@ -26,6 +26,7 @@ from domain.runs.failures import RunFailure
 from domain.runs.models import COLUMNS, FailureGroup, OperationRun, RunEvent, RunFilter, SkippedItem
 from domain.runs.repository.rows import event_of, select_events, select_runs
 from domain.tables import ACTIVE_SQL, operation_run, run_event, run_failure, run_item
+from domain.tenancy.replica import replicated
 from domain.tenancy.session import AnyRow, TenantSession
 from domain.tenancy.statements import TENANT, Statement, any_of, array_of, each, first_of_each
 
@@ -65,6 +66,7 @@ def _index_prefixes(run_filter: RunFilter) -> Mapping[str, Collection[Any]]:
     return buckets if run_filter.status_buckets else {}
 
 
+@replicated
 async def page(
     session: TenantSession,
     run_filter: RunFilter,
@@ -146,6 +148,7 @@ def _by_ids(columns: frozenset[str]) -> Statement:
     )
 
 
+@replicated
 async def by_ids(
     session: TenantSession, run_ids: Sequence[UUID], *, columns: frozenset[str] = COLUMNS
 ) -> Mapping[UUID, OperationRun]:
@@ -196,6 +199,7 @@ _ITEMS = _pages(select(run_item).where(_SKIPPED), run_item.c.item_key)
 _EVENTS = _pages(select_events().add_columns(run_event.c.run_id), run_event.c.version)
 
 
+@replicated
 async def failures(
     session: TenantSession,
     run_ids: Sequence[UUID],
@@ -209,6 +213,7 @@ async def failures(
     return _grouped(await session.rows(_FAILURES[after is not None], values), _failure)
 
 
+@replicated
 async def skipped(
     session: TenantSession, run_ids: Sequence[UUID], *, after: str | None, limit: int
 ) -> Mapping[UUID, Sequence[SkippedItem]]:
@@ -232,6 +237,7 @@ _FAILURE_GROUPS = Statement(
 )
 
 
+@replicated
 async def failure_groups(
     session: TenantSession, run_ids: Sequence[UUID]
 ) -> Mapping[UUID, Sequence[FailureGroup]]:
@@ -243,6 +249,7 @@ async def failure_groups(
     return _grouped(await session.rows(_FAILURE_GROUPS, {"run_ids": run_ids}), group)
 
 
+@replicated
 async def events(
     session: TenantSession, run_ids: Sequence[UUID], *, after: int | None, limit: int
 ) -> Mapping[UUID, Sequence[RunEvent]]:

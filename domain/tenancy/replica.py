@@ -1,0 +1,146 @@
+"""Reads of runs that a hot standby answers instead of the primary, but never with older runs.
+
+A read first asks the primary for the tenant's version, which is one small statement. The standby
+then answers only if it has exactly this version; otherwise the primary answers (ADR 23).
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from enum import StrEnum
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
+from uuid import UUID
+
+from domain.concurrency.shared_reads import SharedReads
+from domain.outages import Outage
+from domain.tenancy.models import TenantAccess
+from domain.tenancy.roles import VIEW
+from domain.tenancy.session import DatabaseUnavailableError, OtherVersionError, TenantSession
+from domain.tenancy.statements import VERSION, TenantVersion
+from domain.tenancy.transactions import Transactions, is_conflict
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Query = TypeVar("Query", bound=Callable[..., Awaitable[Any]])
+
+# Seconds that the replica may take for a read. Then the primary answers.
+PATIENCE = 2.0
+
+logger = logging.getLogger(__name__)
+_replicated: set[Callable[..., Any]] = set()
+
+
+def replicated(query: Query) -> Query:
+    """Mark a query whose answer is the same at the same `TenantVersion`.
+
+    Everything that it returns changes only in transactions that also write the row of the
+    tenant's feed or of the tenant.
+    """
+    _replicated.add(query)
+    return query
+
+
+class Outcome(StrEnum):
+    """What became of a read that the replica may answer; unless `ANSWERED`, the primary answers."""
+
+    ANSWERED = "answered"
+    OTHER_VERSION = "other_version"
+    FAILED = "failed"
+    AWAY = "away"
+
+
+class ReplicaReads:
+    """Runs `replicated` queries on a standby that has the primary's version of the tenant."""
+
+    def __init__(
+        self,
+        primary: Transactions,
+        connect: Callable[[], AbstractAsyncContextManager[Transactions]],
+    ) -> None:
+        """Use the standby that `connect` opens."""
+        self._primary = primary
+        self._connect = connect
+        self._versions = SharedReads(self._version, capacity=1)
+        # The standby, and what ends its use.
+        self._connected: tuple[Transactions, asyncio.Future[Exception]] | None = None
+        self._outage = Outage(
+            logger, lost="Cannot read from the replica", back="The replica answers again"
+        )
+        self.outcomes = Counter[Outcome]()
+
+    async def read(
+        self,
+        query: Callable[Concatenate[TenantSession, P], Awaitable[T]],
+        access: TenantAccess,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Run a query of a repository for a member; see `Transactions.read`.
+
+        Raises:
+            ForbiddenError: the role does not have VIEW.
+        """
+        if query in _replicated:
+            access.require(VIEW)
+            outcome, answer = await self._ask(lambda s: query(s, *args, **kwargs), access)
+            self.outcomes[outcome] += 1
+            if outcome is Outcome.ANSWERED:
+                return cast("T", answer)
+        return await self._primary.read(query, access, *args, **kwargs)
+
+    async def _ask(
+        self, query: Callable[[TenantSession], Awaitable[T]], access: TenantAccess
+    ) -> tuple[Outcome, T | None]:
+        """Return the replica's answer, or why there is none."""
+        if self._connected is None:
+            return Outcome.AWAY, None
+        replica, failure = self._connected
+        version = await self._versions.get(access.tenant_id)
+        if version is None:
+            return Outcome.OTHER_VERSION, None
+        outcome, answer = Outcome.OTHER_VERSION, None
+        try:
+            async with asyncio.timeout(PATIENCE), replica.reading_at(version, access) as session:
+                answer = await query(session)
+            outcome = Outcome.ANSWERED
+        except OtherVersionError:
+            pass
+        except (DatabaseUnavailableError, TimeoutError) as error:
+            if not is_conflict(error) and not failure.done():
+                self._connected = None
+                failure.set_result(error)
+            return Outcome.FAILED, None
+        except Exception:  # noqa: BLE001 - unless it is the replica's fault, the primary raises it too
+            return Outcome.FAILED, None
+        self._outage.recovered()
+        return outcome, answer
+
+    async def _version(self, tenant_id: UUID) -> TenantVersion | None:
+        async with self._primary.reading(tenant_id) as session:
+            row = await session.one_or_none(VERSION)
+        return row and TenantVersion(*row)
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[Self]:
+        """Stay connected to the replica during the context, whenever it is there."""
+        task = asyncio.create_task(self._stay_connected())
+        try:
+            yield self
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _stay_connected(self) -> None:
+        while True:
+            try:
+                async with self._connect() as replica:
+                    failure = asyncio.get_running_loop().create_future()
+                    self._connected = replica, failure
+                    pause = self._outage.failed(await failure)
+                    # The pool's last reads end within this time.
+                    await asyncio.sleep(PATIENCE)
+            except Exception as error:  # noqa: BLE001 - the primary answers until it works
+                pause = self._outage.failed(error)
+            await asyncio.sleep(pause)
