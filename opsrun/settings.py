@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     """PostgreSQL 15 or newer: postgresql://login:password@host:port/database."""
     replica_url: SecretStr | None = None
-    """Hot standby of the database that answers the API's reads of runs while it is up to date."""
+    """Hot standby of the database that answers reads of runs while it is up to date."""
     redis_url: Annotated[SecretStr, AfterValidator(require_redis_url)] | None = None
     """Redis 7 or Valkey: redis://:password@host:port/0, or rediss://… for TLS."""
     settings_folder: Path | None = None

@@ -1,7 +1,7 @@
-"""Reads of runs that a hot standby answers instead of the primary, but never with older runs.
+"""Reads of runs that a replica answers instead of the primary, but never with older runs (ADR 23).
 
-A read first asks the primary for the tenant's version, which is one small statement. The standby
-then answers only if it has exactly this version; otherwise the primary answers (ADR 23).
+A read first asks the primary for the tenant's version, with one small statement. The replica
+answers only if it has exactly this version; otherwise the primary does.
 """
 
 import asyncio
@@ -33,10 +33,9 @@ _replicated: set[Callable[..., Any]] = set()
 
 
 def replicated(query: Query) -> Query:
-    """Mark a query whose answer is the same at the same `TenantVersion`.
+    """Mark a query that returns the same wherever the tenant has the same `TenantVersion`.
 
-    Everything that it returns changes only in transactions that also write the row of the
-    tenant's feed or of the tenant.
+    What it reads changes only in transactions that also write the row of the tenant or its feed.
     """
     _replicated.add(query)
     return query
@@ -52,18 +51,18 @@ class Outcome(StrEnum):
 
 
 class ReplicaReads:
-    """Runs `replicated` queries on a standby that has the primary's version of the tenant."""
+    """Runs `replicated` queries on a replica if it has the primary's version of the tenant."""
 
     def __init__(
         self,
         primary: Transactions,
         connect: Callable[[], AbstractAsyncContextManager[Transactions]],
     ) -> None:
-        """Use the standby that `connect` opens."""
+        """Use the replica that `connect` opens."""
         self._primary = primary
         self._connect = connect
         self._versions = SharedReads(self._version, capacity=1)
-        # The standby, and what ends its use.
+        # The replica, and what ends its use.
         self._connected: tuple[Transactions, asyncio.Future[Exception]] | None = None
         self._outage = Outage(
             logger, lost="Cannot read from the replica", back="The replica answers again"
@@ -139,7 +138,7 @@ class ReplicaReads:
                     failure = asyncio.get_running_loop().create_future()
                     self._connected = replica, failure
                     pause = self._outage.failed(await failure)
-                    # The pool's last reads end within this time.
+                    # Reads that still use the connections end within this time.
                     await asyncio.sleep(PATIENCE)
             except Exception as error:  # noqa: BLE001 - the primary answers until it works
                 pause = self._outage.failed(error)

@@ -42,7 +42,7 @@ class DatabaseUnavailableError(Exception):
 
 
 class OtherVersionError(Exception):
-    """A standby has another version of the tenant's runs than the primary had."""
+    """A replica has another version of the tenant than the primary had."""
 
 
 class RefusedError(Exception):
@@ -182,10 +182,10 @@ class TenantRead(TenantSession):
 
 
 @dataclass(frozen=True, slots=True)
-class StandbyRead(TenantSession):
-    """Reads in one tenant on a standby, which all see the tenant's runs at one version.
+class ReplicaRead(TenantSession):
+    """Reads in one tenant on a replica, which all see one version of the tenant's runs.
 
-    Each statement raises OtherVersionError if the standby has another version.
+    Each statement raises OtherVersionError if the replica has another version.
     """
 
     version: TenantVersion = field(kw_only=True)

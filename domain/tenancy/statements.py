@@ -164,10 +164,10 @@ def _confined_text(text: str, arguments: int) -> str:
 
 
 class TenantVersion(NamedTuple):
-    """The transactions that last wrote a tenant's row and its feed's row (`xmin`).
+    """The transactions that last wrote a tenant's row and the row of its feed (`xmin`).
 
-    A standby has the same rows. Each change of a run writes the feed's row last, and keeps it
-    locked until the commit. Two servers with the same version therefore show the same runs.
+    A replica has the same rows. Each change of runs writes the feed's row last, and keeps it
+    locked until the commit. So a tenant has the same runs on two servers with the same version.
     """
 
     feed: int
@@ -189,7 +189,7 @@ def confined_at(
     user_id: UUID | None,
     version: TenantVersion,
 ) -> tuple[str, list[Any]]:
-    """Make a query run only on a standby with this version of the tenant; see `confined`.
+    """Make a query run only on a replica with this version of the tenant; see `confined`.
 
     Each row has two more columns: `has_version` and, if that is true, `is_row`. Without rows, the
     answer is one row in which `is_row` is null.
@@ -200,15 +200,15 @@ def confined_at(
 
 @lru_cache(maxsize=1000)
 def _text_at(query: str, arguments: int) -> str:
-    # A server that was promoted has left the primary's history.
+    # A promoted server has left the primary's history.
     return (
-        "SELECT answer.*, standby.has_version FROM ("  # noqa: S608 - the text is that of a statement
+        "SELECT answer.*, replica.has_version FROM ("  # noqa: S608 - the text is that of a statement
         f"SELECT set_config('opsrun.tenant_id', ${arguments + 1}, true) AS tenant,"
         f" set_config('opsrun.user_id', ${arguments + 2}, true) AS member"
         ") AS setting CROSS JOIN LATERAL (SELECT pg_is_in_recovery() AND EXISTS ("
         f"SELECT FROM ({_VERSION} CAST(setting.tenant AS uuid)) AS version"
         f" WHERE version.feed = ${arguments + 3} AND version.tenant = ${arguments + 4}"
-        ") AS has_version WHERE setting.member IS NOT NULL OFFSET 0) AS standby"
+        ") AS has_version WHERE setting.member IS NOT NULL OFFSET 0) AS replica"
         f" LEFT JOIN LATERAL (SELECT query.*, true AS is_row FROM ({query}) AS query"
-        " WHERE standby.has_version OFFSET 0) AS answer ON true"
+        " WHERE replica.has_version OFFSET 0) AS answer ON true"
     )

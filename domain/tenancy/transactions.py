@@ -17,7 +17,7 @@ from domain.tenancy.session import (
     DatabaseUnavailableError,
     Driver,
     InstallationSession,
-    StandbyRead,
+    ReplicaRead,
     TenantRead,
     TenantSession,
     UserRead,
@@ -117,9 +117,9 @@ class Transactions:
     async def reading_at(
         self, version: TenantVersion, access: TenantAccess
     ) -> AsyncIterator[TenantSession]:
-        """Open a session for reads on a standby that has this version of the tenant's runs."""
+        """Open a session for reads on a replica that has this version of the tenant."""
         async with self._connection(access.user_id) as driver:
-            yield StandbyRead(driver, access.tenant_id, access.user_id, version=version)
+            yield ReplicaRead(driver, access.tenant_id, access.user_id, version=version)
 
     async def write(
         self,
@@ -267,7 +267,7 @@ def _is_outage(error: BaseException, driver: Driver) -> bool:
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Return whether a standby ended only the statement, which stood in the way of its replay."""
+    """Return whether a replica ended only the statement, which stood in the way of its replay."""
     return isinstance(error.__cause__, asyncpg.SerializationError)
 
 

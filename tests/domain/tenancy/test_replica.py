@@ -23,7 +23,7 @@ from domain.tenancy import replica
 from domain.tenancy.models import TenantAccess
 from domain.tenancy.replica import Outcome, ReplicaReads, replicated
 from domain.tenancy.roles import TenantRole
-from domain.tenancy.session import StandbyRead, TenantSession
+from domain.tenancy.session import ReplicaRead, TenantSession
 from domain.tenancy.transactions import Transactions
 from opsrun.postgres.engines import Login, open_engine
 from tests.acts import age, claim, inventory_maintenance, lose_worker, relay, until
@@ -221,7 +221,7 @@ async def test_the_primary_answers_what_the_replica_cannot(
 
     @replicated
     async def not_migrated(session: TenantSession) -> bool:
-        if isinstance(session, StandbyRead):
+        if isinstance(session, ReplicaRead):
             await session.rows(text("SELECT no_such_column FROM opsrun.operation_run"))
         return True
 
@@ -244,7 +244,7 @@ async def test_a_read_that_stands_in_the_way_of_replay_moves_to_the_primary(
 
     @replicated
     async def lengthy(session: TenantSession) -> bool:
-        if isinstance(session, StandbyRead):
+        if isinstance(session, ReplicaRead):
             await session.rows(text("SELECT pg_sleep(20) FROM opsrun.operation_run"))
         return True
 
