@@ -77,7 +77,7 @@ async def open_api(
         monitor = Monitor(checks(database, resources, verifier), wakeups=resources.wakeups)
         monitor.registry.register(resources.pool_wait)
         if replica is not None:
-            monitor.registry.register(ReplicaMetrics(replica))
+            monitor.registry.register(ReplicaMetrics(replica.outcomes))
         contexts = Contexts(
             use_cases(
                 resources,

@@ -1,6 +1,6 @@
 """A hot standby that answers reads of runs (ADR 23)."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 
 from prometheus_client.core import CounterMetricFamily, Metric
@@ -66,10 +66,10 @@ def _replica_named() -> Iterator[None]:
 
 
 class ReplicaMetrics(Collector):
-    """Counts the reads by their outcome."""
+    """Exports how many reads had each outcome."""
 
-    def __init__(self, reads: ReplicaReads) -> None:
-        self._reads = reads
+    def __init__(self, outcomes: Mapping[Outcome, int]) -> None:
+        self._outcomes = outcomes
 
     def collect(self) -> Iterator[Metric]:
         counts = CounterMetricFamily(
@@ -78,5 +78,5 @@ class ReplicaMetrics(Collector):
             labels=["outcome"],
         )
         for outcome in Outcome:
-            counts.add_metric([outcome], self._reads.outcomes[outcome])
+            counts.add_metric([outcome], self._outcomes.get(outcome, 0))
         yield counts

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from gql.metrics import ApiMetrics
 from opsrun.api.monitoring import Monitor
 from opsrun.postgres.engines import Login
+from opsrun.postgres.replica import ReplicaMetrics
 from opsrun.resources import pool_wait_histogram
 from opsrun.valkey.wakeups import RedisWakeUps
 from workers.metrics import MaintenanceMetrics, show_file_threads
@@ -36,6 +37,7 @@ def series() -> set[str]:
     MaintenanceMetrics(registry)
     show_file_threads(registry, FILE_THREADS)
     registry.register(pool_wait_histogram())
+    registry.register(ReplicaMetrics({}))
     return {family.name + end for family in registry.collect() for end in ENDINGS[family.type]}
 
 
