@@ -27,7 +27,7 @@ _IDLE_POLLS = 3
 _RESCUE_SECONDS = 3.0
 # Short enough that another worker has a lost run within its lease and 15 seconds.
 _MOST_GRACE = timedelta(seconds=5)
-_PURGE_SECONDS = 60.0
+_PURGE_SECONDS = 300.0
 _COLLECT_SECONDS = 6 * 3600.0
 _SCOPES_SECONDS = 10.0
 _SCOPE_TAGS_SECONDS = 300.0
