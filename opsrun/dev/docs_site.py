@@ -32,7 +32,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     "Read policies": ["exports.md", "graph.md"],
     "Operate": [
         *("deployment.md", "operations.md", "settings.md", "connections.md", "monitoring.md"),
-        *("troubleshooting.md", "faults.md", "security.md"),
+        *("troubleshooting.md", "faults.md", "scale.md", "security.md"),
     ],
     "How it works": ["architecture.md", "performance.md", "contributing.md"],
     "Releases": ["changelog.md", "reporting.md"],

@@ -6,7 +6,7 @@ Each statement enters its tenant, so it needs no transaction (`Transactions.writ
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import (
     BindParameter,
@@ -37,6 +37,7 @@ from domain.runs.repository.recording import (
     recorded,
 )
 from domain.runs.repository.rows import select_runs
+from domain.runs.run_ids import new_run_id
 from domain.tables import operation_run
 from domain.tenancy.models import Initiator
 from domain.tenancy.session import TenantSession
@@ -100,7 +101,7 @@ async def insert_pending(
     row = await session.one_or_none(
         _INSERT,
         {
-            "id": uuid4(),
+            "id": new_run_id(),
             "resource": resource,
             "action": action,
             "idempotency_key": key,
