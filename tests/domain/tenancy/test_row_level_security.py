@@ -24,6 +24,7 @@ from domain.tenancy.roles import TenantRole
 from domain.tenancy.session import Session
 from domain.tenancy.transactions import Transactions
 from opsrun.postgres.engines import Login
+from tests.databases import PREFIX
 from tests.ledger import INSTALLATION_TABLES, PROTECTED_TABLES, TENANT_COLUMNS, count_rows
 from tests.world import World
 
@@ -337,8 +338,9 @@ async def test_no_login_has_a_role_attribute_or_owns_the_schema(neighbours: Neig
     rows = await here.rows(
         "SELECT rolname, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication,"
         " pg_has_role(oid, (SELECT nspowner FROM pg_namespace WHERE nspname = :schema), 'MEMBER')"
-        " FROM pg_roles WHERE rolname LIKE 'opsrun%'",
+        " FROM pg_roles WHERE rolname LIKE 'opsrun%' AND NOT starts_with(rolname, :of_tests)",
         schema=SCHEMA,
+        of_tests=PREFIX,
     )
     assert {row.rolname for row in rows} == set(Login)
     assert not any(any(row[1:]) for row in rows)
