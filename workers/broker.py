@@ -151,7 +151,8 @@ class RunBroker(RedisStreamBroker):
 
         New ones lead to the primary, once the address does.
         """
-        await self.connection_pool.disconnect(inuse_connections=False)
+        with suppress(*_OUTAGE):
+            await self.connection_pool.disconnect(inuse_connections=False)
 
     async def require_listener(self) -> None:
         """Raise the reason if the listener cannot read its queue."""

@@ -156,7 +156,10 @@ class Maintenance:
             return await provider_of(settings, call).scopes()
         except ProducerError as error:
             logger.warning("The scopes of tenant %s are unknown: %s", tenant_id, error)
-            return ()
+        except Exception:
+            # The others of its batch go on.
+            logger.exception("The scopes of tenant %s could not be read", tenant_id)
+        return ()
 
 
 def _asks(settings: ProviderSettings) -> bool:

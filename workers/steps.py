@@ -33,7 +33,7 @@ class Steps:
         """Repeat the step every `seconds`, and log each failure.
 
         A step that failed is tried again after `seconds` and a second more for each failure in
-        succession, but after 30 s at the latest.
+        succession, but after 30 s, or a tenth of `seconds`, at the latest.
         """
         name, failures = step.__name__, 0
         # Create each series now, because a rate ignores the first value of a series.
@@ -55,7 +55,8 @@ class Steps:
                 self._failures.pop(name, None)
                 self._succeeded_at[name] = monotonic()
                 self._metrics.step_succeeded.labels(name).set_to_current_time()
-            await asyncio.sleep(min(seconds + failures, _MOST_PAUSE) if failures else seconds)
+            most = max(_MOST_PAUSE, seconds / 10)
+            await asyncio.sleep(min(seconds + failures, most) if failures else seconds)
 
     def require(self, name: str) -> None:
         """Raise the step's last error if it has not succeeded for `STALL_SECONDS`."""

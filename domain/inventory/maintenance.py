@@ -1,6 +1,7 @@
 """The maintenance of scopes and retention. It needs the maintenance login."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol, TypeVar
 from uuid import UUID
@@ -18,8 +19,12 @@ from domain.tenancy.transactions import Transactions
 
 T = TypeVar("T", covariant=True)
 
+logger = logging.getLogger(__name__)
+
 BATCH = 100
-TENANTS = 1000
+TENANTS = 250
+# The database is probably away if so many tenants fail.
+MOST_FAILURES = 10
 # Groups and members: their rows are small.
 GROUPS_BATCH = 10_000
 # Longer than any run: a sync stores documents before the snapshot refers to them.
@@ -56,27 +61,61 @@ class InventoryMaintenance:
     async def purge(self) -> None:
         """Delete all runs past retention, the documents that they used, and removed groups.
 
-        With nothing to delete, it costs one step of an index for each tenant.
+        A tenant with nothing to delete costs some steps of indexes. One that fails delays no other.
+
+        Raises:
+            Exception: the last failure, after all tenants, or when `MOST_FAILURES` have failed.
         """
+        await self._visit(self._due(), self._purge)
+
+    async def _due(self) -> AsyncIterator[UUID]:
         async for page in self._tenants(retention.next_to_purge):
-            for tenant_id in (id_ for id_, is_due in page if is_due):
-                with log_context(tenant_id=tenant_id):
-                    while await self.purge_runs(tenant_id) == BATCH:
-                        pass
-                    await self._collect_documents_of(tenant_id)
-                    while await self.purge_groups(tenant_id) == GROUPS_BATCH:
-                        pass
+            for tenant_id, is_due in page:
+                if is_due:
+                    yield tenant_id
+
+    async def _purge(self, tenant_id: UUID) -> None:
+        while await self.purge_runs(tenant_id) == BATCH:
+            pass
+        await self._collect_documents_of(tenant_id)
+        while await self.purge_groups(tenant_id) == GROUPS_BATCH:
+            pass
 
     async def collect_all_documents(self) -> None:
         """Delete every tenant's unused documents.
 
         It reads all documents of all tenants. It finds those that `purge` left because they were
         too young, or that a killed sync stored.
+
+        Raises:
+            Exception: as `purge`.
         """
-        async for page in self._tenants(retention.next_to_purge):
+        await self._visit(self._all(), self._collect_documents_of)
+
+    async def _all(self) -> AsyncIterator[UUID]:
+        async for page in self._tenants(tenancy.providers):
             for tenant_id, _ in page:
-                with log_context(tenant_id=tenant_id):
-                    await self._collect_documents_of(tenant_id)
+                yield tenant_id
+
+    async def _collect_documents_of(self, tenant_id: UUID) -> None:
+        while await self.collect_documents(tenant_id) == BATCH:
+            pass
+
+    async def _visit(
+        self, tenant_ids: AsyncIterator[UUID], work: Callable[[UUID], Awaitable[None]]
+    ) -> None:
+        failures: list[Exception] = []
+        async for tenant_id in tenant_ids:
+            with log_context(tenant_id=tenant_id):
+                try:
+                    await work(tenant_id)
+                except Exception as error:  # noqa: BLE001 - the caller gets it
+                    logger.warning("Maintenance of a tenant failed: %s", error)
+                    failures.append(error)
+            if len(failures) == MOST_FAILURES:
+                break
+        if failures:
+            raise failures[-1]
 
     async def _tenants(self, read: ReadTenants[T]) -> AsyncIterator[Sequence[tuple[UUID, T]]]:
         """Yield pages of all tenants, because there may be too many for one statement."""
@@ -88,10 +127,6 @@ class InventoryMaintenance:
             if len(page) < TENANTS:
                 return
             after, _ = page[-1]
-
-    async def _collect_documents_of(self, tenant_id: UUID) -> None:
-        while await self.collect_documents(tenant_id) == BATCH:
-            pass
 
     async def purge_runs(self, tenant_id: UUID) -> int:
         """Delete one batch of the tenant's finished runs past retention; return how many."""

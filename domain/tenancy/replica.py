@@ -13,12 +13,16 @@ from enum import StrEnum
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 from uuid import UUID
 
+import asyncpg
+from sqlalchemy import select
+
 from domain.concurrency.shared_reads import SharedReads
 from domain.outages import Outage
+from domain.tables import operation_run
 from domain.tenancy.models import TenantAccess
 from domain.tenancy.roles import VIEW
 from domain.tenancy.session import DatabaseUnavailableError, OtherVersionError, TenantSession
-from domain.tenancy.statements import VERSION, TenantVersion
+from domain.tenancy.statements import VERSION, Statement, TenantVersion
 from domain.tenancy.transactions import Transactions, is_conflict
 
 P = ParamSpec("P")
@@ -27,6 +31,11 @@ Query = TypeVar("Query", bound=Callable[..., Awaitable[Any]])
 
 # Seconds that the replica may take for a read. Then the primary answers.
 PATIENCE = 2.0
+# Seconds in which a replica that is only busy answers a statement that finds no run.
+_PROBE_SECONDS = 0.5
+_PROBE = Statement(
+    select(operation_run.c.id).where(operation_run.c.tenant_id == UUID(int=0)).limit(1)
+)
 
 logger = logging.getLogger(__name__)
 _replicated: set[Callable[..., Any]] = set()
@@ -48,6 +57,15 @@ class Outcome(StrEnum):
     OTHER_VERSION = "other_version"
     FAILED = "failed"
     AWAY = "away"
+
+
+async def _answers(replica: Transactions) -> bool:
+    try:
+        async with asyncio.timeout(_PROBE_SECONDS), replica.installation() as session:
+            await session.rows(_PROBE)
+    except (DatabaseUnavailableError, TimeoutError):
+        return False
+    return True
 
 
 class ReplicaReads:
@@ -93,12 +111,14 @@ class ReplicaReads:
         self, query: Callable[[TenantSession], Awaitable[T]], access: TenantAccess
     ) -> tuple[Outcome, T | None]:
         """Return the replica's answer, or why there is none."""
-        if self._connected is None:
+        if self._is_away:
             return Outcome.AWAY, None
-        replica, failure = self._connected
         version = await self._versions.get(access.tenant_id)
         if version is None:
             return Outcome.OTHER_VERSION, None
+        if self._connected is None:  # since then
+            return Outcome.AWAY, None
+        replica, failure = self._connected
         outcome, answer = Outcome.OTHER_VERSION, None
         try:
             async with asyncio.timeout(PATIENCE), replica.reading_at(version, access) as session:
@@ -107,14 +127,21 @@ class ReplicaReads:
         except OtherVersionError:
             pass
         except (DatabaseUnavailableError, TimeoutError) as error:
-            if not is_conflict(error) and not failure.done():
+            # A slow query does not take the replica away from other reads, but one that hangs does.
+            is_slow = isinstance(error, TimeoutError) and await _answers(replica)
+            if not (is_slow or is_conflict(error) or failure.done()):
                 self._connected = None
                 failure.set_result(error)
             return Outcome.FAILED, None
-        except Exception:  # noqa: BLE001 - unless it is the replica's fault, the primary raises it too
+        except asyncpg.PostgresError:
+            # Unless it is the replica's fault, the primary raises it too.
             return Outcome.FAILED, None
         self._outage.recovered()
         return outcome, answer
+
+    @property
+    def _is_away(self) -> bool:
+        return self._connected is None
 
     async def _version(self, tenant_id: UUID) -> TenantVersion | None:
         async with self._primary.reading(tenant_id) as session:

@@ -185,7 +185,8 @@ class TenantRead(TenantSession):
 class ReplicaRead(TenantSession):
     """Reads in one tenant on a replica, which all see one version of the tenant's runs.
 
-    Each statement raises OtherVersionError if the replica has another version.
+    Each statement raises OtherVersionError if the replica has another version, and
+    DatabaseUnavailableError if the server is not a standby.
     """
 
     version: TenantVersion = field(kw_only=True)
@@ -194,6 +195,8 @@ class ReplicaRead(TenantSession):
         self, statement: AnyStatement, parameters: Parameters = _NOTHING
     ) -> Sequence[AnyRow]:
         rows = await TenantSession.rows(self, statement, parameters)
+        if not rows[0].is_standby:
+            raise DatabaseUnavailableError("The server was promoted, so it is not a standby now.")
         if not rows[0].has_version:
             raise OtherVersionError
         return rows if rows[0].is_row else ()

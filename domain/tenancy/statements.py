@@ -168,14 +168,16 @@ class TenantVersion(NamedTuple):
 
     A replica has the same rows. Each change of runs writes the feed's row last, and keeps it
     locked until the commit. So a tenant has the same runs on two servers with the same version.
+    The feed's epoch tells the histories before and after a restore apart.
     """
 
     feed: int
     tenant: int
+    epoch: UUID
 
 
 _VERSION = (
-    "SELECT feed.xmin AS feed, tenant.xmin AS tenant FROM opsrun.tenant_feed AS feed"
+    "SELECT feed.xmin AS feed, tenant.xmin AS tenant, feed.epoch FROM opsrun.tenant_feed AS feed"
     " JOIN opsrun.tenant ON tenant.id = feed.tenant_id WHERE feed.tenant_id = "
 )
 VERSION = Statement(text(f"{_VERSION}:{TENANT.key}").bindparams(TENANT))
@@ -191,8 +193,8 @@ def confined_at(
 ) -> tuple[str, list[Any]]:
     """Make a query run only on a replica with this version of the tenant; see `confined`.
 
-    Each row has two more columns: `has_version` and, if that is true, `is_row`. Without rows, the
-    answer is one row in which `is_row` is null.
+    Each row has three more columns: `is_standby`, `has_version` and, if that is true, `is_row`.
+    Without rows, the answer is one row in which `is_row` is null.
     """
     user = "" if user_id is None else str(user_id)
     return _text_at(query, len(arguments)), [*arguments, str(tenant_id), user, *version]
@@ -202,12 +204,14 @@ def confined_at(
 def _text_at(query: str, arguments: int) -> str:
     # A promoted server has left the primary's history.
     return (
-        "SELECT answer.*, replica.has_version FROM ("  # noqa: S608 - the text is that of a statement
+        "SELECT answer.*, replica.is_standby, replica.has_version FROM ("  # noqa: S608 - the text is that of a statement
         f"SELECT set_config('opsrun.tenant_id', ${arguments + 1}, true) AS tenant,"
         f" set_config('opsrun.user_id', ${arguments + 2}, true) AS member"
-        ") AS setting CROSS JOIN LATERAL (SELECT pg_is_in_recovery() AND EXISTS ("
+        ") AS setting CROSS JOIN LATERAL (SELECT pg_is_in_recovery() AS is_standby,"
+        " pg_is_in_recovery() AND EXISTS ("
         f"SELECT FROM ({_VERSION} CAST(setting.tenant AS uuid)) AS version"
         f" WHERE version.feed = ${arguments + 3} AND version.tenant = ${arguments + 4}"
+        f" AND version.epoch = ${arguments + 5}"
         ") AS has_version WHERE setting.member IS NOT NULL OFFSET 0) AS replica"
         f" LEFT JOIN LATERAL (SELECT query.*, true AS is_row FROM ({query}) AS query"
         " WHERE replica.has_version OFFSET 0) AS answer ON true"

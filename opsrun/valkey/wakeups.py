@@ -174,7 +174,8 @@ class RedisWakeUps:
                 async with self._redis.pubsub() as pubsub:
                     await self._read(pubsub)
             except Exception as error:  # noqa: BLE001 - the reader must never end
-                if isinstance(error, ReadOnlyError):
+                # They may lead to a server that is no longer the primary.
+                with suppress(Exception):
                     await self._redis.connection_pool.disconnect(inuse_connections=False)
                 seconds = self._reading_outage.failed(
                     error, with_trace=not isinstance(error, OUTAGE)

@@ -18,8 +18,10 @@ from domain.runs.execution import LeaseLostError
 from domain.runs.failures import FailureReason
 from domain.runs.models import Dispatch, RunEventKind, StartedRun
 from domain.runs.repository import reading
+from domain.runs.repository.maintenance import delete_runs
 from domain.tenancy.providers import GraphScopes
 from domain.tenancy.roles import TenantRole
+from domain.tenancy.session import DatabaseUnavailableError, TenantSession
 from opsrun.postgres.engines import Login
 from tests.acts import (
     age,
@@ -430,6 +432,29 @@ class TestPurging:
         await world.maintenance().purge()
         for tenant, run in zip(tenants, runs, strict=True):
             assert await tenant.read(reading.by_ids, await tenant.access(), [run.id]) == {}
+
+    async def test_a_tenant_that_fails_delays_no_other(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        other = await World.create(world.resources, world.exports)
+        tenants = sorted([world, other], key=lambda tenant: tenant.tenant_id)
+        runs = [await sync(tenant, scope_key="nowhere") for tenant in tenants]
+        for tenant, run in zip(tenants, runs, strict=True):
+            await age(tenant, run.id, days=91)
+
+        async def fail_in_first(session: TenantSession, run_ids: Sequence[UUID]) -> int:
+            if session.tenant_id == tenants[0].tenant_id:
+                raise DatabaseUnavailableError("canceling statement due to statement timeout")
+            return await delete_runs(session, run_ids)
+
+        monkeypatch.setattr(inventory_maintenance_module, "delete_runs", fail_in_first)
+        with pytest.raises(DatabaseUnavailableError):
+            await world.maintenance().purge()
+        left = [
+            await tenant.read(reading.by_ids, await tenant.access(), [run.id])
+            for tenant, run in zip(tenants, runs, strict=True)
+        ]
+        assert [len(each) for each in left] == [1, 0]
 
     async def test_deletes_the_documents_that_only_purged_runs_used(self, world: World) -> None:
         old = [await sync(world, policy("a", minutes=minutes)) for minutes in range(3)]

@@ -92,7 +92,7 @@ _EXPIRED = Statement(
     .where(tenant.c.id == TENANT)
 )
 _NEXT_TENANTS = Statement(
-    # One step of each index for a tenant.
+    # One step of each index for a tenant, and some for each snapshot that is kept past retention.
     next_tenants(
         tenant.c.id,
         or_(

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, literal, select
+from sqlalchemy import ColumnElement, Select, bindparam, exists, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
 from domain.inventory.models import RUN_TYPE, InventoryScope
@@ -51,11 +51,20 @@ _scope = each(inventory_scope.c.tenant_id, inventory_scope.c.key)
 _now = func.clock_timestamp()
 _SAVE = Statement(
     insert(inventory_scope)
-    .from_select(["tenant_id", "key"], select(*_scope.c))
+    .from_select(
+        ["tenant_id", "key"],
+        # Also a conflict that updates nothing would lock the row, and so write it.
+        select(*_scope.c).where(
+            ~exists().where(
+                inventory_scope.c.tenant_id == _scope.c.tenant_id,
+                inventory_scope.c.key == _scope.c.key,
+                inventory_scope.c.last_seen_at > _now - _SEEN_AGAIN_AFTER,
+            )
+        ),
+    )
     .on_conflict_do_update(
         index_elements=[inventory_scope.c.tenant_id, inventory_scope.c.key],
         set_={"last_seen_at": _now},
-        where=inventory_scope.c.last_seen_at < _now - _SEEN_AGAIN_AFTER,
     )
 )
 

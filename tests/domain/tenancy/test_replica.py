@@ -209,8 +209,27 @@ async def test_a_server_that_left_the_primarys_history_answers_nothing(
     async with ReplicaReads(transactions, connect).connected() as reads:
         await asyncio.sleep(0)
         answer = await reads.read(reading.by_ids, await paired.access(), [run.id])
+        await reads.read(reading.by_ids, await paired.access(), [run.id])
     assert [*answer] == [run.id]
-    assert reads.outcomes == {Outcome.OTHER_VERSION: 1}
+    assert reads.outcomes == {Outcome.FAILED: 1, Outcome.AWAY: 1}
+
+
+async def test_a_slow_query_does_not_take_the_replica_from_other_reads(
+    filled: World, reads: ReplicaReads, caplog: pytest.LogCaptureFixture
+) -> None:
+    await answered(reads, filled)
+
+    @replicated
+    async def slow(session: TenantSession) -> bool:
+        if isinstance(session, ReplicaRead):
+            await session.rows(text("SELECT pg_sleep(20) FROM opsrun.operation_run"))
+        return True
+
+    access = await filled.access()
+    assert await reads.read(slow, access)
+    await reads.read(reading.page, access, ALL, PAGE)
+    assert reads.outcomes == {Outcome.FAILED: 1, Outcome.ANSWERED: 1}
+    assert not caplog.messages
 
 
 async def test_the_primary_answers_what_the_replica_cannot(
