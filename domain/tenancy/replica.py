@@ -13,17 +13,13 @@ from enum import StrEnum
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 from uuid import UUID
 
-import asyncpg
-from sqlalchemy import select
-
 from domain.concurrency.shared_reads import SharedReads
 from domain.outages import Outage
-from domain.tables import operation_run
 from domain.tenancy.models import TenantAccess
 from domain.tenancy.roles import VIEW
 from domain.tenancy.session import DatabaseUnavailableError, OtherVersionError, TenantSession
-from domain.tenancy.statements import VERSION, Statement, TenantVersion
-from domain.tenancy.transactions import Transactions, is_conflict
+from domain.tenancy.statements import NO_RUN, VERSION, TenantVersion
+from domain.tenancy.transactions import Transactions, is_conflict, is_refusal
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -33,9 +29,6 @@ Query = TypeVar("Query", bound=Callable[..., Awaitable[Any]])
 PATIENCE = 2.0
 # Seconds in which a replica that is only busy answers a statement that finds no run.
 _PROBE_SECONDS = 0.5
-_PROBE = Statement(
-    select(operation_run.c.id).where(operation_run.c.tenant_id == UUID(int=0)).limit(1)
-)
 
 logger = logging.getLogger(__name__)
 _replicated: set[Callable[..., Any]] = set()
@@ -62,7 +55,7 @@ class Outcome(StrEnum):
 async def _answers(replica: Transactions) -> bool:
     try:
         async with asyncio.timeout(_PROBE_SECONDS), replica.installation() as session:
-            await session.rows(_PROBE)
+            await session.rows(NO_RUN)
     except (DatabaseUnavailableError, TimeoutError):
         return False
     return True
@@ -133,8 +126,10 @@ class ReplicaReads:
                 self._connected = None
                 failure.set_result(error)
             return Outcome.FAILED, None
-        except asyncpg.PostgresError:
-            # Unless it is the replica's fault, the primary raises it too.
+        except Exception as error:
+            if not is_refusal(error):
+                raise
+            # Unless it is the replica's fault, the primary refuses it too.
             return Outcome.FAILED, None
         self._outage.recovered()
         return outcome, answer

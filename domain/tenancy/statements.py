@@ -182,6 +182,8 @@ _VERSION = (
 )
 VERSION = Statement(text(f"{_VERSION}:{TENANT.key}").bindparams(TENANT))
 """Reads the `TenantVersion`; no row if the tenant is deleted."""
+NO_RUN = Statement(text(f"SELECT FROM opsrun.operation_run WHERE tenant_id = '{UUID(int=0)}'"))
+"""Finds no run, but waits for the table if another transaction has locked it."""
 
 
 def confined_at(

@@ -271,6 +271,11 @@ def is_conflict(error: BaseException) -> bool:
     return isinstance(error.__cause__, asyncpg.SerializationError)
 
 
+def is_refusal(error: BaseException) -> bool:
+    """Return whether the server refused a statement."""
+    return isinstance(error, asyncpg.PostgresError)
+
+
 async def _roll_back(driver: Driver) -> None:
     """End a transaction in whatever state it is; close a connection that does not answer."""
     is_over = False
