@@ -37,6 +37,8 @@ async def page(browser: Browser, product: Product, place: World) -> AsyncIterato
         )
         page = await visitor.open("/graphiql/", place.token())
         await expect(editor(page)).to_contain_text("query Welcome")
+        # The first document is longer than the window, and only the editor scrolls.
+        assert await page.evaluate("document.documentElement.scrollHeight <= innerHeight")
         yield page
     assert messages == []
     assert {urlsplit(url).netloc for url in urls} == {urlsplit(product.url).netloc}
