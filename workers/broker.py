@@ -147,7 +147,7 @@ class RunBroker(RedisStreamBroker):
             raise
 
     async def _leave_replica(self) -> None:
-        """Close the connections to a server that is no longer the primary, which would stay open.
+        """Close the connections to a demoted server, which would stay open.
 
         New ones lead to the primary, once the address does.
         """

@@ -147,17 +147,26 @@ def confined(
     The query can only run for a row of `setting`, so after the settings. Postgres drops them with
     the transaction. If it ever read first, row level security would hide every row.
     """
-    settings = ["" if id_ is None else str(id_) for id_ in (tenant_id, user_id)]
-    return _confined_text(text, len(arguments)), [*arguments, *settings]
+    return _confined_text(text, len(arguments)), [*arguments, *_settings(tenant_id, user_id)]
+
+
+def _settings(*ids: UUID | None) -> list[str]:
+    return ["" if id_ is None else str(id_) for id_ in ids]
+
+
+def _setting_text(arguments: int) -> str:
+    """Return the query that sets the tenant and the user to the parameters after `arguments`."""
+    return (
+        f"SELECT set_config('opsrun.tenant_id', ${arguments + 1}, true) AS tenant,"
+        f" set_config('opsrun.user_id', ${arguments + 2}, true) AS member"
+    )
 
 
 @lru_cache(maxsize=1000)
 def _confined_text(text: str, arguments: int) -> str:
     # OFFSET 0 keeps the planner from moving the query out of its place in the join.
     return (
-        "SELECT answer.* FROM ("  # noqa: S608 - the text is that of a statement
-        f"SELECT set_config('opsrun.tenant_id', ${arguments + 1}, true) AS tenant,"
-        f" set_config('opsrun.user_id', ${arguments + 2}, true) AS member"
+        f"SELECT answer.* FROM ({_setting_text(arguments)}"  # noqa: S608 - that of a statement
         f") AS setting CROSS JOIN LATERAL (SELECT query.* FROM ({text}) AS query"
         " WHERE setting.tenant IS NOT NULL AND setting.member IS NOT NULL OFFSET 0) AS answer"
     )
@@ -198,17 +207,16 @@ def confined_at(
     Each row has three more columns: `is_standby`, `has_version` and, if that is true, `is_row`.
     Without rows, the answer is one row in which `is_row` is null.
     """
-    user = "" if user_id is None else str(user_id)
-    return _text_at(query, len(arguments)), [*arguments, str(tenant_id), user, *version]
+    settings = _settings(tenant_id, user_id)
+    return _text_at(query, len(arguments)), [*arguments, *settings, *version]
 
 
 @lru_cache(maxsize=1000)
 def _text_at(query: str, arguments: int) -> str:
     # A promoted server has left the primary's history.
     return (
-        "SELECT answer.*, replica.is_standby, replica.has_version FROM ("  # noqa: S608 - the text is that of a statement
-        f"SELECT set_config('opsrun.tenant_id', ${arguments + 1}, true) AS tenant,"
-        f" set_config('opsrun.user_id', ${arguments + 2}, true) AS member"
+        "SELECT answer.*, replica.is_standby, replica.has_version"  # noqa: S608 - that of a statement
+        f" FROM ({_setting_text(arguments)}"
         ") AS setting CROSS JOIN LATERAL (SELECT pg_is_in_recovery() AS is_standby,"
         " pg_is_in_recovery() AND EXISTS ("
         f"SELECT FROM ({_VERSION} CAST(setting.tenant AS uuid)) AS version"

@@ -174,7 +174,7 @@ class RedisWakeUps:
                 async with self._redis.pubsub() as pubsub:
                     await self._read(pubsub)
             except Exception as error:  # noqa: BLE001 - the reader must never end
-                # They may lead to a server that is no longer the primary.
+                # They may lead to a demoted server.
                 with suppress(Exception):
                     await self._redis.connection_pool.disconnect(inuse_connections=False)
                 seconds = self._reading_outage.failed(
